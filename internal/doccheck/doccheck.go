@@ -1,0 +1,270 @@
+// Package doccheck reads JSON documents strictly and collects every rule they break, each with
+// its JSON path and the shape of what was found, never the value itself.
+//
+// It is used by the document packages of the providers and by package tasks; it imports only
+// package providers.
+package doccheck
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"sort"
+	"strings"
+	"unicode/utf8"
+
+	"issuance/providers"
+)
+
+// Check collects violations. The zero value is ready. Not safe for concurrent use.
+type Check struct{ found []providers.Violation }
+
+// Violate records that the field at path breaks rule; shape describes what was found.
+func (c *Check) Violate(path, rule, shape string) {
+	c.found = append(c.found, providers.Violation{Path: path, Rule: rule, Shape: shape})
+}
+
+// Add takes over the violations of err when it is an *providers.InvalidError.
+func (c *Check) Add(err *providers.InvalidError) {
+	if err != nil {
+		c.found = append(c.found, err.Violations...)
+	}
+}
+
+// OK reports whether nothing has been found yet.
+func (c *Check) OK() bool { return len(c.found) == 0 }
+
+// Err returns every violation found, or nil. Violations that several elements of one array
+// share (same field, rule and shape) are told once, with all their paths.
+func (c *Check) Err() *providers.InvalidError {
+	if len(c.found) == 0 {
+		return nil
+	}
+	type key struct{ field, rule, shape string }
+	at := map[key]int{}
+	var out []providers.Violation
+	for _, v := range c.found {
+		k := key{anyIndex.ReplaceAllString(v.Path, "[]"), v.Rule, v.Shape}
+		if i, seen := at[k]; seen && k.field != v.Path {
+			if out[i].Path != v.Path && !strings.HasSuffix(out[i].Path, ", "+v.Path) {
+				out[i].Path += ", " + v.Path
+			}
+			continue
+		} else if seen {
+			continue
+		}
+		at[k] = len(out)
+		out = append(out, v)
+	}
+	return &providers.InvalidError{Violations: out}
+}
+
+var anyIndex = regexp.MustCompile(`\[\d+\]`)
+
+// Object is one JSON object of the document.
+type Object struct {
+	check  *Check
+	path   string
+	fields map[string]json.RawMessage
+}
+
+// Object reads raw as an object that may hold only the known fields. Anything else, a field
+// given twice included, is recorded. ok is false when raw is no object at all.
+func (c *Check) Object(path string, raw json.RawMessage, known ...string) (o Object, ok bool) {
+	o = Object{check: c, path: path, fields: map[string]json.RawMessage{}}
+	at := path
+	if at == "" {
+		at = "document"
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		c.Violate(at, "must be a JSON object", Shape(raw))
+		return o, false
+	}
+	allowed := make(map[string]bool, len(known))
+	for _, k := range known {
+		allowed[k] = true
+	}
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			c.Violate(at, "must be well-formed JSON", "")
+			return o, false
+		}
+		field := name.(string)
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			c.Violate(o.Path(printable(field)), "must be well-formed JSON", "")
+			return o, false
+		}
+		switch _, twice := o.fields[field]; {
+		case !allowed[field]:
+			c.Violate(o.Path(printable(field)), unknownRule(field, known), "unknown field")
+		case twice:
+			c.Violate(o.Path(field), "must stand only once", "given twice")
+		default:
+			o.fields[field] = value
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		c.Violate(at, "must be well-formed JSON", "")
+		return o, false
+	}
+	return o, true
+}
+
+// unknownRule names the field that was probably meant.
+func unknownRule(field string, known []string) string {
+	for _, k := range known {
+		if strings.EqualFold(k, field) {
+			return fmt.Sprintf("is not a field here; write %s", k)
+		}
+	}
+	sorted := append([]string(nil), known...)
+	sort.Strings(sorted)
+	return "is not a field here; known fields: " + strings.Join(sorted, ", ")
+}
+
+// printable keeps a foreign field name short and on one line.
+func printable(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if r < 0x20 || r == 0x7f || r == utf8.RuneError {
+			return '?'
+		}
+		return r
+	}, name)
+	if r := []rune(name); len(r) > 40 {
+		return string(r[:40]) + "…"
+	}
+	return name
+}
+
+// Path is the JSON path of the object's field name.
+func (o Object) Path(name string) string {
+	if o.path == "" {
+		return name
+	}
+	return o.path + "." + name
+}
+
+// Raw returns a field as it stands, nil when it is missing.
+func (o Object) Raw(name string) json.RawMessage { return o.fields[name] }
+
+// Has reports whether the field is there with a value: missing, null and "" count as absent,
+// as they do at the providers.
+func (o Object) Has(name string) bool {
+	raw := bytes.TrimSpace(o.fields[name])
+	return len(raw) > 0 && !bytes.Equal(raw, []byte("null")) && !bytes.Equal(raw, []byte(`""`))
+}
+
+// Violate records that the field breaks rule.
+func (o Object) Violate(name, rule string) {
+	o.check.Violate(o.Path(name), rule, Shape(o.fields[name]))
+}
+
+// Require records rule when the field is absent, and reports whether it is there.
+func (o Object) Require(name, rule string) bool {
+	if o.Has(name) {
+		return true
+	}
+	o.Violate(name, rule)
+	return false
+}
+
+// Forbid records rule when the field is there.
+func (o Object) Forbid(name, rule string) {
+	if o.Has(name) {
+		o.Violate(name, rule)
+	}
+}
+
+// String returns a field that must be a string. ok is false when it is absent or, then with
+// a violation, of another type.
+func (o Object) String(name string) (s string, ok bool) {
+	if !o.Has(name) {
+		return "", false
+	}
+	if err := json.Unmarshal(o.fields[name], &s); err != nil {
+		o.Violate(name, "must be a string")
+		return "", false
+	}
+	return s, true
+}
+
+// Int returns a field that must be a whole number. ok is false when it is absent or, then with
+// a violation, of another type.
+func (o Object) Int(name string) (n int, ok bool) {
+	if !o.Has(name) {
+		return 0, false
+	}
+	if err := json.Unmarshal(o.fields[name], &n); err != nil {
+		o.Violate(name, "must be a whole number")
+		return 0, false
+	}
+	return n, true
+}
+
+// Bool returns a field that must be true or false.
+func (o Object) Bool(name string) (b, ok bool) {
+	if !o.Has(name) {
+		return false, false
+	}
+	if err := json.Unmarshal(o.fields[name], &b); err != nil {
+		o.Violate(name, "must be true or false")
+		return false, false
+	}
+	return b, true
+}
+
+// Array returns a field that must be an array. ok is false when it is absent or, then with a
+// violation, of another type.
+func (o Object) Array(name string) (elements []json.RawMessage, ok bool) {
+	if !o.Has(name) {
+		return nil, false
+	}
+	if err := json.Unmarshal(o.fields[name], &elements); err != nil {
+		o.Violate(name, "must be an array")
+		return nil, false
+	}
+	return elements, true
+}
+
+// Shape describes a JSON value without telling it. Whole numbers below 10,000 are told, since
+// they are counts and kinds, never a person's.
+func Shape(raw json.RawMessage) string {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 {
+		return "missing"
+	}
+	var v any
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	if err := dec.Decode(&v); err != nil {
+		return "not JSON"
+	}
+	switch v := v.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return fmt.Sprintf("%t", v)
+	case json.Number:
+		if n, err := v.Int64(); err == nil && n > -10_000 && n < 10_000 {
+			return fmt.Sprintf("number %d", n)
+		}
+		return fmt.Sprintf("number of %d characters", len(v))
+	case string:
+		if v == "" {
+			return "empty string"
+		}
+		if n := utf8.RuneCountInString(v); n > 1 {
+			return fmt.Sprintf("string of %d characters", n)
+		}
+		return "string of 1 character"
+	case []any:
+		return fmt.Sprintf("array of %d", len(v))
+	default:
+		return "object"
+	}
+}

@@ -1,0 +1,180 @@
+// Package seal encrypts customers' data and bearer secrets before they enter Redis, and binds
+// each sealed value to the order it belongs to. It imports nothing of ours.
+package seal
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Sealed is an encrypted value, safe to store: "s1.KEYID.BASE64URL". Only Ring.Seal makes one,
+// so a plain string cannot be stored by accident.
+type Sealed string
+
+// Ring is a set of keys: the first seals, all open. Safe for concurrent use.
+type Ring struct {
+	keys []key
+}
+
+type key struct {
+	id   string // first 8 hex digits of SHA-256 over a label and the key; tells keys apart, reveals nothing of use
+	aead cipher.AEAD
+	mac  []byte
+}
+
+// KeySize is the length of a key in bytes (AES-256).
+const KeySize = 32
+
+// sandboxKey is public on purpose. A production worker refuses a ring that holds it.
+var sandboxKey = []byte("issuance sandbox key: never real")
+
+// Sandbox is the ring of the sandbox, whose key everybody knows.
+func Sandbox() *Ring {
+	r, err := NewRing(sandboxKey)
+	if err != nil {
+		panic(err) // the constant has the right length
+	}
+	return r
+}
+
+// SandboxKey is the sandbox's key as ISSUANCE_SEAL_KEYS takes it.
+func SandboxKey() string { return base64.StdEncoding.EncodeToString(sandboxKey) }
+
+// NewRing makes a ring of keys of KeySize bytes each.
+func NewRing(keys ...[]byte) (*Ring, error) {
+	if len(keys) == 0 {
+		return nil, errors.New("no key given")
+	}
+	r := &Ring{}
+	for i, k := range keys {
+		if len(k) != KeySize {
+			return nil, fmt.Errorf("key %d has %d bytes, it must have %d", i+1, len(k), KeySize)
+		}
+		// One key in, two keys used: encryption and fingerprints must not share theirs.
+		block, err := aes.NewCipher(derive(k, "issuance/seal/aes"))
+		if err != nil {
+			return nil, err
+		}
+		aead, err := cipher.NewGCM(block)
+		if err != nil {
+			return nil, err
+		}
+		r.keys = append(r.keys, key{
+			id:   hex.EncodeToString(derive(k, "issuance/seal/id"))[:8],
+			aead: aead,
+			mac:  derive(k, "issuance/seal/fingerprint"),
+		})
+	}
+	return r, nil
+}
+
+func derive(k []byte, label string) []byte {
+	h := hmac.New(sha256.New, k)
+	h.Write([]byte(label))
+	return h.Sum(nil)
+}
+
+// ParseRing reads ISSUANCE_SEAL_KEYS: comma-separated, each the base64 of 32 bytes. Its errors
+// never hold a key.
+func ParseRing(s string) (*Ring, error) {
+	var keys [][]byte
+	for i, part := range strings.Split(s, ",") {
+		part = strings.TrimSpace(part)
+		if part == "" {
+			continue
+		}
+		k, err := base64.StdEncoding.DecodeString(part)
+		if err != nil {
+			if k, err = base64.RawURLEncoding.DecodeString(part); err != nil {
+				return nil, fmt.Errorf("key %d is not base64", i+1)
+			}
+		}
+		keys = append(keys, k)
+	}
+	return NewRing(keys...)
+}
+
+// HoldsSandboxKey reports whether the publicly known key is in the ring.
+func (r *Ring) HoldsSandboxKey() bool {
+	id := Sandbox().keys[0].id
+	for _, k := range r.keys {
+		if k.id == id {
+			return true
+		}
+	}
+	return false
+}
+
+// KeyID tells which key seals, for logs and for watching a rotation.
+func (r *Ring) KeyID() string { return r.keys[0].id }
+
+// Seal encrypts plaintext with the first key. Open succeeds only with the same context, which
+// should name the order and the field ("ecticket/ORDER/document").
+func (r *Ring) Seal(plaintext []byte, context string) (Sealed, error) {
+	k := r.keys[0]
+	nonce := make([]byte, k.aead.NonceSize(), k.aead.NonceSize()+len(plaintext)+k.aead.Overhead())
+	if _, err := rand.Read(nonce); err != nil {
+		return "", fmt.Errorf("seal: %w", err)
+	}
+	box := k.aead.Seal(nonce, nonce, plaintext, []byte(context))
+	return Sealed("s1." + k.id + "." + base64.RawURLEncoding.EncodeToString(box)), nil
+}
+
+// ErrUnknownKey says that a value was sealed with a key the ring does not hold.
+var ErrUnknownKey = errors.New("sealed with a key that is not in ISSUANCE_SEAL_KEYS; add the old key at the end of the list")
+
+// Open decrypts what Seal made with the same context and any key of the ring.
+func (r *Ring) Open(s Sealed, context string) ([]byte, error) {
+	parts := strings.Split(string(s), ".")
+	if len(parts) != 3 || parts[0] != "s1" {
+		return nil, errors.New("seal: not a sealed value of a version this program knows")
+	}
+	box, err := base64.RawURLEncoding.DecodeString(parts[2])
+	if err != nil {
+		return nil, errors.New("seal: damaged value")
+	}
+	for _, k := range r.keys {
+		if k.id != parts[1] {
+			continue
+		}
+		if len(box) < k.aead.NonceSize() {
+			return nil, errors.New("seal: damaged value")
+		}
+		plain, err := k.aead.Open(nil, box[:k.aead.NonceSize()], box[k.aead.NonceSize():], []byte(context))
+		if err != nil {
+			return nil, errors.New("seal: the value is damaged or belongs to another order")
+		}
+		return plain, nil
+	}
+	return nil, fmt.Errorf("seal: %w", ErrUnknownKey)
+}
+
+// Fingerprint is a keyed digest of data: it tells whether two documents are the same without
+// letting anybody without the key test guesses about a customer's data.
+func (r *Ring) Fingerprint(data []byte) string { return r.keys[0].fingerprint(data) }
+
+// SameFingerprint reports whether fp is the fingerprint of data under any key of the ring.
+// known is false when the key that made fp is not in the ring.
+func (r *Ring) SameFingerprint(fp string, data []byte) (same, known bool) {
+	id, _, _ := strings.Cut(fp, ".")
+	for _, k := range r.keys {
+		if k.id == id {
+			return hmac.Equal([]byte(fp), []byte(k.fingerprint(data))), true
+		}
+	}
+	return false, false
+}
+
+func (k key) fingerprint(data []byte) string {
+	h := hmac.New(sha256.New, k.mac)
+	h.Write(data)
+	return k.id + "." + hex.EncodeToString(h.Sum(nil)[:16])
+}

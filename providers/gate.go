@@ -1,0 +1,34 @@
+package providers
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Gate decides when the next call to an account may leave. A client passes it before every
+// call, look-ups included; a nil Gate lets everything through.
+type Gate interface {
+	// Pass blocks until the next call may leave. When waiting would take too long, or the
+	// account is banned, it returns a *HeldError; any other error means that nobody knows
+	// whether a call is allowed, so none may leave.
+	Pass(ctx context.Context) error
+}
+
+// BanReporter is a Gate that wants to hear of a ban (HTTP 403).
+type BanReporter interface {
+	// Banned records that the provider has just answered "too fast".
+	Banned(ctx context.Context, reason string)
+}
+
+// HeldError says that a call may not leave now.
+type HeldError struct {
+	// RetryAfter is the earliest sensible moment to try again, from now.
+	RetryAfter time.Duration
+	// Reason is short and safe to show: "call budget", "banned until 14:05:00".
+	Reason string
+}
+
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("held: %s; try again in %s", e.Reason, e.RetryAfter.Round(time.Millisecond))
+}

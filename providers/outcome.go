@@ -1,0 +1,102 @@
+package providers
+
+import (
+	"fmt"
+	"time"
+)
+
+// Kind says how a call ended. The set is closed: handlers act on it alone.
+type Kind string
+
+const (
+	// Accepted: the provider said yes, authentically, but the effect is still to come and
+	// has to be asked for.
+	Accepted Kind = "accepted"
+	// Done: the provider said yes, authentically, and the effect has taken place.
+	Done Kind = "done"
+	// Rejected: an authentic, definite business no. Never retried.
+	Rejected Kind = "rejected"
+	// NotSent: nothing left this machine, or the provider certainly did not act. Safe to
+	// send again.
+	NotSent Kind = "not_sent"
+	// Unknown: the request may have taken effect. Ask before acting again.
+	Unknown Kind = "unknown"
+	// Held: the call was not made (call budget, ban) or the provider refused our
+	// credentials. Wait without using up a retry.
+	Held Kind = "held"
+)
+
+// Kinds lists every kind.
+func Kinds() []Kind { return []Kind{Accepted, Done, Rejected, NotSent, Unknown, Held} }
+
+// Outcome is how one call ended. Code and Message are safe to store, show and log:
+// a provider's package puts no customer data and no secret into them.
+type Outcome struct {
+	Kind Kind
+	// Code is the provider's own code, or a short reason of ours such as "timeout".
+	Code string
+	// Message is for people: the provider's words, cleaned, or ours.
+	Message string
+	// RetryAfter is the earliest sensible moment to try again, from now; 0 leaves it to
+	// the caller's backoff.
+	RetryAfter time.Duration
+	// Exists is set when the provider said that it already has an order of this number.
+	// It comes with kind Unknown: only a look-up tells whose order that is.
+	Exists bool
+	// Alarm is set when a person has to act (credentials refused, IP not listed).
+	Alarm bool
+	// Result is set with Done, and with Accepted where the provider told something already.
+	Result *Result
+}
+
+// Settled reports whether the outcome leaves no doubt about what happened at the provider.
+func (o Outcome) Settled() bool { return o.Kind != Unknown }
+
+// Error makes an outcome usable as an error; its text is safe to show.
+func (o Outcome) Error() string {
+	switch {
+	case o.Code != "" && o.Message != "":
+		return fmt.Sprintf("%s: %s: %s", o.Kind, o.Code, o.Message)
+	case o.Code != "" || o.Message != "":
+		return fmt.Sprintf("%s: %s%s", o.Kind, o.Code, o.Message)
+	default:
+		return string(o.Kind)
+	}
+}
+
+// FindingState says what a look-up learned about an order.
+type FindingState string
+
+const (
+	// FoundIssued: the provider has the order and has issued it.
+	FoundIssued FindingState = "found_issued"
+	// FoundPending: the provider has the order and has not issued it yet.
+	FoundPending FindingState = "found_pending"
+	// FoundFailed: the provider had the order and says, definitely, that issuing failed.
+	FoundFailed FindingState = "found_failed"
+	// Absent: an authentic answer that the provider does not know the order. A request
+	// still under way can make it appear until Traits.SettleAfter has passed.
+	Absent FindingState = "absent"
+	// Unclear: the look-up itself did not get an authentic answer. Nothing was learned.
+	Unclear FindingState = "unclear"
+)
+
+// FindingStates lists every state.
+func FindingStates() []FindingState {
+	return []FindingState{FoundIssued, FoundPending, FoundFailed, Absent, Unclear}
+}
+
+// Finding is what a look-up learned.
+type Finding struct {
+	State FindingState
+	// Outcome explains: the provider's code and message for FoundFailed and Absent, the
+	// kind (NotSent, Unknown, Held) and RetryAfter for Unclear.
+	Outcome Outcome
+	// Result is what the provider told about the order, nil where it told nothing.
+	Result *Result
+}
+
+// Found reports whether the provider has the order.
+func (f Finding) Found() bool {
+	return f.State == FoundIssued || f.State == FoundPending || f.State == FoundFailed
+}
