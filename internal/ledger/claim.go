@@ -1,0 +1,146 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"issuance/internal/seal"
+)
+
+// Verdict says what the caller of Begin may do.
+type Verdict string
+
+const (
+	// MaySend: claimed, and nothing of an earlier attempt is in doubt.
+	MaySend Verdict = "send"
+	// MustLookUp: claimed, but an earlier request may have taken effect: ask the provider first.
+	MustLookUp Verdict = "look_up"
+	// Busy: another runner's claim is valid until Claim.Until.
+	Busy Verdict = "busy"
+	// IsAccepted: the provider has the order; only polling is left.
+	IsAccepted Verdict = "accepted"
+	// IsFinal: nothing is left to do, but for an event that is due (Claim.EventDue).
+	IsFinal Verdict = "final"
+	// Conflict: the record belongs to another document under the same number.
+	Conflict Verdict = "conflict"
+	// WaitTurn: another refund of the same order (Claim.Turn) is under way.
+	WaitTurn Verdict = "wait_turn"
+)
+
+// Claim is the answer of Begin and BeginRefund.
+type Claim struct {
+	Verdict  Verdict
+	State    State
+	Fence    string // goes with every transition of this claim
+	Attempts int    // intents written so far
+	// DoubtAt is the last moment at which a request whose outcome is unknown can have left;
+	// zero when nothing is in doubt.
+	DoubtAt time.Time
+	Until   time.Time // Busy: when the other claim ends unless it is extended
+	// RejectedCode and RejectedMessage are a provider's no that still has to be confirmed by a
+	// look-up, because an earlier request is in doubt.
+	RejectedCode, RejectedMessage string
+	EventDue                      bool
+	Fingerprint                   string
+	Crashes                       int // runners that died with the claim
+	Ref                           string
+	Turn                          string // WaitTurn: the refund under way
+}
+
+// Intake is what a record is made of when it is begun for the first time.
+type Intake struct {
+	Runner      string        // unique for each run of a task
+	Lease       time.Duration // how long the claim is valid without Extend
+	Fingerprint string
+	Lane        string
+	Shape       string // public description of the document, JSON
+	Document    seal.Sealed
+}
+
+// Begin claims an order, making its record when there is none. It enters the record into the
+// open set first, so that nothing unfinished can be overlooked.
+func (l *Ledger) Begin(ctx context.Context, k Key, in Intake) (Claim, error) {
+	reply, err := l.beginOpen(ctx, "begin", k, k.openMember(), []string{k.order()}, in.Lease,
+		in.Runner, in.Lease.Milliseconds(), in.Fingerprint, string(k.Provider), k.OrderID,
+		in.Lane, in.Shape, string(in.Document))
+	if err != nil {
+		return Claim{}, err
+	}
+	c := claim(reply)
+	c.Ref = reply[11]
+	return c, nil
+}
+
+// BeginRefund claims a refund and the order's turn, making the refund's record when there is none.
+func (l *Ledger) BeginRefund(ctx context.Context, k RefundKey, in Intake) (Claim, error) {
+	reply, err := l.beginOpen(ctx, "begin_refund", k.Key, k.openMember(), []string{k.refund(), k.turn(), k.refunds()}, in.Lease,
+		in.Runner, in.Lease.Milliseconds(), in.Fingerprint, string(k.Provider), k.OrderID, k.RefundID,
+		in.Lane, in.Shape, string(in.Document))
+	if err != nil {
+		return Claim{}, err
+	}
+	c := claim(reply)
+	c.Turn = reply[11]
+	return c, nil
+}
+
+func claim(r []string) Claim {
+	return Claim{
+		Verdict: Verdict(r[0]), State: State(r[1]), Fence: r[2], Attempts: number(r[3]),
+		DoubtAt: millis(r[4]), Until: millis(r[5]), RejectedCode: r[6], RejectedMessage: r[7],
+		EventDue: r[8] == "", Fingerprint: r[9], Crashes: number(r[10]),
+	}
+}
+
+// beginOpen writes the open set and runs the script in one round trip; in a cluster, where the
+// two live on different nodes, one after the other, because the order of the two matters.
+func (l *Ledger) beginOpen(ctx context.Context, name string, k Key, member string, keys []string, lease time.Duration, args ...any) ([]string, error) {
+	due := redis.Z{Score: float64(time.Now().Add(lease).UnixMilli()), Member: member}
+	if l.opt.Now != nil {
+		due.Score = float64(l.opt.Now().Add(lease).UnixMilli())
+	}
+	if _, cluster := l.rdb.(*redis.ClusterClient); !cluster {
+		pipe := l.rdb.Pipeline()
+		pipe.ZAdd(ctx, openKey(k.Provider), due)
+		cmd := scripts[name].EvalSha(ctx, pipe, keys, append([]any{l.now()}, args...)...)
+		_, err := pipe.Exec(ctx)
+		if err == nil {
+			return cmd.StringSlice()
+		}
+		if !strings.HasPrefix(err.Error(), "NOSCRIPT") {
+			return nil, fmt.Errorf("ledger: %s: %w", name, err)
+		}
+	} else if err := l.rdb.ZAdd(ctx, openKey(k.Provider), due).Err(); err != nil {
+		return nil, fmt.Errorf("ledger: %s: %w", name, err)
+	}
+	return l.run(ctx, name, keys, args...)
+}
+
+// ErrFenced says that another runner has taken the record over: the caller must stop.
+var ErrFenced = errors.New("ledger: the claim has been taken over by another runner")
+
+// ExtendOrder and ExtendRefund keep a claim; ErrFenced says that it is lost.
+func (l *Ledger) ExtendOrder(ctx context.Context, k Key, fence string, lease time.Duration) error {
+	return l.extend(ctx, k.order(), fence, lease)
+}
+
+// ExtendRefund keeps a refund's claim; see ExtendOrder.
+func (l *Ledger) ExtendRefund(ctx context.Context, k RefundKey, fence string, lease time.Duration) error {
+	return l.extend(ctx, k.refund(), fence, lease)
+}
+
+func (l *Ledger) extend(ctx context.Context, key, fence string, lease time.Duration) error {
+	reply, err := l.run(ctx, "extend", []string{key}, fence, lease.Milliseconds())
+	if err != nil {
+		return err
+	}
+	if !answer(reply).Applied {
+		return ErrFenced
+	}
+	return nil
+}

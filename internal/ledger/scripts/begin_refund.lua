@@ -1,0 +1,45 @@
+-- begin_refund: claim a refund for work, making its record when there is none, and take the
+-- order's turn: one refund of an order is under way at a time.
+-- KEYS[1] refund, KEYS[2] turn, KEYS[3] refunds
+-- ARGV: now, runner, lease ms, fingerprint, provider, order, refund id, lane, shape, document
+-- Answers {verdict, state, fence, attempts, doubt_at, until, rejected_code, rejected_message,
+--          event, fingerprint, crashes, turn}; verdict as in begin, without `accepted`, and
+--   wait_turn  another refund of the order (`turn`) is under way; nothing was claimed
+local key, t = KEYS[1], clock()
+local function reply(verdict)
+  local f = redis.call('HMGET', key, 'state', 'fence', 'attempts', 'doubt_at', 'until', 'rejected_code',
+    'rejected_message', 'event', 'fp', 'crashes')
+  for i = 1, 10 do f[i] = f[i] or '' end
+  table.insert(f, 1, verdict)
+  f[12] = redis.call('GET', KEYS[2]) or ''
+  return f
+end
+
+local state = get(key, 'state')
+if state == '' then
+  redis.call('HSET', key, 'v', '1', 'provider', ARGV[5], 'order_id', ARGV[6], 'refund_id', ARGV[7],
+    'lane', ARGV[8], 'shape', ARGV[9], 'doc', ARGV[10], 'fp', ARGV[4], 'state', 'queued', 'fence', '0',
+    'runner', '', 'until', '0', 'phase', '', 'attempts', '0', 'created_at', int(t), 'updated_at', int(t))
+  redis.call('ZADD', KEYS[3], int(t), ARGV[7])
+  note(key, t, 'queued', ARGV[8])
+  state = 'queued'
+end
+if get(key, 'fp') ~= ARGV[4] then return reply('conflict') end
+if final[state] then return reply('final') end
+
+local turn = redis.call('GET', KEYS[2])
+if turn and turn ~= ARGV[7] then return reply('wait_turn') end
+
+if get(key, 'runner') ~= '' then
+  if tonumber(get(key, 'until')) > t then return reply('busy') end
+  redis.call('HINCRBY', key, 'crashes', 1)
+  note(key, t, 'abandoned', get(key, 'runner'))
+  if get(key, 'phase') == 'send' then redis.call('HSET', key, 'doubt_at', get(key, 'until')) end
+end
+redis.call('SET', KEYS[2], ARGV[7])
+redis.call('HINCRBY', key, 'fence', 1)
+redis.call('HSET', key, 'runner', ARGV[2], 'until', int(t + tonumber(ARGV[3])), 'phase', 'claim',
+  'updated_at', int(t))
+-- A no that nothing has confirmed yet is a doubt as well.
+if get(key, 'doubt_at') ~= '' or get(key, 'rejected_code') ~= '' then return reply('look_up') end
+return reply('send')

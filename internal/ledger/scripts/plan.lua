@@ -1,0 +1,18 @@
+-- plan: write what a refund is going to do, before its first call. It is written once.
+-- KEYS[1] refund  ARGV: now, fence, plan (sealed), number of tickets, baseline (refunded before,
+--   or '' when it cannot be proven), then for each ticket its status and code ('' each for none)
+-- Answers {ok|refused, state}
+local key, t = KEYS[1], clock()
+local state = get(key, 'state')
+if state ~= 'queued' or not held(key, ARGV[2]) or get(key, 'plan') ~= '' then
+  return {'refused', state}
+end
+redis.call('HSET', key, 'plan', ARGV[3], 'count', ARGV[4], 'baseline', ARGV[5], 'baseline_at', int(t),
+  'updated_at', int(t))
+for i = 6, #ARGV, 2 do
+  local at = int((i - 6) / 2)
+  redis.call('HSET', key, 't:' .. at, ARGV[i])
+  if ARGV[i + 1] ~= '' then redis.call('HSET', key, 'c:' .. at, ARGV[i + 1]) end
+end
+note(key, t, 'planned', ARGV[4] .. ' tickets')
+return {'ok', state}

@@ -1,0 +1,33 @@
+-- Common to every script. ARGV[1] is the time in milliseconds, or '' to ask Redis.
+-- Every script answers an array of strings.
+local function clock()
+  if ARGV[1] ~= '' then return tonumber(ARGV[1]) end
+  local t = redis.call('TIME')
+  return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+end
+
+-- Numbers go out as whole digits: Lua would write 1.7e+12.
+local function int(n) return string.format('%.0f', n) end
+
+local function get(key, field) return redis.call('HGET', key, field) or '' end
+
+local final = {issued = true, refunded = true, partially_refunded = true, failed = true, review = true}
+
+-- One line of history, "MS EVENT DETAIL". The same line is not repeated, and the middle of a
+-- very long story is dropped: its beginning and its end are what people need.
+local function note(key, t, event, detail)
+  local h = get(key, 'history')
+  local tail = ' ' .. event .. ' ' .. detail .. '\n'
+  if #h >= #tail and string.sub(h, -#tail) == tail then return end
+  if #h > 12000 then h = string.sub(h, 1, 4000) .. '\n0 … …\n' .. string.sub(h, -6000) end
+  redis.call('HSET', key, 'history', h .. int(t) .. tail)
+end
+
+-- Who holds the fence. A record that was given back has an empty runner.
+local function held(key, fence)
+  return get(key, 'fence') == fence and get(key, 'runner') ~= ''
+end
+
+local function give_back(key)
+  redis.call('HSET', key, 'runner', '', 'until', '0', 'phase', '')
+end

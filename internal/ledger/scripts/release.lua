@@ -1,0 +1,27 @@
+-- release: give the claim back without a result. What the intent of this claim led to is told
+-- by `how`:
+--   idle      no request of this claim is open (held back, look-up unclear, waiting)
+--   not_sent  the request certainly did not take effect
+--   unknown   the request may have taken effect: the next runner must look first
+-- KEYS[1] order or refund  ARGV: now, fence, how, code, message
+-- Answers {ok|refused, state}
+local key, t = KEYS[1], clock()
+local state = get(key, 'state')
+if (state ~= 'queued' and state ~= 'submitting') or not held(key, ARGV[2]) then
+  return {'refused', state}
+end
+if ARGV[3] == 'unknown' then
+  redis.call('HSET', key, 'doubt_at', int(t))
+  state = 'submitting'
+elseif ARGV[3] == 'idle' and get(key, 'phase') == 'send' then
+  -- Defensive: an intent without an answer is never idle.
+  redis.call('HSET', key, 'doubt_at', int(t))
+  state = 'submitting'
+elseif get(key, 'doubt_at') == '' and get(key, 'plan') == '' then
+  state = 'queued'
+end
+redis.call('HSET', key, 'state', state, 'updated_at', int(t))
+if ARGV[4] ~= '' then redis.call('HSET', key, 'code', ARGV[4], 'message', ARGV[5]) end
+if ARGV[3] ~= 'idle' then note(key, t, ARGV[3], ARGV[4]) end
+give_back(key)
+return {'ok', state}

@@ -1,0 +1,21 @@
+-- settle_ticket: record what became of one ticket of the plan. The claim is kept.
+-- KEYS[1] refund  ARGV: now, fence, index, status (planned, doubt, refunded, elsewhere, rejected),
+--   code, time in doubt in ms or ''
+-- Answers {ok|refused, state}
+local key, t = KEYS[1], clock()
+local state = get(key, 'state')
+if (state ~= 'queued' and state ~= 'submitting') or not held(key, ARGV[2]) then
+  return {'refused', state}
+end
+local before = get(key, 't:' .. ARGV[3])
+if before == 'refunded' or before == 'elsewhere' or before == 'rejected' then
+  return {'refused', state}
+end
+redis.call('HSET', key, 't:' .. ARGV[3], ARGV[4], 'phase', 'claim', 'updated_at', int(t))
+if ARGV[5] ~= '' then redis.call('HSET', key, 'c:' .. ARGV[3], ARGV[5]) end
+if ARGV[4] == 'doubt' then
+  redis.call('HSET', key, 'd:' .. ARGV[3], ARGV[6] ~= '' and ARGV[6] or int(t))
+end
+redis.call('HDEL', key, 'doubt_at')
+note(key, t, 'ticket ' .. tonumber(ARGV[3]) + 1, ARGV[4] .. ' ' .. ARGV[5])
+return {'ok', state}

@@ -1,0 +1,12 @@
+-- yield_turn: give a refund's claim back without a result, and its turn as well when nothing of
+-- it has been planned or sent, so that another refund of the order can go first.
+-- KEYS[1] refund, KEYS[2] turn  ARGV: now, fence, code, message
+-- Answers {ok|refused, state}
+local key, t = KEYS[1], clock()
+local state = get(key, 'state')
+if state ~= 'queued' or not held(key, ARGV[2]) or get(key, 'plan') ~= '' then return {'refused', state} end
+redis.call('HSET', key, 'code', ARGV[3], 'message', ARGV[4], 'updated_at', int(t))
+note(key, t, 'waiting', ARGV[3])
+give_back(key)
+if redis.call('GET', KEYS[2]) == get(key, 'refund_id') then redis.call('DEL', KEYS[2]) end
+return {'ok', state}

@@ -1,0 +1,210 @@
+package tasks
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"time"
+
+	"issuance/internal/doccheck"
+	"issuance/internal/ledger"
+	"issuance/providers"
+	"issuance/providers/ecticket/ecticketdoc"
+	"issuance/providers/pass2u/pass2udoc"
+)
+
+// Rules are what documents are checked against besides the providers' own rules.
+type Rules struct {
+	// MerchantID is the ECTicket merchant orders are issued for. A document may leave its
+	// MerchantID out; one that holds another is refused. Default: not checked.
+	MerchantID string
+	// Escrow allows and requires the fields of ECTicket's escrow mode. Default false.
+	Escrow bool
+	// Now is the clock for rules about dates. Default time.Now.
+	Now func() time.Time
+}
+
+func (r Rules) ecticket() ecticketdoc.Options {
+	now := time.Now
+	if r.Now != nil {
+		now = r.Now
+	}
+	return ecticketdoc.Options{MerchantID: r.MerchantID, Escrow: r.Escrow, Now: now()}
+}
+
+// Order is a validated order document. It holds customer data in Request and hides it when
+// printed.
+type Order struct {
+	Provider  providers.Name
+	ID        string
+	Tickets   int             // number of tickets ordered
+	Request   json.RawMessage // the provider's own request body, as it came
+	canonical []byte
+	shape     []byte
+}
+
+// Refund is a validated refund document.
+type Refund struct {
+	Provider  providers.Name
+	OrderID   string
+	RefundID  string
+	Request   json.RawMessage
+	canonical []byte
+	shape     []byte
+}
+
+func (o Order) String() string { return string(o.Provider) + "/" + o.ID }
+
+// GoString keeps customer data out of %#v.
+func (o Order) GoString() string { return "tasks.Order(" + o.String() + ")" }
+
+func (r Refund) String() string {
+	return string(r.Provider) + "/" + r.OrderID + "/" + r.RefundID
+}
+
+// GoString keeps ticket numbers out of %#v.
+func (r Refund) GoString() string { return "tasks.Refund(" + r.String() + ")" }
+
+// Key is the order's name in the ledger.
+func (o *Order) Key() ledger.Key { return ledger.Key{Provider: o.Provider, OrderID: o.ID} }
+
+// Key is the refund's name in the ledger.
+func (r *Refund) Key() ledger.RefundKey {
+	return ledger.RefundKey{Key: ledger.Key{Provider: r.Provider, OrderID: r.OrderID}, RefundID: r.RefundID}
+}
+
+// document is what all kinds of documents offer their envelope.
+type document interface {
+	Canonical() []byte
+	Shape() map[string]any
+}
+
+func describe(d document) (canonical, shape []byte) {
+	shape, err := json.Marshal(d.Shape())
+	if err != nil {
+		shape = []byte("{}") // shapes are maps of strings and numbers
+	}
+	return d.Canonical(), shape
+}
+
+// ParseOrder reads {"provider":…,"request":{…}}. Its error is a *providers.InvalidError that
+// lists every violation.
+func ParseOrder(raw []byte, rules Rules) (*Order, error) {
+	var c doccheck.Check
+	provider, env, ok := envelope(&c, raw, "provider", "request")
+	if !ok {
+		return nil, c.Err()
+	}
+	o := &Order{Provider: provider, Request: env.Raw("request")}
+	env.Require("request", "must hold the provider's request body")
+	if env.Has("request") {
+		switch provider {
+		case providers.ECTicket:
+			d, err := ecticketdoc.Parse("request", o.Request, rules.ecticket())
+			if c.Add(err); err == nil {
+				o.ID, o.Tickets = d.ID(), d.TicketCount()
+				o.canonical, o.shape = describe(d)
+			}
+		case providers.Pass2U:
+			d, err := pass2udoc.Parse("request", o.Request)
+			if c.Add(err); err == nil {
+				o.ID, o.Tickets = d.ID(), d.TicketCount()
+				o.canonical, o.shape = describe(d)
+			}
+		}
+	}
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+var refundIDPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// ParseRefund reads {"provider":…,"refund_id":…,"request":{…}}. Its error is a
+// *providers.InvalidError that lists every violation.
+func ParseRefund(raw []byte, _ Rules) (*Refund, error) {
+	var c doccheck.Check
+	provider, env, ok := envelope(&c, raw, "provider", "refund_id", "request")
+	if !ok {
+		return nil, c.Err()
+	}
+	r := &Refund{Provider: provider, Request: env.Raw("request")}
+	const idRule = "must be the caller's own id of this refund: 1 to 64 letters, digits, '.', '_' or '-'; repeating a refund with the same id refunds once"
+	if env.Require("refund_id", idRule) {
+		if id, ok := env.String("refund_id"); ok && !refundIDPattern.MatchString(id) {
+			env.Violate("refund_id", idRule)
+		} else {
+			r.RefundID = id
+		}
+	}
+	env.Require("request", "must name the order and what to refund of it")
+	if env.Has("request") {
+		switch provider {
+		case providers.ECTicket:
+			d, err := ecticketdoc.ParseRefund("request", r.Request)
+			if c.Add(err); err == nil {
+				r.OrderID = d.OrderID()
+				r.canonical, r.shape = describe(d)
+			}
+		case providers.Pass2U:
+			d, err := pass2udoc.ParseRefund("request", r.Request)
+			if c.Add(err); err == nil {
+				r.OrderID = d.OrderID()
+				r.canonical, r.shape = describe(d)
+			}
+		}
+	}
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// envelope reads the outer object. ok is false when the rest makes no sense without it.
+func envelope(c *doccheck.Check, raw []byte, known ...string) (providers.Name, doccheck.Object, bool) {
+	if err := wellFormed(raw); err != nil {
+		c.Violate("document", "must be well-formed JSON: "+err.Error(), "")
+		return "", doccheck.Object{}, false
+	}
+	env, ok := c.Object("", raw, known...)
+	if !ok {
+		return "", env, false
+	}
+	const rule = `must be "ecticket" or "pass2u"`
+	if !env.Require("provider", rule) {
+		return "", env, false
+	}
+	name, ok := env.String("provider")
+	if !ok {
+		return "", env, false
+	}
+	if p := providers.Name(name); p.Known() {
+		return p, env, true
+	}
+	env.Violate("provider", rule)
+	return "", env, false
+}
+
+// wellFormed tells where a JSON text breaks, without telling what stands there.
+func wellFormed(raw []byte) error {
+	var v json.RawMessage
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	err := dec.Decode(&v)
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Errorf("syntax error at byte %d", syntax.Offset)
+	case errors.Is(err, io.EOF):
+		return errors.New("it is empty")
+	case err != nil:
+		return errors.New("it ends too early")
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("something follows the document at byte %d", dec.InputOffset())
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"issuance/internal/ledger"
+	"issuance/providers"
+)
+
+// recheck is how often Wait reads the record even though no event came.
+const recheck = 5 * time.Second
+
+// Wait blocks until the order is final for the machine (issued, failed or review) and returns its
+// status; the context ends it early. It reads the stream of final statuses and holds one
+// connection of the pool while it waits.
+func (c *Client) Wait(ctx context.Context, p providers.Name, orderID string, opts ...StatusOption) (*Status, error) {
+	return c.waitFor(ctx, p, orderID, func(s *Status) bool { return s.State.Final() }, opts...)
+}
+
+// WaitRefund blocks until a refund of the order is final and returns the order's status.
+func (c *Client) WaitRefund(ctx context.Context, p providers.Name, orderID, refundID string, opts ...StatusOption) (*Status, error) {
+	return c.waitFor(ctx, p, orderID, func(s *Status) bool {
+		for _, r := range s.Refunds {
+			if r.RefundID == refundID {
+				return r.State.Final()
+			}
+		}
+		return false
+	}, opts...)
+}
+
+func (c *Client) waitFor(ctx context.Context, p providers.Name, orderID string, over func(*Status) bool, opts ...StatusOption) (*Status, error) {
+	// Events after this moment are read; what happened before is in the record.
+	after, err := c.lastEvent(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		s, err := c.Status(ctx, p, orderID, opts...)
+		if err != nil && !errors.Is(err, ErrUnknownOrder) {
+			return nil, err
+		}
+		if err == nil && over(s) {
+			return s, nil
+		}
+		if after, err = c.awaitEvent(ctx, p, orderID, after); err != nil {
+			return nil, fmt.Errorf("tasks: wait for %s/%s: %w", p, orderID, err)
+		}
+	}
+}
+
+// awaitEvent returns when an event of the order came or the time to look again has come.
+func (c *Client) awaitEvent(ctx context.Context, p providers.Name, orderID, after string) (string, error) {
+	deadline := time.Now().Add(recheck)
+	for time.Now().Before(deadline) {
+		if err := ctx.Err(); err != nil {
+			return after, err
+		}
+		// Short blocks, so that the context's end is noticed within a second.
+		events, err := c.ledger.Events(ctx, after, 500, time.Second)
+		if err != nil {
+			return after, err
+		}
+		for _, e := range events {
+			after = e.StreamID
+			if e.Provider == p && e.OrderID == orderID {
+				return after, nil
+			}
+		}
+	}
+	return after, nil
+}
+
+func (c *Client) lastEvent(ctx context.Context) (string, error) {
+	last, err := c.rdb.XRevRangeN(ctx, ledger.EventsKey, "+", "-", 1).Result()
+	if err != nil {
+		return "", fmt.Errorf("tasks: events: %w", err)
+	}
+	if len(last) == 0 {
+		return "0", nil
+	}
+	return last[0].ID, nil
+}
