@@ -241,7 +241,7 @@ func (c *Client) known(ctx context.Context, it item) (Receipt, bool, error) {
 // peekQueues looks for the task where the ledger has no record yet.
 func (c *Client) peekQueues(ctx context.Context, it item) (ledger.Peek, error) {
 	for _, lane := range []Lane{Checkout, Bulk} {
-		p, err := c.queuedPayload(ctx, it.provider, lane, it.id)
+		p, err := c.queuedPayload(it.provider, lane, it.id)
 		if err != nil {
 			return ledger.Peek{}, err
 		}
@@ -253,7 +253,7 @@ func (c *Client) peekQueues(ctx context.Context, it item) (ledger.Peek, error) {
 }
 
 // queuedPayload is the payload of a waiting task, nil when there is none.
-func (c *Client) queuedPayload(_ context.Context, p providers.Name, lane Lane, id string) (*Payload, error) {
+func (c *Client) queuedPayload(p providers.Name, lane Lane, id string) (*Payload, error) {
 	info, err := c.inspector.GetTaskInfo(Queue(p, lane), id)
 	if errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
 		return nil, nil

@@ -120,7 +120,7 @@ const StateElsewhere ledger.State = "elsewhere"
 
 func (c *Client) statusFromQueue(ctx context.Context, k ledger.Key, s *Status) error {
 	for _, lane := range []Lane{Checkout, Bulk} {
-		p, err := c.queuedPayload(ctx, k.Provider, lane, IssueID(k.Provider, k.OrderID))
+		p, err := c.queuedPayload(k.Provider, lane, IssueID(k.Provider, k.OrderID))
 		if err != nil {
 			return fmt.Errorf("tasks: status: %w", err)
 		}

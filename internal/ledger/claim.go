@@ -73,7 +73,7 @@ func (l *Ledger) Begin(ctx context.Context, k Key, in Intake) (Claim, error) {
 	}
 	c := claim(reply)
 	c.Ref = reply[11]
-	return c, nil
+	return c, l.notOpen(ctx, c, Ref{Key: k})
 }
 
 // BeginRefund claims a refund and the order's turn, making the refund's record when there is none.
@@ -86,7 +86,19 @@ func (l *Ledger) BeginRefund(ctx context.Context, k RefundKey, in Intake) (Claim
 	}
 	c := claim(reply)
 	c.Turn = reply[11]
-	return c, nil
+	return c, l.notOpen(ctx, c, Ref(k))
+}
+
+// notOpen takes a record out of the open set again that turned out to be finished, event and all.
+// A review is left to the sweeper, because a person may be resolving it at this moment.
+func (l *Ledger) notOpen(ctx context.Context, c Claim, r Ref) error {
+	if !c.State.Final() || c.State == Review || c.EventDue {
+		return nil
+	}
+	if err := l.Close(ctx, r); err != nil {
+		return fmt.Errorf("ledger: begin %s: %w", r, err)
+	}
+	return nil
 }
 
 func claim(r []string) Claim {

@@ -59,21 +59,29 @@ func (l *Ledger) Publish(ctx context.Context, r Ref) error {
 	if !state.Final() {
 		return nil
 	}
-	pipe := l.rdb.Pipeline()
+	marked := ""
 	if field(3) == "" {
-		id, err := l.rdb.XAdd(ctx, &redis.XAddArgs{Stream: EventsKey, MaxLen: l.opt.KeepEvents, Approx: true, Values: []any{
+		marked, err = l.rdb.XAdd(ctx, &redis.XAddArgs{Stream: EventsKey, MaxLen: l.opt.KeepEvents, Approx: true, Values: []any{
 			"event_id", fmt.Sprintf("%s/%s", r, state), "provider", string(r.Provider), "order_id", r.OrderID,
 			"refund_id", r.RefundID, "state", string(state), "code", field(1), "at", field(2)}}).Result()
 		if err != nil {
 			return fmt.Errorf("ledger: publish %s: %w", r, err)
 		}
-		pipe.HSet(ctx, r.record(), "event", id)
 	}
+	keep := ""
 	if state != Review {
-		pipe.PExpire(ctx, r.record(), l.opt.KeepFinal)
-		if r.RefundID != "" {
-			pipe.PExpire(ctx, r.Key.refunds(), l.opt.KeepFinal)
-		}
+		keep = strconv.FormatInt(l.opt.KeepFinal.Milliseconds(), 10)
+	}
+	reply, err := l.run(ctx, "published", []string{r.record()}, string(state), marked, keep)
+	if err != nil {
+		return err
+	}
+	if !answer(reply).Applied {
+		return nil // resolved meanwhile: whoever resolved it publishes that, or the sweeper does
+	}
+	pipe := l.rdb.Pipeline()
+	if keep != "" && r.RefundID != "" {
+		pipe.PExpire(ctx, r.Key.refunds(), l.opt.KeepFinal)
 	}
 	pipe.ZRem(ctx, openKey(r.Provider), r.openMember())
 	if _, err := pipe.Exec(ctx); err != nil {

@@ -2,7 +2,12 @@ package ledger
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/seal"
 )
@@ -52,9 +57,17 @@ func (l *Ledger) release(ctx context.Context, key, fence, how string, why Reason
 }
 
 // Rejected remembers the provider's no to this attempt; the claim is kept. A look-up has to
-// confirm that no earlier request took effect before it becomes the order's end.
+// confirm that no earlier request took effect before it becomes the order's end. A reason without
+// a code is remembered as "rejected".
 func (l *Ledger) Rejected(ctx context.Context, k Key, fence string, why Reason) (Answer, error) {
-	reply, err := l.run(ctx, "rejected", []string{k.order()}, fence, why.Code, why.Message)
+	return l.rejected(ctx, k.order(), fence, why)
+}
+
+func (l *Ledger) rejected(ctx context.Context, key, fence string, why Reason) (Answer, error) {
+	if why.Code == "" {
+		why.Code = "rejected" // an empty code would say that nothing was refused
+	}
+	reply, err := l.run(ctx, "rejected", []string{key}, fence, why.Code, why.Message)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -90,8 +103,11 @@ type Ending struct {
 }
 
 // Finish records an order's final status and publishes its event. fence is empty when the order
-// is accepted. A lost race is an answer.
+// is accepted. A lost race is an answer; a state that is no order's end is an error.
 func (l *Ledger) Finish(ctx context.Context, k Key, fence string, e Ending) (Answer, error) {
+	if !canEnd(Ref{Key: k}, e.State) {
+		return Answer{}, fmt.Errorf("ledger: finish %s: an order cannot end as %q", k, e.State)
+	}
 	polls := 0
 	if e.Polled {
 		polls = 1
@@ -108,22 +124,49 @@ func (l *Ledger) Finish(ctx context.Context, k Key, fence string, e Ending) (Ans
 	return a, l.Publish(ctx, Ref{Key: k})
 }
 
+// canEnd reports whether an order, or a refund when r names one, can end in state s.
+func canEnd(r Ref, s State) bool {
+	states := OrderStates()
+	if r.RefundID != "" {
+		states = RefundStates()
+	}
+	return s.Final() && slices.Contains(states, s)
+}
+
 // Resolution is a person's decision about a record in review.
 type Resolution struct {
-	State  State
+	State  State // final, and not Review
 	Who    string
 	Reason string
 }
 
-// Resolve ends a review by a person's decision and publishes the event of the new state.
+// Resolve ends a review by a person's decision and publishes the event of the new state. A state
+// that cannot be the end of such a record is an error.
 func (l *Ledger) Resolve(ctx context.Context, r Ref, res Resolution) (Answer, error) {
+	if !canEnd(r, res.State) || res.State == Review {
+		return Answer{}, fmt.Errorf("ledger: resolve %s: %q is not how it can end", r, res.State)
+	}
+	state, err := l.rdb.HGet(ctx, r.record(), "state").Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return Answer{}, fmt.Errorf("ledger: resolve %s: %w", r, err)
+	}
+	if State(state) != Review {
+		return Answer{State: State(state)}, nil
+	}
+	// The event of the review took the record out of the open set. It goes back first, so that the
+	// new event is not overlooked when this program dies before it is published.
+	now, err := l.Time(ctx)
+	if err != nil {
+		return Answer{}, fmt.Errorf("ledger: resolve %s: %w", r, err)
+	}
+	due := redis.Z{Score: float64(now.UnixMilli()), Member: r.openMember()}
+	if err := l.rdb.ZAddNX(ctx, openKey(r.Provider), due).Err(); err != nil {
+		return Answer{}, fmt.Errorf("ledger: resolve %s: %w", r, err)
+	}
 	reply, err := l.run(ctx, "resolve", []string{r.record()}, string(res.State), res.Who, res.Reason)
 	if err != nil {
 		return Answer{}, err
 	}
-	a := answer(reply)
-	if !a.Applied {
-		return a, nil
-	}
-	return a, l.Publish(ctx, r)
+	// A refusal means that somebody else has resolved it just now; publishing that is right too.
+	return answer(reply), l.Publish(ctx, r)
 }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -48,7 +49,8 @@ type PlannedTicket struct {
 	Code  string
 }
 
-// WritePlan writes the plan, once.
+// WritePlan writes the plan. One of named tickets is written once; one of a number may be written
+// anew while no request is in doubt, so that its baseline is never stale.
 func (l *Ledger) WritePlan(ctx context.Context, k RefundKey, fence string, p Plan) (Answer, error) {
 	baseline := ""
 	if p.Baseline >= 0 {
@@ -115,11 +117,7 @@ func (l *Ledger) RefundIdle(ctx context.Context, k RefundKey, fence string, why 
 
 // RefundRejected remembers the provider's no; see Rejected.
 func (l *Ledger) RefundRejected(ctx context.Context, k RefundKey, fence string, why Reason) (Answer, error) {
-	reply, err := l.run(ctx, "rejected", []string{k.refund()}, fence, why.Code, why.Message)
-	if err != nil {
-		return Answer{}, err
-	}
-	return answer(reply), nil
+	return l.rejected(ctx, k.refund(), fence, why)
 }
 
 // YieldTurn gives back the claim and the order's turn of a refund that has to wait before it
@@ -139,8 +137,12 @@ type RefundEnding struct {
 	Refunded int // tickets refunded by this refund
 }
 
-// FinishRefund records a refund's final status, gives the order's turn on, and publishes the event.
+// FinishRefund records a refund's final status, gives the order's turn on, and publishes the
+// event. A state that is no refund's end is an error.
 func (l *Ledger) FinishRefund(ctx context.Context, k RefundKey, fence string, e RefundEnding) (Answer, error) {
+	if !canEnd(Ref(k), e.State) {
+		return Answer{}, fmt.Errorf("ledger: finish %s: a refund cannot end as %q", k, e.State)
+	}
 	reply, err := l.run(ctx, "finish_refund", []string{k.refund(), k.turn()}, fence, string(e.State),
 		e.Reason.Code, e.Reason.Message, e.Refunded)
 	if err != nil {

@@ -21,6 +21,7 @@ if state == '' then
     'lane', ARGV[8], 'shape', ARGV[9], 'doc', ARGV[10], 'fp', ARGV[4], 'state', 'queued', 'fence', '0',
     'runner', '', 'until', '0', 'phase', '', 'attempts', '0', 'created_at', int(t), 'updated_at', int(t))
   redis.call('ZADD', KEYS[3], int(t), ARGV[7])
+  redis.call('PERSIST', KEYS[3]) -- an earlier refund that is finished lets the list expire
   note(key, t, 'queued', ARGV[8])
   state = 'queued'
 end

@@ -1,10 +1,12 @@
--- plan: write what a refund is going to do, before its first call. It is written once.
+-- plan: write what a refund is going to do, before its first call. A plan of named tickets is
+-- written once; a plan of a number is written anew while no request is in doubt, so that its
+-- baseline is never stale.
 -- KEYS[1] refund  ARGV: now, fence, plan (sealed), number of tickets, baseline (refunded before,
 --   or '' when it cannot be proven), then for each ticket its status and code ('' each for none)
 -- Answers {ok|refused, state}
 local key, t = KEYS[1], clock()
 local state = get(key, 'state')
-if state ~= 'queued' or not held(key, ARGV[2]) or get(key, 'plan') ~= '' then
+if state ~= 'queued' or not held(key, ARGV[2]) or get(key, 't:0') ~= '' or get(key, 'doubt_at') ~= '' then
   return {'refused', state}
 end
 redis.call('HSET', key, 'plan', ARGV[3], 'count', ARGV[4], 'baseline', ARGV[5], 'baseline_at', int(t),

@@ -17,9 +17,15 @@ local final = {issued = true, refunded = true, partially_refunded = true, failed
 -- very long story is dropped: its beginning and its end are what people need.
 local function note(key, t, event, detail)
   local h = get(key, 'history')
-  local tail = ' ' .. event .. ' ' .. detail .. '\n'
+  -- A line break in a code or in a person's reason must not forge a line of its own.
+  local tail = ' ' .. event .. ' ' .. string.gsub(detail, '%c', ' ') .. '\n'
   if #h >= #tail and string.sub(h, -#tail) == tail then return end
-  if #h > 12000 then h = string.sub(h, 1, 4000) .. '\n0 … …\n' .. string.sub(h, -6000) end
+  if #h > 12000 then
+    -- Whole lines only: half of one would read as a time and an event that never were.
+    local head = string.match(string.sub(h, 1, 4000), '^(.*\n)') or ''
+    local rest = string.match(string.sub(h, -6000), '\n(.*)$') or ''
+    h = head .. '0 … …\n' .. rest
+  end
   redis.call('HSET', key, 'history', h .. int(t) .. tail)
 end
 

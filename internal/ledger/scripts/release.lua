@@ -17,7 +17,8 @@ elseif ARGV[3] == 'idle' and get(key, 'phase') == 'send' then
   -- Defensive: an intent without an answer is never idle.
   redis.call('HSET', key, 'doubt_at', int(t))
   state = 'submitting'
-elseif get(key, 'doubt_at') == '' and get(key, 'plan') == '' then
+elseif get(key, 'doubt_at') == '' and get(key, 'rejected_code') == '' and get(key, 't:0') == '' then
+  -- Nothing is in doubt. (A no that no look-up has confirmed yet is a doubt as well.)
   state = 'queued'
 end
 redis.call('HSET', key, 'state', state, 'updated_at', int(t))

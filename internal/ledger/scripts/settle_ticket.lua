@@ -16,6 +16,13 @@ if ARGV[5] ~= '' then redis.call('HSET', key, 'c:' .. ARGV[3], ARGV[5]) end
 if ARGV[4] == 'doubt' then
   redis.call('HSET', key, 'd:' .. ARGV[3], ARGV[6] ~= '' and ARGV[6] or int(t))
 end
-redis.call('HDEL', key, 'doubt_at')
+-- The record's doubt lasts until every ticket it may be about is settled or in doubt itself.
+local i = 0
+while true do
+  local status = get(key, 't:' .. int(i))
+  if status == 'sending' then break end
+  if status == '' then redis.call('HDEL', key, 'doubt_at') break end
+  i = i + 1
+end
 note(key, t, 'ticket ' .. tonumber(ARGV[3]) + 1, ARGV[4] .. ' ' .. ARGV[5])
 return {'ok', state}

@@ -6,6 +6,8 @@ local state = get(key, 'state')
 if (state ~= 'queued' and state ~= 'submitting') or not held(key, ARGV[2]) then
   return {'refused', state, get(key, 'attempts')}
 end
+-- An earlier intent of this claim has no answer: it is in doubt, whatever becomes of this one.
+if get(key, 'phase') == 'send' then redis.call('HSET', key, 'doubt_at', int(t)) end
 local n = redis.call('HINCRBY', key, 'attempts', 1)
 redis.call('HSET', key, 'state', 'submitting', 'phase', 'send', 'sent_at', int(t),
   'until', int(t + tonumber(ARGV[3])), 'updated_at', int(t))

@@ -4,7 +4,7 @@
 -- Answers {ok|refused, state}
 local key, t = KEYS[1], clock()
 local state = get(key, 'state')
-if state ~= 'queued' or not held(key, ARGV[2]) or get(key, 'plan') ~= '' then return {'refused', state} end
+if state ~= 'queued' or not held(key, ARGV[2]) or get(key, 'count') ~= '' then return {'refused', state} end
 redis.call('HSET', key, 'code', ARGV[3], 'message', ARGV[4], 'updated_at', int(t))
 note(key, t, 'waiting', ARGV[3])
 give_back(key)

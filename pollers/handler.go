@@ -1,0 +1,198 @@
+package pollers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"issuance/internal/ledger"
+	"issuance/internal/seal"
+	"issuance/providers"
+	"issuance/tasks"
+)
+
+// Config of a Handler. Everything is required.
+type Config struct {
+	Provider providers.Provider
+	Ledger   *ledger.Ledger
+	Ring     *seal.Ring
+	Schedule Schedule
+	Log      *slog.Logger
+}
+
+// Handler asks for accepted orders of one provider and records what it learns. Safe for
+// concurrent use; two runs for one order ask twice and record once.
+type Handler struct{ Config }
+
+// New makes a handler.
+func New(c Config) *Handler {
+	c.Schedule = c.Schedule.WithDefaults()
+	return &Handler{Config: c}
+}
+
+// recordTimeout bounds writing down a result on a context that outlives the task's.
+const recordTimeout = 5 * time.Second
+
+// poll is one run of one order's poll task.
+type poll struct {
+	*Handler
+	rec   *ledger.Record
+	order providers.Order
+	age   time.Duration // since the provider accepted
+	log   *slog.Logger
+}
+
+// ProcessTask implements asynq.Handler.
+func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
+	payload, err := tasks.DecodePayload(t.Payload())
+	if err != nil {
+		var newer *tasks.NewerPayloadError
+		if errors.As(err, &newer) {
+			return tasks.Wait(10*time.Second, "waiting for a newer worker")
+		}
+		h.Log.Error("alarm: a poll task holds a payload that is not this program's; it is dropped", "error", err)
+		return nil
+	}
+	k := payload.Key()
+	log := h.Log.With("provider", string(k.Provider), "order", k.OrderID)
+	rec, err := h.Ledger.Load(ctx, k)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		log.Warn("a poll task has no order in the ledger any more; it is dropped")
+		return nil
+	case err != nil:
+		return err
+	case rec.State.Final() && rec.Event == "":
+		return h.Ledger.Publish(ctx, ledger.Ref{Key: k})
+	case rec.State != ledger.Accepted:
+		return nil
+	}
+	raw, err := tasks.OpenOrder(h.Ring, k, rec.Document)
+	if err != nil {
+		log.Error("alarm: the order's document cannot be opened", "error", err)
+		return tasks.Wait(time.Minute, "waiting for its seal key in ISSUANCE_SEAL_KEYS")
+	}
+	now, err := h.Ledger.Time(ctx)
+	if err != nil {
+		return err
+	}
+	p := &poll{Handler: h, rec: rec, order: providers.Order{ID: k.OrderID, Request: raw, Ref: rec.Ref},
+		age: now.Sub(rec.AcceptedAt), log: log.With("attempt", rec.Attempts, "poll", rec.Polls+1)}
+	return p.ask(ctx)
+}
+
+func (p *poll) ask(ctx context.Context) error {
+	if p.Schedule.Overdue(p.age) {
+		return p.finish(ledger.Ending{State: ledger.Review, Reason: ledger.Reason{Code: "overdue", Message: fmt.Sprintf(
+			"the provider accepted this order and has not issued it in %s (last: %s); ask the provider", p.Schedule.Deadline, last(p.rec.Reason))}})
+	}
+	f := p.Provider.LookUp(ctx, p.order)
+	p.log.Info("asked", "finding", string(f.State), "code", f.Outcome.Code)
+	switch f.State {
+	case providers.FoundIssued:
+		return p.issued(ctx, f)
+	case providers.FoundFailed:
+		return p.finish(ledger.Ending{State: ledger.Failed, Ref: ref(f), Reason: ledger.Reason{
+			Code: orDefault(f.Outcome.Code, "issuing_failed"), Message: f.Outcome.Message}})
+	case providers.FoundPending:
+		return p.again(ledger.Reason{}, 0, "the provider has not issued it yet")
+	case providers.Absent:
+		// It accepted the order and now denies it. That may be a replica that lags; it is never a
+		// reason to send the order again.
+		p.log.Warn("the provider accepted this order and now does not know it", "code", f.Outcome.Code)
+		return p.again(ledger.Reason{Code: orDefault(f.Outcome.Code, "absent"), Message: f.Outcome.Message}, 0,
+			"the provider accepted it and now does not know it")
+	default:
+		return p.unclear(f.Outcome)
+	}
+}
+
+// issued completes an order the provider has issued. Where nobody else delivers the tickets, it is
+// complete only with all of them.
+func (p *poll) issued(ctx context.Context, f providers.Finding) error {
+	res := f.Result
+	if need, count := p.Provider.NeedsTickets(p.order); need {
+		list, out := p.Provider.Tickets(ctx, p.order)
+		p.log.Info("fetched the tickets", "outcome", string(out.Kind), "code", out.Code, "tickets", len(list))
+		if out.Kind != providers.Done {
+			return p.unclear(out)
+		}
+		if len(list) != count {
+			return p.again(ledger.Reason{Code: "ticket_count", Message: fmt.Sprintf("the provider lists %d tickets, %d were ordered", len(list), count)},
+				0, "the provider lists another number of tickets than was ordered")
+		}
+		if res == nil {
+			res = &providers.Result{Ref: p.rec.Ref}
+		}
+		res.Tickets = list
+	}
+	sealed, err := tasks.SealResult(p.Ring, p.rec.Key, res)
+	if err != nil {
+		return err
+	}
+	return p.finish(ledger.Ending{State: ledger.Issued, Ref: ref(f), Result: sealed})
+}
+
+// unclear waits after a call that learned nothing. A call that was held back is no poll.
+func (p *poll) unclear(out providers.Outcome) error {
+	if out.Alarm {
+		p.log.Error("alarm: the provider refuses this account; a person has to act", "code", out.Code, "message", out.Message)
+	}
+	if out.Kind == providers.Held && !out.Alarm {
+		return tasks.Wait(max(out.RetryAfter, time.Second), "held: "+orDefault(out.Message, out.Code))
+	}
+	return p.again(ledger.Reason{Code: out.Code, Message: out.Message}, out.RetryAfter, "no clear answer: "+orDefault(out.Code, string(out.Kind)))
+}
+
+// again counts the poll and waits for the next.
+func (p *poll) again(why ledger.Reason, atLeast time.Duration, text string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
+	defer cancel()
+	a, _, err := p.Ledger.Polled(ctx, p.rec.Key, why)
+	if err != nil {
+		return err
+	}
+	if !a.Applied {
+		return nil // somebody else has recorded the end meanwhile
+	}
+	return tasks.Wait(max(atLeast, Jitter(p.Schedule.Next(p.age))), text)
+}
+
+func (p *poll) finish(e ledger.Ending) error {
+	ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
+	defer cancel()
+	e.Polled = e.Reason.Code != "overdue"
+	a, err := p.Ledger.Finish(ctx, p.rec.Key, "", e)
+	if err != nil {
+		return err
+	}
+	switch {
+	case !a.Applied:
+		p.log.Warn("a late answer is not applied: the order has ended already", "state", string(a.State))
+	case e.State == ledger.Review:
+		p.log.Error("alarm: the order needs a person", "code", e.Reason.Code, "message", e.Reason.Message)
+	default:
+		p.log.Info("final", "state", string(e.State), "code", e.Reason.Code, "polls", p.rec.Polls+1)
+	}
+	return nil
+}
+
+func ref(f providers.Finding) string {
+	if f.Result == nil {
+		return ""
+	}
+	return f.Result.Ref
+}
+
+func last(r ledger.Reason) string { return orDefault(r.Code, "not issued yet") }
+
+func orDefault(s, def string) string {
+	if s == "" {
+		return def
+	}
+	return s
+}

@@ -1,0 +1,201 @@
+package issue
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"issuance/internal/ledger"
+	"issuance/providers"
+	"issuance/tasks"
+)
+
+// send passes the call budget, writes the intent, calls the provider once, and records the answer.
+func (r *run) send(ctx context.Context) error {
+	paid, err := r.Gate.Prepay(ctx)
+	if err != nil {
+		return r.heldBack(err)
+	}
+	a, attempt, err := r.Ledger.Submit(ctx, r.key, r.claim.Fence, r.Lease)
+	if err != nil {
+		return err
+	}
+	if !a.Applied {
+		return r.fenced("submit", a)
+	}
+	r.claim.Attempts = attempt
+	log := r.log.With("attempt", attempt)
+	began := time.Now()
+	out := r.Provider.Issue(paid, r.order)
+	log.Info("issue answered", "outcome", string(out.Kind), "code", out.Code, "took", time.Since(began).Round(time.Millisecond))
+	if out.Alarm {
+		log.Error("alarm: the provider refuses this account; a person has to act", "code", out.Code, "message", out.Message)
+	}
+	return r.settle(ctx, out)
+}
+
+// settle records the answer to a request of ours.
+func (r *run) settle(ctx context.Context, out providers.Outcome) error {
+	why := ledger.Reason{Code: out.Code, Message: out.Message}
+	rec, cancel := recording()
+	defer cancel()
+	switch {
+	case out.Kind == providers.Accepted:
+		return r.accepted(out.Result, r.firstPoll())
+	case out.Kind == providers.Done:
+		return r.issued(out.Result)
+	case out.Kind == providers.Rejected && !r.mustConfirm(out):
+		return r.finish(ledger.Ending{State: ledger.Failed, Reason: why})
+	case out.Kind == providers.Rejected, out.Exists:
+		// A no that may mean "I have this number already", or that follows a request in doubt.
+		if a, err := r.Ledger.Rejected(rec, r.key, r.claim.Fence, why); err != nil || !a.Applied {
+			return r.recorded("rejected", a, err)
+		}
+		r.claim.RejectedCode, r.claim.RejectedMessage = orDefault(why.Code, "rejected"), why.Message
+		return r.lookUp(ctx)
+	case out.Kind == providers.NotSent || out.Kind == providers.Held:
+		a, err := r.Ledger.NotSent(rec, r.key, r.claim.Fence, why)
+		if err != nil || !a.Applied {
+			return r.recorded("not_sent", a, err)
+		}
+		return tasks.Wait(r.later(out), "not sent: "+outcomeText(out))
+	default: // Unknown, and whatever a provider's package may invent
+		a, err := r.Ledger.Unknown(rec, r.key, r.claim.Fence, why)
+		if err != nil || !a.Applied {
+			return r.recorded("unknown", a, err)
+		}
+		r.log.Warn("the order may have been taken; it is looked up before anything is sent again", "code", out.Code)
+		return tasks.Wait(r.LookAfter, "in doubt: "+outcomeText(out))
+	}
+}
+
+// mustConfirm reports whether a rejection needs a look-up before it is the order's end.
+func (r *run) mustConfirm(out providers.Outcome) bool {
+	return out.Exists || !r.claim.DoubtAt.IsZero() || r.Provider.Traits().RejectionMayHideDuplicate
+}
+
+// firstPoll is when an accepted order is asked for the first time: at once where the provider
+// issues at once (paper), else when the follow-up's schedule says so.
+func (r *run) firstPoll() time.Duration {
+	if p, ok := r.Provider.(interface{ IssuesAtOnce(providers.Order) bool }); ok && p.IssuesAtOnce(r.order) {
+		return 0
+	}
+	return FollowSchedule
+}
+
+// FollowSchedule asks a Follower to choose the delay by its own schedule.
+const FollowSchedule time.Duration = -1
+
+func (r *run) accepted(res *providers.Result, delay time.Duration) error {
+	sealed, err := tasks.SealResult(r.Ring, r.key, withoutTickets(res))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := recording()
+	defer cancel()
+	a, err := r.Ledger.Accept(ctx, r.key, r.claim.Fence, refOf(res), sealed)
+	if err != nil || !a.Applied {
+		return r.recorded("accepted", a, err)
+	}
+	return r.Follower.Follow(ctx, r.key, delay)
+}
+
+func (r *run) issued(res *providers.Result) error {
+	sealed, err := tasks.SealResult(r.Ring, r.key, res)
+	if err != nil {
+		return err
+	}
+	return r.finish(ledger.Ending{State: ledger.Issued, Ref: refOf(res), Result: sealed})
+}
+
+func (r *run) review(why ledger.Reason) error {
+	r.log.Error("alarm: the order needs a person", "code", why.Code, "message", why.Message)
+	return r.finish(ledger.Ending{State: ledger.Review, Reason: why})
+}
+
+func (r *run) finish(e ledger.Ending) error {
+	ctx, cancel := recording()
+	defer cancel()
+	a, err := r.Ledger.Finish(ctx, r.key, r.claim.Fence, e)
+	if err == nil && a.Applied {
+		r.log.Info("final", "state", string(e.State), "code", e.Reason.Code, "attempts", r.claim.Attempts)
+	}
+	return r.recorded("finish", a, err)
+}
+
+// recorded turns a transition's answer into the task's result. A refused one means that another
+// runner has taken over: the queue runs the task again, and the ledger says what is left to do.
+func (r *run) recorded(what string, a ledger.Answer, err error) error {
+	if err != nil {
+		return err
+	}
+	if !a.Applied {
+		return r.fenced(what, a)
+	}
+	return nil
+}
+
+func (r *run) fenced(what string, a ledger.Answer) error {
+	r.log.Warn("a late answer is not applied: another run has taken over", "transition", what, "state", string(a.State))
+	return tasks.Wait(r.Lease, "another worker has taken over")
+}
+
+// heldBack gives the claim back because no call may leave now.
+func (r *run) heldBack(err error) error {
+	ctx, cancel := recording()
+	defer cancel()
+	var held *providers.HeldError
+	if !errors.As(err, &held) {
+		// Nobody knows whether a call is allowed (Redis slow or away): none leaves.
+		if _, idleErr := r.Ledger.Idle(ctx, r.key, r.claim.Fence, ledger.Reason{}); idleErr != nil {
+			return idleErr
+		}
+		return tasks.Wait(time.Second, "the call budget cannot be asked")
+	}
+	why := ledger.Reason{}
+	if held.RetryAfter > time.Minute {
+		why = ledger.Reason{Code: "held", Message: held.Reason}
+	}
+	a, err := r.Ledger.Idle(ctx, r.key, r.claim.Fence, why)
+	if err != nil || !a.Applied {
+		return r.recorded("held", a, err)
+	}
+	return tasks.Wait(held.RetryAfter, held.Reason)
+}
+
+// later is when to try again after an outcome without effect.
+func (r *run) later(out providers.Outcome) time.Duration {
+	if out.RetryAfter > 0 {
+		return out.RetryAfter
+	}
+	return tasks.Backoff(r.claim.Attempts-1, 2*time.Second, 2*time.Minute)
+}
+
+func outcomeText(out providers.Outcome) string {
+	if out.Code == "" {
+		return string(out.Kind)
+	}
+	return out.Code
+}
+
+func orDefault(s, def string) string {
+	if s == "" {
+		return def
+	}
+	return s
+}
+
+func refOf(res *providers.Result) string {
+	if res == nil {
+		return ""
+	}
+	return res.Ref
+}
+
+// withoutTickets is what is worth keeping of an order that is only accepted.
+func withoutTickets(res *providers.Result) *providers.Result {
+	if res == nil || (res.Access == nil && len(res.Tickets) == 0) {
+		return nil
+	}
+	return res
+}

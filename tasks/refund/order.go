@@ -1,0 +1,132 @@
+package refund
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"issuance/internal/ledger"
+	"issuance/providers"
+	"issuance/tasks"
+)
+
+// locate finds the order to refund. ready is false when the refund has ended or has to wait; the
+// error is then the task's result.
+func (r *run) locate(ctx context.Context) (ready bool, err error) {
+	rec, err := r.Ledger.Load(ctx, r.key.Key)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return r.elsewhere(ctx)
+	}
+	if err != nil {
+		return false, err
+	}
+	switch rec.State {
+	case ledger.Issued:
+		raw, err := tasks.OpenOrder(r.Ring, rec.Key, rec.Document)
+		if err != nil {
+			r.log.Error("alarm: the order's document cannot be opened", "error", err)
+			return false, r.yield(time.Minute, "seal_key", "the order's document was sealed with a key that is not in ISSUANCE_SEAL_KEYS")
+		}
+		r.order = providers.Order{ID: rec.OrderID, Request: raw, Ref: rec.Ref}
+		return true, nil
+	case ledger.Failed:
+		return false, r.finish(ledger.Failed, "order_failed", "the order was not issued, so there is nothing to refund: "+rec.Reason.Code, 0)
+	case ledger.Review:
+		return false, r.yield(time.Minute, "order_in_review", "the order needs a person first; see `enqueue review`")
+	default:
+		return false, r.yield(5*time.Second, "order_not_issued_yet", "the order is still being issued")
+	}
+}
+
+// elsewhere handles an order the ledger does not know: it may still wait in a queue, or it was
+// issued by somebody else.
+func (r *run) elsewhere(ctx context.Context) (bool, error) {
+	queued, err := r.Queued(ctx, r.key.Key)
+	if err != nil {
+		return false, err
+	}
+	if queued {
+		return false, r.yield(5*time.Second, "order_not_issued_yet", "the order is still waiting to be issued")
+	}
+	if r.order, err = tasks.OutsideOrder(r.key, r.request); err != nil {
+		return r.unknownOrder("the ledger does not know the order; " + err.Error())
+	}
+	if r.claim.Verdict == ledger.MustLookUp || len(r.rec.Tickets) > 0 {
+		return true, nil // it was found before
+	}
+	f := r.Provider.LookUp(ctx, r.order)
+	r.log.Info("looked up an order issued elsewhere", "finding", string(f.State), "code", f.Outcome.Code)
+	switch f.State {
+	case providers.FoundIssued:
+		return true, nil
+	case providers.FoundPending:
+		return false, r.yield(10*time.Second, "order_not_issued_yet", "the provider has not issued the order yet")
+	case providers.FoundFailed:
+		return false, r.finish(ledger.Failed, "order_failed", "the provider did not issue the order, so there is nothing to refund", 0)
+	case providers.Absent:
+		return r.unknownOrder("neither the ledger nor the provider knows the order")
+	default:
+		return false, r.idle(r.wait(f.Outcome), ledger.Reason{Code: f.Outcome.Code, Message: f.Outcome.Message}, "looking the order up")
+	}
+}
+
+// unknownOrder waits a while for an order that may be enqueued later than its refund.
+func (r *run) unknownOrder(text string) (bool, error) {
+	if time.Since(r.payload.EnqueuedAt) < r.OrderPatience {
+		return false, r.yield(10*time.Second, "order_unknown", text)
+	}
+	return false, r.finish(ledger.Failed, "order_unknown", text, 0)
+}
+
+// quantity is how many tickets the order holds, 0 when that is not known.
+func (r *run) quantity() int {
+	var q struct {
+		Quantity int `json:"quantity"`
+	}
+	if json.Unmarshal(r.order.Request, &q) != nil {
+		return 0
+	}
+	return q.Quantity
+}
+
+// others sums up the order's other refunds.
+type others struct {
+	refunded int               // tickets they refunded
+	open     bool              // one of them is not proven: queued plans, or in review
+	tickets  map[string]string // ticket number → refund id, for tickets they refunded or may refund
+	settled  map[string]bool   // of those, the ones certainly refunded
+}
+
+func (r *run) others(ctx context.Context) (others, error) {
+	o := others{tickets: map[string]string{}, settled: map[string]bool{}}
+	list, err := r.Ledger.LoadRefunds(ctx, r.key.Key)
+	if err != nil {
+		return o, err
+	}
+	for _, other := range list {
+		if other.RefundID == r.key.RefundID {
+			continue
+		}
+		o.refunded += other.Refunded
+		if other.State == ledger.Review {
+			o.open = true
+		}
+		if len(other.Tickets) == 0 {
+			continue
+		}
+		numbers, err := tasks.OpenPlan(r.Ring, other.RefundKey, other.Plan)
+		if err != nil {
+			return o, fmt.Errorf("refund: plan of %s: %w", other.RefundKey, err)
+		}
+		for i, t := range other.Tickets {
+			if i >= len(numbers) || t.State == ledger.TicketElsewhere || t.State == ledger.TicketRejected {
+				continue
+			}
+			o.tickets[numbers[i]] = other.RefundID
+			o.settled[numbers[i]] = t.State == ledger.TicketRefunded
+		}
+	}
+	return o, nil
+}

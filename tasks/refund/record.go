@@ -1,0 +1,130 @@
+package refund
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"issuance/internal/ledger"
+	"issuance/providers"
+	"issuance/tasks"
+)
+
+// recordTimeout bounds writing down a result on a context that outlives the task's.
+const recordTimeout = 5 * time.Second
+
+func recording() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), recordTimeout)
+}
+
+// finish records the refund's end. refunded counts the tickets it refunded.
+func (r *run) finish(s ledger.State, code, message string, refunded int) error {
+	ctx, cancel := recording()
+	defer cancel()
+	a, err := r.Ledger.FinishRefund(ctx, r.key, r.claim.Fence, ledger.RefundEnding{State: s,
+		Reason: ledger.Reason{Code: code, Message: message}, Refunded: refunded})
+	if err == nil && a.Applied {
+		r.log.Info("final", "state", string(s), "code", code, "refunded", refunded)
+	}
+	return r.recorded("finish", a, err)
+}
+
+func (r *run) review(code, message string) error {
+	r.log.Error("alarm: the refund needs a person", "code", code, "message", message)
+	return r.finish(ledger.Review, code, message, r.refundedSoFar())
+}
+
+func (r *run) refundedSoFar() int {
+	n := 0
+	if r.rec != nil {
+		for _, t := range r.rec.Tickets {
+			if t.State == ledger.TicketRefunded {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// idle gives the claim back, keeps the order's turn, and waits.
+func (r *run) idle(wait time.Duration, why ledger.Reason, text string) error {
+	ctx, cancel := recording()
+	defer cancel()
+	a, err := r.Ledger.RefundIdle(ctx, r.key, r.claim.Fence, why)
+	if err != nil || !a.Applied {
+		return r.recorded("idle", a, err)
+	}
+	return tasks.Wait(wait, text)
+}
+
+// yield gives claim and turn back, and waits: nothing has been planned yet.
+func (r *run) yield(wait time.Duration, code, text string) error {
+	ctx, cancel := recording()
+	defer cancel()
+	a, err := r.Ledger.YieldTurn(ctx, r.key, r.claim.Fence, ledger.Reason{Code: code, Message: text})
+	if err != nil {
+		return err
+	}
+	if !a.Applied {
+		// Something is planned or in doubt already: the turn stays.
+		return r.idle(wait, ledger.Reason{Code: code, Message: text}, text)
+	}
+	return tasks.Wait(wait, text)
+}
+
+// recorded turns a transition's answer into the task's result.
+func (r *run) recorded(what string, a ledger.Answer, err error) error {
+	if err != nil {
+		return err
+	}
+	if !a.Applied {
+		r.log.Warn("a late answer is not applied: another run has taken over", "transition", what, "state", string(a.State))
+		return tasks.Wait(r.Lease, "another worker has taken over")
+	}
+	return nil
+}
+
+// errWait carries what a step says about the run: how long to wait, and why.
+type errWait struct {
+	after time.Duration
+	why   ledger.Reason
+}
+
+func (e *errWait) Error() string { return "wait: " + e.why.Code }
+
+// waitFor makes the wait after an outcome that settled nothing.
+func (r *run) waitFor(out providers.Outcome) *errWait {
+	return &errWait{after: r.wait(out), why: ledger.Reason{Code: out.Code, Message: out.Message}}
+}
+
+// wait is how long to pause after an outcome that settled nothing.
+func (r *run) wait(out providers.Outcome) time.Duration {
+	if out.Alarm {
+		r.log.Error("alarm: the provider refuses this account; a person has to act", "code", out.Code, "message", out.Message)
+	}
+	switch {
+	case out.RetryAfter > 0:
+		return out.RetryAfter
+	case out.Kind == providers.Unknown:
+		return r.LookAfter
+	}
+	return tasks.Backoff(r.claim.Attempts, 2*time.Second, 2*time.Minute)
+}
+
+// prepay passes the call budget before an intent is written. A refusal becomes a wait.
+func (r *run) prepay(ctx context.Context) (context.Context, *errWait) {
+	paid, err := r.Gate.Prepay(ctx)
+	if err == nil {
+		return paid, nil
+	}
+	var held *providers.HeldError
+	if errors.As(err, &held) {
+		return nil, &errWait{after: held.RetryAfter, why: ledger.Reason{Code: "held", Message: held.Reason}}
+	}
+	return nil, &errWait{after: time.Second, why: ledger.Reason{Code: "held", Message: "the call budget cannot be asked"}}
+}
+
+// tooLong reports whether a doubt is so old that a person has to decide.
+func (r *run) tooLong(now, doubtAt time.Time) bool {
+	return !doubtAt.IsZero() && now.Sub(doubtAt) > r.GiveUp
+}

@@ -1,0 +1,214 @@
+package refund
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"issuance/internal/ledger"
+	"issuance/providers"
+	"issuance/tasks"
+)
+
+// byTickets refunds named tickets, one call each, so that it can be taken up in the middle.
+func (r *run) byTickets(ctx context.Context) error {
+	if len(r.rec.Tickets) == 0 {
+		if done, err := r.planTickets(ctx); done || err != nil {
+			return err
+		}
+	}
+	numbers, err := tasks.OpenPlan(r.Ring, r.key, r.rec.Plan)
+	if err != nil || len(numbers) != len(r.rec.Tickets) {
+		return r.review("unreadable_plan", "the refund's plan cannot be opened; see its history for what was sent")
+	}
+	who := tasks.RefundOperator(r.request, r.order.Request)
+	var soonest *errWait
+	for i, no := range numbers {
+		if r.rec.Tickets[i].State.Settled() {
+			continue
+		}
+		w, err := r.ticket(ctx, i, providers.TicketRefund{TicketNo: no, Operator: who.Operator, StoreID: who.StoreID})
+		if errors.Is(err, errOver) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if w != nil && (soonest == nil || w.after < soonest.after) {
+			soonest = w
+		}
+		if w != nil && w.why.Code == "held" {
+			break // no call may leave now; the other tickets would hear the same
+		}
+	}
+	if soonest != nil {
+		return r.idle(soonest.after, soonest.why, "waiting for a ticket: "+soonest.why.Code)
+	}
+	return r.endTickets()
+}
+
+// ticket works on one ticket of the plan. A nil wait means that it is settled.
+func (r *run) ticket(ctx context.Context, i int, t providers.TicketRefund) (*errWait, error) {
+	state := &r.rec.Tickets[i]
+	if state.State == ledger.TicketSending {
+		// A runner died, or lost Redis, between the intent and the answer.
+		at := r.claim.DoubtAt
+		if at.IsZero() {
+			at = r.rec.DoubtAt
+		}
+		if err := r.settleTicket(i, ledger.TicketDoubt, "abandoned", at); err != nil {
+			return nil, err
+		}
+		if at.IsZero() {
+			at = time.Now()
+		}
+		state.State, state.DoubtAt = ledger.TicketDoubt, at
+	}
+	if state.State == ledger.TicketDoubt {
+		if settled, w, err := r.proveTicket(ctx, i, t.TicketNo); settled || w != nil || err != nil {
+			return w, err
+		}
+	}
+	return r.sendTicket(ctx, i, t)
+}
+
+// sendTicket writes the intent, sends, and records the answer.
+func (r *run) sendTicket(ctx context.Context, i int, t providers.TicketRefund) (*errWait, error) {
+	before := r.rec.Tickets[i]
+	paid, w := r.prepay(ctx)
+	if w != nil {
+		return w, nil
+	}
+	a, err := r.Ledger.SubmitTicket(ctx, r.key, r.claim.Fence, r.Lease, i)
+	if err != nil {
+		return nil, err
+	}
+	if !a.Applied {
+		return nil, r.recorded("submit_ticket", a, nil)
+	}
+	r.claim.Attempts++
+	out := r.Tickets.RefundTicket(paid, t)
+	r.log.Info("refund answered", "ticket", i+1, "of", len(r.rec.Tickets), "outcome", string(out.Kind), "code", out.Code)
+	switch out.Kind {
+	case providers.Done, providers.Accepted:
+		return nil, r.settleTicket(i, ledger.TicketRefunded, "", time.Time{})
+	case providers.Rejected:
+		return r.rejectedTicket(ctx, i, t.TicketNo, before, out)
+	case providers.NotSent, providers.Held:
+		return r.waitFor(out), r.settleTicket(i, before.State, out.Code, before.DoubtAt)
+	default: // Unknown
+		w := r.waitFor(out)
+		return w, r.settleTicket(i, ledger.TicketDoubt, out.Code, time.Time{})
+	}
+}
+
+// rejectedTicket asks what the ticket's status is, because a no may mean "refunded already".
+func (r *run) rejectedTicket(ctx context.Context, i int, no string, before ledger.RefundTicket, out providers.Outcome) (*errWait, error) {
+	st, asked := r.Tickets.TicketStatus(ctx, no)
+	switch {
+	case asked.Kind != providers.Done:
+		// Sending again is harmless, a ticket is refunded once; so the ticket goes back to where it was.
+		return r.waitFor(asked), r.settleTicket(i, before.State, out.Code, before.DoubtAt)
+	case st.UseStatus == providers.Refunded && before.State == ledger.TicketDoubt && r.ours(st, before):
+		return nil, r.settleTicket(i, ledger.TicketRefunded, "", time.Time{})
+	case st.UseStatus == providers.Refunded:
+		return nil, r.settleTicket(i, ledger.TicketElsewhere, "refunded_elsewhere", time.Time{})
+	case st.UseStatus == providers.Unused:
+		return nil, r.settleTicket(i, ledger.TicketRejected, out.Code, time.Time{})
+	default:
+		return nil, r.settleTicket(i, ledger.TicketRejected, string(st.UseStatus), time.Time{})
+	}
+}
+
+// proveTicket asks whether a request in doubt took effect. Neither settled nor a wait means that
+// it certainly did not and may be sent again.
+func (r *run) proveTicket(ctx context.Context, i int, no string) (settled bool, w *errWait, err error) {
+	now, err := r.Ledger.Time(ctx)
+	if err != nil {
+		return false, nil, err
+	}
+	t := r.rec.Tickets[i]
+	st, out := r.Tickets.TicketStatus(ctx, no)
+	r.log.Info("asked for a ticket in doubt", "ticket", i+1, "outcome", string(out.Kind), "code", out.Code, "use_status", string(st.UseStatus))
+	if out.Kind != providers.Done {
+		if r.tooLong(now, t.DoubtAt) {
+			if err := r.review("in_doubt", fmt.Sprintf("whether a ticket was refunded could not be found out in %s; ask the provider", r.GiveUp)); err != nil {
+				return false, nil, err
+			}
+			return false, nil, errOver
+		}
+		return false, r.waitFor(out), nil
+	}
+	switch st.UseStatus {
+	case providers.Refunded:
+		if r.ours(st, t) {
+			return true, nil, r.settleTicket(i, ledger.TicketRefunded, "", time.Time{})
+		}
+		return true, nil, r.settleTicket(i, ledger.TicketElsewhere, "refunded_elsewhere", time.Time{})
+	case providers.Unused:
+		if until := t.DoubtAt.Add(r.Provider.Traits().SettleAfter); now.Before(until) {
+			return false, &errWait{after: min(until.Sub(now), time.Minute), why: ledger.Reason{Code: "in_doubt",
+				Message: "the request may still arrive at the provider"}}, nil
+		}
+		return false, nil, nil
+	default:
+		return true, nil, r.settleTicket(i, ledger.TicketRejected, string(st.UseStatus), time.Time{})
+	}
+}
+
+// ours reports whether a refunded ticket was refunded by a request of this refund: by our merchant
+// and not before our first request. The provider tells minutes.
+func (r *run) ours(st providers.TicketStatus, t ledger.RefundTicket) bool {
+	if r.MerchantID != "" && st.RefundedBy != "" && st.RefundedBy != r.MerchantID {
+		return false
+	}
+	at, ok := tasks.ProviderTime(st.RefundedAt)
+	return !ok || t.SentAt.IsZero() || !at.Before(t.SentAt.Truncate(time.Minute).Add(-clockSlack))
+}
+
+// clockSlack is how far the provider's clock may be behind ours.
+const clockSlack = 2 * time.Minute
+
+// errOver says that the refund has ended while one of its tickets was worked on.
+var errOver = errors.New("the refund has ended")
+
+// settleTicket records a ticket's state in the ledger and in the run's copy.
+func (r *run) settleTicket(i int, s ledger.TicketState, code string, doubtAt time.Time) error {
+	ctx, cancel := recording()
+	defer cancel()
+	a, err := r.Ledger.SettleTicket(ctx, r.key, r.claim.Fence, i, s, code, doubtAt)
+	if err == nil && a.Applied {
+		t := &r.rec.Tickets[i]
+		t.State, t.Code = s, code
+	}
+	return r.recorded("settle_ticket", a, err)
+}
+
+// endTickets records the end of a refund whose tickets are all settled.
+func (r *run) endTickets() error {
+	count := map[ledger.TicketState]int{}
+	code := ""
+	for _, t := range r.rec.Tickets {
+		count[t.State]++
+		if code == "" && t.Code != "" && t.State != ledger.TicketRefunded {
+			code = t.Code
+		}
+	}
+	done := count[ledger.TicketRefunded]
+	text := fmt.Sprintf("%d of %d tickets refunded", done, len(r.rec.Tickets))
+	if n := count[ledger.TicketElsewhere]; n > 0 {
+		text += fmt.Sprintf(", %d refunded by others before", n)
+	}
+	if n := count[ledger.TicketRejected]; n > 0 {
+		text += fmt.Sprintf(", %d refused", n)
+	}
+	switch done {
+	case len(r.rec.Tickets):
+		return r.finish(ledger.Refunded, "", "", done)
+	case 0:
+		return r.finish(ledger.Failed, code, text, 0)
+	default:
+		return r.finish(ledger.PartiallyRefunded, code, text, done)
+	}
+}
