@@ -3,28 +3,34 @@ package pollers
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/ledger"
+	"issuance/providers"
 	"issuance/tasks"
 )
 
-// Follower keeps one poll task per accepted order in the queue. Safe for concurrent use.
+// Follower keeps one poll task per accepted order of a provider in the queue, and wakes those that
+// are worth a call. Safe for concurrent use.
 type Follower struct {
-	queue     *asynq.Client
-	inspector *asynq.Inspector
-	schedule  Schedule
-	opt       FollowerOptions
+	queue    Queue
+	schedule Schedule
+	opt      FollowerOptions
 }
 
 // FollowerOptions of a Follower.
 type FollowerOptions struct {
+	// Sentinel decides which orders are worth a call. Default: none, every order is polled by the
+	// schedule alone.
+	Sentinel    *Sentinel
 	TaskTimeout time.Duration // default tasks.DefaultTimeout; whole seconds
 	Retention   time.Duration // default tasks.DefaultRetention
+	// Queue replaces asynq, for simulations.
+	Queue Queue
+	// Now is the clock for the moment an order is accepted. Default time.Now.
+	Now func() time.Time
 }
 
 // NewFollower makes a follower over rdb, which stays the caller's to close.
@@ -35,53 +41,88 @@ func NewFollower(rdb redis.UniversalClient, s Schedule, opt FollowerOptions) *Fo
 	if opt.Retention <= 0 {
 		opt.Retention = tasks.DefaultRetention
 	}
-	return &Follower{queue: asynq.NewClientFromRedisClient(rdb), inspector: asynq.NewInspectorFromRedisClient(rdb),
-		schedule: s.WithDefaults(), opt: opt}
+	if opt.Queue == nil {
+		opt.Queue = newAsynqQueue(rdb, opt)
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	return &Follower{queue: opt.Queue, schedule: s.WithDefaults(), opt: opt}
 }
 
 // Follow makes sure that the order is polled, for the first time after delay; a negative delay
-// leaves the choice to the schedule. An order that is followed already is left as it is, so doing
-// it twice is one follow-up.
+// leaves the choice to the sentinel and the schedule. An order that is followed already is left as
+// it is, so doing it twice is one follow-up.
 func (f *Follower) Follow(ctx context.Context, k ledger.Key, delay time.Duration) error {
 	if delay < 0 {
 		delay = Jitter(f.schedule.Next(0))
+		if s := f.opt.Sentinel; s != nil {
+			oldest, err := s.Enter(ctx, k.OrderID, f.opt.Now())
+			if err != nil {
+				return err
+			}
+			if oldest {
+				delay = s.cfg.Every
+			}
+		}
 	}
-	payload, err := tasks.PollPayload(k, time.Now())
-	if err != nil {
-		return err
-	}
-	task := func(delay time.Duration) error {
-		_, err := f.queue.EnqueueContext(ctx, asynq.NewTask(tasks.PollType(k.Provider), payload),
-			asynq.Queue(tasks.Queue(k.Provider, tasks.Poll)), asynq.TaskID(tasks.PollID(k.Provider, k.OrderID)),
-			asynq.MaxRetry(tasks.MaxRetry), asynq.Timeout(f.opt.TaskTimeout), asynq.Retention(f.opt.Retention),
-			asynq.ProcessIn(delay))
-		return err
-	}
-	err = task(delay)
-	if errors.Is(err, asynq.ErrTaskIDConflict) {
-		return f.revive(k, func() error { return task(delay) })
-	}
-	if err != nil {
-		return fmt.Errorf("pollers: follow %s: %w", k, err)
-	}
-	return nil
+	return f.queue.Schedule(ctx, k, delay)
 }
 
-// revive makes a poll task that is finished or archived while its order is still accepted run again.
-func (f *Follower) revive(k ledger.Key, enqueue func() error) error {
-	queue, id := tasks.Queue(k.Provider, tasks.Poll), tasks.PollID(k.Provider, k.OrderID)
-	info, err := f.inspector.GetTaskInfo(queue, id)
-	if err != nil {
-		return fmt.Errorf("pollers: follow %s: %w", k, err)
+// needless reports whether the safety net's poll of an order can be left out for now, and for how
+// long.
+func (f *Follower) needless(ctx context.Context, k ledger.Key, accepted time.Time, age time.Duration) (time.Duration, bool, error) {
+	if f == nil || f.opt.Sentinel == nil || age >= f.schedule.Expected {
+		return 0, false, nil
 	}
-	if info.State != asynq.TaskStateArchived && info.State != asynq.TaskStateCompleted {
+	skip, err := f.opt.Sentinel.MaySkip(ctx, k.OrderID, accepted)
+	if err != nil || !skip {
+		return 0, false, err
+	}
+	return min(max(f.schedule.Interval, age), f.schedule.Expected-age), true, nil
+}
+
+// next is how long to wait after a poll that did not end the order. clear means that the provider
+// answered "not yet".
+func (f *Follower) next(ctx context.Context, k ledger.Key, accepted time.Time, age time.Duration, clear bool) (time.Duration, error) {
+	wait := Jitter(f.schedule.Next(age))
+	s := f.opt.Sentinel
+	if s == nil {
+		return wait, nil
+	}
+	if !clear {
+		oldest, err := s.Enter(ctx, k.OrderID, accepted)
+		if oldest {
+			wait = min(wait, s.cfg.Every)
+		}
+		return wait, err
+	}
+	sentinel, wake, err := s.StillPending(ctx, k.OrderID, accepted)
+	if err != nil {
+		return wait, err
+	}
+	if sentinel {
+		wait = min(wait, s.cfg.Every)
+	}
+	return wait, f.wake(ctx, k.Provider, wake)
+}
+
+// finished tells the sentinel of an order that has ended, and wakes the next.
+func (f *Follower) finished(ctx context.Context, k ledger.Key) error {
+	if f == nil || f.opt.Sentinel == nil {
 		return nil
 	}
-	if err := f.inspector.DeleteTask(queue, id); err != nil && !errors.Is(err, asynq.ErrTaskNotFound) {
-		return fmt.Errorf("pollers: follow %s: %w", k, err)
+	wake, err := f.opt.Sentinel.Finished(ctx, k.OrderID)
+	if err != nil {
+		return err
 	}
-	if err := enqueue(); err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
-		return fmt.Errorf("pollers: follow %s: %w", k, err)
+	return f.wake(ctx, k.Provider, wake)
+}
+
+func (f *Follower) wake(ctx context.Context, p providers.Name, orders []string) error {
+	var errs []error
+	for _, id := range orders {
+		errs = append(errs, f.queue.RunNow(ctx, ledger.Key{Provider: p, OrderID: id}))
 	}
-	return nil
+	return errors.Join(errs...)
 }

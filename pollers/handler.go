@@ -15,13 +15,16 @@ import (
 	"issuance/tasks"
 )
 
-// Config of a Handler. Everything is required.
+// Config of a Handler. Everything is required unless a default is given.
 type Config struct {
 	Provider providers.Provider
 	Ledger   *ledger.Ledger
 	Ring     *seal.Ring
 	Schedule Schedule
 	Log      *slog.Logger
+	// Follower wakes other orders when one has ended. Default: none are woken, every order is
+	// polled by the schedule alone.
+	Follower *Follower
 }
 
 // Handler asks for accepted orders of one provider and records what it learns. Safe for
@@ -67,9 +70,9 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	case err != nil:
 		return err
 	case rec.State.Final() && rec.Event == "":
-		return h.Ledger.Publish(ctx, ledger.Ref{Key: k})
+		return errors.Join(h.Ledger.Publish(ctx, ledger.Ref{Key: k}), h.Follower.finished(ctx, k))
 	case rec.State != ledger.Accepted:
-		return nil
+		return h.Follower.finished(ctx, k)
 	}
 	raw, err := tasks.OpenOrder(h.Ring, k, rec.Document)
 	if err != nil {
@@ -89,6 +92,13 @@ func (p *poll) ask(ctx context.Context) error {
 	if p.Schedule.Overdue(p.age) {
 		return p.finish(ledger.Ending{State: ledger.Review, Reason: ledger.Reason{Code: "overdue", Message: fmt.Sprintf(
 			"the provider accepted this order and has not issued it in %s (last: %s); ask the provider", p.Schedule.Deadline, last(p.rec.Reason))}})
+	}
+	wait, skip, err := p.Follower.needless(ctx, p.rec.Key, p.rec.AcceptedAt, p.age)
+	if err != nil {
+		return err
+	}
+	if skip {
+		return tasks.Wait(wait, "an older order is asked in its place")
 	}
 	f := p.Provider.LookUp(ctx, p.order)
 	p.log.Info("asked", "finding", string(f.State), "code", f.Outcome.Code)
@@ -148,7 +158,8 @@ func (p *poll) unclear(out providers.Outcome) error {
 	return p.again(ledger.Reason{Code: out.Code, Message: out.Message}, out.RetryAfter, "no clear answer: "+orDefault(out.Code, string(out.Kind)))
 }
 
-// again counts the poll and waits for the next.
+// again counts the poll and waits for the next. Without a reason the provider's answer was a clear
+// "not yet".
 func (p *poll) again(why ledger.Reason, atLeast time.Duration, text string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
 	defer cancel()
@@ -159,7 +170,13 @@ func (p *poll) again(why ledger.Reason, atLeast time.Duration, text string) erro
 	if !a.Applied {
 		return nil // somebody else has recorded the end meanwhile
 	}
-	return tasks.Wait(max(atLeast, Jitter(p.Schedule.Next(p.age))), text)
+	wait := Jitter(p.Schedule.Next(p.age))
+	if p.Follower != nil {
+		if wait, err = p.Follower.next(ctx, p.rec.Key, p.rec.AcceptedAt, p.age, why == (ledger.Reason{})); err != nil {
+			return err
+		}
+	}
+	return tasks.Wait(max(atLeast, wait), text)
 }
 
 func (p *poll) finish(e ledger.Ending) error {
@@ -178,7 +195,7 @@ func (p *poll) finish(e ledger.Ending) error {
 	default:
 		p.log.Info("final", "state", string(e.State), "code", e.Reason.Code, "polls", p.rec.Polls+1)
 	}
-	return nil
+	return p.Follower.finished(ctx, p.rec.Key)
 }
 
 func ref(f providers.Finding) string {

@@ -175,6 +175,9 @@ type item struct {
 const enqueueTries = 3
 
 func (c *Client) enqueue(ctx context.Context, it item) (Receipt, error) {
+	if it.lane != Checkout && it.lane != Bulk {
+		return Receipt{}, fmt.Errorf("tasks: enqueue %s: no worker takes orders from lane %q; use checkout or bulk", it.what, it.lane)
+	}
 	if err := c.checkMode(ctx); err != nil {
 		return Receipt{}, err
 	}

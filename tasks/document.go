@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"regexp"
 	"time"
 
@@ -67,6 +68,12 @@ func (r Refund) String() string {
 
 // GoString keeps ticket numbers out of %#v.
 func (r Refund) GoString() string { return "tasks.Refund(" + r.String() + ")" }
+
+// LogValue keeps customer data out of logs, those in JSON included.
+func (o Order) LogValue() slog.Value { return slog.StringValue(o.String()) }
+
+// LogValue keeps ticket numbers out of logs, those in JSON included.
+func (r Refund) LogValue() slog.Value { return slog.StringValue(r.String()) }
 
 // Key is the order's name in the ledger.
 func (o *Order) Key() ledger.Key { return ledger.Key{Provider: o.Provider, OrderID: o.ID} }

@@ -33,6 +33,23 @@ func (c *Client) WaitRefund(ctx context.Context, p providers.Name, orderID, refu
 }
 
 func (c *Client) waitFor(ctx context.Context, p providers.Name, orderID string, over func(*Status) bool, opts ...StatusOption) (*Status, error) {
+	s, err := c.await(ctx, p, orderID, over, opts...)
+	// A connection that ends with the context tells only of an i/o timeout.
+	if end := ended(ctx); err != nil && end != nil && !errors.Is(err, end) {
+		err = fmt.Errorf("tasks: wait for %s/%s: %w", p, orderID, end)
+	}
+	return s, err
+}
+
+// ended is ctx.Err, without waiting for the timer of a deadline that has passed.
+func ended(ctx context.Context) error {
+	if end, ok := ctx.Deadline(); ok && ctx.Err() == nil && !time.Now().Before(end) {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
+}
+
+func (c *Client) await(ctx context.Context, p providers.Name, orderID string, over func(*Status) bool, opts ...StatusOption) (*Status, error) {
 	// Events after this moment are read; what happened before is in the record.
 	after, err := c.lastEvent(ctx)
 	if err != nil {

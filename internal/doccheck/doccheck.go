@@ -8,10 +8,13 @@ package doccheck
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"sort"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"issuance/providers"
@@ -112,6 +115,10 @@ func (c *Check) Object(path string, raw json.RawMessage, known ...string) (o Obj
 		c.Violate(at, "must be well-formed JSON", "")
 		return o, false
 	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		c.Violate(at, "must be one JSON object", "an object and something after it")
+		return o, false
+	}
 	return o, true
 }
 
@@ -130,7 +137,7 @@ func unknownRule(field string, known []string) string {
 // printable keeps a foreign field name short and on one line.
 func printable(name string) string {
 	name = strings.Map(func(r rune) rune {
-		if r < 0x20 || r == 0x7f || r == utf8.RuneError {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
 			return '?'
 		}
 		return r

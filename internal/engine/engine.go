@@ -111,19 +111,18 @@ func (e *Engine) Stop() {
 	wg.Wait()
 }
 
-// Healthy reports why the engine does not serve, or nil.
-func (e *Engine) Healthy() error {
+// Health reports, for every queue served, why it is not served, or nil.
+func (e *Engine) Health() map[string]error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !e.up {
-		return errors.New("the servers are not running")
-	}
-	for queue, err := range e.health {
-		if err != nil {
-			return fmt.Errorf("queue %s: %w", queue, err)
+	report := map[string]error{}
+	for _, queue := range e.Queues() {
+		report[queue] = e.health[queue]
+		if !e.up {
+			report[queue] = errors.New("its server is not running")
 		}
 	}
-	return nil
+	return report
 }
 
 // Queues lists the queues served.
@@ -148,7 +147,12 @@ func (e *Engine) unexpected(ctx context.Context, t *asynq.Task, err error) {
 	}
 	id, _ := asynq.GetTaskID(ctx)
 	retried, _ := asynq.GetRetryCount(ctx)
-	e.log.Error("task failed and will be run again", "task", id, "type", t.Type(), "retried", retried, "error", err)
+	log := e.log.With("task", id, "type", t.Type(), "retried", retried)
+	var p *PanicError
+	if errors.As(err, &p) {
+		log = log.With("stack", p.Stack)
+	}
+	log.Error("task failed and will be run again", "error", err)
 }
 
 // PanicError is a panic in a handler. Its text, which the web UI shows, names only the place: the

@@ -77,6 +77,8 @@ func (l *Ledger) Begin(ctx context.Context, k Key, in Intake) (Claim, error) {
 }
 
 // BeginRefund claims a refund and the order's turn, making the refund's record when there is none.
+// The verdict speaks of requests for the whole refund; of a refund ticket by ticket, the state of
+// each ticket says what is in doubt.
 func (l *Ledger) BeginRefund(ctx context.Context, k RefundKey, in Intake) (Claim, error) {
 	reply, err := l.beginOpen(ctx, "begin_refund", k.Key, k.openMember(), []string{k.refund(), k.turn(), k.refunds()}, in.Lease,
 		in.Runner, in.Lease.Milliseconds(), in.Fingerprint, string(k.Provider), k.OrderID, k.RefundID,
@@ -122,7 +124,9 @@ func (l *Ledger) beginOpen(ctx context.Context, name string, k Key, member strin
 		cmd := scripts[name].EvalSha(ctx, pipe, keys, append([]any{l.now()}, args...)...)
 		_, err := pipe.Exec(ctx)
 		if err == nil {
-			return cmd.StringSlice()
+			reply, err := cmd.StringSlice()
+			l.observe(name, keys, args, reply)
+			return reply, err
 		}
 		if !strings.HasPrefix(err.Error(), "NOSCRIPT") {
 			return nil, fmt.Errorf("ledger: %s: %w", name, err)

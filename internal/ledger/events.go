@@ -83,6 +83,9 @@ func (l *Ledger) Publish(ctx context.Context, r Ref) error {
 	if keep != "" && r.RefundID != "" {
 		pipe.PExpire(ctx, r.Key.refunds(), l.opt.KeepFinal)
 	}
+	if state == Review {
+		pipe.ZAdd(ctx, reviewKey(r.Provider), redis.Z{Score: float64(millis(field(2)).UnixMilli()), Member: r.openMember()})
+	}
 	pipe.ZRem(ctx, openKey(r.Provider), r.openMember())
 	if _, err := pipe.Exec(ctx); err != nil {
 		return fmt.Errorf("ledger: publish %s: %w", r, err)

@@ -15,6 +15,7 @@ import (
 //	issuance:{P:ORDER}:refunds       zset    refund ids by creation time (ms)
 //	issuance:{P:ORDER}:turn          string  id of the refund that is under way
 //	issuance:{open:P}                zset    records that are not finished, by the time (ms) of their next inspection
+//	issuance:{review:P}              zset    records that need a person, by the time (ms) they came to
 //	issuance:events                  stream  one entry per final status, see Event
 //	issuance:mode                    string  "sandbox" or "production" (package redisconn)
 //	issuance:sandbox                 hash    what the command line needs to talk to a sandbox

@@ -22,6 +22,9 @@ type Options struct {
 	// WaitReplicas makes every write of an intent wait until so many replicas have it.
 	// Default 0. Fewer acknowledgements within a second are an error, and nothing is sent.
 	WaitReplicas int
+	// Observer, when set, hears of every transition this process applies, right after it. It is
+	// called from many goroutines and must not block. Default: none.
+	Observer func(Change)
 }
 
 // Ledger reads and changes records. Safe for concurrent use.
@@ -74,6 +77,7 @@ func (l *Ledger) run(ctx context.Context, name string, keys []string, args ...an
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %s: %w", name, err)
 	}
+	l.observe(name, keys, args, reply)
 	return reply, nil
 }
 
@@ -82,7 +86,11 @@ func (l *Ledger) runIntent(ctx context.Context, name string, keys []string, args
 	if l.opt.WaitReplicas == 0 {
 		return l.run(ctx, name, keys, args...)
 	}
-	return l.runReplicated(ctx, name, keys, args...)
+	reply, err := l.runReplicated(ctx, name, keys, args...)
+	if err == nil {
+		l.observe(name, keys, args, reply)
+	}
+	return reply, err
 }
 
 func millis(s string) time.Time {

@@ -2,12 +2,9 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/seal"
 )
@@ -146,27 +143,16 @@ func (l *Ledger) Resolve(ctx context.Context, r Ref, res Resolution) (Answer, er
 	if !canEnd(r, res.State) || res.State == Review {
 		return Answer{}, fmt.Errorf("ledger: resolve %s: %q is not how it can end", r, res.State)
 	}
-	state, err := l.rdb.HGet(ctx, r.record(), "state").Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
-		return Answer{}, fmt.Errorf("ledger: resolve %s: %w", r, err)
-	}
-	if State(state) != Review {
-		return Answer{State: State(state)}, nil
-	}
-	// The event of the review took the record out of the open set. It goes back first, so that the
-	// new event is not overlooked when this program dies before it is published.
-	now, err := l.Time(ctx)
-	if err != nil {
-		return Answer{}, fmt.Errorf("ledger: resolve %s: %w", r, err)
-	}
-	due := redis.Z{Score: float64(now.UnixMilli()), Member: r.openMember()}
-	if err := l.rdb.ZAddNX(ctx, openKey(r.Provider), due).Err(); err != nil {
-		return Answer{}, fmt.Errorf("ledger: resolve %s: %w", r, err)
+	if a, err := l.openReview(ctx, r); err != nil || a.State != Review {
+		return a, err
 	}
 	reply, err := l.run(ctx, "resolve", []string{r.record()}, string(res.State), res.Who, res.Reason)
 	if err != nil {
 		return Answer{}, err
 	}
-	// A refusal means that somebody else has resolved it just now; publishing that is right too.
-	return answer(reply), l.Publish(ctx, r)
+	// A refusal means that somebody else was faster; publishing what became of it is right too.
+	if err := l.Publish(ctx, r); err != nil {
+		return answer(reply), err
+	}
+	return answer(reply), l.leaveReview(ctx, r)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 
@@ -14,24 +15,44 @@ import (
 // scanBatch is how many keys one step of a scan looks at.
 const scanBatch = 1000
 
-// InState lists every order and refund of a provider that is in state s, in no order. No index
-// stands behind it: it walks through all keys of the database, on every node of a cluster, in
-// small steps that do not hold others up. That takes about a second per million keys. A record
-// that changes during the walk may or may not be found, one that does not change is.
+// AdoptOpen walks through all keys of the database, on every node of a cluster, in small steps that
+// do not hold others up (about a second per million keys), and enters into the open set what is
+// missing there: unfinished records, and final ones whose event was never published. It returns
+// how many it found.
+func (l *Ledger) AdoptOpen(ctx context.Context, p providers.Name) (int, error) {
+	var found atomic.Int64
+	err := l.walk(ctx, p, func(r Ref, s State, event string) error {
+		if s == "" || (s.Final() && event != "") {
+			return nil
+		}
+		n, err := l.rdb.ZAddNX(ctx, openKey(p), redis.Z{Score: 0, Member: r.openMember()}).Result()
+		found.Add(n)
+		return err
+	})
+	return int(found.Load()), err
+}
+
+// InState lists every order and refund of a provider that is in state s, in no order, by the same
+// walk. A record that changes during the walk may or may not be found, one that does not change is.
 func (l *Ledger) InState(ctx context.Context, p providers.Name, s State) ([]Ref, error) {
 	var mu sync.Mutex
 	found := map[Ref]bool{} // a scan may show a key twice
 	var refs []Ref
-	scan := func(ctx context.Context, node *redis.Client) error {
-		return scanNode(ctx, node, p, s, func(r Ref) {
-			mu.Lock()
-			defer mu.Unlock()
-			if !found[r] {
-				found[r] = true
-				refs = append(refs, r)
-			}
-		})
-	}
+	err := l.walk(ctx, p, func(r Ref, state State, _ string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if state == s && !found[r] {
+			found[r] = true
+			refs = append(refs, r)
+		}
+		return nil
+	})
+	return refs, err
+}
+
+// walk visits every record of a provider. In a cluster visit runs on several nodes at once.
+func (l *Ledger) walk(ctx context.Context, p providers.Name, visit func(Ref, State, string) error) error {
+	scan := func(ctx context.Context, node *redis.Client) error { return walkNode(ctx, node, p, visit) }
 	var err error
 	switch c := l.rdb.(type) {
 	case *redis.ClusterClient:
@@ -42,19 +63,19 @@ func (l *Ledger) InState(ctx context.Context, p providers.Name, s State) ([]Ref,
 		err = fmt.Errorf("a %T cannot be scanned", l.rdb)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("ledger: scan: %w", err)
+		return fmt.Errorf("ledger: scan: %w", err)
 	}
-	return refs, nil
+	return nil
 }
 
-func scanNode(ctx context.Context, node *redis.Client, p providers.Name, s State, found func(Ref)) error {
+func walkNode(ctx context.Context, node *redis.Client, p providers.Name, visit func(Ref, State, string) error) error {
 	var cursor uint64
 	for {
 		keys, next, err := node.Scan(ctx, cursor, "issuance:{"+string(p)+":*}:*", scanBatch).Result()
 		if err != nil {
 			return err
 		}
-		if err := filterState(ctx, node, p, keys, s, found); err != nil {
+		if err := visitKeys(ctx, node, p, keys, visit); err != nil {
 			return err
 		}
 		if cursor = next; cursor == 0 {
@@ -63,25 +84,27 @@ func scanNode(ctx context.Context, node *redis.Client, p providers.Name, s State
 	}
 }
 
-func filterState(ctx context.Context, node *redis.Client, p providers.Name, keys []string, s State, found func(Ref)) error {
+func visitKeys(ctx context.Context, node *redis.Client, p providers.Name, keys []string, visit func(Ref, State, string) error) error {
 	var refs []Ref
-	var cmds []*redis.StringCmd
+	var cmds []*redis.SliceCmd
 	pipe := node.Pipeline()
 	for _, key := range keys {
 		if r, ok := parseRecordKey(p, key); ok {
 			refs = append(refs, r)
-			cmds = append(cmds, pipe.HGet(ctx, key, "state"))
+			cmds = append(cmds, pipe.HMGet(ctx, key, "state", "event"))
 		}
 	}
 	if len(refs) == 0 {
 		return nil
 	}
-	if _, err := pipe.Exec(ctx); err != nil && err != redis.Nil { // a record may just have expired
+	if _, err := pipe.Exec(ctx); err != nil {
 		return err
 	}
 	for i, c := range cmds {
-		if State(c.Val()) == s {
-			found(refs[i])
+		state, _ := c.Val()[0].(string)
+		event, _ := c.Val()[1].(string)
+		if err := visit(refs[i], State(state), event); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -12,6 +12,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
+	"io"
 	"strings"
 )
 
@@ -27,7 +29,16 @@ type Ring struct {
 type key struct {
 	id   string // first 8 hex digits of SHA-256 over a label and the key; tells keys apart, reveals nothing of use
 	aead cipher.AEAD
-	mac  []byte
+	mac  func() hash.Hash // a function, because nothing prints what a function holds
+}
+
+// Format keeps keys out of every print: a ring shows the ids of its keys, whatever the verb.
+func (r Ring) Format(f fmt.State, _ rune) {
+	ids := make([]string, len(r.keys))
+	for i, k := range r.keys {
+		ids[i] = k.id
+	}
+	_, _ = io.WriteString(f, "seal.Ring("+strings.Join(ids, " ")+")")
 }
 
 // KeySize is the length of a key in bytes (AES-256).
@@ -67,10 +78,11 @@ func NewRing(keys ...[]byte) (*Ring, error) {
 		if err != nil {
 			return nil, err
 		}
+		mac := derive(k, "issuance/seal/fingerprint")
 		r.keys = append(r.keys, key{
 			id:   hex.EncodeToString(derive(k, "issuance/seal/id"))[:8],
 			aead: aead,
-			mac:  derive(k, "issuance/seal/fingerprint"),
+			mac:  func() hash.Hash { return hmac.New(sha256.New, mac) },
 		})
 	}
 	return r, nil
@@ -174,7 +186,7 @@ func (r *Ring) SameFingerprint(fp string, data []byte) (same, known bool) {
 }
 
 func (k key) fingerprint(data []byte) string {
-	h := hmac.New(sha256.New, k.mac)
+	h := k.mac()
 	h.Write(data)
 	return k.id + "." + hex.EncodeToString(h.Sum(nil)[:16])
 }

@@ -1,0 +1,89 @@
+package budget
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"issuance/providers"
+)
+
+// Banned stops all workers' calls to the account; the provider's client calls it on HTTP 403.
+// The reason must be safe to show. It outlives the caller's context, and when Redis does not
+// answer, this process tells it before its next call.
+func (b *Budget) Banned(ctx context.Context, reason string) {
+	if r := []rune(strings.TrimSpace(reason)); len(r) > maxReason {
+		reason = string(r[:maxReason])
+	}
+	if reason == "" {
+		reason = "the provider refuses calls"
+	}
+	b.mu.Lock()
+	b.unpublished = reason
+	b.mu.Unlock()
+
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishLimit)
+	defer cancel()
+	if err := b.publish(ctx); err != nil {
+		b.cfg.Log.ErrorContext(ctx, "banned by the provider, and Redis could not be told: this worker makes no call, others may",
+			"account", b.cfg.Account, "reason", reason, "error", err)
+	}
+}
+
+// publish tells Redis of a ban it has not heard of; usually there is none.
+func (b *Budget) publish(ctx context.Context) error {
+	b.mu.Lock()
+	reason := b.unpublished
+	b.mu.Unlock()
+	if reason == "" {
+		return nil
+	}
+	n, err := banScript.Run(ctx, b.rdb, []string{b.keys.ban},
+		b.cfg.Ban.Microseconds(), b.cfg.Ramp.Microseconds(), reason, b.now()).Int64Slice()
+	if err == nil && len(n) != 2 {
+		err = fmt.Errorf("unexpected answer %v", n)
+	}
+	if err != nil {
+		return b.unreachable(err)
+	}
+	b.mu.Lock()
+	b.unpublished = ""
+	b.mu.Unlock()
+	if n[0] == 1 {
+		b.cfg.Log.WarnContext(ctx, "banned by the provider: no worker calls it for a while",
+			"account", b.cfg.Account, "reason", reason, "for", (time.Duration(n[1]) * time.Microsecond).Round(time.Second))
+	}
+	return nil
+}
+
+// Lift ends a ban at once, with the whole allowance; for an operator who knows better.
+func (b *Budget) Lift(ctx context.Context) error {
+	b.mu.Lock()
+	b.unpublished = ""
+	b.mu.Unlock()
+	if err := b.rdb.Del(ctx, b.keys.ban).Err(); err != nil {
+		return fmt.Errorf("lift the ban of %s: %w", b.cfg.Account, err)
+	}
+	return nil
+}
+
+// stillAllowed looks for a ban that came after a slot was taken.
+func (b *Budget) stillAllowed(ctx context.Context) error {
+	left, err := b.banLeft(ctx)
+	if err != nil || left == 0 {
+		return err
+	}
+	return b.heldByBan(answer{banned, left})
+}
+
+func (b *Budget) heldByBan(a answer) error {
+	now := time.Now()
+	if b.cfg.Now != nil {
+		now = b.cfg.Now()
+	}
+	return &providers.HeldError{
+		RetryAfter: max(a.wait, minRetry),
+		Reason:     fmt.Sprintf("%s is banned by the provider until %s", b.cfg.Account, now.Add(a.wait).UTC().Format("15:04:05 UTC")),
+	}
+}

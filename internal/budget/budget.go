@@ -1,0 +1,209 @@
+// Package budget keeps all workers together within what a provider allows: so many calls per
+// second to an account, whoever makes them, and none at all during a ban. It is a
+// providers.Gate over Redis; it imports providers and nothing else of ours.
+//
+// # Arithmetic
+//
+// One account has one virtual line of slots, kept as a single time in Redis, the theoretical
+// arrival time TAT of a GCRA (generic cell rate algorithm). With the spacing T = 1/PerSecond, a
+// call that asks at time now gets
+//
+//	base = max(TAT, now)
+//	slot = max(now, base - tolerance)     when it may leave
+//	TAT  = base + T                       for the next one
+//
+// Bases are at least T apart and a slot lies at most one tolerance before its base, so a window
+// of W seconds holds at most (W + tolerance)/T + 1 slots. The largest tolerance is
+// (Reserve-1)·T, hence
+//
+//	calls in ANY window of W seconds  <=  PerSecond·W + Reserve
+//
+// Slots are moments by Redis' clock, the same for all workers; the network and a busy machine
+// may move two calls a little closer to each other than their slots are.
+//
+// # Lanes
+//
+// Lanes differ in how far ahead of now they may take a slot; whoever may take it farther ahead
+// goes first, because the others find it taken.
+//
+//	lane      tolerance       may take a slot                patience
+//	checkout  (Reserve-1)·T   up to MaxWait ahead            -
+//	poll      0               up to T/2 ahead                8·T
+//	bulk      0               only when it is free now       20·T
+//
+// So a checkout call leaves at once while bulk uses up the rest, and waits at most T/2 behind
+// polls; checkouts among themselves are served in order. A lane whose callers were all refused
+// for as long as its patience may once take a slot like a checkout: under any load polls keep an
+// eighth of the calls and bulk a twentieth.
+//
+// A slot within reach is reserved and waited for on the spot; a caller that is cancelled
+// meanwhile has wasted it, nothing worse. Lower lanes wait by asking again. When no slot is
+// within MaxWait the answer is a providers.HeldError. Pass blocks no longer than MaxWait (out
+// of patience: twice that and 3·T), and never beyond its context's deadline.
+//
+// # Bans
+//
+// After Banned nobody gets a slot until the ban is over, and who waits for a slot is stopped.
+// Then the allowance grows from a quarter to the whole within a minute (Ramp), without reserve.
+//
+// When Redis does not answer, Pass returns a plain error: no call leaves unbudgeted. A Redis
+// that forgets (a failover, a flush) allows at most Reserve calls more than it should, but
+// forgets a ban as well.
+package budget
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"issuance/providers"
+)
+
+// Config of one account's budget. All workers should use the same.
+type Config struct {
+	Account   string        // names the account, e.g. "ecticket:2000132"; it shows in Redis keys
+	PerSecond float64       // calls per second, on average; above 0
+	Reserve   int           // calls a checkout lane may make at once. Default 2
+	Ban       time.Duration // how long a ban lasts. Default 30 min
+	Ramp      time.Duration // how long the allowance grows after a ban. Default 1 min
+	MaxWait   time.Duration // how long Pass waits in place, see the package comment. Default 5 s
+	// Now replaces Redis' clock. Default nil: Redis' TIME, the only clock all workers share.
+	Now func() time.Time
+	Log *slog.Logger // Default: none
+}
+
+const (
+	defaultReserve = 2
+	defaultBan     = 30 * time.Minute
+	defaultRamp    = time.Minute
+	defaultMaxWait = 5 * time.Second
+
+	rampFrom     = 0.25 // share of the allowance right after a ban
+	minRetry     = time.Second
+	maxReason    = 200 // characters kept of a ban's reason
+	publishLimit = 5 * time.Second
+)
+
+// Budget is one account's. Safe for concurrent use; it holds no connection of its own.
+type Budget struct {
+	cfg     Config
+	spacing time.Duration // T
+	rdb     redis.UniversalClient
+	keys    keys
+
+	mu          sync.Mutex
+	unpublished string // reason of a ban that Redis has not heard of yet
+}
+
+var (
+	_ providers.Gate        = (*Budget)(nil)
+	_ providers.BanReporter = (*Budget)(nil)
+)
+
+// New checks the configuration; it does not talk to Redis.
+func New(rdb redis.UniversalClient, cfg Config) (*Budget, error) {
+	if cfg.Account == "" {
+		return nil, errors.New("call budget: an account's name is missing")
+	}
+	if !(cfg.PerSecond > 0) || math.IsInf(cfg.PerSecond, 0) {
+		return nil, fmt.Errorf("call budget of %s: %g calls per second; it must be above 0", cfg.Account, cfg.PerSecond)
+	}
+	if cfg.Reserve <= 0 {
+		cfg.Reserve = defaultReserve
+	}
+	if cfg.Ban <= 0 {
+		cfg.Ban = defaultBan
+	}
+	if cfg.Ramp <= 0 {
+		cfg.Ramp = defaultRamp
+	}
+	if cfg.MaxWait <= 0 {
+		cfg.MaxWait = defaultMaxWait
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	micros := math.Ceil(1e6 / cfg.PerSecond) // rounded to the safe side
+	return &Budget{
+		cfg:     cfg,
+		spacing: time.Duration(micros) * time.Microsecond,
+		rdb:     rdb,
+		keys:    keysOf(cfg.Account),
+	}, nil
+}
+
+// Lane is the gate of one lane. A lane in the context (WithLane) wins over it.
+func (b *Budget) Lane(l Lane) providers.Gate { return gate{b, l} }
+
+// Pass lets the next call of the context's lane leave; without one it is bulk, which hurts
+// nobody. See providers.Gate.
+func (b *Budget) Pass(ctx context.Context) error { return b.pass(ctx, laneOf(ctx, Bulk)) }
+
+type gate struct {
+	*Budget
+	lane Lane
+}
+
+func (g gate) Pass(ctx context.Context) error { return g.pass(ctx, laneOf(ctx, g.lane)) }
+
+func (b *Budget) pass(ctx context.Context, lane Lane) error {
+	policy, ok := b.policy(lane)
+	if !ok {
+		return fmt.Errorf("call budget of %s: unknown lane %q", b.cfg.Account, lane)
+	}
+	if err := b.publish(ctx); err != nil {
+		return err
+	}
+	giveUp := time.Now().Add(b.cfg.MaxWait)
+	deadline, bounded := ctx.Deadline()
+	for {
+		reach := time.Duration(math.MaxInt64)
+		if bounded {
+			reach = time.Until(deadline)
+		}
+		a, err := b.ask(ctx, lane, policy, reach)
+		switch {
+		case err != nil:
+			return err
+		case a.verdict == banned:
+			return b.heldByBan(a)
+		case a.verdict == leave && a.wait == 0:
+			return nil
+		case a.verdict == leave:
+			if err := wait(ctx, a.wait); err != nil {
+				return err
+			}
+			return b.stillAllowed(ctx) // a ban may have come while we waited
+		}
+		// Not now. A checkout's slot only moves away; for the others, is it worth waiting here?
+		if policy.patience == 0 || a.wait > time.Until(giveUp) || a.wait >= reach {
+			retry := max(a.wait, minRetry)
+			return &providers.HeldError{
+				RetryAfter: retry + rand.N(retry/2), // so that not all come back at once
+				Reason:     fmt.Sprintf("call budget of %s (%g per second) is used up", b.cfg.Account, b.cfg.PerSecond),
+			}
+		}
+		if err := wait(ctx, a.wait); err != nil {
+			return err
+		}
+	}
+}
+
+// wait blocks for d or until the context ends, whose error it then returns.
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for the call budget: %w", context.Cause(ctx))
+	}
+}

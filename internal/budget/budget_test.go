@@ -1,0 +1,305 @@
+package budget
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"issuance/internal/testredis"
+	"issuance/providers"
+)
+
+// Two workers with many callers in every lane never exceed the allowance together, in any
+// window, and leave none of it unused.
+func TestExactness(t *testing.T) {
+	virtual(t, Config{}, func(w *world) {
+		const long = 2 * time.Minute
+		var wg sync.WaitGroup
+		w.load(&wg, 6, Checkout, long)
+		w.load(&wg, 6, Poll, long)
+		w.load(&wg, 6, Bulk, long)
+		wg.Wait()
+		w.checkWindows(defaultReserve)
+		if n := w.count(0, long, Lanes...); float64(n) < rate*long.Seconds()-1 {
+			w.Fatalf("only %d calls in %s", n, long)
+		}
+	})
+}
+
+// After a pause a checkout may make two calls at once, the reserve; polls and bulk may not.
+func TestReserve(t *testing.T) {
+	for lane, want := range map[Lane][]time.Duration{
+		Checkout: {0, 0, 250, 500},
+		Poll:     {0, 250, 500, 750},
+		Bulk:     {0, 250, 500, 750},
+	} {
+		t.Run(string(lane), func(t *testing.T) {
+			virtual(t, Config{}, func(w *world) {
+				for i, at := range want {
+					if err := w.pass(i, lane); err != nil {
+						w.Fatal(err)
+					}
+					if got := w.since(); got != at*time.Millisecond {
+						w.Fatalf("call %d left after %s, not %s", i, got, at*time.Millisecond)
+					}
+				}
+			})
+		})
+	}
+}
+
+// With bulk using up the allowance a checkout leaves at once; behind polls it waits at most half
+// a spacing.
+func TestCheckoutGoesFirst(t *testing.T) {
+	for lane, most := range map[Lane]time.Duration{Bulk: 0, Poll: 125 * time.Millisecond} {
+		t.Run(string(lane), func(t *testing.T) {
+			virtual(t, Config{}, func(w *world) {
+				const long = time.Minute
+				var wg sync.WaitGroup
+				w.load(&wg, 10, lane, long)
+				for i := range 15 { // at odd moments
+					<-time.After(3*time.Second + 37*time.Millisecond)
+					asked := w.since()
+					if err := w.pass(i, Checkout); err != nil {
+						w.Fatal(err)
+					}
+					if d := w.since() - asked; d > most {
+						w.Errorf("a checkout waited %s behind %s", d, lane)
+					}
+				}
+				wg.Wait()
+				w.checkWindows(defaultReserve)
+			})
+		})
+	}
+}
+
+// With all lanes wanting more than there is, polls go before bulk, and neither ever starves.
+func TestNobodyStarves(t *testing.T) {
+	const long = 90 * time.Second
+	spacing := time.Duration(float64(time.Second) / rate)
+	gap := func(w *world, lane Lane, patience int) {
+		w.Helper()
+		// Out of patience it takes a slot up to MaxWait + 3·T ahead; before that, its callers
+		// may have been sent away for up to 1.5 times what they had to wait.
+		most := time.Duration(patience)*spacing*5/2 + defaultMaxWait + 3*spacing
+		if g := w.longestGap(lane, long); g > most {
+			w.Errorf("%s waited %s, more than %s", lane, g, most)
+		}
+	}
+	t.Run("under checkouts", func(t *testing.T) {
+		virtual(t, Config{}, func(w *world) {
+			var wg sync.WaitGroup
+			w.load(&wg, 40, Checkout, long)
+			w.load(&wg, 4, Poll, long)
+			w.load(&wg, 4, Bulk, long)
+			wg.Wait()
+			w.checkWindows(defaultReserve)
+			c, p, b := w.count(0, long, Checkout), w.count(0, long, Poll), w.count(0, long, Bulk)
+			if c < 5*p || p < b || b == 0 {
+				w.Errorf("checkout %d, poll %d, bulk %d", c, p, b)
+			}
+			gap(w, Poll, 8)
+			gap(w, Bulk, 20)
+		})
+	})
+	t.Run("under polls", func(t *testing.T) {
+		virtual(t, Config{}, func(w *world) {
+			var wg sync.WaitGroup
+			w.load(&wg, 10, Poll, long)
+			w.load(&wg, 10, Bulk, long)
+			wg.Wait()
+			w.checkWindows(defaultReserve)
+			p, b := w.count(0, long, Poll), w.count(0, long, Bulk)
+			if p < 15*b || b == 0 {
+				w.Errorf("poll %d, bulk %d", p, b)
+			}
+			gap(w, Bulk, 20)
+		})
+	})
+}
+
+// Checkouts that wait are served in the order in which they came.
+func TestCheckoutsInOrder(t *testing.T) {
+	virtual(t, Config{}, func(w *world) {
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		var order []int
+		for i := range 10 {
+			wg.Go(func() {
+				if err := w.pass(i, Checkout); err != nil {
+					w.Error(err)
+				}
+				mu.Lock()
+				order = append(order, i)
+				mu.Unlock()
+			})
+			<-time.After(time.Millisecond)
+		}
+		wg.Wait()
+		if fmt.Sprint(order) != "[0 1 2 3 4 5 6 7 8 9]" {
+			w.Fatal(order)
+		}
+	})
+}
+
+// When no slot is within MaxWait, a caller is sent away with a time to come back, and takes
+// nothing from the others.
+func TestHeldWhenUsedUp(t *testing.T) {
+	virtual(t, Config{MaxWait: time.Second}, func(w *world) {
+		var held, passed int
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		for i := range 20 {
+			wg.Go(func() {
+				err := w.pass(i, Checkout)
+				var h *providers.HeldError
+				mu.Lock()
+				defer mu.Unlock()
+				switch {
+				case err == nil:
+					passed++
+				case errors.As(err, &h) && h.RetryAfter >= time.Second && strings.Contains(h.Reason, "call budget"):
+					held++
+				default:
+					w.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		// Two at once, four more within the second, all others at once back.
+		if passed != 6 || held != 14 || w.since() != time.Second {
+			w.Fatalf("%d passed, %d held, after %s", passed, held, w.since())
+		}
+		if err := w.pass(0, Bulk); err != nil || w.since() != 1500*time.Millisecond {
+			w.Fatalf("the held callers took slots: %v after %s", err, w.since())
+		}
+	})
+}
+
+// A caller whose context would end before its slot comes takes none and learns it at once; one
+// that is cancelled while it waits stops waiting.
+func TestContext(t *testing.T) {
+	virtual(t, Config{}, func(w *world) {
+		for i := range 4 {
+			if err := w.pass(i, Bulk); err != nil {
+				w.Fatal(err)
+			}
+		}
+		var held *providers.HeldError
+		short, cancel := context.WithTimeout(w.ctx, 100*time.Millisecond)
+		defer cancel()
+		before := w.since()
+		if err := w.workers[0].Lane(Bulk).Pass(short); !errors.As(err, &held) || w.since() != before {
+			w.Fatalf("%v after %s", err, w.since()-before)
+		}
+		gone, stop := context.WithCancel(w.ctx)
+		time.AfterFunc(10*time.Millisecond, stop)
+		if err := w.workers[0].Lane(Bulk).Pass(gone); !errors.Is(err, context.Canceled) || w.since() != before+10*time.Millisecond {
+			w.Fatalf("%v after %s", err, w.since()-before)
+		}
+		if err := w.pass(0, Bulk); err != nil || w.since() != before+250*time.Millisecond {
+			w.Fatalf("a slot was lost: %v after %s", err, w.since()-before)
+		}
+	})
+}
+
+// The lane of the context wins over the gate's; a call without any lane is bulk.
+func TestLaneOfContext(t *testing.T) {
+	virtual(t, Config{}, func(w *world) {
+		b := w.workers[0]
+		must := func(err error) {
+			w.Helper()
+			if err != nil {
+				w.Fatal(err)
+			}
+		}
+		must(b.Lane(Bulk).Pass(WithLane(w.ctx, Checkout)))
+		must(b.Pass(WithLane(w.ctx, Poll)))
+		must(b.Pass(w.ctx))
+		s, err := b.State(w.ctx)
+		must(err)
+		if s.Used[Checkout] != 1 || s.Used[Poll] != 1 || s.Used[Bulk] != 1 {
+			w.Fatal(s.Used)
+		}
+		if err := b.Pass(WithLane(w.ctx, "vip")); err == nil {
+			w.Fatal("an unknown lane passed")
+		}
+	})
+}
+
+// When Redis is gone no call leaves, and the error is not a HeldError: nobody knows.
+func TestRedisDown(t *testing.T) {
+	testredis.Each(t, func(t *testing.T, s *testredis.Server) {
+		ctx := context.Background()
+		b, err := New(s.Client(), Config{Account: "a", PerSecond: rate})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Kill()
+		for _, l := range Lanes {
+			var held *providers.HeldError
+			if err := b.Lane(l).Pass(ctx); err == nil || errors.As(err, &held) {
+				t.Fatalf("%s: %v", l, err)
+			}
+		}
+		if _, err := b.State(ctx); err == nil {
+			t.Fatal("a state out of nothing")
+		}
+		s.Restart()
+		if err := b.Lane(Checkout).Pass(ctx); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// A clock that is set back by an hour stops nobody for an hour.
+func TestClockSetBack(t *testing.T) {
+	testredis.Each(t, func(t *testing.T, s *testredis.Server) {
+		now := time.Now()
+		b, err := New(s.Client(), Config{Account: "a", PerSecond: rate, Now: func() time.Time { return now }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		for range 2 {
+			if err := b.Lane(Checkout).Pass(ctx); err != nil {
+				t.Fatal(err)
+			}
+			now = now.Add(-time.Hour)
+		}
+	})
+}
+
+// Redis' own clock is the default: the second call waits for its slot in real time.
+func TestRedisClock(t *testing.T) {
+	testredis.Each(t, func(t *testing.T, s *testredis.Server) {
+		b, err := New(s.Client(), Config{Account: "a", PerSecond: 50})
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		for range 4 {
+			if err := b.Lane(Bulk).Pass(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if d := time.Since(start); d < 58*time.Millisecond {
+			t.Fatalf("four calls at 50 a second took %s", d)
+		}
+	})
+}
+
+// Mistakes in the configuration are told when the budget is made.
+func TestNew(t *testing.T) {
+	for _, c := range []Config{{PerSecond: 1}, {Account: "a"}, {Account: "a", PerSecond: -1}} {
+		if _, err := New(nil, c); err == nil {
+			t.Errorf("%+v was accepted", c)
+		}
+	}
+}

@@ -1,0 +1,64 @@
+-- May a call leave, and when? One GCRA for all lanes; the arithmetic is in the package comment.
+--
+-- KEYS   1 tat, 2 ban, 3 used (see keys in redis.go)
+-- ARGV   1 lane
+--        2 spacing  3 tolerance  4 ahead  5 patience (0: none)  6 ahead when out of patience
+--        7 ramp  8 share of the allowance at the ramp's start
+--        9 now, or empty for Redis' clock
+--        10 bucket of the counters  11 how many buckets are kept
+--        All times in microseconds.
+-- Result {0, us}  leave after us; the slot is taken
+--        {1, us}  ask again after us
+--        {2, us}  banned for us
+local lane, spacing, tolerance, ahead = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local patience, impatient = tonumber(ARGV[5]), tonumber(ARGV[6])
+local ramp, share = tonumber(ARGV[7]), tonumber(ARGV[8])
+local now = tonumber(ARGV[9])
+if not now then
+	local t = redis.call('TIME')
+	now = t[1] * 1000000 + t[2]
+end
+local function text(n) return string.format('%.0f', n) end
+
+local over = tonumber(redis.call('HGET', KEYS[2], 'until') or '')
+if over and now < over then return {2, math.ceil(over - now)} end
+
+local tat = tonumber(redis.call('HGET', KEYS[1], 'tat') or '0')
+-- No line is ever that long: the clock was set back. Start a new line, one spacing from now.
+if tat > now + 60000000 + 100 * spacing then tat = now + spacing end
+local base = math.max(tat, now)
+if over and base - over < ramp then
+	spacing = spacing / (share + (1 - share) * (base - over) / ramp)
+	tolerance = 0
+end
+local slot = math.max(now, base - tolerance)
+
+local waiting = 'since:' .. lane
+local since = tonumber(redis.call('HGET', KEYS[1], waiting) or '')
+local hungry = patience > 0 and since and now - since >= patience
+local limit = hungry and impatient or ahead
+
+if slot - now <= limit then
+	redis.call('HSET', KEYS[1], 'tat', text(base + spacing))
+	redis.call('HDEL', KEYS[1], waiting)
+	redis.call('PEXPIRE', KEYS[1], text(60000 + (base + spacing - now) / 1000))
+	local current = math.floor(now / tonumber(ARGV[10]))
+	if redis.call('HINCRBY', KEYS[3], text(current) .. ':' .. lane, 1) == 1 then
+		for _, field in ipairs(redis.call('HKEYS', KEYS[3])) do
+			local age = current - tonumber(string.match(field, '^%d+'))
+			if age < 0 or age >= tonumber(ARGV[11]) then redis.call('HDEL', KEYS[3], field) end
+		end
+	end
+	redis.call('PEXPIRE', KEYS[3], 60000)
+	return {0, math.ceil(slot - now)}
+end
+
+local wait = slot - now - limit
+if patience > 0 and not hungry then
+	if not since or since > now then
+		since = now
+		redis.call('HSET', KEYS[1], waiting, text(now))
+	end
+	wait = math.min(wait, since + patience - now)
+end
+return {1, math.max(1000, math.ceil(wait))}

@@ -1,0 +1,78 @@
+package config
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// ours are the beginnings of names that nobody else uses.
+var ours = []string{"ECTICKET_", "PASS2U_", "POLL_", "ISSUANCE_", "WORKER_"}
+
+// Names that look like ours and are not: Kubernetes tells every container of a service called
+// "worker" its address, and our tests have a switch.
+var theirs = regexp.MustCompile(`_SERVICE_(HOST|PORT)(_|$)|_PORT(_[0-9]+_(TCP|UDP).*)?$|^ISSUANCE_TEST_`)
+
+// unknown warns of names that look like ours but mean nothing: a misspelled variable would
+// otherwise silently leave the default in force. Values are not shown.
+func (l *loader) unknown(environment map[string]string) {
+	known := map[string]bool{}
+	plain := map[string]bool{}
+	var names []string
+	for _, v := range Table() {
+		known[v.Name] = true
+		names = append(names, v.Name)
+		if v.Secret {
+			known[v.FileName()] = true
+			names = append(names, v.FileName())
+		} else {
+			plain[v.Name+"_FILE"] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(environment)) {
+		if known[name] || theirs.MatchString(name) || !slices.ContainsFunc(ours, func(p string) bool { return strings.HasPrefix(name, p) }) {
+			continue
+		}
+		switch near := nearest(name, names); {
+		case plain[name]:
+			l.warn("%s is not used: only secrets can come from a file; set %s itself", name, strings.TrimSuffix(name, "_FILE"))
+		case near != "":
+			l.warn("%s is not a variable of this program; did you mean %s?", name, near)
+		default:
+			l.warn("%s is not a variable of this program; --help lists them", name)
+		}
+	}
+}
+
+// nearest returns the known name with the fewest typing errors, if there are only a few.
+func nearest(name string, known []string) string {
+	best, least := "", 1+min(4, len(name)/4)
+	for _, k := range known {
+		if d := distance(name, k); d < least {
+			best, least = k, d
+		}
+	}
+	return best
+}
+
+// distance counts the letters to insert, delete or replace (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

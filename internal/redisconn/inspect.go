@@ -1,0 +1,173 @@
+package redisconn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Code names a Warning for tests and metrics.
+type Code string
+
+const (
+	Embedded        Code = "embedded"          // the sandbox's, nothing survives
+	NoPersistence   Code = "no-persistence"    // AOF is off
+	LosesASecond    Code = "loses-a-second"    // AOF is written later than the answer
+	Evicts          Code = "evicts"            // a full Redis throws keys away
+	DiskTrouble     Code = "disk-trouble"      // the last write of the AOF failed
+	LossyFailover   Code = "lossy-failover"    // a replica may take over without the last writes
+	CannotBeChecked Code = "cannot-be-checked" // CONFIG is forbidden
+)
+
+// Warning is something an operator should know before money passes through a Redis.
+type Warning struct {
+	Code Code
+	Text string // what may be lost, in plain words
+	Fix  string // the lines of redis.conf, or what else to do; empty when nothing can be done
+}
+
+func (w Warning) String() string {
+	if w.Fix == "" {
+		return w.Text
+	}
+	return w.Text + " Fix: " + w.Fix
+}
+
+// minMajor.minMinor is the oldest Redis whose commands and scripts we use.
+const minMajor, minMinor = 6, 2
+
+// Inspect looks at a Redis with INFO and CONFIG GET, at every master of a cluster, and returns
+// what may be lost there. An error means that the Redis cannot be used: it is a replica, too
+// old, or does not answer.
+func Inspect(ctx context.Context, c redis.UniversalClient) ([]Warning, error) {
+	cluster, ok := c.(*redis.ClusterClient)
+	if !ok {
+		return inspectNode(ctx, c)
+	}
+	var mu sync.Mutex
+	var all []Warning
+	seen := map[Code]bool{}
+	err := cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+		ws, err := inspectNode(ctx, node)
+		if err != nil {
+			return fmt.Errorf("cluster node %s: %w", node.Options().Addr, err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, w := range ws {
+			if !seen[w.Code] {
+				seen[w.Code] = true
+				w.Text = "Node " + node.Options().Addr + ": " + w.Text
+				all = append(all, w)
+			}
+		}
+		return nil
+	})
+	return all, err
+}
+
+func inspectNode(ctx context.Context, c redis.Cmdable) ([]Warning, error) {
+	text, err := c.Info(ctx).Result()
+	if err != nil {
+		return nil, fmt.Errorf("ask Redis about itself (INFO): %w", err)
+	}
+	info := fields(text)
+	version, ok := info["redis_version"]
+	if !ok { // miniredis knows no such line
+		return []Warning{{Code: Embedded, Text: "This is the embedded Redis of the sandbox: everything is gone when it ends."}}, nil
+	}
+	if tooOld(version) {
+		return nil, fmt.Errorf("this Redis is of version %s, which is too old: use %d.%d or newer", version, minMajor, minMinor)
+	}
+	if role := info["role"]; role != "master" {
+		return nil, fmt.Errorf("this Redis is a %s (replica), which takes no writes: point REDIS_URL at its master %s, or use redis-sentinel://",
+			role, info["master_host"])
+	}
+	conf, allowed, err := config(ctx, c, "appendfsync", "min-replicas-to-write")
+	if err != nil {
+		return nil, fmt.Errorf("ask Redis for its configuration (CONFIG GET): %w", err)
+	}
+	return judge(info, conf, allowed), nil
+}
+
+// judge is the table of warnings: pure, so that every line of it can be tested.
+func judge(info, conf map[string]string, checked bool) []Warning {
+	var ws []Warning
+	add := func(c Code, text, fix string) { ws = append(ws, Warning{c, text, fix}) }
+
+	switch {
+	case info["aof_enabled"] == "0":
+		add(NoPersistence, "Redis keeps orders in memory (its append-only file is off): after a crash or restart accepted orders are lost, "+
+			"and so are the intents that keep a refund from being sent twice.", "appendonly yes, appendfsync always")
+	case conf["appendfsync"] == "everysec":
+		add(LosesASecond, "Redis writes to disk once a second: a power failure or crash of its machine loses the last second, "+
+			"with it the intents that keep a refund from being sent twice.", "appendfsync always")
+	case conf["appendfsync"] == "no":
+		add(LosesASecond, "Redis leaves writing to disk to the operating system: a power failure or crash of its machine loses up to half a minute, "+
+			"with it the intents that keep a refund from being sent twice.", "appendfsync always")
+	}
+	if p := info["maxmemory_policy"]; p != "" && p != "noeviction" {
+		add(Evicts, fmt.Sprintf("Redis throws keys away when its memory is full (maxmemory-policy %s): orders would vanish without a trace.", p),
+			"maxmemory-policy noeviction")
+	}
+	if s := info["aof_last_write_status"]; s != "" && s != "ok" {
+		add(DiskTrouble, "Redis could not write its append-only file the last time it tried.", "look at its log and at the free space of its disk")
+	}
+	if n, _ := strconv.Atoi(info["connected_slaves"]); n > 0 && checked && conf["min-replicas-to-write"] == "0" {
+		add(LossyFailover, "Redis has replicas and does not wait for them: when one takes over, the last writes are lost.",
+			"min-replicas-to-write 1, min-replicas-max-lag 10 (it shortens the loss, it cannot exclude it)")
+	}
+	if !checked && info["aof_enabled"] != "0" {
+		add(CannotBeChecked, "This Redis does not let us read its configuration (usual for managed services), "+
+			"so nobody checked whether it writes every order to disk before it answers.",
+			"make sure that it runs with appendonly yes and appendfsync always, or accept the loss of the last second")
+	}
+	return ws
+}
+
+// config reads settings; allowed is false where CONFIG is forbidden, unknown, or answers nothing.
+func config(ctx context.Context, c redis.Cmdable, names ...string) (conf map[string]string, allowed bool, err error) {
+	conf = map[string]string{}
+	for _, n := range names {
+		m, err := c.ConfigGet(ctx, n).Result()
+		var refused redis.Error
+		if errors.As(err, &refused) {
+			return nil, false, nil
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		v, ok := m[n]
+		if !ok {
+			return nil, false, nil
+		}
+		conf[n] = v
+	}
+	return conf, true, nil
+}
+
+func fields(info string) map[string]string {
+	out := map[string]string{}
+	for line := range strings.Lines(info) {
+		if k, v, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+func tooOld(version string) bool {
+	major, rest, _ := strings.Cut(version, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	a, errA := strconv.Atoi(major)
+	b, errB := strconv.Atoi(minor)
+	if errA != nil || errB != nil {
+		return false // a fork with names of its own; refusing it would help nobody
+	}
+	return a < minMajor || a == minMajor && b < minMinor
+}

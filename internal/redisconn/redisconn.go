@@ -1,0 +1,134 @@
+// Package redisconn turns REDIS_URL or REDIS_CLUSTER_ADDRS into the one Redis client that a
+// process shares among queue, ledger and budget, and judges whether that Redis is fit to hold
+// money. It imports nothing of ours. No error, warning or description shows a password.
+//
+// The client resends a command whose answer was lost (up to three times), so a command may run
+// twice on the server: every script of ours has to bear that.
+package redisconn
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// Kind tells how the server is found.
+type Kind string
+
+const (
+	Single   Kind = "single"   // redis://, rediss:// or unix://
+	Sentinel Kind = "sentinel" // redis-sentinel:// or rediss-sentinel://
+	Cluster  Kind = "cluster"  // REDIS_CLUSTER_ADDRS
+)
+
+// Limits of every client made here.
+const (
+	PoolSize     = 64              // connections per server, unless pool_size says otherwise
+	DialTimeout  = 5 * time.Second // one attempt to connect
+	ReadTimeout  = 3 * time.Second // one answer; a shorter deadline of the context wins
+	WriteTimeout = 3 * time.Second
+)
+
+// Options says where Redis is. Only Parse makes one; the zero value reaches nothing. It
+// implements asynq.RedisConnOpt for code that insists on a client of its own.
+type Options struct {
+	kind       Kind
+	network    string // "unix", or empty for TCP
+	addrs      []string
+	master     string // Sentinel's name of it
+	username   string
+	password   string
+	sentinelUN string
+	sentinelPW string
+	db         int
+	tls        *tls.Config
+	poolSize   int
+}
+
+// Kind tells how the server is found.
+func (o Options) Kind() Kind { return o.kind }
+
+// New makes a client: a *redis.Client (also for Sentinel) or a *redis.ClusterClient. It does
+// not connect yet. Make one per process and hand it to everybody, asynq included
+// (asynq.NewClientFromRedisClient and so on), and close it last.
+func (o Options) New() redis.UniversalClient {
+	u := &redis.UniversalOptions{
+		Addrs:                 o.addrs,
+		DB:                    o.db,
+		Username:              o.username,
+		Password:              o.password,
+		SentinelUsername:      o.sentinelUN,
+		SentinelPassword:      o.sentinelPW,
+		MasterName:            o.master,
+		IsClusterMode:         o.kind == Cluster,
+		TLSConfig:             o.tls.Clone(),
+		PoolSize:              o.poolSize,
+		DialTimeout:           DialTimeout,
+		ReadTimeout:           ReadTimeout,
+		WriteTimeout:          WriteTimeout,
+		ContextTimeoutEnabled: true,
+		// A handshake only one vendor's servers know; others answer it with an error.
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+	if o.kind == Single { // NewUniversalClient knows no network, and takes two addresses for a cluster
+		single := u.Simple()
+		single.Network = o.network
+		return redis.NewClient(single)
+	}
+	return redis.NewUniversalClient(u)
+}
+
+// MakeRedisClient implements asynq.RedisConnOpt; it is New.
+func (o Options) MakeRedisClient() any { return o.New() }
+
+// Connect makes a client and waits for its first answer. On an error nothing is left open.
+func Connect(ctx context.Context, o Options) (redis.UniversalClient, error) {
+	c := o.New()
+	if err := c.Ping(ctx).Err(); err != nil {
+		_ = c.Close()
+		return nil, fmt.Errorf("%s does not answer: %w; check that it runs and that REDIS_URL (or REDIS_CLUSTER_ADDRS) is right", o.Describe(), err)
+	}
+	return c, nil
+}
+
+// Describe names the server for logs and error texts: addresses and database, no credentials.
+func (o Options) Describe() string {
+	var b strings.Builder
+	at := strings.Join(o.addrs, ", ")
+	switch o.kind {
+	case Sentinel:
+		fmt.Fprintf(&b, "Redis master %q of the Sentinels %s, database %d", o.master, at, o.db)
+	case Cluster:
+		fmt.Fprintf(&b, "Redis Cluster at %s", at)
+	case Single:
+		fmt.Fprintf(&b, "Redis at %s, database %d", at, o.db)
+	default:
+		return "no Redis"
+	}
+	if o.tls != nil {
+		b.WriteString(", TLS")
+	}
+	return b.String()
+}
+
+func (o Options) String() string               { return o.Describe() }
+func (o Options) GoString() string             { return o.Describe() }
+func (o Options) LogValue() slog.Value         { return slog.StringValue(o.Describe()) }
+func (o Options) MarshalText() ([]byte, error) { return []byte(o.Describe()), nil }
+
+// LogTo sends what the Redis library has to say (failed dials, Sentinel's switches) to log, as
+// warnings, instead of to standard error. It holds for the whole process: call it once, before
+// the first client is made.
+func LogTo(log *slog.Logger) { redis.SetLogger(libraryLog{log}) }
+
+type libraryLog struct{ log *slog.Logger }
+
+func (l libraryLog) Printf(ctx context.Context, format string, v ...any) {
+	l.log.WarnContext(ctx, "redis client", "text", fmt.Sprintf(format, v...))
+}

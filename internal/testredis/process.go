@@ -1,0 +1,161 @@
+package testredis
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// startLimit bounds one start, a slow and loaded machine included.
+const startLimit = 15 * time.Second
+
+func startReal(t testing.TB, bin string, durable bool) *Server {
+	t.Helper()
+	dir := t.TempDir()
+	var lastErr error
+	for range 5 { // a free port may be taken by somebody else before redis-server gets it
+		addr, err := freeAddr()
+		if err != nil {
+			t.Fatalf("testredis: %v", err)
+		}
+		p, err := launch(bin, addr, dir, durable)
+		if err != nil {
+			lastErr = err
+			continue
+		}
+		s := &Server{Addr: addr, Kind: Real, t: t, durable: durable, dir: dir, proc: p, bin: bin}
+		t.Cleanup(s.Kill)
+		return s
+	}
+	t.Fatalf("testredis: start redis-server: %v", lastErr)
+	return nil
+}
+
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("find a free port: %w", err)
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+// process is one running redis-server.
+type process struct {
+	cmd  *exec.Cmd
+	done chan struct{} // closed when the process has ended and was reaped
+}
+
+// launch starts redis-server and returns when it answers.
+func launch(bin, addr, dir string, durable bool) (*process, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	logfile := filepath.Join(dir, "redis.log")
+	args := []string{
+		"--bind", host, "--port", port, "--dir", dir, "--logfile", logfile,
+		"--save", "", "--daemonize", "no", "--maxmemory-policy", "noeviction",
+	}
+	if durable {
+		args = append(args, "--appendonly", "yes", "--appendfsync", "always")
+	} else {
+		args = append(args, "--appendonly", "no")
+	}
+	p := &process{cmd: exec.Command(bin, args...), done: make(chan struct{})}
+	dieWithParent(p.cmd)
+
+	started := make(chan error, 1)
+	go func() {
+		// The kernel ties "die with the parent" to the thread that forked, so that thread
+		// has to live as long as the child.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		defer close(p.done)
+		err := p.cmd.Start()
+		started <- err
+		if err == nil {
+			_ = p.cmd.Wait() // always an error: it is killed
+		}
+	}()
+	if err := <-started; err != nil {
+		return nil, err
+	}
+	if err := p.ready(addr); err != nil {
+		p.kill()
+		tail, _ := os.ReadFile(logfile)
+		return nil, fmt.Errorf("%w\n%s", err, tail)
+	}
+	return p, nil
+}
+
+// ready waits until the process answers as itself on addr.
+func (p *process) ready(addr string) error {
+	limit := time.NewTimer(startLimit)
+	defer limit.Stop()
+	pause := time.NewTicker(2 * time.Millisecond)
+	defer pause.Stop()
+	var err error
+	for {
+		var pid int
+		if pid, err = ask(addr); err == nil {
+			if pid != p.cmd.Process.Pid {
+				return fmt.Errorf("another Redis answers on %s", addr)
+			}
+			return nil
+		}
+		select {
+		case <-p.done:
+			return errors.New("redis-server ended while starting")
+		case <-limit.C:
+			return fmt.Errorf("redis-server does not answer on %s: %w", addr, err)
+		case <-pause.C:
+		}
+	}
+}
+
+// ask reads the process id of the Redis on addr, without changing anything there.
+func ask(addr string) (pid int, err error) {
+	c, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(time.Second)); err != nil {
+		return 0, err
+	}
+	if _, err := c.Write([]byte("INFO server\r\nPING\r\n")); err != nil {
+		return 0, err
+	}
+	lines := bufio.NewScanner(c)
+	for lines.Scan() {
+		line := strings.TrimSpace(lines.Text())
+		if v, ok := strings.CutPrefix(line, "process_id:"); ok {
+			pid, err = strconv.Atoi(v)
+		}
+		if strings.HasPrefix(line, "-") { // -LOADING, -NOAUTH …
+			return 0, errors.New(line)
+		}
+		if line == "+PONG" {
+			if pid == 0 && err == nil {
+				err = errors.New("no process id in INFO")
+			}
+			return pid, err
+		}
+	}
+	return 0, errors.Join(errors.New("connection ended"), lines.Err())
+}
+
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() // it may have ended already
+	<-p.done
+}

@@ -1,0 +1,94 @@
+package pollers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"issuance/internal/ledger"
+	"issuance/tasks"
+)
+
+// Queue holds one poll task per order. The product's is asynq; simulations have their own.
+type Queue interface {
+	// Schedule enqueues the order's poll task to run after delay. A task that waits already is
+	// left as it is.
+	Schedule(ctx context.Context, k ledger.Key, delay time.Duration) error
+	// RunNow makes the order's waiting poll task run at once. A task that is not waiting is left
+	// as it is.
+	RunNow(ctx context.Context, k ledger.Key) error
+}
+
+// asynqQueue implements Queue. Safe for concurrent use.
+type asynqQueue struct {
+	client    *asynq.Client
+	inspector *asynq.Inspector
+	opt       FollowerOptions
+}
+
+func newAsynqQueue(rdb redis.UniversalClient, opt FollowerOptions) *asynqQueue {
+	return &asynqQueue{client: asynq.NewClientFromRedisClient(rdb), inspector: asynq.NewInspectorFromRedisClient(rdb), opt: opt}
+}
+
+func (q *asynqQueue) Schedule(ctx context.Context, k ledger.Key, delay time.Duration) error {
+	err := q.enqueue(ctx, k, delay)
+	if errors.Is(err, asynq.ErrTaskIDConflict) {
+		err = q.revive(ctx, k, delay)
+	}
+	if err != nil {
+		return fmt.Errorf("pollers: follow %s: %w", k, err)
+	}
+	return nil
+}
+
+func (q *asynqQueue) enqueue(ctx context.Context, k ledger.Key, delay time.Duration) error {
+	payload, err := tasks.PollPayload(k, time.Now())
+	if err != nil {
+		return err
+	}
+	_, err = q.client.EnqueueContext(ctx, asynq.NewTask(tasks.PollType(k.Provider), payload),
+		asynq.Queue(tasks.Queue(k.Provider, tasks.Poll)), asynq.TaskID(tasks.PollID(k.Provider, k.OrderID)),
+		asynq.MaxRetry(tasks.MaxRetry), asynq.Timeout(q.opt.TaskTimeout), asynq.Retention(q.opt.Retention),
+		asynq.ProcessIn(delay))
+	return err
+}
+
+// revive makes a poll task that is finished or archived while its order is still accepted run again.
+func (q *asynqQueue) revive(ctx context.Context, k ledger.Key, delay time.Duration) error {
+	queue, id := tasks.Queue(k.Provider, tasks.Poll), tasks.PollID(k.Provider, k.OrderID)
+	info, err := q.inspector.GetTaskInfo(queue, id)
+	if err != nil && !errors.Is(err, asynq.ErrTaskNotFound) {
+		return err
+	}
+	if err == nil {
+		if info.State != asynq.TaskStateArchived && info.State != asynq.TaskStateCompleted {
+			return nil
+		}
+		if err := q.inspector.DeleteTask(queue, id); err != nil && !errors.Is(err, asynq.ErrTaskNotFound) {
+			return err
+		}
+	}
+	if err := q.enqueue(ctx, k, delay); err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
+		return err
+	}
+	return nil
+}
+
+func (q *asynqQueue) RunNow(_ context.Context, k ledger.Key) error {
+	queue, id := tasks.Queue(k.Provider, tasks.Poll), tasks.PollID(k.Provider, k.OrderID)
+	err := q.inspector.RunTask(queue, id)
+	if err == nil || errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
+		return nil
+	}
+	// asynq has no error of its own for "it is running or about to": only then is there no reason
+	// to complain.
+	info, infoErr := q.inspector.GetTaskInfo(queue, id)
+	if infoErr == nil && (info.State == asynq.TaskStateActive || info.State == asynq.TaskStatePending) {
+		return nil
+	}
+	return fmt.Errorf("pollers: wake %s: %w", k, err)
+}

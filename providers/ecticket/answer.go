@@ -1,0 +1,169 @@
+package ecticket
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"issuance/providers"
+	"issuance/providers/ecticket/wire"
+)
+
+// reply is an HTTP answer, read completely.
+type reply struct {
+	status         int
+	retryAfter     time.Duration
+	body           []byte
+	sent, received time.Time
+}
+
+// head is what the Data of every answer starts with, and the ids that some echo.
+type head struct {
+	RtnCode         *wire.Int
+	RtnMsg          text
+	MerchantID      text
+	MerchantTradeNo text
+	FreeTradeNo     text
+	TicketNo        text
+	WriteOffNo      text
+}
+
+// echo are ids that a call asked for.
+type echo struct{ merchantTradeNo, freeTradeNo, ticketNo, writeOffNo string }
+
+func (e echo) order() string {
+	if e.merchantTradeNo != "" {
+		return e.merchantTradeNo
+	}
+	return e.freeTradeNo
+}
+
+// foreign reports whether the answer names an id other than the one asked for. The checksum binds
+// an answer to the account but not to the call, and it cannot tell upper from lower case.
+func (e echo) foreign(h head) bool {
+	differs := func(asked string, got text) bool { return asked != "" && got != "" && asked != string(got) }
+	if e.order() != "" && (e.merchantTradeNo == "" && h.MerchantTradeNo != "" || e.freeTradeNo == "" && h.FreeTradeNo != "") {
+		return true
+	}
+	return differs(e.merchantTradeNo, h.MerchantTradeNo) || differs(e.freeTradeNo, h.FreeTradeNo) ||
+		differs(e.ticketNo, h.TicketNo) || differs(e.writeOffNo, h.WriteOffNo)
+}
+
+// read checks an answer in the documented order: HTTP status, JSON, TransCode, decryption,
+// CheckMacValue, ids, RtnCode. Nothing of it is believed before the checksum has been verified.
+func (c *Client) read(ctx context.Context, q query, r reply, answer any) providers.Outcome {
+	env, out, ok := c.openEnvelope(ctx, q, r)
+	if !ok {
+		out.RetryAfter = max(out.RetryAfter, r.retryAfter)
+		return out
+	}
+	plain, err := wire.Open(c.cfg.Keys, env.Data)
+	if err != nil {
+		return outcome(providers.Unknown, "not_decryptable", err.Error())
+	}
+	variant, ok := wire.VerifyMAC(c.cfg.Keys, plain, env.CheckMacValue)
+	if !ok {
+		return outcome(providers.Unknown, "bad_checksum", "the answer's CheckMacValue is wrong; it is not believed")
+	}
+	c.cfg.Log.DebugContext(ctx, "ecticket checksum verified", "op", string(q.op), "variant", variant)
+
+	var h head
+	if err := json.Unmarshal(plain, &h); err != nil || h.RtnCode == nil {
+		return outcome(providers.Unknown, "unreadable", "the answer's Data is not an object with a RtnCode")
+	}
+	if h.MerchantID != "" && string(h.MerchantID) != c.cfg.MerchantID || q.echo.foreign(h) {
+		return outcome(providers.Unknown, "foreign_answer", "the answer is about another merchant, order or ticket; it is not believed")
+	}
+	if *h.RtnCode != wire.Accepted {
+		return c.refused(int(*h.RtnCode), c.safe(string(h.RtnMsg), q.secrets))
+	}
+	if err := json.Unmarshal(plain, answer); err != nil {
+		return outcome(providers.Unknown, "unreadable", "the answer's Data does not have the documented fields")
+	}
+	return outcome(providers.Done, "1", c.safe(string(h.RtnMsg), q.secrets))
+}
+
+// openEnvelope judges everything outside Data. ok is true when Data is worth opening.
+func (c *Client) openEnvelope(ctx context.Context, q query, r reply) (env wire.Response, out providers.Outcome, ok bool) {
+	var shape struct{ TransCode *wire.Int }
+	readable := json.Unmarshal(r.body, &env) == nil && json.Unmarshal(r.body, &shape) == nil
+	code := "http_" + strconv.Itoa(r.status)
+	switch {
+	case r.status == http.StatusForbidden:
+		return env, c.banned(ctx, q, code), false
+	case r.status >= 500:
+		return env, outcome(providers.Unknown, code, "ECTicket failed"), false
+	case r.status >= 300 && (!readable || shape.TransCode == nil):
+		out = outcome(providers.Unknown, code, fmt.Sprintf("not an answer of ECTicket (HTTP %d); check BaseURL and Paths", r.status))
+		out.Alarm = r.status != http.StatusTooManyRequests && r.status != http.StatusRequestTimeout
+		return env, out, false
+	case !readable:
+		return env, outcome(providers.Unknown, "unreadable", "the answer is not an ECTicket envelope"), false
+	}
+	if env.RpHeader.Timestamp > 0 {
+		c.measureSkew(ctx, int64(env.RpHeader.Timestamp), r.sent, r.received)
+	}
+	switch {
+	case shape.TransCode == nil:
+		return env, outcome(providers.Unknown, "no_trans_code", "the answer has no TransCode"), false
+	case *shape.TransCode != wire.Accepted:
+		return env, c.envelopeRefused(q, int(*shape.TransCode), env.TransMsg), false
+	}
+	return env, out, true
+}
+
+// banned tells the gate, so that nobody calls on, and does not claim that the call had no effect.
+func (c *Client) banned(ctx context.Context, q query, code string) providers.Outcome {
+	if gate, ok := c.cfg.Gate.(providers.BanReporter); ok {
+		// The ban must be known even when this caller has just given up.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		gate.Banned(ctx, "HTTP 403 from ECTicket "+string(q.op))
+	}
+	out := outcome(doubtful(q, providers.Held), code, "ECTicket says that this account called too fast")
+	out.RetryAfter = c.cfg.Ban
+	return out
+}
+
+// envelopeRefused judges a TransCode other than 1. It means that the envelope was not taken
+// (key, clock, format), but no checksum vouches for it, so a mutating call stays in doubt.
+func (c *Client) envelopeRefused(q query, transCode int, message string) providers.Outcome {
+	message = c.safe(message, q.secrets)
+	if message == "" {
+		message = "ECTicket refused the envelope; check MerchantID, HashKey, HashIV and this machine's clock"
+	}
+	if s, known := c.Skew(); known && s.Abs() > maxSkew {
+		message += fmt.Sprintf(" (this machine's clock differs from ECTicket's by %s)", s)
+	}
+	out := outcome(doubtful(q, providers.Held), "trans_"+strconv.Itoa(transCode), message)
+	out.Alarm = true
+	return out
+}
+
+// doubtful is kind for a query, and Unknown for a call that may have had an effect.
+func doubtful(q query, kind providers.Kind) providers.Kind {
+	if q.mutates {
+		return providers.Unknown
+	}
+	return kind
+}
+
+// refused judges an authentic RtnCode other than 1.
+func (c *Client) refused(rtnCode int, message string) providers.Outcome {
+	code := strconv.Itoa(rtnCode)
+	out := outcome(providers.Rejected, code, message)
+	if kind, ok := c.cfg.Codes[code]; ok {
+		out.Kind = kind
+	} else if code == codeChecksumRefused {
+		out.Kind = providers.Held
+	}
+	out.Alarm = out.Kind == providers.Held
+	return out
+}
+
+// codeChecksumRefused is the one RtnCode that ECPay publishes for ECTicket: CheckMacValue
+// verification failed. It says nothing about the order, only about our keys.
+const codeChecksumRefused = "10200073"

@@ -1,0 +1,81 @@
+package ecticket
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"issuance/internal/httpcall"
+	"issuance/providers"
+	"issuance/providers/ecticket/ecticketdoc"
+)
+
+// Client calls ECTicket. Safe for concurrent use; one per account is enough.
+type Client struct {
+	cfg   *Config // a pointer, so that printing a Client by accident prints an address
+	paths map[Op]string
+	http  *http.Client
+	skew  skew
+	// retryWait is the pause before a query is tried again after a failed connection.
+	retryWait time.Duration
+}
+
+var (
+	_ providers.Provider       = (*Client)(nil)
+	_ providers.TicketRefunder = (*Client)(nil)
+)
+
+// New makes a client, or reports everything that is wrong with cfg. It makes no call.
+func New(cfg Config) (*Client, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	client := cfg.HTTP
+	if client == nil {
+		if client, err = httpcall.New(httpcall.Options{Timeout: cfg.Timeout}); err != nil {
+			return nil, fmt.Errorf("ecticket: %w", err)
+		}
+	} else if client.Timeout == 0 {
+		own := *client
+		own.Timeout = cfg.Timeout
+		client = &own
+	}
+	return &Client{cfg: &cfg, paths: paths(cfg.Mode, cfg.Paths), http: client, retryWait: 200 * time.Millisecond}, nil
+}
+
+// Close closes idle connections. The client stays usable.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Name is providers.ECTicket.
+func (c *Client) Name() providers.Name { return providers.ECTicket }
+
+// Traits: a request may arrive until its Timestamp is 10 minutes old, and no code list says which
+// rejection means "this number exists already".
+func (c *Client) Traits() providers.Traits {
+	return providers.Traits{SettleAfter: c.cfg.SettleAfter, RejectionMayHideDuplicate: true}
+}
+
+// NeedsTickets is true for serial-number orders (IssueType 4): the customer gets no ticket from
+// ECPay, so the numbers have to be fetched.
+func (c *Client) NeedsTickets(o providers.Order) (need bool, count int) {
+	var doc ecticketdoc.Order
+	if err := json.Unmarshal(o.Request, &doc); err != nil {
+		return false, 0
+	}
+	return doc.IssueType == ecticketdoc.SerialOnly, doc.TicketCount()
+}
+
+// String shows the client without keys.
+func (c *Client) String() string { return fmt.Sprintf("ecticket.Client{%s}", c.cfg.String()) }
+
+// GoString shows the client without keys.
+func (c *Client) GoString() string { return c.String() }
+
+// Format shows the client without keys, whatever the verb.
+func (c *Client) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(c.String())) }
+
+// LogValue shows the client without keys.
+func (c *Client) LogValue() slog.Value { return c.cfg.LogValue() }

@@ -1,0 +1,145 @@
+package ecticketsim
+
+import (
+	"net/http"
+	"time"
+)
+
+// Operations, as they stand in Call.Op and in Books.Calls.
+const (
+	OpIssue              = "Issue"
+	OpRefund             = "Refund"
+	OpWriteOff           = "WriteOff"
+	OpQueryIssueResult   = "QueryIssueResult"
+	OpQueryOrderInfo     = "QueryOrderInfo"
+	OpQueryTicketStatus  = "QueryTicketStatus"
+	OpQueryItemInfo      = "QueryItemInfo"
+	OpBatchQueryItemInfo = "BatchQueryItemInfo"
+)
+
+// Call is what a fault may depend on. Ids are empty where the call has none or its Data cannot
+// be read.
+type Call struct {
+	Op         string
+	MerchantID string
+	OrderID    string // MerchantTradeNo or FreeTradeNo, of the ticket where the call names one
+	TicketNo   string
+	N          int // 1 for the first call the simulator got, of whatever operation
+}
+
+// FaultKind is one way to misbehave.
+type FaultKind int
+
+const (
+	// None behaves.
+	None FaultKind = iota
+	// CutBefore cuts the connection; nothing takes effect.
+	CutBefore
+	// LoseAnswer takes effect, then cuts the connection.
+	LoseAnswer
+	// Error5xxBefore answers HTTP 503; nothing takes effect.
+	Error5xxBefore
+	// Error5xxAfter takes effect, then answers HTTP 502.
+	Error5xxAfter
+	// Garbage takes effect, then answers HTTP 200 with a page that is no envelope.
+	Garbage
+	// WrongChecksum takes effect, then answers with a CheckMacValue that does not fit.
+	WrongChecksum
+	// Ban403 answers HTTP 403 to this call; nothing takes effect.
+	Ban403
+	// HangBefore does not answer until the caller goes; nothing takes effect.
+	HangBefore
+	// HangAfter takes effect, then does not answer until the caller goes.
+	HangAfter
+)
+
+// Fault is how one call misbehaves. Waits come on top of the kind. A wait before the effect is a
+// request that is slow to arrive: it takes effect even if the caller has gone meanwhile, unless
+// its Timestamp has become too old.
+type Fault struct {
+	Kind FaultKind
+	// Before and After wait that long before and after the effect.
+	Before, After time.Duration
+	// HoldBefore and HoldAfter wait until the channel is closed, before and after the effect.
+	HoldBefore, HoldAfter <-chan struct{}
+}
+
+// SlowBefore waits d before the effect.
+func SlowBefore(d time.Duration) Fault { return Fault{Before: d} }
+
+// SlowAfter waits d after the effect.
+func SlowAfter(d time.Duration) Fault { return Fault{After: d} }
+
+// SetFault makes every later call ask f how to misbehave; nil makes all of them behave. f runs
+// on the caller's goroutine and may block.
+func (s *Sim) SetFault(f func(Call) Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fault = f
+}
+
+func (s *Sim) faultOf(c Call) Fault {
+	s.mu.Lock()
+	f := s.fault
+	s.mu.Unlock()
+	if f == nil {
+		return Fault{}
+	}
+	return f(c)
+}
+
+func wait(d time.Duration, hold <-chan struct{}) {
+	if d > 0 {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		<-t.C
+	}
+	if hold != nil {
+		<-hold
+	}
+}
+
+// before plays what happens ahead of the effect and reports whether the effect is to follow.
+func (f Fault) before(w http.ResponseWriter, r *http.Request) (goOn bool) {
+	wait(f.Before, f.HoldBefore)
+	switch f.Kind {
+	case CutBefore:
+		panic(http.ErrAbortHandler)
+	case Error5xxBefore:
+		page(w, http.StatusServiceUnavailable, "The service is unavailable.")
+	case Ban403:
+		page(w, http.StatusForbidden, "Forbidden: Access is denied.")
+	case HangBefore:
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler)
+	default:
+		return true
+	}
+	return false
+}
+
+// after plays what happens behind the effect and reports whether the answer is to follow.
+func (f Fault) after(w http.ResponseWriter, r *http.Request) (goOn bool) {
+	wait(f.After, f.HoldAfter)
+	switch f.Kind {
+	case LoseAnswer:
+		panic(http.ErrAbortHandler)
+	case Error5xxAfter:
+		page(w, http.StatusBadGateway, "Bad gateway.")
+	case Garbage:
+		page(w, http.StatusOK, "System maintenance")
+	case HangAfter:
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler)
+	default:
+		return true
+	}
+	return false
+}
+
+// page answers with a web page, as a gateway in front of the API would.
+func page(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte("<!DOCTYPE html><html><body><h1>" + text + "</h1></body></html>\n"))
+}

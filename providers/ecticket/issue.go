@@ -1,0 +1,136 @@
+package ecticket
+
+import (
+	"context"
+	"encoding/json"
+
+	"issuance/providers"
+	"issuance/providers/ecticket/ecticketdoc"
+	"issuance/providers/ecticket/wire"
+)
+
+// Issue sends the order once (ECTicket, Issue). Accepted means that ECTicket has taken the data,
+// of paper tickets too; whether it has issued only LookUp tells. Result.Ref is TicketTradeNo.
+//
+// The document must have been checked by ecticketdoc.Parse; one that cannot be sent at all is
+// Rejected with code "invalid_document", and nothing was sent.
+func (c *Client) Issue(ctx context.Context, o providers.Order) providers.Outcome {
+	var doc ecticketdoc.Order
+	if err := json.Unmarshal(o.Request, &doc); err != nil || doc.ID() == "" || doc.ID() != o.ID {
+		return outcome(providers.Rejected, "invalid_document", "the document is not an ECTicket order of this number; nothing was sent")
+	}
+	doc.MerchantID = c.cfg.MerchantID
+	var answer struct{ TicketTradeNo text }
+	out := c.call(ctx, query{
+		op: OpIssue, mutates: true, data: doc, secrets: doc.Sensitive(),
+		echo: echo{merchantTradeNo: doc.MerchantTradeNo, freeTradeNo: doc.FreeTradeNo},
+	}, &answer)
+	if out.Kind == providers.Done {
+		out.Kind = providers.Accepted
+		out.Result = &providers.Result{Ref: string(answer.TicketTradeNo)}
+	}
+	return out
+}
+
+// Status of QueryIssueResult and QueryOrderInfo.
+const (
+	statusIssued     = 1
+	statusFailed     = 2
+	statusProcessing = 3
+)
+
+// LookUp asks what became of the order (ECTicket, QueryIssueResult). It changes nothing. An
+// authentic RtnCode other than 1 is Absent: ECPay's list of codes is not public, so "no such
+// number" cannot be told from other refusals unless Config.Codes says so.
+func (c *Client) LookUp(ctx context.Context, o providers.Order) providers.Finding {
+	ids, secrets, ok := identify(o)
+	if !ok {
+		return providers.Finding{State: providers.Unclear, Outcome: notThisOrder()}
+	}
+	var answer struct {
+		Status        *wire.Int
+		Remark        text
+		TicketTradeNo text
+	}
+	out := c.call(ctx, query{op: OpQueryIssueResult, data: c.orderQuery(ids, 0), secrets: secrets, echo: ids}, &answer)
+	switch out.Kind {
+	case providers.Done:
+	case providers.Rejected:
+		return providers.Finding{State: providers.Absent, Outcome: out}
+	default:
+		return providers.Finding{State: providers.Unclear, Outcome: out}
+	}
+	f := providers.Finding{Outcome: out}
+	if answer.TicketTradeNo != "" {
+		f.Result = &providers.Result{Ref: string(answer.TicketTradeNo)}
+	}
+	f.State, f.Outcome = judgeStatus(answer.Status, c.safe(string(answer.Remark), secrets), out)
+	return f
+}
+
+// judgeStatus turns Status into a state. One that the documents do not know is Unclear, never
+// taken for one of those they do.
+func judgeStatus(status *wire.Int, remark string, authentic providers.Outcome) (providers.FindingState, providers.Outcome) {
+	if status == nil {
+		return providers.Unclear, outcome(providers.Unknown, "status_missing", "the answer tells no Status")
+	}
+	code := "status_" + itoa(*status)
+	switch *status {
+	case statusIssued:
+		return providers.FoundIssued, authentic
+	case statusProcessing:
+		authentic.Kind = providers.Accepted
+		return providers.FoundPending, authentic
+	case statusFailed:
+		if remark == "" {
+			remark = "ECTicket says that issuing failed, and gives no reason"
+		}
+		return providers.FoundFailed, outcome(providers.Rejected, code, remark)
+	default:
+		return providers.Unclear, outcome(providers.Unknown, code, "the answer's Status is none that ECTicket documents")
+	}
+}
+
+// orderRequest is the Data of the calls that ask for an order. Exactly one number is sent.
+type orderRequest struct {
+	MerchantID      string `json:"MerchantID"`
+	MerchantTradeNo string `json:"MerchantTradeNo,omitempty"`
+	FreeTradeNo     string `json:"FreeTradeNo,omitempty"`
+	PageNum         int    `json:"PageNum,omitempty"`
+}
+
+func (c *Client) orderQuery(ids echo, page int) orderRequest {
+	return orderRequest{MerchantID: c.cfg.MerchantID, MerchantTradeNo: ids.merchantTradeNo, FreeTradeNo: ids.freeTradeNo, PageNum: page}
+}
+
+// identify finds out which of the two numbers the order goes by. Its document may be an order's
+// or a refund's; without any, the number is a MerchantTradeNo.
+func identify(o providers.Order) (ids echo, secrets []string, ok bool) {
+	if o.ID == "" {
+		return ids, nil, false
+	}
+	if len(o.Request) == 0 {
+		return echo{merchantTradeNo: o.ID}, nil, true
+	}
+	var doc struct {
+		MerchantTradeNo, FreeTradeNo                                string
+		CustomerName, CustomerPhone, CustomerEmail, CustomerAddress string
+	}
+	if err := json.Unmarshal(o.Request, &doc); err != nil {
+		return ids, nil, false
+	}
+	ids = echo{merchantTradeNo: doc.MerchantTradeNo, freeTradeNo: doc.FreeTradeNo}
+	if ids.merchantTradeNo != "" {
+		ids.freeTradeNo = ""
+	}
+	secrets = []string{doc.CustomerName, doc.CustomerPhone, doc.CustomerEmail, doc.CustomerAddress}
+	return ids, secrets, ids.order() == o.ID
+}
+
+// notThisOrder needs a person: the caller has put an order and a document together that do not
+// belong together.
+func notThisOrder() providers.Outcome {
+	out := outcome(providers.Unknown, "invalid_document", "the document does not belong to this order; nothing was asked")
+	out.Alarm = true
+	return out
+}

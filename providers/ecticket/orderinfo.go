@@ -1,0 +1,174 @@
+package ecticket
+
+import (
+	"context"
+	"strconv"
+
+	"issuance/providers"
+	"issuance/providers/ecticket/wire"
+)
+
+// OrderInfo is what ECTicket tells about an order (ECTicket, QueryOrderInfo). Amounts are in New
+// Taiwan dollars. Customer data is not read.
+type OrderInfo struct {
+	Ref                          string // TicketTradeNo
+	Status                       int    // 1 issued, 2 failed, 3 in process; 0 when not told
+	Remark                       string // why it failed, cleaned
+	IssueType                    string
+	IssueDate                    string // provider's own text, "yyyy/MM/dd HH:mm:ss", Taiwan time
+	EscrowExpire                 string // provider's own text, yyyymmdd
+	PaymentProvider, PaymentType string
+	TotalCount                   int // tickets of the order
+	TradeAmount                  int
+	RedeemCount, RedeemAmount    int
+	RefundCount, RefundAmount    int
+	TotalRefundFee               int
+	UnusedCount, UnusedAmount    int
+	ExpiredCount                 int
+	Tickets                      []providers.Ticket
+}
+
+const (
+	maxPages   = 100   // no account needs more; a server that counts wrong must not keep us busy
+	maxTickets = 20000 // of one order; the documents allow 100
+)
+
+type orderInfoAnswer struct {
+	TicketTradeNo   text
+	Status          *wire.Int
+	Remark          text
+	IssueType       text
+	IssueDate       text
+	PaymentProvider text
+	PaymentType     text
+
+	EscrowExpireDate, EscrowExpiredDate text
+
+	TotalCount                *wire.Int
+	TradeAmount               wire.Int
+	RedeemCount, RedeemAmount wire.Int
+	RefundCount, RefundAmount wire.Int
+	TotalRefundFee            wire.Int
+	UnUsedCount, UnUsedAmount wire.Int
+	ExpiredCount              wire.Int
+	TicketList                []ticketAnswer
+}
+
+type ticketAnswer struct {
+	TicketNo, WriteOffNo    text
+	UseStatus               text
+	ItemNo, ItemName        text
+	TicketAmount            wire.Int // here the face value, not a count
+	StartDate               text
+	ExpireDate, ExpiredDate text
+}
+
+func (a ticketAnswer) ticket() providers.Ticket {
+	return providers.Ticket{
+		TicketNo: string(a.TicketNo), WriteOffNo: string(a.WriteOffNo),
+		ItemNo: string(a.ItemNo), ItemName: string(a.ItemName), FaceValue: int(a.TicketAmount),
+		UseStatus: useStatus(a.UseStatus), StartDate: string(a.StartDate), ExpireDate: first(a.ExpireDate, a.ExpiredDate),
+	}
+}
+
+// useStatus keeps a status that the documents do not know in its own spelling, so that nobody
+// takes it for "unused".
+func useStatus(s text) providers.UseStatus {
+	switch s {
+	case "1":
+		return providers.Unused
+	case "2":
+		return providers.Redeemed
+	case "3":
+		return providers.Refunded
+	case "4":
+		return providers.Invalid
+	default:
+		return providers.UseStatus(s)
+	}
+}
+
+// OrderInfo fetches all pages of the order's information. The outcome is Done when the tickets
+// are as many as TotalCount says, or when there are none because Status is not "issued"; Rejected
+// when ECTicket, authentically, does not tell.
+func (c *Client) OrderInfo(ctx context.Context, o providers.Order) (OrderInfo, providers.Outcome) {
+	ids, secrets, ok := identify(o)
+	if !ok {
+		return OrderInfo{}, notThisOrder()
+	}
+	var info OrderInfo
+	seen := map[string]bool{}
+	for page := 1; page <= maxPages; page++ {
+		var answer orderInfoAnswer
+		out := c.call(ctx, query{op: OpQueryOrderInfo, data: c.orderQuery(ids, page), secrets: secrets, echo: ids}, &answer)
+		switch {
+		case out.Kind == providers.Rejected && page > 1: // "no data": the list has ended
+			return OrderInfo{}, incomplete(len(info.Tickets), info.TotalCount)
+		case out.Kind != providers.Done:
+			return OrderInfo{}, out
+		case answer.TotalCount == nil || *answer.TotalCount < 0 || *answer.TotalCount > maxTickets:
+			return OrderInfo{}, outcome(providers.Unknown, "no_total", "the answer tells no sensible TotalCount")
+		case page > 1 && int(*answer.TotalCount) != info.TotalCount:
+			return OrderInfo{}, outcome(providers.Unknown, "changed", "the order changed while its pages were read; ask again")
+		}
+		tickets := info.Tickets
+		for _, t := range answer.TicketList {
+			if t.TicketNo == "" || seen[string(t.TicketNo)] {
+				return OrderInfo{}, outcome(providers.Unknown, "bad_list", "a ticket is listed twice or without its number")
+			}
+			seen[string(t.TicketNo)] = true
+			tickets = append(tickets, t.ticket())
+		}
+		info = answer.info(c.safe(string(answer.Remark), secrets))
+		info.Tickets = tickets
+		switch {
+		case info.Status != 0 && info.Status != statusIssued && len(tickets) == 0:
+			return info, outcome(providers.Done, out.Code, out.Message) // nothing issued, so nothing to list
+		case len(tickets) == info.TotalCount:
+			return info, outcome(providers.Done, out.Code, out.Message)
+		case len(answer.TicketList) == 0 || len(tickets) > info.TotalCount:
+			return OrderInfo{}, incomplete(len(tickets), info.TotalCount)
+		}
+	}
+	return OrderInfo{}, incomplete(len(info.Tickets), info.TotalCount)
+}
+
+func (a orderInfoAnswer) info(remark string) OrderInfo {
+	info := OrderInfo{
+		Ref: string(a.TicketTradeNo), Remark: remark,
+		IssueType: string(a.IssueType), IssueDate: string(a.IssueDate), EscrowExpire: first(a.EscrowExpireDate, a.EscrowExpiredDate),
+		PaymentProvider: string(a.PaymentProvider), PaymentType: string(a.PaymentType),
+		TotalCount: int(*a.TotalCount), TradeAmount: int(a.TradeAmount),
+		RedeemCount: int(a.RedeemCount), RedeemAmount: int(a.RedeemAmount),
+		RefundCount: int(a.RefundCount), RefundAmount: int(a.RefundAmount), TotalRefundFee: int(a.TotalRefundFee),
+		UnusedCount: int(a.UnUsedCount), UnusedAmount: int(a.UnUsedAmount), ExpiredCount: int(a.ExpiredCount),
+	}
+	if a.Status != nil {
+		info.Status = int(*a.Status)
+	}
+	return info
+}
+
+// Tickets lists the tickets of an issued order, all pages. Done means that the list is complete.
+// An order that ECTicket has not issued (yet) has no complete list, whatever it lists.
+func (c *Client) Tickets(ctx context.Context, o providers.Order) ([]providers.Ticket, providers.Outcome) {
+	info, out := c.OrderInfo(ctx, o)
+	if out.Kind != providers.Done {
+		return nil, out
+	}
+	switch info.Status {
+	case 0, statusIssued:
+		return info.Tickets, out
+	case statusFailed:
+		_, out = judgeStatus(new(wire.Int(statusFailed)), info.Remark, out)
+		return nil, out
+	default:
+		return nil, outcome(providers.Unknown, "status_"+strconv.Itoa(info.Status), "ECTicket has not issued this order yet")
+	}
+}
+
+func incomplete(got, want int) providers.Outcome {
+	return outcome(providers.Unknown, "incomplete", "ECTicket listed "+strconv.Itoa(got)+" of "+strconv.Itoa(want)+" entries; ask again")
+}
+
+func itoa(n wire.Int) string { return strconv.Itoa(int(n)) }

@@ -1,0 +1,177 @@
+package pass2u
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"issuance/internal/httpcall"
+	"issuance/providers"
+)
+
+const (
+	// maxAnswer bounds an answer: 10,000 vouchers take about 4 MB.
+	maxAnswer = 8 << 20
+	// banFor is the wait after HTTP 403 where no Gate keeps the ban. Pass2U documents no
+	// limit; 30 minutes is what ECPay asks for.
+	banFor = 30 * time.Minute
+	// refusedFor is the wait after refused credentials: a person has to act first.
+	refusedFor = time.Minute
+)
+
+// verdict is what one call came to: an authentic success, or an outcome that explains.
+type verdict struct {
+	answer *answer // nil unless Pass2U said yes
+	out    providers.Outcome
+	// missing: nothing that looks like Pass2U answered at this path.
+	missing bool
+	// broken: the connection failed; a read may be tried once more.
+	broken bool
+}
+
+// pass waits for the Gate. ok is false when the call must not leave.
+func (c *Client) pass(ctx context.Context) (out providers.Outcome, ok bool) {
+	if err := ctx.Err(); err != nil {
+		return providers.Outcome{Kind: providers.NotSent, Code: httpcall.CodeCanceled, Message: "given up before the call was made"}, false
+	}
+	if c.cfg.Gate == nil {
+		return out, true
+	}
+	err := c.cfg.Gate.Pass(ctx)
+	var held *providers.HeldError
+	switch {
+	case err == nil:
+		return out, true
+	case errors.As(err, &held):
+		return providers.Outcome{Kind: providers.Held, Code: CodeHeld, Message: providers.SafeText(held.Reason), RetryAfter: held.RetryAfter}, false
+	case ctx.Err() != nil:
+		return providers.Outcome{Kind: providers.NotSent, Code: httpcall.CodeCanceled, Message: "given up while waiting for the call budget"}, false
+	default:
+		return providers.Outcome{Kind: providers.NotSent, Code: CodeGate,
+			Message: providers.SafeText("the call budget cannot be asked: "+err.Error(), c.secrets()...)}, false
+	}
+}
+
+// send makes one HTTP call about an order, which must have passed the Gate, and judges its
+// answer. hide lists the values of the order that no text may hold.
+func (c *Client) send(ctx context.Context, o op, order, path string, body any, hide []string) verdict {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return verdict{out: providers.Outcome{Kind: providers.NotSent, Code: CodeInvalid, Message: "the request cannot be written as JSON"}}
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	start := c.cfg.Now()
+	r := httpcall.Post(ctx, c.http, c.cfg.BaseURL+path, http.Header{
+		"Accept":        {"application/json"},
+		"Content-Type":  {"application/json; charset=utf-8"},
+		"Authorization": {c.cfg.APIKey},
+	}, raw, maxAnswer)
+	v := judge(o, r, c.secrets(hide...))
+	if v.answer == nil && r.Status == http.StatusForbidden && v.out.Code == "http_403" {
+		c.banned(ctx, o, &v.out)
+	}
+	log := c.cfg.Log.With("op", string(o), "order", order, "status", r.Status, "took", c.cfg.Now().Sub(start))
+	if v.answer != nil {
+		log.Debug("pass2u call: answered")
+	} else {
+		log.Debug("pass2u call: no yes", "kind", string(v.out.Kind), "code", v.out.Code)
+	}
+	return v
+}
+
+// banned tells the Gate, whose next Pass then holds everybody back; without such a Gate the
+// outcome itself says how long to wait.
+func (c *Client) banned(ctx context.Context, o op, out *providers.Outcome) {
+	if b, ok := c.cfg.Gate.(providers.BanReporter); ok {
+		b.Banned(context.WithoutCancel(ctx), "Pass2U answered HTTP 403 to "+string(o))
+		return
+	}
+	out.RetryAfter = banFor
+}
+
+// judge decides what an answer means. The body comes first, whatever the HTTP status, because
+// the document names no statuses; the status decides only where the body says nothing.
+func judge(o op, r httpcall.Response, hide []string) verdict {
+	if !r.Sent {
+		return verdict{out: transport(r.Err, providers.NotSent), broken: transient(r)}
+	}
+	a, readable := decode(r.Body)
+	if readable && !a.failed() && r.Status >= 200 && r.Status < 300 {
+		return verdict{answer: a}
+	}
+	said := ""
+	if readable && a.failed() {
+		if m := byText[normal(string(a.Message))]; m != nil {
+			out := providers.Outcome{Kind: m.kind(o), Code: m.code, Message: m.text}
+			out.Exists = m.exists && o == opGenerate
+			return verdict{out: out}
+		}
+		said = providers.SafeText(string(a.Message), hide...)
+	}
+	switch {
+	case r.Status == http.StatusUnauthorized, said != "" && refusal.MatchString(said):
+		return verdict{out: providers.Outcome{Kind: providers.Held, Code: CodeCredentials, Alarm: true, RetryAfter: refusedFor,
+			Message: fmt.Sprintf("Pass2U refused the API key or this machine's IP address (HTTP %d%s); check both in the Pass2U account", r.Status, quoted(said))}}
+	case r.Status == http.StatusForbidden, r.Status == http.StatusTooManyRequests:
+		out := plain(r, said)
+		out.RetryAfter = r.RetryAfter
+		if o == opQuery {
+			out.Kind = providers.Held
+		}
+		return verdict{out: out}
+	case r.Err != nil:
+		return verdict{out: transport(r.Err, providers.Unknown), broken: transient(r)}
+	case r.Status == http.StatusNotFound, r.Status == http.StatusMethodNotAllowed:
+		out := plain(r, said)
+		out.Alarm = true
+		out.Message += "; is the base URL right?"
+		return verdict{out: out, missing: true}
+	default:
+		return verdict{out: plain(r, said)}
+	}
+}
+
+// plain is an answer that neither its body nor its status explains.
+func plain(r httpcall.Response, said string) providers.Outcome {
+	out := providers.Outcome{Kind: providers.Unknown, RetryAfter: r.RetryAfter}
+	switch {
+	case r.Status < 200 || r.Status > 299:
+		out.Code = fmt.Sprintf("http_%d", r.Status)
+		out.Message = fmt.Sprintf("HTTP %d%s", r.Status, quoted(said))
+	case said != "":
+		out.Code, out.Message = CodeUnknownText, said
+	default:
+		out.Code, out.Message = CodeUnreadable, "the answer is not one that Pass2U documents"
+	}
+	return out
+}
+
+func quoted(said string) string {
+	if said == "" {
+		return ""
+	}
+	return ": " + said
+}
+
+// transport is the outcome of a call without a whole answer.
+func transport(err error, kind providers.Kind) providers.Outcome {
+	var e *httpcall.Error
+	if !errors.As(err, &e) {
+		return providers.Outcome{Kind: kind, Code: httpcall.CodeBroken, Message: "the call failed"}
+	}
+	return providers.Outcome{Kind: kind, Code: e.Code, Message: providers.SafeText(e.Error())}
+}
+
+// transient reports whether a second attempt may help and is quick: the connection failed,
+// rather than the patience.
+func transient(r httpcall.Response) bool {
+	var e *httpcall.Error
+	if r.Status != 0 || !errors.As(r.Err, &e) {
+		return false
+	}
+	return e.Code == httpcall.CodeConnect || e.Code == httpcall.CodeDNS || e.Code == httpcall.CodeBroken
+}

@@ -1,0 +1,77 @@
+// Package pass2u is the client of the Pass2U ticket service ("票務宝"): generate, query and
+// refund. It turns HTTP statuses and error texts into the outcomes of package providers.
+//
+// What Pass2U's document leaves open or contradicts itself in is decided here so that an error
+// can cost a question too many, never a ticket: an answer is judged by its body whatever its
+// HTTP status; what is not certainly a yes or a no to a mutating call is Unknown; a query never
+// carries mailTo, which could mail the order again; and nothing here ever makes a GET, because
+// opening a voucher's link is its pick-up.
+//
+// It may import package providers, pass2udoc and internal/httpcall; never the simulator.
+package pass2u
+
+import (
+	"encoding/json"
+	"net/http"
+	"sync/atomic"
+
+	"issuance/internal/httpcall"
+	"issuance/providers"
+	"issuance/providers/pass2u/pass2udoc"
+)
+
+// Client calls one Pass2U account. Safe for concurrent use; make one and keep it.
+type Client struct {
+	cfg  Config
+	http *http.Client
+	// queryPath is where queries are answered, once that is known (see query.go).
+	queryPath atomic.Int32
+	// quantityKey is the key in which the last refund said how many (see refund.go).
+	quantityKey atomic.Pointer[string]
+}
+
+var (
+	_ providers.Provider      = (*Client)(nil)
+	_ providers.CountRefunder = (*Client)(nil)
+)
+
+// New returns a client, or an error that names everything wrong with the configuration. It
+// makes no call.
+func New(cfg Config) (*Client, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	c := &Client{cfg: cfg, http: cfg.HTTP}
+	c.quantityKey.Store(&cfg.RefundQuantityKey)
+	if c.http == nil {
+		h, err := httpcall.New(httpcall.Options{Timeout: cfg.Timeout, ProxyURL: cfg.ProxyURL})
+		if err != nil {
+			return nil, err
+		}
+		c.http = h
+	}
+	return c, nil
+}
+
+// Close closes idle connections. The client stays usable.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Name is providers.Pass2U.
+func (c *Client) Name() providers.Name { return providers.Pass2U }
+
+// Traits: Pass2U says "channelOrderId Repeated." in so many words, so a rejection hides no
+// duplicate.
+func (c *Client) Traits() providers.Traits {
+	return providers.Traits{SettleAfter: c.cfg.SettleAfter}
+}
+
+// NeedsTickets is always false: Issue is Done, and a look-up FoundIssued, only with every
+// ticket of a voucher-type order in its Result. count is the number of tickets that Result
+// must hold, 0 for an order-type order, which shows none.
+func (c *Client) NeedsTickets(o providers.Order) (need bool, count int) {
+	var d pass2udoc.Order
+	if json.Unmarshal(o.Request, &d) == nil && d.PickupType == pass2udoc.PickupVoucher {
+		return false, d.Quantity
+	}
+	return false, 0
+}

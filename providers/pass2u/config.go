@@ -1,0 +1,151 @@
+package pass2u
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"issuance/providers"
+)
+
+// Config of a client. Printing or logging one shows neither its key nor its proxy's password.
+type Config struct {
+	// BaseURL is the service's address up to …/api/v1/public/product. Plain http is accepted
+	// for loopback addresses only (simulators). Required.
+	BaseURL string
+	// APIKey is sent as it stands in the header Authorization. Required.
+	APIKey string `json:"-"`
+	// Timeout covers one call, from its leave of the Gate to the answer's last byte. A
+	// look-up with its second attempt stays within it too. Default 20 s.
+	Timeout time.Duration
+	// ProxyURL sends calls through a proxy, since Pass2U lets each account call from one
+	// address only. Default: what HTTPS_PROXY and NO_PROXY say.
+	ProxyURL string `json:"-"`
+	// SettleAfter is how long after sending a request may still take effect. Pass2U documents
+	// no such time. Default 15 min.
+	SettleAfter time.Duration
+	// QueryAtBase looks orders up at the base path first, as the detail section of the
+	// document says, rather than at /query, as its overview says. Either way the other one is
+	// tried when the first is not there. Default false.
+	QueryAtBase bool
+	// RefundQuantityKey is the key in which a refund says how many: "quantity" (the
+	// document's example) or "quanity" (its field table). The other one is tried after a
+	// definite "quantity Format Error." only. Default "quantity".
+	RefundQuantityKey string
+	// Gate is passed before every HTTP call. Default nil: no limit.
+	Gate providers.Gate `json:"-"`
+	// Log gets one line per call at level debug. Default: none.
+	Log *slog.Logger `json:"-"`
+	// Now is the clock that call durations are measured with. Default time.Now.
+	Now func() time.Time `json:"-"`
+	// HTTP replaces the HTTP client (tests); ProxyURL is not used then. Default: one of
+	// internal/httpcall.
+	HTTP *http.Client `json:"-"`
+}
+
+// The two spellings of the number of tickets to refund.
+const (
+	keyQuantity = "quantity"
+	keyQuanity  = "quanity"
+)
+
+// complete fills in defaults and reports everything that is wrong.
+func (c *Config) complete() error {
+	var wrong []error
+	c.BaseURL = strings.TrimRight(c.BaseURL, "/")
+	if err := checkBase(c.BaseURL); err != nil {
+		wrong = append(wrong, err)
+	}
+	if c.APIKey == "" || strings.IndexFunc(c.APIKey, func(r rune) bool { return r <= ' ' || r > '~' }) >= 0 {
+		wrong = append(wrong, errors.New("API key: must be the key of the Pass2U account, printable ASCII without spaces"))
+	}
+	switch c.RefundQuantityKey {
+	case "":
+		c.RefundQuantityKey = keyQuantity
+	case keyQuantity, keyQuanity:
+	default:
+		wrong = append(wrong, errors.New(`refund quantity key: must be "quantity" or "quanity"`))
+	}
+	if c.Timeout < 0 || c.SettleAfter < 0 {
+		wrong = append(wrong, errors.New("timeouts: must not be negative"))
+	}
+	if c.Timeout == 0 {
+		c.Timeout = 20 * time.Second
+	}
+	if c.SettleAfter == 0 {
+		c.SettleAfter = 15 * time.Minute
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if len(wrong) > 0 {
+		return fmt.Errorf("pass2u: %w", errors.Join(wrong...))
+	}
+	return nil
+}
+
+func checkBase(base string) error {
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("base URL: must look like https://www.pass2u.net/api/v1/public/product")
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	loopback := u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
+	if u.Scheme != "https" && !(u.Scheme == "http" && loopback) {
+		return errors.New("base URL: must be https, or the API key would travel in the open (http is for loopback addresses only)")
+	}
+	return nil
+}
+
+// String tells the settings without the secrets.
+func (c Config) String() string {
+	key, proxy := "unset", "environment"
+	if c.APIKey != "" {
+		key = "[redacted]"
+	}
+	if c.ProxyURL != "" {
+		proxy = "[redacted]"
+		if u, err := url.Parse(c.ProxyURL); err == nil && u.Host != "" {
+			proxy = u.Scheme + "://" + u.Host
+		}
+	}
+	base := c.BaseURL
+	if checkBase(strings.TrimRight(base, "/")) != nil {
+		base = "[invalid]" // it may hold credentials
+	}
+	return fmt.Sprintf("pass2u{base:%s key:%s proxy:%s timeout:%s settle:%s}", base, key, proxy, c.Timeout, c.SettleAfter)
+}
+
+// GoString is String, for %#v.
+func (c Config) GoString() string { return c.String() }
+
+// LogValue is String, for log/slog.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// String tells the client's settings without the secrets.
+func (c *Client) String() string { return c.cfg.String() }
+
+// GoString is String, for %#v.
+func (c *Client) GoString() string { return c.cfg.String() }
+
+// LogValue is String, for log/slog.
+func (c *Client) LogValue() slog.Value { return c.cfg.LogValue() }
+
+// secrets are the account's values that no text may hold.
+func (c *Client) secrets(more ...string) []string {
+	all := append([]string{c.cfg.APIKey}, more...)
+	if u, err := url.Parse(c.cfg.ProxyURL); err == nil && u.User != nil {
+		if p, ok := u.User.Password(); ok {
+			all = append(all, p)
+		}
+	}
+	return all
+}

@@ -1,0 +1,112 @@
+package pass2u
+
+import (
+	"regexp"
+	"strings"
+
+	"issuance/providers"
+)
+
+// Codes of Pass2U's error messages. Pass2U numbers none, so the names are ours.
+const (
+	CodeSaleUnknown         = "product_sale_id_does_not_exist"
+	CodeSaleExpired         = "sale_campaign_has_expired"
+	CodeRefUnknown          = "pass2u_order_id_does_not_exist"
+	CodeQuantityNotEnough   = "quantity_not_enough"
+	CodeExpirationFormat    = "expiration_date_format_error"
+	CodeExpirationPast      = "expiration_date_before_now"
+	CodePickupFormat        = "pickup_type_format_error"
+	CodeRepeated            = "channel_order_id_repeated"
+	CodeOrderUnknown        = "channel_order_id_does_not_exist"
+	CodeCreateTradeFail     = "create_trade_fail"
+	CodeQuantityFormat      = "quantity_format_error"
+	CodeRefundableNotEnough = "refundable_quantity_not_enough"
+	CodeInvalidQuery        = "invalid_query_criteria"
+	CodeOops                = "oops_something_went_wrong"
+)
+
+// Codes of our own, besides those of internal/httpcall and "http_" with a status.
+const (
+	CodeCredentials   = "credentials_refused"   // the key or this machine's address is refused
+	CodeUnreadable    = "unreadable_answer"     // not a JSON object of Pass2U's
+	CodeUnknownText   = "unrecognised_message"  // an error message that no document lists
+	CodeUnauthentic   = "unauthentic_answer"    // the answer is about another order
+	CodeCountMismatch = "ticket_count_mismatch" // the order found has more tickets than ours
+	CodeWrongPickup   = "pickup_type_mismatch"  // the order found is of the other pickupType
+	CodeIncomplete    = "not_complete_yet"      // the order is there, not all of its tickets
+	CodeNoVouchers    = "no_vouchers"           // a voucher-type order without a single voucher
+	CodeInvalid       = "invalid_document"      // our own order cannot be sent
+	CodeHeld          = "held"                  // the Gate holds the call back
+	CodeGate          = "call_budget_unknown"   // the Gate could not tell
+)
+
+type op string
+
+// The operations, as they are named in the documents.
+const (
+	opGenerate op = "generate"
+	opQuery    op = "query"
+	opRefund   op = "refund"
+)
+
+// message is one row of the document's error table. The three kinds say what it means as an
+// answer to each operation; a message that makes no sense there is Unknown.
+type message struct {
+	text                    string
+	code                    string
+	generate, query, refund providers.Kind
+	// exists: the order number is taken.
+	exists bool
+}
+
+const (
+	no    = providers.Rejected
+	doubt = providers.Unknown
+)
+
+// messages is the document's error table ("API 錯誤訊息規格說明"), duplicates left out.
+var messages = []message{
+	{"productSaleId Does Not Exist.", CodeSaleUnknown, no, no, no, false},
+	{"Sale Campaign Has Expired.", CodeSaleExpired, no, no, no, false},
+	{"pass2uOrderId Does Not Exist.", CodeRefUnknown, doubt, no, no, false},
+	{"quantity Is Not Enough.", CodeQuantityNotEnough, no, doubt, no, false},
+	{"expriationDate Format Error.", CodeExpirationFormat, no, no, no, false},
+	{"expiration Date Is Before Now.", CodeExpirationPast, no, no, no, false},
+	{"pickupType Format Error.", CodePickupFormat, no, no, no, false},
+	{"channelOrderId Repeated.", CodeRepeated, doubt, doubt, doubt, true},
+	{"channelOrderId Does Not Exist", CodeOrderUnknown, doubt, no, no, false},
+	{"Create Trade Fail.", CodeCreateTradeFail, doubt, doubt, doubt, false},
+	{"quantity Format Error.", CodeQuantityFormat, no, no, no, false},
+	{"Refundable Quantity Is Not Enough.", CodeRefundableNotEnough, doubt, doubt, no, false},
+	{"Invalid Query Criteria.", CodeInvalidQuery, no, no, no, false},
+	{"Oops! Something Went Wrong.", CodeOops, doubt, doubt, doubt, false},
+}
+
+var byText = func() map[string]*message {
+	m := make(map[string]*message, len(messages))
+	for i := range messages {
+		m[normal(messages[i].text)] = &messages[i]
+	}
+	return m
+}()
+
+// normal makes a message comparable: the document is careless with the final period, and so
+// case and spaces are not trusted either.
+func normal(text string) string {
+	return strings.TrimRight(strings.ToLower(strings.Join(strings.Fields(text), " ")), ". ")
+}
+
+func (m *message) kind(o op) providers.Kind {
+	switch o {
+	case opGenerate:
+		return m.generate
+	case opRefund:
+		return m.refund
+	default:
+		return m.query
+	}
+}
+
+// refusal finds messages about the key or the caller's address; Pass2U documents none. The
+// bare word "Forbidden" is not among them: gateways use it for a ban too.
+var refusal = regexp.MustCompile(`(?i)unauthori[sz]ed|authori[sz]ation|authenticat|permission|\bapi[ _-]?key\b|\bip\b|\bwhite-?list|\ballow-?list`)

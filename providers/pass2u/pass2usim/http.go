@@ -1,0 +1,178 @@
+package pass2usim
+
+import (
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// errorBody is an error in the documents' shape.
+type errorBody struct {
+	Message string `json:"message"`
+	Type    string `json:"type"`
+}
+
+// reply is what a call is answered with.
+type reply struct {
+	status int
+	body   any
+}
+
+// ServeHTTP serves POST …/generate, …/query (or the base path) and …/refund under any prefix,
+// and the links of vouchers and orders.
+func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.serveLink(w, r) {
+		return
+	}
+	op, ok := s.route(r.URL.Path)
+	if !ok || r.Method != http.MethodPost {
+		s.mu.Lock()
+		s.tally.strays++
+		s.mu.Unlock()
+		status := s.cfg.WrongPathStatus
+		if ok {
+			status = http.StatusMethodNotAllowed
+		}
+		http.Error(w, "no such page", status)
+		return
+	}
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+	if err != nil {
+		http.Error(w, "cannot read the request", http.StatusBadRequest)
+		return
+	}
+	req, wellFormed := readRequest(raw)
+	s.serveCall(w, r, op, req, wellFormed)
+}
+
+func (s *Sim) serveCall(w http.ResponseWriter, r *http.Request, op Op, req request, wellFormed bool) {
+	s.mu.Lock()
+	call := s.count(op, req)
+	admitted, fault := s.admit(), s.fault
+	s.mu.Unlock()
+	log := s.cfg.Log.With("op", string(op), "order", call.OrderID, "n", call.N)
+	if !admitted {
+		log.Debug("pass2usim: banned")
+		forbidden(w)
+		return
+	}
+	if refusal, ok := s.authorise(r); !ok {
+		log.Debug("pass2usim: refused", "why", refusal.Message)
+		write(w, reply{s.cfg.AuthStatus, refusal})
+		return
+	}
+	if !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+		http.Error(w, "Content-Type must be application/json", http.StatusUnsupportedMediaType)
+		return
+	}
+	var f Fault
+	if fault != nil {
+		f = fault(call)
+	}
+	switch f.kind {
+	case ban:
+		s.mu.Lock()
+		s.startBan(s.cfg.Now())
+		s.mu.Unlock()
+		forbidden(w)
+		return
+	case http5xxBefore:
+		badGateway(w)
+		return
+	case oopsBefore:
+		write(w, s.no(MsgOops))
+		return
+	case slowBefore:
+		s.wait(f)
+	}
+
+	s.mu.Lock()
+	answer := s.no(MsgInvalidQuery)
+	if wellFormed {
+		answer = s.do(op, req, origin(r))
+	}
+	s.mu.Unlock()
+	log.Debug("pass2usim: answered", slog.Int("status", answer.status))
+
+	switch f.kind {
+	case http5xxAfter:
+		badGateway(w)
+		return
+	case oopsAfter:
+		answer = s.no(MsgOops)
+	case slowAfter:
+		s.wait(f)
+	case hang:
+		s.hangOn(r.Context())
+		panic(http.ErrAbortHandler)
+	case loseAnswer:
+		panic(http.ErrAbortHandler) // net/http's way to cut a connection without an answer
+	case garbage:
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, `{"pass2uOrderId":"`)
+		return
+	}
+	write(w, answer)
+}
+
+// route finds the operation of a path. A trailing slash is never right.
+func (s *Sim) route(path string) (Op, bool) {
+	last := path[strings.LastIndexByte(path, '/')+1:]
+	switch {
+	case last == "generate":
+		return Generate, true
+	case last == "refund":
+		return Refund, true
+	case last == "query":
+		return Query, !s.cfg.QueryAtBase
+	default:
+		return Query, s.cfg.QueryAtBase && last != ""
+	}
+}
+
+// authorise checks the key and the caller's address. The texts are this simulator's own.
+func (s *Sim) authorise(r *http.Request) (errorBody, bool) {
+	if len(s.cfg.AllowedIPs) > 0 {
+		from, err := netip.ParseAddrPort(r.RemoteAddr)
+		listed := false
+		for _, ip := range s.cfg.AllowedIPs {
+			listed = listed || err == nil && ip == from.Addr().Unmap()
+		}
+		if !listed {
+			return errorBody{"IP Address Is Not Allowed.", "UnauthorizedException"}, false
+		}
+	}
+	if r.Header.Get("Authorization") != s.cfg.APIKey {
+		return errorBody{"Authorization Failed.", "UnauthorizedException"}, false
+	}
+	return errorBody{}, true
+}
+
+// origin is where this simulator is reached, for the links it hands out.
+func origin(r *http.Request) string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
+
+func write(w http.ResponseWriter, a reply) {
+	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
+	w.WriteHeader(a.status)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false) // links stand as the documents print them
+	enc.Encode(a.body)       // an error means that the caller has left
+}
+
+func forbidden(w http.ResponseWriter) { page(w, http.StatusForbidden, "403 Forbidden") }
+
+func badGateway(w http.ResponseWriter) { page(w, http.StatusBadGateway, "502 Bad Gateway") }
+
+func page(w http.ResponseWriter, status int, title string) {
+	w.Header().Set("Content-Type", "text/html")
+	w.WriteHeader(status)
+	io.WriteString(w, "<html><head><title>"+title+"</title></head><body><h1>"+title+"</h1></body></html>\n")
+}

@@ -1,0 +1,119 @@
+package pass2u
+
+import (
+	"context"
+	"strconv"
+
+	"issuance/providers"
+	"issuance/providers/pass2u/pass2udoc"
+)
+
+// RefundBaseline sends "Query an order API" and counts. Only voucher-type orders show their
+// tickets, and they count only when all of them are shown: a query that left out refunded
+// ones would make a refund look as if it had not happened.
+//
+// o.Request is the order's generate body or, for an order issued elsewhere, a refund body with
+// pass2uOrderId, productSaleId and pickupType; the number of tickets is not known then, so
+// compare the Total of two baselines too. The outcome is about the question only: Rejected
+// says nothing about a refund sent before. Done carries Pass2U's id of the order.
+func (c *Client) RefundBaseline(ctx context.Context, o providers.Order) (providers.Baseline, providers.Outcome) {
+	id, problem := identify(o)
+	if problem != nil {
+		return providers.Baseline{}, *problem
+	}
+	v := c.query(ctx, id)
+	if v.answer == nil {
+		return providers.Baseline{}, v.out
+	}
+	if !v.answer.about(id) {
+		return providers.Baseline{}, unauthentic
+	}
+	done := providers.Outcome{Kind: providers.Done, Result: v.answer.head()}
+	if id.pickup == pass2udoc.PickupOrder {
+		return providers.Baseline{}, done
+	}
+	var b providers.Baseline
+	for _, t := range v.answer.tickets() {
+		b.Total++
+		switch t.UseStatus {
+		case providers.Refunded:
+			b.Refunded++
+		case providers.Unused, providers.PickedUp:
+			b.Refundable++
+		}
+	}
+	if b.Total == 0 {
+		return providers.Baseline{}, providers.Outcome{Kind: providers.Unknown, Code: CodeNoVouchers,
+			Message: "Pass2U has the order but shows none of its vouchers"}
+	}
+	b.Provable = id.quantity == 0 || b.Total == id.quantity
+	return b, done
+}
+
+// RefundCount sends "Refund tickets of an order API" once: Pass2U refunds n tickets of its own
+// choice. Each success refunds n more, so it must never be repeated while in doubt. When the
+// order's Ref is not known, a query asks for it first.
+//
+// A definite "quantity Format Error." is answered by one more call that spells the key the
+// other way (the document has both): nothing has been refunded then.
+func (c *Client) RefundCount(ctx context.Context, o providers.Order, n int) providers.Outcome {
+	id, problem := identify(o)
+	if problem != nil {
+		return *problem
+	}
+	if n < 1 || n > pass2udoc.MaxQuantity {
+		return providers.Outcome{Kind: providers.Rejected, Code: CodeInvalid, Message: "cannot refund " + strconv.Itoa(n) + " tickets"}
+	}
+	if id.ref == "" {
+		v := c.query(ctx, id)
+		switch {
+		case v.answer == nil && v.out.Kind == providers.Unknown:
+			// Only the question is in doubt: no refund has been sent.
+			v.out.Kind = providers.NotSent
+			return v.out
+		case v.answer == nil:
+			return v.out
+		case !v.answer.about(id):
+			out := unauthentic
+			out.Kind = providers.NotSent
+			return out
+		}
+		id.ref = string(v.answer.Pass2uOrderID)
+	}
+	key := *c.quantityKey.Load()
+	out := c.refundOnce(ctx, id, key, n)
+	if out.Kind == providers.Rejected && out.Code == CodeQuantityFormat {
+		other := keyQuanity
+		if key == keyQuanity {
+			other = keyQuantity
+		}
+		out = c.refundOnce(ctx, id, other, n)
+		if out.Kind == providers.Done || out.Code == CodeRefundableNotEnough {
+			c.quantityKey.Store(&other)
+		}
+	}
+	return out
+}
+
+// refundOnce passes the Gate and sends one refund.
+func (c *Client) refundOnce(ctx context.Context, id identity, key string, n int) providers.Outcome {
+	if held, ok := c.pass(ctx); !ok {
+		return held
+	}
+	v := c.send(ctx, opRefund, id.channel, "/refund", map[string]any{
+		"pass2uOrderId":  id.ref,
+		"productSaleId":  id.sale,
+		"channelOrderId": id.channel,
+		"pickupType":     id.pickup,
+		key:              n,
+	}, nil)
+	switch {
+	case v.answer == nil:
+		return v.out
+	case !v.answer.about(id):
+		return unauthentic
+	}
+	// Whether the answer lists all vouchers or only those refunded is not documented, so it
+	// is not passed on as the order's list.
+	return providers.Outcome{Kind: providers.Done, Result: v.answer.head()}
+}

@@ -1,0 +1,245 @@
+package pass2u_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"issuance/providers"
+	"issuance/providers/pass2u"
+	"issuance/providers/pass2u/pass2usim"
+)
+
+// issued is an order that the simulator has.
+func issued(t *testing.T, s stage, id string, n int, pickup string) providers.Order {
+	t.Helper()
+	o := order(id, n, pickup)
+	out := s.Issue(ctx, o)
+	if out.Kind != providers.Done {
+		t.Fatal(out)
+	}
+	o.Ref = out.Result.Ref
+	s.rec.calls()
+	return o
+}
+
+func TestABaselineCountsWhatIsRefundedAndWhatCanBe(t *testing.T) {
+	s, sim := simulated(t, pass2usim.Config{}, nil)
+	o := issued(t, s, "P1", 7, "voucher")
+	for _, err := range []error{sim.Redeem("P1", 1), sim.Expire("P1", 1), sim.PickUp("P1", 2)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out := s.RefundCount(ctx, o, 2); out.Kind != providers.Done || out.Result.Ref != o.Ref || out.Result.Tickets != nil {
+		t.Fatal(out)
+	}
+	b, out := s.RefundBaseline(ctx, o)
+	if want := (providers.Baseline{Provable: true, Total: 7, Refunded: 2, Refundable: 3}); b != want || out.Kind != providers.Done || out.Result.Ref != o.Ref {
+		t.Errorf("%+v %v", b, out)
+	}
+}
+
+func TestAnOrderTypeBaselineProvesNothing(t *testing.T) {
+	s, _ := simulated(t, pass2usim.Config{}, nil)
+	o := issued(t, s, "P1", 3, "order")
+	b, out := s.RefundBaseline(ctx, o)
+	if b != (providers.Baseline{}) || out.Kind != providers.Done || out.Result.Ref != o.Ref {
+		t.Errorf("%+v %v", b, out)
+	}
+	if calls := s.rec.calls(); len(calls) != 1 || !json.Valid([]byte(calls[0].body)) || calls[0].path != base+"/query" {
+		t.Errorf("%v", calls)
+	}
+	if out := s.RefundCount(ctx, o, 3); out.Kind != providers.Done {
+		t.Errorf("%v", out)
+	}
+}
+
+// A query that leaves tickets out must not pass for proof that nothing was refunded.
+func TestABaselineThatDoesNotShowEveryTicketProvesNothing(t *testing.T) {
+	o := order("P1", 3, "voucher")
+	s := scripted(t, nil, reply{200, yes("P1", "notPickedup", "notPickedup")}, reply{200, yes("P1")}, reply{200, yes("P2", "refund", "refund", "refund")},
+		reply{400, refusal(pass2usim.MsgOrderUnknown)}, reply{500, refusal(pass2usim.MsgOops)}, reply{200, yes("P1", "refund", "onLoan", "redeemed")})
+	if b, out := s.RefundBaseline(ctx, o); b.Provable || out.Kind != providers.Done || b.Total != 2 {
+		t.Errorf("%+v %v", b, out)
+	}
+	for _, want := range []struct {
+		kind providers.Kind
+		code string
+	}{
+		{providers.Unknown, pass2u.CodeNoVouchers}, {providers.Unknown, pass2u.CodeUnauthentic},
+		{providers.Rejected, pass2u.CodeOrderUnknown}, {providers.Unknown, pass2u.CodeOops},
+	} {
+		if b, out := s.RefundBaseline(ctx, o); b != (providers.Baseline{}) || out.Kind != want.kind || out.Code != want.code {
+			t.Errorf("%+v %v, want %v", b, out, want)
+		}
+	}
+	if b, out := s.RefundBaseline(ctx, o); b != (providers.Baseline{Provable: true, Total: 3, Refunded: 1}) || out.Kind != providers.Done {
+		t.Errorf("a status nobody documents is neither refunded nor refundable: %+v %v", b, out)
+	}
+}
+
+// Whatever happens to the answer, a refund is sent once, and the next baseline tells the truth.
+func TestNoMisbehaviourMakesARefundCallTwice(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		fault    pass2usim.Fault
+		code     string
+		refunded int
+	}{
+		{"lost answer", pass2usim.LoseAnswer, "broken_connection", 2},
+		{"5xx before", pass2usim.Error5xxBefore, "http_502", 0},
+		{"5xx after", pass2usim.Error5xxAfter, "http_502", 2},
+		{"oops before", pass2usim.OopsBefore, pass2u.CodeOops, 0},
+		{"oops after", pass2usim.OopsAfter, pass2u.CodeOops, 2},
+		{"garbage", pass2usim.Garbage, pass2u.CodeUnreadable, 2},
+		{"403", pass2usim.Ban403, "http_403", 0},
+	} {
+		for _, status := range []int{200, 400} {
+			t.Run(tc.name, func(t *testing.T) {
+				s, sim := simulated(t, pass2usim.Config{ErrorStatus: status, BanFor: 1}, nil)
+				o := issued(t, s, "P1", 5, "voucher")
+				sim.SetFault(func(c pass2usim.Call) pass2usim.Fault {
+					if c.Op == pass2usim.Refund {
+						return tc.fault
+					}
+					return pass2usim.None
+				})
+				if out := s.RefundCount(ctx, o, 2); out.Kind != providers.Unknown || out.Code != tc.code || out.Result != nil {
+					t.Errorf("%v", out)
+				}
+				if got := s.rec.paths(); !cmp.Equal(got, []string{"/refund"}) {
+					t.Errorf("%v", got)
+				}
+				if b, out := s.RefundBaseline(ctx, o); !b.Provable || b.Refunded != tc.refunded {
+					t.Errorf("%+v %v", b, out)
+				}
+			})
+		}
+	}
+}
+
+func TestTooFewRefundableTicketsIsADefiniteNo(t *testing.T) {
+	for _, status := range []int{200, 400, 500} {
+		s, sim := simulated(t, pass2usim.Config{ErrorStatus: status}, nil)
+		o := issued(t, s, "P1", 2, "voucher")
+		if out := s.RefundCount(ctx, o, 3); out.Kind != providers.Rejected || out.Code != "refundable_quantity_not_enough" {
+			t.Errorf("%v", out)
+		}
+		if b, _ := sim.Order("P1"); b.Refunded() != 0 || b.Calls[pass2usim.Refund] != 1 {
+			t.Errorf("%+v", b)
+		}
+	}
+}
+
+func TestTheOtherSpellingOfQuantityIsTriedAfterADefiniteNoOnlyAndKept(t *testing.T) {
+	s, sim := simulated(t, pass2usim.Config{RefundQuantityKey: "quanity"}, nil)
+	o := issued(t, s, "P1", 5, "voucher")
+	want := `{"channelOrderId":"P1","pass2uOrderId":"` + o.Ref + `","pickupType":"voucher","productSaleId":"` + pass2usim.DefaultCampaign + `",`
+	for _, bodies := range [][]string{{want + `"quantity":2}`, want + `"quanity":2}`}, {want + `"quanity":2}`}} {
+		for i := range bodies { // keys are sorted, so the spelling decides where it stands
+			bodies[i] = sortKeys(t, bodies[i])
+		}
+		if out := s.RefundCount(ctx, o, 2); out.Kind != providers.Done {
+			t.Fatal(out)
+		}
+		var got []string
+		for _, c := range s.rec.calls() {
+			got = append(got, sortKeys(t, c.body))
+		}
+		if d := cmp.Diff(bodies, got); d != "" {
+			t.Error(d)
+		}
+	}
+	if b, _ := sim.Order("P1"); !cmp.Equal(b.Refunds, []int{2, 2}) {
+		t.Errorf("%v", b.Refunds)
+	}
+
+	o.Ref = "R1"
+	format := reply{400, refusal(pass2usim.MsgQuantityFormat)}
+	s = scripted(t, nil, format, reply{}) // the second one is in doubt: it is not followed by a third
+	if out := s.RefundCount(ctx, o, 1); out.Kind != providers.Unknown {
+		t.Errorf("%v", out)
+	}
+	s = scripted(t, nil, format, format, format, format) // neither spelling is right: nothing is kept
+	for range 2 {
+		if out := s.RefundCount(ctx, o, 1); out.Kind != providers.Rejected || out.Code != pass2u.CodeQuantityFormat {
+			t.Errorf("%v", out)
+		}
+	}
+	s = scripted(t, func(c *pass2u.Config) { c.RefundQuantityKey = "quanity" }, reply{200, `{"message":"quantity format error?"}`})
+	if out := s.RefundCount(ctx, o, 1); out.Kind != providers.Unknown { // not that message
+		t.Errorf("%v", out)
+	}
+	if c := s.rec.calls(); len(c) != 1 || !strings.Contains(c[0].body, `"quanity":1`) || strings.Contains(c[0].body, `"quantity"`) {
+		t.Errorf("%v", c)
+	}
+}
+
+func sortKeys(t *testing.T, body string) string {
+	t.Helper()
+	var m map[string]any
+	if err := json.Unmarshal([]byte(body), &m); err != nil {
+		t.Fatal(err)
+	}
+	b, _ := json.Marshal(m)
+	return string(b)
+}
+
+func TestARefundAsksForPass2uIdWhereItIsNotKnown(t *testing.T) {
+	s, sim := simulated(t, pass2usim.Config{}, nil)
+	o := issued(t, s, "P1", 2, "voucher")
+	ref := o.Ref
+	o.Ref = ""
+	if out := s.RefundCount(ctx, o, 1); out.Kind != providers.Done {
+		t.Fatal(out)
+	}
+	if got := s.rec.paths(); !cmp.Equal(got, []string{"/query", "/refund"}) {
+		t.Errorf("%v", got)
+	}
+	// An order issued elsewhere is described by the refund document.
+	elsewhere := orderOf("P1", map[string]any{"channelOrderId": "P1", "pass2uOrderId": ref, "productSaleId": pass2usim.DefaultCampaign, "pickupType": "voucher", "quantity": 1})
+	if b, out := s.RefundBaseline(ctx, elsewhere); b != (providers.Baseline{Provable: true, Total: 2, Refunded: 1, Refundable: 1}) {
+		t.Errorf("%+v %v", b, out)
+	}
+	s.rec.calls()
+	if out := s.RefundCount(ctx, elsewhere, 1); out.Kind != providers.Done {
+		t.Errorf("%v", out)
+	}
+	if got := s.rec.paths(); !cmp.Equal(got, []string{"/refund"}) {
+		t.Errorf("%v", got)
+	}
+	if b, _ := sim.Order("P1"); b.Refunded() != 2 {
+		t.Errorf("%+v", b)
+	}
+	if out := s.RefundCount(ctx, order("P9", 1, "voucher"), 1); out.Kind != providers.Rejected || out.Code != pass2u.CodeOrderUnknown {
+		t.Errorf("%v", out)
+	}
+}
+
+// While only the question for the id is in doubt, no refund has been sent.
+func TestAnUnclearQuestionBeforeARefundIsNotSent(t *testing.T) {
+	for _, r := range []reply{{500, ""}, {200, yes("P2", "notPickedup")}} {
+		s := scripted(t, nil, r)
+		if out := s.RefundCount(ctx, order("P1", 1, "voucher"), 1); out.Kind != providers.NotSent {
+			t.Errorf("%v", out)
+		}
+	}
+}
+
+func TestARefundAnswerAboutAnotherOrderIsUnknown(t *testing.T) {
+	o := order("P1", 1, "voucher")
+	o.Ref = "R1"
+	s := scripted(t, nil, reply{200, yes("P2", "refund")}, reply{200, yes("P1", "refund")})
+	if out := s.RefundCount(ctx, o, 1); out.Kind != providers.Unknown || out.Code != pass2u.CodeUnauthentic {
+		t.Errorf("%v", out)
+	}
+	if out := s.RefundCount(ctx, o, 0); out.Kind != providers.Rejected || out.Code != pass2u.CodeInvalid {
+		t.Errorf("%v", out)
+	}
+	if out := s.RefundCount(ctx, o, 1); out.Kind != providers.Done {
+		t.Errorf("%v", out)
+	}
+}
