@@ -60,6 +60,11 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 		h.Log.Error("alarm: a poll task holds a payload that is not this program's; it is dropped", "error", err)
 		return nil
 	}
+	if payload.Provider != h.Provider.Name() {
+		h.Log.Error("alarm: a task came to a handler that is not for it; check the worker's queues",
+			"provider", string(payload.Provider), "order", payload.OrderID, "handler", tasks.PollType(h.Provider.Name()))
+		return tasks.Wait(time.Minute, "this handler is not for this task")
+	}
 	k := payload.Key()
 	log := h.Log.With("provider", string(k.Provider), "order", k.OrderID)
 	rec, err := h.Ledger.Load(ctx, k)
@@ -74,25 +79,24 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	case rec.State != ledger.Accepted:
 		return h.Follower.finished(ctx, k)
 	}
-	raw, err := tasks.OpenOrder(h.Ring, k, rec.Document)
-	if err != nil {
-		log.Error("alarm: the order's document cannot be opened", "error", err)
-		return tasks.Wait(time.Minute, "waiting for its seal key in ISSUANCE_SEAL_KEYS")
-	}
 	now, err := h.Ledger.Time(ctx)
 	if err != nil {
 		return err
 	}
-	p := &poll{Handler: h, rec: rec, order: providers.Order{ID: k.OrderID, Request: raw, Ref: rec.Ref},
-		age: now.Sub(rec.AcceptedAt), log: log.With("attempt", rec.Attempts, "poll", rec.Polls+1)}
+	p := &poll{Handler: h, rec: rec, age: now.Sub(rec.AcceptedAt), log: log.With("attempt", rec.Attempts, "poll", rec.Polls+1)}
+	raw, err := tasks.OpenOrder(h.Ring, k, rec.Document)
+	switch {
+	case errors.Is(err, seal.ErrUnknownKey):
+		log.Error("alarm: the order's document cannot be opened", "error", err)
+		return tasks.Wait(time.Minute, "waiting for its seal key in ISSUANCE_SEAL_KEYS")
+	case err != nil:
+		return p.finish(ledger.Ending{State: ledger.Review, Reason: ledger.Reason{Code: "unreadable_document", Message: err.Error()}})
+	}
+	p.order = providers.Order{ID: k.OrderID, Request: raw, Ref: rec.Ref}
 	return p.ask(ctx)
 }
 
 func (p *poll) ask(ctx context.Context) error {
-	if p.Schedule.Overdue(p.age) {
-		return p.finish(ledger.Ending{State: ledger.Review, Reason: ledger.Reason{Code: "overdue", Message: fmt.Sprintf(
-			"the provider accepted this order and has not issued it in %s (last: %s); ask the provider", p.Schedule.Deadline, last(p.rec.Reason))}})
-	}
 	wait, skip, err := p.Follower.needless(ctx, p.rec.Key, p.rec.AcceptedAt, p.age)
 	if err != nil {
 		return err
@@ -106,7 +110,7 @@ func (p *poll) ask(ctx context.Context) error {
 	case providers.FoundIssued:
 		return p.issued(ctx, f)
 	case providers.FoundFailed:
-		return p.finish(ledger.Ending{State: ledger.Failed, Ref: ref(f), Reason: ledger.Reason{
+		return p.finish(ledger.Ending{State: ledger.Failed, Ref: ref(f), Polled: true, Reason: ledger.Reason{
 			Code: orDefault(f.Outcome.Code, "issuing_failed"), Message: f.Outcome.Message}})
 	case providers.FoundPending:
 		return p.again(ledger.Reason{}, 0, "the provider has not issued it yet")
@@ -144,23 +148,30 @@ func (p *poll) issued(ctx context.Context, f providers.Finding) error {
 	if err != nil {
 		return err
 	}
-	return p.finish(ledger.Ending{State: ledger.Issued, Ref: ref(f), Result: sealed})
+	return p.finish(ledger.Ending{State: ledger.Issued, Ref: ref(f), Result: sealed, Polled: true})
 }
 
-// unclear waits after a call that learned nothing. A call that was held back is no poll.
+// unclear waits after a call that learned nothing. A call that was held back is no poll, and an
+// order that could not be asked for is not given up.
 func (p *poll) unclear(out providers.Outcome) error {
 	if out.Alarm {
 		p.log.Error("alarm: the provider refuses this account; a person has to act", "code", out.Code, "message", out.Message)
 	}
-	if out.Kind == providers.Held && !out.Alarm {
+	if out.Kind == providers.Held {
 		return tasks.Wait(max(out.RetryAfter, time.Second), "held: "+orDefault(out.Message, out.Code))
 	}
 	return p.again(ledger.Reason{Code: out.Code, Message: out.Message}, out.RetryAfter, "no clear answer: "+orDefault(out.Code, string(out.Kind)))
 }
 
 // again counts the poll and waits for the next. Without a reason the provider's answer was a clear
-// "not yet".
+// "not yet". An order past its deadline is given up to a person, but never unasked, however long the
+// workers were away.
 func (p *poll) again(why ledger.Reason, atLeast time.Duration, text string) error {
+	if p.Schedule.Overdue(p.age) {
+		return p.finish(ledger.Ending{State: ledger.Review, Polled: true, Reason: ledger.Reason{Code: "overdue", Message: fmt.Sprintf(
+			"the provider accepted this order and has not issued it in %s (last: %s); ask the provider",
+			p.Schedule.Deadline, orDefault(why.Code, "not issued yet"))}})
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
 	defer cancel()
 	a, _, err := p.Ledger.Polled(ctx, p.rec.Key, why)
@@ -182,7 +193,6 @@ func (p *poll) again(why ledger.Reason, atLeast time.Duration, text string) erro
 func (p *poll) finish(e ledger.Ending) error {
 	ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
 	defer cancel()
-	e.Polled = e.Reason.Code != "overdue"
 	a, err := p.Ledger.Finish(ctx, p.rec.Key, "", e)
 	if err != nil {
 		return err
@@ -204,8 +214,6 @@ func ref(f providers.Finding) string {
 	}
 	return f.Result.Ref
 }
-
-func last(r ledger.Reason) string { return orDefault(r.Code, "not issued yet") }
 
 func orDefault(s, def string) string {
 	if s == "" {

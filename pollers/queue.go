@@ -61,7 +61,7 @@ func (q *asynqQueue) enqueue(ctx context.Context, k ledger.Key, delay time.Durat
 func (q *asynqQueue) revive(ctx context.Context, k ledger.Key, delay time.Duration) error {
 	queue, id := tasks.Queue(k.Provider, tasks.Poll), tasks.PollID(k.Provider, k.OrderID)
 	info, err := q.inspector.GetTaskInfo(queue, id)
-	if err != nil && !errors.Is(err, asynq.ErrTaskNotFound) {
+	if err != nil && !errors.Is(err, asynq.ErrTaskNotFound) && !errors.Is(err, asynq.ErrQueueNotFound) {
 		return err
 	}
 	if err == nil {

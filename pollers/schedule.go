@@ -40,8 +40,10 @@ func (s Schedule) WithDefaults() Schedule {
 
 // Next is how long to wait before the next poll of an order that was accepted age ago and is not
 // issued yet, without jitter. Up to Expected it is Interval; after that half of the lateness is
-// added, so that waits grow by half each time, up to MaxInterval. No wait reaches past Deadline.
+// added, so that waits grow by half each time, up to MaxInterval. No wait reaches past Deadline,
+// but for less than the second in which the queue counts.
 func (s Schedule) Next(age time.Duration) time.Duration {
+	s = s.WithDefaults()
 	wait := s.Interval
 	if late := age - s.Expected; late > 0 {
 		wait += late / 2
@@ -62,4 +64,4 @@ func Jitter(wait time.Duration) time.Duration {
 }
 
 // Overdue reports whether a person has to decide.
-func (s Schedule) Overdue(age time.Duration) bool { return age >= s.Deadline }
+func (s Schedule) Overdue(age time.Duration) bool { return age >= s.WithDefaults().Deadline }

@@ -108,19 +108,18 @@ func (c *Client) EnqueueOrder(ctx context.Context, o *Order, opts ...EnqueueOpti
 	for _, opt := range opts {
 		opt(&e)
 	}
-	raw, _, err := o.payload(c.ring, e.lane, c.opt.Now())
+	it, err := c.orderItem(o, e.lane)
 	if err != nil {
 		return Receipt{}, err
 	}
-	return c.enqueue(ctx, item{
-		what: o.String(), taskType: IssueType(o.Provider), id: IssueID(o.Provider, o.ID), lane: e.lane, provider: o.Provider,
-		payload: raw, canonical: o.canonical,
-		receipt: Receipt{Provider: o.Provider, OrderID: o.ID, State: ledger.Queued},
-		peek: func() (ledger.Peek, error) {
-			p, err := c.ledger.PeekOrders(ctx, []ledger.Key{o.Key()})
-			return first(p), err
-		},
-	})
+	return c.enqueue(ctx, it)
+}
+
+func (c *Client) orderItem(o *Order, lane Lane) (item, error) {
+	raw, _, err := o.payload(c.ring, lane, c.opt.Now())
+	return item{what: o.String(), taskType: IssueType(o.Provider), id: IssueID(o.Provider, o.ID), lane: lane,
+		ref: ledger.Ref{Key: o.Key()}, payload: raw, canonical: o.canonical,
+		receipt: Receipt{Provider: o.Provider, OrderID: o.ID, State: ledger.Queued}}, err
 }
 
 // EnqueueRefund validates a refund document and enqueues it; see Enqueue.
@@ -138,36 +137,27 @@ func (c *Client) EnqueueParsedRefund(ctx context.Context, r *Refund, opts ...Enq
 	for _, opt := range opts {
 		opt(&e)
 	}
-	raw, _, err := r.payload(c.ring, e.lane, c.opt.Now())
+	it, err := c.refundItem(r, e.lane)
 	if err != nil {
 		return Receipt{}, err
 	}
-	return c.enqueue(ctx, item{
-		what: r.String(), taskType: RefundType(r.Provider), id: RefundID(r.Provider, r.OrderID, r.RefundID), lane: e.lane,
-		provider: r.Provider, payload: raw, canonical: r.canonical,
-		receipt: Receipt{Provider: r.Provider, OrderID: r.OrderID, RefundID: r.RefundID, State: ledger.Queued},
-		peek: func() (ledger.Peek, error) {
-			p, err := c.ledger.PeekRefunds(ctx, []ledger.RefundKey{r.Key()})
-			return first(p), err
-		},
-	})
+	return c.enqueue(ctx, it)
 }
 
-func first(p []ledger.Peek) ledger.Peek {
-	if len(p) == 0 {
-		return ledger.Peek{}
-	}
-	return p[0]
+func (c *Client) refundItem(r *Refund, lane Lane) (item, error) {
+	raw, _, err := r.payload(c.ring, lane, c.opt.Now())
+	return item{what: r.String(), taskType: RefundType(r.Provider), id: RefundID(r.Provider, r.OrderID, r.RefundID), lane: lane,
+		ref: ledger.Ref(r.Key()), payload: raw, canonical: r.canonical,
+		receipt: Receipt{Provider: r.Provider, OrderID: r.OrderID, RefundID: r.RefundID, State: ledger.Queued}}, err
 }
 
 // item is one document on its way into the queue.
 type item struct {
 	what, taskType, id string
 	lane               Lane
-	provider           providers.Name
+	ref                ledger.Ref
 	payload, canonical []byte
 	receipt            Receipt
-	peek               func() (ledger.Peek, error)
 }
 
 // enqueueTries bounds how often an enqueue with an ambiguous error is repeated, always under the
@@ -181,15 +171,20 @@ func (c *Client) enqueue(ctx context.Context, it item) (Receipt, error) {
 	if err := c.checkMode(ctx); err != nil {
 		return Receipt{}, err
 	}
-	r, known, err := c.known(ctx, it)
-	if known || err != nil {
+	if r, known, err := c.known(ctx, it); known || err != nil {
 		return r, err
 	}
+	return c.push(ctx, it)
+}
+
+// push puts a document that is not known into its queue. Should it have become known meanwhile,
+// the task id says so.
+func (c *Client) push(ctx context.Context, it item) (Receipt, error) {
 	ambiguous := false
 	backoff := retry.WithMaxRetries(enqueueTries-1, retry.NewExponential(50*time.Millisecond))
-	err = retry.Do(ctx, backoff, func(ctx context.Context) error {
+	err := retry.Do(ctx, backoff, func(ctx context.Context) error {
 		_, err := c.queue.EnqueueContext(ctx, asynq.NewTask(it.taskType, it.payload),
-			asynq.Queue(Queue(it.provider, it.lane)), asynq.TaskID(it.id), asynq.MaxRetry(MaxRetry),
+			asynq.Queue(Queue(it.ref.Provider, it.lane)), asynq.TaskID(it.id), asynq.MaxRetry(MaxRetry),
 			asynq.Timeout(c.opt.TaskTimeout), asynq.Retention(c.opt.Retention))
 		if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) && ctx.Err() == nil {
 			ambiguous = true
@@ -203,7 +198,7 @@ func (c *Client) enqueue(ctx context.Context, it item) (Receipt, error) {
 		}
 		return it.receipt, nil
 	}
-	r, known, err = c.known(ctx, it)
+	r, known, err := c.known(ctx, it)
 	if err != nil {
 		return r, err
 	}
@@ -217,13 +212,62 @@ func (c *Client) enqueue(ctx context.Context, it item) (Receipt, error) {
 
 // known looks for the document in the ledger and in the queues of both lanes.
 func (c *Client) known(ctx context.Context, it item) (Receipt, bool, error) {
-	peek, err := it.peek()
+	glances, err := c.glance(ctx, []item{it})
 	if err != nil {
 		return Receipt{}, false, fmt.Errorf("tasks: enqueue %s: %w", it.what, err)
 	}
-	if !peek.Found {
-		if peek, err = c.peekQueues(ctx, it); err != nil {
+	return c.compare(it, glances[0])
+}
+
+// glance is what one look told about a document: its record's state and fingerprint, or the lane
+// in whose queue its task is.
+type glance struct {
+	peek ledger.Peek
+	lane Lane // "" when no queue holds a task of this id
+}
+
+// glance looks for many documents in one round trip.
+func (c *Client) glance(ctx context.Context, items []item) ([]glance, error) {
+	pipe := c.rdb.Pipeline()
+	records := make([]func() ledger.Peek, len(items))
+	queued := make([][2]*redis.IntCmd, len(items))
+	for i, it := range items {
+		records[i] = ledger.PeekIn(ctx, pipe, it.ref)
+		for j, lane := range producerLanes {
+			queued[i][j] = pipe.Exists(ctx, taskKey(Queue(it.ref.Provider, lane), it.id))
+		}
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, err
+	}
+	out := make([]glance, len(items))
+	for i := range items {
+		out[i].peek = records[i]()
+		for j, lane := range producerLanes {
+			if queued[i][j].Val() > 0 {
+				out[i].lane = lane
+			}
+		}
+	}
+	return out, nil
+}
+
+// producerLanes are the lanes documents can be in.
+var producerLanes = [2]Lane{Checkout, Bulk}
+
+// taskKey is asynq's Redis key of a task. A test compares it with what asynq writes.
+func taskKey(queue, id string) string { return "asynq:{" + queue + "}:t:" + id }
+
+// compare tells from a glance whether the document is known, and whether it is the same one.
+func (c *Client) compare(it item, g glance) (Receipt, bool, error) {
+	peek := g.peek
+	if !peek.Found && g.lane != "" {
+		p, err := c.queuedPayload(it.ref.Provider, g.lane, it.id)
+		if err != nil {
 			return Receipt{}, false, fmt.Errorf("tasks: enqueue %s: %w", it.what, err)
+		}
+		if p != nil {
+			peek = ledger.Peek{Found: true, State: ledger.Queued, Fingerprint: p.Fingerprint}
 		}
 	}
 	if !peek.Found {
@@ -239,20 +283,6 @@ func (c *Client) known(ctx context.Context, it item) (Receipt, bool, error) {
 	r := it.receipt
 	r.State, r.Duplicate = peek.State, true
 	return r, true, nil
-}
-
-// peekQueues looks for the task where the ledger has no record yet.
-func (c *Client) peekQueues(ctx context.Context, it item) (ledger.Peek, error) {
-	for _, lane := range []Lane{Checkout, Bulk} {
-		p, err := c.queuedPayload(it.provider, lane, it.id)
-		if err != nil {
-			return ledger.Peek{}, err
-		}
-		if p != nil {
-			return ledger.Peek{Found: true, State: ledger.Queued, Fingerprint: p.Fingerprint}, nil
-		}
-	}
-	return ledger.Peek{}, nil
 }
 
 // queuedPayload is the payload of a waiting task, nil when there is none.

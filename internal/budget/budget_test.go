@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"issuance/internal/testredis"
 	"issuance/providers"
 )
@@ -293,6 +295,30 @@ func TestRedisClock(t *testing.T) {
 			t.Fatalf("four calls at 50 a second took %s", d)
 		}
 	})
+}
+
+// On a Redis Cluster all keys of an account lie in one slot, so that every script runs there.
+func TestCluster(t *testing.T) {
+	ctx := context.Background()
+	c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{testredis.Mini(t).Addr}})
+	defer c.Close()
+	b, err := New(c, Config{Account: "a", PerSecond: rate})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Lane(Checkout).Pass(ctx); err != nil {
+		t.Fatal(err)
+	}
+	b.Banned(ctx, "HTTP 403")
+	s, err := b.State(ctx)
+	if err != nil || s.Used[Checkout] != 1 || s.Ban == nil {
+		t.Fatalf("%+v %v", s, err)
+	}
+	for _, k := range b.keys.all() {
+		if !strings.HasPrefix(k, "issuance:{budget:a}:") {
+			t.Errorf("%s lies in another slot", k)
+		}
+	}
 }
 
 // Mistakes in the configuration are told when the budget is made.

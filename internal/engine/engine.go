@@ -161,7 +161,8 @@ type PanicError struct{ Stack string }
 
 func (e *PanicError) Error() string { return "the handler panicked; the worker's log holds the stack" }
 
-// guard turns a panic into an error before asynq can put the panic's value into Redis.
+// guard turns a panic into an error before asynq can put the panic's value into Redis, and keeps
+// every task in the queue until its handler is done with it.
 func guard(h asynq.Handler) asynq.Handler {
 	return asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) (err error) {
 		defer func() {
@@ -169,7 +170,12 @@ func guard(h asynq.Handler) asynq.Handler {
 				err = &PanicError{Stack: string(debug.Stack())}
 			}
 		}()
-		return h.ProcessTask(ctx, t)
+		err = h.ProcessTask(ctx, t)
+		if errors.Is(err, asynq.SkipRetry) || errors.Is(err, asynq.RevokeTask) {
+			// The queue would archive or drop the task: nothing may end there.
+			err = errors.New(err.Error())
+		}
+		return err
 	})
 }
 

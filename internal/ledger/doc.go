@@ -11,10 +11,15 @@
 //	                                           │                 │
 //	                                           └──── finish ─────┴──► failed, review
 //	                                                 review ── resolve ──► issued, failed
+//	                                                 review ── reopen ───► queued, submitting
+//
+// A claimed order may end while it is still queued, too: when its document proves unusable.
 //
 // A refund:
 //
 //	(no record) ─► queued ─► submitting ─► refunded, partially_refunded, failed, review
+//	               review ── resolve ──► refunded, partially_refunded, failed
+//	               review ── reopen ───► queued, submitting
 //
 // Whoever works on a record holds its fence: a number that grows with every claim, the runner's
 // name and a time until which the claim is valid. A transition that comes with an old fence is

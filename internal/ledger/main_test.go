@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -20,10 +19,12 @@ import (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if f := flag.Lookup("rapid.checks"); f != nil && f.Value.String() == f.DefValue && os.Getenv("RAPID_CHECKS") == "" {
-		// Each check of a model test is a whole life over Redis.
-		if err := f.Value.Set("60"); err != nil {
-			panic(err)
+	// Bounds on the model tests, which run over Redis; the command line may ask for more.
+	for name, value := range map[string]string{"rapid.checks": "150", "rapid.shrinktime": "10s", "rapid.nofailfile": "true"} {
+		if f := flag.Lookup(name); f.Value.String() == f.DefValue {
+			if err := f.Value.Set(value); err != nil {
+				panic(err)
+			}
 		}
 	}
 	goleak.VerifyTestMain(m)
@@ -177,7 +178,10 @@ func (b *bench) snapshot(t testing.TB, r Ref) string {
 	order, refund := pipe.HGetAll(b.ctx, r.Key.order()), pipe.HGetAll(b.ctx, RefundKey(r).refund())
 	list := pipe.ZRangeWithScores(b.ctx, r.Key.refunds(), 0, -1)
 	turn := pipe.MGet(b.ctx, r.Key.turn())
-	open := pipe.ZRangeWithScores(b.ctx, openKey(r.Provider), 0, -1)
+	var sets []*redis.FloatSliceCmd
+	for _, set := range []string{openKey(r.Provider), reviewKey(r.Provider)} {
+		sets = append(sets, pipe.ZMScore(b.ctx, set, r.Key.openMember(), RefundKey(r).openMember()))
+	}
 	n := pipe.XLen(b.ctx, EventsKey)
 	if _, err := pipe.Exec(b.ctx); err != nil {
 		t.Fatal(err)
@@ -189,8 +193,8 @@ func (b *bench) snapshot(t testing.TB, r Ref) string {
 		}
 	}
 	slices.Sort(lines)
-	return fmt.Sprintf("%s\nrefunds %v\nturn %v\nopen %v\nevents %d",
-		strings.Join(lines, "\n"), list.Val(), turn.Val(), open.Val(), n.Val())
+	return fmt.Sprintf("%s\nrefunds %v\nturn %v\nopen %v\nreviews %v\nevents %d",
+		strings.Join(lines, "\n"), list.Val(), turn.Val(), sets[0].Val(), sets[1].Val(), n.Val())
 }
 
 func applied(t testing.TB, a Answer, err error) {

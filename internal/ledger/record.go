@@ -185,39 +185,53 @@ type Peek struct {
 	Fingerprint string
 }
 
+// PeekIn adds a look at one record to a pipeline, so that a producer sees many in one round trip.
+// The function it returns is good once the pipeline was executed.
+func PeekIn(ctx context.Context, pipe redis.Pipeliner, r Ref) func() Peek {
+	cmd := pipe.HMGet(ctx, r.record(), "state", "fp")
+	return func() Peek {
+		if len(cmd.Val()) != 2 {
+			return Peek{}
+		}
+		state, found := cmd.Val()[0].(string)
+		fp, _ := cmd.Val()[1].(string)
+		return Peek{Found: found, State: State(state), Fingerprint: fp}
+	}
+}
+
 // PeekOrders looks at many orders in one round trip.
 func (l *Ledger) PeekOrders(ctx context.Context, keys []Key) ([]Peek, error) {
-	redisKeys := make([]string, len(keys))
+	refs := make([]Ref, len(keys))
 	for i, k := range keys {
-		redisKeys[i] = k.order()
+		refs[i] = Ref{Key: k}
 	}
-	return l.peek(ctx, redisKeys)
+	return l.peek(ctx, refs)
 }
 
 // PeekRefunds looks at many refunds in one round trip.
 func (l *Ledger) PeekRefunds(ctx context.Context, keys []RefundKey) ([]Peek, error) {
-	redisKeys := make([]string, len(keys))
+	refs := make([]Ref, len(keys))
 	for i, k := range keys {
-		redisKeys[i] = k.refund()
+		refs[i] = Ref(k)
 	}
-	return l.peek(ctx, redisKeys)
+	return l.peek(ctx, refs)
 }
 
-func (l *Ledger) peek(ctx context.Context, keys []string) ([]Peek, error) {
+func (l *Ledger) peek(ctx context.Context, refs []Ref) ([]Peek, error) {
+	if len(refs) == 0 {
+		return nil, nil
+	}
 	pipe := l.rdb.Pipeline()
-	cmds := make([]*redis.SliceCmd, len(keys))
-	for i, k := range keys {
-		cmds[i] = pipe.HMGet(ctx, k, "state", "fp")
+	looks := make([]func() Peek, len(refs))
+	for i, r := range refs {
+		looks[i] = PeekIn(ctx, pipe, r)
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, fmt.Errorf("ledger: peek: %w", err)
 	}
-	out := make([]Peek, len(keys))
-	for i, c := range cmds {
-		if state, ok := c.Val()[0].(string); ok {
-			fp, _ := c.Val()[1].(string)
-			out[i] = Peek{Found: true, State: State(state), Fingerprint: fp}
-		}
+	out := make([]Peek, len(refs))
+	for i, look := range looks {
+		out[i] = look()
 	}
 	return out, nil
 }

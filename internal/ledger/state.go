@@ -23,7 +23,7 @@ const (
 	// Failed: the provider's definite no; nothing was issued or refunded. Final.
 	Failed State = "failed"
 	// Review: the machine cannot prove the truth; a person decides. Final for the machine,
-	// resolved by an operator with a recorded reason.
+	// resolved, or reopened, by an operator with a recorded reason.
 	Review State = "review"
 )
 

@@ -125,6 +125,9 @@ var transitions = []transition{
 	{"resolve as issued", func(b *bench, k Key, _ string) (Answer, error) {
 		return b.Resolve(b.ctx, Ref{Key: k}, Resolution{State: Issued, Who: "ann", Reason: "asked them"})
 	}, while(Issued, "review")},
+	{"reopen", func(b *bench, k Key, _ string) (Answer, error) {
+		return b.Reopen(b.ctx, Ref{Key: k}, "ann", "they had an outage")
+	}, while(Submitting, "review")},
 	{"extend", func(b *bench, k Key, f string) (Answer, error) {
 		switch err := b.ExtendOrder(b.ctx, k, f, 2*lease); err {
 		case nil:
@@ -215,7 +218,8 @@ func TestATransitionAppliedTwiceEndsWhereItEndedOnce(t *testing.T) {
 
 // Whoever comes with a fence that is no longer valid is refused, whatever it tries.
 func TestAnOldFenceChangesNothing(t *testing.T) {
-	needsNoFence := map[string]bool{"polled": true, "finish by a poll": true, "resolve as failed": true, "resolve as issued": true}
+	needsNoFence := map[string]bool{"polled": true, "finish by a poll": true, "resolve as failed": true,
+		"resolve as issued": true, "reopen": true}
 	eachClock(t, func(t *testing.T, b *bench) {
 		for _, tr := range transitions {
 			if needsNoFence[tr.name] {

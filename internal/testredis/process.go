@@ -2,6 +2,7 @@ package testredis
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,6 +22,20 @@ const startLimit = 15 * time.Second
 
 func startReal(t testing.TB, bin string, durable bool) *Server {
 	t.Helper()
+	return startArgs(t, bin, durable, ownArgs(durable))
+}
+
+// ownArgs are the settings of a server of ours.
+func ownArgs(durable bool) []string {
+	args := []string{"--save", "", "--maxmemory-policy", "noeviction"}
+	if durable {
+		return append(args, "--appendonly", "yes", "--appendfsync", "always")
+	}
+	return append(args, "--appendonly", "no")
+}
+
+func startArgs(t testing.TB, bin string, durable bool, args []string) *Server {
+	t.Helper()
 	dir := t.TempDir()
 	var lastErr error
 	for range 5 { // a free port may be taken by somebody else before redis-server gets it
@@ -27,12 +43,12 @@ func startReal(t testing.TB, bin string, durable bool) *Server {
 		if err != nil {
 			t.Fatalf("testredis: %v", err)
 		}
-		p, err := launch(bin, addr, dir, durable)
+		p, err := launch(bin, addr, dir, args)
 		if err != nil {
 			lastErr = err
 			continue
 		}
-		s := &Server{Addr: addr, Kind: Real, t: t, durable: durable, dir: dir, proc: p, bin: bin}
+		s := &Server{Addr: addr, Kind: Real, t: t, durable: durable, bin: bin, args: args, dir: dir, proc: p}
 		t.Cleanup(s.Kill)
 		return s
 	}
@@ -55,23 +71,18 @@ type process struct {
 	done chan struct{} // closed when the process has ended and was reaped
 }
 
-// launch starts redis-server and returns when it answers.
-func launch(bin, addr, dir string, durable bool) (*process, error) {
+// launch starts redis-server with args and returns when it answers.
+func launch(bin, addr, dir string, args []string) (*process, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
 	}
 	logfile := filepath.Join(dir, "redis.log")
-	args := []string{
-		"--bind", host, "--port", port, "--dir", dir, "--logfile", logfile,
-		"--save", "", "--daemonize", "no", "--maxmemory-policy", "noeviction",
-	}
-	if durable {
-		args = append(args, "--appendonly", "yes", "--appendfsync", "always")
-	} else {
-		args = append(args, "--appendonly", "no")
-	}
+	// Later arguments win, and a config file has to be the first of all.
+	args = append(slices.Clone(args), "--bind", host, "--port", port, "--dir", dir, "--logfile", logfile, "--daemonize", "no")
 	p := &process{cmd: exec.Command(bin, args...), done: make(chan struct{})}
+	var said bytes.Buffer // what it says before it knows its log file; complete once done is closed
+	p.cmd.Stdout, p.cmd.Stderr = &said, &said
 	dieWithParent(p.cmd)
 
 	started := make(chan error, 1)
@@ -93,7 +104,7 @@ func launch(bin, addr, dir string, durable bool) (*process, error) {
 	if err := p.ready(addr); err != nil {
 		p.kill()
 		tail, _ := os.ReadFile(logfile)
-		return nil, fmt.Errorf("%w\n%s", err, tail)
+		return nil, fmt.Errorf("%w\n%s%s", err, said.Bytes(), tail)
 	}
 	return p, nil
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -42,6 +43,7 @@ type Server struct {
 	t       testing.TB
 	durable bool
 	bin     string // redis-server's path, empty for miniredis
+	args    []string
 	dir     string
 
 	mu     sync.Mutex
@@ -62,6 +64,23 @@ func Start(t testing.TB) *Server {
 func StartDurable(t testing.TB) *Server {
 	t.Helper()
 	return start(t, true)
+}
+
+// StartFile starts a real redis-server with a config file, whose port, address and folder are
+// replaced. Without redis-server it logs so and returns nil: there is nothing that could read
+// the file.
+func StartFile(t testing.TB, conf string) *Server {
+	t.Helper()
+	bin, ok := lookup(t)
+	if !ok {
+		t.Logf("testredis: redis-server is not used, %s was not tried", conf)
+		return nil
+	}
+	abs, err := filepath.Abs(conf)
+	if err != nil {
+		t.Fatalf("testredis: %v", err)
+	}
+	return startArgs(t, bin, true, []string{abs})
 }
 
 func start(t testing.TB, durable bool) *Server {
@@ -166,7 +185,7 @@ func (s *Server) Restart() {
 		s.Embedded.Ctx, s.Embedded.CtxCancel = context.WithCancel(context.Background())
 		err = s.Embedded.Restart()
 	} else {
-		s.proc, err = launch(s.bin, s.Addr, s.dir, s.durable)
+		s.proc, err = launch(s.bin, s.Addr, s.dir, s.args)
 	}
 	if err != nil {
 		s.t.Fatalf("testredis: restart on %s: %v", s.Addr, err)

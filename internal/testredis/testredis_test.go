@@ -119,7 +119,7 @@ func TestStrangersAreLeftAlone(t *testing.T) {
 		return
 	}
 	stranger := startReal(t, bin, false)
-	if _, err := launch(bin, stranger.Addr, t.TempDir(), false); err == nil {
+	if _, err := launch(bin, stranger.Addr, t.TempDir(), ownArgs(false)); err == nil {
 		t.Fatal("another test's Redis was taken for our own")
 	}
 	must(t, stranger.Client().Ping(context.Background()).Err())

@@ -32,6 +32,13 @@ func (c *Client) Issue(ctx context.Context, o providers.Order) providers.Outcome
 	return out
 }
 
+// IssuesAtOnce reports whether ECTicket issues the order at once instead of in its scheduled job:
+// paper tickets (IssueType 2). Such an order is worth asking for right after it is accepted.
+func (c *Client) IssuesAtOnce(o providers.Order) bool {
+	var doc struct{ IssueType string }
+	return json.Unmarshal(o.Request, &doc) == nil && doc.IssueType == ecticketdoc.Paper
+}
+
 // Status of QueryIssueResult and QueryOrderInfo.
 const (
 	statusIssued     = 1

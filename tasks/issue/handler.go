@@ -93,8 +93,10 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	if err != nil {
 		return h.unreadable(ctx, p, err)
 	}
-	r := &run{Handler: h, key: p.Key(), payload: p,
-		log: h.Log.With("provider", string(p.Provider), "order", p.OrderID)}
+	if p.Provider != h.Provider.Name() || p.RefundID != "" {
+		return h.misplaced(p)
+	}
+	r := h.newRun(p)
 	raw, err := tasks.OpenOrder(h.Ring, r.key, p.Document)
 	if err != nil {
 		if errors.Is(err, seal.ErrUnknownKey) {
@@ -112,7 +114,7 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	case ledger.MaySend, ledger.MustLookUp:
 		return r.work(ctx)
 	case ledger.Busy:
-		return tasks.Wait(time.Until(r.claim.Until), "another worker is at it")
+		return r.busy(ctx)
 	case ledger.IsAccepted:
 		return h.Follower.Follow(ctx, r.key, 0)
 	case ledger.IsFinal:
@@ -127,6 +129,20 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	return fmt.Errorf("issue: the ledger answered %q", r.claim.Verdict)
 }
 
+func (h *Handler) newRun(p tasks.Payload) *run {
+	return &run{Handler: h, key: p.Key(), payload: p,
+		log: h.Log.With("provider", string(p.Provider), "order", p.OrderID)}
+}
+
+// busy waits until the claim of another runner ends, by the clock that made it.
+func (r *run) busy(ctx context.Context) error {
+	now, err := r.Ledger.Time(ctx)
+	if err != nil {
+		return err
+	}
+	return tasks.Wait(min(r.claim.Until.Sub(now), r.Lease), "another worker is at it")
+}
+
 // begin claims the order. A record that was sealed with an older key has another fingerprint for
 // the same document.
 func (r *run) begin(ctx context.Context, fingerprint string) (ledger.Claim, error) {
@@ -137,8 +153,12 @@ func (r *run) begin(ctx context.Context, fingerprint string) (ledger.Claim, erro
 		return c, err
 	}
 	same, err := tasks.SameOrder(r.Ring, r.key.Provider, r.order.Request, c.Fingerprint)
-	if err != nil || !same {
-		return c, err
+	if errors.Is(err, seal.ErrUnknownKey) {
+		r.log.Error("alarm: the order's record cannot be compared with this document", "error", err)
+		return c, tasks.Wait(time.Minute, "waiting for its seal key in ISSUANCE_SEAL_KEYS")
+	}
+	if err != nil || !same { // what cannot be read is not the document that is there
+		return c, nil
 	}
 	in.Fingerprint = c.Fingerprint
 	return r.Ledger.Begin(ctx, r.key, in)
@@ -150,20 +170,31 @@ func (r *run) work(ctx context.Context) error {
 		return r.Ledger.ExtendOrder(ctx, r.key, r.claim.Fence, r.Lease)
 	})
 	defer stop()
+	err := r.act(held)
+	if tasks.IsFailure(err) {
+		// Not a crash, so the claim does not have to run out. An intent without an answer stays in
+		// doubt. Should this fail too, the claim runs out after all.
+		rec, cancel := recording()
+		defer cancel()
+		_, _ = r.Ledger.Idle(rec, r.key, r.claim.Fence, ledger.Reason{})
+	}
+	return err
+}
+
+func (r *run) act(ctx context.Context) error {
 	if r.claim.Crashes >= r.MaxCrashes {
 		return r.review(ledger.Reason{Code: "crashes_worker",
 			Message: fmt.Sprintf("%d workers died with this order in their hands; look at their logs, then retry or resolve it", r.claim.Crashes)})
 	}
 	if r.claim.Verdict == ledger.MustLookUp {
-		return r.lookUp(held)
+		return r.lookUp(ctx)
 	}
-	if r.claim.Attempts == 0 {
-		if err := tasks.Recheck(r.key, r.order.Request, r.Rules); err != nil {
-			return r.review(ledger.Reason{Code: "invalid_document",
-				Message: "the document no longer keeps the rules, nothing was sent: " + err.Error()})
-		}
+	// Again before every sending: a date may have passed while the order waited.
+	if err := tasks.Recheck(r.key, r.order.Request, r.Rules); err != nil {
+		return r.review(ledger.Reason{Code: "invalid_document",
+			Message: "the document no longer keeps the rules, nothing was issued: " + err.Error()})
 	}
-	return r.send(held)
+	return r.send(ctx)
 }
 
 // recording is a context for writing results down: a cancelled task must not lose one.

@@ -16,7 +16,7 @@ func (r *run) lookUp(ctx context.Context) error {
 	r.log.Info("looked up", "finding", string(f.State), "code", f.Outcome.Code, "attempts", r.claim.Attempts)
 	if f.Found() && r.strangers() {
 		return r.review(ledger.Reason{Code: "number_taken", Message: fmt.Sprintf(
-			"the provider refused this order (%s) and has another one under its number, which this system never sent with success; find out whose it is",
+			"the provider refused this order (%s) and has one under its number, although no request of this system can have made it; find out whose it is",
 			r.claim.RejectedCode)})
 	}
 	switch f.State {
@@ -36,10 +36,10 @@ func (r *run) lookUp(ctx context.Context) error {
 	}
 }
 
-// strangers reports whether an order found at the provider cannot be ours: the only request we
-// ever sent was refused.
+// strangers reports whether an order found at the provider cannot be ours: the last request was
+// refused, and those before it, if any, certainly had no effect.
 func (r *run) strangers() bool {
-	return r.claim.RejectedCode != "" && r.claim.DoubtAt.IsZero() && r.claim.Attempts <= 1
+	return r.claim.RejectedCode != "" && r.claim.DoubtAt.IsZero()
 }
 
 // absent acts on the provider's word that it does not know the order.
@@ -48,16 +48,38 @@ func (r *run) absent(ctx context.Context) error {
 		// Sending the same number again cannot issue twice: the provider takes a number once.
 		return r.send(ctx)
 	}
-	now, err := r.Ledger.Time(ctx)
-	if err != nil {
-		return err
+	exists := r.claim.RejectedCode == codeNumberExists
+	if exists || !r.claim.DoubtAt.IsZero() {
+		now, since, err := r.sentSince()
+		if err != nil {
+			return err
+		}
+		if settled := since.Add(r.Provider.Traits().SettleAfter); now.Before(settled) {
+			// The last request was refused, but an earlier one may still be on its way.
+			return r.idle(settled.Sub(now), "refused, and waiting until no earlier request can arrive any more", ledger.Reason{})
+		}
 	}
-	if settled := r.claim.DoubtAt.Add(r.Provider.Traits().SettleAfter); !r.claim.DoubtAt.IsZero() && now.Before(settled) {
-		// The last request was refused, but an earlier one may still be on its way.
-		return r.idle(settled.Sub(now), "refused, and waiting until no earlier request can arrive any more", ledger.Reason{})
+	if exists {
+		return r.review(ledger.Reason{Code: codeNumberExists, Message: fmt.Sprintf(
+			"the provider refuses this order because it has its number (%s), and does not find it when asked; ask the provider", r.claim.RejectedMessage)})
 	}
 	return r.finish(ledger.Ending{State: ledger.Failed,
 		Reason: ledger.Reason{Code: r.claim.RejectedCode, Message: r.claim.RejectedMessage}})
+}
+
+// sentSince is the time, and the last moment at which a request of this order that is not settled
+// can have left.
+func (r *run) sentSince() (now, since time.Time, err error) {
+	ctx, cancel := recording()
+	defer cancel()
+	if now, err = r.Ledger.Time(ctx); err != nil || !r.claim.DoubtAt.IsZero() {
+		return now, r.claim.DoubtAt, err
+	}
+	rec, err := r.Ledger.Load(ctx, r.key)
+	if err != nil {
+		return now, since, err
+	}
+	return now, rec.SentAt, nil
 }
 
 // unclear waits after a look-up that learned nothing, and gives up to a person in the end.
@@ -65,23 +87,18 @@ func (r *run) unclear(out providers.Outcome) error {
 	if out.Alarm {
 		r.log.Error("alarm: the provider refuses this account; a person has to act", "code", out.Code, "message", out.Message)
 	}
-	ctx, cancel := recording()
-	defer cancel()
-	now, err := r.Ledger.Time(ctx)
+	now, since, err := r.sentSince()
 	if err != nil {
 		return err
 	}
-	if !r.claim.DoubtAt.IsZero() && now.Sub(r.claim.DoubtAt) > r.GiveUp {
+	if out.Kind != providers.Held && now.Sub(since) > r.GiveUp {
 		return r.review(ledger.Reason{Code: "in_doubt", Message: fmt.Sprintf(
 			"whether the provider took this order could not be found out in %s (last: %s); ask the provider", r.GiveUp, outcomeText(out))})
 	}
 	wait := out.RetryAfter
 	if wait <= 0 {
 		// The older the doubt, the longer the pause, up to ten minutes.
-		wait = min(max(r.LookAfter, now.Sub(r.claim.DoubtAt)/2), 10*time.Minute)
-		if r.claim.DoubtAt.IsZero() {
-			wait = r.LookAfter
-		}
+		wait = min(max(r.LookAfter, now.Sub(since)/2), 10*time.Minute)
 	}
 	return r.idle(wait, "in doubt, and the look-up learned nothing: "+outcomeText(out), ledger.Reason{Code: out.Code, Message: out.Message})
 }

@@ -12,16 +12,27 @@ import (
 // unreadable handles a payload that this worker cannot read.
 func (h *Handler) unreadable(ctx context.Context, p tasks.Payload, err error) error {
 	var newer *tasks.NewerPayloadError
-	if errors.As(err, &newer) && p.Provider.Known() && p.OrderID != "" {
-		if time.Since(p.EnqueuedAt) < tasks.UpgradePatience {
+	if errors.As(err, &newer) && p.Provider == h.Provider.Name() && p.OrderID != "" {
+		now, timeErr := h.Ledger.Time(ctx)
+		if timeErr != nil {
+			return timeErr
+		}
+		if now.Sub(p.EnqueuedAt) < tasks.UpgradePatience {
 			return tasks.Wait(5*time.Second, "waiting for a newer worker")
 		}
-		r := &run{Handler: h, key: p.Key(), payload: p, log: h.Log.With("provider", string(p.Provider), "order", p.OrderID)}
-		return r.toReview(ctx, ledger.Reason{Code: "newer_payload", Message: err.Error()})
+		return h.newRun(p).toReview(ctx, ledger.Reason{Code: "newer_payload", Message: err.Error()})
 	}
 	// Nothing in it names an order: it was none of ours.
 	h.Log.Error("alarm: a task of this queue holds a payload that is not this program's; it is dropped", "error", err)
 	return nil
+}
+
+// misplaced handles a payload of ours that came to the wrong handler. It names an order, so it is
+// kept until it is where it belongs.
+func (h *Handler) misplaced(p tasks.Payload) error {
+	h.Log.Error("alarm: a task came to a handler that is not for it; check the worker's queues",
+		"provider", string(p.Provider), "order", p.OrderID, "refund", p.RefundID, "handler", tasks.IssueType(h.Provider.Name()))
+	return tasks.Wait(time.Minute, "this handler is not for this task")
 }
 
 // damaged handles a document that can never be opened.
@@ -40,7 +51,10 @@ func (r *run) toReview(ctx context.Context, why ledger.Reason) error {
 	case ledger.MaySend, ledger.MustLookUp:
 		return r.review(why)
 	case ledger.Busy:
-		return tasks.Wait(time.Until(r.claim.Until), "another worker is at it")
+		return r.busy(ctx)
 	}
+	// The order was taken up before, from a document that could be read.
+	r.log.Error("alarm: a task's document cannot be used; its order has a record already, which stays as it is",
+		"code", why.Code, "verdict", string(r.claim.Verdict), "state", string(r.claim.State))
 	return nil
 }

@@ -18,6 +18,10 @@ func (r *run) send(ctx context.Context) error {
 	}
 	a, attempt, err := r.Ledger.Submit(ctx, r.key, r.claim.Fence, r.Lease)
 	if err != nil {
+		// The intent may stand all the same (too few replicas have it), but nothing was sent.
+		rec, cancel := recording()
+		defer cancel()
+		_, _ = r.Ledger.NotSent(rec, r.key, r.claim.Fence, ledger.Reason{})
 		return err
 	}
 	if !a.Applied {
@@ -47,7 +51,10 @@ func (r *run) settle(ctx context.Context, out providers.Outcome) error {
 	case out.Kind == providers.Rejected && !r.mustConfirm(out):
 		return r.finish(ledger.Ending{State: ledger.Failed, Reason: why})
 	case out.Kind == providers.Rejected, out.Exists:
-		// A no that may mean "I have this number already", or that follows a request in doubt.
+		// A no that means, or may mean, "I have this number already", or that follows a request in doubt.
+		if out.Exists {
+			why = ledger.Reason{Code: codeNumberExists, Message: orDefault(out.Message, out.Code)}
+		}
 		if a, err := r.Ledger.Rejected(rec, r.key, r.claim.Fence, why); err != nil || !a.Applied {
 			return r.recorded("rejected", a, err)
 		}
@@ -68,6 +75,9 @@ func (r *run) settle(ctx context.Context, out providers.Outcome) error {
 		return tasks.Wait(r.LookAfter, "in doubt: "+outcomeText(out))
 	}
 }
+
+// codeNumberExists is a refusal because the provider has the order's number already.
+const codeNumberExists = "number_exists"
 
 // mustConfirm reports whether a rejection needs a look-up before it is the order's end.
 func (r *run) mustConfirm(out providers.Outcome) bool {

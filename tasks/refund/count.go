@@ -3,7 +3,6 @@ package refund
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"issuance/internal/ledger"
 	"issuance/providers"
@@ -39,7 +38,7 @@ func (r *run) planCount(ctx context.Context) (done bool, err error) {
 	}
 	others, err := r.others(ctx)
 	if err != nil {
-		return true, err
+		return true, r.unopened(err)
 	}
 	baseline := -1
 	left := r.quantity() - others.refunded // as far as the ledger knows
@@ -58,7 +57,7 @@ func (r *run) planCount(ctx context.Context) (done bool, err error) {
 	case known && want > left:
 		return true, r.finish(ledger.Failed, "not_enough_refundable", fmt.Sprintf("%d tickets to refund, only %d can be", want, left), 0)
 	}
-	plan, err := tasks.SealPlan(r.Ring, r.key, nil)
+	plan, err := r.sealTotal(base)
 	if err != nil {
 		return true, err
 	}
@@ -66,7 +65,7 @@ func (r *run) planCount(ctx context.Context) (done bool, err error) {
 	if err != nil || !a.Applied {
 		return true, r.recorded("plan", a, err)
 	}
-	r.rec.Count, r.rec.Baseline = want, baseline
+	r.rec.Planned, r.rec.Plan, r.rec.Count, r.rec.Baseline = true, plan, want, baseline
 	return false, nil
 }
 
@@ -76,12 +75,23 @@ func (r *run) sendCount(ctx context.Context) error {
 		return r.idle(w.after, w.why, w.why.Message)
 	}
 	a, attempt, err := r.Ledger.SubmitRefund(ctx, r.key, r.claim.Fence, r.Lease)
+	if err != nil {
+		// The intent may stand all the same (too few replicas have it), but nothing was sent.
+		rec, cancel := recording()
+		defer cancel()
+		_, _ = r.Ledger.RefundNotSent(rec, r.key, r.claim.Fence, ledger.Reason{})
+	}
 	if err != nil || !a.Applied {
 		return r.recorded("submit", a, err)
 	}
 	r.claim.Attempts = attempt
 	out := r.Count.RefundCount(paid, r.order, r.rec.Count)
 	r.log.Info("refund answered", "attempt", attempt, "outcome", string(out.Kind), "code", out.Code, "quantity", r.rec.Count)
+	return r.settleCount(ctx, out)
+}
+
+// settleCount records the answer to a request.
+func (r *run) settleCount(ctx context.Context, out providers.Outcome) error {
 	why := ledger.Reason{Code: out.Code, Message: out.Message}
 	rec, cancel := recording()
 	defer cancel()
@@ -114,54 +124,4 @@ func (r *run) sendCount(ctx context.Context) error {
 		r.log.Warn("the refund may have taken effect; that is proven before anything is sent again", "code", out.Code)
 		return tasks.Wait(r.LookAfter, "in doubt: "+out.Code)
 	}
-}
-
-// prove finds out whether a request in doubt took effect.
-func (r *run) prove(ctx context.Context) error {
-	now, err := r.Ledger.Time(ctx)
-	if err != nil {
-		return err
-	}
-	if r.rec.Baseline < 0 {
-		return r.proveWithoutBaseline(ctx)
-	}
-	base, out := r.Count.RefundBaseline(ctx, r.order)
-	r.log.Info("compared with the baseline", "outcome", string(out.Kind), "code", out.Code,
-		"refunded_before", r.rec.Baseline, "refunded_now", base.Refunded, "quantity", r.rec.Count)
-	if out.Kind != providers.Done || !base.Provable {
-		if r.tooLong(now, r.claim.DoubtAt) {
-			return r.review("in_doubt", fmt.Sprintf("whether the refund took effect could not be found out in %s; ask the provider", r.GiveUp))
-		}
-		return r.idle(r.wait(out), ledger.Reason{Code: out.Code, Message: out.Message}, "in doubt, and the look-up learned nothing: "+out.Code)
-	}
-	settled := r.claim.DoubtAt.Add(r.Provider.Traits().SettleAfter)
-	switch delta := base.Refunded - r.rec.Baseline; {
-	case delta == r.rec.Count:
-		return r.finish(ledger.Refunded, "", "", r.rec.Count)
-	case now.Before(settled):
-		return r.idle(min(settled.Sub(now), time.Minute), ledger.Reason{Code: "in_doubt",
-			Message: "the request may still arrive at the provider"}, "in doubt, waiting until the request cannot arrive any more")
-	case delta == 0 && r.claim.RejectedCode != "":
-		return r.finish(ledger.Failed, r.claim.RejectedCode, r.claim.RejectedMessage, 0)
-	case delta == 0:
-		return r.sendCount(ctx)
-	default:
-		return r.review("unexplained_refunds", fmt.Sprintf(
-			"%d tickets were to be refunded, and %d more are refunded than before; somebody else may have refunded too", r.rec.Count, delta))
-	}
-}
-
-// proveWithoutBaseline handles orders whose refunds the provider does not show. If everything that
-// was left was asked for, asking again cannot refund too much, and the answer is the proof;
-// anything else needs a person.
-func (r *run) proveWithoutBaseline(ctx context.Context) error {
-	others, err := r.others(ctx)
-	if err != nil {
-		return err
-	}
-	if q := r.quantity(); q > 0 && !others.open && r.rec.Count == q-others.refunded {
-		return r.sendCount(ctx)
-	}
-	return r.review("unprovable", fmt.Sprintf(
-		"a request to refund %d tickets got no clear answer, and the provider does not show which tickets of this order are refunded; ask the provider", r.rec.Count))
 }

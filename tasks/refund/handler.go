@@ -90,6 +90,9 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	if err != nil {
 		return h.unreadable(ctx, p, err)
 	}
+	if p.Provider != h.Provider.Name() || p.RefundID == "" {
+		return h.misplaced(p)
+	}
 	r := h.newRun(p)
 	if r.request, err = tasks.OpenRefund(h.Ring, r.key, p.Document); err != nil {
 		if errors.Is(err, seal.ErrUnknownKey) {
@@ -105,7 +108,7 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	case ledger.MaySend, ledger.MustLookUp:
 		return r.work(ctx)
 	case ledger.Busy:
-		return tasks.Wait(time.Until(r.claim.Until), "another worker is at it")
+		return r.busy(ctx)
 	case ledger.WaitTurn:
 		return tasks.Wait(3*time.Second, "waiting for refund "+r.claim.Turn+" of the same order")
 	case ledger.IsFinal:
@@ -134,8 +137,12 @@ func (r *run) begin(ctx context.Context) error {
 		return err
 	}
 	same, err := tasks.SameRefund(r.Ring, r.key.Provider, r.request, r.claim.Fingerprint)
-	if err != nil || !same {
-		return err
+	if errors.Is(err, seal.ErrUnknownKey) {
+		r.log.Error("alarm: the refund's record cannot be compared with this document", "error", err)
+		return tasks.Wait(time.Minute, "waiting for its seal key in ISSUANCE_SEAL_KEYS")
+	}
+	if err != nil || !same { // what cannot be read is not the document that is there
+		return nil
 	}
 	in.Fingerprint = r.claim.Fingerprint
 	r.claim, err = r.Ledger.BeginRefund(ctx, r.key, in)
@@ -148,45 +155,40 @@ func (r *run) work(ctx context.Context) error {
 		return r.Ledger.ExtendRefund(ctx, r.key, r.claim.Fence, r.Lease)
 	})
 	defer stop()
+	err := r.act(held)
+	if tasks.IsFailure(err) {
+		// Not a crash, so the claim does not have to run out. An intent without an answer stays in
+		// doubt. Should this fail too, the claim runs out after all.
+		rec, cancel := recording()
+		defer cancel()
+		_, _ = r.Ledger.RefundIdle(rec, r.key, r.claim.Fence, ledger.Reason{})
+	}
+	return err
+}
+
+func (r *run) act(ctx context.Context) error {
+	var err error
+	if r.rec, err = r.Ledger.LoadRefund(ctx, r.key); err != nil {
+		return err
+	}
 	if r.claim.Crashes >= r.MaxCrashes {
 		return r.review("crashes_worker", fmt.Sprintf(
 			"%d workers died with this refund in their hands; look at their logs, then retry or resolve it", r.claim.Crashes))
 	}
-	var err error
-	if r.rec, err = r.Ledger.LoadRefund(held, r.key); err != nil {
-		return err
-	}
-	if ready, err := r.locate(held); !ready {
+	if ready, err := r.locate(ctx); !ready {
 		return err
 	}
 	if r.Tickets != nil {
-		return r.byTickets(held)
+		return r.byTickets(ctx)
 	}
-	return r.byCount(held)
+	return r.byCount(ctx)
 }
 
-func (h *Handler) unreadable(ctx context.Context, p tasks.Payload, err error) error {
-	var newer *tasks.NewerPayloadError
-	if errors.As(err, &newer) && p.Provider.Known() && p.OrderID != "" && p.RefundID != "" {
-		if time.Since(p.EnqueuedAt) < tasks.UpgradePatience {
-			return tasks.Wait(5*time.Second, "waiting for a newer worker")
-		}
-		return h.newRun(p).toReview(ctx, ledger.Reason{Code: "newer_payload", Message: err.Error()})
-	}
-	h.Log.Error("alarm: a task of this queue holds a payload that is not this program's; it is dropped", "error", err)
-	return nil
-}
-
-// toReview records a review for a refund that cannot be worked on at all.
-func (r *run) toReview(ctx context.Context, why ledger.Reason) error {
-	if err := r.begin(ctx); err != nil {
+// busy waits until the claim of another runner ends, by the clock that made it.
+func (r *run) busy(ctx context.Context) error {
+	now, err := r.Ledger.Time(ctx)
+	if err != nil {
 		return err
 	}
-	switch r.claim.Verdict {
-	case ledger.MaySend, ledger.MustLookUp:
-		return r.review(why.Code, why.Message)
-	case ledger.Busy, ledger.WaitTurn:
-		return tasks.Wait(r.Lease, "another worker is at it")
-	}
-	return nil
+	return tasks.Wait(min(r.claim.Until.Sub(now), r.Lease), "another worker is at it")
 }

@@ -4,10 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"issuance/internal/ledger"
+	"issuance/internal/seal"
 	"issuance/providers"
 	"issuance/tasks"
 )
@@ -25,9 +25,12 @@ func (r *run) locate(ctx context.Context) (ready bool, err error) {
 	switch rec.State {
 	case ledger.Issued:
 		raw, err := tasks.OpenOrder(r.Ring, rec.Key, rec.Document)
-		if err != nil {
+		switch {
+		case errors.Is(err, seal.ErrUnknownKey):
 			r.log.Error("alarm: the order's document cannot be opened", "error", err)
 			return false, r.yield(time.Minute, "seal_key", "the order's document was sealed with a key that is not in ISSUANCE_SEAL_KEYS")
+		case err != nil:
+			return false, r.review("unreadable_document", "the order's own document cannot be opened: "+err.Error())
 		}
 		r.order = providers.Order{ID: rec.OrderID, Request: raw, Ref: rec.Ref}
 		return true, nil
@@ -53,7 +56,7 @@ func (r *run) elsewhere(ctx context.Context) (bool, error) {
 	if r.order, err = tasks.OutsideOrder(r.key, r.request); err != nil {
 		return r.unknownOrder("the ledger does not know the order; " + err.Error())
 	}
-	if r.claim.Verdict == ledger.MustLookUp || len(r.rec.Tickets) > 0 {
+	if r.rec.Planned {
 		return true, nil // it was found before
 	}
 	f := r.Provider.LookUp(ctx, r.order)
@@ -74,7 +77,13 @@ func (r *run) elsewhere(ctx context.Context) (bool, error) {
 
 // unknownOrder waits a while for an order that may be enqueued later than its refund.
 func (r *run) unknownOrder(text string) (bool, error) {
-	if time.Since(r.payload.EnqueuedAt) < r.OrderPatience {
+	ctx, cancel := recording()
+	defer cancel()
+	now, err := r.Ledger.Time(ctx)
+	if err != nil {
+		return false, err
+	}
+	if now.Sub(r.payload.EnqueuedAt) < r.OrderPatience {
 		return false, r.yield(10*time.Second, "order_unknown", text)
 	}
 	return false, r.finish(ledger.Failed, "order_unknown", text, 0)
@@ -89,44 +98,4 @@ func (r *run) quantity() int {
 		return 0
 	}
 	return q.Quantity
-}
-
-// others sums up the order's other refunds.
-type others struct {
-	refunded int               // tickets they refunded
-	open     bool              // one of them is not proven: queued plans, or in review
-	tickets  map[string]string // ticket number → refund id, for tickets they refunded or may refund
-	settled  map[string]bool   // of those, the ones certainly refunded
-}
-
-func (r *run) others(ctx context.Context) (others, error) {
-	o := others{tickets: map[string]string{}, settled: map[string]bool{}}
-	list, err := r.Ledger.LoadRefunds(ctx, r.key.Key)
-	if err != nil {
-		return o, err
-	}
-	for _, other := range list {
-		if other.RefundID == r.key.RefundID {
-			continue
-		}
-		o.refunded += other.Refunded
-		if other.State == ledger.Review {
-			o.open = true
-		}
-		if len(other.Tickets) == 0 {
-			continue
-		}
-		numbers, err := tasks.OpenPlan(r.Ring, other.RefundKey, other.Plan)
-		if err != nil {
-			return o, fmt.Errorf("refund: plan of %s: %w", other.RefundKey, err)
-		}
-		for i, t := range other.Tickets {
-			if i >= len(numbers) || t.State == ledger.TicketElsewhere || t.State == ledger.TicketRejected {
-				continue
-			}
-			o.tickets[numbers[i]] = other.RefundID
-			o.settled[numbers[i]] = t.State == ledger.TicketRefunded
-		}
-	}
-	return o, nil
 }

@@ -2,9 +2,12 @@ package refund
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"issuance/internal/ledger"
+	"issuance/internal/seal"
 	"issuance/providers"
 	"issuance/tasks"
 )
@@ -17,12 +20,15 @@ func (r *run) planTickets(ctx context.Context) (done bool, err error) {
 		return true, r.review("invalid_document", "the refund's document cannot be read; nothing was sent")
 	}
 	list, out := r.Tickets.Tickets(ctx, r.order)
+	if out.Kind == providers.Rejected {
+		return true, r.noList(out)
+	}
 	if out.Kind != providers.Done {
 		return true, r.idle(r.wait(out), ledger.Reason{Code: out.Code, Message: out.Message}, "listing the order's tickets: "+out.Code)
 	}
 	others, err := r.others(ctx)
 	if err != nil {
-		return true, err
+		return true, r.unopened(err)
 	}
 	numbers, planned, refusal := choose(wish, list, others)
 	if refusal != nil {
@@ -36,11 +42,39 @@ func (r *run) planTickets(ctx context.Context) (done bool, err error) {
 	if err != nil || !a.Applied {
 		return true, r.recorded("plan", a, err)
 	}
-	r.rec.Plan, r.rec.Count = plan, len(numbers)
+	r.rec.Planned, r.rec.Plan, r.rec.Count = true, plan, len(numbers)
 	for _, p := range planned {
 		r.rec.Tickets = append(r.rec.Tickets, ledger.RefundTicket{State: p.State, Code: p.Code})
 	}
 	return false, nil
+}
+
+// noList handles a provider that refuses to list the order's tickets. The order is known to be
+// issued, so that may pass; nothing has been sent when it does not.
+func (r *run) noList(out providers.Outcome) error {
+	ctx, cancel := recording()
+	defer cancel()
+	now, err := r.Ledger.Time(ctx)
+	if err != nil {
+		return err
+	}
+	if now.Sub(r.rec.CreatedAt) < r.OrderPatience {
+		return r.idle(r.wait(out), ledger.Reason{Code: out.Code, Message: out.Message}, "the provider does not list the order's tickets: "+out.Code)
+	}
+	return r.finish(ledger.Failed, out.Code, "the provider does not list the order's tickets, nothing was refunded: "+out.Message, 0)
+}
+
+// unopened handles a plan, of this refund or of another one of the order, that cannot be opened.
+func (r *run) unopened(err error) error {
+	if errors.Is(err, seal.ErrUnknownKey) {
+		r.log.Error("alarm: a refund's plan cannot be opened", "error", err)
+		return r.idle(time.Minute, ledger.Reason{Code: "seal_key", Message: "a plan was sealed with a key that is not in ISSUANCE_SEAL_KEYS"},
+			"waiting for its seal key in ISSUANCE_SEAL_KEYS")
+	}
+	if errors.Is(err, errPlan) {
+		return r.review("unreadable_plan", "a plan that holds ticket numbers cannot be opened; see the history of the order's refunds for what was sent")
+	}
+	return err
 }
 
 // choose picks the tickets: the named ones, or as many unused ones as wished in the provider's

@@ -88,13 +88,14 @@ func (r *run) recorded(what string, a ledger.Answer, err error) error {
 type errWait struct {
 	after time.Duration
 	why   ledger.Reason
+	held  bool // no call may leave now: other tickets would hear the same
 }
 
 func (e *errWait) Error() string { return "wait: " + e.why.Code }
 
 // waitFor makes the wait after an outcome that settled nothing.
 func (r *run) waitFor(out providers.Outcome) *errWait {
-	return &errWait{after: r.wait(out), why: ledger.Reason{Code: out.Code, Message: out.Message}}
+	return &errWait{after: r.wait(out), why: ledger.Reason{Code: out.Code, Message: out.Message}, held: out.Kind == providers.Held}
 }
 
 // wait is how long to pause after an outcome that settled nothing.
@@ -119,9 +120,9 @@ func (r *run) prepay(ctx context.Context) (context.Context, *errWait) {
 	}
 	var held *providers.HeldError
 	if errors.As(err, &held) {
-		return nil, &errWait{after: held.RetryAfter, why: ledger.Reason{Code: "held", Message: held.Reason}}
+		return nil, &errWait{after: held.RetryAfter, why: ledger.Reason{Code: "held", Message: held.Reason}, held: true}
 	}
-	return nil, &errWait{after: time.Second, why: ledger.Reason{Code: "held", Message: "the call budget cannot be asked"}}
+	return nil, &errWait{after: time.Second, why: ledger.Reason{Code: "held", Message: "the call budget cannot be asked"}, held: true}
 }
 
 // tooLong reports whether a doubt is so old that a person has to decide.

@@ -19,14 +19,20 @@ func (r *run) byTickets(ctx context.Context) error {
 		}
 	}
 	numbers, err := tasks.OpenPlan(r.Ring, r.key, r.rec.Plan)
-	if err != nil || len(numbers) != len(r.rec.Tickets) {
-		return r.review("unreadable_plan", "the refund's plan cannot be opened; see its history for what was sent")
+	if err != nil {
+		return r.unopened(fmt.Errorf("%w: %w", errPlan, err))
+	}
+	if len(numbers) != len(r.rec.Tickets) {
+		return r.unopened(errPlan)
 	}
 	who := tasks.RefundOperator(r.request, r.order.Request)
 	var soonest *errWait
 	for i, no := range numbers {
 		if r.rec.Tickets[i].State.Settled() {
 			continue
+		}
+		if ctx.Err() != nil {
+			return r.idle(time.Second, ledger.Reason{}, "interrupted between two tickets")
 		}
 		w, err := r.ticket(ctx, i, providers.TicketRefund{TicketNo: no, Operator: who.Operator, StoreID: who.StoreID})
 		if errors.Is(err, errOver) {
@@ -38,7 +44,7 @@ func (r *run) byTickets(ctx context.Context) error {
 		if w != nil && (soonest == nil || w.after < soonest.after) {
 			soonest = w
 		}
-		if w != nil && w.why.Code == "held" {
+		if w != nil && w.held {
 			break // no call may leave now; the other tickets would hear the same
 		}
 	}
@@ -61,9 +67,12 @@ func (r *run) ticket(ctx context.Context, i int, t providers.TicketRefund) (*err
 			return nil, err
 		}
 		if at.IsZero() {
-			at = time.Now()
+			var err error
+			if at, err = r.Ledger.Time(ctx); err != nil {
+				return nil, err
+			}
 		}
-		state.State, state.DoubtAt = ledger.TicketDoubt, at
+		state.DoubtAt = at
 	}
 	if state.State == ledger.TicketDoubt {
 		if settled, w, err := r.proveTicket(ctx, i, t.TicketNo); settled || w != nil || err != nil {
@@ -82,6 +91,8 @@ func (r *run) sendTicket(ctx context.Context, i int, t providers.TicketRefund) (
 	}
 	a, err := r.Ledger.SubmitTicket(ctx, r.key, r.claim.Fence, r.Lease, i)
 	if err != nil {
+		// The intent may stand all the same (too few replicas have it), but nothing was sent.
+		_ = r.settleTicket(i, before.State, "", before.DoubtAt)
 		return nil, err
 	}
 	if !a.Applied {

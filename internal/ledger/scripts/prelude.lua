@@ -24,7 +24,10 @@ local function note(key, t, event, detail)
     -- Whole lines only: half of one would read as a time and an event that never were.
     local head = string.match(string.sub(h, 1, 4000), '^(.*\n)') or ''
     local rest = string.match(string.sub(h, -6000), '\n(.*)$') or ''
-    h = head .. '0 … …\n' .. rest
+    local cut = '0 … …\n'
+    local before = string.find(head, cut, 1, true)
+    if before then head = string.sub(head, 1, before - 1) end
+    h = head .. cut .. rest
   end
   redis.call('HSET', key, 'history', h .. int(t) .. tail)
 end

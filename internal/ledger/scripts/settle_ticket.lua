@@ -8,7 +8,7 @@ if (state ~= 'queued' and state ~= 'submitting') or not held(key, ARGV[2]) then
   return {'refused', state}
 end
 local before = get(key, 't:' .. ARGV[3])
-if before == 'refunded' or before == 'elsewhere' or before == 'rejected' then
+if before == '' or before == 'refunded' or before == 'elsewhere' or before == 'rejected' then
   return {'refused', state}
 end
 redis.call('HSET', key, 't:' .. ARGV[3], ARGV[4], 'phase', 'claim', 'updated_at', int(t))

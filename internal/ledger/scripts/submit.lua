@@ -6,6 +6,10 @@ local state = get(key, 'state')
 if (state ~= 'queued' and state ~= 'submitting') or not held(key, ARGV[2]) then
   return {'refused', state, get(key, 'attempts')}
 end
+-- A refund by number is planned before its first call; one ticket by ticket has submit_ticket.
+if get(key, 'refund_id') ~= '' and (get(key, 'count') == '' or get(key, 't:0') ~= '') then
+  return {'refused', state, get(key, 'attempts')}
+end
 -- An earlier intent of this claim has no answer: it is in doubt, whatever becomes of this one.
 if get(key, 'phase') == 'send' then redis.call('HSET', key, 'doubt_at', int(t)) end
 local n = redis.call('HINCRBY', key, 'attempts', 1)

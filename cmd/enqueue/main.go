@@ -1,0 +1,35 @@
+// Command enqueue is for those who sell tickets and for operators: it enqueues orders and refunds,
+// tells what became of them, and ends reviews. Everything it does is in internal/cli.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"issuance/internal/cli"
+	"issuance/internal/redisconn"
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	// Commands explain their errors themselves; the Redis library's own lines would only repeat them.
+	redisconn.LogTo(slog.New(slog.DiscardHandler))
+	return cli.Run(ctx, os.Args[1:], environment(), cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
+}
+
+func environment() map[string]string {
+	env := map[string]string{}
+	for _, kv := range os.Environ() {
+		name, value, _ := strings.Cut(kv, "=")
+		env[name] = value
+	}
+	return env
+}

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"issuance/internal/ledger"
+	"issuance/internal/redisconn"
+	"issuance/internal/sandboxfile"
+	"issuance/internal/seal"
+	"issuance/internal/testredis"
+	"issuance/providers/ecticket/ecticketsim"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"enqueue": main})
+}
+
+// Every file of testdata tells what a user types and sees, with a Redis and an ECTicket simulator
+// of its own. The commands of the scripts are the methods of world.
+func TestScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			testscript.Run(t, testscript.Params{
+				Files: []string{file},
+				Setup: w.setup,
+				Cmds: map[string]func(*testscript.TestScript, bool, []string){
+					"exits":   w.exits,
+					"redis":   w.redisCommand,
+					"sandbox": w.sandbox,
+					"work":    w.work,
+					"ban":       w.ban,
+					"calls":     w.calls,
+					"ticket-of": w.ticketOf,
+					"subst":     w.subst,
+				},
+				RequireExplicitExec: true,
+				RequireUniqueNames:  true,
+				UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "", // writes what came out into the scripts
+			})
+		})
+	}
+}
+
+// world is what surrounds one script.
+type world struct {
+	redis  *testredis.Server
+	rdb    *redis.Client
+	worker *worker
+	sim    *ecticketsim.Sim
+	simURL string
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{redis: testredis.Start(t), sim: ecticketsim.New(ecticketsim.Config{})}
+	w.rdb = w.redis.Client()
+	w.worker = newWorker(w.rdb)
+	server := httptest.NewServer(w.sim)
+	t.Cleanup(server.Close)
+	w.simURL = server.URL
+	return w
+}
+
+// sealKey is production's in these scripts, as ISSUANCE_SEAL_KEYS takes it.
+const sealKey = "c2NyaXB0cyBvbmx5OiAzMiBieXRlcyBmb3IgdGVzdHM="
+
+// setup gives the script a home of its own, the zone of Taiwan, and no settings.
+func (w *world) setup(env *testscript.Env) error {
+	env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, "cache"))
+	env.Setenv("TZ", "Asia/Taipei")
+	env.Setenv("USER", "angela")
+	env.Setenv("REDIS", w.redis.URL())
+	env.Setenv("REDIS_ADDR", w.redis.Addr)
+	env.Setenv("SIM", w.simURL)
+	env.Setenv("SEAL", sealKey)
+	return nil
+}
+
+// exits N args… runs `enqueue args…` and wants exit code N.
+func (w *world) exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: exits N args…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec("enqueue", args[1:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("enqueue: %v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// redis kill|production|size N drives and looks at the script's Redis.
+func (w *world) redisCommand(ts *testscript.TestScript, _ bool, args []string) {
+	ctx := context.Background()
+	switch args[0] {
+	case "kill":
+		w.redis.Kill()
+	case "production":
+		ts.Check(redisconn.Mark(ctx, w.rdb, redisconn.Production))
+	case "size": // the number of keys
+		n, err := w.rdb.DBSize(ctx).Result()
+		ts.Check(err)
+		if fmt.Sprint(n) != args[1] {
+			ts.Fatalf("Redis holds %d keys, want %s", n, args[1])
+		}
+	default:
+		ts.Fatalf("redis: unknown %q", args[0])
+	}
+}
+
+// sandbox [hidden] makes the script's Redis a sandbox's, as its worker would, and tells of it in
+// the user's cache folder unless it is hidden. "sandbox file URL" only tells of it.
+func (w *world) sandbox(ts *testscript.TestScript, _ bool, args []string) {
+	url := w.redis.URL()
+	if len(args) == 2 && args[0] == "file" {
+		url = args[1]
+	} else {
+		ctx := context.Background()
+		ts.Check(redisconn.Mark(ctx, w.rdb, redisconn.Sandbox))
+		account := ecticketsim.DefaultAccounts()[0]
+		ts.Check(w.rdb.HSet(ctx, ledger.SandboxKey, map[string]string{
+			"ECTICKET_BASE_URL": w.simURL, "ECTICKET_MERCHANT_ID": account.MerchantID, "ECTICKET_HASH_KEY": account.HashKey,
+			"ECTICKET_HASH_IV": account.HashIV, "ECTICKET_CALLS_PER_SECOND": "100", "ISSUANCE_SEAL_KEYS": seal.SandboxKey(),
+			"SANDBOX_ID": "x", "PATH": "/nowhere",
+		}).Err())
+	}
+	if len(args) == 1 && args[0] == "hidden" {
+		return
+	}
+	raw, err := json.Marshal(sandboxfile.Info{RedisURL: url, PID: 4711})
+	ts.Check(err)
+	dir := filepath.Join(ts.Getenv("XDG_CACHE_HOME"), "issuance")
+	ts.Check(os.MkdirAll(dir, 0o700))
+	ts.Check(os.WriteFile(filepath.Join(dir, "sandbox.json"), raw, 0o600))
+}
+
+// ban ACCOUNT tells the call budget of a ban.
+func (w *world) ban(ts *testscript.TestScript, _ bool, args []string) {
+	b, err := budget.New(w.rdb, budget.Config{Account: args[0], PerSecond: 4})
+	ts.Check(err)
+	b.Banned(context.Background(), "HTTP 403")
+}
+
+// calls N wants the simulator to have been called N times.
+func (w *world) calls(ts *testscript.TestScript, _ bool, args []string) {
+	n := 0
+	for _, calls := range w.sim.Books().Calls {
+		n += calls
+	}
+	if fmt.Sprint(n) != args[0] {
+		ts.Fatalf("ECTicket was called %d times, want %s", n, args[0])
+	}
+}
+
+// ticketOf STATUS sets $TICKETNO to a ticket of that use status, and $WRITEOFFNO to its redemption
+// code; "serial" is one of a serial-number order.
+func (w *world) ticketOf(ts *testscript.TestScript, _ bool, args []string) {
+	number := "T" + args[0]
+	doc := map[string]any{"MerchantTradeNo": number, "IssueType": "2", "PrintType": "2", "Operator": "A",
+		"TicketInfo": []map[string]any{{"ItemNo": "VQT04959", "TicketAmount": 1}}}
+	switch args[0] {
+	case "serial":
+		doc = map[string]any{"MerchantTradeNo": number, "IssueType": "4", "Operator": "A",
+			"TicketInfo": []map[string]any{{"ItemName": "SPA課程體驗券", "TicketPrice": 3200, "TicketAmount": 1}}}
+	case "invalid": // a gift voucher that expires today is invalid two days later
+		doc = map[string]any{"FreeTradeNo": number, "IssueType": "2", "PrintType": "2", "Operator": "A",
+			"TicketInfo": []map[string]any{{"ItemNo": "GFT00001", "TicketAmount": 1, "ExpireDate": w.now().In(ecticketdoc.Taiwan).Format("20060102")}}}
+	}
+	raw, err := json.Marshal(doc)
+	ts.Check(err)
+	account := ecticketsim.DefaultAccounts()[0]
+	client, err := ecticket.New(ecticket.Config{BaseURL: w.simURL, MerchantID: account.MerchantID,
+		Keys: wire.Keys{HashKey: account.HashKey, HashIV: account.HashIV}, Now: w.now})
+	ts.Check(err)
+	defer client.Close()
+	ctx := context.Background()
+	if out := client.Issue(ctx, providers.Order{ID: number, Request: raw}); out.Kind != providers.Accepted && out.Kind != providers.Done {
+		ts.Fatalf("issue: %v", out)
+	}
+	w.sim.RunJob()
+	order, _ := w.sim.Books().Order(number)
+	if len(order.Tickets) != 1 {
+		ts.Fatalf("the order has %d tickets", len(order.Tickets))
+	}
+	ticket := order.Tickets[0].TicketNo
+	switch args[0] {
+	case "redeemed":
+		ts.Check(w.sim.Redeem(ticket, "TP1001"))
+	case "refunded":
+		ts.Check(w.sim.RefundInOffice(ticket))
+	case "invalid":
+		w.days.Add(2)
+	}
+	code, _ := w.sim.WriteOffNo(ticket)
+	ts.Setenv("TICKETNO", ticket)
+	ts.Setenv("WRITEOFFNO", code)
+}
+
+// subst FILE replaces $VARIABLES in a file of the script.
+func (w *world) subst(ts *testscript.TestScript, _ bool, args []string) {
+	text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// adminHandler serves health checks, metrics and the web UI; call closeUI when it is no longer
+// served.
+func (w *worker) adminHandler() (h http.Handler, closeUI func()) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = rw.Write([]byte("ok\n"))
+	})
+	mux.HandleFunc("GET /readyz", w.ready)
+	mux.Handle("GET /metrics", w.metrics())
+	mux.HandleFunc("GET /{$}", w.index)
+	ui, closeUI := w.webUI()
+	mux.Handle("/jobs/", ui)
+	return secure(mux), closeUI
+}
+
+func newAdminServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
+// secure sets the headers that every page shares.
+func secure(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		header := rw.Header()
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("X-Frame-Options", "DENY")
+		header.Set("Referrer-Policy", "no-referrer")
+		header.Set("Cache-Control", "no-store")
+		header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+		h.ServeHTTP(rw, r)
+	})
+}
+
+// readiness is the answer of /readyz. Every part is "ok" or says what is wrong.
+type readiness struct {
+	Ready  bool              `json:"ready"`
+	Redis  string            `json:"redis"`
+	Queues map[string]string `json:"queues"`
+}
+
+// ready answers 200 when Redis answers and every queue's server runs, else 503.
+func (w *worker) ready(rw http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	answer := readiness{Ready: true, Redis: "ok", Queues: map[string]string{}}
+	if err := w.rdb.Ping(ctx).Err(); err != nil {
+		answer.Ready, answer.Redis = false, "does not answer: "+err.Error()
+	}
+	for queue, err := range w.engine.Health() {
+		answer.Queues[queue] = "ok"
+		if err != nil {
+			answer.Ready, answer.Queues[queue] = false, err.Error()
+		}
+	}
+	rw.Header().Set("Content-Type", "application/json")
+	if !answer.Ready {
+		rw.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_ = json.NewEncoder(rw).Encode(answer) // the caller may have gone
+}
+
+var indexPage = template.Must(template.New("index").Parse(`<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Issuance worker</title>
+<style>body{font:16px/1.6 system-ui,sans-serif;max-width:40em;margin:3em auto;padding:0 1em}code{font-size:.95em}</style></head><body>
+<h1>Issuance worker</h1>
+<p>{{.Mode}} Serving {{range $i, $q := .Queues}}{{if $i}}, {{end}}<code>{{$q}}</code>{{end}}.</p>
+<ul>
+<li><a href="/jobs/">Jobs</a>: queues and tasks{{if .ReadOnly}} (read-only){{end}}</li>
+<li><a href="/readyz">Ready?</a> Redis and the queues' servers</li>
+<li><a href="/healthz">Alive?</a></li>
+<li><a href="/metrics">Metrics</a> for Prometheus</li>
+</ul></body></html>
+`))
+
+func (w *worker) index(rw http.ResponseWriter, _ *http.Request) {
+	mode := ""
+	if w.sandbox {
+		mode = "This is a sandbox: its tickets are toys."
+	}
+	rw.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_ = indexPage.Execute(rw, struct {
+		Mode     string
+		Queues   []string
+		ReadOnly bool
+	}{mode, w.engine.Queues(), !w.uiWrite}) // the caller may have gone
+}

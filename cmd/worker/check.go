@@ -1,0 +1,153 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"issuance/internal/config"
+	"issuance/internal/sandbox"
+	"issuance/providers"
+	"issuance/tasks"
+)
+
+// lane is one queue to serve.
+type lane struct {
+	provider providers.Name
+	lane     tasks.Lane
+}
+
+func (l lane) queue() string { return tasks.Queue(l.provider, l.lane) }
+
+// settings are checked flags and environment.
+type settings struct {
+	flags
+	config.Config
+	env     map[string]string // what Config was read from
+	ignored []string          // variables that a sandbox replaced
+	lanes   []lane
+}
+
+// check reads flags and environment and reports every mistake of both, as a *config.Error.
+func check(f flags, env map[string]string) (settings, error) {
+	s := settings{flags: f, env: maps.Clone(env)}
+	if s.env == nil {
+		s.env = map[string]string{}
+	}
+	needs := []config.Need{config.NeedRedis, config.NeedSealKeys, config.NeedProvider}
+	if f.sandbox {
+		s.env, s.ignored = sandbox.Environment(env)
+		needs = nil // it brings its own
+	}
+	var wrong config.Error
+	if f.httpAddr != "" {
+		s.env["WORKER_HTTP_ADDR"] = f.httpAddr
+	}
+	cfg, err := config.Load(s.env, needs...)
+	var fromEnv *config.Error
+	if errors.As(err, &fromEnv) {
+		wrong.Mistakes = fromEnv.Mistakes
+	} else if err != nil {
+		return s, err
+	}
+	s.Config = cfg
+	mistake := func(name, format string, a ...any) {
+		wrong.Mistakes = append(wrong.Mistakes, config.Mistake{Variable: name, Text: fmt.Sprintf(format, a...)})
+	}
+	s.checkSandbox(mistake)
+	s.checkQueues(fromEnv == nil, mistake)
+	if addr := s.env["WORKER_HTTP_ADDR"]; f.uiWrite && addr != "" && !loopback(addr) {
+		mistake("--ui-write", "needs an address that only this machine reaches, such as 127.0.0.1:8080 (WORKER_HTTP_ADDR is %s): "+
+			"the web UI has no login of its own; put a proxy with a login on this machine before it, or reach it by ssh -L", addr)
+	}
+	if len(wrong.Mistakes) > 0 {
+		return s, &wrong
+	}
+	return s, nil
+}
+
+func (s *settings) checkSandbox(mistake func(name, format string, a ...any)) {
+	if !s.sandbox {
+		for _, name := range s.sandboxOnly {
+			mistake(name, "is for a sandbox: use it with --sandbox")
+		}
+		return
+	}
+	if s.demo < 0 || s.demo > sandbox.MaxDemo {
+		mistake("--demo", "is %d; write a number from 0 to %d", s.demo, sandbox.MaxDemo)
+	}
+	if s.once && s.demo == 0 {
+		mistake("--once", "waits for the demo's orders, and --demo 0 has none; leave one of the two out")
+	}
+	if s.jobEvery < 100*time.Millisecond || s.jobEvery > time.Hour {
+		mistake("--sandbox-job-every", "is %s; write a time from 100ms to 1h", s.jobEvery)
+	}
+	for _, sim := range []struct{ name, addr string }{{"--sandbox-ecticket-addr", s.ecticketAddr}, {"--sandbox-pass2u-addr", s.pass2uAddr}} {
+		if sim.addr != "" && !loopback(sandbox.Reachable(sim.addr)) {
+			mistake(sim.name, "is %q; write host:port of this machine, such as 127.0.0.1:9301, or :9301 for every interface", sim.addr)
+		}
+	}
+}
+
+// checkQueues finds out which queues to serve.
+func (s *settings) checkQueues(configured bool, mistake func(name, format string, a ...any)) {
+	served := map[providers.Name]bool{providers.ECTicket: s.ECTicket.Configured(), providers.Pass2U: s.Pass2U.Configured()}
+	var known []string
+	for _, p := range providers.All() {
+		for _, l := range tasks.Lanes() {
+			q := lane{p, l}
+			known = append(known, q.queue())
+			wanted := len(s.queues) == 0 && served[p]
+			if slices.Contains(s.queues, q.queue()) {
+				wanted = true
+				if configured && !served[p] {
+					mistake("--queues", "has %s, but there are no credentials for %s: set %s", q.queue(), p, credentials[p])
+				}
+			}
+			if wanted {
+				s.lanes = append(s.lanes, q)
+			}
+		}
+	}
+	for _, name := range s.queues {
+		if !slices.Contains(known, name) {
+			mistake("--queues", "has %q, which is no queue; there are %s", name, strings.Join(known, ", "))
+		}
+	}
+	if s.queuesGiven && len(s.queues) == 0 {
+		mistake("--queues", "is empty; there are %s", strings.Join(known, ", "))
+	}
+	if s.sandbox && s.once && s.demo > 0 && len(s.lanes) > 0 && !slices.ContainsFunc(providers.All(), s.demonstrates) {
+		mistake("--once", "waits for the demo's orders, and --queues leaves no provider its checkout and its poll queue")
+	}
+}
+
+// credentials are the variables without which a provider is not served.
+var credentials = map[providers.Name]string{
+	providers.ECTicket: "ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY and ECTICKET_HASH_IV",
+	providers.Pass2U:   "PASS2U_API_KEY",
+}
+
+// demonstrates reports whether the demo's orders of a provider can end: both their queues are served.
+func (s *settings) demonstrates(p providers.Name) bool {
+	return s.serves(p, tasks.Checkout) && s.serves(p, tasks.Poll)
+}
+
+// serves reports whether a lane is among those to serve.
+func (s *settings) serves(p providers.Name, l tasks.Lane) bool {
+	return slices.Contains(s.lanes, lane{p, l})
+}
+
+// loopback reports whether only this machine reaches an address.
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

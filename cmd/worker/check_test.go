@@ -1,0 +1,107 @@
+package main
+
+import (
+	"encoding/base64"
+	"maps"
+	"strings"
+	"testing"
+
+	"issuance/internal/seal"
+)
+
+// canaries are secrets of a production environment; nothing may ever show them.
+var canaries = []string{"Kanarie-hash-key", "Kanarie--hash-iv", "Kanarie-api", sealKey}
+
+var sealKey = base64.StdEncoding.EncodeToString([]byte("Kanarie-Kanarie-Kanarie-Kanarie!"))
+
+// production is a complete environment.
+func production(redisURL string) map[string]string {
+	return map[string]string{
+		"REDIS_URL": redisURL, "ISSUANCE_SEAL_KEYS": sealKey, "WORKER_HTTP_ADDR": "127.0.0.1:0",
+		"ECTICKET_MERCHANT_ID": "2000132", "ECTICKET_HASH_KEY": "Kanarie-hash-key", "ECTICKET_HASH_IV": "Kanarie--hash-iv",
+		"PASS2U_API_KEY": "Kanarie-api",
+	}
+}
+
+// Wrong flags and a wrong environment are all told at once, by name, with exit code 2, before
+// anything is started or connected to.
+func TestMistakes(t *testing.T) {
+	full := production("redis://127.0.0.1:1/0") // nothing listens there
+	with := func(more map[string]string) map[string]string {
+		env := maps.Clone(full)
+		maps.Copy(env, more)
+		return env
+	}
+	without := func(names ...string) map[string]string {
+		env := maps.Clone(full)
+		for _, n := range names {
+			delete(env, n)
+		}
+		return env
+	}
+	for _, c := range []struct {
+		name string
+		env  map[string]string
+		args []string
+		want []string
+	}{
+		{"nothing set names both ways out", nil, nil, []string{"REDIS_URL is missing", "redis://", "worker --sandbox", "ISSUANCE_SEAL_KEYS is missing", "PASS2U_API_KEY"}},
+		{"environment and flags together", with(map[string]string{"ECTICKET_TIMEOUT": "20", "POLL_DEADLINE": "soon"}), []string{"--queues", "ecticket-checkout,fast", "--once"},
+			[]string{"ECTICKET_TIMEOUT is \"20\"", "POLL_DEADLINE is \"soon\"", `--queues has "fast"`, "pass2u-bulk", "--once is for a sandbox"}},
+		{"a queue without credentials", without("PASS2U_API_KEY"), []string{"--queues", "pass2u-poll"}, []string{"pass2u-poll", "PASS2U_API_KEY"}},
+		{"no queue at all", full, []string{"--queues", ""}, []string{"--queues is empty"}},
+		{"the sandbox's seal key", with(map[string]string{"ISSUANCE_SEAL_KEYS": sealKey + "," + seal.SandboxKey()}), nil, []string{"ISSUANCE_SEAL_KEYS", "sandbox"}},
+		{"a writing web UI for everybody", full, []string{"--ui-write", "--http-addr", "0.0.0.0:0"}, []string{"--ui-write", "127.0.0.1", "login"}},
+		{"sandbox flags without a sandbox", full, []string{"--demo", "1", "--sandbox-job-every", "1s", "--sandbox-pass2u-addr", ":1"},
+			[]string{"--demo is for", "--sandbox-job-every is for", "--sandbox-pass2u-addr is for"}},
+		{"sandbox flags that make no sense", nil, []string{"--sandbox", "--demo", "-1", "--sandbox-job-every", "1ms", "--sandbox-ecticket-addr", "10.1.2.3:80", "--sandbox-pass2u-addr", "x"},
+			[]string{"--demo is -1", "--sandbox-job-every is 1ms", "--sandbox-ecticket-addr", "--sandbox-pass2u-addr"}},
+		{"nothing to wait for", nil, []string{"--sandbox", "--once", "--demo", "0"}, []string{"--once", "--demo 0"}},
+		{"nothing the demo could wait for", nil, []string{"--sandbox", "--once", "--queues", "ecticket-checkout"}, []string{"--once", "--queues"}},
+		{"an unknown flag", nil, []string{"--sandboxx"}, []string{"--sandboxx", "--help"}},
+		{"an argument", nil, []string{"sandbox"}, []string{"sandbox", "--help"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := start(t, c.env, c.args...)
+			if code := p.wait(); code != exitWrong {
+				t.Errorf("exit code %d", code)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(p.err.String(), want) {
+					t.Errorf("%q is not told in\n%s", want, p.err)
+				}
+			}
+			if p.out.String() != "" {
+				t.Errorf("stdout: %s", p.out)
+			}
+			no(t, "stderr", p.err.String(), canaries...)
+		})
+	}
+}
+
+// --help names every variable and shows examples; --version tells something; neither needs a
+// configuration.
+func TestHelp(t *testing.T) {
+	p := start(t, nil, "--help")
+	if code := p.wait(); code != exitFine || p.err.String() != "" {
+		t.Fatalf("%d %s", code, p.err)
+	}
+	for _, want := range []string{"REDIS_URL", "ISSUANCE_SEAL_KEYS_FILE", "worker --sandbox --once", "--queues", "--sandbox-job-every"} {
+		if !strings.Contains(p.out.String(), want) {
+			t.Errorf("%s is not in\n%s", want, p.out)
+		}
+	}
+	v := start(t, nil, "--version")
+	if code := v.wait(); code != exitFine || !strings.HasPrefix(v.out.String(), "worker ") || !strings.Contains(v.out.String(), "go1.") {
+		t.Errorf("%d %s", code, v.out)
+	}
+}
+
+// A Redis that does not answer ends the start with a sentence, not with a worker that does nothing.
+func TestNoRedisThere(t *testing.T) {
+	p := start(t, production("redis://:Kanarie-redis@127.0.0.1:1/0"))
+	if code := p.wait(); code != exitFailed || !strings.Contains(p.err.String(), "127.0.0.1:1") || !strings.Contains(p.err.String(), "REDIS_URL") {
+		t.Errorf("%d %s", code, p.err)
+	}
+	no(t, "stderr", p.err.String(), append(canaries, "Kanarie-redis")...)
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"issuance/internal/ledger"
+	"issuance/providers"
+)
+
+// counts counts what this process did to records.
+type counts struct{ changes *prometheus.CounterVec }
+
+func newCounts() *counts {
+	return &counts{changes: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "issuance_changes_total",
+		Help: "Changes of records by this worker. Event is the final state (issued, failed, refunded, partially_refunded, review), " +
+			"or queued, submit, accept, rejected, not_sent, unknown, idle, polled, and for refunds plan, submit_ticket, settle_ticket, yield_turn.",
+	}, []string{"provider", "record", "event"})}
+}
+
+func (c *counts) observe(ch ledger.Change) {
+	record := "order"
+	if ch.RefundID != "" {
+		record = "refund"
+	}
+	c.changes.WithLabelValues(string(ch.Provider), record, ch.Event).Inc()
+}
+
+// queueMetrics reads the queues and the ledger whenever it is asked.
+type queueMetrics struct {
+	w     *worker
+	queue *asynq.Inspector
+}
+
+var (
+	tasksDesc   = prometheus.NewDesc("issuance_queue_tasks", "Tasks in a queue by state.", []string{"queue", "state"}, nil)
+	latencyDesc = prometheus.NewDesc("issuance_queue_latency_seconds", "How long the oldest waiting task has been ready to run.", []string{"queue"}, nil)
+	pausedDesc  = prometheus.NewDesc("issuance_queue_paused", "1 when the queue is paused.", []string{"queue"}, nil)
+	openDesc    = prometheus.NewDesc("issuance_ledger_open", "Orders and refunds without a final status.", []string{"provider"}, nil)
+)
+
+// collectLimit bounds what a scrape asks of Redis.
+const collectLimit = 5 * time.Second
+
+// Describe implements prometheus.Collector.
+func (m queueMetrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{tasksDesc, latencyDesc, pausedDesc, openDesc} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector. What cannot be read is left out.
+func (m queueMetrics) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), collectLimit)
+	defer cancel()
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	served := map[providers.Name]bool{}
+	for _, l := range m.w.lanes {
+		served[l.provider] = true
+		q, err := m.queue.GetQueueInfo(l.queue())
+		if err != nil {
+			continue // also a queue that nobody has used yet
+		}
+		for state, n := range map[string]int{"active": q.Active, "pending": q.Pending, "scheduled": q.Scheduled,
+			"retry": q.Retry, "archived": q.Archived, "completed": q.Completed} {
+			gauge(tasksDesc, float64(n), q.Queue, state)
+		}
+		gauge(latencyDesc, q.Latency.Seconds(), q.Queue)
+		paused := 0.0
+		if q.Paused {
+			paused = 1
+		}
+		gauge(pausedDesc, paused, q.Queue)
+	}
+	for _, p := range providers.All() {
+		if !served[p] {
+			continue
+		}
+		if n, err := m.w.ledger.OpenCount(ctx, p); err == nil {
+			gauge(openDesc, float64(n), string(p))
+		}
+	}
+}
+
+// metrics serves them all.
+func (w *worker) metrics() http.Handler {
+	r := prometheus.NewRegistry()
+	r.MustRegister(w.counts.changes, queueMetrics{w, asynq.NewInspectorFromRedisClient(w.rdb)},
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return promhttp.HandlerFor(r, promhttp.HandlerOpts{ErrorLog: slog.NewLogLogger(w.log.Handler(), slog.LevelWarn), Timeout: 2 * collectLimit})
+}

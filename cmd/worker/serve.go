@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+
+	"issuance/internal/redisconn"
+)
+
+// serve runs a worker until the context ends.
+func serve(ctx context.Context, f flags, env map[string]string, stdout, stderr io.Writer) int {
+	s, err := check(f, env)
+	if err != nil {
+		return tell(stderr, err)
+	}
+	log := newLogger(stderr, s.Worker.LogFormat, levelOf(f))
+	redisconn.LogTo(log)
+	if f.sandbox {
+		return serveSandbox(ctx, s, log, stdout, stderr)
+	}
+	for _, w := range s.Warnings {
+		log.Warn("configuration: " + w)
+	}
+	return tellUnlessFine(stderr, serveProduction(ctx, s, log))
+}
+
+func tellUnlessFine(stderr io.Writer, err error) int {
+	if err == nil {
+		return exitFine
+	}
+	return tell(stderr, err)
+}
+
+func serveProduction(ctx context.Context, s settings, log *slog.Logger) error {
+	l, err := net.Listen("tcp", s.Worker.HTTPAddr)
+	if err != nil {
+		return fmt.Errorf("the admin pages cannot be served: %w; set WORKER_HTTP_ADDR to another address", err)
+	}
+	defer l.Close()
+	w, err := build(ctx, s, redisconn.Production, log, nil)
+	if err != nil {
+		return err
+	}
+	defer w.stop()
+	if err := w.start(l); err != nil {
+		return err
+	}
+	if !loopback(l.Addr().String()) {
+		log.Warn("the admin pages can be reached from other machines, and have no login: put one before them, or bind WORKER_HTTP_ADDR to 127.0.0.1",
+			"addr", l.Addr().String())
+	}
+	log.Info("serving", "queues", w.engine.Queues(), "redis", w.redis.Describe(), "admin", w.url, "version", version(), "seal_key", w.ring.KeyID())
+	<-ctx.Done()
+	log.Info("stopping: running tasks end first", "at_most", s.Worker.ShutdownTimeout.String())
+	w.stop()
+	log.Info("stopped")
+	return nil
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/hibiken/asynqmon"
+
+	"issuance/internal/seal"
+	"issuance/tasks"
+)
+
+// uiRoot is where the web UI is.
+const uiRoot = "/jobs"
+
+// webUI is asynq's own web UI. It shows tasks without their sealed documents, changes something
+// only when the worker was told to let it, and takes nothing from elsewhere.
+func (w *worker) webUI() (h http.Handler, closeUI func()) {
+	mon := asynqmon.New(asynqmon.Options{
+		RootPath:         uiRoot,
+		RedisConnOpt:     w.redis,
+		ReadOnly:         !w.uiWrite,
+		PayloadFormatter: asynqmon.PayloadFormatterFunc(showPayload),
+		ResultFormatter:  asynqmon.ResultFormatterFunc(func(_ string, result []byte) string { return size(result) }),
+	})
+	policy := contentPolicy(mon)
+	pages := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("Content-Security-Policy", policy)
+		mon.ServeHTTP(rw, r)
+	})
+	return ownPagesOnly(pages), func() { _ = mon.Close() }
+}
+
+// ownPagesOnly lets only pages of this very server change something. asynqmon knows no login and
+// no token, so without this any page open in an operator's browser could delete tasks.
+func ownPagesOnly(h http.Handler) http.Handler {
+	protection := http.NewCrossOriginProtection()
+	protected := protection.Handler(h)
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		safe := r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
+		if !safe && !loopback(withPort(r.Host)) {
+			// A foreign name that was made to point here (DNS rebinding) is an origin of its own.
+			http.Error(rw, "changes are taken under the address of this machine only, such as 127.0.0.1; a proxy must pass that as Host", http.StatusForbidden)
+			return
+		}
+		protected.ServeHTTP(rw, r)
+	})
+}
+
+func withPort(host string) string {
+	if strings.Contains(host, ":") && !strings.HasSuffix(host, "]") {
+		return host
+	}
+	return host + ":80"
+}
+
+var inlineScript = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
+
+// contentPolicy allows the UI's own files and the scripts that stand in its page, by their hash,
+// and nothing from elsewhere: its fonts would be asked of Google.
+func contentPolicy(ui http.Handler) string {
+	page := page{header: http.Header{}}
+	ui.ServeHTTP(&page, &http.Request{Method: http.MethodGet, URL: &url.URL{Path: uiRoot + "/"}, Header: http.Header{}})
+	scripts := "'self'"
+	for _, m := range inlineScript.FindAllSubmatch(page.Bytes(), -1) {
+		sum := sha256.Sum256(m[1])
+		scripts += " 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	}
+	return "default-src 'self'; script-src " + scripts + "; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+		"frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+}
+
+// page keeps an answer.
+type page struct {
+	bytes.Buffer
+	header http.Header
+}
+
+func (p *page) Header() http.Header { return p.header }
+func (p *page) WriteHeader(int)     {}
+
+// showPayload is what the web UI shows of a task: our payload without the sealed document, and of
+// anything else only its size.
+func showPayload(_ string, raw []byte) string {
+	p, err := tasks.DecodePayload(raw)
+	if err != nil {
+		return size(raw)
+	}
+	p.Fingerprint = "" // tells people nothing
+	if p.Document != "" {
+		p.Document = seal.Sealed("[sealed]")
+	}
+	text, err := json.Marshal(p)
+	if err != nil {
+		return size(raw)
+	}
+	return string(text)
+}
+
+func size(raw []byte) string {
+	if len(raw) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("[%d bytes]", len(raw))
+}

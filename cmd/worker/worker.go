@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"issuance/internal/engine"
+	"issuance/internal/ledger"
+	"issuance/internal/redisconn"
+	"issuance/internal/seal"
+	"issuance/providers"
+	"issuance/tasks/sweep"
+)
+
+// worker is a built one. Build it, start it, stop it.
+type worker struct {
+	settings
+	log      *slog.Logger
+	redis    redisconn.Options
+	rdb      redis.UniversalClient
+	ledger   *ledger.Ledger
+	ring     *seal.Ring
+	engine   *engine.Engine
+	sweeper  *sweep.Sweeper
+	counts   *counts
+	admin    *http.Server
+	url      string // of the admin server
+	closes   []func()
+	endSweep func()
+}
+
+// startLimit bounds everything that is asked of Redis before the first task runs.
+const startLimit = 15 * time.Second
+
+// build connects to Redis and puts the parts together; nothing runs yet. observer hears of every
+// change of a record. On an error nothing is left open.
+func build(ctx context.Context, s settings, mode redisconn.Mode, log *slog.Logger, observer func(ledger.Change)) (_ *worker, err error) {
+	w := &worker{settings: s, log: log, counts: newCounts()}
+	defer func() {
+		if err != nil {
+			w.close()
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	if w.redis, err = s.Redis.Options(); err != nil {
+		return nil, err
+	}
+	if w.rdb, err = redisconn.Connect(ctx, w.redis); err != nil {
+		return nil, err
+	}
+	w.closes = append(w.closes, func() { _ = w.rdb.Close() })
+	if err := w.claimRedis(ctx, mode); err != nil {
+		return nil, err
+	}
+	if w.ring, err = seal.ParseRing(s.Seal.Keys.Reveal()); err != nil {
+		return nil, fmt.Errorf("ISSUANCE_SEAL_KEYS: %w", err)
+	}
+	if toy := w.ring.HoldsSandboxKey(); toy != (mode == redisconn.Sandbox) {
+		return nil, errors.New("the sandbox's seal key, which everybody knows, is for the sandbox only: make a key for ISSUANCE_SEAL_KEYS with: openssl rand -base64 32")
+	}
+	w.ledger = ledger.New(w.rdb, ledger.Options{Observer: func(c ledger.Change) {
+		w.counts.observe(c)
+		if observer != nil {
+			observer(c)
+		}
+	}})
+	return w, w.wire()
+}
+
+// claimRedis judges the Redis and marks it as production's or a sandbox's.
+func (w *worker) claimRedis(ctx context.Context, mode redisconn.Mode) error {
+	warnings, err := redisconn.Inspect(ctx, w.rdb)
+	if err != nil {
+		return err
+	}
+	if err := redisconn.Mark(ctx, w.rdb, mode); err != nil {
+		return err
+	}
+	for _, warning := range warnings {
+		if mode == redisconn.Sandbox {
+			continue // its orders are toys
+		}
+		w.log.Warn("Redis: "+warning.Text, "code", string(warning.Code), "fix", warning.Fix)
+	}
+	return nil
+}
+
+// wire makes the clients, the handlers and the engine.
+func (w *worker) wire() error {
+	k := &kitchen{cfg: w.Config, rdb: w.rdb, ledger: w.ledger, ring: w.ring, queue: asynq.NewInspectorFromRedisClient(w.rdb), worker: workerName(), log: w.log}
+	handlers := map[providers.Name]asynq.Handler{}
+	var lanes []engine.Lane
+	var served []providers.Name
+	for _, l := range w.lanes {
+		if handlers[l.provider] == nil {
+			s, err := openShop(l.provider, w.Config, w.rdb, w.log)
+			if err != nil {
+				return err
+			}
+			w.closes = append(w.closes, s.close)
+			handlers[l.provider] = k.handler(s)
+			served = append(served, l.provider)
+		}
+		lanes = append(lanes, k.engineLane(l, handlers[l.provider]))
+	}
+	w.engine = engine.New(w.rdb, lanes, engine.Options{ShutdownTimeout: w.Worker.ShutdownTimeout, Log: w.log})
+	w.sweeper = sweep.New(w.rdb, sweep.Config{Ledger: w.ledger, Providers: served, Log: w.log,
+		TaskTimeout: w.Worker.TaskTimeout, Retention: w.Worker.Retention})
+	return nil
+}
+
+// start serves the queues and, on l, the admin pages.
+func (w *worker) start(l net.Listener) error {
+	h, closeUI := w.adminHandler()
+	w.closes = append(w.closes, closeUI)
+	w.admin = newAdminServer(h, w.log)
+	w.url = "http://" + l.Addr().String()
+	go func() {
+		if err := w.admin.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			w.log.Error("the admin pages have stopped", "error", err)
+		}
+	}()
+	if err := w.engine.Start(); err != nil {
+		return err
+	}
+	sweeping, endSweep := context.WithCancel(context.Background())
+	var swept sync.WaitGroup
+	swept.Go(func() { w.sweeper.Run(sweeping) })
+	w.endSweep = func() { endSweep(); swept.Wait() }
+	return nil
+}
+
+// stop takes no new tasks, lets running ones end, and closes everything. Health checks are
+// answered until the last task has ended.
+func (w *worker) stop() {
+	if w.endSweep != nil {
+		w.endSweep()
+	}
+	w.engine.Stop()
+	if w.admin != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		if err := w.admin.Shutdown(ctx); err != nil {
+			_ = w.admin.Close() // a page that is still being read must not hold the worker up
+		}
+	}
+	w.close()
+}
+
+func (w *worker) close() {
+	for i := len(w.closes) - 1; i >= 0; i-- {
+		w.closes[i]()
+	}
+	w.closes = nil
+}
+
+// workerName tells this process from others in the orders' histories.
+func workerName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "worker"
+	}
+	return fmt.Sprintf("%s/%d", host, os.Getpid())
+}

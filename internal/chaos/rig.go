@@ -1,0 +1,205 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"issuance/internal/ledger"
+	"issuance/internal/redisconn"
+	"issuance/internal/seal"
+	"issuance/internal/testredis"
+	"issuance/providers/ecticket/ecticketsim"
+	"issuance/providers/pass2u/pass2usim"
+	"issuance/tasks"
+)
+
+// The times of a rig. A request that is slow to arrive takes effect after its caller has given up
+// (callTimeout), and before the worker may conclude that it cannot any more (settleAfter).
+const (
+	callTimeout = 1500 * time.Millisecond
+	slowAnswer  = 2200 * time.Millisecond
+	window      = 3 * time.Second // how long ECTicket takes a request after its Timestamp
+	settleAfter = 5 * time.Second
+	banFor      = 2 * time.Second
+	jobEvery    = time.Second
+)
+
+// RigConfig sets a Rig up.
+type RigConfig struct {
+	Seed    uint64
+	Workers int
+	Binary  string // of buildWorker
+	Odds    Odds
+	// Script decides how calls are misbehaved at before the odds do; see Weather.
+	Script func(Call) (Fault, bool)
+	Log    func(format string, args ...any)
+}
+
+// Rig is a whole installation for one test.
+type Rig struct {
+	RigConfig
+	Secrets  Secrets
+	Redis    *testredis.Server
+	ECTicket *ecticketsim.Sim
+	Pass2U   *pass2usim.Sim
+	Weather  *Weather
+	Intents  *Intents
+	Workers  []*Worker
+	// Client is a producer's, Ledger and Ring are the auditor's.
+	Client *tasks.Client
+	Ledger *ledger.Ledger
+	Ring   *seal.Ring
+
+	ecticketURL, pass2uURL string
+	t                      testing.TB
+}
+
+// redisUser is whom workers and producers log in as; the harness itself needs no password.
+const redisUser = "chaos"
+
+// NewRig starts Redis and the simulators, and prepares the workers without starting them. All of
+// it ends with the test.
+func NewRig(t testing.TB, c RigConfig) *Rig {
+	t.Helper()
+	r := &Rig{RigConfig: c, t: t, Secrets: newSecrets(dice(c.Seed, "secrets")), Redis: testredis.StartDurable(t)}
+	if r.Redis.Kind != testredis.Real {
+		t.Fatal("chaos: needs a redis-server that can be killed: install the package redis-server")
+	}
+	own := r.Redis.Client()
+	r.Ledger = ledger.New(own, ledger.Options{})
+	r.Intents = newIntents(r.Ledger)
+	r.letIn(t.Context())
+	r.startSimulators()
+
+	ring, err := seal.ParseRing(r.Secrets.SealKeys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Ring = ring
+	where, err := redisconn.Parse(redisconn.Source{URL: r.redisURL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	producers := where.New()
+	t.Cleanup(func() { _ = producers.Close() })
+	if r.Client, err = tasks.NewClient(producers, tasks.Options{SealKeys: r.Secrets.SealKeys, TaskTimeout: taskTimeout}); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for i := range c.Workers {
+		name := fmt.Sprintf("worker%d", i+1)
+		r.Workers = append(r.Workers, &Worker{Name: name, bin: c.Binary, env: r.environment(), log: filepath.Join(dir, name+".log")})
+	}
+	t.Cleanup(func() {
+		for _, w := range r.Workers {
+			w.kill()
+			if t.Failed() {
+				t.Logf("%s, the end of its log:\n%s", w.Name, tail(w.log, 1500))
+			}
+		}
+	})
+	return r
+}
+
+func (r *Rig) startSimulators() {
+	r.Weather = newWeather(r.Seed, r.Odds, slowAnswer)
+	r.Weather.script, r.Weather.witness = r.Script, r.Intents.witness
+	r.ECTicket = ecticketsim.New(ecticketsim.Config{Accounts: []ecticketsim.Account{r.Secrets.account()}, JobEvery: jobEvery,
+		Window: window, Seed: r.Seed})
+	r.ECTicket.SetFault(r.Weather.ecticket)
+	r.Pass2U = pass2usim.New(pass2usim.Config{APIKey: r.Secrets.APIKey, Seed: r.Seed, BanFor: banFor})
+	r.Pass2U.SetFault(r.Weather.pass2u)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	jobs := r.ECTicket.Start(ctx)
+	e, p := httptest.NewServer(r.ECTicket), httptest.NewServer(r.Pass2U)
+	r.ecticketURL, r.pass2uURL = e.URL, p.URL+"/api/v1/public/product"
+	r.t.Cleanup(func() {
+		cancel()
+		<-jobs
+		r.Pass2U.Close()
+		e.CloseClientConnections()
+		p.CloseClientConnections()
+		e.Close()
+		p.Close()
+	})
+}
+
+func (r *Rig) redisURL() string {
+	return fmt.Sprintf("redis://%s:%s@%s/0", redisUser, r.Secrets.RedisPassword, r.Redis.Addr)
+}
+
+// letIn makes the workers' login. A Redis that was started again has forgotten it.
+func (r *Rig) letIn(ctx context.Context) {
+	c := redis.NewClient(&redis.Options{Addr: r.Redis.Addr})
+	defer c.Close()
+	if err := c.Do(ctx, "ACL", "SETUSER", redisUser, "on", ">"+r.Secrets.RedisPassword, "~*", "&*", "+@all").Err(); err != nil && ctx.Err() == nil {
+		r.t.Errorf("chaos: make the workers' login: %v", err)
+	}
+}
+
+const taskTimeout = 20 * time.Second
+
+func (r *Rig) environment() []string {
+	list := []string{}
+	for name, value := range map[string]string{
+		"REDIS_URL":                 r.redisURL(),
+		"WORKER_HTTP_ADDR":          "127.0.0.1:0",
+		"LOG_FORMAT":                "json",
+		"WORKER_TASK_TIMEOUT":       taskTimeout.String(),
+		"WORKER_SHUTDOWN_TIMEOUT":   "25s",
+		"ISSUANCE_SEAL_KEYS":        r.Secrets.SealKeys,
+		"ECTICKET_BASE_URL":         r.ecticketURL,
+		"ECTICKET_MERCHANT_ID":      merchantID,
+		"ECTICKET_HASH_KEY":         r.Secrets.HashKey,
+		"ECTICKET_HASH_IV":          r.Secrets.HashIV,
+		"ECTICKET_CALLS_PER_SECOND": "1000",
+		"ECTICKET_BAN":              banFor.String(),
+		"ECTICKET_TIMEOUT":          callTimeout.String(),
+		"ECTICKET_SETTLE_AFTER":     settleAfter.String(),
+		"PASS2U_BASE_URL":           r.pass2uURL,
+		"PASS2U_API_KEY":            r.Secrets.APIKey,
+		"PASS2U_CALLS_PER_SECOND":   "1000",
+		"PASS2U_BAN":                banFor.String(),
+		"PASS2U_TIMEOUT":            callTimeout.String(),
+		"PASS2U_SETTLE_AFTER":       settleAfter.String(),
+		"POLL_SENTINEL":             "1s",
+		"POLL_INTERVAL":             "2s",
+		"POLL_EXPECTED":             "30s",
+		"POLL_MAX_INTERVAL":         "5s",
+	} {
+		list = append(list, name+"="+value)
+	}
+	return list
+}
+
+// StartWorkers starts all workers and waits until they serve.
+func (r *Rig) StartWorkers(ctx context.Context) error {
+	for _, w := range r.Workers {
+		if err := w.start(); err != nil {
+			return err
+		}
+	}
+	for _, w := range r.Workers {
+		if _, err := w.ready(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// StopWorkers asks all workers to end, and tells of those that do not end well.
+func (r *Rig) StopWorkers(ctx context.Context) error {
+	for _, w := range r.Workers {
+		if err := w.stop(ctx); err != nil {
+			return fmt.Errorf("%s: %w", w.Name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,219 @@
+package chaos
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"issuance/providers"
+	"issuance/providers/ecticket/ecticketsim"
+	"issuance/providers/pass2u/pass2usim"
+)
+
+// Fault is one way in which a provider misbehaves towards one call.
+type Fault string
+
+// The faults. "After" means that the call has taken effect.
+const (
+	NoFault       Fault = ""
+	CutBefore     Fault = "cut before"     // the connection breaks, no effect
+	Before5xx     Fault = "5xx before"     // HTTP 5xx, no effect
+	SlowBefore    Fault = "slow before"    // takes effect after the caller has given up
+	Lost          Fault = "answer lost"    // takes effect, the connection breaks
+	After5xx      Fault = "5xx after"      // takes effect, HTTP 5xx
+	SlowAfter     Fault = "slow after"     // takes effect, answers after the caller has given up
+	Garbage       Fault = "garbage"        // takes effect, the answer is nonsense
+	WrongChecksum Fault = "wrong checksum" // takes effect; Pass2U has no checksums and says "Oops!"
+	OopsBefore    Fault = "oops before"    // Pass2U's "Oops! Something Went Wrong.", no effect
+	Banned        Fault = "403"            // no effect, and the account is to pause
+)
+
+var allFaults = []Fault{CutBefore, Before5xx, SlowBefore, Lost, After5xx, SlowAfter, Garbage, WrongChecksum, OopsBefore, Banned}
+
+// Odds are how often calls are misbehaved at, in percent of all calls.
+type Odds struct {
+	Lost     float64 // answers lost after the effect, by a broken connection
+	HTTP5xx  float64 // half of them before the effect, half after
+	Garbage  float64
+	Checksum float64
+	Slow     float64 // half of them before the effect, half after
+	Cut      float64 // connections broken before the effect
+}
+
+// DefaultOdds are those the product has to stand.
+func DefaultOdds() Odds {
+	return Odds{Lost: 10, HTTP5xx: 10, Garbage: 2, Checksum: 2, Slow: 2, Cut: 2}
+}
+
+func (o Odds) draw(r *rand.Rand) Fault {
+	half := func(a, b Fault) Fault {
+		if r.IntN(2) == 0 {
+			return a
+		}
+		return b
+	}
+	x := r.Float64() * 100
+	for _, row := range []struct {
+		percent float64
+		fault   Fault
+	}{
+		{o.Lost, Lost}, {o.HTTP5xx, half(Before5xx, After5xx)}, {o.Garbage, Garbage}, {o.Checksum, half(WrongChecksum, OopsBefore)},
+		{o.Slow, half(SlowBefore, SlowAfter)}, {o.Cut, CutBefore},
+	} {
+		if x -= row.percent; x < 0 {
+			return row.fault
+		}
+	}
+	return NoFault
+}
+
+// Call is one call that arrived at a simulator.
+type Call struct {
+	Provider providers.Name
+	Op       string
+	OrderID  string
+	TicketNo string // ECTicket: the ticket a call names
+	N        int    // counts the calls of this operation about this order and ticket, from 1
+}
+
+// Changes reports whether the call may change something at the provider.
+func (c Call) Changes() bool { return c.Issues() || c.Refunds() }
+
+// Issues reports whether the call issues.
+func (c Call) Issues() bool {
+	return c.Op == ecticketsim.OpIssue || c.Op == string(pass2usim.Generate)
+}
+
+// Refunds reports whether the call refunds.
+func (c Call) Refunds() bool {
+	return c.Op == ecticketsim.OpRefund || c.Op == string(pass2usim.Refund)
+}
+
+// Weather decides how each call is misbehaved at. The decision depends on the seed, the operation,
+// the order and how often that was called before, not on the moment. Safe for concurrent use.
+type Weather struct {
+	seed uint64
+	odds Odds
+	// script, when set, decides first; ok false leaves the call to the odds.
+	script func(Call) (f Fault, ok bool)
+	// witness, when set, is shown every call that may change something, before it does.
+	witness func(Call)
+	slow    time.Duration // longer than the callers wait
+	calm    atomic.Bool   // no faults any more
+
+	mu     sync.Mutex
+	seen   map[Call]int
+	tally  map[string]map[Fault]int // "provider operation" → fault → calls
+	banned map[providers.Name]int   // calls to answer 403
+}
+
+func newWeather(seed uint64, odds Odds, slow time.Duration) *Weather {
+	return &Weather{seed: seed, odds: odds, slow: slow, seen: map[Call]int{}, tally: map[string]map[Fault]int{}, banned: map[providers.Name]int{}}
+}
+
+// Ban has the next call of the provider answered 403.
+func (w *Weather) Ban(p providers.Name) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.banned[p]++
+}
+
+// Clear ends all misbehaviour.
+func (w *Weather) Clear() { w.calm.Store(true) }
+
+func (w *Weather) decide(c Call) Fault {
+	w.mu.Lock()
+	w.seen[c]++
+	c.N = w.seen[c]
+	w.mu.Unlock()
+	if w.witness != nil && c.Changes() {
+		w.witness(c)
+	}
+	f := w.judge(c)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	row := string(c.Provider) + " " + c.Op
+	if w.tally[row] == nil {
+		w.tally[row] = map[Fault]int{}
+	}
+	w.tally[row][f]++
+	return f
+}
+
+func (w *Weather) judge(c Call) Fault {
+	if w.calm.Load() {
+		return NoFault
+	}
+	w.mu.Lock()
+	if w.banned[c.Provider] > 0 {
+		w.banned[c.Provider]--
+		w.mu.Unlock()
+		return Banned
+	}
+	w.mu.Unlock()
+	if w.script != nil {
+		if f, ok := w.script(c); ok {
+			return f
+		}
+	}
+	f := w.odds.draw(dice(w.seed, "weather", string(c.Provider), c.Op, c.OrderID, c.TicketNo, fmt.Sprint(c.N)))
+	if f == OopsBefore && c.Provider == providers.ECTicket {
+		return WrongChecksum
+	}
+	return f
+}
+
+// ecticket is the hook of ECTicket's simulator.
+func (w *Weather) ecticket(c ecticketsim.Call) ecticketsim.Fault {
+	switch w.decide(Call{Provider: providers.ECTicket, Op: c.Op, OrderID: c.OrderID, TicketNo: c.TicketNo}) {
+	case CutBefore:
+		return ecticketsim.Fault{Kind: ecticketsim.CutBefore}
+	case Before5xx, OopsBefore:
+		return ecticketsim.Fault{Kind: ecticketsim.Error5xxBefore}
+	case SlowBefore:
+		return ecticketsim.SlowBefore(w.slow)
+	case Lost:
+		return ecticketsim.Fault{Kind: ecticketsim.LoseAnswer}
+	case After5xx:
+		return ecticketsim.Fault{Kind: ecticketsim.Error5xxAfter}
+	case SlowAfter:
+		return ecticketsim.SlowAfter(w.slow)
+	case Garbage:
+		return ecticketsim.Fault{Kind: ecticketsim.Garbage}
+	case WrongChecksum:
+		return ecticketsim.Fault{Kind: ecticketsim.WrongChecksum}
+	case Banned:
+		return ecticketsim.Fault{Kind: ecticketsim.Ban403}
+	}
+	return ecticketsim.Fault{}
+}
+
+// pass2u is the hook of Pass2U's simulator.
+func (w *Weather) pass2u(c pass2usim.Call) pass2usim.Fault {
+	switch w.decide(Call{Provider: providers.Pass2U, Op: string(c.Op), OrderID: c.OrderID}) {
+	case CutBefore:
+		panic(http.ErrAbortHandler) // net/http's way to cut a connection without an answer
+	case Before5xx:
+		return pass2usim.Error5xxBefore
+	case SlowBefore:
+		return pass2usim.SlowBefore(w.slow)
+	case Lost:
+		return pass2usim.LoseAnswer
+	case After5xx:
+		return pass2usim.Error5xxAfter
+	case SlowAfter:
+		return pass2usim.SlowAfter(w.slow)
+	case Garbage:
+		return pass2usim.Garbage
+	case WrongChecksum:
+		return pass2usim.OopsAfter
+	case OopsBefore:
+		return pass2usim.OopsBefore
+	case Banned:
+		return pass2usim.Ban403
+	}
+	return pass2usim.None
+}

@@ -1,0 +1,195 @@
+package chaos
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// buildWorker builds the worker's program into dir. overlay, when not empty, names a file for
+// `go build -overlay` (see Mutation).
+func buildWorker(t testing.TB, dir, overlay string) string {
+	t.Helper()
+	bin := filepath.Join(dir, "worker")
+	args := []string{"build", "-o", bin}
+	if overlay != "" {
+		args = append(args, "-overlay", overlay)
+	}
+	cmd := exec.CommandContext(t.Context(), "go", append(args, "issuance/cmd/worker")...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("chaos: build the worker: %v\n%s", err, out)
+	}
+	return bin
+}
+
+// Worker is one place for a worker: a process that can be killed and started again.
+type Worker struct {
+	Name string // worker1, worker2, …
+	bin  string
+	env  []string
+	log  string // file that takes the output of every process started here
+
+	mu   sync.Mutex
+	proc *process
+}
+
+// process is one life of a worker.
+type process struct {
+	cmd  *exec.Cmd
+	from int64         // where its log begins
+	done chan struct{} // closed when it has ended
+	err  error         // of Wait; read after done
+}
+
+// start begins a new life. It does not wait until the worker serves.
+func (w *Worker) start() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.proc != nil && !w.proc.ended() {
+		return fmt.Errorf("%s runs already", w.Name)
+	}
+	f, err := os.OpenFile(w.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close() // the child has its own
+	at, err := f.Seek(0, 2)
+	if err != nil {
+		return err
+	}
+	p := &process{cmd: exec.Command(w.bin, "--verbose"), from: at, done: make(chan struct{})}
+	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = w.env, f, f
+	dieWithParent(p.cmd)
+	started := make(chan error, 1)
+	go func() {
+		// The kernel ties "die with the parent" to the thread that forked, so that thread has to
+		// live as long as the child.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := p.cmd.Start()
+		started <- err
+		if err == nil {
+			p.err = p.cmd.Wait()
+		}
+		close(p.done)
+	}()
+	if err := <-started; err != nil {
+		return fmt.Errorf("%s: %w", w.Name, err)
+	}
+	w.proc = p
+	return nil
+}
+
+func (p *process) ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (w *Worker) current() *process {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.proc
+}
+
+// running reports whether the process lives, and its id.
+func (w *Worker) running() (pid int, ok bool) {
+	p := w.current()
+	if p == nil || p.ended() {
+		return 0, false
+	}
+	return p.cmd.Process.Pid, true
+}
+
+// kill ends the process at once (SIGKILL) and returns its id, 0 when none ran.
+func (w *Worker) kill() int {
+	p := w.current()
+	if p == nil || p.ended() {
+		return 0
+	}
+	_ = p.cmd.Process.Kill() // it may have ended by itself
+	<-p.done
+	return p.cmd.Process.Pid
+}
+
+// stop asks the process to end (SIGTERM) and tells how it did.
+func (w *Worker) stop(ctx context.Context) error {
+	p := w.current()
+	if p == nil || p.ended() {
+		return nil
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	select {
+	case <-p.done:
+		return p.err
+	case <-ctx.Done():
+		return fmt.Errorf("%s does not end: %w", w.Name, ctx.Err())
+	}
+}
+
+// ready waits until the process serves its queues and returns the address of its admin pages.
+func (w *Worker) ready(ctx context.Context) (admin string, err error) {
+	p := w.current()
+	if p == nil {
+		return "", errors.New("it was never started")
+	}
+	for {
+		if admin, err = servingAt(w.log, p.from); err != nil || admin != "" {
+			return admin, err
+		}
+		select {
+		case <-p.done:
+			return "", fmt.Errorf("%s ended while starting: %v\n%s", w.Name, p.err, tail(w.log, 2000))
+		default:
+		}
+		if !pause(ctx, 20*time.Millisecond) {
+			return "", fmt.Errorf("%s does not serve: %w\n%s", w.Name, ctx.Err(), tail(w.log, 2000))
+		}
+	}
+}
+
+// servingAt finds the log line in which a process says that it serves.
+func servingAt(path string, from int64) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	if _, err := f.Seek(from, 0); err != nil {
+		return "", err
+	}
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var line struct{ Msg, Admin string }
+		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "serving" {
+			return line.Admin, nil
+		}
+	}
+	return "", lines.Err()
+}
+
+// tail is the end of a file, for error messages.
+func tail(path string, n int) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	return strings.ToValidUTF8(string(b[max(0, len(b)-n):]), "")
+}

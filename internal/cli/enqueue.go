@@ -1,0 +1,263 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"issuance/internal/cli/table"
+	"issuance/internal/ledger"
+	"issuance/providers"
+	"issuance/tasks"
+)
+
+// enqueueFlags are the flags of issue and refund.
+type enqueueFlags struct {
+	provider, refundID, lane string
+	wait                     bool
+	timeout                  time.Duration
+}
+
+const inputHelp = `FILE (- for standard input) holds one JSON document, an array of documents, or one document a line
+(NDJSON). All of them are checked before the first is enqueued: when anything is wrong, everything
+that is wrong is listed and nothing is enqueued (exit code 2).
+
+Enqueueing the same document again changes nothing and tells where the first one stands. Another
+document under the same id is refused (exit code 1).`
+
+func (a *app) issueCommand() *cobra.Command {
+	var f enqueueFlags
+	cmd := &cobra.Command{
+		Use:   "issue FILE|-",
+		Short: "Enqueue orders to be issued",
+		Long: `Enqueue orders to be issued.
+
+An order document is the provider's own request body, and the provider:
+  {"provider":"ecticket","request":{"MerchantTradeNo":"…","IssueType":"1",…}}
+  {"provider":"pass2u","request":{"channelOrderId":"…",…}}
+With --provider, the bare request body is taken as it is printed in the provider's documents.
+
+` + inputHelp,
+		Example: `  enqueue issue order.json
+  enqueue issue --provider ecticket example.json     # a bare request, as printed by ECPay
+  enqueue issue --lane bulk orders.ndjson
+  enqueue issue --wait --timeout 10m order.json      # until it is issued, or never will be`,
+		Args:              takes(1, 1, "FILE, or - for standard input"),
+		ValidArgsFunction: completeDocument,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.enqueue(cmd.Context(), f, false, args[0]) },
+	}
+	a.addEnqueueFlags(cmd, &f)
+	return cmd
+}
+
+func (a *app) refundCommand() *cobra.Command {
+	var f enqueueFlags
+	cmd := &cobra.Command{
+		Use:   "refund FILE|-",
+		Short: "Enqueue refunds",
+		Long: `Enqueue refunds.
+
+A refund document names the order, how much of it to refund, and an id of your own for this
+refund; repeating it with the same id refunds once:
+  {"provider":"ecticket","refund_id":"R1","request":{"MerchantTradeNo":"…","TicketNo":["…"]}}
+  {"provider":"ecticket","refund_id":"R1","request":{"MerchantTradeNo":"…","quantity":2}}
+  {"provider":"pass2u","refund_id":"R1","request":{"channelOrderId":"…","all":true}}
+With --provider and --refund-id, the bare request is taken.
+
+` + inputHelp,
+		Example: `  enqueue refund refund.json
+  echo '{"MerchantTradeNo":"CBX20220302153064851","all":true}' | enqueue refund --provider ecticket --refund-id R1 -
+  enqueue refund --wait refunds.ndjson`,
+		Args:              takes(1, 1, "FILE, or - for standard input"),
+		ValidArgsFunction: completeDocument,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.enqueue(cmd.Context(), f, true, args[0]) },
+	}
+	a.addEnqueueFlags(cmd, &f)
+	cmd.Flags().StringVar(&f.refundID, "refund-id", "", "your own id of a bare refund request (with --provider)")
+	completeFlag(cmd, "refund-id")
+	return cmd
+}
+
+func (a *app) addEnqueueFlags(cmd *cobra.Command, f *enqueueFlags) {
+	cmd.Flags().StringVar(&f.provider, "provider", "", "the documents are bare requests to this provider: ecticket or pass2u")
+	cmd.Flags().StringVar(&f.lane, "lane", string(tasks.Checkout), "checkout (somebody is waiting) or bulk (nobody is)")
+	cmd.Flags().BoolVar(&f.wait, "wait", false, "wait until everything is final; exit code 1 unless all of it is issued or refunded")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, "longest wait, such as 30s or 10m (with --wait; default: no limit)")
+	completeFlag(cmd, "provider", providerNames()...)
+	completeFlag(cmd, "lane", laneNames()...)
+}
+
+// reading checks the flags.
+func (f enqueueFlags) reading(refunds bool) (reading, tasks.Lane, error) {
+	r := reading{refunds: refunds, refundID: f.refundID}
+	lane, err := tasks.ParseLane(f.lane)
+	if err != nil {
+		return r, "", usagef("--lane: %w", err)
+	}
+	if f.provider != "" {
+		if r.provider, err = parseProvider(f.provider); err != nil {
+			return r, "", usagef("--provider: %w", errors.Unwrap(err))
+		}
+	}
+	switch {
+	case f.refundID != "" && f.provider == "":
+		return r, "", usagef("--refund-id is for bare requests and needs --provider; otherwise write refund_id into the document")
+	case refunds && f.provider != "" && f.refundID == "":
+		return r, "", usagef("--provider needs --refund-id: your own id of this refund, under which repeating it refunds once")
+	case f.timeout < 0:
+		return r, "", usagef("--timeout must not be negative")
+	case f.timeout > 0 && !f.wait:
+		return r, "", usagef("--timeout needs --wait")
+	}
+	return r, lane, nil
+}
+
+// enqueue checks all documents, then enqueues them. The rules depend on where they go (a sandbox
+// has a merchant of its own), so it connects first; but a wrong document is told even when Redis
+// is away.
+func (a *app) enqueue(ctx context.Context, f enqueueFlags, refunds bool, file string) error {
+	r, lane, err := f.reading(refunds)
+	if err != nil {
+		return err
+	}
+	docs, wrong, err := a.read(file)
+	if err != nil {
+		return err
+	}
+	env := a.env
+	s, connectErr := a.connect(ctx)
+	if connectErr == nil {
+		defer s.close()
+		env = s.env
+	}
+	moment := a.now() // one for all documents
+	checked := rules(env, func() time.Time { return moment })
+	jobs, invalid := r.check(docs, checked)
+	if wrong = append(wrong, invalid...); len(wrong) > 0 {
+		return a.refuse(wrong)
+	}
+	if connectErr != nil {
+		return connectErr
+	}
+	client, err := s.tasks(checked)
+	if err != nil {
+		return err
+	}
+	receipts, failed := a.enqueueAll(ctx, client, lane, jobs, !f.wait || !a.json)
+	if f.wait && len(receipts) > 0 && ctx.Err() == nil {
+		if err := a.wait(ctx, s, receipts, f.timeout); err != nil {
+			return err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if failed {
+		return errTold
+	}
+	return nil
+}
+
+// How many documents are enqueued side by side, and how many before results are printed: with a
+// distant Redis, one after the other would take long.
+const (
+	sideBySide = 16
+	chunk      = 64
+)
+
+// enqueueAll enqueues jobs and prints each receipt in the order of the input. A document that is
+// refused does not keep the others from being enqueued; a Redis that is away does.
+func (a *app) enqueueAll(ctx context.Context, client *tasks.Client, lane tasks.Lane, jobs []job, show bool) (receipts []tasks.Receipt, failed bool) {
+	results := make([]result, len(jobs))
+	width := a.receiptWidths(jobs)
+	for from := 0; from < len(jobs); from += chunk {
+		to := min(from+chunk, len(jobs))
+		var g errgroup.Group
+		g.SetLimit(sideBySide)
+		for i := from; i < to; i++ {
+			if jobs[i].first == i {
+				g.Go(func() error {
+					results[i].receipt, results[i].err = jobs[i].enqueue(ctx, client, lane)
+					return nil
+				})
+			}
+		}
+		_ = g.Wait()
+		stop := false
+		for i := from; i < to; i++ {
+			r := results[jobs[i].first]
+			r.receipt.Duplicate = r.receipt.Duplicate || jobs[i].first != i
+			var conflict *tasks.ConflictError
+			switch {
+			case r.err == nil:
+				receipts = append(receipts, r.receipt)
+				if !show {
+					continue
+				}
+				if err := a.printReceipt(r.receipt, width); err != nil {
+					a.tell("%s; what was enqueued stays enqueued", err)
+					return receipts, true
+				}
+				continue
+			case !errors.As(r.err, &conflict):
+				stop = true
+			}
+			failed = true
+			a.tell("%s", placed(jobs[i].at, r.err))
+		}
+		if stop && to < len(jobs) || ctx.Err() != nil {
+			a.tell("stopped; %s of %d were not tried. Run the same command again when the cause is gone: what is enqueued already stays one order",
+				count(len(jobs)-to, "document"), len(jobs))
+			return receipts, true
+		}
+	}
+	return receipts, failed
+}
+
+type result struct {
+	receipt tasks.Receipt
+	err     error
+}
+
+// placed says which document of the input an error is about.
+func placed(at string, err error) string {
+	if at == "" {
+		return err.Error()
+	}
+	return at + ": " + err.Error()
+}
+
+// widths are the widths of a receipt's columns, known before the first line is printed.
+type widths struct{ provider, order, refund int }
+
+func (a *app) receiptWidths(jobs []job) (w widths) {
+	for _, j := range jobs {
+		w.provider = max(w.provider, len(j.ref.Provider))
+		w.order = max(w.order, len(j.ref.OrderID))
+		w.refund = max(w.refund, len(j.ref.RefundID))
+	}
+	return w
+}
+
+func (a *app) printReceipt(r tasks.Receipt, w widths) error {
+	if a.json {
+		return a.printJSON(r)
+	}
+	line := fmt.Sprintf("%-*s  %-*s", w.provider, r.Provider, w.order, r.OrderID)
+	if w.refund > 0 {
+		line += fmt.Sprintf("  %-*s", w.refund, r.RefundID)
+	}
+	line += "  " + string(r.State)
+	if r.Duplicate {
+		line += "  (was there already)"
+	}
+	return a.print("%s\n", table.Clean(line))
+}
+
+func refOf(r tasks.Receipt) ledger.Ref {
+	return ledger.Ref{Key: ledger.Key{Provider: providers.Name(r.Provider), OrderID: r.OrderID}, RefundID: r.RefundID}
+}

@@ -1,0 +1,92 @@
+// Package table prints text in columns that line up on a terminal, where a Chinese character is
+// two cells wide. It imports nothing of ours.
+package table
+
+import (
+	"io"
+	"strings"
+	"unicode"
+
+	"github.com/mattn/go-runewidth"
+)
+
+// gap stands between two columns.
+const gap = "  "
+
+// cells measures text. Characters of ambiguous width count as one cell whatever the locale, so
+// that output is the same everywhere.
+var cells = func() *runewidth.Condition {
+	c := runewidth.NewCondition()
+	c.EastAsianWidth = false
+	return c
+}()
+
+// Table gathers rows. The zero value is ready.
+type Table struct {
+	// Indent stands before every row.
+	Indent string
+	// Right lists the columns (from 0) that are aligned to the right.
+	Right []int
+	rows  [][]string
+}
+
+// Row adds a row. Control characters, which could play tricks on a terminal, are left out.
+func (t *Table) Row(cell ...string) {
+	row := make([]string, len(cell))
+	for i, c := range cell {
+		row[i] = Clean(c)
+	}
+	t.rows = append(t.rows, row)
+}
+
+// Clean leaves out of a text what is not printed in one line.
+func Clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r):
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// Len is the number of rows.
+func (t *Table) Len() int { return len(t.rows) }
+
+// WriteTo writes the rows, every column as wide as its widest cell. Lines end without spaces.
+func (t *Table) WriteTo(w io.Writer) (int64, error) {
+	var width []int
+	for _, row := range t.rows {
+		for i, c := range row {
+			if i == len(width) {
+				width = append(width, 0)
+			}
+			width[i] = max(width[i], cells.StringWidth(c))
+		}
+	}
+	right := map[int]bool{}
+	for _, i := range t.Right {
+		right[i] = true
+	}
+	var out strings.Builder
+	for _, row := range t.rows {
+		var line strings.Builder
+		line.WriteString(t.Indent)
+		for i, c := range row {
+			pad := strings.Repeat(" ", width[i]-cells.StringWidth(c))
+			if i > 0 {
+				line.WriteString(gap)
+			}
+			if right[i] {
+				line.WriteString(pad + c)
+			} else {
+				line.WriteString(c + pad)
+			}
+		}
+		out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+	n, err := io.WriteString(w, out.String())
+	return int64(n), err
+}

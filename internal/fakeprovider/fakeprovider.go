@@ -1,0 +1,240 @@
+// Package fakeprovider is a scripted provider for tests: every answer is queued beforehand, every
+// call is logged, and a function can run in the middle of a call, where a test moves the clock,
+// lets a claim run out or starts a second runner. A call that nobody scripted fails the test, and
+// so does a scripted one that is never made, so that a script is a promise of an exact sequence of
+// calls.
+//
+// It is imported by tests only and imports package providers.
+package fakeprovider
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"issuance/providers"
+)
+
+// Op is a kind of call.
+type Op string
+
+// The calls a provider offers.
+const (
+	Issue        Op = "issue"
+	LookUp       Op = "look_up"
+	Tickets      Op = "tickets"
+	TicketStatus Op = "ticket_status"
+	RefundTicket Op = "refund_ticket"
+	Baseline     Op = "baseline"
+	RefundCount  Op = "refund_count"
+)
+
+// Call is one call that was made.
+type Call struct {
+	Op     Op
+	Order  providers.Order        // what was asked about; zero for calls about one ticket
+	Ticket providers.TicketRefund // RefundTicket; of TicketStatus, only TicketNo
+	Count  int                    // RefundCount
+}
+
+// String tells the call in short: "issue", "refund_ticket T1", "refund_count 2".
+func (c Call) String() string {
+	switch c.Op {
+	case RefundTicket, TicketStatus:
+		return string(c.Op) + " " + c.Ticket.TicketNo
+	case RefundCount:
+		return fmt.Sprintf("%s %d", c.Op, c.Count)
+	}
+	return string(c.Op)
+}
+
+// During runs inside a call, before it is answered. It may panic, as a worker that dies.
+type During func(ctx context.Context)
+
+type reply struct {
+	outcome  providers.Outcome
+	finding  providers.Finding
+	tickets  []providers.Ticket
+	status   providers.TicketStatus
+	baseline providers.Baseline
+	during   []During
+}
+
+// Provider implements providers.Provider, TicketRefunder and CountRefunder. Safe for concurrent
+// use.
+type Provider struct {
+	t    testing.TB
+	name providers.Name
+
+	mu     sync.Mutex
+	script map[Op][]reply
+	calls  []Call
+	traits providers.Traits
+	need   int  // tickets without which an order is not complete
+	atOnce bool // orders are issued at once
+}
+
+// New makes a provider whose script is empty. The test fails at its end when answers are left over.
+func New(t testing.TB, name providers.Name) *Provider {
+	p := &Provider{t: t, name: name, script: map[Op][]reply{}}
+	t.Cleanup(func() {
+		for op, left := range p.script {
+			if len(left) > 0 {
+				t.Errorf("fakeprovider: %d answers to %s were never asked for; the calls were %s", len(left), op, p.Sequence())
+			}
+		}
+	})
+	return p
+}
+
+// SetTraits sets what Traits answers. Default: the zero value.
+func (p *Provider) SetTraits(tr providers.Traits) { p.traits = tr }
+
+// NeedTickets makes NeedsTickets ask for n tickets.
+func (p *Provider) NeedTickets(n int) { p.need = n }
+
+// SetIssuesAtOnce sets what IssuesAtOnce answers.
+func (p *Provider) SetIssuesAtOnce(yes bool) { p.atOnce = yes }
+
+func (p *Provider) push(op Op, r reply) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.script[op] = append(p.script[op], r)
+}
+
+// AnswerIssue scripts the answer to the next Issue that has none yet. The other Answer methods do
+// the same for their calls.
+func (p *Provider) AnswerIssue(out providers.Outcome, during ...During) {
+	p.push(Issue, reply{outcome: out, during: during})
+}
+
+// AnswerLookUp scripts a LookUp.
+func (p *Provider) AnswerLookUp(f providers.Finding, during ...During) {
+	p.push(LookUp, reply{finding: f, during: during})
+}
+
+// AnswerTickets scripts a Tickets.
+func (p *Provider) AnswerTickets(list []providers.Ticket, out providers.Outcome, during ...During) {
+	p.push(Tickets, reply{tickets: list, outcome: out, during: during})
+}
+
+// AnswerStatus scripts a TicketStatus.
+func (p *Provider) AnswerStatus(s providers.TicketStatus, out providers.Outcome, during ...During) {
+	p.push(TicketStatus, reply{status: s, outcome: out, during: during})
+}
+
+// AnswerRefundTicket scripts a RefundTicket.
+func (p *Provider) AnswerRefundTicket(out providers.Outcome, during ...During) {
+	p.push(RefundTicket, reply{outcome: out, during: during})
+}
+
+// AnswerBaseline scripts a RefundBaseline.
+func (p *Provider) AnswerBaseline(b providers.Baseline, out providers.Outcome, during ...During) {
+	p.push(Baseline, reply{baseline: b, outcome: out, during: during})
+}
+
+// AnswerRefundCount scripts a RefundCount.
+func (p *Provider) AnswerRefundCount(out providers.Outcome, during ...During) {
+	p.push(RefundCount, reply{outcome: out, during: during})
+}
+
+// Calls lists every call so far, in order.
+func (p *Provider) Calls() []Call {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.calls)
+}
+
+// Sequence is the calls so far, such as "issue, look_up".
+func (p *Provider) Sequence() string {
+	var names []string
+	for _, c := range p.Calls() {
+		names = append(names, c.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+// Forget empties the log of calls, so that a test can speak of the calls from here on.
+func (p *Provider) Forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.calls = nil
+}
+
+// call logs a call, takes its answer from the script, and runs what is to happen meanwhile.
+func (p *Provider) call(ctx context.Context, c Call) reply {
+	p.mu.Lock()
+	p.calls = append(p.calls, c)
+	script := p.script[c.Op]
+	if len(script) == 0 {
+		p.mu.Unlock()
+		p.t.Errorf("fakeprovider: nobody expected the call %q", c)
+		out := providers.Outcome{Kind: providers.Unknown, Code: "unscripted"}
+		return reply{outcome: out, finding: providers.Finding{State: providers.Unclear, Outcome: out}}
+	}
+	p.script[c.Op] = script[1:]
+	p.mu.Unlock()
+	for _, f := range script[0].during {
+		f(ctx)
+	}
+	return script[0]
+}
+
+// Name implements providers.Provider.
+func (p *Provider) Name() providers.Name { return p.name }
+
+// Traits implements providers.Provider.
+func (p *Provider) Traits() providers.Traits { return p.traits }
+
+// NeedsTickets implements providers.Provider.
+func (p *Provider) NeedsTickets(providers.Order) (bool, int) { return p.need > 0, p.need }
+
+// IssuesAtOnce is what tasks/issue asks of providers that offer it.
+func (p *Provider) IssuesAtOnce(providers.Order) bool { return p.atOnce }
+
+// Issue implements providers.Provider.
+func (p *Provider) Issue(ctx context.Context, o providers.Order) providers.Outcome {
+	return p.call(ctx, Call{Op: Issue, Order: o}).outcome
+}
+
+// LookUp implements providers.Provider.
+func (p *Provider) LookUp(ctx context.Context, o providers.Order) providers.Finding {
+	return p.call(ctx, Call{Op: LookUp, Order: o}).finding
+}
+
+// Tickets implements providers.Provider and providers.TicketRefunder.
+func (p *Provider) Tickets(ctx context.Context, o providers.Order) ([]providers.Ticket, providers.Outcome) {
+	r := p.call(ctx, Call{Op: Tickets, Order: o})
+	return r.tickets, r.outcome
+}
+
+// TicketStatus implements providers.TicketRefunder.
+func (p *Provider) TicketStatus(ctx context.Context, no string) (providers.TicketStatus, providers.Outcome) {
+	r := p.call(ctx, Call{Op: TicketStatus, Ticket: providers.TicketRefund{TicketNo: no}})
+	return r.status, r.outcome
+}
+
+// RefundTicket implements providers.TicketRefunder.
+func (p *Provider) RefundTicket(ctx context.Context, t providers.TicketRefund) providers.Outcome {
+	return p.call(ctx, Call{Op: RefundTicket, Ticket: t}).outcome
+}
+
+// RefundBaseline implements providers.CountRefunder.
+func (p *Provider) RefundBaseline(ctx context.Context, o providers.Order) (providers.Baseline, providers.Outcome) {
+	r := p.call(ctx, Call{Op: Baseline, Order: o})
+	return r.baseline, r.outcome
+}
+
+// RefundCount implements providers.CountRefunder.
+func (p *Provider) RefundCount(ctx context.Context, o providers.Order, n int) providers.Outcome {
+	return p.call(ctx, Call{Op: RefundCount, Order: o, Count: n}).outcome
+}
+
+var (
+	_ providers.Provider       = (*Provider)(nil)
+	_ providers.TicketRefunder = (*Provider)(nil)
+	_ providers.CountRefunder  = (*Provider)(nil)
+)

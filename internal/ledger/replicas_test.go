@@ -1,0 +1,124 @@
+package ledger
+
+import (
+	"context"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"issuance/internal/testredis"
+)
+
+// With WaitReplicas an intent that no replica has is refused in about a second, and the error says
+// that nothing was sent; the order is not lost, it is looked up or sent later.
+func TestAnIntentThatNoReplicaHasIsAnError(t *testing.T) {
+	s := testredis.Start(t)
+	if s.Kind != testredis.Real {
+		t.Log("replicas need redis-server")
+		return
+	}
+	b := newBench(s, newClock())
+	l := New(b.rdb, Options{Now: b.clock.Now, WaitReplicas: 1})
+	k, rk := b.order(), b.refund()
+	f, rf := b.claim(t, k).Fence, b.claimRefund(t, rk).Fence
+	for what, try := range map[string]func() error{
+		"submit": func() error { _, _, err := l.Submit(b.ctx, k, f, lease); return err },
+		"plan":   func() error { _, err := l.WritePlan(b.ctx, rk, rf, twoTickets); return err },
+	} {
+		began := time.Now()
+		err := try()
+		took := time.Since(began)
+		if err == nil || !strings.Contains(err.Error(), "nothing was sent") || !strings.Contains(err.Error(), "0 of 1 replicas") {
+			t.Errorf("%s: %v", what, err)
+		}
+		if took < 900*time.Millisecond || took > 2500*time.Millisecond {
+			t.Errorf("%s took %s", what, took)
+		}
+	}
+	// The intent stands on the master all the same: the next runner looks first.
+	b.clock.pass(2 * lease)
+	if c := b.claim(t, k); c.Verdict != MustLookUp {
+		t.Errorf("%+v", c)
+	}
+}
+
+// With a replica that follows, intents are written as without.
+func TestAnIntentThatAReplicaHasIsWritten(t *testing.T) {
+	s := testredis.Start(t)
+	if s.Kind != testredis.Real {
+		t.Log("replicas need redis-server")
+		return
+	}
+	replica := testredis.Start(t)
+	b := newBench(s, newClock())
+	must(t, b.rdb.ConfigSet(b.ctx, "repl-diskless-sync-delay", "0").Err()) // else five seconds
+	follow(t, replica.Client(), s.Addr)
+	for name, rdb := range map[string]redis.UniversalClient{
+		"one server": b.rdb,
+		// As sentinel and cluster clients do: the ledger finds the node by itself.
+		"failover": redis.NewUniversalClient(&redis.UniversalOptions{Addrs: []string{s.Addr}}),
+	} {
+		t.Cleanup(func() { _ = rdb.Close() })
+		l := New(rdb, Options{Now: b.clock.Now, WaitReplicas: 1})
+		must(t, rdb.ScriptFlush(b.ctx).Err())
+		k, rk := b.order(), b.refund()
+		a, n, err := l.Submit(b.ctx, k, b.claim(t, k).Fence, lease)
+		applied(t, a, err)
+		if n != 1 {
+			t.Errorf("%s: attempt %d", name, n)
+		}
+		f := b.claimRefund(t, rk).Fence
+		a, err = l.WritePlan(b.ctx, rk, f, twoTickets)
+		applied(t, a, err)
+		a, err = l.SubmitTicket(b.ctx, rk, f, lease, 0)
+		applied(t, a, err)
+		state, err := replica.Client().HGet(b.ctx, k.order(), "state").Result()
+		if err != nil || State(state) != Submitting {
+			t.Errorf("%s: the replica has %q, %v", name, state, err)
+		}
+		// A refusal is an answer here, too.
+		if a, _, err := l.Submit(b.ctx, k, "99", lease); err != nil || a.Applied || a.State != Submitting {
+			t.Errorf("%s: %+v, %v", name, a, err)
+		}
+	}
+}
+
+// follow makes a server another one's replica and waits until it follows.
+func follow(t *testing.T, replica *redis.Client, master string) {
+	t.Helper()
+	host, port, err := net.SplitHostPort(master)
+	must(t, err)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	must(t, replica.Do(ctx, "REPLICAOF", host, port).Err())
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		info, err := replica.Info(ctx, "replication").Result()
+		must(t, err)
+		if strings.Contains(info, "master_link_status:up") {
+			return
+		}
+		<-tick.C
+	}
+}
+
+// A client the ledger cannot find nodes of is refused before anything is written.
+func TestReplicasNeedAKnownKindOfClient(t *testing.T) {
+	s := testredis.Mini(t)
+	b := newBench(s, newClock())
+	k := b.order()
+	f := b.claim(t, k).Fence
+	before := b.snapshot(t, Ref{Key: k})
+	ring := redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"one": s.Addr}})
+	t.Cleanup(func() { _ = ring.Close() })
+	if _, _, err := New(ring, Options{WaitReplicas: 1}).Submit(b.ctx, k, f, lease); err == nil || !strings.Contains(err.Error(), "REDIS_WAIT_REPLICAS") {
+		t.Errorf("%v", err)
+	}
+	if b.snapshot(t, Ref{Key: k}) != before {
+		t.Error("the record changed")
+	}
+}

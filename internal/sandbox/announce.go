@@ -1,0 +1,92 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"issuance/internal/ledger"
+	"issuance/providers"
+)
+
+// idField of ledger.SandboxKey holds Sandbox.ID; every other field is named like the environment
+// variable whose value it holds.
+const idField = "SANDBOX_ID"
+
+// told are the variables that the command line needs to talk to the sandbox.
+var told = []string{
+	"ECTICKET_BASE_URL", "ECTICKET_MERCHANT_ID", "ECTICKET_HASH_KEY", "ECTICKET_HASH_IV", "ECTICKET_CALLS_PER_SECOND",
+	"PASS2U_BASE_URL", "PASS2U_API_KEY", "ISSUANCE_SEAL_KEYS",
+}
+
+// Announce leaves what the command line needs in the sandbox's Redis. env is the sandbox's
+// environment with the addresses it really has. It refuses a Redis on which another sandbox runs:
+// its orders would be looked up at simulators that never heard of them.
+func (s *Sandbox) Announce(ctx context.Context, rdb redis.UniversalClient, env map[string]string) error {
+	before, err := rdb.HGetAll(ctx, ledger.SandboxKey).Result()
+	if err != nil {
+		return fmt.Errorf("read what an earlier sandbox left (key %s): %w", ledger.SandboxKey, err)
+	}
+	if other := before[idField]; other != "" && other != s.ID && answers(ctx, before["ECTICKET_BASE_URL"]) == other {
+		return errors.New("another sandbox is running on this Redis: stop that one, or give this one another Redis (leave REDIS_URL out, and it brings its own)")
+	}
+	fields := map[string]any{idField: s.ID}
+	for _, name := range told {
+		fields[name] = env[name]
+	}
+	pipe := rdb.TxPipeline()
+	pipe.Del(ctx, ledger.SandboxKey)
+	pipe.HSet(ctx, ledger.SandboxKey, fields)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return fmt.Errorf("leave what the command line needs (key %s): %w", ledger.SandboxKey, err)
+	}
+	return nil
+}
+
+// answers tells the id of the sandbox whose simulator answers at url, "" when none does.
+func answers(ctx context.Context, url string) string {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, url, nil)
+	if err != nil {
+		return ""
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return ""
+	}
+	_ = resp.Body.Close()
+	return resp.Header.Get(idHeader)
+}
+
+// Inherit hands orders that an earlier sandbox's simulators had accepted to a person: those
+// simulators forgot them when they ended, so nobody can tell any more what became of them. Orders
+// not sent yet, or in doubt, go on by themselves. It says in plain words what it did, "" for
+// nothing.
+func (s *Sandbox) Inherit(ctx context.Context, l *ledger.Ledger) (string, error) {
+	n := 0
+	for _, p := range providers.All() {
+		refs, err := l.InState(ctx, p, ledger.Accepted)
+		if err != nil {
+			return "", err
+		}
+		for _, r := range refs {
+			a, err := l.Finish(ctx, r.Key, "", ledger.Ending{State: ledger.Review, Reason: ledger.Reason{
+				Code: "sandbox_ended", Message: "the simulator that had accepted this order ended with its sandbox and took its memory along"}})
+			if err != nil {
+				return "", err
+			}
+			if a.Applied {
+				n++
+			}
+		}
+	}
+	if n == 0 {
+		return "", nil
+	}
+	return fmt.Sprintf("an earlier sandbox on this Redis ended before its simulator had issued %d of its orders: they are in review now", n), nil
+}

@@ -1,0 +1,190 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"issuance/internal/ledger"
+	"issuance/providers"
+	"issuance/tasks"
+)
+
+// Demo is a load of mixed orders that shows what the worker does.
+type Demo struct {
+	orders   []demoOrder
+	byKey    map[ledger.Key]demoOrder
+	sandbox  *Sandbox
+	ledger   *ledger.Ledger
+	client   *tasks.Client
+	finished map[ledger.Ref]bool
+}
+
+// NewDemo makes a demo of n orders for the lanes that the worker serves.
+func (s *Sandbox) NewDemo(n int, now time.Time, served func(providers.Name, tasks.Lane) bool, l *ledger.Ledger, c *tasks.Client) *Demo {
+	d := &Demo{orders: demoOrders(n, now, served), sandbox: s, ledger: l, client: c,
+		byKey: map[ledger.Key]demoOrder{}, finished: map[ledger.Ref]bool{}}
+	for _, o := range d.orders {
+		d.byKey[o.key] = o
+	}
+	return d
+}
+
+// Describe says what the demo consists of.
+func (d *Demo) Describe() string {
+	fail, refund := 0, 0
+	for _, o := range d.orders {
+		if o.want == ledger.Failed {
+			fail++
+		}
+		if o.refund != nil {
+			refund++
+		}
+	}
+	text := []string{count(len(d.orders), "order")}
+	if fail > 0 {
+		text = append(text, fmt.Sprintf("%d of them made to fail", fail))
+	}
+	if refund > 0 {
+		text = append(text, count(refund, "refund"))
+	}
+	return strings.Join(text, ", ")
+}
+
+// Empty reports whether there is nothing to do.
+func (d *Demo) Empty() bool { return len(d.orders) == 0 }
+
+// Patience is how long the demo may take before something must be wrong: two minutes, some runs of
+// the simulator's job, and the time the call budgets need.
+func (d *Demo) Patience() time.Duration {
+	return 2*time.Minute + 3*d.sandbox.jobEvery + time.Duration(len(d.orders))*2*time.Second
+}
+
+// Run enqueues the demo's orders, the refunds as soon as their orders are issued, and returns when
+// everything is final, or with the context's error.
+func (d *Demo) Run(ctx context.Context) error {
+	for _, o := range d.orders {
+		if o.remark != "" {
+			d.sandbox.ecticket.FailOrder(o.key.OrderID, o.remark)
+		}
+		if _, err := d.client.Enqueue(ctx, o.raw, tasks.InLane(o.lane)); err != nil {
+			return fmt.Errorf("demo: %w", err)
+		}
+	}
+	// Everything of this demo is young, so the whole stream is read only once.
+	after := "0"
+	looked := time.Now()
+	for {
+		events, err := d.ledger.Events(ctx, after, 500, 500*time.Millisecond)
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+		for _, e := range events {
+			after = e.StreamID
+			if err := d.ended(ctx, ledger.Ref{Key: ledger.Key{Provider: e.Provider, OrderID: e.OrderID}, RefundID: e.RefundID}, e.State); err != nil {
+				return err
+			}
+		}
+		if d.over() {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if time.Since(looked) > 5*time.Second { // an event may have been lost; the records are the truth
+			if err := d.look(ctx); err != nil {
+				return err
+			}
+			looked = time.Now()
+		}
+	}
+}
+
+// ended notes that something of the demo is final.
+func (d *Demo) ended(ctx context.Context, r ledger.Ref, s ledger.State) error {
+	o, ours := d.byKey[r.Key]
+	if !ours || d.finished[r] {
+		return nil
+	}
+	d.finished[r] = true
+	if r.RefundID == "" && o.refund != nil {
+		if s != ledger.Issued {
+			d.finished[ledger.Ref(o.refund.key)] = true // nothing to refund, and the verdict says so
+			return nil
+		}
+		if _, err := d.client.EnqueueRefund(ctx, o.refund.raw); err != nil {
+			return fmt.Errorf("demo: %w", err)
+		}
+	}
+	return nil
+}
+
+// look reads the records of all that is not known to be final.
+func (d *Demo) look(ctx context.Context) error {
+	for _, o := range d.orders {
+		for _, r := range o.refs() {
+			if d.finished[r] {
+				continue
+			}
+			b, err := load(ctx, d.ledger, r)
+			if errors.Is(err, ledger.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if b.State.Final() {
+				if err := d.ended(ctx, r, b.State); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// over reports whether all is final.
+func (d *Demo) over() bool {
+	for _, o := range d.orders {
+		for _, r := range o.refs() {
+			if !d.finished[r] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// refs are the order and, if it is to get one, its refund.
+func (o demoOrder) refs() []ledger.Ref {
+	refs := []ledger.Ref{{Key: o.key}}
+	if o.refund != nil {
+		refs = append(refs, ledger.Ref(o.refund.key))
+	}
+	return refs
+}
+
+// load reads what orders' and refunds' records have in common.
+func load(ctx context.Context, l *ledger.Ledger, r ledger.Ref) (ledger.Base, error) {
+	if r.RefundID != "" {
+		rec, err := l.LoadRefund(ctx, ledger.RefundKey(r))
+		if err != nil {
+			return ledger.Base{}, err
+		}
+		return rec.Base, nil
+	}
+	rec, err := l.Load(ctx, r.Key)
+	if err != nil {
+		return ledger.Base{}, err
+	}
+	return rec.Base, nil
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -1,0 +1,54 @@
+package testbench_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/hibiken/asynq"
+	"go.uber.org/goleak"
+
+	"issuance/internal/testbench"
+	"issuance/internal/testredis"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// spy keeps the bench's cleanup from failing a test that leaks on purpose.
+type spy struct {
+	testing.TB
+	errors int
+}
+
+func (s *spy) Errorf(string, ...any) { s.errors++ }
+
+func TestEveryCanaryIsSeenWhereverItIs(t *testing.T) {
+	for _, canary := range testbench.Canaries() {
+		for where, put := range map[string]func(b *testbench.Bench){
+			"a log":    func(b *testbench.Bench) { b.Log.Info("x", "field", "about "+canary) },
+			"an error": func(b *testbench.Bench) { _ = b.Run(failing("about "+canary), asynq.NewTask("t", nil)) },
+			"Redis":    func(b *testbench.Bench) { b.RDB.HSet(context.Background(), "h", "f", "about "+canary) },
+		} {
+			b := testbench.New(&spy{TB: t}, testredis.Mini(t))
+			if n := len(b.Leaks()); n != 0 {
+				t.Fatalf("%d leaks in an empty bench", n)
+			}
+			put(b)
+			if len(b.Leaks()) == 0 {
+				t.Errorf("a canary in %s is not seen", where)
+			}
+		}
+	}
+}
+
+func failing(text string) asynq.Handler {
+	return asynq.HandlerFunc(func(context.Context, *asynq.Task) error { return errors.New(text) })
+}
+
+func TestAWorkerCanDie(t *testing.T) {
+	b := testbench.Mini(t)
+	h := asynq.HandlerFunc(func(ctx context.Context, _ *asynq.Task) error { testbench.Dies(ctx); return nil })
+	if err := b.Run(h, asynq.NewTask("t", nil)); !errors.Is(err, testbench.ErrDied) {
+		t.Errorf("got %v", err)
+	}
+}

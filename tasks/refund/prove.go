@@ -1,0 +1,92 @@
+package refund
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"issuance/internal/ledger"
+	"issuance/internal/seal"
+	"issuance/providers"
+	"issuance/tasks"
+)
+
+// sealTotal is the plan of a refund by number: how many tickets the provider listed before.
+func (r *run) sealTotal(b providers.Baseline) (seal.Sealed, error) {
+	return tasks.SealPlan(r.Ring, r.key, []string{strconv.Itoa(b.Total)})
+}
+
+func (r *run) openTotal() (int, error) {
+	plan, err := tasks.OpenPlan(r.Ring, r.key, r.rec.Plan)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", errPlan, err)
+	}
+	if len(plan) != 1 {
+		return 0, errPlan
+	}
+	total, err := strconv.Atoi(plan[0])
+	if err != nil {
+		return 0, errPlan
+	}
+	return total, nil
+}
+
+// prove finds out whether a request in doubt took effect.
+func (r *run) prove(ctx context.Context) error {
+	now, err := r.Ledger.Time(ctx)
+	if err != nil {
+		return err
+	}
+	if r.rec.Baseline < 0 {
+		return r.proveWithoutBaseline(ctx)
+	}
+	total, err := r.openTotal()
+	if err != nil {
+		return r.unopened(err)
+	}
+	base, out := r.Count.RefundBaseline(ctx, r.order)
+	r.log.Info("compared with the baseline", "outcome", string(out.Kind), "code", out.Code,
+		"refunded_before", r.rec.Baseline, "refunded_now", base.Refunded, "quantity", r.rec.Count)
+	if out.Kind != providers.Done || !base.Provable {
+		if r.tooLong(now, r.claim.DoubtAt) {
+			return r.review("in_doubt", fmt.Sprintf("whether the refund took effect could not be found out in %s; ask the provider", r.GiveUp))
+		}
+		return r.idle(r.wait(out), ledger.Reason{Code: out.Code, Message: out.Message}, "in doubt, and the look-up learned nothing: "+out.Code)
+	}
+	// A list that left refunded tickets out would make a refund look as if it had not happened.
+	sameTickets := base.Total == total
+	settled := r.claim.DoubtAt.Add(r.Provider.Traits().SettleAfter)
+	switch delta := base.Refunded - r.rec.Baseline; {
+	case sameTickets && delta == r.rec.Count:
+		return r.finish(ledger.Refunded, "", "", r.rec.Count)
+	case now.Before(settled):
+		return r.idle(min(settled.Sub(now), time.Minute), ledger.Reason{Code: "in_doubt",
+			Message: "the request may still arrive at the provider"}, "in doubt, waiting until the request cannot arrive any more")
+	case !sameTickets:
+		return r.review("other_tickets", fmt.Sprintf(
+			"the provider listed %d tickets before the refund and lists %d now, so what it refunded cannot be proven; ask the provider", total, base.Total))
+	case delta == 0 && r.claim.RejectedCode != "":
+		return r.finish(ledger.Failed, r.claim.RejectedCode, r.claim.RejectedMessage, 0)
+	case delta == 0:
+		return r.sendCount(ctx)
+	default:
+		return r.review("unexplained_refunds", fmt.Sprintf(
+			"%d tickets were to be refunded, and %d more are refunded than before; somebody else may have refunded too", r.rec.Count, delta))
+	}
+}
+
+// proveWithoutBaseline handles orders whose refunds the provider does not show. If everything that
+// was left was asked for, asking again cannot refund too much, and the answer is the proof;
+// anything else needs a person.
+func (r *run) proveWithoutBaseline(ctx context.Context) error {
+	others, err := r.others(ctx)
+	if err != nil {
+		return err
+	}
+	if q := r.quantity(); q > 0 && !others.open && r.rec.Count == q-others.refunded {
+		return r.sendCount(ctx)
+	}
+	return r.review("unprovable", fmt.Sprintf(
+		"a request to refund %d tickets got no clear answer, and the provider does not show which tickets of this order are refunded; ask the provider", r.rec.Count))
+}
