@@ -11,17 +11,24 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"issuance/internal/budget"
 	"issuance/internal/ledger"
 	"issuance/internal/redisconn"
 	"issuance/internal/sandboxfile"
 	"issuance/internal/seal"
 	"issuance/internal/testredis"
+	"issuance/providers"
+	"issuance/providers/ecticket"
+	"issuance/providers/ecticket/ecticketdoc"
 	"issuance/providers/ecticket/ecticketsim"
+	"issuance/providers/ecticket/wire"
 )
 
 func TestMain(m *testing.M) {
@@ -43,10 +50,10 @@ func TestScripts(t *testing.T) {
 				Files: []string{file},
 				Setup: w.setup,
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
-					"exits":   w.exits,
-					"redis":   w.redisCommand,
-					"sandbox": w.sandbox,
-					"work":    w.work,
+					"exits":     w.exits,
+					"redis":     w.redisCommand,
+					"sandbox":   w.sandbox,
+					"work":      w.work,
 					"ban":       w.ban,
 					"calls":     w.calls,
 					"ticket-of": w.ticketOf,
@@ -67,10 +74,14 @@ type world struct {
 	worker *worker
 	sim    *ecticketsim.Sim
 	simURL string
+	ago    atomic.Int64 // how far back the simulator's clock is set, in hours
 }
 
+func (w *world) now() time.Time { return time.Now().Add(-time.Duration(w.ago.Load()) * time.Hour) }
+
 func newWorld(t *testing.T) *world {
-	w := &world{redis: testredis.Start(t), sim: ecticketsim.New(ecticketsim.Config{})}
+	w := &world{redis: testredis.Start(t)}
+	w.sim = ecticketsim.New(ecticketsim.Config{Now: w.now})
 	w.rdb = w.redis.Client()
 	w.worker = newWorker(w.rdb)
 	server := httptest.NewServer(w.sim)
@@ -187,7 +198,9 @@ func (w *world) ticketOf(ts *testscript.TestScript, _ bool, args []string) {
 	case "serial":
 		doc = map[string]any{"MerchantTradeNo": number, "IssueType": "4", "Operator": "A",
 			"TicketInfo": []map[string]any{{"ItemName": "SPA課程體驗券", "TicketPrice": 3200, "TicketAmount": 1}}}
-	case "invalid": // a gift voucher that expires today is invalid two days later
+	case "invalid": // a gift voucher issued two days ago that expired on that day
+		w.ago.Store(48)
+		defer w.ago.Store(0)
 		doc = map[string]any{"FreeTradeNo": number, "IssueType": "2", "PrintType": "2", "Operator": "A",
 			"TicketInfo": []map[string]any{{"ItemNo": "GFT00001", "TicketAmount": 1, "ExpireDate": w.now().In(ecticketdoc.Taiwan).Format("20060102")}}}
 	}
@@ -213,8 +226,6 @@ func (w *world) ticketOf(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(w.sim.Redeem(ticket, "TP1001"))
 	case "refunded":
 		ts.Check(w.sim.RefundInOffice(ticket))
-	case "invalid":
-		w.days.Add(2)
 	}
 	code, _ := w.sim.WriteOffNo(ticket)
 	ts.Setenv("TICKETNO", ticket)

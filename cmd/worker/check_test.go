@@ -26,6 +26,7 @@ func production(redisURL string) map[string]string {
 // Wrong flags and a wrong environment are all told at once, by name, with exit code 2, before
 // anything is started or connected to.
 func TestMistakes(t *testing.T) {
+	t.Parallel()
 	full := production("redis://127.0.0.1:1/0") // nothing listens there
 	with := func(more map[string]string) map[string]string {
 		env := maps.Clone(full)
@@ -99,6 +100,7 @@ func TestHelp(t *testing.T) {
 
 // A Redis that does not answer ends the start with a sentence, not with a worker that does nothing.
 func TestNoRedisThere(t *testing.T) {
+	t.Parallel()
 	p := start(t, production("redis://:Kanarie-redis@127.0.0.1:1/0"))
 	if code := p.wait(); code != exitFailed || !strings.Contains(p.err.String(), "127.0.0.1:1") || !strings.Contains(p.err.String(), "REDIS_URL") {
 		t.Errorf("%d %s", code, p.err)

@@ -14,7 +14,22 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// The sandbox's file of the machine's user is kept out of the tests.
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "worker-test")
+	if err != nil {
+		panic(err)
+	}
+	for _, name := range []string{"XDG_CACHE_HOME", "HOME"} {
+		if err := os.Setenv(name, dir); err != nil {
+			panic(err)
+		}
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(dir)
+		os.Exit(code)
+	}))
+}
 
 // patience is how long a test waits for what must come.
 const patience = 60 * time.Second
@@ -115,14 +130,6 @@ func toys(more ...string) []string {
 // hasty is an environment in which a sandbox need not wait for call budgets.
 func hasty(redisURL string) map[string]string {
 	return map[string]string{"REDIS_URL": redisURL, "ECTICKET_CALLS_PER_SECOND": "100", "PASS2U_CALLS_PER_SECOND": "100", "POLL_INTERVAL": "1s"}
-}
-
-// ownCache keeps the sandbox's file of the machine's user out of the test.
-func ownCache(t *testing.T) {
-	t.Helper()
-	dir := t.TempDir()
-	t.Setenv("XDG_CACHE_HOME", dir)
-	t.Setenv("HOME", dir)
 }
 
 // The first signal ends the context, the second ends the process at once.

@@ -59,6 +59,9 @@ func serveSandbox(ctx context.Context, s settings, log *slog.Logger, stdout, std
 	if _, port, ok := strings.Cut(s.Worker.HTTPAddr, ":"); ok && port != "0" && !strings.HasSuffix(l.Addr().String(), ":"+port) {
 		sb.Moved = append(sb.Moved, fmt.Sprintf("%s is taken: the web UI is on %s", s.Worker.HTTPAddr, l.Addr()))
 	}
+	if !loopback(l.Addr().String()) {
+		left = append(left, fmt.Sprintf("%s can be reached from other machines, and has no login", l.Addr()))
+	}
 	if err := w.start(l); err != nil {
 		return tell(stderr, err)
 	}
@@ -184,7 +187,7 @@ func welcome(w *worker, sb *sandbox.Sandbox, remarks []string) string {
 	fmt.Fprintf(&b, "  ECTicket simulator  %s  (merchants 2000132 and 3085676, ECPay's public test keys; issues every %s)\n", sb.ECTicketURL, w.jobEvery)
 	fmt.Fprintf(&b, "  Pass2U simulator    %s  (API key sandbox-key)\n\n", sb.Pass2UURL)
 	for _, r := range append(sb.Moved, remarks...) {
-		fmt.Fprintf(&b, "Note: %s.\n", strings.TrimSuffix(r, "."))
+		fmt.Fprintf(&b, "Note: %s\n", r)
 	}
 	if len(sb.Moved)+len(remarks) > 0 {
 		b.WriteString("\n")

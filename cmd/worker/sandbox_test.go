@@ -22,7 +22,6 @@ var customers = []string{"王小明", "0912345678", "ming@example.com"}
 // With nothing installed and nothing configured, a sandbox shows orders of every kind travel to
 // their final status, says where everything is, warns of nothing, and ends by itself.
 func TestSandboxOnce(t *testing.T) {
-	ownCache(t)
 	env := hasty("")
 	p := start(t, env, toys("--once", "--demo", "12")...)
 	p.sees(p.out, `Demo: 12 orders, 1 of them made to fail, 1 refund`)
@@ -57,7 +56,7 @@ func TestSandboxOnce(t *testing.T) {
 // A Redis of the user's own can be used again and again; it is marked, and a production worker
 // then refuses it.
 func TestSandboxOnAGivenRedisTwice(t *testing.T) {
-	ownCache(t)
+	t.Parallel()
 	testredis.Each(t, func(t *testing.T, s *testredis.Server) {
 		for range 2 {
 			p := start(t, hasty(s.URL()), toys("--once", "--demo", "3")...)
@@ -74,7 +73,7 @@ func TestSandboxOnAGivenRedisTwice(t *testing.T) {
 
 // A sandbox never touches a Redis that holds production orders.
 func TestSandboxRefusesProduction(t *testing.T) {
-	ownCache(t)
+	t.Parallel()
 	s := testredis.Mini(t)
 	if err := redisconn.Mark(context.Background(), s.Client(), redisconn.Production); err != nil {
 		t.Fatal(err)
@@ -92,7 +91,7 @@ func TestSandboxRefusesProduction(t *testing.T) {
 // Two sandboxes on one Redis would ask the wrong simulators: the second is refused while the first
 // runs.
 func TestOneSandboxPerRedis(t *testing.T) {
-	ownCache(t)
+	t.Parallel()
 	s := testredis.Start(t)
 	first := start(t, hasty(s.URL()), toys("--demo", "0")...)
 	first.sees(first.out, `second terminal`)
@@ -112,7 +111,7 @@ func TestOneSandboxPerRedis(t *testing.T) {
 // An order that the simulator of an ended sandbox had accepted can never be issued: the next
 // sandbox hands it to a person instead of asking for it for ever.
 func TestOrdersOfAnEndedSandbox(t *testing.T) {
-	ownCache(t)
+	t.Parallel()
 	s := testredis.Start(t)
 	first := start(t, hasty(s.URL()), toys("--demo", "1", "--sandbox-job-every", "1h")...)
 	order := first.sees(first.out, `ecticket  (DEMO\w+) .*→ accepted`)[1]
@@ -128,7 +127,7 @@ func TestOrdersOfAnEndedSandbox(t *testing.T) {
 
 // A sandbox serves only the queues it is told to, and its demo keeps to them.
 func TestSandboxQueues(t *testing.T) {
-	ownCache(t)
+	t.Parallel()
 	s := testredis.Mini(t)
 	p := start(t, hasty(s.URL()), toys("--once", "--demo", "4", "--queues", "pass2u-checkout,pass2u-poll")...)
 	if code := p.wait(); code != exitFine {
@@ -142,7 +141,7 @@ func TestSandboxQueues(t *testing.T) {
 // Whoever has real credentials in the environment and tries the sandbox calls simulators only, and
 // is told so by name, never by value.
 func TestSandboxIgnoresRealAccounts(t *testing.T) {
-	ownCache(t)
+	t.Parallel()
 	s := testredis.Mini(t)
 	env := production(s.URL())
 	p := start(t, env, toys("--once", "--demo", "2")...)
@@ -155,7 +154,7 @@ func TestSandboxIgnoresRealAccounts(t *testing.T) {
 
 // An order that does not end as it should makes --once fail and say which.
 func TestSandboxOnceFails(t *testing.T) {
-	ownCache(t)
+	t.Parallel()
 	s := testredis.Mini(t)
 	p := start(t, hasty(s.URL()), toys("--once", "--demo", "1", "--sandbox-job-every", "1h")...)
 	order := p.sees(p.out, `ecticket  (DEMO\w+) .*→ accepted`)[1]

@@ -6,9 +6,13 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync"
 
 	"issuance/internal/redisconn"
 )
+
+// libraryLog sets what is the whole process's: where the Redis library logs.
+var libraryLog sync.Once
 
 // serve runs a worker until the context ends.
 func serve(ctx context.Context, f flags, env map[string]string, stdout, stderr io.Writer) int {
@@ -17,7 +21,7 @@ func serve(ctx context.Context, f flags, env map[string]string, stdout, stderr i
 		return tell(stderr, err)
 	}
 	log := newLogger(stderr, s.Worker.LogFormat, levelOf(f))
-	redisconn.LogTo(log)
+	libraryLog.Do(func() { redisconn.LogTo(log) })
 	if f.sandbox {
 		return serveSandbox(ctx, s, log, stdout, stderr)
 	}

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -50,6 +51,7 @@ type process struct {
 	from int64         // where its log begins
 	done chan struct{} // closed when it has ended
 	err  error         // of Wait; read after done
+	ours atomic.Bool   // we have ended it
 }
 
 // start begins a new life. It does not wait until the worker serves.
@@ -115,12 +117,22 @@ func (w *Worker) running() (pid int, ok bool) {
 	return p.cmd.Process.Pid, true
 }
 
+// unforeseen tells how a process ended that nobody here has ended.
+func (w *Worker) unforeseen() error {
+	p := w.current()
+	if p == nil || !p.ended() || p.ours.Load() {
+		return nil
+	}
+	return fmt.Errorf("it ended (%v)", p.err)
+}
+
 // kill ends the process at once (SIGKILL) and returns its id, 0 when none ran.
 func (w *Worker) kill() int {
 	p := w.current()
 	if p == nil || p.ended() {
 		return 0
 	}
+	p.ours.Store(true)
 	_ = p.cmd.Process.Kill() // it may have ended by itself
 	<-p.done
 	return p.cmd.Process.Pid
@@ -132,6 +144,7 @@ func (w *Worker) stop(ctx context.Context) error {
 	if p == nil || p.ended() {
 		return nil
 	}
+	p.ours.Store(true)
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}

@@ -3,15 +3,9 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
-
-	"issuance/internal/cli/table"
-	"issuance/internal/ledger"
-	"issuance/providers"
 	"issuance/tasks"
 )
 
@@ -147,117 +141,14 @@ func (a *app) enqueue(ctx context.Context, f enqueueFlags, refunds bool, file st
 	if err != nil {
 		return err
 	}
-	receipts, failed := a.enqueueAll(ctx, client, lane, jobs, !f.wait || !a.json)
+	receipts, failed := a.enqueueAll(ctx, s, client, lane, jobs, !f.wait || !a.json)
 	if f.wait && len(receipts) > 0 && ctx.Err() == nil {
 		if err := a.wait(ctx, s, receipts, f.timeout); err != nil {
 			return err
 		}
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	if failed {
 		return errTold
 	}
-	return nil
-}
-
-// How many documents are enqueued side by side, and how many before results are printed: with a
-// distant Redis, one after the other would take long.
-const (
-	sideBySide = 16
-	chunk      = 64
-)
-
-// enqueueAll enqueues jobs and prints each receipt in the order of the input. A document that is
-// refused does not keep the others from being enqueued; a Redis that is away does.
-func (a *app) enqueueAll(ctx context.Context, client *tasks.Client, lane tasks.Lane, jobs []job, show bool) (receipts []tasks.Receipt, failed bool) {
-	results := make([]result, len(jobs))
-	width := a.receiptWidths(jobs)
-	for from := 0; from < len(jobs); from += chunk {
-		to := min(from+chunk, len(jobs))
-		var g errgroup.Group
-		g.SetLimit(sideBySide)
-		for i := from; i < to; i++ {
-			if jobs[i].first == i {
-				g.Go(func() error {
-					results[i].receipt, results[i].err = jobs[i].enqueue(ctx, client, lane)
-					return nil
-				})
-			}
-		}
-		_ = g.Wait()
-		stop := false
-		for i := from; i < to; i++ {
-			r := results[jobs[i].first]
-			r.receipt.Duplicate = r.receipt.Duplicate || jobs[i].first != i
-			var conflict *tasks.ConflictError
-			switch {
-			case r.err == nil:
-				receipts = append(receipts, r.receipt)
-				if !show {
-					continue
-				}
-				if err := a.printReceipt(r.receipt, width); err != nil {
-					a.tell("%s; what was enqueued stays enqueued", err)
-					return receipts, true
-				}
-				continue
-			case !errors.As(r.err, &conflict):
-				stop = true
-			}
-			failed = true
-			a.tell("%s", placed(jobs[i].at, r.err))
-		}
-		if stop && to < len(jobs) || ctx.Err() != nil {
-			a.tell("stopped; %s of %d were not tried. Run the same command again when the cause is gone: what is enqueued already stays one order",
-				count(len(jobs)-to, "document"), len(jobs))
-			return receipts, true
-		}
-	}
-	return receipts, failed
-}
-
-type result struct {
-	receipt tasks.Receipt
-	err     error
-}
-
-// placed says which document of the input an error is about.
-func placed(at string, err error) string {
-	if at == "" {
-		return err.Error()
-	}
-	return at + ": " + err.Error()
-}
-
-// widths are the widths of a receipt's columns, known before the first line is printed.
-type widths struct{ provider, order, refund int }
-
-func (a *app) receiptWidths(jobs []job) (w widths) {
-	for _, j := range jobs {
-		w.provider = max(w.provider, len(j.ref.Provider))
-		w.order = max(w.order, len(j.ref.OrderID))
-		w.refund = max(w.refund, len(j.ref.RefundID))
-	}
-	return w
-}
-
-func (a *app) printReceipt(r tasks.Receipt, w widths) error {
-	if a.json {
-		return a.printJSON(r)
-	}
-	line := fmt.Sprintf("%-*s  %-*s", w.provider, r.Provider, w.order, r.OrderID)
-	if w.refund > 0 {
-		line += fmt.Sprintf("  %-*s", w.refund, r.RefundID)
-	}
-	line += "  " + string(r.State)
-	if r.Duplicate {
-		line += "  (was there already)"
-	}
-	return a.print("%s\n", table.Clean(line))
-}
-
-func refOf(r tasks.Receipt) ledger.Ref {
-	return ledger.Ref{Key: ledger.Key{Provider: providers.Name(r.Provider), OrderID: r.OrderID}, RefundID: r.RefundID}
+	return ctx.Err()
 }

@@ -144,15 +144,20 @@ func (s *session) reviewLine(ctx context.Context, r ledger.Ref) (line reviewLine
 	return line, true, nil
 }
 
+// late is how long after it was sent a request may still take effect at a provider, and some more.
+const late = "20 minutes"
+
 // whatToCheck says how a person finds out the truth, and what follows from it.
 func whatToCheck(l reviewLine) string {
 	switch {
+	case l.Attempts == 0:
+		return "nothing of it was ever sent from here, so there is nothing to look for: failed"
 	case l.RefundID == "" && l.Provider == providers.ECTicket:
 		return fmt.Sprintf("look up order %s in ECPay's vendor back office. It is there, with these items and issued: issued. "+
-			"It is not, or issuing failed: failed, and the order may be sold again under a new number", l.OrderID)
+			"Issuing failed, or it is still not there %s after it was last sent: failed, and the order may be sold again under a new number", l.OrderID, late)
 	case l.RefundID == "":
 		return fmt.Sprintf("look up channelOrderId %s at Pass2U. It is there, with this quantity: issued. "+
-			"It is not: failed, and the order may be sold again under a new number", l.OrderID)
+			"It is still not there %s after it was last sent: failed, and the order may be sold again under a new number", l.OrderID, late)
 	case l.Provider == providers.ECTicket:
 		return fmt.Sprintf("`enqueue status ecticket %s --tickets` shows the tickets of this refund, `enqueue ticket TICKETNO` whether one is refunded. "+
 			"All are: refunded. Some are: partially_refunded. None is: failed, and it may be refunded again under a new refund id", l.OrderID)

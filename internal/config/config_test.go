@@ -141,6 +141,20 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// A simulator on this machine may have a shorter window than ECPay's ten minutes; the time after
+// which nothing can arrive any more must still be longer than a call.
+func TestSettleAfterOfASimulator(t *testing.T) {
+	env := production()
+	env["ECTICKET_BASE_URL"], env["ECTICKET_TIMEOUT"], env["ECTICKET_SETTLE_AFTER"] = "http://127.0.0.1:9301", "2s", "5s"
+	if c := load(t, env, all...); c.ECTicket.SettleAfter != 5*time.Second {
+		t.Error(c.ECTicket.SettleAfter)
+	}
+	env["ECTICKET_SETTLE_AFTER"] = "2s"
+	if _, err := Load(env, all...); err == nil || !strings.Contains(err.Error(), "ECTICKET_SETTLE_AFTER is 2s; it must be longer than ECTICKET_TIMEOUT (2s)") {
+		t.Error(err)
+	}
+}
+
 // All mistakes are told together, in the order of the documentation.
 func TestAllMistakesTogether(t *testing.T) {
 	_, err := Load(map[string]string{

@@ -245,6 +245,9 @@ func Shape(raw json.RawMessage) string {
 	if len(raw) == 0 {
 		return "missing"
 	}
+	if !json.Valid(raw) { // the decoder alone would overlook what follows the value
+		return "not JSON"
+	}
 	var v any
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()

@@ -17,6 +17,8 @@ import (
 //	issuance:{open:P}                zset    records that are not finished, by the time (ms) of their next inspection
 //	issuance:{review:P}              zset    records that need a person, by the time (ms) they came to
 //	issuance:events                  stream  one entry per final status, see Event
+//	issuance:{pending:P}:…           orders that are polled (package pollers, sentinel)
+//	issuance:{paused:P}              hash    queues that a ban has paused (package engine)
 //	issuance:mode                    string  "sandbox" or "production" (package redisconn)
 //	issuance:sandbox                 hash    what the command line needs to talk to a sandbox
 //	issuance:{budget:ACCOUNT}:…      see package budget

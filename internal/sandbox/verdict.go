@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"issuance/internal/cli/table"
 	"issuance/internal/ledger"
@@ -20,6 +21,7 @@ func (d *Demo) Verdict(ctx context.Context, w io.Writer) (wrong []string, err er
 	books := d.sandbox.ecticket.Books()
 	t.Row("PROVIDER", "ORDER", "KIND", "STATE", "ATTEMPTS", "POLLS", "SECONDS")
 	for _, o := range d.orders {
+		var complaints []string
 		for _, r := range o.refs() {
 			want := o.want
 			if r.RefundID != "" {
@@ -34,12 +36,13 @@ func (d *Demo) Verdict(ctx context.Context, w io.Writer) (wrong []string, err er
 			}
 			t.Row(string(r.Provider), r.OrderID, describe(r, rec.Shape), string(rec.State), strconv.Itoa(rec.Attempts), pollsOf(r, rec), seconds(rec.Base))
 			if rec.State != want {
-				wrong = append(wrong, fmt.Sprintf("%s is %s and should be %s (%s)", r, rec.State, want, because(rec.Reason)))
+				complaints = append(complaints, strings.TrimSuffix(fmt.Sprintf("%s is %s and should be %s (%s)", r, rec.State, want, because(rec.Reason)), " ()"))
 			}
 		}
-		if complaint := d.audit(books, o); complaint != "" {
-			wrong = append(wrong, complaint)
+		if len(complaints) == 0 {
+			complaints = d.audit(books, o)
 		}
+		wrong = append(wrong, complaints...)
 	}
 	_, err = t.WriteTo(w)
 	return wrong, err
@@ -53,7 +56,7 @@ func pollsOf(r ledger.Ref, d details) string {
 }
 
 // audit compares the simulator's books with what should have become of an order.
-func (d *Demo) audit(books ecticketsim.Books, o demoOrder) string {
+func (d *Demo) audit(books ecticketsim.Books, o demoOrder) []string {
 	wantIssued, wantRefunded := 0, 0
 	if o.want == ledger.Issued {
 		wantIssued = 1
@@ -63,10 +66,10 @@ func (d *Demo) audit(books ecticketsim.Books, o demoOrder) string {
 	}
 	issued, refunded := d.sandbox.booked(books, o.key)
 	if issued != wantIssued || refunded != wantRefunded {
-		return fmt.Sprintf("%s: the simulator issued it %d times and refunded %d of its tickets; it should be %d and %d",
-			o.key, issued, refunded, wantIssued, wantRefunded)
+		return []string{fmt.Sprintf("%s: the simulator issued it %d times and refunded %d of its tickets; it should be %d and %d",
+			o.key, issued, refunded, wantIssued, wantRefunded)}
 	}
-	return ""
+	return nil
 }
 
 // booked is how often a simulator issued an order, and how many of its tickets it refunded.

@@ -103,15 +103,26 @@ func ParseRing(s string) (*Ring, error) {
 		if part == "" {
 			continue
 		}
-		k, err := base64.StdEncoding.DecodeString(part)
-		if err != nil {
-			if k, err = base64.RawURLEncoding.DecodeString(part); err != nil {
-				return nil, fmt.Errorf("key %d is not base64", i+1)
-			}
+		k, ok := decode(part)
+		if !ok {
+			return nil, fmt.Errorf("key %d is not base64", i+1)
+		}
+		if len(k) != KeySize {
+			return nil, fmt.Errorf("key %d has %d bytes, it must have %d", i+1, len(k), KeySize)
 		}
 		keys = append(keys, k)
 	}
 	return NewRing(keys...)
+}
+
+// decode reads base64 with either alphabet, padded or not.
+func decode(s string) ([]byte, bool) {
+	for _, e := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding, base64.RawStdEncoding, base64.RawURLEncoding} {
+		if b, err := e.DecodeString(s); err == nil {
+			return b, true
+		}
+	}
+	return nil, false
 }
 
 // HoldsSandboxKey reports whether the publicly known key is in the ring.

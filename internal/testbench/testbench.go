@@ -210,3 +210,42 @@ func (b *Bench) Waits(err error) time.Duration {
 
 // Said reports whether a text was logged or returned.
 func (b *Bench) Said(text string) bool { return strings.Contains(b.said.text(), text) }
+
+// OrderIn makes the record of an order in a state, without a provider: queued, submitting,
+// accepted, or an end. It returns the order's key.
+func (b *Bench) OrderIn(s ledger.State, document string) ledger.Key {
+	b.T.Helper()
+	task := b.Enqueue(document)
+	p, err := tasks.DecodePayload(task.Payload())
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	b.Unqueue(p.Provider, p.OrderID)
+	ctx, k := context.Background(), p.Key()
+	must := func(a ledger.Answer, err error) {
+		b.T.Helper()
+		if err != nil || !a.Applied {
+			b.T.Fatalf("making %s %s: %+v, %v", k, s, a, err)
+		}
+	}
+	c, err := b.Ledger.Begin(ctx, k, ledger.Intake{Runner: "bench", Lease: time.Minute, Fingerprint: p.Fingerprint,
+		Lane: string(p.Lane), Shape: string(p.Shape), Document: p.Document})
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	if s == ledger.Queued {
+		must(b.Ledger.Idle(ctx, k, c.Fence, ledger.Reason{}))
+		return k
+	}
+	a, _, err := b.Ledger.Submit(ctx, k, c.Fence, time.Minute)
+	must(a, err)
+	switch s {
+	case ledger.Submitting:
+		must(b.Ledger.Unknown(ctx, k, c.Fence, ledger.Reason{}))
+	case ledger.Accepted:
+		must(b.Ledger.Accept(ctx, k, c.Fence, "REF1", ""))
+	default:
+		must(b.Ledger.Finish(ctx, k, c.Fence, ledger.Ending{State: s, Ref: "REF1", Reason: ledger.Reason{Code: "made", Message: "by the test"}}))
+	}
+	return k
+}

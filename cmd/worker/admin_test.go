@@ -1,0 +1,266 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"issuance/internal/redisconn"
+	"issuance/internal/seal"
+	"issuance/internal/testredis"
+	"issuance/tasks"
+)
+
+// ask makes a request and returns status, header and body.
+func ask(t *testing.T, method, url string, change func(*http.Request)) (int, http.Header, string) {
+	t.Helper()
+	req, err := http.NewRequest(method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		change(req)
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, resp.Header, string(body)
+}
+
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	status, _, body := ask(t, http.MethodGet, url, nil)
+	return status, body
+}
+
+// admin starts a sandbox whose demo of four is over and returns its address.
+func admin(t *testing.T, s *testredis.Server, args ...string) (*process, string) {
+	t.Helper()
+	p := start(t, hasty(s.URL()), toys(append([]string{"--demo", "4"}, args...)...)...)
+	url := p.sees(p.out, `Web UI +(http://\S+)/jobs/`)[1]
+	p.sees(p.out, `All as it should be`)
+	return p, url
+}
+
+// What a running worker shows, by default.
+func TestAdmin(t *testing.T) {
+	t.Parallel()
+	_, url := admin(t, testredis.Mini(t))
+	t.Run("the web UI is read-only", func(t *testing.T) { webUIIsReadOnly(t, url) })
+	t.Run("pages keep the policy", func(t *testing.T) { pagesKeepThePolicy(t, url) })
+	t.Run("metrics tell", func(t *testing.T) { metricsTell(t, url) })
+	t.Run("the start page leads everywhere", func(t *testing.T) { startPageLeads(t, url) })
+}
+
+// The web UI shows what became of every order without a customer's data: not in the clear, not
+// sealed, on no page.
+func TestWebUIHidesDocuments(t *testing.T) {
+	t.Parallel()
+	s := testredis.Start(t)
+	_, url := admin(t, s)
+	order := `{"provider":"pass2u","request":{"productSaleId":"02955ccca3352ef0734a4aecc9f86083","channelOrderId":"CANARY1","mailTo":"Kanarie@example.com","quantity":1,"pickupType":"voucher"}}`
+	client, err := tasks.NewClient(s.Client(), tasks.Options{SealKeys: seal.SandboxKey()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Enqueue(context.Background(), []byte(order)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Wait(context.Background(), "pass2u", "CANARY1"); err != nil {
+		t.Fatal(err)
+	}
+	pages := []string{"/jobs/api/servers", "/jobs/api/queues", "/jobs/api/redis_info", "/metrics", "/", "/readyz"}
+	for _, q := range []string{"ecticket-checkout", "ecticket-poll", "pass2u-checkout"} {
+		for _, state := range []string{"active", "pending", "scheduled", "retry", "archived", "completed"} {
+			pages = append(pages, "/jobs/api/queues/"+q+"/"+state+"_tasks")
+		}
+	}
+	pages = append(pages, "/jobs/api/queues/pass2u-checkout/tasks/"+tasks.IssueID("pass2u", "CANARY1"))
+	var all strings.Builder
+	for _, page := range pages {
+		status, body := get(t, url+page)
+		if status != http.StatusOK {
+			t.Errorf("%s: %d %s", page, status, body)
+		}
+		all.WriteString(body)
+		no(t, page, body, append(customers, "Kanarie", `s1.`, "/v/", "fingerprint")...)
+	}
+	for _, want := range []string{"[sealed]", "CANARY1", "VQT04959", `\"quantity\":1`} {
+		if !strings.Contains(all.String(), want) {
+			t.Errorf("the UI does not show %q", want)
+		}
+	}
+}
+
+// What is not this program's payload is shown by its size only.
+func TestForeignPayload(t *testing.T) {
+	for raw, want := range map[string]string{`{"customer":"Kanarie"}`: "[22 bytes]", "": "", "\x00\x01": "[2 bytes]"} {
+		if got := showPayload("x", []byte(raw)); got != want {
+			t.Errorf("%q is shown as %q", raw, got)
+		}
+	}
+	poll := showPayload("poll:ecticket", []byte(`{"v":1,"provider":"ecticket","order_id":"A","enqueued_at":"2026-01-02T03:04:05Z"}`))
+	if poll != `{"v":1,"provider":"ecticket","order_id":"A","enqueued_at":"2026-01-02T03:04:05Z"}` {
+		t.Error(poll)
+	}
+}
+
+// The web UI is read-only unless the worker was told otherwise.
+func webUIIsReadOnly(t *testing.T, url string) {
+	status, _, _ := ask(t, http.MethodPost, url+"/jobs/api/queues/ecticket-checkout:pause", nil)
+	if status != http.StatusMethodNotAllowed {
+		t.Errorf("POST: %d", status)
+	}
+	if status, body := get(t, url+"/jobs/api/queues/ecticket-checkout"); status != http.StatusOK || !strings.Contains(body, `"paused":false`) {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
+// Even a web UI that may write takes changes from its own pages alone.
+func TestWebUIWritesForItsOwnPagesOnly(t *testing.T) {
+	t.Parallel()
+	_, url := admin(t, testredis.Mini(t), "--ui-write")
+	pause, resume := url+"/jobs/api/queues/ecticket-checkout:pause", url+"/jobs/api/queues/ecticket-checkout:resume"
+	paused := func() bool {
+		_, body := get(t, url+"/jobs/api/queues/ecticket-checkout")
+		return strings.Contains(body, `"paused":true`)
+	}
+	for name, change := range map[string]func(*http.Request){
+		"a page elsewhere (new browser)": func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
+		"a page elsewhere (old browser)": func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") },
+		"a page on another port":         func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-site") },
+		"a name that points here": func(r *http.Request) {
+			r.Host = "evil.example:8080"
+			r.Header.Set("Origin", "http://evil.example:8080")
+			r.Header.Set("Sec-Fetch-Site", "same-origin")
+		},
+	} {
+		if status, _, body := ask(t, http.MethodPost, pause, change); status != http.StatusForbidden || paused() {
+			t.Errorf("%s: %d %s, paused: %v", name, status, body, paused())
+		}
+		if status, _, _ := ask(t, http.MethodDelete, url+"/jobs/api/queues/ecticket-checkout", change); status != http.StatusForbidden {
+			t.Errorf("%s: DELETE %d", name, status)
+		}
+	}
+	own := func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "same-origin") }
+	if status, _, body := ask(t, http.MethodPost, pause, own); status != http.StatusNoContent || !paused() {
+		t.Errorf("its own page: %d %s", status, body)
+	}
+	if status, _, body := ask(t, http.MethodPost, resume, own); status != http.StatusNoContent || paused() {
+		t.Errorf("its own page: %d %s", status, body)
+	}
+}
+
+// The page works under a policy that lets nothing in from elsewhere and no script but its own.
+func pagesKeepThePolicy(t *testing.T, url string) {
+	status, header, body := ask(t, http.MethodGet, url+"/jobs/", nil)
+	policy := header.Get("Content-Security-Policy")
+	if status != http.StatusOK || !strings.Contains(body, "FLAG_ROOT_PATH") {
+		t.Fatalf("%d %s", status, body)
+	}
+	if n := strings.Count(body, "<script>"); n == 0 || strings.Count(policy, "'sha256-") != n {
+		t.Errorf("%d scripts in the page, policy %s", n, policy)
+	}
+	if strings.Contains(policy, "script-src 'self' 'unsafe-inline'") || strings.Contains(policy, "http") {
+		t.Error(policy)
+	}
+	for _, page := range []string{"/", "/healthz", "/jobs/", "/jobs/api/queues"} {
+		_, header, _ := ask(t, http.MethodGet, url+page, nil)
+		if header.Get("X-Content-Type-Options") != "nosniff" || header.Get("X-Frame-Options") != "DENY" || !strings.Contains(header.Get("Content-Security-Policy"), "frame-ancestors 'none'") {
+			t.Errorf("%s: %v", page, header)
+		}
+	}
+}
+
+// /readyz says which part is not ready; /healthz keeps saying that the process lives.
+func TestReadiness(t *testing.T) {
+	t.Parallel()
+	s := testredis.StartDurable(t)
+	_, url := admin(t, s, "--queues", "ecticket-checkout,ecticket-poll")
+	var answer readiness
+	status, body := get(t, url+"/readyz")
+	if err := json.Unmarshal([]byte(body), &answer); err != nil || status != http.StatusOK || !answer.Ready || answer.Redis != "ok" ||
+		len(answer.Queues) != 2 || answer.Queues["ecticket-poll"] != "ok" {
+		t.Fatalf("%d %s", status, body)
+	}
+	s.Kill()
+	status, body = get(t, url+"/readyz")
+	answer = readiness{}
+	if err := json.Unmarshal([]byte(body), &answer); err != nil || status != http.StatusServiceUnavailable || answer.Ready || answer.Redis == "ok" {
+		t.Errorf("without Redis: %d %s", status, body)
+	}
+	if status, body := get(t, url+"/healthz"); status != http.StatusOK || body != "ok\n" {
+		t.Errorf("without Redis: %d %s", status, body)
+	}
+	s.Restart()
+	if status, body := get(t, url+"/readyz"); status != http.StatusOK && !strings.Contains(body, `"redis":"ok"`) {
+		t.Errorf("with Redis again: %d %s", status, body)
+	}
+}
+
+// A worker that is being stopped, or was not started, is not ready.
+func TestNotReadyUnlessServing(t *testing.T) {
+	t.Parallel()
+	s := testredis.Mini(t)
+	checked, err := check(flags{}, production(s.URL()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := build(context.Background(), checked, redisconn.Production, newLogger(newOutput(), "json", 0), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.stop()
+	for queue, err := range w.engine.Health() {
+		if err == nil {
+			t.Errorf("%s is said to be served", queue)
+		}
+	}
+}
+
+// Metrics tell the queues' sizes, what is open, and what became of orders.
+func metricsTell(t *testing.T, url string) {
+	_, body := get(t, url+"/metrics")
+	for _, want := range []string{
+		`issuance_queue_tasks{queue="ecticket-checkout",state="archived"} 0`,
+		`issuance_queue_paused{queue="ecticket-checkout"} 0`,
+		`issuance_ledger_open{provider="ecticket"} 0`,
+		`issuance_changes_total{event="issued",provider="ecticket",record="order"} 1`,
+		`issuance_changes_total{event="issued",provider="pass2u",record="order"} 2`,
+		`issuance_changes_total{event="failed",provider="ecticket",record="order"} 1`,
+		`issuance_changes_total{event="refunded",provider="ecticket",record="refund"} 1`,
+	} {
+		if !strings.Contains(body, want+"\n") {
+			t.Errorf("%s is not in the metrics", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(body)
+	}
+}
+
+// The start page leads everywhere, and nowhere else is anything.
+func startPageLeads(t *testing.T, url string) {
+	_, body := get(t, url+"/")
+	for _, want := range []string{`href="/jobs/"`, `href="/readyz"`, `href="/metrics"`, "sandbox", "ecticket-poll", "read-only"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("%s is not in %s", want, body)
+		}
+	}
+	if status, _ := get(t, url+"/elsewhere"); status != http.StatusNotFound {
+		t.Errorf("a page that is not there: %d", status)
+	}
+	if status, _, _ := ask(t, http.MethodPost, url+"/readyz", nil); status != http.StatusMethodNotAllowed {
+		t.Errorf("POST: %d", status)
+	}
+}

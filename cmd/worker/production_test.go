@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"issuance/internal/ledger"
+	"issuance/internal/testredis"
+	"issuance/providers"
+	"issuance/providers/ecticket/ecticketsim"
+	"issuance/providers/pass2u/pass2usim"
+	"issuance/tasks"
+)
+
+// outside are simulated providers that outlive the workers, as real ones do.
+type outside struct {
+	ecticket *ecticketsim.Sim
+	pass2u   *pass2usim.Sim
+	env      map[string]string
+}
+
+func newOutside(t *testing.T, redisURL string) *outside {
+	t.Helper()
+	o := &outside{ecticket: ecticketsim.New(ecticketsim.Config{JobEvery: 100 * time.Millisecond}), pass2u: pass2usim.New(pass2usim.Config{})}
+	e, p := httptest.NewServer(o.ecticket), httptest.NewServer(o.pass2u)
+	jobs, endJobs := context.WithCancel(context.Background())
+	ended := o.ecticket.Start(jobs)
+	t.Cleanup(func() { endJobs(); <-ended; o.pass2u.Close(); e.Close(); p.Close() })
+	account := ecticketsim.DefaultAccounts()[0]
+	o.env = production(redisURL)
+	for name, value := range map[string]string{
+		"ECTICKET_BASE_URL": e.URL, "ECTICKET_HASH_KEY": account.HashKey, "ECTICKET_HASH_IV": account.HashIV, "ECTICKET_CALLS_PER_SECOND": "100",
+		"PASS2U_BASE_URL": p.URL, "PASS2U_API_KEY": pass2usim.DefaultAPIKey, "PASS2U_CALLS_PER_SECOND": "100",
+		"POLL_SENTINEL": "1s", "POLL_INTERVAL": "1s",
+	} {
+		o.env[name] = value
+	}
+	return o
+}
+
+func (o *outside) client(t *testing.T, s *testredis.Server) *tasks.Client {
+	t.Helper()
+	c, err := tasks.NewClient(s.Client(), tasks.Options{SealKeys: sealKey})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func ecticketOrder(id string) []byte {
+	return fmt.Appendf(nil, `{"provider":"ecticket","request":{"MerchantTradeNo":%q,"IssueType":"3","IsImmediate":"1","Operator":"t",
+		"CustomerName":"Kanarie","CustomerPhone":"0955555555","CustomerEmail":"Kanarie@example.com","TicketInfo":[{"ItemNo":"VQT04959","TicketAmount":1}]}}`, id)
+}
+
+func pass2uOrder(id string) []byte {
+	return fmt.Appendf(nil, `{"provider":"pass2u","request":{"productSaleId":%q,"channelOrderId":%q,"mailTo":"Kanarie@example.com","quantity":1,"pickupType":"voucher"}}`, pass2usim.DefaultCampaign, id)
+}
+
+// A worker that is stopped while calls are under way and orders wait lets the calls end, loses
+// nothing and does nothing twice: the next worker brings every order to its end. Its log is JSON
+// lines that name the order and the outcome and show no customer's data and no key.
+func TestGracefulStopLosesNothing(t *testing.T) {
+	t.Parallel()
+	const each = 15
+	s := testredis.Start(t)
+	o := newOutside(t, s.URL())
+	ctx, client := context.Background(), o.client(t, s)
+
+	// One call of each provider hangs until the worker has been asked to stop.
+	hold, reached := make(chan struct{}), make(chan struct{}, 2)
+	o.ecticket.SetFault(func(c ecticketsim.Call) ecticketsim.Fault {
+		if c.Op == ecticketsim.OpIssue && c.OrderID == "E03" {
+			reached <- struct{}{}
+			return ecticketsim.Fault{HoldAfter: hold}
+		}
+		return ecticketsim.Fault{}
+	})
+	o.pass2u.SetFault(func(c pass2usim.Call) pass2usim.Fault {
+		if c.Op == pass2usim.Generate && c.OrderID == "P03" {
+			reached <- struct{}{}
+			return pass2usim.HoldAfter(hold)
+		}
+		return pass2usim.None
+	})
+	var keys []ledger.Key
+	for i := range each {
+		e, p := fmt.Sprintf("E%02d", i), fmt.Sprintf("P%02d", i)
+		if _, err := client.Enqueue(ctx, ecticketOrder(e)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.Enqueue(ctx, pass2uOrder(p)); err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, ledger.Key{Provider: providers.ECTicket, OrderID: e}, ledger.Key{Provider: providers.Pass2U, OrderID: p})
+	}
+	first := start(t, o.env)
+	<-reached
+	<-reached
+	first.cancel()
+	first.sees(first.err, `"stopping`)
+	close(hold)
+	if code := first.wait(); code != exitFine {
+		t.Errorf("exit code %d", code)
+	}
+	second := start(t, o.env)
+	for _, k := range keys {
+		st, err := client.Wait(ctx, k.Provider, k.OrderID)
+		if err != nil || st.State != ledger.Issued || st.Attempts != 1 {
+			t.Errorf("%s: %+v %v", k, st, err)
+		}
+		if k.Provider == providers.Pass2U {
+			if b, ok := o.pass2u.Order(k.OrderID); !ok || b.Generated != 1 {
+				t.Errorf("%s: %+v", k, b)
+			}
+		} else if b, ok := o.ecticket.Books().Order(k.OrderID); !ok || b.TimesIssued != 1 || b.IssueCalls != 1 {
+			t.Errorf("%s: %+v", k, b)
+		}
+	}
+	if code := second.stop(); code != exitFine {
+		t.Errorf("exit code %d", code)
+	}
+	log := first.err.String() + second.err.String()
+	for line := range strings.Lines(log) {
+		if !strings.HasPrefix(line, `{"time":`) {
+			t.Errorf("not JSON: %s", line)
+		}
+	}
+	no(t, "the log", log, append(canaries, "Kanarie", "0955555555", "37a0ad3c6ffa428b", "7b53896b742849d3", pass2usim.DefaultAPIKey, "/v/")...)
+	for _, want := range []string{`"order":"E03"`, `"provider":"pass2u"`, `"attempt":1`, `"outcome":"accepted"`, `"state":"issued"`} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log lacks %s", want)
+		}
+	}
+}

@@ -1,0 +1,212 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"issuance/internal/ledger"
+	"issuance/providers"
+	"issuance/providers/ecticket/ecticketsim"
+	"issuance/tasks"
+)
+
+// readRefund reads one refund and checks what can be checked of it alone.
+func (a *Auditor) readRefund(ctx context.Context, f *Refund) error {
+	if f.LeftOut {
+		return nil
+	}
+	rec, err := a.rig.Ledger.LoadRefund(ctx, f.Key())
+	if errors.Is(err, ledger.ErrNotFound) {
+		a.differ(LostTrack, f.Key(), "it was enqueued, and the ledger does not know it")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	a.refunds[f] = rec
+	count(a.RefundStates, string(f.Order.Provider)+" "+f.Kind(), rec.State)
+	if !rec.State.Final() {
+		a.differ(LostTrack, f.Key(), "it is still %s (%s)", rec.State, rec.Reason.Code)
+		return nil
+	}
+	a.final(f.Key(), &rec.Base)
+	return nil
+}
+
+// refundsOf compares all refunds of an order with the order's tickets in the books.
+func (a *Auditor) refundsOf(o *Order) error {
+	recorded, unprovable, attempts := 0, 0, 0
+	by := map[string]*Refund{} // ticket number → the refund that says it refunded it
+	for _, f := range o.Refunds {
+		rec := a.refunds[f]
+		if rec == nil {
+			continue
+		}
+		attempts += rec.Attempts
+		if rec.State == ledger.Review {
+			a.review(f, rec)
+			unprovable += rec.Count
+			continue
+		}
+		recorded += rec.Refunded
+		if err := a.tickets(f, rec, by); err != nil {
+			return err
+		}
+		if rec.State.Final() {
+			a.refundState(f, rec)
+		}
+	}
+	if _, calls := a.rig.Intents.calls(o.Key()); calls > attempts {
+		a.differ(NoIntent, o.Key(), "the provider was asked for %d refunds, the ledger holds %d attempts", calls, attempts)
+	}
+	happened := a.books.refunded(o)
+	switch {
+	case happened > recorded+unprovable:
+		a.differ(RefundedTwice, o.Key(), "%d tickets are refunded, the ledger knows of %d (and %d in review)", happened, recorded, unprovable)
+	case happened < recorded:
+		a.differ(WrongStatus, o.Key(), "the ledger says that %d tickets are refunded, %d are", recorded, happened)
+	}
+	if o.Provider == providers.ECTicket {
+		a.refundedTickets(o, by)
+	}
+	return nil
+}
+
+// tickets collects the tickets that a refund says it has refunded, each of which may be one
+// refund's only.
+func (a *Auditor) tickets(f *Refund, rec *ledger.RefundRecord, by map[string]*Refund) error {
+	if len(rec.Tickets) == 0 {
+		return nil
+	}
+	numbers, err := tasks.OpenPlan(a.rig.Ring, f.Key(), rec.Plan)
+	if err != nil {
+		return err
+	}
+	if len(numbers) != len(rec.Tickets) {
+		return fmt.Errorf("%s: a plan of %d tickets with %d states", f.Key(), len(numbers), len(rec.Tickets))
+	}
+	n := 0
+	for i, t := range rec.Tickets {
+		if t.State != ledger.TicketRefunded {
+			continue
+		}
+		n++
+		if other := by[numbers[i]]; other != nil {
+			a.differ(WrongStatus, f.Key(), "it says that it refunded a ticket which %s refunded", other.ID)
+		}
+		by[numbers[i]] = f
+	}
+	if n != rec.Refunded {
+		a.differ(WrongStatus, f.Key(), "it says that it refunded %d tickets and names %d", rec.Refunded, n)
+	}
+	return nil
+}
+
+// refundedTickets compares, ticket by ticket, who the ledger says refunded it with the books.
+func (a *Auditor) refundedTickets(o *Order, by map[string]*Refund) {
+	known := map[string]bool{}
+	for _, t := range a.books.ecticket[o.ID].Tickets {
+		known[t.TicketNo] = true
+		f := by[t.TicketNo]
+		switch {
+		case t.Refunds > 1:
+			a.differ(RefundedTwice, o.Key(), "a ticket was refunded %d times", t.Refunds)
+		case f != nil && t.Refunds == 0:
+			a.differ(WrongStatus, f.Key(), "it says that it refunded a ticket that is not refunded (use status %d)", t.UseStatus)
+		case f == nil && t.Refunds == 1:
+			a.differ(RefundedTwice, o.Key(), "a ticket is refunded that no refund owns up to")
+		case t.Refunds == 1 && t.UseStatus != ecticketsim.Refunded:
+			a.differ(WrongStatus, o.Key(), "a refund was taken back")
+		}
+	}
+	for no, f := range by {
+		if !known[no] {
+			a.differ(WrongStatus, f.Key(), "it says that it refunded a ticket that is not of its order")
+		}
+	}
+}
+
+// refundState checks that a refund's end fits what it asked for and what the order had.
+func (a *Auditor) refundState(f *Refund, rec *ledger.RefundRecord) {
+	o, key := f.Order, f.Key()
+	asked := f.Quantity
+	if f.Wish == ByNumbers {
+		asked = len(f.Numbers)
+	}
+	if f.Wish == All {
+		asked = o.Tickets
+	}
+	if rec.Refunded > asked {
+		a.differ(RefundedTwice, key, "%d tickets were to be refunded, %d are", asked, rec.Refunded)
+	}
+	order := a.orders[o]
+	if order != nil && order.State == ledger.Failed {
+		if rec.State != ledger.Failed {
+			a.differ(WrongStatus, key, "it is %s, and its order failed", rec.State)
+		}
+		return
+	}
+	switch rec.State {
+	case ledger.Refunded:
+		if rec.Refunded == 0 || rec.Refunded != rec.Count || f.Wish != All && rec.Refunded != asked {
+			a.differ(WrongStatus, key, "it is refunded with %d of %d tickets (planned %d)", rec.Refunded, asked, rec.Count)
+		}
+	case ledger.PartiallyRefunded:
+		if rec.Refunded == 0 || rec.Refunded >= rec.Count {
+			a.differ(WrongStatus, key, "it is partially refunded with %d of %d tickets", rec.Refunded, rec.Count)
+		}
+	case ledger.Failed:
+		a.failedRefund(f, rec, asked)
+	}
+}
+
+// failedRefund checks that a refund that failed had to: tickets that can be refunded become fewer
+// only, so what is left in the end was there before.
+func (a *Auditor) failedRefund(f *Refund, rec *ledger.RefundRecord, asked int) {
+	if rec.Refunded != 0 {
+		a.differ(WrongStatus, f.Key(), "it failed, and says that it refunded %d tickets", rec.Refunded)
+	}
+	left := a.books.refundable(f.Order)
+	if a.inReview(f.Order) {
+		return // what a review holds may or may not be left
+	}
+	switch {
+	case f.Wish == ByQuantity && left >= asked:
+		a.differ(WrongStatus, f.Key(), "it failed (%s) to refund %d tickets, and %d are left to be refunded", rec.Reason.Code, asked, left)
+	case f.Wish == All && left > 0:
+		a.differ(WrongStatus, f.Key(), "it failed (%s), and %d tickets are left to be refunded", rec.Reason.Code, left)
+	case f.Wish == ByNumbers:
+		open := map[string]bool{}
+		for _, t := range a.books.ecticket[f.Order.ID].Tickets {
+			open[t.TicketNo] = t.UseStatus == ecticketsim.Unused
+		}
+		for _, no := range f.Numbers {
+			if open[no] {
+				a.differ(WrongStatus, f.Key(), "it failed (%s), and a ticket it named could be refunded", rec.Reason.Code)
+			}
+		}
+	}
+}
+
+func (a *Auditor) inReview(o *Order) bool {
+	for _, f := range o.Refunds {
+		if rec := a.refunds[f]; rec != nil && rec.State == ledger.Review {
+			return true
+		}
+	}
+	return false
+}
+
+// review accepts only what cannot be proven: Pass2U does not show which tickets of a whole order
+// are refunded, so a request for some of them that got no clear answer stays in doubt.
+func (a *Auditor) review(f *Refund, rec *ledger.RefundRecord) {
+	if f.Order.Kind != kindPage || rec.Reason.Code != "unprovable" || rec.Attempts == 0 {
+		a.differ(NeedlessReview, f.Key(), "%s: %s", rec.Reason.Code, rec.Reason.Message)
+		return
+	}
+	alone := len(f.Order.Refunds) == 1
+	if alone && rec.Count == f.Order.Tickets {
+		a.differ(NeedlessReview, f.Key(), "all %d tickets were to be refunded, which can be proven by asking again", rec.Count)
+	}
+}

@@ -1,0 +1,66 @@
+package chaos
+
+import (
+	"context"
+	"flag"
+	"testing"
+	"time"
+)
+
+var (
+	orders    = flag.Int("chaos.orders", 150, "orders of TestChaos")
+	refunds   = flag.Int("chaos.refunds", 40, "refunds of TestChaos")
+	seed      = flag.Uint64("chaos.seed", 1, "seed of TestChaos")
+	workers   = flag.Int("chaos.workers", 3, "worker processes of TestChaos")
+	killEvery = flag.Duration("chaos.kill-every", 5*time.Second, "mean time between kills of a worker; 0 for none")
+	kills     = flag.Int("chaos.kills", 2, "kills of a worker, at least")
+	restarts  = flag.Int("chaos.redis-restarts", 1, "times that Redis is killed and started again")
+	freezes   = flag.Int("chaos.redis-freezes", 1, "times that Redis hangs")
+	freezeFor = flag.Duration("chaos.redis-freeze", 4*time.Second, "how long Redis hangs")
+	bans      = flag.Int("chaos.bans", 1, "times that both providers answer 403 and ban the account")
+	spread    = flag.Duration("chaos.spread", 0, "time over which the load is enqueued (default: 60ms an order, at least 12s)")
+	patience  = flag.Duration("chaos.patience", 4*time.Minute, "how long everything may take to become final after the last fault")
+	lost      = flag.Float64("chaos.lost", DefaultOdds().Lost, "percent of calls whose answer is lost after the effect")
+	http5xx   = flag.Float64("chaos.5xx", DefaultOdds().HTTP5xx, "percent of calls answered by HTTP 5xx, half of them after the effect")
+	garbage   = flag.Float64("chaos.garbage", DefaultOdds().Garbage, "percent of calls answered by garbage")
+	checksum  = flag.Float64("chaos.checksum", DefaultOdds().Checksum, "percent of calls answered with a wrong checksum (Pass2U: Oops!)")
+	slow      = flag.Float64("chaos.slow", DefaultOdds().Slow, "percent of calls slower than the worker waits, half of them taking effect after it has given up")
+	cut       = flag.Float64("chaos.cut", DefaultOdds().Cut, "percent of calls whose connection breaks before the effect")
+)
+
+// Whatever crashes, lies or repeats: nothing is issued or refunded twice, nothing is lost, every
+// final status is true and told, and nobody's data or secret is left where others can read it.
+func TestChaos(t *testing.T) {
+	over := *spread
+	if over <= 0 {
+		over = max(12*time.Second, time.Duration(*orders)*60*time.Millisecond)
+	}
+	rig := NewRig(t, RigConfig{Seed: *seed, Workers: *workers, Binary: buildWorker(t, t.TempDir(), ""), Log: t.Logf,
+		Odds: Odds{Lost: *lost, HTTP5xx: *http5xx, Garbage: *garbage, Checksum: *checksum, Slow: *slow, Cut: *cut}})
+	run, err := Execute(t.Context(), rig, Plan{Seed: *seed, Mix: Mix{Orders: *orders, Refunds: *refunds}, Spread: over, Patience: *patience,
+		Disasters: DisasterPlan{KillEvery: *killEvery, Kills: *kills, Restarts: *restarts, Freezes: *freezes, FreezeFor: *freezeFor, Bans: *bans}})
+	if err != nil {
+		t.Fatalf("seed %d: %v", *seed, err)
+	}
+	t.Log(run)
+	for _, p := range run.Problems() {
+		t.Error(p)
+	}
+	t.Run("nothing hidden shows up", func(t *testing.T) {
+		found, places, err := Exposed(t.Context(), rig, run.Load)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("searched: %s", counts(places))
+		for i, f := range found {
+			if t.Error(f); i == 30 {
+				t.Fatalf("and %d more", len(found)-i)
+			}
+		}
+	})
+	stopping, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+	defer cancel()
+	if err := rig.StopWorkers(stopping); err != nil {
+		t.Errorf("a worker that is asked to end does not end well: %v", err)
+	}
+}

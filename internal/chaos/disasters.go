@@ -1,0 +1,277 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"issuance/internal/ledger"
+	"issuance/providers"
+)
+
+// Disasters kill workers and Redis by seed.
+type Disasters struct {
+	rig  *Rig
+	seed uint64
+	plan DisasterPlan
+
+	mu        sync.Mutex
+	kills     int
+	restarts  int
+	freezes   int
+	bans      int
+	outages   []span // of Redis, ban pauses included
+	recovered []recovery
+	crashed   int // workers that ended by themselves, as they may when Redis is away at their start
+	failures  []string
+	watchers  sync.WaitGroup
+}
+
+// DisasterPlan says how often what happens.
+type DisasterPlan struct {
+	KillEvery time.Duration // mean time between kills of a worker; 0: none
+	Kills     int           // at least
+	Restarts  int           // Redis killed and started again
+	Freezes   int           // Redis hangs
+	FreezeFor time.Duration
+	Bans      int // each of both providers
+	// Over is the time over which Redis' disasters and the bans are spread.
+	Over time.Duration
+}
+
+type span struct{ from, to time.Time }
+
+// recovery is how long a record that was in a killed worker's hands waited for the next.
+type recovery struct {
+	ref       ledger.Ref
+	took      time.Duration
+	disturbed bool // Redis was away, or the account banned, meanwhile
+}
+
+// Run strikes until over is closed and the plan is fulfilled. Afterwards every worker and Redis
+// run.
+func (d *Disasters) Run(ctx context.Context, over <-chan struct{}) {
+	striking, cancel := context.WithCancel(ctx)
+	var strikes, supervisor sync.WaitGroup
+	strikes.Go(func() { d.killWorkers(ctx, over) })
+	strikes.Go(func() { d.strikeRedis(ctx) })
+	supervisor.Go(func() { d.supervise(striking) })
+	strikes.Wait()
+	cancel()
+	supervisor.Wait()
+	d.revive(ctx)
+}
+
+// supervise starts workers that are down, as an orchestrator does.
+func (d *Disasters) supervise(ctx context.Context) {
+	for pause(ctx, 700*time.Millisecond) {
+		for _, w := range d.rig.Workers {
+			if _, ok := w.running(); ok {
+				continue
+			}
+			if err := w.unforeseen(); err != nil {
+				d.mu.Lock()
+				d.crashed++
+				if now := time.Now(); !d.disturbed(span{now.Add(-20 * time.Second), now}) {
+					d.failures = append(d.failures, fmt.Sprintf("%s ended by itself: %v\n%s", w.Name, err, tail(w.log, 3000)))
+				}
+				d.mu.Unlock()
+			}
+			if err := w.start(); err != nil {
+				d.fail("start %s: %v", w.Name, err)
+			}
+		}
+	}
+}
+
+func (d *Disasters) fail(format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.failures = append(d.failures, fmt.Sprintf(format, args...))
+}
+
+// killWorkers kills one worker after the other, until over is closed and enough were killed.
+func (d *Disasters) killWorkers(ctx context.Context, over <-chan struct{}) {
+	if d.plan.KillEvery <= 0 {
+		return
+	}
+	r := dice(d.seed, "kills")
+	for n := 0; ; n++ {
+		if !pause(ctx, between(r, d.plan.KillEvery/2, d.plan.KillEvery*3/2)) {
+			return
+		}
+		select {
+		case <-over:
+			if n >= d.plan.Kills {
+				return
+			}
+		default:
+		}
+		d.kill(ctx, d.rig.Workers[r.IntN(len(d.rig.Workers))])
+	}
+}
+
+// kill kills a worker and has what it held watched until somebody else takes it up.
+func (d *Disasters) kill(ctx context.Context, w *Worker) {
+	pid := w.kill()
+	if pid == 0 {
+		return // it did not get up in time, as when Redis was away
+	}
+	at := time.Now()
+	d.mu.Lock()
+	d.kills++
+	d.mu.Unlock()
+	held, err := heldBy(ctx, d.rig.Ledger, pid)
+	if err != nil {
+		return // Redis is away: nobody knows what it held
+	}
+	d.rig.Log("killed %s, which held %d records", w.Name, len(held))
+	for ref, fence := range held {
+		d.watchers.Go(func() { d.watch(ctx, ref, fence, at) })
+	}
+}
+
+// heldBy lists what the claims of a process are on, with their fences.
+func heldBy(ctx context.Context, l *ledger.Ledger, pid int) (map[ledger.Ref]int, error) {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	mark := fmt.Sprintf("/%d/", pid)
+	held := map[ledger.Ref]int{}
+	for _, p := range providers.All() {
+		for _, s := range []ledger.State{ledger.Queued, ledger.Submitting} {
+			refs, err := l.InState(ctx, p, s)
+			if err != nil {
+				return nil, err
+			}
+			for _, ref := range refs {
+				v, err := l.View(ctx, ref)
+				if err != nil {
+					return nil, err
+				}
+				if strings.Contains(v.Runner, mark) {
+					held[ref] = v.Fence
+				}
+			}
+		}
+	}
+	return held, nil
+}
+
+// watch measures how long a record waits for its next runner.
+func (d *Disasters) watch(ctx context.Context, ref ledger.Ref, fence int, since time.Time) {
+	for pause(ctx, 100*time.Millisecond) {
+		v, err := d.rig.Ledger.View(ctx, ref)
+		if err != nil {
+			continue
+		}
+		if v.Fence == fence && !v.State.Final() && v.State != ledger.Accepted {
+			continue
+		}
+		now := time.Now()
+		d.mu.Lock()
+		d.recovered = append(d.recovered, recovery{ref: ref, took: now.Sub(since), disturbed: d.disturbed(span{since, now})})
+		d.mu.Unlock()
+		return
+	}
+}
+
+func (d *Disasters) disturbed(s span) bool {
+	for _, o := range d.outages {
+		if o.from.Before(s.to) && (o.to.IsZero() || o.to.After(s.from)) {
+			return true
+		}
+	}
+	return false
+}
+
+// strikeRedis kills and freezes Redis, and bans accounts, at random moments.
+func (d *Disasters) strikeRedis(ctx context.Context) {
+	r := dice(d.seed, "strikes")
+	var strikes []func(context.Context, *rand.Rand)
+	for range d.plan.Restarts {
+		strikes = append(strikes, d.restart)
+	}
+	for range d.plan.Freezes {
+		strikes = append(strikes, d.freeze)
+	}
+	for range d.plan.Bans {
+		strikes = append(strikes, d.ban)
+	}
+	r.Shuffle(len(strikes), func(i, j int) { strikes[i], strikes[j] = strikes[j], strikes[i] })
+	for _, strike := range strikes {
+		each := d.plan.Over / time.Duration(len(strikes))
+		if !pause(ctx, between(r, each/2, each)) {
+			return
+		}
+		strike(ctx, r)
+	}
+}
+
+// outage runs f and remembers when.
+func (d *Disasters) outage(f func()) {
+	d.mu.Lock()
+	at := len(d.outages)
+	d.outages = append(d.outages, span{from: time.Now()})
+	d.mu.Unlock()
+	f()
+	d.mu.Lock()
+	// Workers need a moment to notice that it is back.
+	d.outages[at].to = time.Now().Add(3 * time.Second)
+	d.mu.Unlock()
+}
+
+func (d *Disasters) restart(ctx context.Context, r *rand.Rand) {
+	d.outage(func() {
+		d.rig.Log("killing Redis")
+		d.rig.Redis.Kill()
+		pause(ctx, between(r, 200*time.Millisecond, 3*time.Second))
+		d.rig.Redis.Restart()
+		d.rig.letIn(ctx)
+	})
+	d.mu.Lock()
+	d.restarts++
+	d.mu.Unlock()
+}
+
+func (d *Disasters) freeze(ctx context.Context, _ *rand.Rand) {
+	d.outage(func() {
+		d.rig.Log("freezing Redis for %s", d.plan.FreezeFor)
+		d.rig.Redis.Freeze()
+		pause(ctx, d.plan.FreezeFor)
+		d.rig.Redis.Thaw()
+	})
+	d.mu.Lock()
+	d.freezes++
+	d.mu.Unlock()
+}
+
+func (d *Disasters) ban(ctx context.Context, _ *rand.Rand) {
+	d.outage(func() {
+		d.rig.Log("both providers answer 403 to the next call")
+		for _, p := range providers.All() {
+			d.rig.Weather.Ban(p)
+		}
+		pause(ctx, banFor)
+	})
+	d.mu.Lock()
+	d.bans++
+	d.mu.Unlock()
+}
+
+// revive starts every worker that is down.
+func (d *Disasters) revive(ctx context.Context) {
+	for _, w := range d.rig.Workers {
+		if _, ok := w.running(); !ok {
+			if err := w.start(); err != nil {
+				d.fail("start %s: %v", w.Name, err)
+				continue
+			}
+		}
+		if _, err := w.ready(ctx); err != nil {
+			d.fail("%v", err)
+		}
+	}
+}

@@ -1,0 +1,182 @@
+package chaos
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+
+	"issuance/internal/ledger"
+	"issuance/providers"
+	"issuance/tasks"
+)
+
+// Fate is what a provider makes of an order.
+type Fate string
+
+// The fates.
+const (
+	Issues   Fate = "issues"
+	Late     Fate = "late"     // ECTicket keeps it in process until the faults are over
+	Refused  Fate = "refused"  // the provider's no to the order itself
+	Fails    Fate = "fails"    // ECTicket takes it, and its job fails to issue it
+	MaybeOne Fate = "too many" // Pass2U: one of these orders uses the campaign's stock up
+)
+
+// Issued reports whether such an order is issued; maybe means that it depends.
+func (f Fate) Issued() (yes, maybe bool) { return f == Issues || f == Late, f == MaybeOne }
+
+// Order is one order of a load.
+type Order struct {
+	Provider providers.Name
+	ID       string
+	Kind     string // for the tables: "electronic", "voucher", …
+	Doc      []byte
+	Tickets  int
+	Fate     Fate
+	Lanes    []tasks.Lane // one for each time it is enqueued
+	Refunds  []*Refund
+	// Personal are the customer's data in it, by field. Every order has its own.
+	Personal map[string]string
+	// Redeem and InOffice are the numbers of its tickets that are redeemed, and refunded in the
+	// vendor's back office, before the refunds that wait for it to be issued.
+	Redeem, InOffice int
+}
+
+// Key is the order's name in the ledger.
+func (o *Order) Key() ledger.Key { return ledger.Key{Provider: o.Provider, OrderID: o.ID} }
+
+// Wish is what a refund asks for.
+type Wish string
+
+// The wishes.
+const (
+	ByNumbers  Wish = "numbers"
+	ByQuantity Wish = "quantity"
+	All        Wish = "all"
+)
+
+// Refund is one refund of a load.
+type Refund struct {
+	Order    *Order
+	ID       string
+	Wish     Wish
+	Quantity int
+	// Numbers are chosen when the order's tickets are known; places tell which.
+	Numbers []string
+	places  []int
+	stray   bool // one of the numbers is of no ticket
+	// Early refunds are enqueued around their order; others when the order is issued.
+	Early bool
+	Lanes []tasks.Lane
+	// LeftOut is set when the refund waited for an order that was never issued.
+	LeftOut bool
+}
+
+// Key is the refund's name in the ledger.
+func (r *Refund) Key() ledger.RefundKey { return ledger.RefundKey{Key: r.Order.Key(), RefundID: r.ID} }
+
+// Kind names the refund for the tables.
+func (r *Refund) Kind() string { return fmt.Sprintf("%s %s", r.Order.Kind, r.Wish) }
+
+// document is what a producer enqueues.
+func (r *Refund) document() []byte {
+	request := map[string]any{}
+	switch r.Wish {
+	case ByNumbers:
+		request["TicketNo"] = r.Numbers
+	case ByQuantity:
+		request["quantity"] = r.Quantity
+	case All:
+		request["all"] = true
+	}
+	switch {
+	case r.Order.Provider == providers.Pass2U:
+		request["channelOrderId"] = r.Order.ID
+	case r.Order.Kind == kindGift:
+		request["FreeTradeNo"] = r.Order.ID
+	default:
+		request["MerchantTradeNo"] = r.Order.ID
+	}
+	return document(map[string]any{"provider": r.Order.Provider, "refund_id": r.ID, "request": request})
+}
+
+func document(v map[string]any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // strings, numbers and booleans only
+	}
+	return b
+}
+
+// Load is a mix of orders and refunds.
+type Load struct {
+	Orders  []*Order
+	Refunds []*Refund
+}
+
+// Mix says what a load is made of.
+type Mix struct {
+	Orders, Refunds int
+	// Only, when set, keeps the kinds of orders it names.
+	Only []string
+	// Plain leaves out everything that fails, is late, or is touched by others.
+	Plain bool
+}
+
+// NewLoad makes a load; the same seed and mix make the same.
+func NewLoad(seed uint64, m Mix) *Load {
+	r := dice(seed, "load")
+	l := &Load{}
+	for i := range m.Orders {
+		l.Orders = append(l.Orders, newOrder(r, seed, i, m))
+	}
+	l.addRefunds(r, m)
+	return l
+}
+
+// lanes are those a document is enqueued in: now and then several times, in any of the two.
+func lanes(r *rand.Rand) []tasks.Lane {
+	n := 1
+	if r.IntN(5) == 0 {
+		n += 1 + r.IntN(3)
+	}
+	out := make([]tasks.Lane, n)
+	for i := range out {
+		out[i] = tasks.Checkout
+		if r.IntN(3) == 0 {
+			out[i] = tasks.Bulk
+		}
+	}
+	return out
+}
+
+func (l *Load) addRefunds(r *rand.Rand, m Mix) {
+	if len(l.Orders) == 0 {
+		return
+	}
+	for i := range m.Refunds {
+		o := l.Orders[r.IntN(len(l.Orders))]
+		if i > 0 && r.IntN(3) == 0 { // another refund of an order that has one
+			o = l.Refunds[r.IntN(len(l.Refunds))].Order
+		}
+		f := &Refund{Order: o, ID: fmt.Sprintf("R%d", len(o.Refunds)+1), Early: r.IntN(2) == 0, Lanes: lanes(r)}
+		switch x := r.IntN(10); {
+		case x < 3 && o.Provider == providers.ECTicket:
+			f.Wish, f.Early = ByNumbers, false
+			f.places = r.Perm(o.Tickets)[:1+r.IntN(o.Tickets)]
+			f.stray = !m.Plain && r.IntN(6) == 0
+		case x < 7:
+			f.Wish, f.Quantity = ByQuantity, 1+r.IntN(o.Tickets)
+		default:
+			f.Wish = All
+		}
+		if yes, maybe := o.Fate.Issued(); !yes && !maybe {
+			f.Early = true // it will never be issued
+			if f.Wish == ByNumbers {
+				f.Numbers = []string{fmt.Sprintf("NOSUCH%06d", i)}
+			}
+		}
+		o.Refunds = append(o.Refunds, f)
+		l.Refunds = append(l.Refunds, f)
+	}
+}

@@ -1,0 +1,207 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"issuance/internal/ledger"
+	"issuance/providers"
+	"issuance/providers/ecticket/ecticketsim"
+	"issuance/tasks"
+)
+
+// Producers enqueue a load as checkout systems do: several at a time, the same document now and
+// then more than once and in both lanes, and again after every error until it is acknowledged.
+type Producers struct {
+	rig  *Rig
+	load *Load
+	seed uint64
+
+	mu       sync.Mutex
+	acked    int // documents acknowledged, repetitions included
+	repeated int // of these, told to be duplicates
+	errors   int // attempts that had to be repeated
+	wrong    []string
+}
+
+const producerCount = 8
+
+// shot is one document to enqueue at one moment.
+type shot struct {
+	at     time.Duration
+	what   string
+	refund bool
+	doc    []byte
+	lane   tasks.Lane
+}
+
+// Run enqueues everything that does not wait for an order to be issued, over the given time, and
+// what waits as soon as it can. planned is closed when the former is on its way; Run returns when
+// everything is acknowledged.
+func (p *Producers) Run(ctx context.Context, over time.Duration, planned chan<- struct{}) {
+	queue := make(chan shot)
+	var feeders, takers sync.WaitGroup
+	for range producerCount {
+		takers.Go(func() {
+			for s := range queue {
+				p.enqueue(ctx, s)
+			}
+		})
+	}
+	feeders.Go(func() { p.later(ctx, queue) })
+	feeders.Go(func() {
+		defer close(planned)
+		began := time.Now()
+		for _, s := range p.plan(over) {
+			if !pause(ctx, time.Until(began.Add(s.at))) {
+				return
+			}
+			queue <- s
+		}
+	})
+	feeders.Wait()
+	close(queue)
+	takers.Wait()
+}
+
+func (p *Producers) plan(over time.Duration) []shot {
+	r := dice(p.seed, "producers")
+	var shots []shot
+	for _, o := range p.load.Orders {
+		at := between(r, 0, over)
+		for _, lane := range o.Lanes {
+			shots = append(shots, shot{at: at + soon(r), what: string(o.Provider) + "/" + o.ID, doc: o.Doc, lane: lane})
+		}
+		for _, f := range o.Refunds {
+			if f.Early {
+				for _, lane := range f.Lanes { // some of them before their order
+					shots = append(shots, shot{at: max(0, at+between(r, -time.Second, 3*time.Second)), what: f.Key().String(), doc: f.document(), refund: true, lane: lane})
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(shots, func(a, b shot) int { return int(a.at - b.at) })
+	return shots
+}
+
+// soon is when a document is repeated: often at the same moment.
+func soon(r *rand.Rand) time.Duration {
+	if r.IntN(2) == 0 {
+		return 0
+	}
+	return between(r, 0, 4*time.Second)
+}
+
+// enqueue insists until the document is acknowledged.
+func (p *Producers) enqueue(ctx context.Context, s shot) {
+	for ctx.Err() == nil {
+		once, cancel := context.WithTimeout(ctx, 5*time.Second)
+		enqueue := p.rig.Client.Enqueue
+		if s.refund {
+			enqueue = p.rig.Client.EnqueueRefund
+		}
+		receipt, err := enqueue(once, s.doc, tasks.InLane(s.lane))
+		cancel()
+		var conflict *tasks.ConflictError
+		var invalid *providers.InvalidError
+		p.mu.Lock()
+		switch {
+		case err == nil:
+			p.acked++
+			if receipt.Duplicate {
+				p.repeated++
+			}
+		case errors.As(err, &conflict) || errors.As(err, &invalid):
+			p.wrong = append(p.wrong, fmt.Sprintf("%s: enqueueing was refused: %v", s.what, err))
+			err = nil
+		default:
+			p.errors++
+		}
+		p.mu.Unlock()
+		if err == nil || !pause(ctx, 250*time.Millisecond) {
+			return
+		}
+	}
+}
+
+// later enqueues the refunds that wait for their order to be issued. Before them, tickets are
+// redeemed, and refunded by others.
+func (p *Producers) later(ctx context.Context, queue chan<- shot) {
+	var waiting []*Order
+	for _, o := range p.load.Orders {
+		if slices.ContainsFunc(o.Refunds, func(f *Refund) bool { return !f.Early }) {
+			waiting = append(waiting, o)
+		}
+	}
+	for len(waiting) > 0 && pause(ctx, 400*time.Millisecond) {
+		books := TakeBooks(p.rig)
+		waiting = slices.DeleteFunc(waiting, func(o *Order) bool {
+			if !books.issued(o) {
+				return p.neverIssued(ctx, o)
+			}
+			p.interfere(o, books)
+			for _, f := range o.Refunds {
+				if !f.Early {
+					p.choose(f, books)
+					for _, lane := range f.Lanes {
+						queue <- shot{what: f.Key().String(), doc: f.document(), refund: true, lane: lane}
+					}
+				}
+			}
+			return true
+		})
+	}
+}
+
+// neverIssued reports whether the ledger says that the order failed. Its late refunds are left out.
+func (p *Producers) neverIssued(ctx context.Context, o *Order) bool {
+	once, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	peek, err := p.rig.Ledger.PeekOrders(once, []ledger.Key{o.Key()})
+	if err != nil || peek[0].State != ledger.Failed {
+		return false
+	}
+	for _, f := range o.Refunds {
+		f.LeftOut = f.LeftOut || !f.Early
+	}
+	return true
+}
+
+// interfere lets others touch the order's tickets.
+func (p *Producers) interfere(o *Order, b Books) {
+	if o.Provider == providers.Pass2U {
+		if o.Redeem > 0 {
+			_ = p.rig.Pass2U.Redeem(o.ID, min(o.Redeem, o.Tickets)) // all may be refunded already
+		}
+		return
+	}
+	for i, t := range b.ecticket[o.ID].Tickets {
+		switch {
+		case t.UseStatus != ecticketsim.Unused:
+		case i < o.Redeem:
+			_ = p.rig.ECTicket.Redeem(t.TicketNo, "") // a refund may be faster
+		case i < o.Redeem+o.InOffice:
+			_ = p.rig.ECTicket.RefundInOffice(t.TicketNo)
+		}
+	}
+}
+
+// choose fills in the numbers of the tickets to refund.
+func (p *Producers) choose(f *Refund, b Books) {
+	if f.Wish != ByNumbers {
+		return
+	}
+	tickets := b.ecticket[f.Order.ID].Tickets
+	for _, place := range f.places {
+		f.Numbers = append(f.Numbers, tickets[place].TicketNo)
+	}
+	if f.stray {
+		f.Numbers = append(f.Numbers, "NOSUCH"+strconv.Itoa(len(f.Numbers)))
+	}
+}

@@ -1,0 +1,124 @@
+package chaos
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"issuance/internal/ledger"
+)
+
+// RecoveryLimit is how long a killed worker's order may wait for the next worker.
+const RecoveryLimit = 20 * time.Second
+
+// Problems lists everything that fails the run, the audit's differences first.
+func (run *Run) Problems() []string {
+	var out []string
+	for _, d := range run.Report.Differences {
+		out = append(out, d.String())
+	}
+	out = append(out, run.Producers.wrong...)
+	out = append(out, run.Disasters.failures...)
+	for _, r := range run.Disasters.recovered {
+		if r.took > RecoveryLimit && !r.disturbed {
+			out = append(out, fmt.Sprintf("%s: %s passed from the death of its worker until the next took it up", r.ref, r.took.Round(100*time.Millisecond)))
+		}
+	}
+	return out
+}
+
+// String prints the run: its seed, what was done to it, and what came of it.
+func (run *Run) String() string {
+	var b strings.Builder
+	d, p := run.Disasters, run.Producers
+	fmt.Fprintf(&b, "seed %d: %d orders, %d refunds, %d workers; %s of faults, final %s later\n", run.Seed, len(run.Load.Orders), len(run.Load.Refunds),
+		len(run.Rig.Workers), run.Stormy.Round(time.Second), run.Settling.Round(100*time.Millisecond))
+	fmt.Fprintf(&b, "workers killed %d times (and ended by themselves %d times), Redis killed %d and frozen %d times, accounts banned %d times\n",
+		d.kills, d.crashed, d.restarts, d.freezes, d.bans)
+	fmt.Fprintf(&b, "%d documents acknowledged, %d of them told to be duplicates, %d attempts repeated after an error\n", p.acked, p.repeated, p.errors)
+	b.WriteString(run.recovery())
+	b.WriteString("\nCalls and the faults injected:\n" + run.Rig.Weather.table())
+	b.WriteString("\nFinal states of orders:\n" + states(run.Report.OrderStates))
+	b.WriteString("\nFinal states of refunds:\n" + states(run.Report.RefundStates))
+	fmt.Fprintf(&b, "\nReviews: %s\n", counts(run.Report.Reviews))
+	in := run.Rig.Intents
+	in.mu.Lock()
+	fmt.Fprintf(&b, "Intents looked for at a call's arrival: %d, not possible for %d (Redis was away)\n", in.checked, in.unchecked)
+	in.mu.Unlock()
+	fmt.Fprintf(&b, "Events told more than once: %d\n", run.Report.Repeated)
+	fmt.Fprintf(&b, "Audit: %s\n", run.Report.summary())
+	return b.String()
+}
+
+// recovery tells how long killed workers' orders waited.
+func (run *Run) recovery() string {
+	var longest, disturbed time.Duration
+	n := 0
+	for _, r := range run.Disasters.recovered {
+		if r.disturbed {
+			disturbed = max(disturbed, r.took)
+			continue
+		}
+		n++
+		longest = max(longest, r.took)
+	}
+	return fmt.Sprintf("%d orders and refunds were in a killed worker's hands: taken up after at most %s; %d more while Redis or an account was away too: at most %s\n",
+		n, longest.Round(100*time.Millisecond), len(run.Disasters.recovered)-n, disturbed.Round(100*time.Millisecond))
+}
+
+func (w *Weather) table() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return table(func(add func(cells ...string)) {
+		head := []string{"", "calls"}
+		for _, f := range allFaults {
+			head = append(head, string(f))
+		}
+		add(head...)
+		for _, row := range slices.Sorted(maps.Keys(w.tally)) {
+			total := 0
+			for _, n := range w.tally[row] {
+				total += n
+			}
+			cells := []string{row, fmt.Sprint(total)}
+			for _, f := range allFaults {
+				cells = append(cells, fmt.Sprint(w.tally[row][f]))
+			}
+			add(cells...)
+		}
+	})
+}
+
+func states(t map[string]map[ledger.State]int) string {
+	return table(func(add func(cells ...string)) {
+		for _, row := range slices.Sorted(maps.Keys(t)) {
+			var cells []string
+			for _, s := range slices.Sorted(maps.Keys(t[row])) {
+				cells = append(cells, fmt.Sprintf("%s %d", s, t[row][s]))
+			}
+			add(row, strings.Join(cells, ", "))
+		}
+	})
+}
+
+func counts(m map[string]int) string {
+	if len(m) == 0 {
+		return "none"
+	}
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		parts = append(parts, fmt.Sprintf("%s %d", k, m[k]))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func table(fill func(add func(cells ...string))) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fill(func(cells ...string) { fmt.Fprintln(w, "  "+strings.Join(cells, "\t")) })
+	_ = w.Flush() // a strings.Builder takes everything
+	return b.String()
+}
