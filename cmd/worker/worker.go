@@ -69,7 +69,7 @@ func build(ctx context.Context, s settings, mode redisconn.Mode, log *slog.Logge
 	if toy := w.ring.HoldsSandboxKey(); toy != (mode == redisconn.Sandbox) {
 		return nil, errors.New("the sandbox's seal key, which everybody knows, is for the sandbox only: make a key for ISSUANCE_SEAL_KEYS with: openssl rand -base64 32")
 	}
-	w.ledger = ledger.New(w.rdb, ledger.Options{Observer: func(c ledger.Change) {
+	w.ledger = ledger.New(w.rdb, ledger.Options{WaitReplicas: s.Redis.WaitReplicas, Observer: func(c ledger.Change) {
 		w.counts.observe(c)
 		if observer != nil {
 			observer(c)
@@ -141,13 +141,15 @@ func (w *worker) start(l net.Listener) error {
 	return nil
 }
 
-// stop takes no new tasks, lets running ones end, and closes everything. Health checks are
-// answered until the last task has ended.
-func (w *worker) stop() {
+// stopServing takes no new tasks and lets running ones end. Health checks are answered until then.
+// Doing it twice is harmless.
+func (w *worker) stopServing() {
 	if w.endSweep != nil {
 		w.endSweep()
 	}
-	w.engine.Stop()
+	if w.engine != nil {
+		w.engine.Stop()
+	}
 	if w.admin != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
@@ -155,6 +157,11 @@ func (w *worker) stop() {
 			_ = w.admin.Close() // a page that is still being read must not hold the worker up
 		}
 	}
+}
+
+// stop stops serving and closes everything.
+func (w *worker) stop() {
+	w.stopServing()
 	w.close()
 }
 

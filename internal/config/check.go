@@ -24,6 +24,9 @@ func (l *loader) check(given map[string]string, broken map[string]bool) {
 			l.redisMistake(err)
 		}
 	}
+	if n := c.Redis.WaitReplicas; n < 0 || n > 10 {
+		l.wrong("REDIS_WAIT_REPLICAS", "is %d; write how many replicas must have an intent, from 0 to 10", n)
+	}
 	l.worker(broken)
 	l.ecticket(given, broken)
 	l.pass2u(broken)

@@ -26,6 +26,7 @@ type Config struct {
 type Redis struct {
 	URL          Secret `env:"REDIS_URL" help:"Redis of queue and ledger: redis://[user:password@]host:port/db, rediss:// for TLS, unix://PATH, or redis-sentinel://[:password@]host1,host2/db?master=NAME"`
 	ClusterAddrs Secret `env:"REDIS_CLUSTER_ADDRS" help:"instead of REDIS_URL, for Redis Cluster: host:port,host:port, optionally after rediss://user:password@"`
+	WaitReplicas int    `env:"REDIS_WAIT_REPLICAS" envDefault:"0" help:"how many replicas must have an intent before the provider is called; when fewer answer within a second, nothing is sent"`
 }
 
 // Worker is what belongs to the process, not to a provider.
