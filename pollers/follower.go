@@ -29,7 +29,8 @@ type FollowerOptions struct {
 	Retention   time.Duration // default tasks.DefaultRetention
 	// Queue replaces asynq, for simulations.
 	Queue Queue
-	// Now is the clock for the moment an order is accepted. Default time.Now.
+	// Now is the clock for the moment an order is accepted. Default: Redis's, which is the one that
+	// the sentinel compares it with.
 	Now func() time.Time
 }
 
@@ -44,9 +45,6 @@ func NewFollower(rdb redis.UniversalClient, s Schedule, opt FollowerOptions) *Fo
 	if opt.Queue == nil {
 		opt.Queue = newAsynqQueue(rdb, opt)
 	}
-	if opt.Now == nil {
-		opt.Now = time.Now
-	}
 	return &Follower{queue: opt.Queue, schedule: s.WithDefaults(), opt: opt}
 }
 
@@ -57,7 +55,11 @@ func (f *Follower) Follow(ctx context.Context, k ledger.Key, delay time.Duration
 	if delay < 0 {
 		delay = Jitter(f.schedule.Next(0))
 		if s := f.opt.Sentinel; s != nil {
-			oldest, err := s.Enter(ctx, k.OrderID, f.opt.Now())
+			var now time.Time
+			if f.opt.Now != nil {
+				now = f.opt.Now()
+			}
+			oldest, err := s.Enter(ctx, k.OrderID, now)
 			if err != nil {
 				return err
 			}
@@ -69,17 +71,34 @@ func (f *Follower) Follow(ctx context.Context, k ledger.Key, delay time.Duration
 	return f.queue.Schedule(ctx, k, delay)
 }
 
-// needless reports whether the safety net's poll of an order can be left out for now, and for how
-// long.
+// needless reports whether a poll that is due can be left out for now, and for how long.
 func (f *Follower) needless(ctx context.Context, k ledger.Key, accepted time.Time, age time.Duration) (time.Duration, bool, error) {
-	if f == nil || f.opt.Sentinel == nil || age >= f.schedule.Expected {
+	if f == nil || f.opt.Sentinel == nil {
 		return 0, false, nil
 	}
-	skip, err := f.opt.Sentinel.MaySkip(ctx, k.OrderID, accepted)
-	if err != nil || !skip {
+	wait := Jitter(f.schedule.Next(age))
+	pause := f.pause(age, wait)
+	// Without the sentinel's word an order is asked when it is late, and by its schedule from then on.
+	trust := min(max(age, f.schedule.Expected), f.schedule.MaxInterval)
+	a, err := f.opt.Sentinel.MaySkip(ctx, k.OrderID, accepted, pause, trust)
+	if err != nil || !a.Skip {
 		return 0, false, err
 	}
-	return min(max(f.schedule.Interval, age), f.schedule.Expected-age), true, nil
+	switch {
+	case a.Sentinel:
+		wait = pause
+	case age < f.schedule.Expected:
+		wait = min(max(f.schedule.Interval, age), f.schedule.Expected-age)
+	}
+	return wait, true, f.wake(ctx, k.Provider, a.Wake)
+}
+
+// pause is when the order is polled again if it is the sentinel: soon, unless it is late.
+func (f *Follower) pause(age, wait time.Duration) time.Duration {
+	if age >= f.schedule.Expected {
+		return wait
+	}
+	return min(wait, f.opt.Sentinel.cfg.Every)
 }
 
 // next is how long to wait after a poll that did not end the order. clear means that the provider
@@ -90,21 +109,22 @@ func (f *Follower) next(ctx context.Context, k ledger.Key, accepted time.Time, a
 	if s == nil {
 		return wait, nil
 	}
+	pause := f.pause(age, wait)
 	if !clear {
 		oldest, err := s.Enter(ctx, k.OrderID, accepted)
 		if oldest {
-			wait = min(wait, s.cfg.Every)
+			wait = pause
 		}
 		return wait, err
 	}
-	sentinel, wake, err := s.StillPending(ctx, k.OrderID, accepted)
+	a, err := s.StillPending(ctx, k.OrderID, accepted, pause)
 	if err != nil {
 		return wait, err
 	}
-	if sentinel {
-		wait = min(wait, s.cfg.Every)
+	if a.Sentinel {
+		wait = pause
 	}
-	return wait, f.wake(ctx, k.Provider, wake)
+	return wait, f.wake(ctx, k.Provider, a.Wake)
 }
 
 // finished tells the sentinel of an order that has ended, and wakes the next.

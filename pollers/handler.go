@@ -97,12 +97,14 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 }
 
 func (p *poll) ask(ctx context.Context) error {
-	wait, skip, err := p.Follower.needless(ctx, p.rec.Key, p.rec.AcceptedAt, p.age)
-	if err != nil {
-		return err
-	}
-	if skip {
-		return tasks.Wait(wait, "an older order is asked in its place")
+	if !p.Schedule.Overdue(p.age) {
+		wait, skip, err := p.Follower.needless(ctx, p.rec.Key, p.rec.AcceptedAt, p.age)
+		if err != nil {
+			return err
+		}
+		if skip {
+			return tasks.Wait(wait, "an older order is asked in its place")
+		}
 	}
 	f := p.Provider.LookUp(ctx, p.order)
 	p.log.Info("asked", "finding", string(f.State), "code", f.Outcome.Code)

@@ -12,15 +12,22 @@ import (
 	"issuance/providers"
 )
 
-// The provider issues in scheduled jobs, oldest orders first, so the oldest pending order speaks
-// for all: while it is not issued, nobody younger is asked; when it is, the next are woken at once,
-// and each one that turns out issued wakes another. Under load that is one poll an order, and a
-// lone order is noticed within seconds.
+// The provider issues in scheduled jobs, everything it has received by then, so the oldest pending
+// order, the sentinel, speaks for all: while it is not issued, nobody younger is asked. When it is,
+// a job has run since it was asked last, and whatever was accepted before that is issued, too:
+// those are woken, the oldest first, each that turns out issued waking more. What was accepted
+// later may have missed the job; it is asked one by one, until one is not issued: the new sentinel.
+// Under load that is one poll an order and one more a job, besides the sentinel's own.
 //
-// One state in Redis serves all workers; nobody is elected. An order that is late stops being the
-// sentinel. Every few ticks a scout looks past the sentinel, in case the provider issues out of
-// order. If the sentinel falls silent, the safety net's polls go through again and the first order
-// asked takes over.
+// One state in Redis serves all workers; nobody is elected. Its word is taken only for orders about
+// which it tells something, and only while it is fresh; without one, the first order whose time
+// comes by its own schedule is asked and takes over. The rules for what does not go by the book:
+//
+//   - An order that is late stops being the sentinel as soon as there is another.
+//   - Every few rounds another order, the scout, is asked in the sentinel's place.
+//   - An order that is not issued although younger ones are, has been overtaken. It is left to its
+//     own schedule. No more orders are overtaken than younger ones were found issued, because the
+//     odd one may be the other.
 
 //go:embed scripts/*.lua
 var sentinelFiles embed.FS
@@ -50,9 +57,11 @@ type SentinelConfig struct {
 	Every time.Duration
 	// Expected is the age from which an order is late. Default 5 min.
 	Expected time.Duration
-	// Window is how many orders may be woken and not yet answered. Default 8.
+	// Window is how many orders may be woken and not yet answered. It bounds what a wrong guess
+	// costs and has to be more than the budget's calls per second times a call's duration in
+	// seconds. Default 8.
 	Window int
-	// ScoutEvery is after how many ticks of the sentinel a scout is sent. Default 3.
+	// ScoutEvery is at which of its rounds the sentinel lets a scout be asked. Default 3.
 	ScoutEvery int
 	// Now replaces Redis's clock, for tests and simulations.
 	Now func() time.Time
@@ -81,65 +90,79 @@ func NewSentinel(rdb redis.UniversalClient, p providers.Name, c SentinelConfig) 
 		c.ScoutEvery = 3
 	}
 	tag := fmt.Sprintf("issuance:{pending:%s}:", p)
-	return &Sentinel{rdb: rdb, keys: []string{tag + "waiting", tag + "asked", tag + "sentinel"}, cfg: c}
+	return &Sentinel{rdb: rdb, keys: []string{tag + "waiting", tag + "asked", tag + "woken", tag + "sentinel"}, cfg: c}
 }
 
-func (s *Sentinel) args(orderID string, more ...any) []any {
-	now := ""
-	if s.cfg.Now != nil {
-		now = strconv.FormatInt(s.cfg.Now().UnixMilli(), 10)
-	}
-	return append([]any{now, s.cfg.Expected.Milliseconds(), orderID}, more...)
+// Advice is what the sentinel's state says about one order.
+type Advice struct {
+	// Sentinel: the order is the one to ask again soon.
+	Sentinel bool
+	// Skip: it need not be asked now.
+	Skip bool
+	// Wake names orders to ask at once.
+	Wake []string
 }
 
-// silence is how old the sentinel's last answer may be before it is taken for dead.
-func (s *Sentinel) silence() int64 { return (3 * s.cfg.Every).Milliseconds() }
-
-// Enter adds an accepted order. oldest means that it is the sentinel from now on.
+// Enter adds an accepted order; a zero time means now. oldest means that it is the sentinel from
+// now on. An order that was asked for without a clear answer is entered again.
 func (s *Sentinel) Enter(ctx context.Context, orderID string, accepted time.Time) (oldest bool, err error) {
-	n, err := enterScript.Run(ctx, s.rdb, s.keys, s.args(orderID, accepted.UnixMilli())...).Int()
+	n, err := enterScript.Run(ctx, s.rdb, s.keys, s.args(orderID, accepted)...).Int()
 	if err != nil {
 		return false, fmt.Errorf("pollers: sentinel: %w", err)
 	}
 	return n == 1, nil
 }
 
-// MaySkip reports whether a poll of the safety net is needless, because an older order has just
-// answered "not yet".
-func (s *Sentinel) MaySkip(ctx context.Context, orderID string, accepted time.Time) (bool, error) {
-	n, err := maySkipScript.Run(ctx, s.rdb, s.keys, s.args(orderID, accepted.UnixMilli(), s.silence())...).Int()
+// MaySkip says whether the poll of an order whose time has come can be left out. pause is when it
+// is polled again should it be the sentinel; an order of which nothing has been heard for trust is
+// asked in any case.
+func (s *Sentinel) MaySkip(ctx context.Context, orderID string, accepted time.Time, pause, trust time.Duration) (Advice, error) {
+	r, err := s.run(ctx, maySkipScript, orderID, accepted, pause.Milliseconds(), trust.Milliseconds(), s.cfg.ScoutEvery)
 	if err != nil {
-		return false, fmt.Errorf("pollers: sentinel: %w", err)
+		return Advice{}, err
 	}
-	return n == 1, nil
+	return Advice{Skip: r[0] != "0", Sentinel: r[0] == "2", Wake: r[1:]}, nil
 }
 
-// StillPending records that an order was asked for and is not issued yet. sentinel means that it is
-// to be asked again after Every; wake names orders to ask at once.
-func (s *Sentinel) StillPending(ctx context.Context, orderID string, accepted time.Time) (sentinel bool, wake []string, err error) {
-	r, err := stillPendingScript.Run(ctx, s.rdb, s.keys,
-		s.args(orderID, accepted.UnixMilli(), s.silence(), s.cfg.ScoutEvery)...).StringSlice()
+// StillPending records that an order was asked for and is not issued yet. pause is when it is
+// polled again should it be the sentinel.
+func (s *Sentinel) StillPending(ctx context.Context, orderID string, accepted time.Time, pause time.Duration) (Advice, error) {
+	r, err := s.run(ctx, stillPendingScript, orderID, accepted, pause.Milliseconds(), s.cfg.Window)
 	if err != nil {
-		return false, nil, fmt.Errorf("pollers: sentinel: %w", err)
+		return Advice{}, err
 	}
-	return r[0] == "1", r[1:], nil
+	return Advice{Sentinel: r[0] == "1", Wake: r[1:]}, nil
 }
 
 // Finished removes an order that is final; wake names orders to ask at once.
 func (s *Sentinel) Finished(ctx context.Context, orderID string) (wake []string, err error) {
-	wake, err = finishedScript.Run(ctx, s.rdb, s.keys, s.args(orderID, s.cfg.Window)...).StringSlice()
+	return s.run(ctx, finishedScript, orderID, time.Time{}, s.cfg.Window)
+}
+
+// Pending counts the orders that are followed, but for those that were overtaken.
+func (s *Sentinel) Pending(ctx context.Context) (int64, error) {
+	n, err := s.rdb.ZCard(ctx, s.keys[0]).Result()
+	if err != nil {
+		return 0, fmt.Errorf("pollers: sentinel: %w", err)
+	}
+	return n, nil
+}
+
+func (s *Sentinel) run(ctx context.Context, script *redis.Script, orderID string, accepted time.Time, more ...any) ([]string, error) {
+	r, err := script.Run(ctx, s.rdb, s.keys, s.args(orderID, accepted, more...)...).StringSlice()
 	if err != nil {
 		return nil, fmt.Errorf("pollers: sentinel: %w", err)
 	}
-	return wake, nil
+	return r, nil
 }
 
-// Pending counts the orders that wait to be asked for and those being asked.
-func (s *Sentinel) Pending(ctx context.Context) (int64, error) {
-	pipe := s.rdb.Pipeline()
-	waiting, asked := pipe.ZCard(ctx, s.keys[0]), pipe.ZCard(ctx, s.keys[1])
-	if _, err := pipe.Exec(ctx); err != nil {
-		return 0, fmt.Errorf("pollers: sentinel: %w", err)
+func (s *Sentinel) args(orderID string, accepted time.Time, more ...any) []any {
+	now, at := "", ""
+	if s.cfg.Now != nil {
+		now = strconv.FormatInt(s.cfg.Now().UnixMilli(), 10)
 	}
-	return waiting.Val() + asked.Val(), nil
+	if !accepted.IsZero() {
+		at = strconv.FormatInt(accepted.UnixMilli(), 10)
+	}
+	return append([]any{now, s.cfg.Expected.Milliseconds(), orderID, at, s.cfg.Every.Milliseconds()}, more...)
 }

@@ -3,9 +3,28 @@ package tasks
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
+
+	"issuance/internal/ledger"
 )
+
+// Prepared is an order that is sealed and ready for a queue. Preparing is most of the work of
+// enqueueing and needs no Redis, so that a bulk can do it on all processors.
+type Prepared struct{ item item }
+
+// Prepare seals a validated order for a lane. Safe for concurrent use.
+func (c *Client) Prepare(o *Order, lane Lane) (Prepared, error) {
+	if lane != Checkout && lane != Bulk {
+		return Prepared{}, noSuchLane(o.String(), lane)
+	}
+	it, err := c.orderItem(o, lane)
+	return Prepared{it}, err
+}
+
+// Key is the order's name in the ledger.
+func (p Prepared) Key() ledger.Key { return p.item.ref.Key }
 
 // Enqueued is how one document of a batch fared: a receipt or an error, as from EnqueueOrder.
 type Enqueued struct {
@@ -13,55 +32,222 @@ type Enqueued struct {
 	Err     error
 }
 
-// EnqueueOrders enqueues many validated orders into a lane, as EnqueueOrder does one by one, with
-// up to concurrency requests to Redis under way; whether they are known is looked up for all of
-// them in one round trip. The results are in the order of the orders. Once the context has ended,
-// the rest comes back with its error; enqueueing all of them again is always safe.
+// EnqueueOrders enqueues many validated orders into a lane, as EnqueueOrder does one by one:
+// they are sealed on up to concurrency goroutines and then go as one batch; see EnqueuePrepared.
 func (c *Client) EnqueueOrders(ctx context.Context, orders []*Order, lane Lane, concurrency int) []Enqueued {
-	out := make([]Enqueued, len(orders))
-	items := make([]item, len(orders))
-	fail := func(err error) []Enqueued {
-		for i := range out {
-			out[i] = Enqueued{Err: err}
-		}
-		return out
-	}
-	if lane != Checkout && lane != Bulk {
-		return fail(errors.New("tasks: use the lane checkout or bulk"))
-	}
-	if err := c.checkMode(ctx); err != nil {
-		return fail(err)
-	}
-	for i, o := range orders {
-		if items[i], out[i].Err = c.orderItem(o, lane); out[i].Err != nil {
-			return fail(out[i].Err)
+	batch := make([]Prepared, len(orders))
+	errs := make([]error, len(orders))
+	sideBySide(len(orders), concurrency, func(i int) { batch[i], errs[i] = c.Prepare(orders[i], lane) })
+	for _, err := range errs {
+		if err != nil {
+			return failAll(len(orders), err)
 		}
 	}
-	glances, err := c.glance(ctx, items)
+	return c.EnqueuePrepared(ctx, batch)
+}
+
+// EnqueuePrepared enqueues a batch of a few hundred orders in two round trips: one that looks
+// which are known, one that puts the rest into their queues. The results are in the order of the
+// batch, and of two orders with one number the first one is enqueued. Once the context has ended
+// or Redis does not answer, the rest comes back with an error; enqueueing all of them again is
+// always safe.
+func (c *Client) EnqueuePrepared(ctx context.Context, batch []Prepared) []Enqueued {
+	b := newBatchRun(c, batch)
+	b.begin(ctx)
+	b.finish(ctx)
+	return b.out
+}
+
+// EnqueueStream is EnqueuePrepared for batch after batch: while one is put into its queues, the
+// next one is looked up. It answers every batch, in order, and then closes the channel; whoever
+// ends the context before that must still read all of it.
+func (c *Client) EnqueueStream(ctx context.Context, batches <-chan []Prepared) <-chan []Enqueued {
+	begun := make(chan *batchRun)
+	out := make(chan []Enqueued)
+	go func() {
+		defer close(begun)
+		for batch := range batches {
+			b := newBatchRun(c, batch)
+			b.begin(ctx)
+			begun <- b
+		}
+	}()
+	go func() {
+		defer close(out)
+		for b := range begun {
+			b.finish(ctx)
+			out <- b.out
+		}
+	}()
+	return out
+}
+
+func failAll(n int, err error) []Enqueued {
+	out := make([]Enqueued, n)
+	for i := range out {
+		out[i].Err = err
+	}
+	return out
+}
+
+// batchRun is one batch under way.
+type batchRun struct {
+	c     *Client
+	items []item
+	out   []Enqueued
+	// ambiguous are those whose first try has no clear end: a conflict may be their own doing.
+	ambiguous []bool
+	fresh     []int      // places of those that are to be put into a queue
+	ready     *pipelined // the first try of fresh
+}
+
+func newBatchRun(c *Client, batch []Prepared) *batchRun {
+	b := &batchRun{c: c, items: make([]item, len(batch)), out: make([]Enqueued, len(batch)), ambiguous: make([]bool, len(batch))}
+	for i, p := range batch {
+		b.items[i] = p.item
+	}
+	return b
+}
+
+// begin does what changes nothing.
+func (b *batchRun) begin(ctx context.Context) {
+	if err := b.c.checkMode(ctx); err != nil {
+		b.out = failAll(len(b.items), err)
+		return
+	}
+	all := make([]int, len(b.items))
+	for i := range all {
+		all[i] = i
+	}
+	fresh, err := b.lookUp(ctx, all)
 	if err != nil {
-		return fail(err)
+		b.out = failAll(len(b.items), err)
+		return
+	}
+	b.fresh = fresh
+	b.ready = b.try(ctx, fresh, nil)
+}
+
+// finish puts what is not known into its queues.
+func (b *batchRun) finish(ctx context.Context) {
+	conflicts := b.push(ctx)
+	if len(conflicts) == 0 {
+		return
+	}
+	gone, err := b.lookUp(ctx, conflicts)
+	if err != nil {
+		gone = conflicts
+	}
+	for _, i := range gone {
+		if err != nil {
+			b.out[i].Err = fmt.Errorf("tasks: enqueue %s: %w; enqueue it again, it stays one order", b.items[i].what, err)
+			continue
+		}
+		b.out[i].Err = errRemoved(b.items[i].what)
+	}
+}
+
+// compareSideBySide bounds how many documents that are in a queue already are read at a time.
+const compareSideBySide = 16
+
+// lookUp settles those of the given orders that are known already, and returns the others.
+func (b *batchRun) lookUp(ctx context.Context, which []int) (unknown []int, err error) {
+	items := make([]item, len(which))
+	for n, i := range which {
+		items[n] = b.items[i]
+	}
+	glances, err := b.c.glance(ctx, items)
+	if err != nil {
+		return nil, fmt.Errorf("tasks: enqueue: %w", err)
+	}
+	var seen []int // places in which
+	for n, g := range glances {
+		if g.peek.Found || g.lane != "" {
+			seen = append(seen, n)
+		}
+	}
+	known := make([]bool, len(which))
+	sideBySide(len(seen), compareSideBySide, func(s int) {
+		n := seen[s]
+		i := which[n]
+		if err := ctx.Err(); err != nil {
+			known[n], b.out[i].Err = true, err
+			return
+		}
+		r, found, err := b.c.compare(b.items[i], glances[n])
+		r.Duplicate = r.Duplicate && !b.ambiguous[i]
+		known[n], b.out[i] = found || err != nil, Enqueued{Receipt: r, Err: err}
+	})
+	for n, i := range which {
+		if !known[n] {
+			unknown = append(unknown, i)
+		}
+	}
+	return unknown, nil
+}
+
+// push puts orders into their queues and returns those whose number was taken meanwhile, be it by
+// an earlier order of this very batch.
+func (b *batchRun) push(ctx context.Context) (conflicts []int) {
+	if len(b.fresh) == 0 {
+		return nil
+	}
+	which, p := b.fresh, b.ready
+	var script error // what Redis said when it did not know asynq's script
+	err := tryAgain(ctx, func(ctx context.Context) error {
+		if p == nil {
+			p = b.try(ctx, which, script)
+		}
+		var left []int
+		var failure error
+		for n, err := range p.exec(ctx) {
+			i := which[n]
+			switch {
+			case err == nil:
+				b.out[i].Receipt = b.items[i].receipt
+			case errors.Is(err, errConflict):
+				conflicts = append(conflicts, i)
+			case noScript(err):
+				script, left, failure = err, append(left, i), err
+			default:
+				b.ambiguous[i], left, failure = true, append(left, i), err
+			}
+		}
+		which, p = left, nil
+		return failure
+	})
+	for _, i := range which {
+		b.out[i].Err = fmt.Errorf("tasks: enqueue %s: %w; enqueue it again, it stays one order", b.items[i].what, err)
+	}
+	return conflicts
+}
+
+// try writes what enqueues the given orders.
+func (b *batchRun) try(ctx context.Context, which []int, script error) *pipelined {
+	p := newPipelined(ctx, b.c, script)
+	for _, i := range which {
+		p.enqueue(ctx, b.items[i])
+	}
+	return p
+}
+
+// sideBySide calls do for 0 to n-1 on up to limit goroutines.
+func sideBySide(n, limit int, do func(int)) {
+	limit = min(max(limit, 1), n)
+	if limit <= 1 {
+		for i := range n {
+			do(i)
+		}
+		return
 	}
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range min(max(concurrency, 1), len(orders)) {
+	for range limit {
 		wg.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(items) {
-					return
-				}
-				if err := ctx.Err(); err != nil {
-					out[i].Err = err
-					continue
-				}
-				r, known, err := c.compare(items[i], glances[i])
-				if !known && err == nil {
-					r, err = c.push(ctx, items[i])
-				}
-				out[i] = Enqueued{Receipt: r, Err: err}
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(i)
 			}
 		})
 	}
 	wg.Wait()
-	return out
 }

@@ -116,9 +116,9 @@ func (c *Client) EnqueueOrder(ctx context.Context, o *Order, opts ...EnqueueOpti
 }
 
 func (c *Client) orderItem(o *Order, lane Lane) (item, error) {
-	raw, _, err := o.payload(c.ring, lane, c.opt.Now())
+	raw, p, err := o.payload(c.ring, lane, c.opt.Now())
 	return item{what: o.String(), taskType: IssueType(o.Provider), id: IssueID(o.Provider, o.ID), lane: lane,
-		ref: ledger.Ref{Key: o.Key()}, payload: raw, canonical: o.canonical,
+		ref: ledger.Ref{Key: o.Key()}, payload: raw, sealed: p.Document, canonical: o.canonical,
 		receipt: Receipt{Provider: o.Provider, OrderID: o.ID, State: ledger.Queued}}, err
 }
 
@@ -145,9 +145,9 @@ func (c *Client) EnqueueParsedRefund(ctx context.Context, r *Refund, opts ...Enq
 }
 
 func (c *Client) refundItem(r *Refund, lane Lane) (item, error) {
-	raw, _, err := r.payload(c.ring, lane, c.opt.Now())
+	raw, p, err := r.payload(c.ring, lane, c.opt.Now())
 	return item{what: r.String(), taskType: RefundType(r.Provider), id: RefundID(r.Provider, r.OrderID, r.RefundID), lane: lane,
-		ref: ledger.Ref(r.Key()), payload: raw, canonical: r.canonical,
+		ref: ledger.Ref(r.Key()), payload: raw, sealed: p.Document, canonical: r.canonical,
 		receipt: Receipt{Provider: r.Provider, OrderID: r.OrderID, RefundID: r.RefundID, State: ledger.Queued}}, err
 }
 
@@ -157,6 +157,7 @@ type item struct {
 	lane               Lane
 	ref                ledger.Ref
 	payload, canonical []byte
+	sealed             seal.Sealed // never twice the same, so it tells this very item's task from another's
 	receipt            Receipt
 }
 
@@ -166,7 +167,7 @@ const enqueueTries = 3
 
 func (c *Client) enqueue(ctx context.Context, it item) (Receipt, error) {
 	if it.lane != Checkout && it.lane != Bulk {
-		return Receipt{}, fmt.Errorf("tasks: enqueue %s: no worker takes orders from lane %q; use checkout or bulk", it.what, it.lane)
+		return Receipt{}, noSuchLane(it.what, it.lane)
 	}
 	if err := c.checkMode(ctx); err != nil {
 		return Receipt{}, err
@@ -177,19 +178,23 @@ func (c *Client) enqueue(ctx context.Context, it item) (Receipt, error) {
 	return c.push(ctx, it)
 }
 
+func noSuchLane(what string, lane Lane) error {
+	return fmt.Errorf("tasks: enqueue %s: no worker takes orders from lane %q; use checkout or bulk", what, lane)
+}
+
+// options say how asynq keeps the task.
+func (c *Client) options(it item) []asynq.Option {
+	return []asynq.Option{asynq.Queue(Queue(it.ref.Provider, it.lane)), asynq.TaskID(it.id), asynq.MaxRetry(MaxRetry),
+		asynq.Timeout(c.opt.TaskTimeout), asynq.Retention(c.opt.Retention)}
+}
+
 // push puts a document that is not known into its queue. Should it have become known meanwhile,
 // the task id says so.
 func (c *Client) push(ctx context.Context, it item) (Receipt, error) {
 	ambiguous := false
-	backoff := retry.WithMaxRetries(enqueueTries-1, retry.NewExponential(50*time.Millisecond))
-	err := retry.Do(ctx, backoff, func(ctx context.Context) error {
-		_, err := c.queue.EnqueueContext(ctx, asynq.NewTask(it.taskType, it.payload),
-			asynq.Queue(Queue(it.ref.Provider, it.lane)), asynq.TaskID(it.id), asynq.MaxRetry(MaxRetry),
-			asynq.Timeout(c.opt.TaskTimeout), asynq.Retention(c.opt.Retention))
-		if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) && ctx.Err() == nil {
-			ambiguous = true
-			return retry.RetryableError(err)
-		}
+	err := tryAgain(ctx, func(ctx context.Context) error {
+		_, err := c.queue.EnqueueContext(ctx, asynq.NewTask(it.taskType, it.payload), c.options(it)...)
+		ambiguous = ambiguous || err != nil && !errors.Is(err, asynq.ErrTaskIDConflict)
 		return err
 	})
 	if !errors.Is(err, asynq.ErrTaskIDConflict) {
@@ -203,102 +208,28 @@ func (c *Client) push(ctx context.Context, it item) (Receipt, error) {
 		return r, err
 	}
 	if !known {
-		// The task that stood in the way is gone again, which only happens when it was deleted.
-		return Receipt{}, fmt.Errorf("tasks: enqueue %s: a task of this id has just been removed; enqueue it again", it.what)
+		return Receipt{}, errRemoved(it.what)
 	}
-	r.Duplicate = !ambiguous
+	r.Duplicate = r.Duplicate && !ambiguous
 	return r, nil
 }
 
-// known looks for the document in the ledger and in the queues of both lanes.
-func (c *Client) known(ctx context.Context, it item) (Receipt, bool, error) {
-	glances, err := c.glance(ctx, []item{it})
-	if err != nil {
-		return Receipt{}, false, fmt.Errorf("tasks: enqueue %s: %w", it.what, err)
-	}
-	return c.compare(it, glances[0])
+// tryAgain repeats an enqueue whose error is ambiguous.
+func tryAgain(ctx context.Context, try func(context.Context) error) error {
+	backoff := retry.WithMaxRetries(enqueueTries-1, retry.NewExponential(50*time.Millisecond))
+	return retry.Do(ctx, backoff, func(ctx context.Context) error {
+		err := try(ctx)
+		if err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) && ctx.Err() == nil {
+			return retry.RetryableError(err)
+		}
+		return err
+	})
 }
 
-// glance is what one look told about a document: its record's state and fingerprint, or the lane
-// in whose queue its task is.
-type glance struct {
-	peek ledger.Peek
-	lane Lane // "" when no queue holds a task of this id
-}
-
-// glance looks for many documents in one round trip.
-func (c *Client) glance(ctx context.Context, items []item) ([]glance, error) {
-	pipe := c.rdb.Pipeline()
-	records := make([]func() ledger.Peek, len(items))
-	queued := make([][2]*redis.IntCmd, len(items))
-	for i, it := range items {
-		records[i] = ledger.PeekIn(ctx, pipe, it.ref)
-		for j, lane := range producerLanes {
-			queued[i][j] = pipe.Exists(ctx, taskKey(Queue(it.ref.Provider, lane), it.id))
-		}
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, err
-	}
-	out := make([]glance, len(items))
-	for i := range items {
-		out[i].peek = records[i]()
-		for j, lane := range producerLanes {
-			if queued[i][j].Val() > 0 {
-				out[i].lane = lane
-			}
-		}
-	}
-	return out, nil
-}
-
-// producerLanes are the lanes documents can be in.
-var producerLanes = [2]Lane{Checkout, Bulk}
-
-// taskKey is asynq's Redis key of a task. A test compares it with what asynq writes.
-func taskKey(queue, id string) string { return "asynq:{" + queue + "}:t:" + id }
-
-// compare tells from a glance whether the document is known, and whether it is the same one.
-func (c *Client) compare(it item, g glance) (Receipt, bool, error) {
-	peek := g.peek
-	if !peek.Found && g.lane != "" {
-		p, err := c.queuedPayload(it.ref.Provider, g.lane, it.id)
-		if err != nil {
-			return Receipt{}, false, fmt.Errorf("tasks: enqueue %s: %w", it.what, err)
-		}
-		if p != nil {
-			peek = ledger.Peek{Found: true, State: ledger.Queued, Fingerprint: p.Fingerprint}
-		}
-	}
-	if !peek.Found {
-		return Receipt{}, false, nil
-	}
-	same, keyKnown := c.ring.SameFingerprint(peek.Fingerprint, it.canonical)
-	if !keyKnown {
-		return Receipt{}, true, fmt.Errorf("tasks: %s: its first document was sealed with a key that is not in SealKeys; add the old key at the end of the list", it.what)
-	}
-	if !same {
-		return Receipt{}, true, &ConflictError{What: it.what, State: peek.State}
-	}
-	r := it.receipt
-	r.State, r.Duplicate = peek.State, true
-	return r, true, nil
-}
-
-// queuedPayload is the payload of a waiting task, nil when there is none.
-func (c *Client) queuedPayload(p providers.Name, lane Lane, id string) (*Payload, error) {
-	info, err := c.inspector.GetTaskInfo(Queue(p, lane), id)
-	if errors.Is(err, asynq.ErrTaskNotFound) || errors.Is(err, asynq.ErrQueueNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	payload, err := DecodePayload(info.Payload)
-	if err != nil {
-		return nil, err
-	}
-	return &payload, nil
+// errRemoved says that the task that stood in the way is gone again, which only happens when it
+// was deleted.
+func errRemoved(what string) error {
+	return fmt.Errorf("tasks: enqueue %s: a task of this id has just been removed; enqueue it again", what)
 }
 
 // modeKey marks a Redis as a sandbox's or production's; the first worker writes it.

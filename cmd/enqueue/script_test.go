@@ -98,6 +98,7 @@ func (w *world) setup(env *testscript.Env) error {
 	env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, "cache"))
 	env.Setenv("TZ", "Asia/Taipei")
 	env.Setenv("USER", "angela")
+	env.Setenv("GORACE", "atexit_sleep_ms=0") // with -race, every process would take a second to end
 	env.Setenv("REDIS", w.redis.URL())
 	env.Setenv("REDIS_ADDR", w.redis.Addr)
 	env.Setenv("SIM", w.simURL)
@@ -125,7 +126,7 @@ func (w *world) exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// redis kill|production|size N drives and looks at the script's Redis.
+// redis kill|production|announce ACCOUNT|ban ACCOUNT|size N drives and looks at the script's Redis.
 func (w *world) redisCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ctx := context.Background()
 	switch args[0] {
@@ -133,6 +134,15 @@ func (w *world) redisCommand(ts *testscript.TestScript, _ bool, args []string) {
 		w.redis.Kill()
 	case "production":
 		ts.Check(redisconn.Mark(ctx, w.rdb, redisconn.Production))
+	case "announce", "ban": // an account, as a worker would
+		cfg := budget.Config{Account: args[1], PerSecond: 4}
+		b, err := budget.New(w.rdb, cfg)
+		ts.Check(err)
+		if args[0] == "ban" {
+			b.Banned(ctx, "HTTP 403")
+			return
+		}
+		ts.Check(b.Announce(ctx))
 	case "size": // the number of keys
 		n, err := w.rdb.DBSize(ctx).Result()
 		ts.Check(err)

@@ -12,7 +12,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"issuance/internal/ledger"
-	"issuance/providers"
 )
 
 // counts counts what this process did to records.
@@ -44,6 +43,7 @@ var (
 	tasksDesc   = prometheus.NewDesc("issuance_queue_tasks", "Tasks in a queue by state.", []string{"queue", "state"}, nil)
 	latencyDesc = prometheus.NewDesc("issuance_queue_latency_seconds", "How long the oldest waiting task has been ready to run.", []string{"queue"}, nil)
 	pausedDesc  = prometheus.NewDesc("issuance_queue_paused", "1 when the queue is paused.", []string{"queue"}, nil)
+	bannedDesc  = prometheus.NewDesc("issuance_banned", "1 while the provider refuses our calls (HTTP 403) and none is made.", []string{"provider"}, nil)
 	openDesc    = prometheus.NewDesc("issuance_ledger_open", "Orders and refunds without a final status.", []string{"provider"}, nil)
 )
 
@@ -52,7 +52,7 @@ const collectLimit = 5 * time.Second
 
 // Describe implements prometheus.Collector.
 func (m queueMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{tasksDesc, latencyDesc, pausedDesc, openDesc} {
+	for _, d := range []*prometheus.Desc{tasksDesc, latencyDesc, pausedDesc, bannedDesc, openDesc} {
 		ch <- d
 	}
 }
@@ -64,9 +64,7 @@ func (m queueMetrics) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	served := map[providers.Name]bool{}
 	for _, l := range m.w.lanes {
-		served[l.provider] = true
 		q, err := m.queue.GetQueueInfo(l.queue())
 		if err != nil {
 			continue // also a queue that nobody has used yet
@@ -76,20 +74,24 @@ func (m queueMetrics) Collect(ch chan<- prometheus.Metric) {
 			gauge(tasksDesc, float64(n), q.Queue, state)
 		}
 		gauge(latencyDesc, q.Latency.Seconds(), q.Queue)
-		paused := 0.0
-		if q.Paused {
-			paused = 1
-		}
-		gauge(pausedDesc, paused, q.Queue)
+		gauge(pausedDesc, oneIf(q.Paused), q.Queue)
 	}
-	for _, p := range providers.All() {
-		if !served[p] {
-			continue
+	for _, s := range m.w.shops {
+		p := s.provider.Name()
+		if ban, err := s.banned(ctx); err == nil {
+			gauge(bannedDesc, oneIf(ban != nil), string(p))
 		}
 		if n, err := m.w.ledger.OpenCount(ctx, p); err == nil {
 			gauge(openDesc, float64(n), string(p))
 		}
 	}
+}
+
+func oneIf(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // metrics serves them all.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"issuance/internal/budget"
 	"issuance/internal/ledger"
 	"issuance/internal/testredis"
 	"issuance/providers"
@@ -123,6 +124,13 @@ func TestGracefulStopLosesNothing(t *testing.T) {
 	if code := second.stop(); code != exitFine {
 		t.Errorf("exit code %d", code)
 	}
+	account, err := budget.New(s.Client(), budget.Config{Account: "ecticket:2000132", PerSecond: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if state, err := account.State(ctx); err != nil || state.Used[budget.Checkout] != each || state.Used[budget.Poll] == 0 || state.Used[budget.Bulk] != 0 {
+		t.Errorf("calls are not made in their lanes: %+v %v", state.Used, err)
+	}
 	log := first.err.String() + second.err.String()
 	for line := range strings.Lines(log) {
 		if !strings.HasPrefix(line, `{"time":`) {
@@ -134,5 +142,38 @@ func TestGracefulStopLosesNothing(t *testing.T) {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log lacks %s", want)
 		}
+	}
+}
+
+// While a provider bans the account, its queues are seen to be paused and no call is made; they
+// resume by themselves, and the order is issued.
+func TestBanPausesTheQueues(t *testing.T) {
+	t.Parallel()
+	s := testredis.Start(t)
+	o := newOutside(t, s.URL())
+	o.env["ECTICKET_BAN"] = "3s"
+	o.ecticket.SetFault(func(c ecticketsim.Call) ecticketsim.Fault {
+		if c.N == 1 {
+			return ecticketsim.Fault{Kind: ecticketsim.Ban403}
+		}
+		return ecticketsim.Fault{}
+	})
+	client := o.client(t, s)
+	if _, err := client.Enqueue(t.Context(), ecticketOrder("E1")); err != nil {
+		t.Fatal(err)
+	}
+	w := start(t, o.env)
+	w.sees(w.err, `queue paused.*ecticket-checkout`)
+	url := w.sees(w.err, `"admin":"([^"]+)"`)[1]
+	if _, body := get(t, url+"/metrics"); !strings.Contains(body, `issuance_queue_paused{queue="ecticket-checkout"} 1`+"\n") ||
+		!strings.Contains(body, `issuance_banned{provider="ecticket"} 1`+"\n") || !strings.Contains(body, `issuance_banned{provider="pass2u"} 0`+"\n") {
+		t.Errorf("the metrics do not tell of the ban:\n%s", body)
+	}
+	if n := o.ecticket.Books().Calls[ecticketsim.OpIssue]; n != 1 {
+		t.Errorf("%d calls in spite of the ban", n)
+	}
+	w.sees(w.err, `queue resumed.*ecticket-checkout`)
+	if st, err := client.Wait(t.Context(), providers.ECTicket, "E1"); err != nil || st.State != ledger.Issued {
+		t.Errorf("%+v %v", st, err)
 	}
 }

@@ -30,6 +30,7 @@ type shop struct {
 	tickets  providers.TicketRefunder // of Tickets and Count one is set
 	count    providers.CountRefunder
 	gate     *providers.PrepayableGate
+	budget   *budget.Budget // behind the gate
 	rules    tasks.Rules
 	close    func()
 }
@@ -64,7 +65,7 @@ func openECTicket(cfg config.ECTicket, rdb redis.UniversalClient, log *slog.Logg
 	if err != nil {
 		return nil, err
 	}
-	return &shop{provider: c, tickets: c, gate: gate, close: c.Close,
+	return &shop{provider: c, tickets: c, gate: gate, budget: b, close: c.Close,
 		rules: tasks.Rules{MerchantID: cfg.MerchantID, Escrow: cfg.Mode == config.Escrow}}, nil
 }
 
@@ -81,7 +82,16 @@ func openPass2U(cfg config.Pass2U, rdb redis.UniversalClient, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
-	return &shop{provider: c, count: c, gate: gate, close: c.Close}, nil
+	return &shop{provider: c, count: c, gate: gate, budget: b, close: c.Close}, nil
+}
+
+// banned tells of the account's ban, nil without one.
+func (s *shop) banned(ctx context.Context) (*engine.Ban, error) {
+	state, err := s.budget.State(ctx)
+	if err != nil || state.Ban == nil {
+		return nil, err
+	}
+	return &engine.Ban{Reason: state.Ban.Reason, Until: state.Ban.Until}, nil
 }
 
 // kitchen is what all handlers share.

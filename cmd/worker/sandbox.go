@@ -69,12 +69,13 @@ func serveSandbox(ctx context.Context, s settings, log *slog.Logger, stdout, std
 	code := w.demonstrate(ctx, sb, story, stderr)
 	if !s.once {
 		<-ctx.Done()
-	}
-	// Stopped here rather than by the defers, so that the story tells what happens meanwhile.
-	if !s.once {
+		code = exitFine
 		story.Printf("\nStopping: running tasks end first (Ctrl-C again stops at once).\n")
 	}
-	w.stop()
+	w.stopServing()
+	ended, cancel := context.WithTimeout(context.Background(), startLimit)
+	defer cancel()
+	story.Drain(ended) // before Redis goes
 	return code
 }
 

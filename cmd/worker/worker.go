@@ -25,18 +25,19 @@ import (
 // worker is a built one. Build it, start it, stop it.
 type worker struct {
 	settings
-	log      *slog.Logger
-	redis    redisconn.Options
-	rdb      redis.UniversalClient
-	ledger   *ledger.Ledger
-	ring     *seal.Ring
-	engine   *engine.Engine
-	sweeper  *sweep.Sweeper
-	counts   *counts
-	admin    *http.Server
-	url      string // of the admin server
-	closes   []func()
-	endSweep func()
+	log       *slog.Logger
+	redis     redisconn.Options
+	rdb       redis.UniversalClient
+	ledger    *ledger.Ledger
+	ring      *seal.Ring
+	engine    *engine.Engine
+	shops     []*shop
+	chores    []func(context.Context) // run beside the queues until their context ends
+	counts    *counts
+	admin     *http.Server
+	url       string // of the admin server
+	closes    []func()
+	endChores func()
 }
 
 // startLimit bounds everything that is asked of Redis before the first task runs.
@@ -109,14 +110,16 @@ func (w *worker) wire() error {
 				return err
 			}
 			w.closes = append(w.closes, s.close)
+			w.shops = append(w.shops, s)
+			w.chores = append(w.chores, engine.NewBanPauser(w.rdb, l.provider, s.banned, w.log).Run)
 			handlers[l.provider] = k.handler(s)
 			served = append(served, l.provider)
 		}
 		lanes = append(lanes, k.engineLane(l, handlers[l.provider]))
 	}
 	w.engine = engine.New(w.rdb, lanes, engine.Options{ShutdownTimeout: w.Worker.ShutdownTimeout, Log: w.log})
-	w.sweeper = sweep.New(w.rdb, sweep.Config{Ledger: w.ledger, Providers: served, Log: w.log,
-		TaskTimeout: w.Worker.TaskTimeout, Retention: w.Worker.Retention})
+	w.chores = append(w.chores, sweep.New(w.rdb, sweep.Config{Ledger: w.ledger, Providers: served, Log: w.log,
+		TaskTimeout: w.Worker.TaskTimeout, Retention: w.Worker.Retention}).Run)
 	return nil
 }
 
@@ -134,18 +137,20 @@ func (w *worker) start(l net.Listener) error {
 	if err := w.engine.Start(); err != nil {
 		return err
 	}
-	sweeping, endSweep := context.WithCancel(context.Background())
-	var swept sync.WaitGroup
-	swept.Go(func() { w.sweeper.Run(sweeping) })
-	w.endSweep = func() { endSweep(); swept.Wait() }
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	for _, chore := range w.chores {
+		running.Go(func() { chore(ctx) })
+	}
+	w.endChores = func() { cancel(); running.Wait() }
 	return nil
 }
 
 // stopServing takes no new tasks and lets running ones end. Health checks are answered until then.
 // Doing it twice is harmless.
 func (w *worker) stopServing() {
-	if w.endSweep != nil {
-		w.endSweep()
+	if w.endChores != nil {
+		w.endChores()
 	}
 	if w.engine != nil {
 		w.engine.Stop()

@@ -78,12 +78,8 @@ func (b *Budget) stillAllowed(ctx context.Context) error {
 }
 
 func (b *Budget) heldByBan(a answer) error {
-	now := time.Now()
-	if b.cfg.Now != nil {
-		now = b.cfg.Now()
-	}
 	return &providers.HeldError{
 		RetryAfter: max(a.wait, minRetry),
-		Reason:     fmt.Sprintf("%s is banned by the provider until %s", b.cfg.Account, now.Add(a.wait).UTC().Format("15:04:05 UTC")),
+		Reason:     fmt.Sprintf("%s is banned by the provider until %s", b.cfg.Account, b.clock().Add(a.wait).UTC().Format("15:04:05 UTC")),
 	}
 }

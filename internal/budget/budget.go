@@ -76,7 +76,10 @@ type Config struct {
 	MaxWait   time.Duration // how long Pass waits in place, see the package comment. Default 5 s
 	// Now replaces Redis' clock. Default nil: Redis' TIME, the only clock all workers share.
 	Now func() time.Time
-	Log *slog.Logger // Default: none
+	// Sleep replaces waiting by timers, for simulations whose clock is their own. It returns the
+	// context's error when that ends first. Default: timers.
+	Sleep func(ctx context.Context, d time.Duration) error
+	Log   *slog.Logger // Default: none
 }
 
 const (
@@ -127,6 +130,9 @@ func New(rdb redis.UniversalClient, cfg Config) (*Budget, error) {
 	if cfg.MaxWait <= 0 {
 		cfg.MaxWait = defaultMaxWait
 	}
+	if cfg.Sleep == nil {
+		cfg.Sleep = wait
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -161,7 +167,7 @@ func (b *Budget) pass(ctx context.Context, lane Lane) error {
 	if err := b.publish(ctx); err != nil {
 		return err
 	}
-	giveUp := time.Now().Add(b.cfg.MaxWait)
+	giveUp := b.clock().Add(b.cfg.MaxWait)
 	deadline, bounded := ctx.Deadline()
 	for {
 		reach := time.Duration(math.MaxInt64)
@@ -177,23 +183,31 @@ func (b *Budget) pass(ctx context.Context, lane Lane) error {
 		case a.verdict == leave && a.wait == 0:
 			return nil
 		case a.verdict == leave:
-			if err := wait(ctx, a.wait); err != nil {
+			if err := b.cfg.Sleep(ctx, a.wait); err != nil {
 				return err
 			}
 			return b.stillAllowed(ctx) // a ban may have come while we waited
 		}
 		// Not now. A checkout's slot only moves away; for the others, is it worth waiting here?
-		if policy.patience == 0 || a.wait > time.Until(giveUp) || a.wait >= reach {
+		if policy.patience == 0 || a.wait > giveUp.Sub(b.clock()) || a.wait >= reach {
 			retry := max(a.wait, minRetry)
 			return &providers.HeldError{
 				RetryAfter: retry + rand.N(retry/2), // so that not all come back at once
 				Reason:     fmt.Sprintf("call budget of %s (%g per second) is used up", b.cfg.Account, b.cfg.PerSecond),
 			}
 		}
-		if err := wait(ctx, a.wait); err != nil {
+		if err := b.cfg.Sleep(ctx, a.wait); err != nil {
 			return err
 		}
 	}
+}
+
+// clock is this process's; it only measures how long a caller has waited.
+func (b *Budget) clock() time.Time {
+	if b.cfg.Now != nil {
+		return b.cfg.Now()
+	}
+	return time.Now()
 }
 
 // wait blocks for d or until the context ends, whose error it then returns.

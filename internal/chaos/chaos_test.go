@@ -25,6 +25,8 @@ var (
 	garbage   = flag.Float64("chaos.garbage", DefaultOdds().Garbage, "percent of calls answered by garbage")
 	checksum  = flag.Float64("chaos.checksum", DefaultOdds().Checksum, "percent of calls answered with a wrong checksum (Pass2U: Oops!)")
 	slow      = flag.Float64("chaos.slow", DefaultOdds().Slow, "percent of calls slower than the worker waits, half of them taking effect after it has given up")
+	logs      = flag.String("chaos.logs", "", "directory that keeps the workers' logs")
+	overtaken = flag.Float64("chaos.overtaken", DefaultOdds().Overtaken, "percent of calls that arrive only when the next one for the same order is on its way")
 	cut       = flag.Float64("chaos.cut", DefaultOdds().Cut, "percent of calls whose connection breaks before the effect")
 )
 
@@ -35,8 +37,8 @@ func TestChaos(t *testing.T) {
 	if over <= 0 {
 		over = max(12*time.Second, time.Duration(*orders)*60*time.Millisecond)
 	}
-	rig := NewRig(t, RigConfig{Seed: *seed, Workers: *workers, Binary: buildWorker(t, t.TempDir(), ""), Log: t.Logf,
-		Odds: Odds{Lost: *lost, HTTP5xx: *http5xx, Garbage: *garbage, Checksum: *checksum, Slow: *slow, Cut: *cut}})
+	rig := NewRig(t, RigConfig{Seed: *seed, Workers: *workers, Binary: buildWorker(t, t.TempDir(), ""), Log: t.Logf, LogDir: *logs,
+		Odds: Odds{Lost: *lost, HTTP5xx: *http5xx, Garbage: *garbage, Checksum: *checksum, Slow: *slow, Cut: *cut, Overtaken: *overtaken}})
 	run, err := Execute(t.Context(), rig, Plan{Seed: *seed, Mix: Mix{Orders: *orders, Refunds: *refunds}, Spread: over, Patience: *patience,
 		Disasters: DisasterPlan{KillEvery: *killEvery, Kills: *kills, Restarts: *restarts, Freezes: *freezes, FreezeFor: *freezeFor, Bans: *bans}})
 	if err != nil {

@@ -2,21 +2,26 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/hibiken/asynq"
+
 	"issuance/internal/ledger"
 	"issuance/providers"
+	"issuance/tasks"
 )
 
 // Disasters kill workers and Redis by seed.
 type Disasters struct {
-	rig  *Rig
-	seed uint64
-	plan DisasterPlan
+	rig       *Rig
+	inspector *asynq.Inspector
+	seed      uint64
+	plan      DisasterPlan
 
 	mu        sync.Mutex
 	kills     int
@@ -44,24 +49,20 @@ type DisasterPlan struct {
 
 type span struct{ from, to time.Time }
 
-// recovery is how long a record that was in a killed worker's hands waited for the next.
+// recovery is how long a record or a task that was in a killed worker's hands waited for the next.
 type recovery struct {
-	ref       ledger.Ref
+	what      string
 	took      time.Duration
 	disturbed bool // Redis was away, or the account banned, meanwhile
 }
 
-// Run strikes until over is closed and the plan is fulfilled. Afterwards every worker and Redis
-// run.
+// Run strikes until over is closed and the plan is fulfilled. Afterwards Redis runs, and every
+// worker serves.
 func (d *Disasters) Run(ctx context.Context, over <-chan struct{}) {
-	striking, cancel := context.WithCancel(ctx)
-	var strikes, supervisor sync.WaitGroup
+	var strikes sync.WaitGroup
 	strikes.Go(func() { d.killWorkers(ctx, over) })
 	strikes.Go(func() { d.strikeRedis(ctx) })
-	supervisor.Go(func() { d.supervise(striking) })
 	strikes.Wait()
-	cancel()
-	supervisor.Wait()
 	d.revive(ctx)
 }
 
@@ -80,7 +81,7 @@ func (d *Disasters) supervise(ctx context.Context) {
 				}
 				d.mu.Unlock()
 			}
-			if err := w.start(); err != nil {
+			if err := w.start(); err != nil && ctx.Err() == nil {
 				d.fail("start %s: %v", w.Name, err)
 			}
 		}
@@ -114,24 +115,67 @@ func (d *Disasters) killWorkers(ctx context.Context, over <-chan struct{}) {
 	}
 }
 
-// kill kills a worker and has what it held watched until somebody else takes it up.
+// kill kills a worker, if possible one that is at work, and has what it held watched until somebody
+// else takes it up.
 func (d *Disasters) kill(ctx context.Context, w *Worker) {
+	l := d.rig.Ledger
+	for range 10 {
+		pid, ok := w.running()
+		if !ok {
+			return // it did not get up in time, as when Redis was away
+		}
+		if held, err := heldBy(ctx, l, pid); err != nil || len(held) > 0 || !pause(ctx, 100*time.Millisecond) {
+			break
+		}
+	}
 	pid := w.kill()
 	if pid == 0 {
-		return // it did not get up in time, as when Redis was away
+		return
 	}
 	at := time.Now()
 	d.mu.Lock()
 	d.kills++
 	d.mu.Unlock()
-	held, err := heldBy(ctx, d.rig.Ledger, pid)
+	active := d.active()
+	held, err := heldBy(ctx, l, pid)
 	if err != nil {
 		return // Redis is away: nobody knows what it held
 	}
-	d.rig.Log("killed %s, which held %d records", w.Name, len(held))
+	d.rig.Log("killed %s, which held %d records (%d tasks were active)", w.Name, len(held), len(active))
 	for ref, fence := range held {
-		d.watchers.Go(func() { d.watch(ctx, ref, fence, at) })
+		d.watchers.Go(func() {
+			d.watch(ctx, ref.String(), at, func() bool {
+				v, err := l.View(ctx, ref)
+				return err == nil && (v.Fence != fence || v.State.Final() || v.State == ledger.Accepted)
+			})
+		})
 	}
+	for _, task := range active { // those of other workers end soon anyway
+		d.watchers.Go(func() {
+			d.watch(ctx, "task "+task.id, at, func() bool {
+				info, err := d.inspector.GetTaskInfo(task.queue, task.id)
+				return err == nil && info.State != asynq.TaskStateActive || errors.Is(err, asynq.ErrTaskNotFound)
+			})
+		})
+	}
+}
+
+type activeTask struct{ queue, id string }
+
+// active lists the tasks that some worker has taken out of the queues.
+func (d *Disasters) active() (out []activeTask) {
+	for _, p := range providers.All() {
+		for _, lane := range tasks.Lanes() {
+			list, err := d.inspector.ListActiveTasks(tasks.Queue(p, lane), asynq.PageSize(200))
+			if err != nil {
+				continue // no such queue yet, or Redis is away
+			}
+			for _, t := range list {
+				out = append(out, activeTask{t.Queue, t.ID})
+			}
+		}
+	}
+	return out
 }
 
 // heldBy lists what the claims of a process are on, with their fences.
@@ -160,22 +204,19 @@ func heldBy(ctx context.Context, l *ledger.Ledger, pid int) (map[ledger.Ref]int,
 	return held, nil
 }
 
-// watch measures how long a record waits for its next runner.
-func (d *Disasters) watch(ctx context.Context, ref ledger.Ref, fence int, since time.Time) {
-	for pause(ctx, 100*time.Millisecond) {
-		v, err := d.rig.Ledger.View(ctx, ref)
-		if err != nil {
-			continue
-		}
-		if v.Fence == fence && !v.State.Final() && v.State != ledger.Accepted {
+// watch measures how long something waits until it is taken up.
+func (d *Disasters) watch(ctx context.Context, what string, since time.Time, takenUp func() bool) {
+	for pause(ctx, 150*time.Millisecond) {
+		if !takenUp() {
 			continue
 		}
 		now := time.Now()
 		d.mu.Lock()
-		d.recovered = append(d.recovered, recovery{ref: ref, took: now.Sub(since), disturbed: d.disturbed(span{since, now})})
+		d.recovered = append(d.recovered, recovery{what: what, took: now.Sub(since), disturbed: d.disturbed(span{since, now})})
 		d.mu.Unlock()
 		return
 	}
+	d.fail("%s: its worker died, and nobody took it up", what)
 }
 
 func (d *Disasters) disturbed(s span) bool {
@@ -261,17 +302,21 @@ func (d *Disasters) ban(ctx context.Context, _ *rand.Rand) {
 	d.mu.Unlock()
 }
 
-// revive starts every worker that is down.
+// revive waits until every worker serves.
 func (d *Disasters) revive(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
 	for _, w := range d.rig.Workers {
-		if _, ok := w.running(); !ok {
-			if err := w.start(); err != nil {
-				d.fail("start %s: %v", w.Name, err)
-				continue
+		for pause(ctx, 100*time.Millisecond) {
+			if _, ok := w.running(); !ok {
+				continue // the supervisor starts it
+			}
+			if _, err := w.ready(ctx); err == nil {
+				break
 			}
 		}
-		if _, err := w.ready(ctx); err != nil {
-			d.fail("%v", err)
+		if ctx.Err() != nil {
+			d.fail("%s does not serve:\n%s", w.Name, tail(w.log, 2000))
 		}
 	}
 }

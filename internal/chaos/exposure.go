@@ -25,6 +25,7 @@ func canaries(ctx context.Context, r *Rig, l *Load) ([]Canary, error) {
 		return nil, err
 	}
 	defer client.Close()
+	r.Weather.near.Store(true)
 	books := TakeBooks(r)
 	for _, o := range l.Orders {
 		for field, value := range o.Personal {

@@ -24,7 +24,7 @@ func (run *Run) Problems() []string {
 	out = append(out, run.Disasters.failures...)
 	for _, r := range run.Disasters.recovered {
 		if r.took > RecoveryLimit && !r.disturbed {
-			out = append(out, fmt.Sprintf("%s: %s passed from the death of its worker until the next took it up", r.ref, r.took.Round(100*time.Millisecond)))
+			out = append(out, fmt.Sprintf("%s: %s passed from the death of its worker until the next took it up", r.what, r.took.Round(100*time.Millisecond)))
 		}
 	}
 	return out
@@ -65,7 +65,7 @@ func (run *Run) recovery() string {
 		n++
 		longest = max(longest, r.took)
 	}
-	return fmt.Sprintf("%d orders and refunds were in a killed worker's hands: taken up after at most %s; %d more while Redis or an account was away too: at most %s\n",
+	return fmt.Sprintf("%d records and tasks were in workers' hands when one was killed: taken up after at most %s; %d more while Redis or an account was away too: at most %s\n",
 		n, longest.Round(100*time.Millisecond), len(run.Disasters.recovered)-n, disturbed.Round(100*time.Millisecond))
 }
 

@@ -24,8 +24,8 @@ import (
 const (
 	callTimeout = 1500 * time.Millisecond
 	slowAnswer  = 2200 * time.Millisecond
-	window      = 3 * time.Second // how long ECTicket takes a request after its Timestamp
-	settleAfter = 5 * time.Second
+	window      = 9 * time.Second // how long ECTicket takes a request after its Timestamp
+	settleAfter = 11 * time.Second
 	banFor      = 2 * time.Second
 	jobEvery    = time.Second
 )
@@ -39,6 +39,8 @@ type RigConfig struct {
 	// Script decides how calls are misbehaved at before the odds do; see Weather.
 	Script func(Call) (Fault, bool)
 	Log    func(format string, args ...any)
+	// LogDir keeps the workers' logs. Default: a directory that ends with the test.
+	LogDir string
 }
 
 // Rig is a whole installation for one test.
@@ -91,7 +93,10 @@ func NewRig(t testing.TB, c RigConfig) *Rig {
 	if r.Client, err = tasks.NewClient(producers, tasks.Options{SealKeys: r.Secrets.SealKeys, TaskTimeout: taskTimeout}); err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
+	dir := c.LogDir
+	if dir == "" {
+		dir = t.TempDir()
+	}
 	for i := range c.Workers {
 		name := fmt.Sprintf("worker%d", i+1)
 		r.Workers = append(r.Workers, &Worker{Name: name, bin: c.Binary, env: r.environment(), log: filepath.Join(dir, name+".log")})
@@ -118,7 +123,7 @@ func (r *Rig) startSimulators() {
 
 	ctx, cancel := context.WithCancel(context.Background())
 	jobs := r.ECTicket.Start(ctx)
-	e, p := httptest.NewServer(r.ECTicket), httptest.NewServer(r.Pass2U)
+	e, p := httptest.NewServer(r.Weather.distance(r.ECTicket)), httptest.NewServer(r.Weather.distance(r.Pass2U))
 	r.ecticketURL, r.pass2uURL = e.URL, p.URL+"/api/v1/public/product"
 	r.t.Cleanup(func() {
 		cancel()

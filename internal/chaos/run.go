@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hibiken/asynq"
+
 	"issuance/internal/ledger"
 	"issuance/providers"
 )
@@ -14,18 +16,20 @@ import (
 type Plan struct {
 	Seed      uint64
 	Mix       Mix
+	Load      *Load // default: one of Mix
 	Disasters DisasterPlan
 	// Spread is the time over which the load is enqueued.
 	Spread time.Duration
 	// Patience is how long everything may take to become final when all faults have stopped.
 	Patience time.Duration
+	// Endless faults do not stop before everything is final.
+	Endless bool
 }
 
 // Run is what came of a plan.
 type Run struct {
 	Plan
 	Rig       *Rig
-	Load      *Load
 	Producers *Producers
 	Disasters *Disasters
 	Report    *Report
@@ -36,7 +40,10 @@ type Run struct {
 // Execute carries a plan out on a rig: load and faults, then fair weather until everything is
 // final, then the audit.
 func Execute(ctx context.Context, r *Rig, p Plan) (*Run, error) {
-	run := &Run{Plan: p, Rig: r, Load: NewLoad(p.Seed, p.Mix)}
+	run := &Run{Plan: p, Rig: r}
+	if run.Load == nil {
+		run.Load = NewLoad(p.Seed, p.Mix)
+	}
 	run.prepare()
 	if err := r.StartWorkers(ctx); err != nil {
 		return nil, err
@@ -44,14 +51,21 @@ func Execute(ctx context.Context, r *Rig, p Plan) (*Run, error) {
 	began := time.Now()
 	run.Producers = &Producers{rig: r, load: run.Load, seed: p.Seed}
 	p.Disasters.Over = p.Spread
-	run.Disasters = &Disasters{rig: r, seed: p.Seed, plan: p.Disasters}
+	run.Disasters = &Disasters{rig: r, inspector: asynq.NewInspectorFromRedisClient(r.Redis.Client()), seed: p.Seed, plan: p.Disasters}
+
+	supervised, endSupervision := context.WithCancel(ctx)
+	var supervisor sync.WaitGroup
+	supervisor.Go(func() { run.Disasters.supervise(supervised) })
+	defer func() { endSupervision(); supervisor.Wait() }()
 
 	planned := make(chan struct{})
 	var producing sync.WaitGroup
 	producing.Go(func() { run.Producers.Run(ctx, p.Spread, planned) })
 	run.Disasters.Run(ctx, planned)
 	<-planned
-	run.calm()
+	if !p.Endless {
+		run.calm()
+	}
 	run.Stormy = time.Since(began)
 	r.Log("all faults stop after %s", run.Stormy.Round(time.Second))
 

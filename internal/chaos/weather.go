@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -29,9 +30,10 @@ const (
 	WrongChecksum Fault = "wrong checksum" // takes effect; Pass2U has no checksums and says "Oops!"
 	OopsBefore    Fault = "oops before"    // Pass2U's "Oops! Something Went Wrong.", no effect
 	Banned        Fault = "403"            // no effect, and the account is to pause
+	Overtaken     Fault = "overtaken"      // takes effect only just before the next such call, or lateArrival later
 )
 
-var allFaults = []Fault{CutBefore, Before5xx, SlowBefore, Lost, After5xx, SlowAfter, Garbage, WrongChecksum, OopsBefore, Banned}
+var allFaults = []Fault{CutBefore, Before5xx, SlowBefore, Overtaken, Lost, After5xx, SlowAfter, Garbage, WrongChecksum, OopsBefore, Banned}
 
 // Odds are how often calls are misbehaved at, in percent of all calls.
 type Odds struct {
@@ -41,11 +43,14 @@ type Odds struct {
 	Checksum float64
 	Slow     float64 // half of them before the effect, half after
 	Cut      float64 // connections broken before the effect
+	// Overtaken are requests that arrive so late that a look-up has not found them, and the next
+	// one for the same order is on its way. Only of calls that change something.
+	Overtaken float64
 }
 
 // DefaultOdds are those the product has to stand.
 func DefaultOdds() Odds {
-	return Odds{Lost: 10, HTTP5xx: 10, Garbage: 2, Checksum: 2, Slow: 2, Cut: 2}
+	return Odds{Lost: 10, HTTP5xx: 10, Garbage: 2, Checksum: 2, Slow: 2, Cut: 2, Overtaken: 2}
 }
 
 func (o Odds) draw(r *rand.Rand) Fault {
@@ -61,7 +66,7 @@ func (o Odds) draw(r *rand.Rand) Fault {
 		fault   Fault
 	}{
 		{o.Lost, Lost}, {o.HTTP5xx, half(Before5xx, After5xx)}, {o.Garbage, Garbage}, {o.Checksum, half(WrongChecksum, OopsBefore)},
-		{o.Slow, half(SlowBefore, SlowAfter)}, {o.Cut, CutBefore},
+		{o.Slow, half(SlowBefore, SlowAfter)}, {o.Cut, CutBefore}, {o.Overtaken, Overtaken},
 	} {
 		if x -= row.percent; x < 0 {
 			return row.fault
@@ -102,16 +107,18 @@ type Weather struct {
 	// witness, when set, is shown every call that may change something, before it does.
 	witness func(Call)
 	slow    time.Duration // longer than the callers wait
+	near    atomic.Bool   // calls take no time any more
 	calm    atomic.Bool   // no faults any more
 
 	mu     sync.Mutex
 	seen   map[Call]int
 	tally  map[string]map[Fault]int // "provider operation" → fault → calls
 	banned map[providers.Name]int   // calls to answer 403
+	late   map[Call]chan struct{}   // overtaken calls, by their name without N; closed when the next arrives
 }
 
 func newWeather(seed uint64, odds Odds, slow time.Duration) *Weather {
-	return &Weather{seed: seed, odds: odds, slow: slow, seen: map[Call]int{}, tally: map[string]map[Fault]int{}, banned: map[providers.Name]int{}}
+	return &Weather{seed: seed, odds: odds, slow: slow, seen: map[Call]int{}, tally: map[string]map[Fault]int{}, banned: map[providers.Name]int{}, late: map[Call]chan struct{}{}}
 }
 
 // Ban has the next call of the provider answered 403.
@@ -133,6 +140,10 @@ func (w *Weather) decide(c Call) Fault {
 		w.witness(c)
 	}
 	f := w.judge(c)
+	if f == Overtaken && !c.Changes() {
+		f = NoFault
+	}
+	w.overtake(c, f)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	row := string(c.Provider) + " " + c.Op
@@ -141,6 +152,37 @@ func (w *Weather) decide(c Call) Fault {
 	}
 	w.tally[row][f]++
 	return f
+}
+
+// lateArrival is the longest that a request is under way. ECTicket still takes it then.
+const lateArrival = window - time.Second
+
+// overtake holds an overtaken call up until the next of its kind arrives, and that one until the
+// former has taken effect.
+func (w *Weather) overtake(c Call, f Fault) {
+	c.N = 0
+	w.mu.Lock()
+	before := w.late[c]
+	delete(w.late, c)
+	var arrived chan struct{}
+	if f == Overtaken {
+		arrived = make(chan struct{})
+		w.late[c] = arrived
+	}
+	w.mu.Unlock()
+	if before != nil {
+		close(before)
+		pause(context.Background(), 150*time.Millisecond)
+	}
+	if arrived == nil {
+		return
+	}
+	patient, cancel := context.WithTimeout(context.Background(), lateArrival)
+	defer cancel()
+	select {
+	case <-arrived:
+	case <-patient.Done():
+	}
 }
 
 func (w *Weather) judge(c Call) Fault {
@@ -164,6 +206,27 @@ func (w *Weather) judge(c Call) Fault {
 		return WrongChecksum
 	}
 	return f
+}
+
+// Every call takes a while on its way and back, so that workers die in the middle of some.
+const (
+	nearest  = 5 * time.Millisecond
+	farthest = 400 * time.Millisecond
+)
+
+// distance puts a simulator far away: the request needs time to arrive, and its answer to return.
+func (w *Weather) distance(sim http.Handler) http.Handler {
+	var calls atomic.Uint64
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if w.near.Load() {
+			sim.ServeHTTP(rw, r)
+			return
+		}
+		d := dice(w.seed, "distance", fmt.Sprint(calls.Add(1)))
+		pause(context.Background(), between(d, nearest, farthest)) // a request under way arrives even when its caller has gone
+		sim.ServeHTTP(rw, r)
+		pause(r.Context(), between(d, nearest, farthest)) // answers this small leave when the handler is done
+	})
 }
 
 // ecticket is the hook of ECTicket's simulator.

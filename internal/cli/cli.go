@@ -132,10 +132,12 @@ Exit codes: 0 fine; 1 it could not be done; 2 the input is wrong, and nothing wa
 		},
 	}
 	root.SuggestionsMinimumDistance = 2
+	root.Version = version().String()
+	root.SetVersionTemplate("enqueue {{.Version}}\n")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print one JSON object a line")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%w", err) })
 	root.AddCommand(a.issueCommand(), a.refundCommand(), a.statusCommand(), a.watchCommand(), a.historyCommand(),
-		a.itemsCommand(), a.ticketCommand(), a.reviewCommand(), a.resolveCommand(), a.versionCommand())
+		a.itemsCommand(), a.ticketCommand(), a.reviewCommand(), a.resolveCommand(), a.retryCommand(), a.budgetCommand(), a.versionCommand())
 	return root
 }
 

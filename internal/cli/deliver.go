@@ -27,8 +27,9 @@ type result struct {
 }
 
 // enqueueAll enqueues jobs and prints each receipt in the order of the input. A document that is
-// refused does not keep the others from being enqueued; a Redis that does not answer does.
-func (a *app) enqueueAll(ctx context.Context, s *session, client *tasks.Client, lane tasks.Lane, jobs []job, show bool) (receipts []tasks.Receipt, failed bool) {
+// refused does not keep the others from being enqueued; a Redis that does not answer does. The
+// error is errTold when something was not enqueued, or errOutput.
+func (a *app) enqueueAll(ctx context.Context, s *session, client *tasks.Client, lane tasks.Lane, jobs []job, show bool) (receipts []tasks.Receipt, err error) {
 	results := make([]result, len(jobs))
 	width := receiptWidths(jobs)
 	var away atomic.Bool
@@ -59,7 +60,7 @@ func (a *app) enqueueAll(ctx context.Context, s *session, client *tasks.Client, 
 				continue
 			}
 			if r.err != nil {
-				failed = true
+				err = errTold
 				a.tell("%s", placed(jobs[i].at, r.err))
 				continue
 			}
@@ -69,8 +70,7 @@ func (a *app) enqueueAll(ctx context.Context, s *session, client *tasks.Client, 
 				continue
 			}
 			if err := a.printReceipt(r.receipt, width); err != nil {
-				a.tell("%s; what was enqueued stays enqueued", err)
-				return receipts, true
+				return receipts, fmt.Errorf("%w; what was enqueued stays enqueued", err)
 			}
 		}
 	}
@@ -88,7 +88,7 @@ func (a *app) enqueueAll(ctx context.Context, s *session, client *tasks.Client, 
 		a.tell("stopped: %s; %s of %d not tried. Run the same command again later: what is enqueued already stays one order",
 			why, count(untried, "document"), len(jobs))
 	}
-	return receipts, failed
+	return receipts, err
 }
 
 // answers reports whether Redis is there and the command is not being interrupted.

@@ -142,13 +142,16 @@ func (a *app) enqueue(ctx context.Context, f enqueueFlags, refunds bool, file st
 		return err
 	}
 	receipts, failed := a.enqueueAll(ctx, s, client, lane, jobs, !f.wait || !a.json)
+	if errors.Is(failed, errOutput) {
+		return failed
+	}
 	if f.wait && len(receipts) > 0 && ctx.Err() == nil {
 		if err := a.wait(ctx, s, receipts, f.timeout); err != nil {
 			return err
 		}
 	}
-	if failed {
-		return errTold
+	if failed != nil {
+		return failed
 	}
 	return ctx.Err()
 }

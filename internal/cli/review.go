@@ -23,9 +23,7 @@ func (a *app) reviewCommand() *cobra.Command {
 		Short: "List what a person has to decide",
 		Long: `List the orders and refunds in review, the oldest first: those whose truth could not be proven by
 asking the provider. Each comes with what was sent when, the provider's last word, what to check,
-and the command that ends the review.
-
-It looks at every record in Redis, in small steps: with millions of them it takes a while.`,
+and the command that ends the review.`,
 		Example: `  enqueue review
   enqueue review pass2u --json`,
 		Args:              takes(0, 1, "[PROVIDER]"),
@@ -79,7 +77,7 @@ func (a *app) review(ctx context.Context, names []providers.Name) error {
 	defer s.close()
 	var lines []reviewLine
 	for _, p := range names {
-		refs, err := s.ledger.InState(ctx, p, ledger.Review)
+		refs, err := s.ledger.Reviews(ctx, p)
 		if err != nil {
 			return err
 		}

@@ -147,6 +147,7 @@ func (a *app) printTickets(s *tasks.Status) error {
 		for _, k := range s.Tickets {
 			t.Row(k.TicketNo, strings.TrimSpace(k.ItemNo+" "+k.ItemName), string(k.UseStatus), k.WriteOffNo+k.Barcode, k.URL)
 		}
+		t.DropEmpty()
 		if err := a.printTable(&t); err != nil {
 			return err
 		}

@@ -54,7 +54,7 @@ func TestEveryReviewSaysWhatToCheckAndHowToEndIt(t *testing.T) {
 			}
 		}
 		l.Attempts = 0
-		if text := whatToCheck(l); !strings.Contains(text, "never sent") || !strings.Contains(text, "failed") {
+		if text := whatToCheck(l); !strings.Contains(text, "nothing of it was ever sent") || !strings.Contains(text, "failed") {
 			t.Errorf("never sent: %s", text)
 		}
 	}

@@ -15,6 +15,17 @@ type versionLine struct {
 	Go       string `json:"go"`
 }
 
+func (v versionLine) String() string {
+	text := v.Version
+	if v.Revision != "" {
+		text += " " + v.Revision
+	}
+	if v.Modified {
+		text += " (modified)"
+	}
+	return text + " " + v.Go
+}
+
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:               "version",
@@ -27,14 +38,7 @@ func (a *app) versionCommand() *cobra.Command {
 			if a.json {
 				return a.printJSON(v)
 			}
-			text := "enqueue " + v.Version
-			if v.Revision != "" {
-				text += " " + v.Revision
-			}
-			if v.Modified {
-				text += " (modified)"
-			}
-			return a.print("%s %s\n", text, v.Go)
+			return a.print("enqueue %s\n", v)
 		},
 	}
 }

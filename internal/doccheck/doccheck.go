@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"unicode"
@@ -69,13 +70,55 @@ var anyIndex = regexp.MustCompile(`\[\d+\]`)
 type Object struct {
 	check  *Check
 	path   string
-	fields map[string]json.RawMessage
+	fields []field
 }
 
 // Object reads raw as an object that may hold only the known fields. Anything else, a field
-// given twice included, is recorded. ok is false when raw is no object at all.
+// given twice included, is recorded. ok is false when raw is no object at all. The fields are
+// parts of raw, which must not be changed afterwards.
 func (c *Check) Object(path string, raw json.RawMessage, known ...string) (o Object, ok bool) {
-	o = Object{check: c, path: path, fields: map[string]json.RawMessage{}}
+	if json.Valid(raw) {
+		return c.WellFormedObject(path, raw, known...)
+	}
+	return c.decode(path, raw, known)
+}
+
+// WellFormedObject is Object for a text of which the caller knows that it is well-formed JSON,
+// such as a field's or an element's. Any other may make it panic.
+func (c *Check) WellFormedObject(path string, raw json.RawMessage, known ...string) (o Object, ok bool) {
+	o = Object{check: c, path: path}
+	s := scan{text: raw}
+	if s.space(); s.pos == len(raw) || raw[s.pos] != '{' {
+		at := path
+		if at == "" {
+			at = "document"
+		}
+		c.Violate(at, "must be a JSON object", Shape(raw))
+		return o, false
+	}
+	o.fields = make([]field, 0, min(len(known), 16))
+	for s.next() {
+		name := s.name()
+		o.take(name, s.value(), known)
+	}
+	return o, true
+}
+
+// take files a field, or records what is wrong with it.
+func (o *Object) take(name string, value json.RawMessage, known []string) {
+	switch {
+	case !slices.Contains(known, name):
+		o.check.Violate(o.Path(printable(name)), unknownRule(name, known), "unknown field")
+	case o.Raw(name) != nil:
+		o.check.Violate(o.Path(name), "must stand only once", "given twice")
+	default:
+		o.fields = append(o.fields, field{name, value})
+	}
+}
+
+// decode is Object for a text that is not well-formed: it finds out where it breaks.
+func (c *Check) decode(path string, raw json.RawMessage, known []string) (o Object, ok bool) {
+	o = Object{check: c, path: path}
 	at := path
 	if at == "" {
 		at = "document"
@@ -86,30 +129,18 @@ func (c *Check) Object(path string, raw json.RawMessage, known ...string) (o Obj
 		c.Violate(at, "must be a JSON object", Shape(raw))
 		return o, false
 	}
-	allowed := make(map[string]bool, len(known))
-	for _, k := range known {
-		allowed[k] = true
-	}
 	for dec.More() {
 		name, err := dec.Token()
 		if err != nil {
 			c.Violate(at, "must be well-formed JSON", "")
 			return o, false
 		}
-		field := name.(string)
 		var value json.RawMessage
 		if err := dec.Decode(&value); err != nil {
-			c.Violate(o.Path(printable(field)), "must be well-formed JSON", "")
+			c.Violate(o.Path(printable(name.(string))), "must be well-formed JSON", "")
 			return o, false
 		}
-		switch _, twice := o.fields[field]; {
-		case !allowed[field]:
-			c.Violate(o.Path(printable(field)), unknownRule(field, known), "unknown field")
-		case twice:
-			c.Violate(o.Path(field), "must stand only once", "given twice")
-		default:
-			o.fields[field] = value
-		}
+		o.take(name.(string), value, known)
 	}
 	if _, err := dec.Token(); err != nil {
 		c.Violate(at, "must be well-formed JSON", "")
@@ -157,18 +188,25 @@ func (o Object) Path(name string) string {
 }
 
 // Raw returns a field as it stands, nil when it is missing.
-func (o Object) Raw(name string) json.RawMessage { return o.fields[name] }
+func (o Object) Raw(name string) json.RawMessage {
+	for _, f := range o.fields {
+		if f.name == name {
+			return f.raw
+		}
+	}
+	return nil
+}
 
 // Has reports whether the field is there with a value: missing, null and "" count as absent,
 // as they do at the providers.
 func (o Object) Has(name string) bool {
-	raw := bytes.TrimSpace(o.fields[name])
+	raw := bytes.TrimSpace(o.Raw(name))
 	return len(raw) > 0 && !bytes.Equal(raw, []byte("null")) && !bytes.Equal(raw, []byte(`""`))
 }
 
 // Violate records that the field breaks rule.
 func (o Object) Violate(name, rule string) {
-	o.check.Violate(o.Path(name), rule, Shape(o.fields[name]))
+	o.check.Violate(o.Path(name), rule, Shape(o.Raw(name)))
 }
 
 // Require records rule when the field is absent, and reports whether it is there.
@@ -193,7 +231,11 @@ func (o Object) String(name string) (s string, ok bool) {
 	if !o.Has(name) {
 		return "", false
 	}
-	if err := json.Unmarshal(o.fields[name], &s); err != nil {
+	raw := o.Raw(name)
+	if s, ok = plain(raw); ok {
+		return s, true
+	}
+	if err := json.Unmarshal(raw, &s); err != nil {
 		o.Violate(name, "must be a string")
 		return "", false
 	}
@@ -206,7 +248,11 @@ func (o Object) Int(name string) (n int, ok bool) {
 	if !o.Has(name) {
 		return 0, false
 	}
-	if err := json.Unmarshal(o.fields[name], &n); err != nil {
+	raw := o.Raw(name)
+	if n, ok = digits(raw); ok {
+		return n, true
+	}
+	if err := json.Unmarshal(raw, &n); err != nil {
 		o.Violate(name, "must be a whole number")
 		return 0, false
 	}
@@ -218,7 +264,7 @@ func (o Object) Bool(name string) (b, ok bool) {
 	if !o.Has(name) {
 		return false, false
 	}
-	if err := json.Unmarshal(o.fields[name], &b); err != nil {
+	if err := json.Unmarshal(o.Raw(name), &b); err != nil {
 		o.Violate(name, "must be true or false")
 		return false, false
 	}
@@ -231,9 +277,14 @@ func (o Object) Array(name string) (elements []json.RawMessage, ok bool) {
 	if !o.Has(name) {
 		return nil, false
 	}
-	if err := json.Unmarshal(o.fields[name], &elements); err != nil {
+	raw := o.Raw(name)
+	if raw[0] != '[' {
 		o.Violate(name, "must be an array")
 		return nil, false
+	}
+	s := scan{text: raw}
+	for s.next() {
+		elements = append(elements, s.value())
 	}
 	return elements, true
 }

@@ -35,7 +35,9 @@ type Options struct {
 	// ShutdownTimeout is how long running tasks may take to end. It must be longer than a task's
 	// timeout. Default 70 s.
 	ShutdownTimeout time.Duration
-	Log             *slog.Logger
+	// HealthEvery is how often each server asks whether Redis answers. Default 5 s.
+	HealthEvery time.Duration
+	Log         *slog.Logger
 }
 
 // Engine is a set of running servers. Safe for concurrent use.
@@ -54,6 +56,9 @@ func New(rdb redis.UniversalClient, lanes []Lane, opt Options) *Engine {
 	if opt.ShutdownTimeout <= 0 {
 		opt.ShutdownTimeout = 70 * time.Second
 	}
+	if opt.HealthEvery <= 0 {
+		opt.HealthEvery = 5 * time.Second
+	}
 	e := &Engine{lanes: lanes, log: opt.Log, health: map[string]error{}}
 	for _, l := range lanes {
 		e.servers = append(e.servers, asynq.NewServerFromRedisClient(rdb, asynq.Config{
@@ -66,7 +71,7 @@ func New(rdb redis.UniversalClient, lanes []Lane, opt Options) *Engine {
 			// Measured: the defaults (5 s, 1 s) start a due task 2.7 s late in the median; these, 0.4 s.
 			DelayedTaskCheckInterval: time.Second,
 			TaskCheckInterval:        200 * time.Millisecond,
-			HealthCheckInterval:      5 * time.Second,
+			HealthCheckInterval:      opt.HealthEvery,
 			HealthCheckFunc:          func(err error) { e.setHealth(l.Queue(), err) },
 			Logger:                   asynqLog{opt.Log.With("queue", l.Queue())},
 			LogLevel:                 asynq.WarnLevel,
@@ -78,7 +83,11 @@ func New(rdb redis.UniversalClient, lanes []Lane, opt Options) *Engine {
 // Start starts every server; when one does not start, those before it are stopped again.
 func (e *Engine) Start() error {
 	for i, s := range e.servers {
-		if err := s.Start(guard(e.lanes[i].Handler)); err != nil {
+		err := errors.New("it has no handler")
+		if h := e.lanes[i].Handler; h != nil {
+			err = s.Start(guard(h))
+		}
+		if err != nil {
 			for _, started := range e.servers[:i] {
 				started.Shutdown()
 			}

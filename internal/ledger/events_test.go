@@ -130,18 +130,21 @@ func TestAResolutionIsPublishedInEveryOrderOfThings(t *testing.T) {
 		for _, between := range []bool{false, true} {
 			k := b.order()
 			f := b.claim(t, k).Fence
-			resolve := func() {
-				a, err := b.Resolve(b.ctx, Ref{Key: k}, Resolution{State: Issued, Who: "ann", Reason: "seen in the back office"})
-				applied(t, a, err)
-			}
 			slow := b.Ledger
 			if between {
-				slow = slowPublisher(b, resolve)
+				// The decision is written, and the program that wrote it is still to publish it.
+				slow = slowPublisher(t, b, func() {
+					_, err := b.run(b.ctx, "resolve", []string{k.order()}, string(Issued), "ann", "seen in the back office")
+					must(t, err)
+				})
 			}
 			a, err := slow.Finish(b.ctx, k, f, Ending{State: Review, Reason: Reason{Code: "in_doubt"}})
 			applied(t, a, err)
-			if !between {
-				resolve()
+			if between {
+				must(t, b.Publish(b.ctx, Ref{Key: k}))
+			} else {
+				a, err := b.Resolve(b.ctx, Ref{Key: k}, Resolution{State: Issued, Who: "ann", Reason: "seen in the back office"})
+				applied(t, a, err)
 			}
 			ids := b.events(t)
 			for _, s := range []State{Review, Issued} {
@@ -161,11 +164,11 @@ func TestAResolutionIsPublishedInEveryOrderOfThings(t *testing.T) {
 }
 
 // slowPublisher is a ledger in which f happens between an event's way to the stream and its mark.
-func slowPublisher(b *bench, f func()) *Ledger {
+func slowPublisher(t testing.TB, b *bench, f func()) *Ledger {
 	rdb := redis.NewClient(b.rdb.Options())
+	t.Cleanup(func() { _ = rdb.Close() })
 	rdb.AddHook(afterXAdd{f})
-	l := New(rdb, b.opt)
-	return l
+	return New(rdb, b.opt)
 }
 
 type afterXAdd struct{ f func() }

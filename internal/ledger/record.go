@@ -199,6 +199,16 @@ func PeekIn(ctx context.Context, pipe redis.Pipeliner, r Ref) func() Peek {
 	}
 }
 
+// CountIn adds to a pipeline one command that counts which of many records there are. The records
+// are in many slots, so it is not for a cluster.
+func CountIn(ctx context.Context, pipe redis.Pipeliner, refs []Ref) *redis.IntCmd {
+	keys := make([]string, len(refs))
+	for i, r := range refs {
+		keys[i] = r.record()
+	}
+	return pipe.Exists(ctx, keys...)
+}
+
 // PeekOrders looks at many orders in one round trip.
 func (l *Ledger) PeekOrders(ctx context.Context, keys []Key) ([]Peek, error) {
 	refs := make([]Ref, len(keys))

@@ -44,6 +44,9 @@ func TestAnOrdersRecordIsReadBack(t *testing.T) {
 		a, err = b.Accept(b.ctx, k, f, "REF1", "s1.k.partial")
 		applied(t, a, err)
 		accepted := at()
+		if r := b.load(t, k); !r.DoubtAt.IsZero() || r.State != Accepted || r.Ref != "REF1" {
+			t.Errorf("accepted: %+v", r)
+		}
 		b.clock.pass(time.Minute)
 		a, n, err := b.Polled(b.ctx, k, Reason{Code: "pending", Message: "still"})
 		applied(t, a, err)

@@ -217,6 +217,27 @@ func TestADoubtLastsUntilItsTicketIsSettled(t *testing.T) {
 	})
 }
 
+// Two tickets sent in one claim without an answer between them: settling one leaves the other in doubt.
+func TestATicketWithoutAnAnswerIsInDoubt(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		k := b.refund()
+		f := b.plan(t, k, twoTickets)
+		for i := range 2 {
+			a, err := b.SubmitTicket(b.ctx, k, f, lease, i)
+			applied(t, a, err)
+		}
+		doubt := b.clock.Now()
+		b.clock.pass(time.Second)
+		a, err := b.SettleTicket(b.ctx, k, f, 1, TicketRefunded, "", time.Time{})
+		applied(t, a, err)
+		a, err = b.RefundIdle(b.ctx, k, f, Reason{})
+		applied(t, a, err)
+		if c := b.claimRefund(t, k); c.Verdict != MustLookUp || !c.DoubtAt.Equal(doubt) {
+			t.Errorf("%+v, want a look-up with the doubt at %s", c, doubt)
+		}
+	})
+}
+
 // A refund by number that died is proven before anything else.
 func TestAnAbandonedRefundIsInDoubt(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {

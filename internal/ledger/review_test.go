@@ -75,6 +75,34 @@ func TestAReopenedOrderIsLookedUpFirst(t *testing.T) {
 	})
 }
 
+// Of many people that decide at once, one decides.
+func TestOneOfManyDecisionsCounts(t *testing.T) {
+	eachClock(t, func(t *testing.T, b *bench) {
+		for range 5 {
+			k := b.order()
+			finished(Review)(t, b, k)
+			decide := func(i int) State { return []State{Submitting, Issued, Failed}[i%3] }
+			var won []State
+			for i, a := range race(func(i int) Answer {
+				var a Answer
+				if to := decide(i); to == Submitting {
+					a, _ = b.Reopen(b.ctx, Ref{Key: k}, "ann", "r")
+				} else {
+					a, _ = b.Resolve(b.ctx, Ref{Key: k}, Resolution{State: to, Who: "ann", Reason: "r"})
+				}
+				return a
+			}) {
+				if a.Applied {
+					won = append(won, decide(i))
+				}
+			}
+			if r := b.load(t, k); len(won) != 1 || r.State != won[0] {
+				t.Errorf("%v won, the record is %s", won, r.State)
+			}
+		}
+	})
+}
+
 // The sweeper's view of a record tells whether somebody is at it, or has died.
 func TestTheSweeperSeesWhoIsAtIt(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {

@@ -15,6 +15,7 @@ import (
 	"hash"
 	"io"
 	"strings"
+	"sync"
 )
 
 // Sealed is an encrypted value, safe to store: "s1.KEYID.BASE64URL". Only Ring.Seal makes one,
@@ -29,7 +30,7 @@ type Ring struct {
 type key struct {
 	id   string // first 8 hex digits of SHA-256 over a label and the key; tells keys apart, reveals nothing of use
 	aead cipher.AEAD
-	mac  func() hash.Hash // a function, because nothing prints what a function holds
+	mac  func([]byte) [sha256.Size]byte // a function, because nothing prints what a function holds
 }
 
 // Format keeps keys out of every print: a ring shows the ids of its keys, whatever the verb.
@@ -78,14 +79,27 @@ func NewRing(keys ...[]byte) (*Ring, error) {
 		if err != nil {
 			return nil, err
 		}
-		mac := derive(k, "issuance/seal/fingerprint")
 		r.keys = append(r.keys, key{
 			id:   hex.EncodeToString(derive(k, "issuance/seal/id"))[:8],
 			aead: aead,
-			mac:  func() hash.Hash { return hmac.New(sha256.New, mac) },
+			mac:  pooledMAC(derive(k, "issuance/seal/fingerprint")),
 		})
 	}
 	return r, nil
+}
+
+// pooledMAC is HMAC-SHA-256 under one key. Setting one up costs more than what it digests here,
+// so they are used again.
+func pooledMAC(k []byte) func([]byte) [sha256.Size]byte {
+	pool := sync.Pool{New: func() any { return hmac.New(sha256.New, k) }}
+	return func(data []byte) (sum [sha256.Size]byte) {
+		h := pool.Get().(hash.Hash)
+		defer pool.Put(h)
+		h.Reset()
+		h.Write(data)
+		h.Sum(sum[:0])
+		return sum
+	}
 }
 
 func derive(k []byte, label string) []byte {
@@ -143,13 +157,20 @@ func (r *Ring) KeyID() string { return r.keys[0].id }
 // should name the order and the field ("ecticket/ORDER/document").
 func (r *Ring) Seal(plaintext []byte, context string) (Sealed, error) {
 	k := r.keys[0]
-	nonce := make([]byte, k.aead.NonceSize(), k.aead.NonceSize()+len(plaintext)+k.aead.Overhead())
-	if _, err := rand.Read(nonce); err != nil {
+	head := sealedVersion + k.id + "."
+	size := k.aead.NonceSize() + len(plaintext) + k.aead.Overhead()
+	text := make([]byte, len(head)+base64.RawURLEncoding.EncodedLen(size))
+	box := make([]byte, k.aead.NonceSize(), size)
+	if _, err := rand.Read(box); err != nil {
 		return "", fmt.Errorf("seal: %w", err)
 	}
-	box := k.aead.Seal(nonce, nonce, plaintext, []byte(context))
-	return Sealed("s1." + k.id + "." + base64.RawURLEncoding.EncodeToString(box)), nil
+	box = k.aead.Seal(box, box, plaintext, []byte(context))
+	base64.RawURLEncoding.Encode(text[copy(text, head):], box)
+	return Sealed(text), nil
 }
+
+// sealedVersion starts every sealed value.
+const sealedVersion = "s1."
 
 // ErrUnknownKey says that a value was sealed with a key the ring does not hold.
 var ErrUnknownKey = errors.New("sealed with a key that is not in ISSUANCE_SEAL_KEYS; add the old key at the end of the list")
@@ -197,7 +218,6 @@ func (r *Ring) SameFingerprint(fp string, data []byte) (same, known bool) {
 }
 
 func (k key) fingerprint(data []byte) string {
-	h := k.mac()
-	h.Write(data)
-	return k.id + "." + hex.EncodeToString(h.Sum(nil)[:16])
+	sum := k.mac(data)
+	return k.id + "." + hex.EncodeToString(sum[:16])
 }

@@ -1,7 +1,14 @@
--- enter: an order was accepted, or asked for without a clear answer.  ARGV[4] accepted (ms)
--- Answers 1 when it is the oldest, 0 when an older one is asked already.
-redis.call('ZREM', KEYS[2], id)
-if tonumber(ARGV[4]) <= late then return 0 end
-redis.call('ZADD', KEYS[1], ARGV[4], id)
-if first() == id and redis.call('ZCARD', KEYS[2]) == 0 then return 1 end
-return 0
+-- enter: an order was accepted, or asked for without a clear answer.
+-- Answers 1 when it is the sentinel.
+redis.call('ZREM', KEYS[3], id)
+if known(id) == OVERTAKEN then return 0 end
+redis.call('ZADD', KEYS[1], 'NX', int(accepted), id)
+if accepted <= late then return 0 end
+if s.id == id then return 1 end
+if holds then
+  if s.accepted > late then return 0 end
+elseif out() > 0 or redis.call('ZRANGE', KEYS[1], 0, 0)[1] ~= id then
+  return 0 -- older ones are being asked, or will be by their own schedule
+end
+appoint(every)
+return 1

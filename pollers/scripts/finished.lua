@@ -1,6 +1,23 @@
--- finished: an order is final.  ARGV[4] how many orders may be asked at a time
+-- finished: an order is final.  ARGV: 6 how many may be asked at a time
 -- Answers the orders to wake: what was issued together is found together.
-redis.call('ZREM', KEYS[1], id)
-redis.call('ZREM', KEYS[2], id)
-if redis.call('HGET', KEYS[3], 'id') == id then redis.call('DEL', KEYS[3]) end
-return wake(tonumber(ARGV[4]) - redis.call('ZCARD', KEYS[2]))
+local window = tonumber(ARGV[6])
+local since = known(id)
+for k = 1, 3 do redis.call('ZREM', KEYS[k], id) end
+if s.id == id then
+  dismiss()
+  holds = false
+end
+if not since or since == OVERTAKEN then
+  -- It tells nothing of the others. But somebody has to be asked.
+  if holds then return {} end
+  return wake(1, true)
+end
+-- Issued after the sentinel's word began to hold? Then that word is void, and so is its office.
+if not s.quiet or since >= s.quiet then
+  dismiss()
+  holds = false
+end
+s.proof = math.max(s.proof, since)
+s.hits = math.min(s.hits + 1, s.doubts + window)
+redis.call('HSET', KEYS[4], 'proof', int(s.proof), 'hits', s.hits)
+return wake(allowed(window), not holds)

@@ -1,9 +1,39 @@
--- may_skip: the safety net's time has come for an order.  ARGV[4] accepted (ms), ARGV[5] how old
--- (ms) the sentinel's last answer may be
--- Answers 1 when an older order has just answered "not yet", so that this one need not be asked.
-if tonumber(ARGV[4]) <= late or redis.call('ZSCORE', KEYS[2], id) then return 0 end
-local s = redis.call('HMGET', KEYS[3], 'id', 'accepted', 'asked')
-if not s[1] or s[1] == id then return 0 end
-if tonumber(s[2]) > tonumber(ARGV[4]) or t - tonumber(s[3]) > tonumber(ARGV[5]) then return 0 end
-redis.call('ZADD', KEYS[1], ARGV[4], id)
-return 1
+-- may_skip: the time has come to poll an order.
+-- ARGV: 6 pause (ms) until it is polled again, as the sentinel  7 how old (ms) the last knowledge of it may
+--       become  8 at every which tick a scout is sent
+-- Answers {0 ask it | 1 skip it | 2 skip it, the sentinel, orders to wake …}
+local since = known(id)
+if not since or since == OVERTAKEN or woken(id) then return {'0'} end
+
+if s.id == id then
+  -- The sentinel's round. A late one looks for a successor. And another's answer is worth as much
+  -- as its own, so every few rounds a scout is asked instead: should the provider issue out of
+  -- order, a stuck sentinel must not hide it.
+  local stead, successor
+  local ticks = redis.call('HINCRBY', KEYS[4], 'ticks', 1)
+  if accepted <= late then
+    stead = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. int(late), '+inf', 'LIMIT', 0, 1)[1]
+    successor = stead ~= nil
+  end
+  if not stead and s.clear and ticks % tonumber(ARGV[8]) == 0 then
+    local longest = s.clear
+    for _, order in ipairs(redis.call('ZRANGE', KEYS[1], 0, 31)) do
+      local k = known(order)
+      if order ~= id and k <= longest and not woken(order) then stead, longest = order, k - 1 end
+    end
+  end
+  if not stead then return {'0'} end
+  appoint(successor and every or tonumber(ARGV[6]))
+  redis.call('ZADD', KEYS[3], int(t), stead)
+  return {'2', stead}
+end
+
+local fresh = t - since < tonumber(ARGV[7])
+if holds then
+  if fresh and s.quiet and since >= s.quiet then return {'1'} end
+elseif out() > 0 then
+  -- The next are being asked; this one's turn comes, or it is sure to be issued.
+  if fresh and since > s.proof then return {'1'} end
+end
+redis.call('ZADD', KEYS[3], int(t), id) -- so that the others, whose time has come too, wait for its answer
+return {'0'}

@@ -1,35 +1,91 @@
--- The pending orders of one provider account. ARGV[1] is the time in milliseconds, or '' to ask
--- Redis; ARGV[2] the age in milliseconds from which an order is late; ARGV[3] the order.
--- KEYS[1] waiting   zset  orders that wait to be asked for, by the time (ms) they were accepted
--- KEYS[2] asked     zset  orders that were woken and have not answered yet, by the time of that
--- KEYS[3] sentinel  hash  id, accepted (ms), asked (ms of its last "not yet"), ticks
+-- The pending orders of one provider account.
+-- ARGV: 1 time in ms, or '' to ask Redis   2 age in ms from which an order is late   3 the order
+--       4 when it was accepted (ms), '' for now   5 the sentinel's pause in ms
+-- KEYS[1] waiting   zset  every order that is followed, by the time it was accepted
+-- KEYS[2] asked     zset  those that answered "not yet", by the time of the latest answer; or OVERTAKEN
+-- KEYS[3] woken     zset  those that are to be asked now and have not answered, by the time of that
+-- KEYS[4] sentinel  hash
+--         id, accepted, until   who is asked in everybody's place, and until when its word holds
+--         ticks                 how often it has come round
+--         quiet, clear          nothing was issued between these two moments
+--         proof                 something was issued after this moment: what the provider had received by
+--                               then must be issued, too
+--         hits, doubts          answers for and against that since the line was last seen
 local function clock()
   if ARGV[1] ~= '' then return tonumber(ARGV[1]) end
   local t = redis.call('TIME')
   return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 end
 local function int(n) return string.format('%.0f', n) end
+local function num(v) return tonumber(v or '') end
+
 local t = clock()
 local late = t - tonumber(ARGV[2])
 local id = ARGV[3]
+local accepted = num(ARGV[4]) or t
+local every = num(ARGV[5])
+-- The sentinel is silent, or a woken order lost, when two rounds have passed.
+local silence = 3 * every
+-- An order woken this long ago has no task any more; if it has, its own poll brings it back.
+local LOST = 24 * every
+-- Younger ones were issued and this one was not: it speaks for nobody and is asked by its own
+-- schedule alone.
+local OVERTAKEN = 9e15
 
--- Orders that were woken this long ago have not been asked: their worker died.
-local STALE = 120000
+local f = redis.call('HMGET', KEYS[4], 'id', 'accepted', 'until', 'quiet', 'clear', 'proof', 'hits', 'doubts')
+local s = {id = f[1], accepted = num(f[2]), quiet = num(f[4]), clear = num(f[5]),
+  proof = num(f[6]) or 0, hits = num(f[7]) or 0, doubts = num(f[8]) or 0}
+local holds = s.id and t <= num(f[3])
 
-local function first()
-  return redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. int(late), '+inf', 'LIMIT', 0, 1)[1]
+local function waits(order) return num(redis.call('ZSCORE', KEYS[1], order)) end
+local function woken(order) return num(redis.call('ZSCORE', KEYS[3], order)) end
+
+-- Until when an order is known not to have been issued.
+local function known(order, otherwise)
+  return num(redis.call('ZSCORE', KEYS[2], order)) or waits(order) or otherwise
 end
 
--- Takes the n oldest waiting orders that are not late, to be woken.
-local function wake(n)
-  if n <= 0 then return {} end
-  for _, lost in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', int(t - STALE), 'LIMIT', 0, 20)) do
-    redis.call('ZREM', KEYS[2], lost)
-  end
-  local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. int(late), '+inf', 'LIMIT', 0, n)
-  for _, next in ipairs(ids) do
-    redis.call('ZREM', KEYS[1], next)
-    redis.call('ZADD', KEYS[2], int(t), next)
-  end
-  return ids
+-- How many woken orders are still on their way.
+local function out()
+  return redis.call('ZCOUNT', KEYS[3], '(' .. int(t - silence), '+inf')
 end
+
+local function appoint(pause)
+  redis.call('HSET', KEYS[4], 'id', id, 'accepted', int(accepted), 'until', int(t + pause + 2 * every))
+end
+
+local function dismiss()
+  redis.call('HDEL', KEYS[4], 'id', 'accepted', 'until', 'quiet', 'clear')
+end
+
+-- Names orders to ask, so that up to n are on their way: the oldest first of those that must be
+-- issued. When there are none, a guess, if that is wanted: the oldest of the others, alone.
+local function wake(n, guessing)
+  for _, lost in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', int(t - LOST), 'LIMIT', 0, 20)) do
+    for k = 1, 3 do redis.call('ZREM', KEYS[k], lost) end
+  end
+  local way, names, guess, from = out(), {}, nil, 0
+  local function name(order)
+    redis.call('ZADD', KEYS[3], int(t), order)
+    names[#names + 1] = order
+  end
+  while way + #names < n do
+    local page = redis.call('ZRANGE', KEYS[1], from, from + 31, 'WITHSCORES')
+    for i = 1, #page, 2 do
+      if way + #names < n and not woken(page[i]) then
+        if known(page[i]) <= s.proof then
+          name(page[i])
+        else
+          guess = guess or page[i]
+        end
+      end
+    end
+    if #page < 64 or num(page[#page]) > s.proof then break end
+    from = from + 32
+  end
+  if guessing and guess and way + #names == 0 then name(guess) end
+  return names
+end
+
+-- How many may be on their way: the more were found issued, the more are worth a call.
+local function allowed(window) return math.min(window, 1 + s.hits - s.doubts) end

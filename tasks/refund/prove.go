@@ -80,6 +80,11 @@ func (r *run) prove(ctx context.Context) error {
 // was left was asked for, asking again cannot refund too much, and the answer is the proof;
 // anything else needs a person.
 func (r *run) proveWithoutBaseline(ctx context.Context) error {
+	if r.claim.RejectedCode != "" {
+		// Asking again would be refused again, and the refusal says nothing of the request in doubt.
+		return r.review("unprovable", fmt.Sprintf("a request to refund %d tickets got no clear answer, the next one was refused (%s), "+
+			"and the provider does not show which tickets of this order are refunded; ask the provider", r.rec.Count, r.claim.RejectedCode))
+	}
 	others, err := r.others(ctx)
 	if err != nil {
 		return err

@@ -26,8 +26,8 @@ type Config struct {
 	Ledger    *ledger.Ledger
 	Providers []providers.Name // whose records are swept
 	Log       *slog.Logger
-	// Every is the pause between sweeps. Default 3 s; with the claims' 10 s that has the orders of
-	// a killed worker taken up by another within 20 s.
+	// Every is the pause between sweeps. Default 3 s; with the claims' 10 s, and the 14 s that a
+	// worker may be silent, that has the orders of a killed worker taken up by another within 20 s.
 	Every time.Duration
 	// Batch is how many records are looked at in one go. Default 200.
 	Batch int64
@@ -41,6 +41,7 @@ type Config struct {
 // Sweeper looks after unfinished records. Safe for concurrent use.
 type Sweeper struct {
 	Config
+	rdb       redis.UniversalClient
 	queue     *asynq.Client
 	inspector *asynq.Inspector
 }
@@ -59,7 +60,7 @@ func New(rdb redis.UniversalClient, c Config) *Sweeper {
 	if c.Batch <= 0 {
 		c.Batch = 200
 	}
-	return &Sweeper{Config: c, queue: asynq.NewClientFromRedisClient(rdb), inspector: asynq.NewInspectorFromRedisClient(rdb)}
+	return &Sweeper{Config: c, rdb: rdb, queue: asynq.NewClientFromRedisClient(rdb), inspector: asynq.NewInspectorFromRedisClient(rdb)}
 }
 
 // Run sweeps until the context ends.
@@ -106,8 +107,11 @@ func (s *Sweeper) Adopt(ctx context.Context) error {
 	return nil
 }
 
-// Once looks at every record that is due.
+// Once takes back what dead workers have left behind and looks at every record that is due.
 func (s *Sweeper) Once(ctx context.Context) error {
+	if err := s.takeBack(ctx); err != nil {
+		return err
+	}
 	for _, p := range s.Providers {
 		for {
 			refs, err := s.Ledger.Due(ctx, p, s.Batch)
@@ -147,6 +151,15 @@ func (s *Sweeper) inspect(ctx context.Context, ref ledger.Ref) error {
 		return err
 	}
 	return s.Ledger.InspectAgain(ctx, ref, v.Now.Add(pause(v)))
+}
+
+// Wake makes sure that a record that is not finished has a task, without waiting for the next sweep.
+func (s *Sweeper) Wake(ctx context.Context, ref ledger.Ref) error {
+	v, err := s.Ledger.View(ctx, ref)
+	if err != nil || v.State.Final() || v.Live() {
+		return err
+	}
+	return s.ensureTask(ctx, ref, v)
 }
 
 // pause is how long a record that waits is left alone. The older it is, the longer: an unfinished

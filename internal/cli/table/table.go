@@ -39,6 +39,25 @@ func (t *Table) Row(cell ...string) {
 	t.rows = append(t.rows, row)
 }
 
+// DropEmpty takes out the columns that hold nothing below the first row, the heading.
+func (t *Table) DropEmpty() {
+	used := map[int]bool{}
+	for _, row := range t.rows[min(1, len(t.rows)):] {
+		for i, c := range row {
+			used[i] = used[i] || c != ""
+		}
+	}
+	for r, row := range t.rows {
+		var kept []string
+		for i, c := range row {
+			if used[i] {
+				kept = append(kept, c)
+			}
+		}
+		t.rows[r] = kept
+	}
+}
+
 // Clean leaves out of a text what is not printed in one line.
 func Clean(text string) string {
 	return strings.Map(func(r rune) rune {

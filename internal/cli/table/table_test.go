@@ -36,3 +36,19 @@ func TestNothingPlaysTricksOnTheTerminal(t *testing.T) {
 		t.Errorf("got %q, want %q", out.String(), want)
 	}
 }
+
+func TestColumnsThatHoldNothingAreLeftOut(t *testing.T) {
+	var tab table.Table
+	tab.DropEmpty()
+	tab.Row("TICKET", "ITEM", "STATUS")
+	tab.Row("", "VQT04959", "unused")
+	tab.Row("", "", "redeemed")
+	tab.DropEmpty()
+	var out strings.Builder
+	if _, err := tab.WriteTo(&out); err != nil {
+		t.Fatal(err)
+	}
+	if want := "ITEM      STATUS\nVQT04959  unused\n          redeemed\n"; out.String() != want {
+		t.Errorf("got\n%swant\n%s", out.String(), want)
+	}
+}

@@ -49,6 +49,9 @@ type Options struct {
 	// MaxTradeNo is the longest MerchantTradeNo in characters. Set 20 when orders are paid
 	// through ECPay, whose payments allow no more. Default 25.
 	MaxTradeNo int
+	// WellFormed says that the caller knows the document to be well-formed JSON, as whoever took
+	// it out of an envelope does; it is then not looked at a second time. Default false.
+	WellFormed bool
 }
 
 // Order is a checked order document (ECTicket, Issue, Data).

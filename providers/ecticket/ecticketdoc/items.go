@@ -3,6 +3,7 @@ package ecticketdoc
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -26,7 +27,8 @@ func (p *parser) items() {
 		o.Violate("TicketInfo", fmt.Sprintf("must have at most %d items", MaxTickets))
 		return
 	}
-	seen := map[string]bool{}
+	seen := make(map[string]bool, len(elements))
+	p.order.TicketInfo = make([]Item, 0, len(elements))
 	for i, raw := range elements {
 		p.order.TicketInfo = append(p.order.TicketInfo, p.item(i, raw, seen))
 	}
@@ -36,7 +38,7 @@ func (p *parser) items() {
 // item checks one line of the order; seen holds the product numbers of the lines before.
 func (p *parser) item(i int, raw json.RawMessage, seen map[string]bool) Item {
 	var it Item
-	o, ok := p.check.Object(fmt.Sprintf("%s[%d]", p.obj.Path("TicketInfo"), i), raw, itemFields...)
+	o, ok := p.check.WellFormedObject(p.obj.Path("TicketInfo")+"["+strconv.Itoa(i)+"]", raw, itemFields...)
 	if !ok {
 		return it
 	}

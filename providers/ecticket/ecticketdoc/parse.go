@@ -23,7 +23,7 @@ func Parse(path string, raw json.RawMessage, opt Options) (*Order, *providers.In
 		opt.MaxTradeNo = MaxMerchantTradeNo
 	}
 	var c doccheck.Check
-	obj, ok := object(&c, path, raw, knownFields(opt)...)
+	obj, ok := object(&c, path, raw, opt.WellFormed, opt.knownFields()...)
 	if !ok {
 		return nil, c.Err()
 	}
@@ -47,7 +47,7 @@ func Parse(path string, raw json.RawMessage, opt Options) (*Order, *providers.In
 
 // object reads raw as the document's object and refuses what would make reading it costly or
 // ambiguous.
-func object(c *doccheck.Check, path string, raw json.RawMessage, known ...string) (doccheck.Object, bool) {
+func object(c *doccheck.Check, path string, raw json.RawMessage, wellFormed bool, known ...string) (doccheck.Object, bool) {
 	at := path
 	if at == "" {
 		at = "document"
@@ -56,23 +56,28 @@ func object(c *doccheck.Check, path string, raw json.RawMessage, known ...string
 		c.Violate(at, fmt.Sprintf("must be at most %d KiB", MaxDocument>>10), fmt.Sprintf("%d KiB", len(raw)>>10))
 		return doccheck.Object{}, false
 	}
-	if len(raw) > 0 && !json.Valid(raw) {
+	if len(raw) > 0 && !wellFormed && !json.Valid(raw) {
 		c.Violate(at, "must be well-formed JSON", "not JSON")
 		return doccheck.Object{}, false
 	}
-	return c.Object(path, raw, known...)
+	if len(raw) == 0 {
+		return c.Object(path, raw, known...)
+	}
+	return c.WellFormedObject(path, raw, known...)
 }
 
-func knownFields(opt Options) []string {
-	known := []string{
-		"MerchantID", "MerchantTradeNo", "FreeTradeNo", "IssueType", "PrintType", "IsImmediate",
-		"RefundNotifyURL", "UseStatusNotifyURL", "StoreID", "Operator",
-		"CustomerName", "CustomerPhone", "CustomerEmail", "CustomerAddress", "TicketInfo",
-	}
+// knownFields are all fields of Issue; the last one is known under escrow only.
+var knownFields = [...]string{
+	"MerchantID", "MerchantTradeNo", "FreeTradeNo", "IssueType", "PrintType", "IsImmediate",
+	"RefundNotifyURL", "UseStatusNotifyURL", "StoreID", "Operator",
+	"CustomerName", "CustomerPhone", "CustomerEmail", "CustomerAddress", "TicketInfo", "PaymentProvider",
+}
+
+func (opt Options) knownFields() []string {
 	if opt.Escrow {
-		known = append(known, "PaymentProvider")
+		return knownFields[:]
 	}
-	return known
+	return knownFields[:len(knownFields)-1]
 }
 
 // parser holds what the rules of one document share.

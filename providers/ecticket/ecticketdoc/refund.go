@@ -1,6 +1,7 @@
 package ecticketdoc
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -15,7 +16,7 @@ import (
 // fields' paths, such as "request". It returns the refund, or every violation at once and none.
 func ParseRefund(path string, raw json.RawMessage) (*Refund, *providers.InvalidError) {
 	var c doccheck.Check
-	o, ok := object(&c, path, raw, "MerchantTradeNo", "FreeTradeNo", "TicketNo", "quantity", "all", "Operator", "StoreID")
+	o, ok := object(&c, path, raw, false, "MerchantTradeNo", "FreeTradeNo", "TicketNo", "quantity", "all", "Operator", "StoreID")
 	if !ok {
 		return nil, c.Err()
 	}
@@ -75,7 +76,7 @@ func ticketNumbers(c *doccheck.Check, o doccheck.Object) []string {
 		at := fmt.Sprintf("%s[%d]", o.Path("TicketNo"), i)
 		var s string
 		switch err := json.Unmarshal(raw, &s); {
-		case err != nil || !alnum.MatchString(s) || utf8.RuneCountInString(s) > 16:
+		case err != nil || !alnum(s) || utf8.RuneCountInString(s) > 16:
 			c.Violate(at, "must be a ticket number: a string of 1 to 16 letters and digits", doccheck.Shape(raw))
 		case slices.Contains(numbers, s):
 			c.Violate(at, "must not be listed twice", doccheck.Shape(raw))
@@ -95,7 +96,18 @@ func (r *Refund) OrderID() string {
 }
 
 // Canonical is the refund as canonical JSON, the same for every spelling of the same document.
-func (r *Refund) Canonical() []byte { return canonical(r) }
+func (r *Refund) Canonical() []byte { return sortKeys(encode(r)) }
+
+// sortKeys sorts the keys of an object by way of a map; numbers are kept as they are written.
+func sortKeys(raw []byte) []byte {
+	var m map[string]any
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	if err := dec.Decode(&m); err != nil {
+		panic(err) // it was marshalled just now
+	}
+	return encode(m)
+}
 
 // Sensitive lists values that must not appear in a text: whoever has a ticket's number can ask
 // for it and refund it.

@@ -57,6 +57,9 @@ func whole(c *doccheck.Check, path string, raw json.RawMessage) bool {
 
 // object reads raw as an object of the known fields.
 func object(c *doccheck.Check, path string, raw json.RawMessage, known ...string) (doccheck.Object, bool) {
+	if json.Valid(raw) {
+		return c.WellFormedObject(path, raw, known...)
+	}
 	o, ok := c.Object(path, raw, known...)
 	return o, ok && whole(c, path, raw)
 }
@@ -121,9 +124,9 @@ func validMail(s string) bool {
 	return len(labels) > 1
 }
 
-// canonical renders fields as JSON with sorted keys; empty ones must have been left out.
-func canonical(fields map[string]any) []byte {
-	b, err := json.Marshal(fields) // maps are written with sorted keys
+// encode renders fields as JSON, a map's with sorted keys.
+func encode(fields any) []byte {
+	b, err := json.Marshal(fields)
 	if err != nil {
 		panic(fmt.Sprintf("pass2udoc: strings, numbers and booleans always marshal: %v", err))
 	}

@@ -119,7 +119,7 @@ func (r *Refund) Canonical() []byte {
 	put(fields, "pass2uOrderId", r.Pass2uOrderID)
 	put(fields, "productSaleId", r.ProductSaleID)
 	put(fields, "pickupType", r.PickupType)
-	return canonical(fields)
+	return encode(fields)
 }
 
 // String keeps customer data out of accidental prints.

@@ -1,0 +1,148 @@
+package sim
+
+import (
+	"cmp"
+	"context"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"issuance/internal/bench/vtime"
+	"issuance/internal/ledger"
+	"issuance/tasks"
+)
+
+// What was measured of asynq, with the settings of package engine.
+const (
+	idleLook = 200 * time.Millisecond // an idle server looks after a half to one and a half of it
+	forward  = time.Second            // how often delayed tasks that are due are moved
+)
+
+// server is one asynq server with its queue.
+type server struct {
+	clock   *vtime.Clock
+	rand    *rand.Rand
+	workers int
+	handle  func(context.Context, *asynq.Task) error
+	failed  func(error) // hears of errors that are no waiting
+
+	pending []*task
+	delayed map[string]*task
+	busy    int
+	resting bool // all workers are busy: the next that ends looks for tasks
+}
+
+type task struct {
+	id      string
+	kind    string
+	payload []byte
+	due     int64 // whole seconds
+}
+
+func (s *server) start() {
+	s.delayed = map[string]*task{}
+	s.clock.Go(s.look)
+	s.clock.Go(func() {
+		s.clock.Sleep(time.Duration(s.rand.Int64N(int64(forward))))
+		for {
+			s.forward()
+			s.clock.Sleep(forward)
+		}
+	})
+}
+
+// look takes tasks while workers are free.
+func (s *server) look() {
+	for {
+		for s.busy < s.workers && len(s.pending) > 0 {
+			t := s.pending[0]
+			s.pending = s.pending[1:]
+			s.busy++
+			s.clock.Go(func() { s.run(t) })
+		}
+		if s.busy == s.workers {
+			s.resting = true
+			return
+		}
+		s.clock.Sleep(idleLook/2 + time.Duration(s.rand.Int64N(int64(idleLook))))
+	}
+}
+
+func (s *server) run(t *task) {
+	err := s.handle(context.Background(), asynq.NewTask(t.kind, t.payload))
+	if err != nil {
+		if tasks.IsFailure(err) {
+			s.failed(err)
+		}
+		s.delay(t, tasks.RetryDelay(0, err, nil))
+	}
+	s.busy--
+	if s.resting {
+		s.resting = false
+		s.clock.Go(s.look)
+	}
+}
+
+func (s *server) delay(t *task, d time.Duration) {
+	t.due = s.clock.Now().Add(d).Unix()
+	s.delayed[t.id] = t
+}
+
+func (s *server) forward() {
+	var due []*task
+	for _, t := range s.delayed {
+		if t.due <= s.clock.Now().Unix() {
+			due = append(due, t)
+		}
+	}
+	slices.SortFunc(due, func(a, b *task) int {
+		return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.id, b.id))
+	})
+	for _, t := range due {
+		delete(s.delayed, t.id)
+	}
+	s.pending = append(s.pending, due...)
+}
+
+func (s *server) enqueue(t *task, d time.Duration) {
+	if d > 0 {
+		s.delay(t, d)
+		return
+	}
+	s.pending = append(s.pending, t)
+}
+
+// pollQueue implements pollers.Queue on the poll lane's server.
+type pollQueue struct {
+	*server
+	followed map[string]bool
+	lost     func(orderID string) bool // wakes that are to get lost
+}
+
+func (q *pollQueue) Schedule(_ context.Context, k ledger.Key, delay time.Duration) error {
+	id := tasks.PollID(k.Provider, k.OrderID)
+	if q.followed[id] {
+		return nil
+	}
+	payload, err := tasks.PollPayload(k, q.clock.Now())
+	if err != nil {
+		return err
+	}
+	q.followed[id] = true
+	q.enqueue(&task{id: id, kind: tasks.PollType(k.Provider), payload: payload}, delay)
+	return nil
+}
+
+func (q *pollQueue) RunNow(_ context.Context, k ledger.Key) error {
+	if q.lost != nil && q.lost(k.OrderID) {
+		return nil
+	}
+	id := tasks.PollID(k.Provider, k.OrderID)
+	if t := q.delayed[id]; t != nil {
+		delete(q.delayed, id)
+		q.pending = append(q.pending, t)
+	}
+	return nil
+}

@@ -1,0 +1,88 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"issuance/internal/ledger"
+	"issuance/pollers"
+	"issuance/providers"
+	"issuance/tasks"
+	"issuance/tasks/issue"
+)
+
+// Strategy decides when accepted orders are polled.
+type Strategy interface {
+	Name() string
+	build(w *World, p providers.Provider) (issue.Follower, func(context.Context, *asynq.Task) error)
+}
+
+// Sentinel is the product's poller.
+type Sentinel struct {
+	Config   pollers.SentinelConfig
+	Schedule pollers.Schedule
+}
+
+// Name of the strategy.
+func (Sentinel) Name() string { return "sentinel" }
+
+func (s Sentinel) build(w *World, p providers.Provider) (issue.Follower, func(context.Context, *asynq.Task) error) {
+	s.Config.Now = w.Now
+	f := pollers.NewFollower(w.cfg.Redis, s.Schedule, pollers.FollowerOptions{
+		Sentinel: pollers.NewSentinel(w.cfg.Redis, providers.ECTicket, s.Config), Queue: w.polls, Now: w.Now})
+	h := pollers.New(pollers.Config{Provider: p, Ledger: w.ledger, Ring: w.ring, Schedule: s.Schedule, Follower: f,
+		Log: slog.New(slog.DiscardHandler)})
+	return f, h.ProcessTask
+}
+
+// Backoff polls every order by itself: for the first time after First, then after waits that
+// double up to Max. With First and Max equal it is a fixed interval.
+type Backoff struct{ First, Max time.Duration }
+
+// Name of the strategy.
+func (b Backoff) Name() string {
+	if b.First == b.Max {
+		return fmt.Sprintf("fixed %s", b.First)
+	}
+	return fmt.Sprintf("backoff %s-%s", b.First, b.Max)
+}
+
+func (b Backoff) wait(polls int) time.Duration {
+	d := b.First
+	for range polls {
+		d = min(2*d, b.Max)
+	}
+	return min(d, b.Max)
+}
+
+func (b Backoff) build(w *World, p providers.Provider) (issue.Follower, func(context.Context, *asynq.Task) error) {
+	return backoffFollower{b, w.polls}, func(ctx context.Context, t *asynq.Task) error {
+		payload, err := tasks.DecodePayload(t.Payload())
+		if err != nil {
+			return err
+		}
+		k := payload.Key()
+		switch f := p.LookUp(ctx, providers.Order{ID: k.OrderID}); f.State {
+		case providers.FoundIssued:
+			_, err := w.ledger.Finish(ctx, k, "", ledger.Ending{State: ledger.Issued, Polled: true})
+			return err
+		case providers.FoundPending:
+			return tasks.Wait(b.wait(len(w.orders[k.OrderID].Polls)), "not yet")
+		default:
+			return tasks.Wait(max(f.Outcome.RetryAfter, time.Second), "held")
+		}
+	}
+}
+
+type backoffFollower struct {
+	Backoff
+	polls *pollQueue
+}
+
+func (f backoffFollower) Follow(ctx context.Context, k ledger.Key, _ time.Duration) error {
+	return f.polls.Schedule(ctx, k, f.First)
+}

@@ -1,0 +1,91 @@
+package chaos
+
+import (
+	"embed"
+	"encoding/json"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Planted bugs. Each diff changes the product so that it breaks one promise; its first lines say
+// which. They are applied to a copy, never to the sources.
+//
+//go:embed testdata/mutations/*.diff
+var mutationFiles embed.FS
+
+const mutationDir = "testdata/mutations"
+
+// Mutations lists the planted bugs by name.
+func Mutations(t testing.TB) (names []string) {
+	t.Helper()
+	files, err := fs.Glob(mutationFiles, mutationDir+"/*.diff")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		names = append(names, strings.TrimSuffix(filepath.Base(f), ".diff"))
+	}
+	slices.Sort(names)
+	return names
+}
+
+var diffTarget = regexp.MustCompile(`(?m)^--- a/(\S+)$`)
+
+// plant applies a planted bug to copies of the files it changes, and returns the overlay with
+// which the go command reads these instead of the sources.
+func plant(t testing.TB, name string) (overlay string) {
+	t.Helper()
+	diff, err := mutationFiles.ReadFile(mutationDir + "/" + name + ".diff")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	replace := map[string]string{}
+	for _, m := range diffTarget.FindAllStringSubmatch(string(diff), -1) {
+		source, planted := filepath.Join(root, m[1]), filepath.Join(dir, m[1])
+		text, err := os.ReadFile(source)
+		if err != nil {
+			t.Fatalf("chaos: %s.diff changes a file that is not there any more: %v", name, err)
+		}
+		if err := os.MkdirAll(filepath.Dir(planted), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(planted, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		replace[source] = planted
+	}
+	apply := exec.Command("git", "apply", "-")
+	apply.Dir, apply.Stdin = dir, strings.NewReader(string(diff))
+	// A repository above the directory must not change what the paths mean.
+	apply.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir), "GIT_DIR=")
+	if out, err := apply.CombinedOutput(); err != nil {
+		t.Fatalf("chaos: %s.diff does not apply any more; change the diff as the code has changed, so that it plants its bug again: %v\n%s", name, err, out)
+	}
+	for source, planted := range replace {
+		before, _ := os.ReadFile(source)
+		after, err := os.ReadFile(planted)
+		if err != nil || string(before) == string(after) {
+			t.Fatalf("chaos: %s.diff changes nothing in %s (%v)", name, source, err)
+		}
+	}
+	spec, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	overlay = filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(overlay, spec, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return overlay
+}

@@ -1,0 +1,133 @@
+package chaos
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"issuance/tasks"
+)
+
+// scene is a load and a weather in which a planted bug does its harm soon.
+type scene struct {
+	load   func() *Load
+	script func(r *Rig) func(Call) (Fault, bool)
+	expect Trouble // what the auditor must find; "" when it is the search for hidden data that must
+}
+
+// sold makes n plain orders of a kind; with refunds refunds each.
+func sold(kind string, n, refunds int, refund func(f *Refund)) func() *Load {
+	return func() *Load {
+		l := NewLoad(3, Mix{Orders: n, Only: []string{kind}, Plain: true})
+		for _, o := range l.Orders {
+			o.Lanes = []tasks.Lane{tasks.Checkout}
+			for i := range refunds {
+				f := &Refund{Order: o, ID: "R" + string(rune('1'+i)), Early: true, Wish: ByQuantity, Quantity: 1, Lanes: []tasks.Lane{tasks.Checkout}}
+				if refund != nil {
+					refund(f)
+				}
+				o.Refunds, l.Refunds = append(o.Refunds, f), append(l.Refunds, f)
+			}
+		}
+		return l
+	}
+}
+
+// first misbehaves at the first call of a kind about each order, and at nothing else.
+func first(f Fault, which func(Call) bool) func(*Rig) func(Call) (Fault, bool) {
+	return func(*Rig) func(Call) (Fault, bool) {
+		return func(c Call) (Fault, bool) {
+			if which(c) && c.N == 1 {
+				return f, true
+			}
+			return NoFault, true
+		}
+	}
+}
+
+// killAtRefund kills the worker while its first call to refund is under way.
+func killAtRefund(r *Rig) func(Call) (Fault, bool) {
+	var once sync.Once
+	return func(c Call) (Fault, bool) {
+		if !c.Refunds() {
+			return NoFault, true
+		}
+		struck := false
+		once.Do(func() {
+			struck = true
+			go func() {
+				pause(r.t.Context(), 300*time.Millisecond)
+				r.Workers[0].kill()
+			}()
+		})
+		if struck {
+			return SlowAfter, true // it has taken effect, and its answer is on the way
+		}
+		return NoFault, true
+	}
+}
+
+var scenes = map[string]scene{
+	"refund-resent-blindly": {
+		load:   sold(kindVoucher, 8, 1, func(f *Refund) { f.Quantity = max(1, f.Order.Tickets/2) }),
+		script: first(Lost, Call.Refunds), expect: RefundedTwice},
+	"event-forgotten": {
+		load: func() *Load { return NewLoad(4, Mix{Orders: 60}) }, script: first(NoFault, Call.Issues), expect: EventMissing},
+	"rejection-not-looked-up": {
+		load: sold(kindElectronic, 3, 0, nil), script: first(Overtaken, Call.Issues), expect: WrongStatus},
+	"abandoned-ticket-not-asked": {
+		load: sold(kindPaper, 2, 1, nil), script: killAtRefund, expect: RefundedTwice},
+	"turn-not-respected": {
+		load: sold(kindVoucher, 8, 2, nil), script: first(Before5xx, Call.Refunds), expect: WrongStatus},
+	"document-in-the-log": {
+		load: sold(kindElectronic, 2, 0, nil), script: first(NoFault, Call.Issues)},
+}
+
+// The auditor, and the search for what must stay hidden, do find what they are for: each of these
+// planted bugs is told. Without a bug the same scenes are without a difference.
+func TestPlantedBugsAreFound(t *testing.T) {
+	names := Mutations(t)
+	for name := range scenes {
+		if !slices.Contains(names, name) {
+			t.Errorf("there is no planted bug %s", name)
+		}
+	}
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, ok := scenes[name]
+			if !ok {
+				t.Fatal("no scene shows that this bug is found")
+			}
+			run := s.play(t, buildWorker(t, t.TempDir(), plant(t, name)))
+			if s.expect == "" {
+				found, _, err := Exposed(t.Context(), run.Rig, run.Load)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !strings.Contains(strings.Join(found, "\n"), "CustomerEmail of "+run.Load.Orders[0].ID) {
+					t.Errorf("the bug was planted and not found; found: %q", found)
+				}
+				return
+			}
+			if !run.Report.Has(s.expect) {
+				t.Errorf("the bug was planted, and the auditor does not tell %q; it tells: %q", s.expect, run.Problems())
+			}
+			t.Logf("found: %s", run.Report.Differences[0])
+		})
+	}
+}
+
+func (s scene) play(t *testing.T, bin string) *Run {
+	t.Helper()
+	var script func(Call) (Fault, bool)
+	rig := NewRig(t, RigConfig{Seed: 5, Workers: 1, Binary: bin, Log: t.Logf, Script: func(c Call) (Fault, bool) { return script(c) }})
+	script = s.script(rig)
+	run, err := Execute(t.Context(), rig, Plan{Seed: 5, Load: s.load(), Spread: time.Second, Patience: time.Minute, Endless: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run
+}

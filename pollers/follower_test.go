@@ -1,0 +1,179 @@
+package pollers_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"issuance/internal/engine"
+	"issuance/internal/testbench"
+	"issuance/internal/testredis"
+	"issuance/pollers"
+	"issuance/providers"
+	"issuance/tasks"
+)
+
+const queue, id = "ecticket-poll", "poll:ecticket:ORDER1"
+
+// followed is a follower and the queue it fills.
+type followed struct {
+	t         *testing.T
+	server    *testredis.Server
+	follower  *pollers.Follower
+	inspector *asynq.Inspector
+}
+
+func eachFollower(t *testing.T, run func(f *followed)) {
+	t.Helper()
+	testredis.Each(t, func(t *testing.T, s *testredis.Server) {
+		rdb := s.Client()
+		run(&followed{t: t, server: s, follower: pollers.NewFollower(rdb, pollers.Schedule{}, pollers.FollowerOptions{}),
+			inspector: asynq.NewInspectorFromRedisClient(rdb)})
+	})
+}
+
+func (f *followed) follow(delay time.Duration) {
+	f.t.Helper()
+	if err := f.follower.Follow(f.t.Context(), key, delay); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// task expects the order's only poll task in a state.
+func (f *followed) task(want asynq.TaskState) *asynq.TaskInfo {
+	f.t.Helper()
+	q, err := f.inspector.GetQueueInfo(queue)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if q.Size != 1 {
+		f.t.Errorf("the queue holds %d tasks", q.Size)
+	}
+	info, err := f.inspector.GetTaskInfo(queue, id)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if info.State != want {
+		f.t.Errorf("the task is %s, want %s", info.State, want)
+	}
+	return info
+}
+
+func TestFollowingTwiceIsOneTask(t *testing.T) {
+	eachFollower(t, func(f *followed) {
+		before := time.Now()
+		f.follow(-1)
+		first := f.task(asynq.TaskStateScheduled)
+		if in := first.NextProcessAt.Sub(before); in < 53*time.Second || in > 61*time.Second {
+			f.t.Errorf("the first poll comes in %s, want a minute less its jitter", in)
+		}
+		if first.MaxRetry != tasks.MaxRetry || first.Timeout != tasks.DefaultTimeout || first.Retention != tasks.DefaultRetention {
+			f.t.Errorf("retries %d, timeout %s, retention %s", first.MaxRetry, first.Timeout, first.Retention)
+		}
+		p, err := tasks.DecodePayload(first.Payload)
+		if err != nil || p.Key() != key {
+			f.t.Errorf("the payload names %s, %v", p.Key(), err)
+		}
+		f.follow(0)
+		if second := f.task(asynq.TaskStateScheduled); second.NextProcessAt != first.NextProcessAt {
+			f.t.Error("following again moved the poll")
+		}
+	})
+}
+
+func TestAnOrderToAskForAtOnceIsPending(t *testing.T) {
+	eachFollower(t, func(f *followed) {
+		f.follow(0)
+		f.task(asynq.TaskStatePending)
+		f.follow(0)
+		f.task(asynq.TaskStatePending)
+	})
+}
+
+func TestFollowingRevivesAnArchivedPoll(t *testing.T) {
+	eachFollower(t, func(f *followed) {
+		f.follow(-1)
+		if err := f.inspector.ArchiveTask(queue, id); err != nil {
+			f.t.Fatal(err)
+		}
+		f.task(asynq.TaskStateArchived)
+		f.follow(0)
+		f.task(asynq.TaskStatePending)
+	})
+}
+
+// serve runs the poll queue with a handler until it has run once.
+func (f *followed) serve(handle func(ctx context.Context) error) {
+	f.t.Helper()
+	ran := make(chan struct{}, 1)
+	h := asynq.HandlerFunc(func(ctx context.Context, _ *asynq.Task) error {
+		defer func() { ran <- struct{}{} }()
+		return handle(ctx)
+	})
+	b := testbench.New(f.t, f.server)
+	e := engine.New(f.server.Client(), []engine.Lane{{Provider: key.Provider, Lane: tasks.Poll, Concurrency: 1, Handler: h}}, engine.Options{Log: b.Log})
+	if err := e.Start(); err != nil {
+		f.t.Fatal(err)
+	}
+	<-ran
+	e.Stop() // lets the run end
+}
+
+func TestFollowingRevivesACompletedPoll(t *testing.T) {
+	eachFollower(t, func(f *followed) {
+		f.follow(0)
+		f.serve(func(context.Context) error { return nil })
+		f.task(asynq.TaskStateCompleted)
+		f.follow(-1)
+		f.task(asynq.TaskStateScheduled)
+	})
+}
+
+func TestFollowingLeavesAPollThatRunsOrWaitsForAnotherTryAsItIs(t *testing.T) {
+	eachFollower(t, func(f *followed) {
+		f.follow(0)
+		f.serve(func(ctx context.Context) error {
+			if err := f.follower.Follow(ctx, key, 0); err != nil {
+				f.t.Error(err)
+			}
+			f.task(asynq.TaskStateActive)
+			return tasks.Wait(time.Hour, "not issued yet")
+		})
+		f.task(asynq.TaskStateRetry)
+		f.follow(0)
+		if info := f.task(asynq.TaskStateRetry); info.Retried != 0 || time.Until(info.NextProcessAt) < 59*time.Minute {
+			f.t.Errorf("%d retries are used up, the next run is at %s", info.Retried, info.NextProcessAt)
+		}
+	})
+}
+
+func TestTwoProvidersOrdersOfOneNumberAreTwoTasks(t *testing.T) {
+	eachFollower(t, func(f *followed) {
+		f.follow(0)
+		other := key
+		other.Provider = providers.Pass2U
+		if err := f.follower.Follow(f.t.Context(), other, 0); err != nil {
+			f.t.Fatal(err)
+		}
+		f.task(asynq.TaskStatePending)
+		if _, err := f.inspector.GetTaskInfo("pass2u-poll", "poll:pass2u:ORDER1"); err != nil {
+			f.t.Error(err)
+		}
+	})
+}
+
+func TestAFollowUpThatCannotBeEnqueuedIsAnError(t *testing.T) {
+	eachFollower(t, func(f *followed) {
+		ctx, cancel := context.WithCancel(f.t.Context())
+		cancel()
+		if err := f.follower.Follow(ctx, key, 0); err == nil {
+			f.t.Error("a follow-up that was not enqueued is taken for done")
+		}
+		if _, err := f.inspector.GetTaskInfo(queue, id); !errors.Is(err, asynq.ErrTaskNotFound) && !errors.Is(err, asynq.ErrQueueNotFound) {
+			f.t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,361 @@
+package pollers_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hibiken/asynq"
+
+	"issuance/internal/fakeprovider"
+	"issuance/internal/ledger"
+	"issuance/internal/testbench"
+	"issuance/pollers"
+	"issuance/providers"
+	"issuance/tasks"
+)
+
+const document = `{"provider":"ecticket","request":{"MerchantTradeNo":"ORDER1","IssueType":"4","Operator":"Shop1","CustomerEmail":"` + testbench.CustomerEmail + `",
+	"TicketInfo":[{"ItemName":"SPA課程體驗券","TicketPrice":3200,"TicketAmount":2}]}}`
+
+var key = ledger.Key{Provider: providers.ECTicket, OrderID: "ORDER1"}
+
+// world is one accepted order and its poll task.
+type world struct {
+	*testbench.Bench
+	provider *fakeprovider.Provider
+	task     *asynq.Task
+}
+
+func newWorld(b *testbench.Bench, s ledger.State) *world {
+	b.T.Helper()
+	w := &world{Bench: b, provider: fakeprovider.New(b.T, providers.ECTicket)}
+	b.OrderIn(s, document)
+	raw, err := tasks.PollPayload(key, b.Clock.Now())
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	w.task = asynq.NewTask(tasks.PollType(key.Provider), raw)
+	return w
+}
+
+func accepted(b *testbench.Bench) *world { return newWorld(b, ledger.Accepted) }
+
+func each(t *testing.T, run func(w *world)) {
+	t.Helper()
+	testbench.Each(t, func(b *testbench.Bench) { run(accepted(b)) })
+}
+
+func (w *world) handler() *pollers.Handler {
+	return pollers.New(pollers.Config{Provider: w.provider, Ledger: w.Ledger, Ring: w.Ring, Log: w.Log})
+}
+
+func (w *world) run() error { return w.Run(w.handler(), w.task) }
+
+// pending has the provider answer "not yet" to the next poll and returns the wait after it.
+func (w *world) pending() time.Duration {
+	w.T.Helper()
+	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundPending))
+	return w.Waits(w.run())
+}
+
+func (w *world) state(want ledger.State, code string, polls int) *ledger.Record {
+	w.T.Helper()
+	rec := w.Order(key)
+	if rec.State != want || rec.Reason.Code != code || rec.Polls != polls {
+		w.T.Errorf("the order is %s (%q: %s) after %d polls, want %s (%q) after %d", rec.State, rec.Reason.Code, rec.Reason.Message, rec.Polls, want, code, polls)
+	}
+	published := len(w.Events()) == 1 && w.Events()[0] == key.String()+"/"+string(want)
+	if want.Final() != published {
+		w.T.Errorf("the events are %v", w.Events())
+	}
+	return rec
+}
+
+func (w *world) calls(want string) {
+	w.T.Helper()
+	if got := w.provider.Sequence(); got != want {
+		w.T.Errorf("the provider was called %q, want %q", got, want)
+	}
+}
+
+// near expects a wait of the schedule, less its jitter.
+func (w *world) near(got, want time.Duration) {
+	w.T.Helper()
+	if got > want || got < want-want/10 {
+		w.T.Errorf("waits %s, want %s less up to a tenth", got, want)
+	}
+}
+
+func TestAPendingOrderIsPolledByTheSchedule(t *testing.T) {
+	each(t, func(w *world) {
+		w.Clock.Advance(time.Minute)
+		w.near(w.pending(), time.Minute)
+		rec := w.state(ledger.Accepted, "", 1)
+		if rec.PolledAt != testbench.Start.Add(time.Minute) {
+			w.T.Errorf("polled at %s", rec.PolledAt)
+		}
+		w.Clock.Advance(8*time.Minute + 45*time.Second)
+		w.near(w.pending(), 3*time.Minute+22*time.Second+500*time.Millisecond)
+		w.Clock.Advance(10 * time.Hour)
+		w.near(w.pending(), 10*time.Minute)
+		w.state(ledger.Accepted, "", 3)
+		w.calls("look_up, look_up, look_up")
+	})
+}
+
+func TestAnIssuedOrderIsRecordedOnce(t *testing.T) {
+	each(t, func(w *world) {
+		w.pending()
+		f := fakeprovider.Known(providers.FoundIssued)
+		f.Result = &providers.Result{Ref: "REF2", Access: &providers.Access{URL: testbench.VoucherURL, Passcode: testbench.Passcode}}
+		w.provider.AnswerLookUp(f)
+		w.Done(w.run())
+		rec := w.state(ledger.Issued, "", 2)
+		res, err := tasks.OpenResult(w.Ring, key, rec.Result)
+		if diff := cmp.Diff(f.Result, res); diff != "" || err != nil || rec.Ref != "REF2" {
+			w.T.Errorf("ref %s, %v; the result (-want +got):\n%s", rec.Ref, err, diff)
+		}
+		w.Done(w.run())
+		w.state(ledger.Issued, "", 2)
+		w.calls("look_up, look_up")
+	})
+}
+
+func TestAnOrderTheProviderCouldNotIssueFailsWithItsReason(t *testing.T) {
+	w := accepted(testbench.Mini(t))
+	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundFailed))
+	w.Done(w.run())
+	if rec := w.state(ledger.Failed, "status_2", 1); rec.Reason.Message != "issuing failed" {
+		t.Errorf("the message is %q", rec.Reason.Message)
+	}
+}
+
+func TestAnOrderThatVanishesIsPolledOnAndNeverSentAgain(t *testing.T) {
+	each(t, func(w *world) {
+		for range 3 {
+			w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
+			w.near(w.Waits(w.run()), time.Minute)
+		}
+		w.state(ledger.Accepted, "absent", 3)
+		w.pending()
+		w.state(ledger.Accepted, "", 4)
+		w.calls("look_up, look_up, look_up, look_up")
+	})
+}
+
+func TestAPollThatLearnedNothingIsCountedAndRepeated(t *testing.T) {
+	w := accepted(testbench.Mini(t))
+	w.provider.AnswerLookUp(fakeprovider.Known(providers.Unclear))
+	w.near(w.Waits(w.run()), time.Minute)
+	w.state(ledger.Accepted, fakeprovider.Lost.Code, 1)
+	later := fakeprovider.Known(providers.Unclear)
+	later.Outcome.RetryAfter = 5 * time.Minute
+	w.provider.AnswerLookUp(later)
+	if after := w.Waits(w.run()); after != 5*time.Minute {
+		t.Errorf("told to wait 5 minutes it waits %s", after)
+	}
+}
+
+func TestAHeldPollIsNoPoll(t *testing.T) {
+	each(t, func(w *world) {
+		w.Clock.Advance(48 * time.Hour) // not even a reason to give up: nobody has asked
+		for _, out := range []providers.Outcome{
+			{Kind: providers.Held, Code: "held", Message: "call budget", RetryAfter: 2 * time.Second},
+			{Kind: providers.Held, Code: "credentials", Message: "check the key", RetryAfter: 2 * time.Second, Alarm: true},
+		} {
+			w.provider.AnswerLookUp(providers.Finding{State: providers.Unclear, Outcome: out})
+			if after := w.Waits(w.run()); after != 2*time.Second {
+				w.T.Errorf("waits %s", after)
+			}
+		}
+		w.state(ledger.Accepted, "", 0)
+		if !w.Said("alarm: the provider refuses this account") {
+			w.T.Error("no alarm was raised")
+		}
+	})
+}
+
+func TestASerialNumberOrderEndsOnlyWithAllItsTickets(t *testing.T) {
+	each(t, func(w *world) {
+		w.provider.NeedTickets(2)
+		ticket := func(n string) providers.Ticket {
+			return providers.Ticket{TicketNo: testbench.TicketNo + n, WriteOffNo: testbench.WriteOffNo, UseStatus: providers.Unused}
+		}
+		answers := []struct {
+			list []providers.Ticket
+			out  providers.Outcome
+			code string
+		}{
+			{[]providers.Ticket{ticket("1"), ticket("2")}, fakeprovider.Lost, "timeout"}, // half an answer is none
+			{nil, fakeprovider.Yes, "ticket_count"},
+			{[]providers.Ticket{ticket("1")}, fakeprovider.Yes, "ticket_count"},
+			{[]providers.Ticket{ticket("1"), ticket("2"), ticket("3")}, fakeprovider.Yes, "ticket_count"},
+		}
+		for i, a := range answers {
+			w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
+			w.provider.AnswerTickets(a.list, a.out)
+			w.Waits(w.run())
+			w.state(ledger.Accepted, a.code, i+1)
+		}
+		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
+		w.provider.AnswerTickets([]providers.Ticket{ticket("1"), ticket("2")}, fakeprovider.Yes)
+		w.Done(w.run())
+		rec := w.state(ledger.Issued, "", 5)
+		res, err := tasks.OpenResult(w.Ring, key, rec.Result)
+		if diff := cmp.Diff([]providers.Ticket{ticket("1"), ticket("2")}, res.Tickets); diff != "" || err != nil || res.Ref != "REF1" || rec.Ref != "REF1" {
+			w.T.Errorf("ref %q and %q, %v; the tickets (-want +got):\n%s", res.Ref, rec.Ref, err, diff)
+		}
+	})
+}
+
+func TestAnOverdueOrderGoesToAPerson(t *testing.T) {
+	for name, answer := range map[string]providers.Finding{
+		"not issued yet": fakeprovider.Known(providers.FoundPending), "absent": fakeprovider.Known(providers.Absent), "timeout": fakeprovider.Known(providers.Unclear),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := accepted(testbench.Mini(t))
+			w.Clock.Advance(24*time.Hour - time.Millisecond)
+			w.provider.AnswerLookUp(answer)
+			w.Waits(w.run())
+			w.Clock.Advance(time.Millisecond)
+			w.provider.AnswerLookUp(answer)
+			w.Done(w.run())
+			rec := w.state(ledger.Review, "overdue", 2)
+			if !strings.Contains(rec.Reason.Message, name) {
+				t.Errorf("the reason does not tell the last answer: %s", rec.Reason.Message)
+			}
+			w.Done(w.run())
+			w.calls("look_up, look_up")
+		})
+	}
+}
+
+// A weekend without a worker must not end in a heap of reviews.
+func TestAnOrderIsAskedForBeforeItIsGivenUpHoweverLongTheWorkersWereAway(t *testing.T) {
+	w := accepted(testbench.Mini(t))
+	w.Clock.Advance(72 * time.Hour)
+	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
+	w.Done(w.run())
+	w.state(ledger.Issued, "", 1)
+}
+
+func TestAnAnswerIsNotAppliedToAnOrderThatHasChangedMeanwhile(t *testing.T) {
+	for name, answer := range map[string]providers.Finding{
+		"pending": fakeprovider.Known(providers.FoundPending), "failed": fakeprovider.Known(providers.FoundFailed), "unclear": fakeprovider.Known(providers.Unclear),
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(w *world) {
+				w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
+				slow := fakeprovider.New(w.T, key.Provider) // the poll whose answer comes late
+				slow.AnswerLookUp(answer, func(context.Context) { w.Done(w.run()) })
+				h := pollers.New(pollers.Config{Provider: slow, Ledger: w.Ledger, Ring: w.Ring, Log: w.Log})
+				w.Done(w.Run(h, w.task))
+				w.state(ledger.Issued, "", 1)
+			})
+		})
+	}
+}
+
+func TestAnOrderThatIsNotAcceptedIsLeftAlone(t *testing.T) {
+	for _, s := range []ledger.State{ledger.Queued, ledger.Submitting, ledger.Failed, ledger.Review, ledger.Issued} {
+		w := newWorld(testbench.Mini(t), s)
+		w.Done(w.run())
+		w.calls("")
+		if rec := w.Order(key); rec.State != s || rec.Polls != 0 {
+			t.Errorf("the order is %s after %d polls, it was %s", rec.State, rec.Polls, s)
+		}
+	}
+}
+
+func TestAFinishedOrderWithoutItsEventGetsIt(t *testing.T) {
+	w := newWorld(testbench.Mini(t), ledger.Issued)
+	if err := w.RDB.HDel(t.Context(), "issuance:{ecticket:ORDER1}:order", "event").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.RDB.Del(t.Context(), ledger.EventsKey).Err(); err != nil {
+		t.Fatal(err)
+	}
+	w.Done(w.run())
+	if diff := cmp.Diff([]string{"ecticket/ORDER1/issued"}, w.Events()); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+func TestAPollWhoseRecordIsGoneIsDropped(t *testing.T) {
+	w := accepted(testbench.Mini(t))
+	if err := w.RDB.Del(t.Context(), "issuance:{ecticket:ORDER1}:order").Err(); err != nil {
+		t.Fatal(err)
+	}
+	w.Done(w.run())
+	w.calls("")
+}
+
+func TestAPollOfAnotherProviderOrVersionIsKeptAndRubbishIsDropped(t *testing.T) {
+	w := accepted(testbench.Mini(t))
+	for payload, kept := range map[string]bool{
+		`{"v":1,"provider":"pass2u","order_id":"ORDER1"}`:   true,
+		`{"v":2,"provider":"ecticket","order_id":"ORDER1"}`: true,
+		`{"v":1}`: false, "": false,
+	} {
+		err := w.Run(w.handler(), asynq.NewTask("poll:ecticket", []byte(payload)))
+		if kept {
+			w.Waits(err)
+		} else {
+			w.Done(err)
+		}
+	}
+	w.calls("")
+}
+
+func TestARecordSealedWithAMissingKeyWaitsAndADamagedOneGoesToAPerson(t *testing.T) {
+	w := accepted(testbench.Mini(t))
+	ring := w.Ring
+	w.Ring = testbench.Ring(t, 2)
+	w.Clock.Advance(25 * time.Hour)
+	w.Waits(w.run())
+	w.state(ledger.Accepted, "", 0)
+	w.Ring = ring
+	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
+	w.Done(w.run())
+	w.state(ledger.Issued, "", 1)
+
+	w = accepted(testbench.Mini(t))
+	if err := w.RDB.HSet(t.Context(), "issuance:{ecticket:ORDER1}:order", "doc", "damaged").Err(); err != nil {
+		t.Fatal(err)
+	}
+	w.Done(w.run())
+	w.state(ledger.Review, "unreadable_document", 0)
+	w.calls("")
+}
+
+func TestATaskThatIsCancelledInTheMiddleOfAPollLosesNoAnswer(t *testing.T) {
+	each(t, func(w *world) {
+		ctx, cancel := context.WithCancel(context.Background())
+		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued), func(inCall context.Context) {
+			cancel()
+			<-inCall.Done()
+		})
+		w.Done(w.RunContext(ctx, w.handler(), w.task))
+		w.state(ledger.Issued, "", 1)
+	})
+}
+
+func TestNoTicketAndNoCustomersDataIsLoggedReturnedOrStoredInTheClear(t *testing.T) {
+	each(t, func(w *world) {
+		w.provider.NeedTickets(1)
+		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
+		w.provider.AnswerTickets([]providers.Ticket{{TicketNo: testbench.TicketNo, WriteOffNo: testbench.WriteOffNo}}, fakeprovider.Yes)
+		w.Done(w.run())
+		for _, text := range []string{`"msg":"asked"`, "fetched the tickets", `"msg":"final"`} {
+			if !w.Said(text) {
+				w.T.Errorf("%q was not said", text)
+			}
+		}
+		if leaks := w.Leaks(); len(leaks) != 0 {
+			w.T.Errorf("secrets in %v", leaks)
+		}
+	})
+}

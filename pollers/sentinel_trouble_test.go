@@ -1,0 +1,216 @@
+package pollers
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"issuance/internal/testredis"
+	"issuance/providers"
+)
+
+// A late order stops being the sentinel: it lets the oldest that is not late be asked, which takes
+// over, and a new order need not even wait for that.
+func TestLateSentinelHandsOver(t *testing.T) {
+	onStage(t, func(st *stage) {
+		st.enter("A")
+		st.wait(2 * time.Minute)
+		st.enter("B", "C")
+		for st.now.Sub(st.accepted["A"]) < expected {
+			st.notYet("A")
+			st.wait(every)
+		}
+		st.want("late A", st.due("A"), Advice{Sentinel: true, Skip: true, Wake: []string{"B"}})
+		st.want("B", st.notYet("B"), Advice{Sentinel: true})
+		st.want("A", st.notYet("A"), Advice{})
+		st.want("A's own poll", st.due("A"), Advice{Skip: true})
+		st.want("C", st.due("C"), Advice{Skip: true})
+	})
+	onStage(t, func(st *stage) {
+		st.enter("A")
+		st.wait(expected)
+		st.want("A alone keeps it", st.notYet("A"), Advice{Sentinel: true})
+		if got := st.enter("B"); !slices.Equal(got, []string{"B"}) {
+			t.Fatal("a new order does not take over from a late one")
+		}
+	})
+}
+
+// With a provider that has stopped issuing, late orders are not asked one by one either: the oldest
+// speaks for them, at the pause of its schedule. But each is asked itself when nothing has been
+// heard of it for long.
+func TestProviderStopped(t *testing.T) {
+	onStage(t, func(st *stage) {
+		st.enter("A", "B")
+		st.wait(expected)
+		ask := func(id string) Advice {
+			a, err := st.sentinel().StillPending(context.Background(), id, st.accepted[id], 2*time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return a
+		}
+		st.want("A", ask("A"), Advice{Sentinel: true})
+		may := func(id string, trust time.Duration) Advice {
+			a, err := st.sentinel().MaySkip(context.Background(), id, st.accepted[id], 2*time.Minute, trust)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return a
+		}
+		st.wait(100 * time.Second)
+		st.want("B", may("B", 10*time.Minute), Advice{Skip: true})
+		st.want("B, not heard of for long", may("B", 5*time.Minute), Advice{})
+		st.want("B", ask("B"), Advice{})
+		st.want("B, just asked", may("B", 5*time.Minute), Advice{Skip: true})
+	})
+}
+
+// When the sentinel falls silent, because the worker that polls it has died, exactly one of the
+// orders whose time comes is asked and takes over; the old one is one among the others.
+func TestDeadSentinel(t *testing.T) {
+	onStage(t, func(st *stage) {
+		st.enter("A", "B", "C")
+		st.notYet("A")
+		st.wait(3 * every)
+		st.want("B while the word holds", st.due("B"), Advice{Skip: true})
+		st.wait(time.Second)
+		st.want("B", st.due("B"), Advice{})
+		st.want("C", st.due("C"), Advice{Skip: true})
+		st.want("A", st.due("A"), Advice{}) // its task has come back, too
+		st.want("B", st.notYet("B"), Advice{Sentinel: true})
+		st.want("A, the older", st.notYet("A"), Advice{Sentinel: true})
+		st.want("B", st.due("B"), Advice{Skip: true})
+	})
+}
+
+// A sentinel that gets no clear answers keeps being asked, but its word runs out.
+func TestUnclearSentinel(t *testing.T) {
+	onStage(t, func(st *stage) {
+		st.enter("A", "B")
+		st.notYet("A")
+		for range 4 {
+			st.wait(every)
+			oldest, err := st.sentinel().Enter(context.Background(), "A", st.accepted["A"])
+			if err != nil || !oldest {
+				t.Fatal(oldest, err)
+			}
+		}
+		st.want("B", st.due("B"), Advice{})
+		st.want("B", st.notYet("B"), Advice{Sentinel: true})
+	})
+}
+
+// Wakes that got lost (a worker died, an answer of Redis was lost and its command repeated) stop
+// the cascade for no longer than the sentinel's silence.
+func TestLostWakes(t *testing.T) {
+	onStage(t, func(st *stage) {
+		st.enter(names(5)...)
+		st.notYet("O001")
+		lost := st.finished("O001")
+		if len(lost) == 0 {
+			t.Fatal("nothing is woken")
+		}
+		st.wantWoken("the same again", st.finished("O001"))
+		st.wait(3*every + time.Second)
+		st.want("O005", st.due("O005"), Advice{})
+		woken := st.finished("O005")
+		if len(woken) == 0 || slices.Contains(lost, woken[0]) {
+			t.Fatalf("lost %v, woken %v", lost, woken)
+		}
+		for _, id := range lost {
+			st.want("a lost order's own poll", st.due(id), Advice{})
+			st.finished(id)
+		}
+	})
+}
+
+// An order whose task is gone for good is forgotten after a while instead of being woken for ever.
+func TestGhost(t *testing.T) {
+	onStage(t, func(st *stage) {
+		st.enter("G", "A", "B")
+		for range 100 {
+			st.wait(every)
+			for _, id := range []string{"A", "B"} {
+				if !st.due(id).Skip {
+					st.notYet(id)
+				}
+			}
+		}
+		st.finished("A")
+		st.finished("B")
+		if n, err := st.sentinel().Pending(context.Background()); n != 0 || err != nil {
+			t.Fatalf("%d pending, %v", n, err)
+		}
+	})
+}
+
+// Two workers that learn the same of one order change nothing twice, and an order that nobody
+// follows (one issued at once) is asked and tells nothing of the others.
+func TestLostRaces(t *testing.T) {
+	onStage(t, func(st *stage) {
+		st.enter(names(6)...)
+		st.notYet("O001")
+		st.accepted["paper"] = st.now
+		st.want("an unknown order", st.due("paper"), Advice{})
+		st.wantWoken("its end", st.finished("paper"))
+		st.want("O002", st.due("O002"), Advice{Skip: true})
+
+		first, second := st.finished("O001"), st.finished("O001")
+		if len(first) == 0 || len(second) != 0 {
+			t.Fatalf("%v, then %v", first, second)
+		}
+		for _, id := range first {
+			for _, again := range st.finished(id) {
+				if slices.Contains(first, again) {
+					t.Fatalf("%s is woken twice", again)
+				}
+			}
+		}
+	})
+}
+
+// Without a clock of its own it takes Redis's, for orders and answers alike.
+func TestRedisClock(t *testing.T) {
+	testredis.Each(t, func(t *testing.T, r *testredis.Server) {
+		ctx := context.Background()
+		s := NewSentinel(r.Client(), providers.ECTicket, SentinelConfig{})
+		oldest, err := s.Enter(ctx, "A", time.Time{})
+		if err != nil || !oldest {
+			t.Fatal(oldest, err)
+		}
+		if oldest, err = s.Enter(ctx, "B", time.Time{}); err != nil || oldest {
+			t.Fatal(oldest, err)
+		}
+		a, err := s.StillPending(ctx, "A", time.Now(), every)
+		if err != nil || !a.Sentinel {
+			t.Fatalf("%+v %v", a, err)
+		}
+		if a, err = s.MaySkip(ctx, "B", time.Now(), every, trust); err != nil || !a.Skip {
+			t.Fatalf("%+v %v", a, err)
+		}
+	})
+}
+
+// A Redis that is away is an error, never an advice.
+func TestSentinelWithoutRedis(t *testing.T) {
+	testredis.Each(t, func(t *testing.T, r *testredis.Server) {
+		s := NewSentinel(r.Client(), providers.ECTicket, SentinelConfig{})
+		r.Kill()
+		ctx := context.Background()
+		_, err1 := s.Enter(ctx, "A", time.Time{})
+		a, err2 := s.MaySkip(ctx, "A", time.Now(), every, trust)
+		b, err3 := s.StillPending(ctx, "A", time.Now(), every)
+		_, err4 := s.Finished(ctx, "A")
+		_, err5 := s.Pending(ctx)
+		for i, err := range []error{err1, err2, err3, err4, err5} {
+			if err == nil {
+				t.Errorf("call %d gives no error", i)
+			}
+		}
+		if a.Skip || a.Sentinel || b.Sentinel {
+			t.Errorf("%+v %+v", a, b)
+		}
+	})
+}

@@ -1,0 +1,17 @@
+-- take_back: make tasks pending again whose worker has stopped extending their leases.
+-- KEYS[1] lease    zset  ids of active tasks, by the second in which their lease ends
+-- KEYS[2] active   list  ids of active tasks
+-- KEYS[3] pending  list  ids of waiting tasks, the next one last
+-- ARGV: leases that end by this second are dead, prefix of the tasks' own keys
+-- Answers the ids
+local back = {}
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, 100)) do
+  -- All keys of a queue are in one slot, those of its tasks as well.
+  if redis.call('HGET', ARGV[2] .. id, 'state') == 'active' and redis.call('LREM', KEYS[2], 0, id) > 0 then
+    redis.call('ZREM', KEYS[1], id)
+    redis.call('RPUSH', KEYS[3], id)
+    redis.call('HSET', ARGV[2] .. id, 'state', 'pending')
+    back[#back + 1] = id
+  end
+end
+return back
