@@ -86,7 +86,7 @@ func (f *Follower) needless(ctx context.Context, k ledger.Key, accepted time.Tim
 	}
 	switch {
 	case a.Sentinel:
-		wait = pause
+		wait = a.Again
 	case age < f.schedule.Expected:
 		wait = min(max(f.schedule.Interval, age), f.schedule.Expected-age)
 	}
@@ -122,7 +122,7 @@ func (f *Follower) next(ctx context.Context, k ledger.Key, accepted time.Time, a
 		return wait, err
 	}
 	if a.Sentinel {
-		wait = pause
+		wait = a.Again
 	}
 	return wait, f.wake(ctx, k.Provider, a.Wake)
 }

@@ -95,8 +95,9 @@ func NewSentinel(rdb redis.UniversalClient, p providers.Name, c SentinelConfig) 
 
 // Advice is what the sentinel's state says about one order.
 type Advice struct {
-	// Sentinel: the order is the one to ask again soon.
+	// Sentinel: the order is the one to ask again soon, after Again.
 	Sentinel bool
+	Again    time.Duration
 	// Skip: it need not be asked now.
 	Skip bool
 	// Wake names orders to ask at once.
@@ -121,7 +122,7 @@ func (s *Sentinel) MaySkip(ctx context.Context, orderID string, accepted time.Ti
 	if err != nil {
 		return Advice{}, err
 	}
-	return Advice{Skip: r[0] != "0", Sentinel: r[0] == "2", Wake: r[1:]}, nil
+	return advice(r[0] == "1", r[1], r[2:])
 }
 
 // StillPending records that an order was asked for and is not issued yet. pause is when it is
@@ -131,7 +132,15 @@ func (s *Sentinel) StillPending(ctx context.Context, orderID string, accepted ti
 	if err != nil {
 		return Advice{}, err
 	}
-	return Advice{Sentinel: r[0] == "1", Wake: r[1:]}, nil
+	return advice(false, r[0], r[1:])
+}
+
+func advice(skip bool, again string, wake []string) (Advice, error) {
+	ms, err := strconv.ParseInt(again, 10, 64)
+	if err != nil {
+		return Advice{}, fmt.Errorf("pollers: sentinel: unexpected answer %q", again)
+	}
+	return Advice{Skip: skip, Sentinel: ms > 0, Again: time.Duration(ms) * time.Millisecond, Wake: wake}, nil
 }
 
 // Finished removes an order that is final; wake names orders to ask at once.

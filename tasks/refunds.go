@@ -124,14 +124,3 @@ func ProviderTime(s string) (time.Time, bool) {
 	}
 	return time.Time{}, false
 }
-
-// Queued reports whether the order's issue task is waiting in a queue.
-func (c *Client) Queued(k ledger.Key) (bool, error) {
-	for _, lane := range []Lane{Checkout, Bulk} {
-		p, err := c.queuedPayload(k.Provider, lane, IssueID(k.Provider, k.OrderID))
-		if err != nil || p != nil {
-			return p != nil, err
-		}
-	}
-	return false, nil
-}

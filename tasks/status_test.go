@@ -41,14 +41,8 @@ func TestAnUnknownOrder(t *testing.T) {
 			if s, err := b.Status(b.ctx, p, "O1"); !errors.Is(err, ErrUnknownOrder) || s != nil || !strings.Contains(err.Error(), "O1") {
 				t.Errorf("%s: %+v, %v", p, s, err)
 			}
-			if queued, err := b.Queued(ledger.Key{Provider: p, OrderID: "O1"}); queued || err != nil {
-				t.Errorf("%s: %t, %v", p, queued, err)
-			}
 		}
 		b.enqueue(t, order("O1"))
-		if queued, err := b.Queued(key("O1")); !queued || err != nil {
-			t.Errorf("%t, %v", queued, err)
-		}
 		if _, err := b.Status(b.ctx, providers.Pass2U, "O1"); !errors.Is(err, ErrUnknownOrder) {
 			t.Errorf("another provider's order of the same number: %v", err)
 		}

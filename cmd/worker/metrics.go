@@ -76,7 +76,7 @@ func (m queueMetrics) Collect(ch chan<- prometheus.Metric) {
 		gauge(latencyDesc, q.Latency.Seconds(), q.Queue)
 		gauge(pausedDesc, oneIf(q.Paused), q.Queue)
 	}
-	for _, s := range m.w.shops {
+	for _, s := range m.w.accounts {
 		p := s.provider.Name()
 		if ban, err := s.banned(ctx); err == nil {
 			gauge(bannedDesc, oneIf(ban != nil), string(p))

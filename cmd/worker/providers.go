@@ -24,8 +24,8 @@ import (
 	"issuance/tasks/refund"
 )
 
-// shop is what is needed to work on one provider's orders.
-type shop struct {
+// account is what is needed to work on one provider's orders.
+type account struct {
 	provider providers.Provider
 	tickets  providers.TicketRefunder // of Tickets and Count one is set
 	count    providers.CountRefunder
@@ -35,8 +35,8 @@ type shop struct {
 	close    func()
 }
 
-// openShop makes a provider's client, behind the call budget that all workers share.
-func openShop(p providers.Name, cfg config.Config, rdb redis.UniversalClient, log *slog.Logger) (*shop, error) {
+// openAccount makes a provider's client, behind the call budget that all workers share.
+func openAccount(p providers.Name, cfg config.Config, rdb redis.UniversalClient, log *slog.Logger) (*account, error) {
 	log = log.With("provider", string(p))
 	switch p {
 	case providers.ECTicket:
@@ -47,7 +47,7 @@ func openShop(p providers.Name, cfg config.Config, rdb redis.UniversalClient, lo
 	return nil, fmt.Errorf("there is no client for %s", p)
 }
 
-func openECTicket(cfg config.ECTicket, rdb redis.UniversalClient, log *slog.Logger) (*shop, error) {
+func openECTicket(cfg config.ECTicket, rdb redis.UniversalClient, log *slog.Logger) (*account, error) {
 	b, err := budget.New(rdb, budget.Config{Account: "ecticket:" + cfg.MerchantID, PerSecond: cfg.CallsPerSecond, Ban: cfg.Ban, Log: log})
 	if err != nil {
 		return nil, err
@@ -65,11 +65,11 @@ func openECTicket(cfg config.ECTicket, rdb redis.UniversalClient, log *slog.Logg
 	if err != nil {
 		return nil, err
 	}
-	return &shop{provider: c, tickets: c, gate: gate, budget: b, close: c.Close,
+	return &account{provider: c, tickets: c, gate: gate, budget: b, close: c.Close,
 		rules: tasks.Rules{MerchantID: cfg.MerchantID, Escrow: cfg.Mode == config.Escrow}}, nil
 }
 
-func openPass2U(cfg config.Pass2U, rdb redis.UniversalClient, log *slog.Logger) (*shop, error) {
+func openPass2U(cfg config.Pass2U, rdb redis.UniversalClient, log *slog.Logger) (*account, error) {
 	b, err := budget.New(rdb, budget.Config{Account: "pass2u", PerSecond: cfg.CallsPerSecond, Ban: cfg.Ban, Log: log})
 	if err != nil {
 		return nil, err
@@ -82,20 +82,20 @@ func openPass2U(cfg config.Pass2U, rdb redis.UniversalClient, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
-	return &shop{provider: c, count: c, gate: gate, budget: b, close: c.Close}, nil
+	return &account{provider: c, count: c, gate: gate, budget: b, close: c.Close}, nil
 }
 
 // banned tells of the account's ban, nil without one.
-func (s *shop) banned(ctx context.Context) (*engine.Ban, error) {
-	state, err := s.budget.State(ctx)
+func (a *account) banned(ctx context.Context) (*engine.Ban, error) {
+	state, err := a.budget.State(ctx)
 	if err != nil || state.Ban == nil {
 		return nil, err
 	}
 	return &engine.Ban{Reason: state.Ban.Reason, Until: state.Ban.Until}, nil
 }
 
-// kitchen is what all handlers share.
-type kitchen struct {
+// wiring is what all handlers share.
+type wiring struct {
 	cfg    config.Config
 	rdb    redis.UniversalClient
 	ledger *ledger.Ledger
@@ -106,24 +106,24 @@ type kitchen struct {
 }
 
 // handler handles every task type of a provider.
-func (k *kitchen) handler(s *shop) asynq.Handler {
-	p := s.provider.Name()
+func (k *wiring) handler(a *account) asynq.Handler {
+	p := a.provider.Name()
 	schedule := pollers.Schedule{Interval: k.cfg.Poll.Interval, Expected: k.cfg.Poll.Expected, MaxInterval: k.cfg.Poll.MaxInterval, Deadline: k.cfg.Poll.Deadline}
 	follower := pollers.NewFollower(k.rdb, schedule, pollers.FollowerOptions{
 		Sentinel:    pollers.NewSentinel(k.rdb, p, pollers.SentinelConfig{Every: k.cfg.Poll.Sentinel, Expected: k.cfg.Poll.Expected}),
 		TaskTimeout: k.cfg.Worker.TaskTimeout, Retention: k.cfg.Worker.Retention})
 	mux := asynq.NewServeMux()
-	mux.Handle(tasks.IssueType(p), issue.New(issue.Config{Provider: s.provider, Ledger: k.ledger, Ring: k.ring, Follower: follower,
-		Gate: s.gate, Worker: k.worker, Rules: s.rules, Log: k.log}))
-	mux.Handle(tasks.RefundType(p), refund.New(refund.Config{Provider: s.provider, Tickets: s.tickets, Count: s.count, Ledger: k.ledger, Ring: k.ring,
-		Gate: s.gate, Queued: k.queued, MerchantID: s.rules.MerchantID, Worker: k.worker, Log: k.log}))
-	mux.Handle(tasks.PollType(p), pollers.New(pollers.Config{Provider: s.provider, Ledger: k.ledger, Ring: k.ring,
+	mux.Handle(tasks.IssueType(p), issue.New(issue.Config{Provider: a.provider, Ledger: k.ledger, Ring: k.ring, Follower: follower,
+		Gate: a.gate, Worker: k.worker, Rules: a.rules, Log: k.log}))
+	mux.Handle(tasks.RefundType(p), refund.New(refund.Config{Provider: a.provider, Tickets: a.tickets, Count: a.count, Ledger: k.ledger, Ring: k.ring,
+		Gate: a.gate, Queued: k.queued, MerchantID: a.rules.MerchantID, Worker: k.worker, Log: k.log}))
+	mux.Handle(tasks.PollType(p), pollers.New(pollers.Config{Provider: a.provider, Ledger: k.ledger, Ring: k.ring,
 		Schedule: schedule, Follower: follower, Log: k.log}))
 	return mux
 }
 
 // engineLane is a lane's queue with its handler, whose calls then are the lane's in the budget.
-func (k *kitchen) engineLane(l lane, h asynq.Handler) engine.Lane {
+func (k *wiring) engineLane(l lane, h asynq.Handler) engine.Lane {
 	concurrency := map[tasks.Lane]int{tasks.Checkout: k.cfg.Worker.CheckoutConcurrency,
 		tasks.Poll: k.cfg.Worker.PollConcurrency, tasks.Bulk: k.cfg.Worker.BulkConcurrency}[l.lane]
 	return engine.Lane{Provider: l.provider, Lane: l.lane, Concurrency: concurrency,
@@ -134,7 +134,7 @@ func (k *kitchen) engineLane(l lane, h asynq.Handler) engine.Lane {
 
 // queued reports whether an order's issue task still waits in a queue; a refund asks it when the
 // ledger does not know the order yet.
-func (k *kitchen) queued(_ context.Context, key ledger.Key) (bool, error) {
+func (k *wiring) queued(_ context.Context, key ledger.Key) (bool, error) {
 	for _, l := range []tasks.Lane{tasks.Checkout, tasks.Bulk} {
 		info, err := k.queue.GetTaskInfo(tasks.Queue(key.Provider, l), tasks.IssueID(key.Provider, key.OrderID))
 		switch {

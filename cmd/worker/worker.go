@@ -31,7 +31,7 @@ type worker struct {
 	ledger    *ledger.Ledger
 	ring      *seal.Ring
 	engine    *engine.Engine
-	shops     []*shop
+	accounts  []*account
 	chores    []func(context.Context) // run beside the queues until their context ends
 	counts    *counts
 	admin     *http.Server
@@ -99,20 +99,20 @@ func (w *worker) claimRedis(ctx context.Context, mode redisconn.Mode) error {
 
 // wire makes the clients, the handlers and the engine.
 func (w *worker) wire() error {
-	k := &kitchen{cfg: w.Config, rdb: w.rdb, ledger: w.ledger, ring: w.ring, queue: asynq.NewInspectorFromRedisClient(w.rdb), worker: workerName(), log: w.log}
+	k := &wiring{cfg: w.Config, rdb: w.rdb, ledger: w.ledger, ring: w.ring, queue: asynq.NewInspectorFromRedisClient(w.rdb), worker: workerName(), log: w.log}
 	handlers := map[providers.Name]asynq.Handler{}
 	var lanes []engine.Lane
 	var served []providers.Name
 	for _, l := range w.lanes {
 		if handlers[l.provider] == nil {
-			s, err := openShop(l.provider, w.Config, w.rdb, w.log)
+			a, err := openAccount(l.provider, w.Config, w.rdb, w.log)
 			if err != nil {
 				return err
 			}
-			w.closes = append(w.closes, s.close)
-			w.shops = append(w.shops, s)
-			w.chores = append(w.chores, engine.NewBanPauser(w.rdb, l.provider, s.banned, w.log).Run)
-			handlers[l.provider] = k.handler(s)
+			w.closes = append(w.closes, a.close)
+			w.accounts = append(w.accounts, a)
+			w.chores = append(w.chores, engine.NewBanPauser(w.rdb, l.provider, a.banned, w.log).Run)
+			handlers[l.provider] = k.handler(a)
 			served = append(served, l.provider)
 		}
 		lanes = append(lanes, k.engineLane(l, handlers[l.provider]))
@@ -134,6 +134,13 @@ func (w *worker) start(l net.Listener) error {
 			w.log.Error("the admin pages have stopped", "error", err)
 		}
 	}()
+	announcing, cancelAnnouncing := context.WithTimeout(context.Background(), startLimit)
+	defer cancelAnnouncing()
+	for _, a := range w.accounts {
+		if err := a.budget.Announce(announcing); err != nil {
+			return err
+		}
+	}
 	if err := w.engine.Start(); err != nil {
 		return err
 	}

@@ -14,6 +14,8 @@ var (
 	workers   = flag.Int("chaos.workers", 3, "worker processes of TestChaos")
 	killEvery = flag.Duration("chaos.kill-every", 5*time.Second, "mean time between kills of a worker; 0 for none")
 	kills     = flag.Int("chaos.kills", 2, "kills of a worker, at least")
+	stalls    = flag.Int("chaos.stalls", 0, "times that a worker is stopped for 15 s, longer than its claims last, and goes on then")
+	removals  = flag.Int("chaos.removals", 0, "waiting tasks that are deleted or archived")
 	restarts  = flag.Int("chaos.redis-restarts", 1, "times that Redis is killed and started again")
 	freezes   = flag.Int("chaos.redis-freezes", 1, "times that Redis hangs")
 	freezeFor = flag.Duration("chaos.redis-freeze", 4*time.Second, "how long Redis hangs")
@@ -40,7 +42,7 @@ func TestChaos(t *testing.T) {
 	rig := NewRig(t, RigConfig{Seed: *seed, Workers: *workers, Binary: buildWorker(t, t.TempDir(), ""), Log: t.Logf, LogDir: *logs,
 		Odds: Odds{Lost: *lost, HTTP5xx: *http5xx, Garbage: *garbage, Checksum: *checksum, Slow: *slow, Cut: *cut, Overtaken: *overtaken}})
 	run, err := Execute(t.Context(), rig, Plan{Seed: *seed, Mix: Mix{Orders: *orders, Refunds: *refunds}, Spread: over, Patience: *patience,
-		Disasters: DisasterPlan{KillEvery: *killEvery, Kills: *kills, Restarts: *restarts, Freezes: *freezes, FreezeFor: *freezeFor, Bans: *bans}})
+		Disasters: DisasterPlan{KillEvery: *killEvery, Kills: *kills, Stops: true, Stalls: *stalls, Removals: *removals, Restarts: *restarts, Freezes: *freezes, FreezeFor: *freezeFor, Bans: *bans}})
 	if err != nil {
 		t.Fatalf("seed %d: %v", *seed, err)
 	}

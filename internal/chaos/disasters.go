@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -25,9 +26,12 @@ type Disasters struct {
 
 	mu        sync.Mutex
 	kills     int
+	stops     int
+	stalls    int
 	restarts  int
 	freezes   int
 	bans      int
+	removed   int
 	outages   []span // of Redis, ban pauses included
 	recovered []recovery
 	crashed   int // workers that ended by themselves, as they may when Redis is away at their start
@@ -39,10 +43,13 @@ type Disasters struct {
 type DisasterPlan struct {
 	KillEvery time.Duration // mean time between kills of a worker; 0: none
 	Kills     int           // at least
+	Stops     bool          // some workers are asked to end instead
+	Stalls    int           // a worker stopped for longer than its claims last, and then going on
 	Restarts  int           // Redis killed and started again
 	Freezes   int           // Redis hangs
 	FreezeFor time.Duration
 	Bans      int // each of both providers
+	Removals  int // tasks of begun orders deleted or archived, as in the web UI
 	// Over is the time over which Redis' disasters and the bans are spread.
 	Over time.Duration
 }
@@ -111,7 +118,85 @@ func (d *Disasters) killWorkers(ctx context.Context, over <-chan struct{}) {
 			}
 		default:
 		}
-		d.kill(ctx, d.rig.Workers[r.IntN(len(d.rig.Workers))])
+		w := d.rig.Workers[r.IntN(len(d.rig.Workers))]
+		if d.plan.Stops && r.IntN(4) == 0 {
+			d.stop(ctx, w)
+			continue
+		}
+		d.kill(ctx, w)
+	}
+}
+
+// stop asks a worker to end in the middle of its work, as a new version's roll-out does.
+func (d *Disasters) stop(ctx context.Context, w *Worker) {
+	if _, ok := w.running(); !ok {
+		return
+	}
+	d.rig.Log("asking %s to end", w.Name)
+	began := time.Now()
+	d.mu.Lock()
+	d.stops++
+	d.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, 40*time.Second)
+	defer cancel()
+	if err := w.stop(ctx); err != nil {
+		d.mu.Lock()
+		if !d.disturbed(span{began, time.Now()}) {
+			d.failures = append(d.failures, fmt.Sprintf("%s was asked to end: %v", w.Name, err))
+		}
+		d.mu.Unlock()
+		w.kill()
+	}
+}
+
+// stallFor is longer than a claim lasts, and shorter than claim and settleAfter together.
+const stallFor = 15 * time.Second
+
+// stall stops a worker for so long that others take its orders over, and lets it go on then.
+func (d *Disasters) stall(ctx context.Context, r *rand.Rand) {
+	w := d.rig.Workers[r.IntN(len(d.rig.Workers))]
+	p := w.current()
+	if _, ok := w.running(); !ok || p.cmd.Process.Signal(syscall.SIGSTOP) != nil {
+		return
+	}
+	d.rig.Log("stalling %s for %s", w.Name, stallFor)
+	d.watchWhatItHeld(ctx, p.cmd.Process.Pid, "stalled "+w.Name)
+	pause(ctx, stallFor)
+	_ = p.cmd.Process.Signal(syscall.SIGCONT) // it may have been killed meanwhile
+	d.mu.Lock()
+	d.stalls++
+	d.mu.Unlock()
+}
+
+// remove deletes or archives the waiting task of an order that has been begun, as an operator
+// could do in the web UI.
+func (d *Disasters) remove(ctx context.Context, r *rand.Rand) {
+	p := providers.All()[r.IntN(2)]
+	queue := tasks.Queue(p, tasks.Lanes()[r.IntN(3)])
+	list, err := d.inspector.ListRetryTasks(queue, asynq.PageSize(50))
+	if err != nil || len(list) == 0 {
+		return
+	}
+	info := list[r.IntN(len(list))]
+	payload, err := tasks.DecodePayload(info.Payload)
+	if err != nil {
+		d.fail("task %s: %v", info.ID, err)
+		return
+	}
+	// A task whose order the ledger does not know yet would be the producer's to enqueue again.
+	ref := ledger.Ref(payload.RefundKey())
+	if _, err := d.rig.Ledger.View(ctx, ref); err != nil {
+		return
+	}
+	if r.IntN(2) == 0 {
+		err = d.inspector.DeleteTask(queue, info.ID)
+	} else {
+		err = d.inspector.ArchiveTask(queue, info.ID)
+	}
+	if err == nil {
+		d.mu.Lock()
+		d.removed++
+		d.mu.Unlock()
 	}
 }
 
@@ -132,16 +217,22 @@ func (d *Disasters) kill(ctx context.Context, w *Worker) {
 	if pid == 0 {
 		return
 	}
-	at := time.Now()
 	d.mu.Lock()
 	d.kills++
 	d.mu.Unlock()
+	d.watchWhatItHeld(ctx, pid, "killed "+w.Name)
+}
+
+// watchWhatItHeld has the records and tasks of a process that does nothing any more watched until
+// somebody else takes them up.
+func (d *Disasters) watchWhatItHeld(ctx context.Context, pid int, what string) {
+	l, at := d.rig.Ledger, time.Now()
 	active := d.active()
 	held, err := heldBy(ctx, l, pid)
 	if err != nil {
 		return // Redis is away: nobody knows what it held
 	}
-	d.rig.Log("killed %s, which held %d records (%d tasks were active)", w.Name, len(held), len(active))
+	d.rig.Log("%s, which held %d records (%d tasks were active)", what, len(held), len(active))
 	for ref, fence := range held {
 		d.watchers.Go(func() {
 			d.watch(ctx, ref.String(), at, func() bool {
@@ -240,6 +331,12 @@ func (d *Disasters) strikeRedis(ctx context.Context) {
 	}
 	for range d.plan.Bans {
 		strikes = append(strikes, d.ban)
+	}
+	for range d.plan.Stalls {
+		strikes = append(strikes, d.stall)
+	}
+	for range d.plan.Removals {
+		strikes = append(strikes, d.remove)
 	}
 	r.Shuffle(len(strikes), func(i, j int) { strikes[i], strikes[j] = strikes[j], strikes[i] })
 	for _, strike := range strikes {

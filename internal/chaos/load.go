@@ -31,10 +31,12 @@ type Order struct {
 	ID       string
 	Kind     string // for the tables: "electronic", "voucher", …
 	Doc      []byte
-	Tickets  int
-	Fate     Fate
-	Lanes    []tasks.Lane // one for each time it is enqueued
-	Refunds  []*Refund
+	// Forged is another document under the same number, which must be refused; mostly nil.
+	Forged  []byte
+	Tickets int
+	Fate    Fate
+	Lanes   []tasks.Lane // one for each time it is enqueued
+	Refunds []*Refund
 	// Personal are the customer's data in it, by field. Every order has its own.
 	Personal map[string]string
 	// Redeem and InOffice are the numbers of its tickets that are redeemed, and refunded in the

@@ -46,6 +46,18 @@ func newOrder(r *rand.Rand, seed uint64, i int, m Mix) *Order {
 	} else {
 		o.pass2u(r)
 	}
+	if !m.Plain && r.IntN(20) == 0 {
+		// The customer's data of another order: nothing but a fingerprint tells the two apart.
+		twin := *o
+		twin.Personal = personal(seed, i+1_000_000)
+		if twin.Provider == providers.ECTicket {
+			twin.ecticket(dice(seed, "forged", o.ID))
+		} else {
+			twin.Fate = Issues
+			twin.pass2u(dice(seed, "forged", o.ID))
+		}
+		o.Forged = twin.Doc
+	}
 	return o
 }
 

@@ -27,6 +27,7 @@ type Producers struct {
 	acked    int // documents acknowledged, repetitions included
 	repeated int // of these, told to be duplicates
 	errors   int // attempts that had to be repeated
+	forged   int // documents refused because of another under the same number
 	wrong    []string
 }
 
@@ -37,6 +38,7 @@ type shot struct {
 	at     time.Duration
 	what   string
 	refund bool
+	forged []byte // another document of this name, to be tried when this one is acknowledged
 	doc    []byte
 	lane   tasks.Lane
 }
@@ -76,7 +78,7 @@ func (p *Producers) plan(over time.Duration) []shot {
 	for _, o := range p.load.Orders {
 		at := between(r, 0, over)
 		for _, lane := range o.Lanes {
-			shots = append(shots, shot{at: at + soon(r), what: string(o.Provider) + "/" + o.ID, doc: o.Doc, lane: lane})
+			shots = append(shots, shot{at: at + soon(r), what: o.Key().String(), doc: o.Doc, lane: lane, forged: o.Forged})
 		}
 		for _, f := range o.Refunds {
 			if f.Early {
@@ -98,34 +100,57 @@ func soon(r *rand.Rand) time.Duration {
 	return between(r, 0, 4*time.Second)
 }
 
-// enqueue insists until the document is acknowledged.
+// enqueue insists until the document is acknowledged, and then tries the forged one, if there is one.
 func (p *Producers) enqueue(ctx context.Context, s shot) {
-	for ctx.Err() == nil {
-		once, cancel := context.WithTimeout(ctx, 5*time.Second)
-		enqueue := p.rig.Client.Enqueue
-		if s.refund {
-			enqueue = p.rig.Client.EnqueueRefund
+	enqueue := p.rig.Client.Enqueue
+	if s.refund {
+		enqueue = p.rig.Client.EnqueueRefund
+	}
+	receipt, err := p.insist(ctx, s, s.doc, enqueue)
+	p.mu.Lock()
+	switch {
+	case ctx.Err() != nil && err != nil:
+	case err != nil:
+		p.wrong = append(p.wrong, fmt.Sprintf("%s: enqueueing was refused: %v", s.what, err))
+	default:
+		p.acked++
+		if receipt.Duplicate {
+			p.repeated++
 		}
-		receipt, err := enqueue(once, s.doc, tasks.InLane(s.lane))
+	}
+	p.mu.Unlock()
+	if err != nil || s.forged == nil {
+		return
+	}
+	_, err = p.insist(ctx, s, s.forged, enqueue)
+	var conflict *tasks.ConflictError
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case errors.As(err, &conflict):
+		p.forged++
+	case ctx.Err() == nil:
+		p.wrong = append(p.wrong, fmt.Sprintf("%s: another document under its number was not refused: %v", s.what, err))
+	}
+}
+
+// insist repeats an attempt until the document is acknowledged or refused for good.
+func (p *Producers) insist(ctx context.Context, s shot, doc []byte,
+	enqueue func(context.Context, []byte, ...tasks.EnqueueOption) (tasks.Receipt, error)) (tasks.Receipt, error) {
+	for {
+		once, cancel := context.WithTimeout(ctx, 5*time.Second)
+		receipt, err := enqueue(once, doc, tasks.InLane(s.lane))
 		cancel()
 		var conflict *tasks.ConflictError
 		var invalid *providers.InvalidError
-		p.mu.Lock()
-		switch {
-		case err == nil:
-			p.acked++
-			if receipt.Duplicate {
-				p.repeated++
-			}
-		case errors.As(err, &conflict) || errors.As(err, &invalid):
-			p.wrong = append(p.wrong, fmt.Sprintf("%s: enqueueing was refused: %v", s.what, err))
-			err = nil
-		default:
-			p.errors++
+		if err == nil || errors.As(err, &conflict) || errors.As(err, &invalid) {
+			return receipt, err
 		}
+		p.mu.Lock()
+		p.errors++
 		p.mu.Unlock()
-		if err == nil || !pause(ctx, 250*time.Millisecond) {
-			return
+		if !pause(ctx, 250*time.Millisecond) {
+			return receipt, err
 		}
 	}
 }

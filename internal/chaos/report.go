@@ -36,9 +36,11 @@ func (run *Run) String() string {
 	d, p := run.Disasters, run.Producers
 	fmt.Fprintf(&b, "seed %d: %d orders, %d refunds, %d workers; %s of faults, final %s later\n", run.Seed, len(run.Load.Orders), len(run.Load.Refunds),
 		len(run.Rig.Workers), run.Stormy.Round(time.Second), run.Settling.Round(100*time.Millisecond))
-	fmt.Fprintf(&b, "workers killed %d times (and ended by themselves %d times), Redis killed %d and frozen %d times, accounts banned %d times\n",
-		d.kills, d.crashed, d.restarts, d.freezes, d.bans)
-	fmt.Fprintf(&b, "%d documents acknowledged, %d of them told to be duplicates, %d attempts repeated after an error\n", p.acked, p.repeated, p.errors)
+	fmt.Fprintf(&b, "workers killed %d, asked to end %d and stalled %d times (ended by themselves %d times); Redis killed %d and frozen %d times\n",
+		d.kills, d.stops, d.stalls, d.crashed, d.restarts, d.freezes)
+	fmt.Fprintf(&b, "accounts banned %d times, %d waiting tasks deleted or archived\n", d.bans, d.removed)
+	fmt.Fprintf(&b, "%d documents acknowledged, %d of them told to be duplicates, %d attempts repeated after an error; %d forged documents refused\n",
+		p.acked, p.repeated, p.errors, p.forged)
 	b.WriteString(run.recovery())
 	b.WriteString("\nCalls and the faults injected:\n" + run.Rig.Weather.table())
 	b.WriteString("\nFinal states of orders:\n" + states(run.Report.OrderStates))

@@ -1,9 +1,9 @@
 -- may_skip: the time has come to poll an order.
 -- ARGV: 6 pause (ms) until it is polled again, as the sentinel  7 how old (ms) the last knowledge of it may
 --       become  8 at every which tick a scout is sent
--- Answers {0 ask it | 1 skip it | 2 skip it, the sentinel, orders to wake …}
+-- Answers {0 ask it | 1 skip it, 0 or after how long (ms) it is due as the sentinel, orders to wake …}
 local since = known(id)
-if not since or since == OVERTAKEN or woken(id) then return {'0'} end
+if not since or since == OVERTAKEN or woken(id) then return {'0', '0'} end
 
 if s.id == id then
   -- The sentinel's round. A late one looks for a successor. And another's answer is worth as much
@@ -22,18 +22,17 @@ if s.id == id then
       if order ~= id and k <= longest and not woken(order) then stead, longest = order, k - 1 end
     end
   end
-  if not stead then return {'0'} end
-  appoint(successor and every or tonumber(ARGV[6]))
+  if not stead then return {'0', '0'} end
   redis.call('ZADD', KEYS[3], int(t), stead)
-  return {'2', stead}
+  return {'1', appoint(successor and every or tonumber(ARGV[6])), stead}
 end
 
 local fresh = t - since < tonumber(ARGV[7])
 if holds then
-  if fresh and s.quiet and since >= s.quiet then return {'1'} end
+  if fresh and s.quiet and since >= s.quiet then return {'1', '0'} end
 elseif out() > 0 then
   -- The next are being asked; this one's turn comes, or it is sure to be issued.
-  if fresh and since > s.proof then return {'1'} end
+  if fresh and since > s.proof then return {'1', '0'} end
 end
 redis.call('ZADD', KEYS[3], int(t), id) -- so that the others, whose time has come too, wait for its answer
-return {'0'}
+return {'0', '0'}

@@ -5,7 +5,8 @@
 -- KEYS[2] asked     zset  those that answered "not yet", by the time of the latest answer; or OVERTAKEN
 -- KEYS[3] woken     zset  those that are to be asked now and have not answered, by the time of that
 -- KEYS[4] sentinel  hash
---         id, accepted, until   who is asked in everybody's place, and until when its word holds
+--         id, accepted          who is asked in everybody's place
+--         due, until            when it is asked again, and until when its word holds
 --         ticks                 how often it has come round
 --         quiet, clear          nothing was issued between these two moments
 --         proof                 something was issued after this moment: what the provider had received by
@@ -32,10 +33,11 @@ local LOST = 24 * every
 -- schedule alone.
 local OVERTAKEN = 9e15
 
-local f = redis.call('HMGET', KEYS[4], 'id', 'accepted', 'until', 'quiet', 'clear', 'proof', 'hits', 'doubts')
-local s = {id = f[1], accepted = num(f[2]), quiet = num(f[4]), clear = num(f[5]),
-  proof = num(f[6]) or 0, hits = num(f[7]) or 0, doubts = num(f[8]) or 0}
-local holds = s.id and t <= num(f[3])
+local f = redis.call('HMGET', KEYS[4], 'id', 'accepted', 'due', 'until', 'quiet', 'clear', 'proof', 'hits',
+  'doubts')
+local s = {id = f[1], accepted = num(f[2]), due = num(f[3]), quiet = num(f[5]), clear = num(f[6]),
+  proof = num(f[7]) or 0, hits = num(f[8]) or 0, doubts = num(f[9]) or 0}
+local holds = s.id and t <= num(f[4])
 
 local function waits(order) return num(redis.call('ZSCORE', KEYS[1], order)) end
 local function woken(order) return num(redis.call('ZSCORE', KEYS[3], order)) end
@@ -50,12 +52,17 @@ local function out()
   return redis.call('ZCOUNT', KEYS[3], '(' .. int(t - silence), '+inf')
 end
 
+-- Makes the order the sentinel, or leaves it so, and answers after how long it is due. Rounds are
+-- counted from when the last was due: calls and the queue's whole seconds add nothing to them.
 local function appoint(pause)
-  redis.call('HSET', KEYS[4], 'id', id, 'accepted', int(accepted), 'until', int(t + pause + 2 * every))
+  local due = t + pause
+  if s.id == id and math.abs(s.due - t) < pause / 2 then due = s.due + pause end
+  redis.call('HSET', KEYS[4], 'id', id, 'accepted', int(accepted), 'due', int(due), 'until', int(due + 2 * every))
+  return int(due - t)
 end
 
 local function dismiss()
-  redis.call('HDEL', KEYS[4], 'id', 'accepted', 'until', 'quiet', 'clear')
+  redis.call('HDEL', KEYS[4], 'id', 'accepted', 'due', 'until', 'quiet', 'clear')
 end
 
 -- Names orders to ask, so that up to n are on their way: the oldest first of those that must be

@@ -1,6 +1,6 @@
 -- still_pending: an order was asked for and is not issued yet.
 -- ARGV: 6 pause (ms) until it is polled again, should it be the sentinel  7 how many may be asked at a time
--- Answers {1 when it is the sentinel, orders to wake …}
+-- Answers {0 or after how long (ms) it is due as the sentinel, orders to wake …}
 local since = known(id, accepted)
 redis.call('ZREM', KEYS[3], id)
 if since == OVERTAKEN then return {'0'} end
@@ -27,5 +27,4 @@ if holds and s.id ~= id then
   local behind, ahead = accepted <= late, s.accepted <= late
   if behind == ahead and accepted >= s.accepted or behind and not ahead then return {'0'} end
 end
-appoint(tonumber(ARGV[6]))
-return {'1'}
+return {appoint(tonumber(ARGV[6]))}

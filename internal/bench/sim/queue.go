@@ -17,7 +17,8 @@ import (
 // What was measured of asynq, with the settings of package engine.
 const (
 	idleLook = 200 * time.Millisecond // an idle server looks after a half to one and a half of it
-	forward  = time.Second            // how often delayed tasks that are due are moved
+	forward  = time.Second            // pause after which delayed tasks that are due are moved
+	moving   = time.Millisecond       // how long that takes
 )
 
 // server is one asynq server with its queue.
@@ -48,7 +49,7 @@ func (s *server) start() {
 		s.clock.Sleep(time.Duration(s.rand.Int64N(int64(forward))))
 		for {
 			s.forward()
-			s.clock.Sleep(forward)
+			s.clock.Sleep(forward + moving)
 		}
 	})
 }

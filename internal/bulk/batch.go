@@ -1,0 +1,188 @@
+package bulk
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"issuance/providers"
+	"issuance/tasks"
+)
+
+// batch is a part of the file on its way.
+type batch struct {
+	lines    []line
+	end      int64 // place in the file behind it
+	checked  chan struct{}
+	prepared []tasks.Prepared // of the lines that are right, in their order
+	err      error            // what keeps the batch from being checked
+}
+
+// line is one record on its way.
+type line struct {
+	record
+	blank    bool
+	problems []Problem
+	provider providers.Name
+	calls    int
+}
+
+// maxBatchText bounds the text of a batch, in bytes; one more record may come on top.
+const maxBatchText = 256 << 10
+
+// next reads a batch. With an error, it holds what was read before.
+func (r *run) next() (*batch, error) {
+	b := &batch{checked: make(chan struct{}), lines: make([]line, 0, r.Batch)}
+	text := 0
+	var err error
+	for len(b.lines) < r.Batch && text < maxBatchText {
+		var rec record
+		if rec, err = r.file.split.next(); err != nil {
+			break
+		}
+		if blankLine(rec.raw) {
+			continue
+		}
+		rec.raw = bytes.Clone(rec.raw)
+		text += len(rec.raw)
+		b.lines = append(b.lines, line{record: rec})
+	}
+	b.end = r.file.split.read
+	return b, err
+}
+
+// check finds out what is wrong with the lines of a batch and seals the others.
+func (r *run) check(ctx context.Context, b *batch) {
+	var orders []*tasks.Order
+	var at []int // their lines
+	for i := range b.lines {
+		if ctx.Err() != nil {
+			b.err = ctx.Err()
+			return
+		}
+		if o := r.parse(&b.lines[i]); o != nil {
+			orders, at = append(orders, o), append(at, i)
+		}
+	}
+	if r.Check != nil && len(orders) > 0 {
+		found, err := r.Check(ctx, orders)
+		if err != nil {
+			b.err = err
+			return
+		}
+		for n, violations := range found {
+			if l := &b.lines[at[n]]; len(violations) > 0 {
+				l.problems = r.file.Problems(l.raw, violations)
+			}
+		}
+	}
+	if r.Prepare == nil {
+		return
+	}
+	b.prepared = make([]tasks.Prepared, 0, len(orders))
+	for n, o := range orders {
+		if len(b.lines[at[n]].problems) > 0 {
+			continue
+		}
+		p, err := r.Prepare(o)
+		if err != nil {
+			b.err, b.prepared = err, nil
+			return
+		}
+		b.prepared = append(b.prepared, p)
+	}
+}
+
+// parse returns the order of a line, or nil and says in the line why there is none.
+func (r *run) parse(l *line) *tasks.Order {
+	if l.long {
+		l.problems = []Problem{{"", "is longer than 256 KiB"}}
+		return nil
+	}
+	doc, problems := r.file.Document(l.raw)
+	if l.problems = problems; len(problems) > 0 {
+		return nil
+	}
+	if l.blank = len(doc) == 0; l.blank {
+		return nil
+	}
+	o, err := tasks.ParseOrder(doc, r.Rules)
+	if err == nil {
+		l.provider, l.calls = o.Provider, o.Calls
+		return o
+	}
+	var invalid *providers.InvalidError
+	if !errors.As(err, &invalid) {
+		l.problems = []Problem{{"", err.Error()}}
+		return nil
+	}
+	l.problems = r.file.Problems(l.raw, invalid.Violations)
+	return nil
+}
+
+// report counts a batch and tells of what is wrong. enqueued are the answers to its prepared
+// orders, none in a dry run. A batch that comes after the end of the run is not counted, but for
+// what was enqueued of it.
+func (r *run) report(ctx context.Context, b *batch, enqueued []tasks.Enqueued) {
+	if b.err != nil {
+		return
+	}
+	for i := range b.lines {
+		l := &b.lines[i]
+		var err error
+		switch {
+		case l.blank:
+		case len(l.problems) > 0:
+			err = r.reject(ctx, l, &r.Progress.Invalid)
+		case r.Stream == nil:
+			if ctx.Err() == nil {
+				r.Progress.count(l.provider, l.calls)
+				r.Progress.Lines.Add(1)
+			}
+		default:
+			err = r.settle(ctx, l, enqueued[0])
+			enqueued = enqueued[1:]
+		}
+		if err != nil {
+			r.cancel(err)
+		}
+		if ctx.Err() == nil {
+			r.Progress.LastLine.Store(int64(l.line))
+		}
+	}
+	if ctx.Err() == nil {
+		r.Progress.Bytes.Store(b.end)
+	}
+}
+
+// reject tells of a line that is wrong, unless the run has ended.
+func (r *run) reject(ctx context.Context, l *line, n interface{ Add(int64) int64 }) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	n.Add(1)
+	r.Progress.Lines.Add(1)
+	return r.Reject(Rejected{Line: l.line, Raw: l.raw, Problems: l.problems, Long: l.long})
+}
+
+// settle counts what became of an order.
+func (r *run) settle(ctx context.Context, l *line, e tasks.Enqueued) error {
+	var conflict *tasks.ConflictError
+	switch {
+	case e.Err == nil && e.Receipt.Duplicate:
+		r.Progress.Duplicates.Add(1)
+	case e.Err == nil:
+		r.Progress.count(l.provider, l.calls)
+	case errors.As(e.Err, &conflict):
+		l.problems = []Problem{{"", "another order was enqueued under this number before (it is " + string(conflict.State) + "); a new order needs a number of its own"}}
+		return r.reject(ctx, l, &r.Progress.Conflicts)
+	case ctx.Err() != nil: // the run has ended, and this order with it
+		return nil
+	default:
+		r.Progress.Failed.Add(1)
+		r.Progress.Lines.Add(1)
+		return r.Failed(l.line, e.Err)
+	}
+	r.Progress.Lines.Add(1)
+	return nil
+}

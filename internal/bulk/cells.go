@@ -1,0 +1,121 @@
+package bulk
+
+import (
+	"bytes"
+	"errors"
+)
+
+// CSV is read as RFC 4180 has it: cells are separated by commas, a cell in quotes may hold commas,
+// line breaks, and quotes written twice; a quote elsewhere is an error.
+
+// csvLength is the length of the first record of text, its line's end included. complete is false
+// when more text is needed to tell. A record whose quotes are broken ends with its first line.
+func csvLength(text []byte, eof bool) (n int, complete bool) {
+	for i := 0; ; {
+		if i < len(text) && text[i] == '"' {
+			i = behindQuoted(text, i)
+			switch {
+			case i < 0:
+				return 0, false
+			case i == len(text):
+				return i, eof
+			case text[i] == ',':
+				i++
+				continue
+			case text[i] == '\r' && i+1 == len(text) && !eof:
+				return 0, false
+			case text[i] != '\n' && text[i] != '\r', text[i] == '\r' && i+1 < len(text) && text[i+1] != '\n':
+				n = bytes.IndexByte(text, '\n') + 1
+				return n, n > 0
+			}
+		}
+		end := bytes.IndexByte(text[i:], '\n')
+		comma := text[i:]
+		if end >= 0 {
+			comma = text[i : i+end]
+		}
+		switch c := bytes.IndexByte(comma, ','); {
+		case c >= 0:
+			i += c + 1
+		case end >= 0:
+			return i + end + 1, true
+		default:
+			return len(text), eof && len(text) > 0
+		}
+	}
+}
+
+// behindQuoted returns the place behind the quoted cell that starts at i, -1 when it has no end.
+func behindQuoted(text []byte, i int) int {
+	for i++; ; i += 2 {
+		q := bytes.IndexByte(text[i:], '"')
+		if q < 0 {
+			return -1
+		}
+		i += q
+		if i+1 == len(text) || text[i+1] != '"' {
+			return i + 1
+		}
+	}
+}
+
+var (
+	errQuoteOpen   = errors.New("a quote (\") is opened and never closed")
+	errQuoteInside = errors.New("a quote (\") must enclose the whole cell, and stand twice inside of it")
+)
+
+// cells takes a record, given without its line's end, apart. The cells are appended to out; they
+// are parts of the record where it has no quotes written twice.
+func cells(raw []byte, out [][]byte) ([][]byte, error) {
+	for {
+		if len(raw) == 0 || raw[0] != '"' {
+			end := bytes.IndexByte(raw, ',')
+			cell := raw
+			if end >= 0 {
+				cell = raw[:end]
+			}
+			if bytes.IndexByte(cell, '"') >= 0 {
+				return out, errQuoteInside
+			}
+			out = append(out, cell)
+			if end < 0 {
+				return out, nil
+			}
+			raw = raw[end+1:]
+			continue
+		}
+		end := behindQuoted(raw, 0)
+		if end < 0 {
+			return out, errQuoteOpen
+		}
+		out = append(out, unquoted(raw[1:end-1]))
+		switch {
+		case end == len(raw):
+			return out, nil
+		case raw[end] != ',':
+			return out, errQuoteInside
+		}
+		raw = raw[end+1:]
+	}
+}
+
+// unquoted is the text inside of a quoted cell. Line ends become those of Unix.
+func unquoted(text []byte) []byte {
+	if bytes.IndexByte(text, '"') >= 0 {
+		text = bytes.ReplaceAll(text, []byte(`""`), []byte(`"`))
+	}
+	if bytes.IndexByte(text, '\r') >= 0 {
+		text = bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n"))
+	}
+	return text
+}
+
+// quoted writes a cell, in quotes where it needs them.
+func quoted(out, cell []byte) []byte {
+	if !bytes.ContainsAny(cell, "\",\r\n") && !bytes.HasPrefix(cell, []byte(" ")) {
+		return append(out, cell...)
+	}
+	out = append(out, '"')
+	out = append(out, bytes.ReplaceAll(cell, []byte(`"`), []byte(`""`))...)
+	return append(out, '"')
+}

@@ -1,0 +1,224 @@
+package bulk
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"issuance/providers"
+)
+
+// table is the format of a CSV file.
+type table struct {
+	provider providers.Name
+	columns  []column
+	header   []byte
+	notes    []int  // columns of notes
+	items    []int  // numbers of the items, sorted
+	lineEnd  string // of the header, for rejects
+}
+
+func newTable(header []byte, lineEnd string) (*table, []Problem) {
+	titles, err := cells(header, nil)
+	if err != nil {
+		return nil, []Problem{{"", err.Error()}}
+	}
+	if len(titles) == 1 && bytes.ContainsAny(header, ";\t") {
+		return nil, []Problem{{"", "columns must be separated by commas"}}
+	}
+	t := &table{lineEnd: lineEnd}
+	var problems []Problem
+	if t.provider, t.columns, problems = readHeader(titles); len(problems) > 0 {
+		return nil, problems
+	}
+	for i, c := range t.columns {
+		if c.name == Note {
+			t.notes = append(t.notes, i)
+		}
+		if c.item > 0 && !slices.Contains(t.items, c.item) {
+			t.items = append(t.items, c.item)
+		}
+	}
+	slices.Sort(t.items)
+	t.header = t.reject(titles, Note)
+	return t, nil
+}
+
+// row takes a record apart. Spaces around a cell mean nothing. A row without any text is blank:
+// spreadsheets like to write such rows behind the last one.
+func (t *table) row(raw []byte) (row [][]byte, blank bool, problems []Problem) {
+	row, err := cells(raw, make([][]byte, 0, len(t.columns)))
+	if err != nil {
+		return nil, false, []Problem{{"", err.Error()}}
+	}
+	blank = true
+	for i := range row {
+		row[i] = bytes.Trim(row[i], " ")
+		blank = blank && len(row[i]) == 0
+	}
+	if blank {
+		return nil, true, nil
+	}
+	if len(row) != len(t.columns) {
+		return nil, false, []Problem{{"", fmt.Sprintf("must have as many cells as the header, which has %d (found: %d)", len(t.columns), len(row))}}
+	}
+	for i, cell := range row {
+		if !utf8.Valid(cell) {
+			problems = append(problems, Problem{t.columns[i].title(), "must be UTF-8; save the file as \"CSV UTF-8\""})
+		}
+	}
+	return row, false, problems
+}
+
+// Document implements Format.
+func (t *table) Document(raw []byte) (doc []byte, problems []Problem) {
+	row, blank, problems := t.row(raw)
+	if blank || len(problems) > 0 {
+		return nil, problems
+	}
+	doc = make([]byte, 0, len(raw)+32*len(t.columns))
+	doc = append(append(append(doc, `{"provider":"`...), t.provider...), `","request":`...)
+	doc = t.object(doc, row, 0, '{')
+	array := byte('[')
+	for _, n := range t.items {
+		if t.empty(row, n) {
+			continue
+		}
+		if array == '[' {
+			if doc[len(doc)-1] != '{' {
+				doc = append(doc, ',')
+			}
+			doc = append(doc, `"TicketInfo":`...)
+		}
+		doc = append(doc, array)
+		doc = append(t.object(doc, row, n, '{'), '}')
+		array = ','
+	}
+	if array == ',' {
+		doc = append(doc, ']')
+	}
+	return append(doc, "}}"...), nil
+}
+
+// object writes the fields of the order (item 0) or of an item, without the closing bracket.
+func (t *table) object(doc []byte, row [][]byte, item int, open byte) []byte {
+	doc = append(doc, open)
+	for i, c := range t.columns {
+		if c.item != item || len(row[i]) == 0 || c.name == Note {
+			continue
+		}
+		if doc[len(doc)-1] != open {
+			doc = append(doc, ',')
+		}
+		doc = append(append(append(doc, '"'), c.name...), `":`...)
+		if c.number && wholeNumber(row[i]) {
+			doc = append(doc, row[i]...)
+		} else {
+			doc = appendString(doc, row[i])
+		}
+	}
+	return doc
+}
+
+func (t *table) empty(row [][]byte, item int) bool {
+	for i, c := range t.columns {
+		if c.item == item && len(row[i]) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// wholeNumber reports whether a cell is a number as JSON has it. Any other goes into the document
+// as a string, and the rules say that it must be a number.
+func wholeNumber(cell []byte) bool {
+	digits := bytes.TrimPrefix(cell, []byte("-"))
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return len(digits) == 1 || len(digits) > 1 && len(digits) <= 12 && digits[0] != '0'
+}
+
+// Problems implements Format: columns instead of paths.
+func (t *table) Problems(raw []byte, found []providers.Violation) []Problem {
+	row, _, problems := t.row(raw)
+	if len(problems) > 0 {
+		return problems
+	}
+	var items []int // numbers of those that are in the document
+	for _, n := range t.items {
+		if !t.empty(row, n) {
+			items = append(items, n)
+		}
+	}
+	for _, v := range found {
+		var where []string
+		for path := range strings.SplitSeq(v.Path, ", ") {
+			where = append(where, title(strings.TrimPrefix(path, "request."), items))
+		}
+		problems = append(problems, violated(v, strings.Join(where, ", ")))
+	}
+	return problems
+}
+
+// title is the column of a path.
+func title(path string, items []int) string {
+	rest, ok := strings.CutPrefix(path, "TicketInfo")
+	if !ok {
+		return path
+	}
+	index, field, ok := strings.Cut(strings.TrimPrefix(rest, "["), "].")
+	i, err := strconv.Atoi(index)
+	if !ok || err != nil || i >= len(items) {
+		return "items (ItemNo1, TicketAmount1, …)"
+	}
+	return field + strconv.Itoa(items[i])
+}
+
+// ID implements Format.
+func (t *table) ID(raw []byte) (providers.Name, string, bool) {
+	row, _, problems := t.row(raw)
+	if len(row) != len(t.columns) || len(problems) > 0 {
+		return "", "", false
+	}
+	for i, c := range t.columns {
+		if len(row[i]) > 0 && slices.Contains(idColumns[t.provider], c.name) {
+			return t.provider, string(row[i]), true
+		}
+	}
+	return "", "", false
+}
+
+// Header implements Format.
+func (t *table) Header() []byte { return t.header }
+
+// Reject implements Format. The row stays as it came, but for an older note, whose place may be
+// anywhere.
+func (t *table) Reject(raw []byte, problems []Problem) []byte {
+	var notes []string
+	for _, p := range problems {
+		notes = append(notes, p.String())
+	}
+	note := strings.Join(notes, "; ")
+	row, err := cells(raw, nil)
+	if err != nil || len(t.notes) == 0 || len(row) != len(t.columns) {
+		return append(quoted(append(bytes.Clone(raw), ','), []byte(note)), t.lineEnd...)
+	}
+	return t.reject(row, note)
+}
+
+// reject writes a row without its notes, and then a note.
+func (t *table) reject(row [][]byte, note string) []byte {
+	var out []byte
+	for i, cell := range row {
+		if !slices.Contains(t.notes, i) {
+			out = append(quoted(out, cell), ',')
+		}
+	}
+	return append(quoted(out, []byte(note)), t.lineEnd...)
+}

@@ -1,0 +1,60 @@
+// Package bulk reads files of very many orders, CSV or NDJSON, and leads them line by line through
+// validation into the queue, in memory that does not grow with the file. It knows no terminal and
+// opens no connection: who enqueues, and what is done with wrong lines, is given to Run.
+//
+// It may import package tasks and what that imports. Nothing it says of a line repeats what the
+// line holds, since that is customers' data.
+package bulk
+
+import "issuance/providers"
+
+// Limits of what is read.
+const (
+	// MaxRecord is the longest line, or CSV record, in bytes.
+	MaxRecord = 256 << 10
+	// MaxItems is how many numbered items a CSV header may have.
+	MaxItems = 100
+)
+
+// Problem is one thing that is wrong with a line.
+type Problem struct {
+	// Where is a CSV column, a JSON path, or "" for the whole line.
+	Where string
+	// Text says what must be, and the shape of what is there instead.
+	Text string
+}
+
+func (p Problem) String() string {
+	if p.Where == "" {
+		return p.Text
+	}
+	return p.Where + ": " + p.Text
+}
+
+// violated turns a violation into a problem; where translates its path.
+func violated(v providers.Violation, where string) Problem {
+	if v.Shape == "" {
+		return Problem{where, v.Rule}
+	}
+	return Problem{where, v.Rule + " (found: " + v.Shape + ")"}
+}
+
+// Format is a kind of file. Safe for concurrent use.
+type Format interface {
+	// Document makes the order document of a record: {"provider":…,"request":{…}}. Without
+	// problems and without a document, the record is blank and stands for nothing.
+	Document(raw []byte) (doc []byte, problems []Problem)
+	// Problems translates the violations of a record's document.
+	Problems(raw []byte, found []providers.Violation) []Problem
+	// ID is the order a record is about; false when none can be told.
+	ID(raw []byte) (p providers.Name, orderID string, ok bool)
+	// Header starts a file of rejected records; it is empty or ends a line.
+	Header() []byte
+	// Reject is the record as it came with a note of what is wrong, as a line of a file that
+	// can be read again once it was corrected: the notes are left out then.
+	Reject(raw []byte, problems []Problem) []byte
+}
+
+// Note is the CSV column, or the JSON field, in which a rejected record says what is wrong with
+// it. It means nothing when it is read.
+const Note = "rejected_because"

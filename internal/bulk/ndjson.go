@@ -1,0 +1,145 @@
+package bulk
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"strings"
+
+	"issuance/providers"
+)
+
+// lines is the format of an NDJSON file: one document a line.
+type lines struct {
+	// provider wraps bare requests; empty: every document names its own.
+	provider providers.Name
+	// explain says what a document lacks that looks like a bare request, or like a wrapped one
+	// where a bare one is wanted; nil when there is no more to say than its violations do.
+	explain func(json.RawMessage) error
+}
+
+// Document implements Format.
+func (l *lines) Document(raw []byte) (doc []byte, problems []Problem) {
+	doc = stripNote(bytes.Trim(raw, " \t\r"))
+	if l.provider == "" || len(doc) == 0 {
+		return doc, nil
+	}
+	// Should the line be more than one value, the envelope holds unknown fields, or is no JSON.
+	wrapped := make([]byte, 0, len(doc)+48)
+	wrapped = append(append(append(wrapped, `{"provider":"`...), l.provider...), `","request":`...)
+	return append(append(wrapped, doc...), '}'), nil
+}
+
+// Problems implements Format.
+func (l *lines) Problems(raw []byte, found []providers.Violation) []Problem {
+	doc := stripNote(bytes.Trim(raw, " \t\r"))
+	if !json.Valid(doc) {
+		return []Problem{{"", "must be one JSON document in one line"}}
+	}
+	if l.explain != nil {
+		if err := l.explain(doc); err != nil {
+			return []Problem{{"", err.Error()}}
+		}
+	}
+	var problems []Problem
+	for _, v := range found {
+		where := v.Path
+		if l.provider != "" { // the envelope is ours, its names would mislead
+			where = strings.ReplaceAll(", "+where, ", request.", ", ")[len(", "):]
+		}
+		problems = append(problems, violated(v, where))
+	}
+	return problems
+}
+
+// ID implements Format.
+func (l *lines) ID(raw []byte) (providers.Name, string, bool) {
+	type numbers struct {
+		MerchantTradeNo, FreeTradeNo string
+		ChannelOrderID               string `json:"channelOrderId"`
+	}
+	doc := stripNote(raw)
+	p, n := l.provider, numbers{}
+	var err error
+	if p != "" {
+		err = json.Unmarshal(doc, &n)
+	} else {
+		var wrapped struct {
+			Provider providers.Name
+			Request  numbers
+		}
+		err = json.Unmarshal(doc, &wrapped)
+		p, n = wrapped.Provider, wrapped.Request
+	}
+	if err != nil || !p.Known() {
+		return "", "", false
+	}
+	id := cmp.Or(n.MerchantTradeNo, n.FreeTradeNo)
+	if p == providers.Pass2U {
+		id = n.ChannelOrderID
+	}
+	return p, id, id != ""
+}
+
+// Header implements Format.
+func (l *lines) Header() []byte { return nil }
+
+// Reject implements Format. A document gets the note as its last field; what is no document gets
+// it behind itself.
+func (l *lines) Reject(raw []byte, problems []Problem) []byte {
+	notes := make([]string, len(problems))
+	for i, p := range problems {
+		notes[i] = p.String()
+	}
+	doc := stripNote(bytes.Trim(raw, " \t\r"))
+	note, err := json.Marshal(map[string][]string{Note: notes})
+	if err != nil { // strings always have a JSON
+		note = []byte("{}")
+	}
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(doc, &fields) != nil || fields == nil {
+		return append(append(append(bytes.Clone(doc), ' '), note...), '\n')
+	}
+	out := bytes.TrimRight(bytes.Clone(doc[:len(doc)-1]), " \t\r")
+	if len(fields) > 0 {
+		out = append(out, ',')
+	}
+	return append(append(out, note[1:]...), '\n')
+}
+
+// stripNote leaves out what Reject has written.
+func stripNote(doc []byte) []byte {
+	at := bytes.LastIndex(doc, []byte(`"`+Note+`":[`))
+	if at < 0 || !bytes.HasSuffix(doc, []byte("]}")) {
+		return doc
+	}
+	var notes []string
+	if json.Unmarshal(doc[at+len(`"`+Note+`":`):len(doc)-1], &notes) != nil {
+		return doc // it stands inside of something else
+	}
+	before := doc[:at]
+	switch {
+	case bytes.HasSuffix(before, []byte(" {")) && !bytes.HasPrefix(before, []byte(" {")): // behind what was no document
+		return bytes.TrimRight(before[:len(before)-1], " ")
+	case bytes.HasSuffix(before, []byte(",")):
+		return append(bytes.Clone(before[:len(before)-1]), '}')
+	}
+	return append(bytes.Clone(before), '}')
+}
+
+// appendString appends a text as JSON.
+func appendString(out, text []byte) []byte {
+	const hex = "0123456789abcdef"
+	out = append(out, '"')
+	for _, c := range text {
+		switch {
+		case c == '"' || c == '\\':
+			out = append(out, '\\', c)
+		case c < ' ':
+			out = append(out, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		default:
+			out = append(out, c)
+		}
+	}
+	return append(out, '"')
+}

@@ -1,0 +1,145 @@
+package bulk
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"issuance/providers"
+)
+
+// File is an opened file of orders.
+type File struct {
+	Format
+	split *splitter
+}
+
+// Reading says how a file is read.
+type Reading struct {
+	// Provider wraps bare requests in NDJSON. Empty: every document names its provider.
+	Provider providers.Name
+	// Explain says what an NDJSON document lacks that looks like a bare request, or like a wrapped
+	// one where a bare one is wanted; nil when it is neither. Default: nothing is explained.
+	Explain func(json.RawMessage) error
+}
+
+// ErrEmpty says that there is no order at all.
+var ErrEmpty = errors.New("the file is empty; it must hold a CSV header and a line for each order, or an order document (JSON) on each line")
+
+// FileError says that a file cannot be read as one of orders.
+type FileError struct{ Problems []Problem }
+
+func (e *FileError) Error() string {
+	texts := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		texts[i] = p.String()
+	}
+	return strings.Join(texts, "; ")
+}
+
+// Open finds out whether r holds CSV or NDJSON. The error is ErrEmpty, a *FileError, or r's own.
+func Open(r io.Reader, opt Reading) (*File, error) {
+	s := newSplitter(r, true)
+	for len(s.rest()) < len(bom) && s.end == nil {
+		s.fill()
+	}
+	if bytes.HasPrefix(s.rest(), []byte(bom)) {
+		s.take(len(bom))
+	}
+	first, err := s.firstByte()
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, ErrEmpty
+	case err != nil:
+		return nil, err
+	case first == '[':
+		return nil, &FileError{[]Problem{{"", "it is a JSON array; write one document a line, for example with: jq -c '.[]'"}}}
+	case first == '{':
+		s.quotes = false
+		if err := s.onOneLine(); err != nil {
+			return nil, err
+		}
+		return &File{&lines{opt.Provider, opt.Explain}, s}, nil
+	}
+	header, err := s.next()
+	if err != nil {
+		return nil, err
+	}
+	lineEnd := "\n"
+	if s.from > 1 && s.buf[s.from-2] == '\r' {
+		lineEnd = "\r\n"
+	}
+	t, problems := newTable(bytes.Clone(header.raw), lineEnd)
+	if len(problems) > 0 {
+		for i := range problems {
+			problems[i].Where = strings.TrimSuffix("header (line "+fmt.Sprint(header.line)+"), "+problems[i].Where, ", ")
+		}
+		return nil, &FileError{problems}
+	}
+	if opt.Provider != "" && opt.Provider != t.provider {
+		return nil, &FileError{[]Problem{{"header", fmt.Sprintf("its columns are %s's, not %s's", t.provider, opt.Provider)}}}
+	}
+	return &File{t, s}, nil
+}
+
+const bom = "\xef\xbb\xbf" // some programs' byte order mark
+
+// firstByte moves behind leading blank lines and tells what comes then.
+func (s *splitter) firstByte() (byte, error) {
+	for {
+		for len(s.rest()) > 0 {
+			switch c := s.rest()[0]; c {
+			case '\n':
+				s.line++
+				s.take(1)
+			case ' ', '\t', '\r':
+				s.take(1)
+			default:
+				return c, nil
+			}
+		}
+		if s.end != nil {
+			return 0, s.end
+		}
+		s.fill()
+	}
+}
+
+// onOneLine refuses documents that spread over lines, of which every line would be wrong.
+func (s *splitter) onOneLine() error {
+	for bytes.IndexByte(s.rest(), '\n') < 0 && len(s.rest()) <= MaxRecord && s.end == nil {
+		s.fill()
+	}
+	n, _ := s.firstLine()
+	if bytes.Equal(bytes.TrimSpace(s.rest()[:n]), []byte("{")) {
+		return &FileError{[]Problem{{"", "its documents spread over lines; write one document a line, for example with: jq -c ."}}}
+	}
+	return nil
+}
+
+// IDs calls each for every line that is not blank, with the order it is about; ok is false when
+// that cannot be told. It returns r's error or each's.
+func (f *File) IDs(each func(line int, p providers.Name, orderID string, ok bool) error) error {
+	for {
+		rec, err := f.split.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if blankLine(rec.raw) {
+			continue
+		}
+		p, id, ok := f.ID(rec.raw)
+		if err := each(rec.line, p, id, ok && !rec.long); err != nil {
+			return err
+		}
+	}
+}
+
+// blankLine reports whether nothing but separators stands in a line.
+func blankLine(raw []byte) bool { return len(bytes.Trim(raw, " \t\r,")) == 0 }

@@ -1,0 +1,200 @@
+package bulk
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"issuance/providers"
+	"issuance/tasks"
+)
+
+// Options of a run.
+type Options struct {
+	// Rules for documents.
+	Rules tasks.Rules
+	// Workers check lines side by side. Default 2.
+	Workers int
+	// Batch is how many lines are enqueued at a time. Default 256.
+	Batch int
+	// Check finds what more is wrong with valid orders, in their order; nil for none. Its error
+	// ends the run. Default: nothing more is checked. It is called from several goroutines.
+	Check func(context.Context, []*tasks.Order) ([][]providers.Violation, error)
+	// Prepare and Stream enqueue, see tasks.Client. Default nil: a dry run, nothing is enqueued.
+	Prepare func(*tasks.Order) (tasks.Prepared, error)
+	Stream  func(context.Context, <-chan []tasks.Prepared) <-chan []tasks.Enqueued
+	// Reject is called for every line that is wrong, in the order of the file. Its error ends
+	// the run.
+	Reject func(Rejected) error
+	// Failed is called for every order that is right but could not be enqueued; its answer, when
+	// it is not nil, ends the run. Default: the error itself.
+	Failed func(line int, err error) error
+	// Progress is kept up to date while the run goes on. Default: a new one.
+	Progress *Progress
+}
+
+// Rejected is a line that is wrong.
+type Rejected struct {
+	Line     int
+	Raw      []byte // as it came; good until the call ends
+	Problems []Problem
+	// Long says that the line is longer than MaxRecord and Raw only its beginning.
+	Long bool
+}
+
+// Progress counts what is done. Its fields may be read at any time.
+type Progress struct {
+	Bytes      atomic.Int64 // of the file
+	Lines      atomic.Int64 // blank ones not counted; the sum of those below
+	Enqueued   atomic.Int64 // in a dry run: valid
+	Duplicates atomic.Int64 // the same document was enqueued before
+	Conflicts  atomic.Int64 // another document was enqueued under this number; rejected, too
+	Invalid    atomic.Int64 // rejected because of the rules
+	Failed     atomic.Int64 // right, but not enqueued
+	LastLine   atomic.Int64 // everything up to this line is done
+
+	ofProvider [len(providerIndex)]struct{ orders, calls atomic.Int64 }
+}
+
+var providerIndex = [...]providers.Name{providers.ECTicket, providers.Pass2U}
+
+// Load is the number of orders counted under Enqueued for a provider, and the calls that issuing
+// them takes.
+func (p *Progress) Load(of providers.Name) (orders, calls int64) {
+	for i, name := range providerIndex {
+		if name == of {
+			return p.ofProvider[i].orders.Load(), p.ofProvider[i].calls.Load()
+		}
+	}
+	return 0, 0
+}
+
+func (p *Progress) count(of providers.Name, calls int) {
+	p.Enqueued.Add(1)
+	for i, name := range providerIndex {
+		if name == of {
+			p.ofProvider[i].orders.Add(1)
+			p.ofProvider[i].calls.Add(int64(calls))
+		}
+	}
+}
+
+// Run leads every line of the file through validation and, unless it is a dry run, into the
+// queue. Lines that are wrong do not keep the others from being enqueued. It ends with the file
+// (nil), ErrEmpty, the file's error, one of the options' functions, or the context's; what it has
+// counted by then is done, and running the file again enqueues only what is missing.
+func Run(ctx context.Context, f *File, opt Options) error {
+	if opt.Workers <= 0 {
+		opt.Workers = 2
+	}
+	if opt.Batch <= 0 {
+		opt.Batch = 256
+	}
+	if opt.Progress == nil {
+		opt.Progress = &Progress{}
+	}
+	if opt.Failed == nil {
+		opt.Failed = func(_ int, err error) error { return err }
+	}
+	inner, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r := run{Options: opt, file: f, cancel: cancel}
+	r.work(inner)
+	if err := context.Cause(inner); err != nil {
+		return err
+	}
+	if r.unreadable != nil {
+		return r.unreadable
+	}
+	if opt.Progress.Lines.Load() == 0 {
+		return ErrEmpty
+	}
+	return nil
+}
+
+// run is a pipeline: one goroutine reads, Workers check and seal, one hands batches to the stream
+// in the order of the file, and Run's own goroutine reports in that order. Between them are a few
+// batches and no more.
+type run struct {
+	Options
+	file       *File
+	cancel     context.CancelCauseFunc
+	unreadable error // the file's; what was read before it is done all the same
+}
+
+// underWay bounds the batches between reading and reporting.
+const underWay = 4
+
+func (r *run) work(ctx context.Context) {
+	toCheck := make(chan *batch)
+	inOrder := make(chan *batch, underWay)
+	toReport := make(chan *batch, 2)
+	var wg sync.WaitGroup
+	wg.Go(func() { r.read(ctx, toCheck, inOrder) })
+	for range r.Workers {
+		wg.Go(func() {
+			for b := range toCheck {
+				r.check(ctx, b)
+				close(b.checked)
+			}
+		})
+	}
+	var prepared chan []tasks.Prepared
+	var answers <-chan []tasks.Enqueued
+	if r.Stream != nil {
+		prepared = make(chan []tasks.Prepared)
+		answers = r.Stream(ctx, prepared)
+	}
+	wg.Go(func() {
+		defer close(toReport)
+		if prepared != nil {
+			defer close(prepared)
+		}
+		for b := range inOrder {
+			<-b.checked
+			toReport <- b
+			if prepared != nil {
+				prepared <- b.prepared
+			}
+		}
+	})
+	for b := range toReport {
+		var enqueued []tasks.Enqueued
+		if answers != nil {
+			enqueued = <-answers
+		}
+		if b.err != nil {
+			r.cancel(b.err)
+		}
+		r.report(ctx, b, enqueued)
+	}
+	wg.Wait()
+}
+
+// read fills batches until the file or the run ends.
+func (r *run) read(ctx context.Context, toCheck, inOrder chan<- *batch) {
+	defer close(inOrder)
+	defer close(toCheck)
+	for {
+		b, err := r.next()
+		if len(b.lines) > 0 {
+			select {
+			case toCheck <- b:
+				inOrder <- b
+			case <-ctx.Done():
+				return
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return
+		case err != nil:
+			r.unreadable = err
+			return
+		case ctx.Err() != nil:
+			return
+		}
+	}
+}
