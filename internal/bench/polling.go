@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"time"
 
@@ -42,12 +43,14 @@ func scenarios(quick bool) []scenario {
 	return all
 }
 
-// alone lets n orders arrive, each at another phase of the job and long after the one before.
+// alone lets n orders arrive, each long after the one before, at phases of the job that are spread
+// evenly and in step with nobody's interval.
 func alone(n int, job time.Duration) []time.Duration {
+	const goldenRatio = 0.6180339887498949
 	after := make([]time.Duration, n)
 	for i := range after {
-		// 0.137 s moves the phase against asynq's whole seconds, too.
-		after[i] = time.Duration(i)*(3*job+137*time.Millisecond) + job*time.Duration(i)/time.Duration(n)
+		_, phase := math.Modf(float64(i) * goldenRatio)
+		after[i] = time.Duration(i)*3*job + time.Duration(phase*float64(job))
 	}
 	return after
 }

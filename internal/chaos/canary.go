@@ -73,7 +73,9 @@ func spellings(v string) map[string]string {
 		text = text[[]int{0, 2, 3}[shift]:]
 		text = text[:len(text)-2]
 		add(fmt.Sprintf("in base64 (%d)", shift), text)
-		add(fmt.Sprintf("in base64url (%d)", shift), strings.NewReplacer("+", "-", "/", "_").Replace(text))
+		if other := strings.NewReplacer("+", "-", "/", "_").Replace(text); other != text {
+			add(fmt.Sprintf("in base64url (%d)", shift), other)
+		}
 	}
 	return out
 }

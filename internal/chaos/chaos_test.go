@@ -35,11 +35,12 @@ var (
 // Whatever crashes, lies or repeats: nothing is issued or refunded twice, nothing is lost, every
 // final status is true and told, and nobody's data or secret is left where others can read it.
 func TestChaos(t *testing.T) {
+	t.Parallel()
 	over := *spread
 	if over <= 0 {
 		over = max(12*time.Second, time.Duration(*orders)*60*time.Millisecond)
 	}
-	rig := NewRig(t, RigConfig{Seed: *seed, Workers: *workers, Binary: buildWorker(t, t.TempDir(), ""), Log: t.Logf, LogDir: *logs,
+	rig := NewRig(t, RigConfig{Seed: *seed, Workers: *workers, Binary: theWorker(t), Log: t.Logf, LogDir: *logs,
 		Odds: Odds{Lost: *lost, HTTP5xx: *http5xx, Garbage: *garbage, Checksum: *checksum, Slow: *slow, Cut: *cut, Overtaken: *overtaken}})
 	run, err := Execute(t.Context(), rig, Plan{Seed: *seed, Mix: Mix{Orders: *orders, Refunds: *refunds}, Spread: over, Patience: *patience,
 		Disasters: DisasterPlan{KillEvery: *killEvery, Kills: *kills, Stops: true, Stalls: *stalls, Removals: *removals, Restarts: *restarts, Freezes: *freezes, FreezeFor: *freezeFor, Bans: *bans}})

@@ -10,11 +10,13 @@
 // order by order and ticket by ticket.
 //
 //	go test ./internal/chaos                                   a short run with a fixed seed
-//	go test ./internal/chaos -run TestChaos -timeout 30m -v \
-//	    -chaos.orders=2000 -chaos.refunds=500 -chaos.kill-every=5s -chaos.redis-restarts=3 -chaos.seed=N
+//	go test ./internal/chaos -run TestChaos -timeout 30m -v -chaos.seed=N \
+//	    -chaos.orders=2000 -chaos.refunds=500 -chaos.kill-every=5s -chaos.redis-restarts=3 \
+//	    -chaos.redis-freeze=15s -chaos.stalls=2 -chaos.removals=20
 //
 // That the auditor can find something is proven as well: testdata/mutations holds planted bugs as
-// diffs, and a test builds a worker with each of them and expects to be told.
+// diffs, and a test builds a worker with each of them and expects to be told. Three of them are
+// planted at every test; all of them, and the same scenes without a bug, by -chaos.planted=all.
 //
 // The package is for tests only. It may import everything but cmd.
 package chaos

@@ -22,6 +22,9 @@ func (run *Run) Problems() []string {
 	}
 	out = append(out, run.Producers.wrong...)
 	out = append(out, run.Disasters.failures...)
+	for _, w := range run.Rig.Workers {
+		out = append(out, w.crashes()...)
+	}
 	for _, r := range run.Disasters.recovered {
 		if r.took > RecoveryLimit && !r.disturbed {
 			out = append(out, fmt.Sprintf("%s: %s passed from the death of its worker until the next took it up", r.what, r.took.Round(100*time.Millisecond)))

@@ -23,7 +23,7 @@ import (
 func buildWorker(t testing.TB, dir, overlay string) string {
 	t.Helper()
 	bin := filepath.Join(dir, "worker")
-	args := []string{"build", "-o", bin}
+	args := append([]string{"build", "-o", bin}, raceFlags...)
 	if overlay != "" {
 		args = append(args, "-overlay", overlay)
 	}
@@ -196,6 +196,22 @@ func servingAt(path string, from int64) (string, error) {
 		}
 	}
 	return "", lines.Err()
+}
+
+// crashes finds what no worker's log may hold: panics, and races where they are looked for.
+func (w *Worker) crashes() (found []string) {
+	text, err := os.ReadFile(w.log)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	for line := range strings.Lines(string(text)) {
+		for _, mark := range []string{"panic:", "fatal error:", "DATA RACE", "the handler panicked"} {
+			if strings.Contains(line, mark) {
+				found = append(found, fmt.Sprintf("the log of %s: %s", w.Name, strings.TrimSpace(line)))
+			}
+		}
+	}
+	return found
 }
 
 // tail is the end of a file, for error messages.

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,16 +12,16 @@ import (
 // A claim is extended every third of its lease for as long as it is held, and no longer.
 func TestAHeldClaimIsExtended(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := 0
-		ctx, stop := Hold(t.Context(), 9*time.Second, func(context.Context) error { n++; return nil })
+		var n atomic.Int32
+		ctx, stop := Hold(t.Context(), 9*time.Second, func(context.Context) error { n.Add(1); return nil })
 		<-time.After(31 * time.Second)
-		if n != 10 || ctx.Err() != nil {
-			t.Errorf("%d times in 31 s, %v", n, ctx.Err())
+		if n.Load() != 10 || ctx.Err() != nil {
+			t.Errorf("%d times in 31 s, %v", n.Load(), ctx.Err())
 		}
 		stop()
 		<-time.After(time.Minute)
-		if n != 10 || !errors.Is(context.Cause(ctx), context.Canceled) {
-			t.Errorf("%d times, %v", n, context.Cause(ctx))
+		if n.Load() != 10 || !errors.Is(context.Cause(ctx), context.Canceled) {
+			t.Errorf("%d times, %v", n.Load(), context.Cause(ctx))
 		}
 	})
 }

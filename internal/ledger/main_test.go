@@ -20,7 +20,7 @@ import (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	// Bounds on the model tests, which run over Redis; the command line may ask for more.
-	for name, value := range map[string]string{"rapid.checks": "150", "rapid.shrinktime": "10s", "rapid.nofailfile": "true"} {
+	for name, value := range map[string]string{"rapid.checks": "80", "rapid.shrinktime": "10s", "rapid.nofailfile": "true"} {
 		if f := flag.Lookup(name); f.Value.String() == f.DefValue {
 			if err := f.Value.Set(value); err != nil {
 				panic(err)

@@ -53,10 +53,11 @@ local function out()
 end
 
 -- Makes the order the sentinel, or leaves it so, and answers after how long it is due. Rounds are
--- counted from when the last was due: calls and the queue's whole seconds add nothing to them.
+-- counted from when the last was due, so that calls and the queue, which is up to a second early or
+-- late, add nothing to them.
 local function appoint(pause)
   local due = t + pause
-  if s.id == id and math.abs(s.due - t) < pause / 2 then due = s.due + pause end
+  if s.id == id and t - s.due > -1000 and t - s.due < pause / 2 then due = s.due + pause end
   redis.call('HSET', KEYS[4], 'id', id, 'accepted', int(accepted), 'due', int(due), 'until', int(due + 2 * every))
   return int(due - t)
 end
