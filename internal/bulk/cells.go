@@ -11,6 +11,7 @@ import (
 // csvLength is the length of the first record of text, its line's end included. complete is false
 // when more text is needed to tell. A record whose quotes are broken ends with its first line.
 func csvLength(text []byte, eof bool) (n int, complete bool) {
+	eol := -1 // the next line's end behind i
 	for i := 0; ; {
 		if i < len(text) && text[i] == '"' {
 			i = behindQuoted(text, i)
@@ -29,16 +30,18 @@ func csvLength(text []byte, eof bool) (n int, complete bool) {
 				return n, n > 0
 			}
 		}
-		end := bytes.IndexByte(text[i:], '\n')
-		comma := text[i:]
-		if end >= 0 {
-			comma = text[i : i+end]
+		if eol < i { // found once for a line, however many cells it has
+			if eol = bytes.IndexByte(text[i:], '\n'); eol >= 0 {
+				eol += i
+			} else {
+				eol = len(text)
+			}
 		}
-		switch c := bytes.IndexByte(comma, ','); {
+		switch c := bytes.IndexByte(text[i:eol], ','); {
 		case c >= 0:
 			i += c + 1
-		case end >= 0:
-			return i + end + 1, true
+		case eol < len(text):
+			return eol + 1, true
 		default:
 			return len(text), eof && len(text) > 0
 		}

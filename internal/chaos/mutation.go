@@ -1,8 +1,10 @@
 package chaos
 
 import (
+	"bytes"
 	"embed"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -37,47 +39,14 @@ func Mutations(t testing.TB) (names []string) {
 
 var diffTarget = regexp.MustCompile(`(?m)^--- a/(\S+)$`)
 
-// plant applies a planted bug to copies of the files it changes, and returns the overlay with
-// which the go command reads these instead of the sources.
-func plant(t testing.TB, name string) (overlay string) {
+// plant applies planted bugs to copies of the files they change, and returns the overlay with which
+// the go command reads these instead of the sources.
+func plant(t testing.TB, names ...string) (overlay string) {
 	t.Helper()
-	diff, err := mutationFiles.ReadFile(mutationDir + "/" + name + ".diff")
-	if err != nil {
-		t.Fatal(err)
-	}
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
 	replace := map[string]string{}
-	for _, m := range diffTarget.FindAllStringSubmatch(string(diff), -1) {
-		source, planted := filepath.Join(root, m[1]), filepath.Join(dir, m[1])
-		text, err := os.ReadFile(source)
-		if err != nil {
-			t.Fatalf("chaos: %s.diff changes a file that is not there any more: %v", name, err)
-		}
-		if err := os.MkdirAll(filepath.Dir(planted), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(planted, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		replace[source] = planted
-	}
-	apply := exec.Command("git", "apply", "-")
-	apply.Dir, apply.Stdin = dir, strings.NewReader(string(diff))
-	// A repository above the directory must not change what the paths mean.
-	apply.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir), "GIT_DIR=")
-	if out, err := apply.CombinedOutput(); err != nil {
-		t.Fatalf("chaos: %s.diff does not apply any more; change the diff as the code has changed, so that it plants its bug again: %v\n%s", name, err, out)
-	}
-	for source, planted := range replace {
-		before, _ := os.ReadFile(source)
-		after, err := os.ReadFile(planted)
-		if err != nil || string(before) == string(after) {
-			t.Fatalf("chaos: %s.diff changes nothing in %s (%v)", name, source, err)
-		}
+	for _, name := range names {
+		plantOne(t, name, dir, replace)
 	}
 	spec, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
@@ -88,4 +57,46 @@ func plant(t testing.TB, name string) (overlay string) {
 		t.Fatal(err)
 	}
 	return overlay
+}
+
+// plantOne copies what a diff changes to dir, unless an earlier diff has, and applies the diff there.
+// replace maps sources to copies.
+func plantOne(t testing.TB, name, dir string, replace map[string]string) {
+	t.Helper()
+	diff, err := mutationFiles.ReadFile(mutationDir + "/" + name + ".diff")
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := map[string][]byte{}
+	for _, m := range diffTarget.FindAllStringSubmatch(string(diff), -1) {
+		source, planted := filepath.Join(root, m[1]), filepath.Join(dir, m[1])
+		from := source
+		if replace[source] != "" {
+			from = planted
+		}
+		text, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatalf("chaos: %s.diff changes a file that is not there any more: %v", name, err)
+		}
+		if err := errors.Join(os.MkdirAll(filepath.Dir(planted), 0o700), os.WriteFile(planted, text, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		replace[source], before[planted] = planted, text
+	}
+	apply := exec.Command("git", "apply", "-")
+	apply.Dir, apply.Stdin = dir, bytes.NewReader(diff)
+	// A repository above the directory must not change what the paths mean.
+	apply.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir), "GIT_DIR=")
+	if out, err := apply.CombinedOutput(); err != nil {
+		t.Fatalf("chaos: %s.diff does not apply any more; change the diff as the code has changed, so that it plants its bug again: %v\n%s", name, err, out)
+	}
+	for planted, text := range before {
+		if after, err := os.ReadFile(planted); err != nil || bytes.Equal(text, after) {
+			t.Fatalf("chaos: %s.diff changes nothing in %s (%v)", name, planted, err)
+		}
+	}
 }

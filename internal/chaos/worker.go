@@ -14,24 +14,21 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"testing"
 	"time"
 )
 
 // buildWorker builds the worker's program into dir. overlay, when not empty, names a file for
-// `go build -overlay` (see Mutation).
-func buildWorker(t testing.TB, dir, overlay string) string {
-	t.Helper()
-	bin := filepath.Join(dir, "worker")
-	args := append([]string{"build", "-o", bin}, raceFlags...)
+// `go build -overlay` (see plant).
+func buildWorker(dir, overlay string) (bin string, err error) {
+	bin = filepath.Join(dir, "worker")
+	args := append([]string{"build", "-ldflags=-s -w", "-o", bin}, raceFlags...)
 	if overlay != "" {
 		args = append(args, "-overlay", overlay)
 	}
-	cmd := exec.CommandContext(t.Context(), "go", append(args, "issuance/cmd/worker")...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("chaos: build the worker: %v\n%s", err, out)
+	if out, err := exec.Command("go", append(args, "issuance/cmd/worker")...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("chaos: build the worker: %w\n%s", err, out)
 	}
-	return bin
+	return bin, nil
 }
 
 // Worker is one place for a worker: a process that can be killed and started again.

@@ -1,6 +1,7 @@
 package refund
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -108,7 +109,7 @@ func (r *run) settleCount(ctx context.Context, out providers.Outcome) error {
 		if a, err := r.Ledger.RefundRejected(rec, r.key, r.claim.Fence, why); err != nil || !a.Applied {
 			return r.recorded("rejected", a, err)
 		}
-		r.claim.RejectedCode, r.claim.RejectedMessage = why.Code, why.Message
+		r.claim.RejectedCode, r.claim.RejectedMessage = cmp.Or(why.Code, "rejected"), why.Message
 		return r.prove(ctx)
 	case out.Kind == providers.NotSent || out.Kind == providers.Held:
 		a, err := r.Ledger.RefundNotSent(rec, r.key, r.claim.Fence, why)

@@ -1,0 +1,49 @@
+package chaos
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+)
+
+var binDir string
+
+// builtWorker is the product's worker, built once for all tests.
+var builtWorker = sync.OnceValues(func() (string, error) { return buildWorker(binDir, "") })
+
+func theWorker(t *testing.T) string {
+	t.Helper()
+	return must(t, builtWorker)
+}
+
+func must(t *testing.T, build func() (string, error)) string {
+	t.Helper()
+	bin, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// These tests wait for timers and processes; the processor is not what they need.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		fail(err)
+	}
+	dir, err := os.MkdirTemp("", "chaos")
+	if err != nil {
+		fail(err)
+	}
+	binDir = dir
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(2)
+}

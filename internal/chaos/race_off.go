@@ -1,0 +1,6 @@
+//go:build !race
+
+package chaos
+
+// raceFlags build workers like this test itself.
+var raceFlags []string
