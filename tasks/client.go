@@ -235,6 +235,10 @@ func errRemoved(what string) error {
 // modeKey marks a Redis as a sandbox's or production's; the first worker writes it.
 const modeKey = "issuance:mode"
 
+// Ready reports whether Redis answers and this client's keys are for it, which every enqueueing
+// checks. A bulk asks once, instead of being refused order by order.
+func (c *Client) Ready(ctx context.Context) error { return c.checkMode(ctx) }
+
 // checkMode refuses to put real orders into a sandbox, and toy keys into production.
 func (c *Client) checkMode(ctx context.Context) error {
 	if c.checked.Load() {

@@ -52,7 +52,7 @@ func TestChaos(t *testing.T) {
 		t.Error(p)
 	}
 	t.Run("nothing hidden shows up", func(t *testing.T) {
-		found, places, err := Exposed(t.Context(), rig, run.Load)
+		found, places, err := Exposed(t.Context(), run)
 		if err != nil {
 			t.Fatal(err)
 		}

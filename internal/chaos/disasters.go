@@ -2,15 +2,14 @@ package chaos
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/ledger"
 	"issuance/providers"
@@ -20,6 +19,7 @@ import (
 // Disasters kill workers and Redis by seed.
 type Disasters struct {
 	rig       *Rig
+	rdb       *redis.Client
 	inspector *asynq.Inspector
 	seed      uint64
 	plan      DisasterPlan
@@ -55,13 +55,6 @@ type DisasterPlan struct {
 }
 
 type span struct{ from, to time.Time }
-
-// recovery is how long a record or a task that was in a killed worker's hands waited for the next.
-type recovery struct {
-	what      string
-	took      time.Duration
-	disturbed bool // Redis was away, or the account banned, meanwhile
-}
 
 // Run strikes until over is closed and the plan is fulfilled. Afterwards Redis runs, and every
 // worker serves.
@@ -221,93 +214,6 @@ func (d *Disasters) kill(ctx context.Context, w *Worker) {
 	d.kills++
 	d.mu.Unlock()
 	d.watchWhatItHeld(ctx, pid, "killed "+w.Name)
-}
-
-// watchWhatItHeld has the records and tasks of a process that does nothing any more watched until
-// somebody else takes them up.
-func (d *Disasters) watchWhatItHeld(ctx context.Context, pid int, what string) {
-	l, at := d.rig.Ledger, time.Now()
-	active := d.active()
-	held, err := heldBy(ctx, l, pid)
-	if err != nil {
-		return // Redis is away: nobody knows what it held
-	}
-	d.rig.Log("%s, which held %d records (%d tasks were active)", what, len(held), len(active))
-	for ref, fence := range held {
-		d.watchers.Go(func() {
-			d.watch(ctx, ref.String(), at, func() bool {
-				v, err := l.View(ctx, ref)
-				return err == nil && (v.Fence != fence || v.State.Final() || v.State == ledger.Accepted)
-			})
-		})
-	}
-	for _, task := range active { // those of other workers end soon anyway
-		d.watchers.Go(func() {
-			d.watch(ctx, "task "+task.id, at, func() bool {
-				info, err := d.inspector.GetTaskInfo(task.queue, task.id)
-				return err == nil && info.State != asynq.TaskStateActive || errors.Is(err, asynq.ErrTaskNotFound)
-			})
-		})
-	}
-}
-
-type activeTask struct{ queue, id string }
-
-// active lists the tasks that some worker has taken out of the queues.
-func (d *Disasters) active() (out []activeTask) {
-	for _, p := range providers.All() {
-		for _, lane := range tasks.Lanes() {
-			list, err := d.inspector.ListActiveTasks(tasks.Queue(p, lane), asynq.PageSize(200))
-			if err != nil {
-				continue // no such queue yet, or Redis is away
-			}
-			for _, t := range list {
-				out = append(out, activeTask{t.Queue, t.ID})
-			}
-		}
-	}
-	return out
-}
-
-// heldBy lists what the claims of a process are on, with their fences.
-func heldBy(ctx context.Context, l *ledger.Ledger, pid int) (map[ledger.Ref]int, error) {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
-	mark := fmt.Sprintf("/%d/", pid)
-	held := map[ledger.Ref]int{}
-	for _, p := range providers.All() {
-		for _, s := range []ledger.State{ledger.Queued, ledger.Submitting} {
-			refs, err := l.InState(ctx, p, s)
-			if err != nil {
-				return nil, err
-			}
-			for _, ref := range refs {
-				v, err := l.View(ctx, ref)
-				if err != nil {
-					return nil, err
-				}
-				if strings.Contains(v.Runner, mark) {
-					held[ref] = v.Fence
-				}
-			}
-		}
-	}
-	return held, nil
-}
-
-// watch measures how long something waits until it is taken up.
-func (d *Disasters) watch(ctx context.Context, what string, since time.Time, takenUp func() bool) {
-	for pause(ctx, 150*time.Millisecond) {
-		if !takenUp() {
-			continue
-		}
-		now := time.Now()
-		d.mu.Lock()
-		d.recovered = append(d.recovered, recovery{what: what, took: now.Sub(since), disturbed: d.disturbed(span{since, now})})
-		d.mu.Unlock()
-		return
-	}
-	d.fail("%s: its worker died, and nobody took it up", what)
 }
 
 func (d *Disasters) disturbed(s span) bool {

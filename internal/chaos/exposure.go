@@ -57,9 +57,11 @@ func canaries(ctx context.Context, r *Rig, l *Load) ([]Canary, error) {
 }
 
 // Exposed searches everything that others can read for what must stay hidden: Redis, the workers'
-// logs, and the answers of their admin pages. places counts what was searched.
-func Exposed(ctx context.Context, r *Rig, l *Load) (found []string, places map[string]int, err error) {
-	list, err := canaries(ctx, r, l)
+// logs, the answers of their admin pages, and the errors producers got. places counts what was
+// searched.
+func Exposed(ctx context.Context, run *Run) (found []string, places map[string]int, err error) {
+	r := run.Rig
+	list, err := canaries(ctx, r, run.Load)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -84,6 +86,11 @@ func Exposed(ctx context.Context, r *Rig, l *Load) (found []string, places map[s
 		}
 		look("logs", "the log of "+w.Name, string(text))
 	}
+	run.Producers.mu.Lock()
+	for text := range run.Producers.texts {
+		look("errors", "an error for producers", text)
+	}
+	run.Producers.mu.Unlock()
 	admin, err := r.Workers[0].ready(ctx)
 	if err != nil {
 		return nil, nil, err

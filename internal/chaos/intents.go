@@ -19,7 +19,7 @@ type Intents struct {
 	refunds   map[ledger.Key]int
 	missing   []string
 	checked   int
-	unchecked int // Redis did not answer at that moment
+	unchecked int // Redis did not answer in time
 }
 
 func newIntents(l *ledger.Ledger) *Intents {

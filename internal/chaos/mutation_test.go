@@ -137,7 +137,7 @@ func (s scene) told(t *testing.T, run *Run) bool {
 	if s.expect != "" {
 		return run.Report.Has(s.expect)
 	}
-	found, _, err := Exposed(t.Context(), run.Rig, run.Load)
+	found, _, err := Exposed(t.Context(), run)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,6 +29,7 @@ type Producers struct {
 	errors   int // attempts that had to be repeated
 	forged   int // documents refused because of another under the same number
 	wrong    []string
+	texts    map[string]bool // of all errors
 }
 
 const producerCount = 8
@@ -141,6 +142,11 @@ func (p *Producers) insist(ctx context.Context, s shot, doc []byte,
 		once, cancel := context.WithTimeout(ctx, 5*time.Second)
 		receipt, err := enqueue(once, doc, tasks.InLane(s.lane))
 		cancel()
+		if err != nil {
+			p.mu.Lock()
+			p.texts[err.Error()] = true
+			p.mu.Unlock()
+		}
 		var conflict *tasks.ConflictError
 		var invalid *providers.InvalidError
 		if err == nil || errors.As(err, &conflict) || errors.As(err, &invalid) {

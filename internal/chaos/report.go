@@ -51,7 +51,7 @@ func (run *Run) String() string {
 	fmt.Fprintf(&b, "\nReviews: %s\n", counts(run.Report.Reviews))
 	in := run.Rig.Intents
 	in.mu.Lock()
-	fmt.Fprintf(&b, "Intents looked for at a call's arrival: %d, not possible for %d (Redis was away)\n", in.checked, in.unchecked)
+	fmt.Fprintf(&b, "Intents looked for at a call's arrival: %d, not possible for %d (Redis did not answer in time)\n", in.checked, in.unchecked)
 	in.mu.Unlock()
 	fmt.Fprintf(&b, "Events told more than once: %d\n", run.Report.Repeated)
 	fmt.Fprintf(&b, "Audit: %s\n", run.Report.summary())

@@ -49,9 +49,10 @@ func Execute(ctx context.Context, r *Rig, p Plan) (*Run, error) {
 		return nil, err
 	}
 	began := time.Now()
-	run.Producers = &Producers{rig: r, load: run.Load, seed: p.Seed}
+	run.Producers = &Producers{rig: r, load: run.Load, seed: p.Seed, texts: map[string]bool{}}
 	p.Disasters.Over = p.Spread
-	run.Disasters = &Disasters{rig: r, inspector: asynq.NewInspectorFromRedisClient(r.Redis.Client()), seed: p.Seed, plan: p.Disasters}
+	rdb := r.Redis.Client()
+	run.Disasters = &Disasters{rig: r, rdb: rdb, inspector: asynq.NewInspectorFromRedisClient(rdb), seed: p.Seed, plan: p.Disasters}
 
 	supervised, endSupervision := context.WithCancel(ctx)
 	var supervisor sync.WaitGroup

@@ -21,6 +21,7 @@ import (
 // job is one checked document on its way into the queue.
 type job struct {
 	at     string // its place in the input
+	n      int    // the document's number, for sorting
 	ref    ledger.Ref
 	order  *tasks.Order // one of the two
 	refund *tasks.Refund
@@ -119,7 +120,7 @@ func (r reading) document(d input.Document, rules tasks.Rules) (job, []violation
 	if err != nil {
 		return job{}, []violation{{n: d.N, at: d.At, text: err.Error()}}
 	}
-	j := job{at: d.At}
+	j := job{at: d.At, n: d.N}
 	if r.refunds {
 		if j.refund, err = tasks.ParseRefund(raw, rules); err == nil {
 			j.ref = ledger.Ref(j.refund.Key())
@@ -134,8 +135,13 @@ func (r reading) document(d input.Document, rules tasks.Rules) (job, []violation
 	if !errors.As(err, &invalid) {
 		return job{}, []violation{{n: d.N, at: d.At, text: err.Error()}}
 	}
+	return job{}, told(d.N, d.At, bare, invalid.Violations)
+}
+
+// told are the violations of the document number n, which is at a place of the input.
+func told(n int, at string, bare bool, found []providers.Violation) []violation {
 	var wrong []violation
-	for _, v := range invalid.Violations {
+	for _, v := range found {
 		path := v.Path
 		if bare { // the envelope is ours, its names would mislead
 			path = unwrapped(path)
@@ -144,9 +150,9 @@ func (r reading) document(d input.Document, rules tasks.Rules) (job, []violation
 		if v.Shape != "" {
 			text += " (found: " + v.Shape + ")"
 		}
-		wrong = append(wrong, violation{n: d.N, at: d.At, path: path, text: text})
+		wrong = append(wrong, violation{n: n, at: at, path: path, text: text})
 	}
-	return job{}, wrong
+	return wrong
 }
 
 // wrap puts a bare request into its envelope when a provider is given, and otherwise makes sure
@@ -172,14 +178,25 @@ func (r reading) wrap(raw json.RawMessage) (wrapped json.RawMessage, bare bool, 
 	case named || enclosed:
 		return raw, false, nil
 	}
+	return raw, false, r.bareHint(fields)
+}
+
+// explain is wrap for a document that has been found wrong: what it lacks as a whole, if anything.
+func (r reading) explain(raw json.RawMessage) error {
+	_, _, err := r.wrap(raw)
+	return err
+}
+
+// bareHint says how to wrap what looks like a bare request.
+func (r reading) bareHint(fields map[string]json.RawMessage) error {
 	for _, p := range providers.All() {
 		for _, field := range bareFields[p] {
 			if _, ok := fields[field]; ok {
-				return nil, false, r.wrapHint(p)
+				return r.wrapHint(p)
 			}
 		}
 	}
-	return raw, false, nil
+	return nil
 }
 
 // bareFields are fields that only a provider's own request has.

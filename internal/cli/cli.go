@@ -22,7 +22,7 @@ import (
 const (
 	Fine     = 0
 	CouldNot = 1 // the input is right, but it could not be done
-	Wrong    = 2 // the input or the command line is wrong; nothing was done
+	Wrong    = 2 // the input or the command line is wrong; nothing was done, but for the right lines of a bulk
 )
 
 // Streams are what a command reads and writes.
@@ -114,7 +114,8 @@ Redis is taken from REDIS_URL (or REDIS_CLUSTER_ADDRS). Without them, the sandbo
 this machine is used, and nothing else needs to be set. Against production, ISSUANCE_SEAL_KEYS
 must hold the workers' keys to enqueue anything or to see tickets.
 
-Exit codes: 0 fine; 1 it could not be done; 2 the input is wrong, and nothing was done.`,
+Exit codes: 0 fine; 1 it could not be done; 2 the input is wrong, and nothing was done (but for
+bulk, which enqueues the lines that are right).`,
 		Example: `  go run ./cmd/worker --sandbox        # in another terminal
   enqueue issue order.json
   enqueue status ecticket CBX20220302153064851`,
@@ -136,7 +137,7 @@ Exit codes: 0 fine; 1 it could not be done; 2 the input is wrong, and nothing wa
 	root.SetVersionTemplate("enqueue {{.Version}}\n")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print one JSON object a line")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%w", err) })
-	root.AddCommand(a.issueCommand(), a.refundCommand(), a.statusCommand(), a.watchCommand(), a.historyCommand(),
+	root.AddCommand(a.issueCommand(), a.refundCommand(), a.bulkCommand(), a.statusCommand(), a.watchCommand(), a.historyCommand(),
 		a.itemsCommand(), a.ticketCommand(), a.reviewCommand(), a.resolveCommand(), a.retryCommand(), a.budgetCommand(), a.versionCommand())
 	return root
 }

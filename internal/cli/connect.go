@@ -127,7 +127,7 @@ const sealKeys = "ISSUANCE_SEAL_KEYS"
 
 // account reports whether a variable is about an account at a provider.
 func account(name string) bool {
-	return strings.HasPrefix(name, "ECTICKET_") || strings.HasPrefix(name, "PASS2U_")
+	return (strings.HasPrefix(name, "ECTICKET_") || strings.HasPrefix(name, "PASS2U_")) && name != precheckName
 }
 
 // shownAddress is the sandbox's address without a password.

@@ -14,6 +14,7 @@ type enqueueFlags struct {
 	provider, refundID, lane string
 	wait                     bool
 	timeout                  time.Duration
+	precheck                 precheckFlag // issue only
 }
 
 const inputHelp = `FILE (- for standard input) holds one JSON document, an array of documents, or one document a line
@@ -42,9 +43,13 @@ With --provider, the bare request body is taken as it is printed in the provider
   enqueue issue --wait --timeout 10m order.json      # until it is issued, or never will be`,
 		Args:              takes(1, 1, "FILE, or - for standard input"),
 		ValidArgsFunction: completeDocument,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.enqueue(cmd.Context(), f, false, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.precheck.given = cmd.Flags().Changed("precheck")
+			return a.enqueue(cmd.Context(), f, false, args[0])
+		},
 	}
 	a.addEnqueueFlags(cmd, &f)
+	a.addPrecheckFlag(cmd, &f.precheck)
 	return cmd
 }
 
@@ -131,7 +136,15 @@ func (a *app) enqueue(ctx context.Context, f enqueueFlags, refunds bool, file st
 	moment := a.now() // one for all documents
 	checked := rules(env, func() time.Time { return moment })
 	jobs, invalid := r.check(docs, checked)
-	if wrong = append(wrong, invalid...); len(wrong) > 0 {
+	wrong = append(wrong, invalid...)
+	if connectErr == nil && !refunds {
+		invalid, err := a.precheckJobs(ctx, s, f.precheck, r, jobs)
+		if err != nil && len(wrong) == 0 {
+			return err
+		}
+		wrong = append(wrong, invalid...)
+	}
+	if len(wrong) > 0 {
 		return a.refuse(wrong)
 	}
 	if connectErr != nil {

@@ -15,30 +15,46 @@ import (
 
 func (a *app) watchCommand() *cobra.Command {
 	var timeout time.Duration
+	var file, provider string
 	cmd := &cobra.Command{
-		Use:   "watch PROVIDER ORDER…",
+		Use:   "watch PROVIDER ORDER… | --file FILE",
 		Short: "Print every change of orders until all of them are final",
 		Long: `Print every change of orders, each as a line with its time, until all of them are final
 (issued, failed or in review). The exit code is 0 then, whatever they ended in; it is 1 when an
 order is unknown or --timeout has passed.
 
-With --json, each line is the whole status (see "enqueue status") at a look that found a change.`,
+With --json, each line is the whole status (see "enqueue status") at a look that found a change.
+
+With --file, the orders of a bulk's file (see "enqueue bulk") are counted by state, with the time
+that the call budget implies, until all of them are final. The first few that are failed or in
+review are listed, and the exit code is then 1, as it is when some of the file are unknown.`,
 		Example: `  enqueue watch ecticket CBX20220302153064851
   enqueue watch pass2u P00001 P00002 --timeout 5m`,
-		Args:              takes(2, -1, "PROVIDER ORDER…"),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if file != "" {
+				return takes(0, 0, "--file FILE alone")(cmd, args)
+			}
+			return takes(2, -1, "PROVIDER ORDER…, or --file FILE")(cmd, args)
+		},
 		ValidArgsFunction: completeProvider,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if timeout < 0 {
+				return usagef("--timeout must not be negative")
+			}
+			if file != "" {
+				return a.watchFile(cmd.Context(), file, provider, timeout)
+			}
 			p, err := parseProvider(args[0])
 			if err != nil {
 				return err
-			}
-			if timeout < 0 {
-				return usagef("--timeout must not be negative")
 			}
 			return a.watch(cmd.Context(), p, args[1:], timeout)
 		},
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", 0, "longest watch, such as 30s or 10m (default: no limit)")
+	cmd.Flags().StringVar(&file, "file", "", "watch the orders of this bulk `FILE` together")
+	cmd.Flags().StringVar(&provider, "provider", "", "the file's NDJSON holds bare requests to this provider: ecticket or pass2u")
+	completeFlag(cmd, "provider", providerNames()...)
 	return cmd
 }
 

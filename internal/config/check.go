@@ -73,6 +73,7 @@ func (l *loader) ecticket(given map[string]string, broken map[string]bool) {
 	e := &l.cfg.ECTicket
 	l.baseURL("ECTICKET_BASE_URL", &e.BaseURL)
 	l.oneOf("ECTICKET_MODE", string(e.Mode), string(Pure), string(Escrow))
+	l.oneOf("ECTICKET_PRECHECK", string(e.Precheck), string(On), string(Off))
 	l.rate("ECTICKET_CALLS_PER_SECOND", e.CallsPerSecond, broken)
 	if e.CallsPerSecond > 5 {
 		l.warn("ECTICKET_CALLS_PER_SECOND is %g: above 5 (one call in 200 ms) ECPay may ban the account for half an hour", e.CallsPerSecond)

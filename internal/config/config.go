@@ -62,7 +62,16 @@ type ECTicket struct {
 	Ban            time.Duration `env:"ECTICKET_BAN" envDefault:"30m" help:"how long no worker calls after ECPay answered 403"`
 	Timeout        time.Duration `env:"ECTICKET_TIMEOUT" envDefault:"20s" help:"longest wait for one answer"`
 	SettleAfter    time.Duration `env:"ECTICKET_SETTLE_AFTER" envDefault:"12m" help:"how long after a call without an answer an order unknown to ECPay may still appear there; longer than 10m, the validity of a request"`
+	Precheck       Switch        `env:"ECTICKET_PRECHECK" envDefault:"off" help:"on: before the command line enqueues orders, it checks their items against the catalogue at ECTicket; enqueue bulk --dry-run does so unless this says off"`
 }
+
+// Switch is on or off.
+type Switch string
+
+const (
+	On  Switch = "on"
+	Off Switch = "off"
+)
 
 // Mode is the kind of contract with ECPay; it decides paths and rules.
 type Mode string

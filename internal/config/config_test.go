@@ -47,7 +47,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		Worker: Worker{"127.0.0.1:8080", LogAuto, 24 * time.Hour, 8, 4, 4, time.Minute, 70 * time.Second},
 		ECTicket: ECTicket{BaseURL: "https://ecticket.ecpay.com.tw", Mode: Pure, CallsPerSecond: 4,
-			Ban: 30 * time.Minute, Timeout: 20 * time.Second, SettleAfter: 12 * time.Minute},
+			Ban: 30 * time.Minute, Timeout: 20 * time.Second, SettleAfter: 12 * time.Minute, Precheck: Off},
 		Pass2U: Pass2U{BaseURL: "https://www.pass2u.net/api/v1/public/product", CallsPerSecond: 4, Ban: 30 * time.Minute,
 			Timeout: 20 * time.Second, SettleAfter: 15 * time.Minute, RefundQuantityKey: "quantity", QueryPath: "/query"},
 		Poll: Poll{5 * time.Second, time.Minute, 5 * time.Minute, 10 * time.Minute, 24 * time.Hour},
@@ -105,6 +105,7 @@ func TestMistakes(t *testing.T) {
 		{"ECTICKET_HASH_KEY", "", "is missing"},
 		{"ECTICKET_HASH_IV", "Kanarie", "exactly 16"},
 		{"ECTICKET_MODE", "both", "pure or escrow"},
+		{"ECTICKET_PRECHECK", "maybe", "on or off"},
 		{"ECTICKET_CALLS_PER_SECOND", "0", "above 0"},
 		{"ECTICKET_CALLS_PER_SECOND", "NaN", "above 0"},
 		{"ECTICKET_CALLS_PER_SECOND", "four", "is not a number"},

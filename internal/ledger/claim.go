@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -62,12 +61,10 @@ type Intake struct {
 	Document    seal.Sealed
 }
 
-// Begin claims an order, making its record when there is none. It enters the record into the
-// open set first, so that nothing unfinished can be overlooked.
+// Begin claims an order, making its record when there is none. A record that is not finished is in
+// the open set from then on, so that it cannot be overlooked.
 func (l *Ledger) Begin(ctx context.Context, k Key, in Intake) (Claim, error) {
-	reply, err := l.beginOpen(ctx, "begin", k, k.openMember(), []string{k.order()}, in.Lease,
-		in.Runner, in.Lease.Milliseconds(), in.Fingerprint, string(k.Provider), k.OrderID,
-		in.Lane, in.Shape, string(in.Document))
+	reply, err := l.begin(ctx, "begin", Ref{Key: k}, []string{k.order()}, in)
 	if err != nil {
 		return Claim{}, err
 	}
@@ -80,9 +77,7 @@ func (l *Ledger) Begin(ctx context.Context, k Key, in Intake) (Claim, error) {
 // The verdict speaks of requests for the whole refund; of a refund ticket by ticket, the state of
 // each ticket says what is in doubt.
 func (l *Ledger) BeginRefund(ctx context.Context, k RefundKey, in Intake) (Claim, error) {
-	reply, err := l.beginOpen(ctx, "begin_refund", k.Key, k.openMember(), []string{k.refund(), k.turn(), k.refunds()}, in.Lease,
-		in.Runner, in.Lease.Milliseconds(), in.Fingerprint, string(k.Provider), k.OrderID, k.RefundID,
-		in.Lane, in.Shape, string(in.Document))
+	reply, err := l.begin(ctx, "begin_refund", Ref(k), []string{k.refund(), k.turn(), k.refunds()}, in, k.RefundID)
 	if err != nil {
 		return Claim{}, err
 	}
@@ -91,10 +86,30 @@ func (l *Ledger) BeginRefund(ctx context.Context, k RefundKey, in Intake) (Claim
 	return c, l.notOpen(ctx, c, Ref(k))
 }
 
+// begin runs a script that claims a record. In a cluster the open set comes first.
+func (l *Ledger) begin(ctx context.Context, name string, r Ref, keys []string, in Intake, more ...any) ([]string, error) {
+	if l.apart {
+		now := time.Now()
+		if l.opt.Now != nil {
+			now = l.opt.Now()
+		}
+		due := redis.Z{Score: float64(now.Add(in.Lease).UnixMilli()), Member: r.openMember()}
+		if err := l.rdb.ZAdd(ctx, openKey(r.Provider), due).Err(); err != nil {
+			return nil, fmt.Errorf("ledger: %s: %w", name, err)
+		}
+	} else {
+		keys = append(keys, openKey(r.Provider))
+	}
+	args := []any{in.Runner, in.Lease.Milliseconds(), in.Fingerprint, string(r.Provider), r.OrderID, r.openMember(),
+		in.Lane, in.Shape, string(in.Document)}
+	return l.run(ctx, name, keys, append(args, more...)...)
+}
+
 // notOpen takes a record out of the open set again that turned out to be finished, event and all.
-// A review is left to the sweeper, because a person may be resolving it at this moment.
+// A review is left to the sweeper, because a person may be resolving it at this moment. (A script
+// that has the open set at hand leaves a finished record out of it.)
 func (l *Ledger) notOpen(ctx context.Context, c Claim, r Ref) error {
-	if !c.State.Final() || c.State == Review || c.EventDue {
+	if !l.apart || !c.State.Final() || c.State == Review || c.EventDue {
 		return nil
 	}
 	if err := l.Close(ctx, r); err != nil {
@@ -109,32 +124,6 @@ func claim(r []string) Claim {
 		DoubtAt: millis(r[4]), Until: millis(r[5]), RejectedCode: r[6], RejectedMessage: r[7],
 		EventDue: r[8] == "", Fingerprint: r[9], Crashes: number(r[10]),
 	}
-}
-
-// beginOpen writes the open set and runs the script in one round trip; in a cluster, where the
-// two live on different nodes, one after the other, because the order of the two matters.
-func (l *Ledger) beginOpen(ctx context.Context, name string, k Key, member string, keys []string, lease time.Duration, args ...any) ([]string, error) {
-	due := redis.Z{Score: float64(time.Now().Add(lease).UnixMilli()), Member: member}
-	if l.opt.Now != nil {
-		due.Score = float64(l.opt.Now().Add(lease).UnixMilli())
-	}
-	if _, cluster := l.rdb.(*redis.ClusterClient); !cluster {
-		pipe := l.rdb.Pipeline()
-		pipe.ZAdd(ctx, openKey(k.Provider), due)
-		cmd := scripts[name].EvalSha(ctx, pipe, keys, append([]any{l.now()}, args...)...)
-		_, err := pipe.Exec(ctx)
-		if err == nil {
-			reply, err := cmd.StringSlice()
-			l.observe(name, keys, args, reply)
-			return reply, err
-		}
-		if !strings.HasPrefix(err.Error(), "NOSCRIPT") {
-			return nil, fmt.Errorf("ledger: %s: %w", name, err)
-		}
-	} else if err := l.rdb.ZAdd(ctx, openKey(k.Provider), due).Err(); err != nil {
-		return nil, fmt.Errorf("ledger: %s: %w", name, err)
-	}
-	return l.run(ctx, name, keys, args...)
 }
 
 // ErrFenced says that another runner has taken the record over: the caller must stop.

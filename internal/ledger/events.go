@@ -47,9 +47,60 @@ func (r Ref) String() string {
 }
 
 // Publish appends the event of a final record to the stream, marks the record, lets it expire
-// after KeepFinal, and takes it out of the open set. Doing it twice appends the same event twice,
-// which consumers tell by its ID. A record that is not final is left alone.
+// after KeepFinal, and takes it out of the open set. Doing it twice appends the same event twice at
+// the most, which consumers tell by its ID. A record that is not final is left alone.
 func (l *Ledger) Publish(ctx context.Context, r Ref) error {
+	if l.apart {
+		return l.publishApart(ctx, r)
+	}
+	keys, tell := l.tell(r)
+	reply, err := l.run(ctx, "publish", append([]string{r.record()}, keys...), tell...)
+	if err != nil {
+		return err
+	}
+	return untold(r, reply)
+}
+
+// tell is what a script needs to tell a record's end: the keys and arguments of tell in
+// scripts/prelude.lua. In a cluster it gets none and leaves that to publishApart.
+func (l *Ledger) tell(r Ref) (keys []string, args []any) {
+	if l.apart {
+		return nil, nil
+	}
+	keys = []string{EventsKey, openKey(r.Provider), reviewKey(r.Provider)}
+	if r.RefundID != "" {
+		keys = append(keys, r.Key.refunds())
+	}
+	return keys, []any{r.String(), string(r.Provider), r.OrderID, r.RefundID, r.openMember(), l.opt.KeepEvents, l.opt.KeepFinal.Milliseconds()}
+}
+
+// ended turns the reply of a script that ends a record into an answer, and publishes the end where
+// the script could not.
+func (l *Ledger) ended(ctx context.Context, r Ref, reply []string, err error) (Answer, error) {
+	if err != nil {
+		return Answer{}, err
+	}
+	a := answer(reply)
+	switch {
+	case !a.Applied:
+		return a, nil
+	case l.apart:
+		return a, l.publishApart(ctx, r)
+	}
+	return a, untold(r, reply)
+}
+
+// untold is why a record's end could not be told. The record is in the open set until it is.
+func untold(r Ref, reply []string) error {
+	if len(reply) < 3 || reply[2] == "" {
+		return nil
+	}
+	return fmt.Errorf("ledger: publish %s: %s", r, reply[2])
+}
+
+// publishApart is Publish step by step: the event, the mark, the open set. Wherever it breaks off, the
+// record is still open, and publishing it again repeats no more than the event.
+func (l *Ledger) publishApart(ctx context.Context, r Ref) error {
 	f, err := l.rdb.HMGet(ctx, r.record(), "state", "code", "final_at", "event").Result()
 	if err != nil {
 		return fmt.Errorf("ledger: publish %s: %w", r, err)

@@ -109,6 +109,35 @@ func TestAnEventThatWasNotPublishedIsMadeUpFor(t *testing.T) {
 	})
 }
 
+// An end whose event cannot be written is recorded all the same, says so, and stays open until the
+// event is made up for.
+func TestAnEndThatCannotBeToldStaysOpen(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		k, rk := b.order(), b.refund()
+		f, rf := b.claim(t, k).Fence, b.claimRefund(t, rk).Fence
+		must(t, b.rdb.Set(b.ctx, EventsKey, "no stream", 0).Err())
+		if a, err := b.Finish(b.ctx, k, f, Ending{State: Failed}); err == nil || !a.Applied {
+			t.Errorf("order: %+v, %v", a, err)
+		}
+		if a, err := b.FinishRefund(b.ctx, rk, rf, RefundEnding{State: Refunded}); err == nil || !a.Applied {
+			t.Errorf("refund: %+v, %v", a, err)
+		}
+		must(t, b.rdb.Del(b.ctx, EventsKey).Err())
+		if c, err := b.Begin(b.ctx, k, intake("late")); err != nil || c.Verdict != IsFinal || !c.EventDue {
+			t.Errorf("%+v, %v", c, err)
+		}
+		if open := b.open(t); len(open) != 2 {
+			t.Fatalf("open: %v", open)
+		}
+		for _, r := range []Ref{{Key: k}, Ref(rk)} {
+			must(t, b.Publish(b.ctx, r))
+		}
+		if ids := b.events(t); !slices.Equal(ids, []string{"ecticket/" + k.OrderID + "/failed", "ecticket/" + rk.OrderID + "/R1/refunded"}) || len(b.open(t)) != 0 {
+			t.Errorf("events %v, open %v", ids, b.open(t))
+		}
+	})
+}
+
 // Publish leaves alone what is not finished, or not there.
 func TestOnlyFinalRecordsArePublished(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
@@ -168,7 +197,9 @@ func slowPublisher(t testing.TB, b *bench, f func()) *Ledger {
 	rdb := redis.NewClient(b.rdb.Options())
 	t.Cleanup(func() { _ = rdb.Close() })
 	rdb.AddHook(afterXAdd{f})
-	return New(rdb, b.opt)
+	l := New(rdb, b.opt)
+	l.apart = true // where they are on one node, nothing can happen in between
+	return l
 }
 
 type afterXAdd struct{ f func() }

@@ -22,6 +22,7 @@ import (
 //	issuance:mode                    string  "sandbox" or "production" (package redisconn)
 //	issuance:sandbox                 hash    what the command line needs to talk to a sandbox
 //	issuance:{budget:ACCOUNT}:…      see package budget
+//	issuance:{catalogue:P:MERCHANT}  see package catalogue
 
 // EventsKey is the stream of final statuses.
 const EventsKey = "issuance:events"

@@ -31,6 +31,10 @@ type Options struct {
 type Ledger struct {
 	rdb redis.UniversalClient
 	opt Options
+	// apart says that records, events and open set may be on different nodes, so that no script can
+	// change them together; what belongs together is then written step by step, in the order that
+	// loses nothing.
+	apart bool
 }
 
 // New makes a ledger over rdb.
@@ -41,7 +45,8 @@ func New(rdb redis.UniversalClient, opt Options) *Ledger {
 	if opt.KeepEvents <= 0 {
 		opt.KeepEvents = 1_000_000
 	}
-	return &Ledger{rdb: rdb, opt: opt}
+	_, one := rdb.(*redis.Client)
+	return &Ledger{rdb: rdb, opt: opt, apart: !one}
 }
 
 // now is the ARGV that carries a test's clock; empty lets the script ask Redis.

@@ -70,10 +70,16 @@ func newBench(s *testredis.Server, clock *testClock) *bench {
 	return &bench{Ledger: New(rdb, opt), ctx: context.Background(), rdb: rdb, clock: clock, n: new(int)}
 }
 
-// each runs promises over both kinds of Redis, with a clock that only the test moves.
+// each runs promises over both kinds of Redis, with a clock that only the test moves, and once more
+// step by step, as in a cluster, whose nodes no script can change together.
 func each(t *testing.T, run func(t *testing.T, b *bench)) {
 	t.Helper()
 	testredis.Each(t, func(t *testing.T, s *testredis.Server) { run(t, newBench(s, newClock())) })
+	t.Run("apart", func(t *testing.T) {
+		b := newBench(testredis.Mini(t), newClock())
+		b.apart = true
+		run(t, b)
+	})
 }
 
 // eachClock is each, and the same again with Redis's own clock.

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
-
-	"issuance/internal/testredis"
 )
 
 // refundModel is what one refund should be.
@@ -286,8 +284,7 @@ func (f *refundMachine) conclude(t *rapid.T) {
 // The promises of orders, and one refund of an order at a time, no ticket sent that is settled or
 // being sent.
 func TestRefundsKeepTheirPromisesInEveryOrderOfThings(t *testing.T) {
-	testredis.Each(t, func(t *testing.T, s *testredis.Server) {
-		b := newBench(s, newClock())
+	each(t, func(t *testing.T, b *bench) {
 		rapid.Check(t, func(t *rapid.T) {
 			f := newRefundMachine(b)
 			t.Repeat(f.actions())

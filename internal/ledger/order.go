@@ -109,16 +109,11 @@ func (l *Ledger) Finish(ctx context.Context, k Key, fence string, e Ending) (Ans
 	if e.Polled {
 		polls = 1
 	}
-	reply, err := l.run(ctx, "finish", []string{k.order()}, fence, string(e.State), e.Reason.Code, e.Reason.Message,
-		e.Ref, string(e.Result), polls)
-	if err != nil {
-		return Answer{}, err
-	}
-	a := answer(reply)
-	if !a.Applied {
-		return a, nil
-	}
-	return a, l.Publish(ctx, Ref{Key: k})
+	r := Ref{Key: k}
+	keys, tell := l.tell(r)
+	reply, err := l.run(ctx, "finish", append([]string{k.order()}, keys...), append([]any{fence, string(e.State), e.Reason.Code,
+		e.Reason.Message, e.Ref, string(e.Result), polls}, tell...)...)
+	return l.ended(ctx, r, reply, err)
 }
 
 // canEnd reports whether an order, or a refund when r names one, can end in state s.

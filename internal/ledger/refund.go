@@ -143,14 +143,8 @@ func (l *Ledger) FinishRefund(ctx context.Context, k RefundKey, fence string, e 
 	if !canEnd(Ref(k), e.State) {
 		return Answer{}, fmt.Errorf("ledger: finish %s: a refund cannot end as %q", k, e.State)
 	}
-	reply, err := l.run(ctx, "finish_refund", []string{k.refund(), k.turn()}, fence, string(e.State),
-		e.Reason.Code, e.Reason.Message, e.Refunded)
-	if err != nil {
-		return Answer{}, err
-	}
-	a := answer(reply)
-	if !a.Applied {
-		return a, nil
-	}
-	return a, l.Publish(ctx, Ref(k))
+	keys, tell := l.tell(Ref(k))
+	reply, err := l.run(ctx, "finish_refund", append([]string{k.refund(), k.turn()}, keys...), append([]any{fence, string(e.State),
+		e.Reason.Code, e.Reason.Message, e.Refunded}, tell...)...)
+	return l.ended(ctx, Ref(k), reply, err)
 }

@@ -122,7 +122,13 @@ func (b *Bench) EnqueueSealedWith(key int, document string) *asynq.Task {
 // EnqueueRefund enqueues a refund document and returns the task a handler is given.
 func (b *Bench) EnqueueRefund(document string) *asynq.Task {
 	b.T.Helper()
-	r, err := b.client(1).EnqueueRefund(context.Background(), []byte(document))
+	return b.EnqueueRefundSealedWith(1, document)
+}
+
+// EnqueueRefundSealedWith is EnqueueRefund with the numbered seal key.
+func (b *Bench) EnqueueRefundSealedWith(key int, document string) *asynq.Task {
+	b.T.Helper()
+	r, err := b.client(key).EnqueueRefund(context.Background(), []byte(document))
 	if err != nil {
 		b.T.Fatal(err)
 	}
@@ -154,7 +160,27 @@ func (b *Bench) waiting(p providers.Name, id string) *asynq.Task {
 // enqueued as by a producer who never heard of the first.
 func (b *Bench) Unqueue(p providers.Name, orderID string) {
 	b.T.Helper()
-	if err := asynq.NewInspectorFromRedisClient(b.RDB).DeleteTask(tasks.Queue(p, tasks.Checkout), tasks.IssueID(p, orderID)); err != nil {
+	b.UnqueueTask(p, tasks.IssueID(p, orderID))
+}
+
+// UnqueueTask deletes a waiting task of the checkout lane.
+func (b *Bench) UnqueueTask(p providers.Name, id string) {
+	b.T.Helper()
+	if err := asynq.NewInspectorFromRedisClient(b.RDB).DeleteTask(tasks.Queue(p, tasks.Checkout), id); err != nil {
+		b.T.Fatal(err)
+	}
+}
+
+// Without puts a ledger record aside while f runs: a producer that does not have the key its
+// document was sealed with could not compare it with its own.
+func (b *Bench) Without(record string, f func()) {
+	b.T.Helper()
+	ctx, aside := context.Background(), record+":aside"
+	if err := b.RDB.Rename(ctx, record, aside).Err(); err != nil {
+		b.T.Fatal(err)
+	}
+	f()
+	if err := b.RDB.Rename(ctx, aside, record).Err(); err != nil {
 		b.T.Fatal(err)
 	}
 }

@@ -12,8 +12,9 @@ if s.id == id then
   local stead, successor
   local ticks = redis.call('HINCRBY', KEYS[4], 'ticks', 1)
   if accepted <= late then
-    stead = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. int(late), '+inf', 'LIMIT', 0, 1)[1]
-    successor = stead ~= nil
+    for _, order in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. int(late), '+inf', 'LIMIT', 0, 9)) do
+      if not stead and not woken(order) then stead, successor = order, true end
+    end
   end
   if not stead and s.clear and ticks % tonumber(ARGV[8]) == 0 then
     local longest = s.clear

@@ -85,6 +85,7 @@ type run struct {
 	order   providers.Order
 	claim   ledger.Claim
 	log     *slog.Logger
+	ask     bool // the order was accepted by a provider that issues such orders at once
 }
 
 // ProcessTask implements asynq.Handler.
@@ -164,8 +165,16 @@ func (r *run) begin(ctx context.Context, fingerprint string) (ledger.Claim, erro
 	return r.Ledger.Begin(ctx, r.key, in)
 }
 
-// work holds the claim while it looks, sends and records.
+// work does what the claim is for.
 func (r *run) work(ctx context.Context) error {
+	if err := r.workHeld(ctx); err != nil || !r.ask {
+		return err
+	}
+	return r.askAtOnce(ctx)
+}
+
+// workHeld holds the claim while it looks, sends and records.
+func (r *run) workHeld(ctx context.Context) error {
 	held, stop := ledger.Hold(ctx, r.Lease, func(ctx context.Context) error {
 		return r.Ledger.ExtendOrder(ctx, r.key, r.claim.Fence, r.Lease)
 	})

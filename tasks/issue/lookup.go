@@ -26,7 +26,7 @@ func (r *run) lookUp(ctx context.Context) error {
 		}
 		return r.issued(f.Result)
 	case providers.FoundPending:
-		return r.accepted(f.Result, r.firstPoll())
+		return r.accepted(f.Result, FollowSchedule)
 	case providers.FoundFailed:
 		return r.finish(ledger.Ending{State: ledger.Failed, Reason: reasonOf(f), Ref: refOf(f.Result)})
 	case providers.Absent:

@@ -30,11 +30,68 @@ func TestAnAcceptedOrderIsFollowedUp(t *testing.T) {
 	})
 }
 
+// An order that the provider issues at once (paper) ends in the run that sent it.
 func TestPaperIsAskedForAtOnce(t *testing.T) {
+	each(t, func(w *world) {
+		w.provider.SetIssuesAtOnce(true)
+		w.provider.AnswerIssue(providers.Outcome{Kind: providers.Accepted, Result: &providers.Result{Ref: "REF1"}})
+		w.provider.AnswerLookUp(providers.Finding{State: providers.FoundIssued, Result: &providers.Result{Ref: "REF1"}}, func(context.Context) {
+			if rec := w.order(); rec.State != ledger.Accepted || rec.Runner != "" {
+				w.T.Errorf("asked for while the order is %s", rec.State)
+			}
+		})
+		w.Done(w.run())
+		w.calls("issue, look_up")
+		if rec := w.state(ledger.Issued, ""); rec.Ref != "REF1" || rec.Polls != 1 || rec.Attempts != 1 {
+			w.T.Errorf("ref %q, polls %d, attempts %d", rec.Ref, rec.Polls, rec.Attempts)
+		}
+		if len(w.follower.list) != 0 {
+			w.T.Errorf("followed %v", w.follower.list)
+		}
+		w.quiet()
+	})
+}
+
+// Any other answer than "issued" is left to the poller, which knows what to do with it; one that
+// needs another call for its tickets, too.
+func TestPaperThatIsNotIssuedYetIsFollowed(t *testing.T) {
+	for name, c := range map[string]struct {
+		finding providers.Finding
+		need    int
+		delay   time.Duration
+	}{
+		"pending": {finding: providers.Finding{State: providers.FoundPending}, delay: issue.FollowSchedule},
+		"absent":  {finding: providers.Finding{State: providers.Absent}, delay: issue.FollowSchedule},
+		"failed":  {finding: providers.Finding{State: providers.FoundFailed, Outcome: providers.Outcome{Kind: providers.Rejected, Code: "C"}}},
+		"unclear": {finding: providers.Finding{State: providers.Unclear, Outcome: providers.Outcome{Kind: providers.Held}}},
+		"tickets": {finding: providers.Finding{State: providers.FoundIssued}, need: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := mini(t)
+			w.provider.SetIssuesAtOnce(true)
+			w.provider.NeedTickets(c.need)
+			w.provider.AnswerIssue(providers.Outcome{Kind: providers.Accepted})
+			w.provider.AnswerLookUp(c.finding)
+			w.Done(w.run())
+			w.state(ledger.Accepted, "")
+			if diff := cmp.Diff([]follow{{key, c.delay}}, w.follower.list, cmp.AllowUnexported(follow{})); diff != "" {
+				t.Errorf("followed (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPaperWhoseWorkerDiedWhileAskingIsFollowed(t *testing.T) {
 	w := mini(t)
 	w.provider.SetIssuesAtOnce(true)
 	w.provider.AnswerIssue(providers.Outcome{Kind: providers.Accepted})
+	w.provider.AnswerLookUp(providers.Finding{State: providers.FoundIssued}, testbench.Dies)
+	if err := w.run(); !errors.Is(err, testbench.ErrDied) {
+		t.Fatal(err)
+	}
 	w.Done(w.run())
+	w.state(ledger.Accepted, "")
+	w.calls("issue, look_up")
 	if diff := cmp.Diff([]follow{{key, 0}}, w.follower.list, cmp.AllowUnexported(follow{})); diff != "" {
 		t.Errorf("followed (-want +got):\n%s", diff)
 	}

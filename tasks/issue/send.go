@@ -44,8 +44,11 @@ func (r *run) settle(ctx context.Context, out providers.Outcome) error {
 	rec, cancel := recording()
 	defer cancel()
 	switch {
+	case out.Kind == providers.Accepted && r.atOnce():
+		r.ask = true
+		return r.accept(out.Result)
 	case out.Kind == providers.Accepted:
-		return r.accepted(out.Result, r.firstPoll())
+		return r.accepted(out.Result, FollowSchedule)
 	case out.Kind == providers.Done:
 		return r.issued(out.Result)
 	case out.Kind == providers.Rejected && !r.mustConfirm(out):
@@ -84,19 +87,24 @@ func (r *run) mustConfirm(out providers.Outcome) bool {
 	return out.Exists || !r.claim.DoubtAt.IsZero() || r.Provider.Traits().RejectionMayHideDuplicate
 }
 
-// firstPoll is when an accepted order is asked for the first time: at once where the provider
-// issues at once (paper), else when the follow-up's schedule says so.
-func (r *run) firstPoll() time.Duration {
-	if p, ok := r.Provider.(interface{ IssuesAtOnce(providers.Order) bool }); ok && p.IssuesAtOnce(r.order) {
-		return 0
-	}
-	return FollowSchedule
+// atOnce reports whether the provider issues the order at once (paper) instead of in a job of its own.
+func (r *run) atOnce() bool {
+	p, ok := r.Provider.(interface{ IssuesAtOnce(providers.Order) bool })
+	return ok && p.IssuesAtOnce(r.order)
 }
 
 // FollowSchedule asks a Follower to choose the delay by its own schedule.
 const FollowSchedule time.Duration = -1
 
+// accepted records that the provider has the order, and has it followed.
 func (r *run) accepted(res *providers.Result, delay time.Duration) error {
+	if err := r.accept(res); err != nil {
+		return err
+	}
+	return r.follow(delay)
+}
+
+func (r *run) accept(res *providers.Result) error {
 	sealed, err := tasks.SealResult(r.Ring, r.key, withoutTickets(res))
 	if err != nil {
 		return err
@@ -104,10 +112,33 @@ func (r *run) accepted(res *providers.Result, delay time.Duration) error {
 	ctx, cancel := recording()
 	defer cancel()
 	a, err := r.Ledger.Accept(ctx, r.key, r.claim.Fence, refOf(res), sealed)
-	if err != nil || !a.Applied {
-		return r.recorded("accepted", a, err)
-	}
+	return r.recorded("accepted", a, err)
+}
+
+func (r *run) follow(delay time.Duration) error {
+	ctx, cancel := recording()
+	defer cancel()
 	return r.Follower.Follow(ctx, r.key, delay)
+}
+
+// askAtOnce asks for an order that has just been accepted, which saves it the way through the
+// poller's queue. Whatever is not a plain "issued" is left to the poller. Should the worker die here,
+// the order is accepted and open, and gets its poll like any other.
+func (r *run) askAtOnce(ctx context.Context) error {
+	f := r.Provider.LookUp(ctx, r.order)
+	r.log.Info("asked", "finding", string(f.State), "code", f.Outcome.Code)
+	switch need, _ := r.Provider.NeedsTickets(r.order); {
+	case f.State == providers.FoundPending || f.State == providers.Absent:
+		return r.follow(FollowSchedule)
+	case f.State != providers.FoundIssued || need:
+		return r.follow(0)
+	}
+	sealed, err := tasks.SealResult(r.Ring, r.key, f.Result)
+	if err != nil {
+		return err
+	}
+	r.claim.Fence = "" // given back when the order was accepted
+	return r.finish(ledger.Ending{State: ledger.Issued, Ref: refOf(f.Result), Result: sealed, Polled: true})
 }
 
 func (r *run) issued(res *providers.Result) error {

@@ -211,7 +211,7 @@ func TestAllOfWhatIsNotShownIsSentAgain(t *testing.T) {
 	}
 }
 
-func TestAllOfWhatIsNotShownRefusedForAnotherReasonGoesOn(t *testing.T) {
+func TestAllOfWhatIsNotShownIsSentAgainAsOftenAsItTakes(t *testing.T) {
 	w, task := countInDoubt(testbench.Mini(t), "order", `"all":true`, unshown)
 	w.provider.AnswerRefundCount(fakeprovider.Lost)
 	w.Waits(w.run(task))
@@ -223,6 +223,16 @@ func TestAllOfWhatIsNotShownRefusedForAnotherReasonGoesOn(t *testing.T) {
 // A refusal that does not say that nothing is left to refund proves nothing, and asking again and
 // again would end in nothing but calls.
 func TestAllOfWhatIsNotShownRefusedForGoodIsAPersons(t *testing.T) {
+	w, task := countInDoubt(testbench.Mini(t), "order", `"all":true`, unshown)
+	w.provider.AnswerRefundCount(fakeprovider.Refused)
+	w.Done(w.run(task))
+	w.state(ledger.Review, "unprovable", 0)
+	w.calls("refund_count 4")
+	w.quiet(task)
+}
+
+// A refusal of the second request says nothing of the first one, and asking on and on neither.
+func TestAllOfWhatIsNotShownRefusedForAnotherReasonIsAPersons(t *testing.T) {
 	w, task := countInDoubt(testbench.Mini(t), "order", `"all":true`, unshown)
 	w.provider.AnswerRefundCount(fakeprovider.Refused)
 	w.Done(w.run(task))

@@ -168,9 +168,7 @@ func TestAnotherDocumentUnderTheSameRefundIDIsDropped(t *testing.T) {
 	testbench.Each(t, func(b *testbench.Bench) {
 		w := ecticket(b)
 		first := w.refundOf("R1", named(1))
-		if err := asynq.NewInspectorFromRedisClient(w.RDB).DeleteTask("ecticket-checkout", tasks.RefundID(w.name, "ORDER1", "R1")); err != nil {
-			w.T.Fatal(err)
-		}
+		w.UnqueueTask(w.name, tasks.RefundID(w.name, "ORDER1", "R1"))
 		second := w.refundOf("R1", named(2))
 		w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
 		w.provider.AnswerRefundTicket(fakeprovider.Unreached)
@@ -220,4 +218,23 @@ func TestNoTicketNumberAndNoCustomersDataIsLoggedReturnedOrStoredInTheClear(t *t
 			w.T.Errorf("secrets in %v", leaks)
 		}
 	})
+}
+
+func TestTheSameRefundSealedWithAnotherKeyIsTheSameRefund(t *testing.T) {
+	w := ecticket(testbench.Mini(t))
+	task := w.refundOf("R1", named(1))
+	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+	w.provider.AnswerRefundTicket(fakeprovider.Unreached)
+	w.Waits(w.run(task))
+	w.UnqueueTask(w.name, tasks.RefundID(w.name, "ORDER1", "R1"))
+	w.Without("issuance:{ecticket:ORDER1}:refund:R1", func() {
+		task = w.EnqueueRefundSealedWith(2, `{"provider":"ecticket","refund_id":"R1","request":{"MerchantTradeNo":"ORDER1",`+named(1)+`}}`)
+	})
+	w.Ring = testbench.Ring(t, 2) // without the record's key nobody can tell
+	w.Waits(w.run(task))
+	w.Ring = testbench.Ring(t, 2, 1)
+	w.provider.AnswerRefundTicket(fakeprovider.Yes)
+	w.Done(w.run(task))
+	w.state(ledger.Refunded, "", 1)
+	w.calls(sequence("tickets, refund_ticket T1, refund_ticket T1"))
 }

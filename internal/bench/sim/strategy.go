@@ -46,9 +46,9 @@ type Backoff struct{ First, Max time.Duration }
 // Name of the strategy.
 func (b Backoff) Name() string {
 	if b.First == b.Max {
-		return fmt.Sprintf("fixed %s", b.First)
+		return fmt.Sprintf("fixed %.0f s", b.First.Seconds())
 	}
-	return fmt.Sprintf("backoff %s-%s", b.First, b.Max)
+	return fmt.Sprintf("backoff %.0f-%.0f s", b.First.Seconds(), b.Max.Seconds())
 }
 
 func (b Backoff) wait(polls int) time.Duration {

@@ -1,5 +1,6 @@
 -- begin: claim an order for work, making its record when there is none.
--- KEYS[1] order  ARGV: now, runner, lease ms, fingerprint, provider, order, lane, shape, document
+-- KEYS[1] order, and unless it is on another node KEYS[2] open set
+-- ARGV: now, runner, lease ms, fingerprint, provider, order, member of the open set, lane, shape, document
 -- Answers {verdict, state, fence, attempts, doubt_at, until, rejected_code, rejected_message,
 --          event, fingerprint, crashes, ref}; verdict is one of
 --   send      claimed; nothing of an earlier attempt is in doubt
@@ -13,17 +14,18 @@ local function reply(verdict)
   local f = redis.call('HMGET', key, 'state', 'fence', 'attempts', 'doubt_at', 'until', 'rejected_code',
     'rejected_message', 'event', 'fp', 'crashes', 'ref')
   for i = 1, 11 do f[i] = f[i] or '' end
+  if KEYS[2] and not (final[f[1]] and f[8] ~= '') then redis.call('ZADD', KEYS[2], int(t + tonumber(ARGV[3])), ARGV[7]) end
   table.insert(f, 1, verdict)
   return f
 end
 
 local state = get(key, 'state')
 if state == '' then
-  redis.call('HSET', key, 'v', '1', 'provider', ARGV[5], 'order_id', ARGV[6], 'lane', ARGV[7],
-    'shape', ARGV[8], 'doc', ARGV[9], 'fp', ARGV[4], 'state', 'queued', 'fence', '1',
+  redis.call('HSET', key, 'v', '1', 'provider', ARGV[5], 'order_id', ARGV[6], 'lane', ARGV[8],
+    'shape', ARGV[9], 'doc', ARGV[10], 'fp', ARGV[4], 'state', 'queued', 'fence', '1',
     'runner', ARGV[2], 'until', int(t + tonumber(ARGV[3])), 'phase', 'claim',
     'attempts', '0', 'polls', '0', 'created_at', int(t), 'updated_at', int(t))
-  note(key, t, 'queued', ARGV[7])
+  note(key, t, 'queued', ARGV[8])
   return reply('send')
 end
 if get(key, 'fp') ~= ARGV[4] then return reply('conflict') end

@@ -1,7 +1,9 @@
--- finish: record the final status of an order. Under the fence while it is being submitted; by
--- condition on the state alone once it is accepted (polls only read, so the first one wins).
--- KEYS[1] order  ARGV: now, fence or '', state, code, message, ref, result, polls to add
--- Answers {ok|refused, state}
+-- finish: record the final status of an order and tell it. Under the fence while it is being
+-- submitted; by condition on the state alone once it is accepted (polls only read, so the first one
+-- wins).
+-- KEYS[1] order, and unless they are on other nodes KEYS[2] events, open set, reviews
+-- ARGV: now, fence or '', state, code, message, ref, result, polls to add, and those of tell
+-- Answers {ok|refused, state, what went wrong in telling it}
 local key, t = KEYS[1], clock()
 local state = get(key, 'state')
 if state == 'accepted' then
@@ -24,4 +26,4 @@ end
 if ARGV[3] ~= 'review' then redis.call('HDEL', key, 'doubt_at', 'rejected_code', 'rejected_message') end
 note(key, t, ARGV[3], ARGV[4])
 give_back(key)
-return {'ok', ARGV[3]}
+return {'ok', ARGV[3], tell(key, 2, 9)}

@@ -1,6 +1,8 @@
--- finish_refund: record the final status of a refund and give the order's turn on.
--- KEYS[1] refund, KEYS[2] turn  ARGV: now, fence, state, code, message, refunded count
--- Answers {ok|refused, state}
+-- finish_refund: record the final status of a refund, give the order's turn on, and tell the end.
+-- KEYS[1] refund, KEYS[2] turn, and unless they are on other nodes KEYS[3] events, open set, reviews,
+--   refunds
+-- ARGV: now, fence, state, code, message, refunded count, and those of tell
+-- Answers {ok|refused, state, what went wrong in telling it}
 local key, t = KEYS[1], clock()
 local state = get(key, 'state')
 if (state ~= 'queued' and state ~= 'submitting') or not held(key, ARGV[2]) then
@@ -13,4 +15,4 @@ if ARGV[3] ~= 'review' then redis.call('HDEL', key, 'doubt_at', 'rejected_code',
 note(key, t, ARGV[3], ARGV[4])
 give_back(key)
 if redis.call('GET', KEYS[2]) == get(key, 'refund_id') then redis.call('DEL', KEYS[2]) end
-return {'ok', ARGV[3]}
+return {'ok', ARGV[3], tell(key, 3, 7)}

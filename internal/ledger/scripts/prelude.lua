@@ -40,3 +40,30 @@ end
 local function give_back(key)
   redis.call('HSET', key, 'runner', '', 'until', '0', 'phase', '')
 end
+
+-- Tells the end of a record: appends its event to the stream unless it is marked already, marks the
+-- record, lets it expire, takes it out of the open set, and lists it when it needs a person. In a
+-- cluster these are on other nodes: then there are no such keys, and the caller does it step by step.
+-- KEYS[k]… events, open set, reviews, and of a refund: the order's refunds
+-- ARGV[a]… name of the record, provider, order, refund or '', member of the sets, events to keep,
+--   milliseconds to keep the record
+-- Answers what went wrong, '' when nothing did.
+local function tell(key, k, a)
+  if not KEYS[k] then return '' end
+  local f = redis.call('HMGET', key, 'state', 'code', 'final_at', 'event')
+  if not f[4] or f[4] == '' then
+    local id = redis.pcall('XADD', KEYS[k], 'MAXLEN', '~', ARGV[a + 5], '*', 'event_id', ARGV[a] .. '/' .. f[1],
+      'provider', ARGV[a + 1], 'order_id', ARGV[a + 2], 'refund_id', ARGV[a + 3], 'state', f[1],
+      'code', f[2] or '', 'at', f[3])
+    if type(id) == 'table' then return id.err end
+    redis.call('HSET', key, 'event', id)
+  end
+  if f[1] == 'review' then
+    redis.call('ZADD', KEYS[k + 2], f[3], ARGV[a + 4])
+  else
+    redis.call('PEXPIRE', key, ARGV[a + 6])
+    if KEYS[k + 3] then redis.call('PEXPIRE', KEYS[k + 3], ARGV[a + 6]) end
+  end
+  redis.call('ZREM', KEYS[k + 1], ARGV[a + 4])
+  return ''
+end

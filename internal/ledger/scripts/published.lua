@@ -1,4 +1,5 @@
--- published: mark a final record whose event is on the stream, and let it expire.
+-- published: mark a final record whose event is on the stream, and let it expire: a step of telling
+-- a record's end in a cluster.
 -- KEYS[1] order or refund
 -- ARGV: now, the state that was published, its stream id or '' when it is marked already,
 --   milliseconds to keep the record or ''

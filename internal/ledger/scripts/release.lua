@@ -25,4 +25,6 @@ redis.call('HSET', key, 'state', state, 'updated_at', int(t))
 if ARGV[4] ~= '' then redis.call('HSET', key, 'code', ARGV[4], 'message', ARGV[5]) end
 if ARGV[3] ~= 'idle' then note(key, t, ARGV[3], ARGV[4]) end
 give_back(key)
+-- Crashes count in a row: a runner that gives its claim back was not crashed by the record.
+redis.call('HSET', key, 'crashes', '0')
 return {'ok', state}

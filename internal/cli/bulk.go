@@ -1,0 +1,246 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"issuance/internal/bulk"
+	"issuance/tasks"
+)
+
+// bulkFlags are the flags of bulk.
+type bulkFlags struct {
+	provider, lane, rejects, template string
+	dryRun                            bool
+	precheck                          precheckFlag
+}
+
+func (a *app) bulkCommand() *cobra.Command {
+	var f bulkFlags
+	cmd := &cobra.Command{
+		Use:   "bulk FILE|-",
+		Short: "Enqueue a file of very many orders, CSV or NDJSON",
+		Long: `Enqueue a file (- for standard input) of very many orders, one a line, in little memory.
+
+NDJSON holds an order document on each line, as "enqueue issue" takes it; with --provider, bare
+requests. CSV starts with a line of column titles, which are the fields of the provider's request
+in the provider's own spelling; cells that are empty, and columns that are left out, are absent
+fields. Print a file to start from with --template.
+
+  ECTicket  MerchantTradeNo (or FreeTradeNo), IssueType, Operator, and where the rules want them
+            PrintType, IsImmediate, StoreID, CustomerName, CustomerPhone, CustomerEmail,
+            CustomerAddress, RefundNotifyURL, UseStatusNotifyURL, MerchantID, PaymentProvider.
+            Items are numbered columns: ItemNo1, TicketAmount1, ItemNo2, TicketAmount2 … to 100,
+            and likewise ItemName1, TicketPrice1, StartDate1, ExpireDate1.
+  Pass2U    channelOrderId, productSaleId, quantity, pickupType, and mailTo.
+
+CSV is UTF-8, with or without a byte order mark; cells are separated by commas and may stand in
+quotes. Spaces around a cell mean nothing.
+
+Wrong lines do not keep the others from being enqueued: all others ARE enqueued, and the exit code
+is 2. Keep the wrong ones with --rejects: that file holds them as they came, with what is wrong in
+a column (or field) rejected_because; correct it and feed it in again. With --dry-run, every line
+is checked and nothing is enqueued.
+
+Running the same file again enqueues only what is missing, so after an interruption (Ctrl-C), or
+with Redis gone, just run it again. A line with the number of another order is rejected. A dry run
+does not compare lines with each other, nor with what is enqueued.
+
+Exit codes: 0 all lines are fine (being enqueued already is fine); 1 not everything could be
+enqueued; 2 some lines are wrong, or there are none.`,
+		Example: `  enqueue bulk --template ecticket-electronic > orders.csv
+  enqueue bulk --dry-run orders.csv
+  enqueue bulk orders.csv --rejects rejects.csv
+  enqueue watch --file orders.csv`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if f.template != "" {
+				return takes(0, 0, "--template NAME alone")(cmd, args)
+			}
+			return takes(1, 1, "FILE, or - for standard input")(cmd, args)
+		},
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) == 0 {
+				return []string{"csv", "ndjson", "jsonl"}, cobra.ShellCompDirectiveFilterFileExt
+			}
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.template != "" {
+				return a.template(f.template)
+			}
+			f.precheck.given = cmd.Flags().Changed("precheck")
+			return a.bulk(cmd.Context(), f, args[0])
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&f.dryRun, "dry-run", false, "check every line and enqueue nothing")
+	flags.StringVar(&f.rejects, "rejects", "", "write wrong lines, with what is wrong, into this `FILE` (an old one is replaced)")
+	flags.StringVar(&f.template, "template", "", "print a CSV file to start from: "+strings.Join(templateNames(), ", "))
+	flags.StringVar(&f.provider, "provider", "", "NDJSON holds bare requests to this provider: ecticket or pass2u")
+	flags.StringVar(&f.lane, "lane", string(tasks.Bulk), "bulk (nobody waits for single orders) or checkout")
+	a.addPrecheckFlag(cmd, &f.precheck)
+	completeFlag(cmd, "template", templateNames()...)
+	completeFlag(cmd, "provider", providerNames()...)
+	completeFlag(cmd, "lane", laneNames()...)
+	return cmd
+}
+
+func templateNames() []string {
+	var names []string
+	for _, t := range bulk.Templates() {
+		names = append(names, t.Name)
+	}
+	return names
+}
+
+func (a *app) template(name string) error {
+	for _, t := range bulk.Templates() {
+		if t.Name == name {
+			return a.print("%s", t.CSV(a.now(), rules(a.env, a.now).Escrow))
+		}
+	}
+	return usagef("--template: there is no %q; there are %s", name, strings.Join(templateNames(), ", "))
+}
+
+// openBulk opens a file of orders. size is 0 when it is not known.
+func (a *app) openBulk(ctx context.Context, name string, r bulk.Reading) (f *bulk.File, size int64, done func(), err error) {
+	var in io.Reader
+	done = func() {}
+	if name == "-" {
+		if in = a.in; in == nil {
+			in = strings.NewReader("")
+		}
+		in = interruptible(ctx, in)
+		name = "standard input"
+	} else {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, 0, nil, badInput("%w", err)
+		}
+		done = func() { _ = file.Close() }
+		if stat, err := file.Stat(); err == nil && stat.Mode().IsRegular() {
+			size = stat.Size()
+		}
+		in = file
+	}
+	if f, err = bulk.Open(in, r); err != nil {
+		done()
+		if ctx.Err() != nil {
+			return nil, 0, nil, ctx.Err()
+		}
+		return nil, 0, nil, badInput("%s: %w", name, err)
+	}
+	return f, size, done, nil
+}
+
+func (a *app) bulk(ctx context.Context, flags bulkFlags, name string) error {
+	r, lane, err := enqueueFlags{provider: flags.provider, lane: flags.lane}.reading(false)
+	if err != nil {
+		return err
+	}
+	file, size, closeFile, err := a.openBulk(ctx, name, bulk.Reading{Provider: r.provider, Explain: r.explain})
+	if err != nil {
+		return err
+	}
+	defer closeFile()
+	s, err := a.connect(ctx)
+	switch {
+	case err == nil:
+		defer s.close()
+	case flags.dryRun && ctx.Err() == nil:
+		a.tell("lines are checked without Redis: %s", firstLine(err))
+		s = &session{env: a.env}
+	default:
+		return err
+	}
+	moment := a.now() // one for all lines
+	checked := rules(s.env, func() time.Time { return moment })
+	opt := bulk.Options{Rules: checked, Workers: runtime.GOMAXPROCS(0), Progress: &bulk.Progress{}}
+	if !flags.dryRun {
+		if err := s.enqueueInto(ctx, &opt, lane); err != nil {
+			return err
+		}
+	}
+	pre, err := a.precheckFor(ctx, s, flags.precheck, flags.dryRun)
+	if err != nil {
+		return err
+	}
+	defer pre.close()
+	opt.Check = pre.check
+	wrong, err := a.newRejects(flags.rejects, name, file)
+	if err != nil {
+		return err
+	}
+	opt.Reject = wrong.add
+	failed := failures{app: a, session: s, ctx: ctx}
+	opt.Failed = failed.add
+	defer thrifty(a.env)()
+	began := time.Now()
+	stop := a.follow(func() state { return bulkState(opt.Progress, size, time.Since(began)) })
+	err = bulk.Run(ctx, file, opt)
+	stop()
+	err = errors.Join(err, wrong.close())
+	wrong.print()
+	failed.print()
+	sum := summary{app: a, env: s.env, progress: opt.Progress, dryRun: flags.dryRun, took: time.Since(began), err: err}
+	return sum.end(ctx, pre, wrong)
+}
+
+// enqueueInto makes a run enqueue what it reads.
+func (s *session) enqueueInto(ctx context.Context, opt *bulk.Options, lane tasks.Lane) error {
+	client, err := s.tasks(opt.Rules)
+	if err != nil {
+		return err
+	}
+	if err := client.Ready(ctx); err != nil {
+		return err
+	}
+	opt.Prepare = func(o *tasks.Order) (tasks.Prepared, error) { return client.Prepare(o, lane) }
+	opt.Stream = client.EnqueueStream
+	return nil
+}
+
+// firstLine keeps the message of several mistakes short.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
+
+// failures are orders that are right and could not be enqueued.
+type failures struct {
+	*app
+	session *session
+	ctx     context.Context
+	list    []string
+	n       int
+}
+
+// maxFailures is how many orders may fail before the run is given up.
+const maxFailures = 1000
+
+func (f *failures) add(line int, err error) error {
+	if f.n++; len(f.list) < maxTold {
+		f.list = append(f.list, fmt.Sprintf("line %d: %v", line, err))
+	}
+	if f.n >= maxFailures || !f.session.answers(f.ctx) {
+		return err
+	}
+	return nil
+}
+
+func (f *failures) print() {
+	for _, text := range f.list {
+		f.tell("%s", text)
+	}
+	if more := f.n - len(f.list); more > 0 {
+		f.tell("… and %s more failed", thousands(int64(more)))
+	}
+}

@@ -1,0 +1,177 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"issuance/internal/bulk"
+	"issuance/internal/config"
+	"issuance/providers"
+)
+
+// bulkState tells how far a run has come.
+func bulkState(p *bulk.Progress, size int64, since time.Duration) state {
+	n := p.Lines.Load()
+	text := fmt.Sprintf("%s, %s/s", lines(n), thousands(int64(float64(n)/max(since.Seconds(), 0.001))))
+	if wrong := p.Invalid.Load() + p.Conflicts.Load(); wrong > 0 {
+		text += ", " + thousands(wrong) + " wrong"
+	}
+	return state{done: p.Bytes.Load(), all: size, text: text}
+}
+
+// summary is what came of a run.
+type summary struct {
+	*app
+	env      map[string]string
+	progress *bulk.Progress
+	dryRun   bool
+	took     time.Duration
+	err      error
+}
+
+// estimate is how long the workers will need for what was enqueued, if nothing else is waiting.
+type estimate struct {
+	Provider       providers.Name `json:"provider"`
+	Orders         int64          `json:"orders"`
+	Calls          int64          `json:"calls"`
+	CallsPerSecond float64        `json:"calls_per_second"`
+	Seconds        float64        `json:"seconds"`
+}
+
+// summaryLine is a summary with --json.
+type summaryLine struct {
+	DryRun         bool       `json:"dry_run"`
+	Complete       bool       `json:"complete"` // the whole file was read
+	Lines          int64      `json:"lines"`
+	Enqueued       int64      `json:"enqueued"` // in a dry run: fine
+	Duplicates     int64      `json:"duplicates"`
+	Conflicts      int64      `json:"conflicts"`
+	Rejected       int64      `json:"rejected"` // because of rules; conflicts come on top
+	Failed         int64      `json:"failed"`
+	LastLine       int64      `json:"last_line"` // everything up to here is done
+	Seconds        float64    `json:"seconds"`
+	LinesPerSecond float64    `json:"lines_per_second"`
+	Estimate       []estimate `json:"estimate"`
+}
+
+// end prints the summary and returns what the exit code is made of.
+func (s summary) end(ctx context.Context, pre *precheck, wrong *rejects) error {
+	p := s.progress
+	bad := p.Invalid.Load() + p.Conflicts.Load()
+	if errors.Is(s.err, bulk.ErrEmpty) {
+		return badInput("%w", s.err)
+	}
+	if err := s.print(); err != nil {
+		return err
+	}
+	pre.tell(s.app)
+	switch {
+	case s.err != nil:
+		why := s.err.Error()
+		if ctx.Err() != nil {
+			why = "interrupted"
+		}
+		s.tell("stopped behind line %s: %s", thousands(p.LastLine.Load()), pre.explain(s.err, why))
+		if !s.dryRun {
+			s.tell("run the same command again: what is enqueued already stays one order")
+		}
+		return errTold
+	case p.Failed.Load() > 0:
+		s.tell("%s not enqueued; run the same command again: what is enqueued already stays one order", count(int(p.Failed.Load()), "order"))
+		return errTold
+	case bad > 0:
+		rest := "the others are enqueued"
+		if s.dryRun {
+			rest = "nothing was enqueued"
+		}
+		return badInput("%s of %s wrong; %s", thousands(bad), lines(p.Lines.Load()), rest)
+	}
+	return nil
+}
+
+func lines(n int64) string {
+	if n == 1 {
+		return "1 line"
+	}
+	return thousands(n) + " lines"
+}
+
+func (s summary) print() error {
+	p := s.progress
+	seconds := s.took.Seconds()
+	rate := float64(p.Lines.Load()) / max(seconds, 0.001)
+	estimates := s.estimates()
+	if s.json {
+		return s.printJSON(summaryLine{
+			DryRun: s.dryRun, Complete: s.err == nil, Lines: p.Lines.Load(), Enqueued: p.Enqueued.Load(), Duplicates: p.Duplicates.Load(),
+			Conflicts: p.Conflicts.Load(), Rejected: p.Invalid.Load(), Failed: p.Failed.Load(), LastLine: p.LastLine.Load(),
+			Seconds: seconds, LinesPerSecond: rate, Estimate: estimates,
+		})
+	}
+	text := fmt.Sprintf("%s enqueued, %s duplicates, %s conflicts, %s rejected", thousands(p.Enqueued.Load()), thousands(p.Duplicates.Load()),
+		thousands(p.Conflicts.Load()), thousands(p.Invalid.Load()))
+	if s.dryRun {
+		text = fmt.Sprintf("%s fine, %s rejected", thousands(p.Enqueued.Load()), thousands(p.Invalid.Load()))
+	}
+	if err := s.app.print("%s, in %.1f s (%s lines/s)\n", text, seconds, thousands(int64(rate))); err != nil {
+		return err
+	}
+	for _, e := range estimates {
+		err := s.app.print("%s: %s at %g calls/s: about %s\n", e.Provider, orders(e.Orders), e.CallsPerSecond, about(time.Duration(e.Seconds*float64(time.Second))))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func orders(n int64) string {
+	if n == 1 {
+		return "1 order"
+	}
+	return thousands(n) + " orders"
+}
+
+func (s summary) estimates() []estimate {
+	out := []estimate{}
+	for _, p := range providers.All() {
+		if n, calls := s.progress.Load(p); n > 0 {
+			rate := callsPerSecond(s.env, p)
+			out = append(out, estimate{p, n, calls, rate, float64(calls) / rate})
+		}
+	}
+	return out
+}
+
+// callsPerSecond is the call budget as this environment has it, else the default.
+func callsPerSecond(env map[string]string, p providers.Name) float64 {
+	of := func(env map[string]string) (float64, bool) {
+		cfg, err := config.Load(env)
+		if p == providers.Pass2U {
+			return cfg.Pass2U.CallsPerSecond, err == nil
+		}
+		return cfg.ECTicket.CallsPerSecond, err == nil
+	}
+	name := map[providers.Name]string{providers.ECTicket: "ECTICKET_CALLS_PER_SECOND", providers.Pass2U: "PASS2U_CALLS_PER_SECOND"}[p]
+	if rate, ok := of(map[string]string{name: env[name]}); ok {
+		return rate
+	}
+	rate, _ := of(nil)
+	return rate
+}
+
+// thrifty lets the garbage collector work less often, within bounds: a bulk makes much garbage and
+// keeps little. An environment that sets the collector wins.
+func thrifty(env map[string]string) (restore func()) {
+	if env["GOGC"] != "" || env["GOMEMLIMIT"] != "" {
+		return func() {}
+	}
+	percent, limit := debug.SetGCPercent(400), debug.SetMemoryLimit(40<<20)
+	return func() {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+	}
+}

@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"context"
+	"io"
+)
+
+// interruptible is a reader whose Read ends with the context, though r's own may wait for ever,
+// as a terminal's does. Bytes may be lost then.
+func interruptible(ctx context.Context, r io.Reader) io.Reader {
+	return &pump{ctx: ctx, r: r, full: make(chan piece), empty: make(chan []byte, 1)}
+}
+
+// pump hands over what a goroutine reads, one buffer at a time.
+type pump struct {
+	ctx     context.Context
+	r       io.Reader
+	full    chan piece
+	empty   chan []byte
+	now     piece
+	buf     []byte // now's, to be given back
+	started bool
+}
+
+type piece struct {
+	data []byte
+	err  error
+}
+
+func (p *pump) Read(out []byte) (int, error) {
+	if !p.started {
+		p.started = true
+		p.empty <- make([]byte, 64<<10)
+		go p.run()
+	}
+	for len(p.now.data) == 0 {
+		if p.now.err != nil {
+			return 0, p.now.err
+		}
+		if p.buf != nil {
+			p.empty <- p.buf
+			p.buf = nil
+		}
+		select {
+		case p.now = <-p.full:
+			p.buf = p.now.data[:cap(p.now.data)]
+		case <-p.ctx.Done():
+			p.now.err = p.ctx.Err()
+		}
+	}
+	n := copy(out, p.now.data)
+	p.now.data = p.now.data[n:]
+	return n, nil
+}
+
+// run reads until there is nothing more, or nobody takes it.
+func (p *pump) run() {
+	for {
+		var buf []byte
+		select {
+		case buf = <-p.empty:
+		case <-p.ctx.Done():
+			return
+		}
+		n, err := p.r.Read(buf)
+		select {
+		case p.full <- piece{buf[:n], err}:
+		case <-p.ctx.Done():
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}

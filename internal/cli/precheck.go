@@ -1,0 +1,148 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync/atomic"
+
+	"github.com/spf13/cobra"
+
+	"issuance/internal/budget"
+	"issuance/internal/catalogue"
+	"issuance/internal/config"
+	"issuance/providers"
+	"issuance/providers/ecticket/ecticketdoc"
+	"issuance/tasks"
+)
+
+// precheckFlag is --precheck, where given.
+type precheckFlag struct{ given, on bool }
+
+func (a *app) addPrecheckFlag(cmd *cobra.Command, f *precheckFlag) {
+	cmd.Flags().BoolVar(&f.on, "precheck", false, "check ECTicket orders against the catalogue, too (default: ECTICKET_PRECHECK)")
+}
+
+// precheck checks orders against the catalogue at ECTicket, when that is wanted.
+type precheck struct {
+	// check is nil when nothing is to be checked.
+	check func(context.Context, []*tasks.Order) ([][]providers.Violation, error)
+	close func()
+	// skipped is why some orders were not checked although nobody forbade it.
+	skipped atomic.Pointer[error]
+}
+
+// precheckFor makes the check. Whoever asks for it, by flag or by ECTICKET_PRECHECK, must have an
+// account, and an answer; a dry run that nobody asked does what it can.
+func (a *app) precheckFor(ctx context.Context, s *session, flag precheckFlag, dryRun bool) (*precheck, error) {
+	p := &precheck{close: func() {}}
+	cfg, err := config.Load(map[string]string{precheckName: a.env[precheckName]})
+	if err != nil {
+		return nil, err
+	}
+	set := a.env[precheckName] != ""
+	asked := flag.on || !flag.given && set && cfg.ECTicket.Precheck == config.On
+	if !asked && (flag.given || set || !dryRun) {
+		return p, nil
+	}
+	if s.rdb == nil { // without Redis there is no call budget
+		if asked {
+			return nil, errors.New("the catalogue can only be asked within the call budget, which needs Redis")
+		}
+		return p, nil
+	}
+	account, err := config.Load(pick(s.env, "ECTICKET_"))
+	if err == nil && !account.ECTicket.Configured() && !asked {
+		return p, nil
+	}
+	client, err := s.ecticket()
+	if err != nil {
+		return nil, err
+	}
+	p.close = client.Close
+	known := catalogue.New(s.rdb, client, catalogue.Options{MerchantID: account.ECTicket.MerchantID, Now: a.now})
+	p.check = func(ctx context.Context, orders []*tasks.Order) ([][]providers.Violation, error) {
+		if !asked && p.skipped.Load() != nil {
+			return nil, nil
+		}
+		found, err := checkCatalogue(ctx, known, orders)
+		if err != nil && !asked && ctx.Err() == nil {
+			p.skipped.CompareAndSwap(nil, &err)
+			return nil, nil
+		}
+		return found, err
+	}
+	return p, nil
+}
+
+const precheckName = "ECTICKET_PRECHECK"
+
+// checkCatalogue checks those that are ECTicket's. Nobody waits for these calls more than for
+// orders under way, so they go in the lane of bulk.
+func checkCatalogue(ctx context.Context, known *catalogue.Catalogue, orders []*tasks.Order) ([][]providers.Violation, error) {
+	var docs []*ecticketdoc.Order
+	var at []int
+	for i, o := range orders {
+		if o.Provider != providers.ECTicket {
+			continue
+		}
+		var doc ecticketdoc.Order
+		if err := json.Unmarshal(o.Request, &doc); err != nil {
+			return nil, errors.New(o.String() + ": the valid order cannot be read") // it has been checked
+		}
+		docs, at = append(docs, &doc), append(at, i)
+	}
+	if len(docs) == 0 {
+		return nil, nil
+	}
+	some, err := known.Check(budget.WithLane(ctx, budget.Bulk), docs)
+	if err != nil {
+		return nil, err
+	}
+	found := make([][]providers.Violation, len(orders))
+	for n, violations := range some {
+		found[at[n]] = violations
+	}
+	return found, nil
+}
+
+// precheckJobs finds what the catalogue says against orders that are valid by themselves.
+func (a *app) precheckJobs(ctx context.Context, s *session, flag precheckFlag, r reading, jobs []job) ([]violation, error) {
+	p, err := a.precheckFor(ctx, s, flag, false)
+	if err != nil {
+		return nil, err
+	}
+	defer p.close()
+	if p.check == nil || len(jobs) == 0 {
+		return nil, nil
+	}
+	orders := make([]*tasks.Order, len(jobs))
+	for i, j := range jobs {
+		orders[i] = j.order
+	}
+	found, err := p.check(ctx, orders)
+	if err != nil {
+		return nil, errors.New(p.explain(err, err.Error()))
+	}
+	var wrong []violation
+	for i, violations := range found {
+		wrong = append(wrong, told(jobs[i].n, jobs[i].at, r.provider != "", violations)...)
+	}
+	return wrong, nil
+}
+
+// tell tells of orders that were not checked.
+func (p *precheck) tell(a *app) {
+	if why := p.skipped.Load(); why != nil {
+		a.tell("lines were not all checked against the catalogue: %s", p.explain(*why, (*why).Error()))
+	}
+}
+
+// explain says why the catalogue was not told, if that is it, and otherwise returns the text.
+func (p *precheck) explain(err error, text string) string {
+	var notAsked *catalogue.NotAskedError
+	if errors.As(err, &notAsked) {
+		return notDone(notAsked.Outcome).Error()
+	}
+	return text
+}
