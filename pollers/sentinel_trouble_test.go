@@ -31,6 +31,9 @@ func TestLateSentinelHandsOver(t *testing.T) {
 		st.enter("A")
 		st.wait(expected)
 		st.want("A alone keeps it", st.notYet("A"), Advice{Sentinel: true})
+		if oldest, err := st.sentinel().Enter(context.Background(), "A", st.accepted["A"]); oldest || err != nil {
+			t.Fatalf("late, without a clear answer, it is still to be asked at every round; %v", err)
+		}
 		if got := st.enter("B"); !slices.Equal(got, []string{"B"}) {
 			t.Fatal("a new order does not take over from a late one")
 		}
@@ -82,6 +85,46 @@ func TestDeadSentinel(t *testing.T) {
 		st.want("B", st.notYet("B"), Advice{Sentinel: true})
 		st.want("A, the older", st.notYet("A"), Advice{Sentinel: true})
 		st.want("B", st.due("B"), Advice{Skip: true})
+	})
+}
+
+// What a younger order says tells nothing of an older one: that is asked once itself.
+func TestYoungerSpeaksNotForOlder(t *testing.T) {
+	onStage(t, func(st *stage) {
+		st.enter("A", "B")
+		st.notYet("A")
+		st.wait(expected)
+		st.enter("N") // while nobody was asked, a job may have run
+		st.want("N", st.notYet("N"), Advice{Sentinel: true})
+		may := func(id string) Advice {
+			a, err := st.sentinel().MaySkip(context.Background(), id, st.accepted[id], every, time.Hour)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return a
+		}
+		st.want("B", may("B"), Advice{})
+		st.want("B", st.notYet("B"), Advice{})
+		st.want("B, just asked", may("B"), Advice{Skip: true})
+	})
+}
+
+// Rounds keep their pace although polls start up to a second early or late and calls take time.
+func TestPace(t *testing.T) {
+	onStage(t, func(st *stage) {
+		st.enter("A") // due after every
+		for _, c := range []struct{ at, again time.Duration }{
+			{5300 * time.Millisecond, 4700 * time.Millisecond},
+			{9200 * time.Millisecond, 5800 * time.Millisecond},
+			{15 * time.Second, 5 * time.Second},
+			{24 * time.Second, 5 * time.Second}, // too late: a new pace
+			{26 * time.Second, 5 * time.Second}, // woken between: likewise
+		} {
+			st.now = st.start.Add(c.at)
+			if a := st.notYet("A"); a.Again != c.again || !a.Sentinel {
+				t.Errorf("after %s: %+v, want again after %s", c.at, a, c.again)
+			}
+		}
 	})
 }
 
@@ -155,6 +198,9 @@ func TestLostRaces(t *testing.T) {
 		st.accepted["paper"] = st.now
 		st.want("an unknown order", st.due("paper"), Advice{})
 		st.wantWoken("its end", st.finished("paper"))
+		st.wait(4 * every)
+		st.wantWoken("an end when the sentinel is silent", st.finished("paper"), "O001")
+		st.notYet("O001")
 		st.want("O002", st.due("O002"), Advice{Skip: true})
 
 		first, second := st.finished("O001"), st.finished("O001")

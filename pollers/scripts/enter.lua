@@ -7,7 +7,7 @@ if accepted <= late then return 0 end
 if s.id == id then return 1 end
 if holds then
   if s.accepted > late then return 0 end
-elseif out() > 0 or redis.call('ZRANGE', KEYS[1], 0, 0)[1] ~= id then
+elseif redis.call('ZRANGE', KEYS[1], 0, 0)[1] ~= id then
   return 0 -- older ones are being asked, or will be by their own schedule
 end
 appoint(every)
