@@ -91,7 +91,7 @@ func TestDeadSentinel(t *testing.T) {
 // What a younger order says tells nothing of an older one: that is asked once itself.
 func TestYoungerSpeaksNotForOlder(t *testing.T) {
 	onStage(t, func(st *stage) {
-		st.enter("A", "B")
+		st.enter("A", "B", "C")
 		st.notYet("A")
 		st.wait(expected)
 		st.enter("N") // while nobody was asked, a job may have run
@@ -106,6 +106,7 @@ func TestYoungerSpeaksNotForOlder(t *testing.T) {
 		st.want("B", may("B"), Advice{})
 		st.want("B", st.notYet("B"), Advice{})
 		st.want("B, just asked", may("B"), Advice{Skip: true})
+		st.want("C, younger than B", may("C"), Advice{Skip: true})
 	})
 }
 
@@ -185,6 +186,49 @@ func TestGhost(t *testing.T) {
 		st.finished("B")
 		if n, err := st.sentinel().Pending(context.Background()); n != 0 || err != nil {
 			t.Fatalf("%d pending, %v", n, err)
+		}
+	})
+}
+
+// A success that comes in after the line between the issued and the others was seen wakes nobody
+// beyond it.
+func TestLateSuccess(t *testing.T) {
+	onStage(t, func(st *stage) {
+		st.enter("A", "B")
+		st.notYet("A")
+		st.wait(time.Second)
+		st.enter("P", "Q")
+		st.wantWoken("A's end", st.finished("A"), "B")
+		st.want("P", st.notYet("P"), Advice{Sentinel: true})
+		st.wantWoken("B's end", st.finished("B"))
+		st.want("Q", st.due("Q"), Advice{Skip: true})
+		st.want("P", st.due("P"), Advice{})
+	})
+}
+
+// A job that leaves out everything from some order on is not followed through all of it: after as
+// many against as the window holds, the line is drawn.
+func TestHalfAJob(t *testing.T) {
+	onStage(t, func(st *stage) {
+		st.enter(names(100)...)
+		st.notYet("O001")
+		misses, sentinel := 0, ""
+		for out := []string{"O001"}; len(out) > 0; {
+			id := out[0]
+			out = out[1:]
+			if id <= "O050" {
+				out = append(out, st.finished(id)...)
+				continue
+			}
+			misses++
+			a := st.notYet(id)
+			out = append(out, a.Wake...)
+			if a.Sentinel && sentinel == "" {
+				sentinel = id
+			}
+		}
+		if sentinel == "" || misses > 8+1 {
+			t.Errorf("%d asked in vain, the sentinel is %q", misses, sentinel)
 		}
 	})
 }

@@ -43,9 +43,6 @@ type Outcome struct {
 	// Exists is set when the provider said that it already has an order of this number.
 	// It comes with kind Unknown: only a look-up tells whose order that is.
 	Exists bool
-	// Exhausted is set with Rejected when a refund was refused because fewer tickets are
-	// refundable than were asked for.
-	Exhausted bool
 	// Alarm is set when a person has to act (credentials refused, IP not listed).
 	Alarm bool
 	// Result is set with Done, and with Accepted where the provider told something already.

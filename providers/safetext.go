@@ -31,12 +31,19 @@ var (
 // URL. Control characters and line breaks become spaces, and the text is cut to 200 characters.
 func SafeText(text string, secrets ...string) string {
 	text = oneLine(text)
-	if hidden := secretPattern(secrets); hidden != nil {
-		text = hidden.ReplaceAllLiteralString(text, Masked)
+	// Most texts ("success") hold nothing of it, and looking is cheaper than searching.
+	if holdsAny(text, secrets) {
+		text = secretPattern(secrets).ReplaceAllLiteralString(text, Masked)
 	}
-	text = safeURL.ReplaceAllLiteralString(text, Masked)
-	text = safeEmail.ReplaceAllLiteralString(text, Masked)
-	text = maskPhones(text)
+	if strings.Contains(text, "://") || strings.Contains(strings.ToLower(text), "www.") {
+		text = safeURL.ReplaceAllLiteralString(text, Masked)
+	}
+	if strings.Contains(text, "@") {
+		text = safeEmail.ReplaceAllLiteralString(text, Masked)
+	}
+	if strings.Contains(text, "9") {
+		text = maskPhones(text)
+	}
 	if utf8.RuneCountInString(text) > maxSafeText {
 		text = string([]rune(text)[:maxSafeText-1]) + "…"
 	}
@@ -57,6 +64,34 @@ func oneLine(text string) string {
 		}
 	}, text)
 	return strings.Join(strings.Fields(text), " ")
+}
+
+// holdsAny reports whether one of the secrets stands in the text, in whatever case.
+func holdsAny(text string, secrets []string) bool {
+	folded := ""
+	for _, s := range secrets {
+		if s = oneLine(s); utf8.RuneCountInString(s) < 2 {
+			continue
+		}
+		if folded == "" {
+			folded = fold(text)
+		}
+		if strings.Contains(folded, fold(s)) {
+			return true
+		}
+	}
+	return false
+}
+
+// fold makes texts equal that the expressions' (?i) takes for equal.
+func fold(text string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+			least = min(least, other)
+		}
+		return least
+	}, text)
 }
 
 // secretPattern finds any of the secrets, the longest first, so that a secret inside another one

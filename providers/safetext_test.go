@@ -47,3 +47,17 @@ func TestSafeTextIsShort(t *testing.T) {
 		t.Errorf("half a secret is left: %q", got)
 	}
 }
+
+// Letters that have more than two forms are the same letter in all of them.
+func TestSafeTextKnowsEveryFormOfALetter(t *testing.T) {
+	for _, c := range []struct{ in, secret string }{
+		{"the K\u212aey", "kkey"}, {"the \u017fecret", "SECRET"}, {"the \u03c2igma", "\u03a3IGMA"}, {"ÉMILE", "émile"},
+	} {
+		if got := providers.SafeText(c.in, c.secret); !strings.HasSuffix(got, "***") {
+			t.Errorf("SafeText(%q) with the secret %q = %q", c.in, c.secret, got)
+		}
+	}
+	if got := providers.SafeText("see WWW.a.tw/v now"); got != "see *** now" {
+		t.Errorf("%q", got)
+	}
+}

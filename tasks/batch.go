@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -97,8 +99,14 @@ type batchRun struct {
 	out   []Enqueued
 	// ambiguous are those whose first try has no clear end: a conflict may be their own doing.
 	ambiguous []bool
-	fresh     []int      // places of those that are to be put into a queue
-	ready     *pipelined // the first try of fresh
+	ready     []shard // what is to be put into a queue
+}
+
+// shard is a part of a batch that has a connection for itself. Orders of one number are in one
+// shard, in their order.
+type shard struct {
+	which []int // places in the batch
+	p     *pipelined
 }
 
 func newBatchRun(c *Client, batch []Prepared) *batchRun {
@@ -124,8 +132,33 @@ func (b *batchRun) begin(ctx context.Context) {
 		b.out = failAll(len(b.items), err)
 		return
 	}
-	b.fresh = fresh
-	b.ready = b.try(ctx, fresh, nil)
+	b.ready = b.shards(ctx, fresh)
+}
+
+// Redis takes about a dozen orders from one connection before it writes its log, so several
+// connections make several dozens of one write. A part should have some orders nevertheless.
+const (
+	maxShards = 4
+	shardSize = 32
+)
+
+// shards writes what enqueues the given orders for the first time.
+func (b *batchRun) shards(ctx context.Context, which []int) []shard {
+	if len(which) == 0 {
+		return nil
+	}
+	shards := make([]shard, min(max(len(which)/shardSize, 1), maxShards))
+	for i := range shards {
+		shards[i].p = newPipelined(ctx, b.c, nil)
+	}
+	for _, i := range which {
+		h := fnv.New32a()
+		_, _ = h.Write([]byte(b.items[i].id)) // never fails
+		s := &shards[h.Sum32()%uint32(len(shards))]
+		s.which = append(s.which, i)
+		s.p.enqueue(ctx, b.items[i])
+	}
+	return shards
 }
 
 // finish puts what is not known into its queues.
@@ -189,19 +222,24 @@ func (b *batchRun) lookUp(ctx context.Context, which []int) (unknown []int, err 
 // push puts orders into their queues and returns those whose number was taken meanwhile, be it by
 // an earlier order of this very batch.
 func (b *batchRun) push(ctx context.Context) (conflicts []int) {
-	if len(b.fresh) == 0 {
-		return nil
-	}
-	which, p := b.fresh, b.ready
+	taken := make([][]int, len(b.ready))
+	sideBySide(len(b.ready), len(b.ready), func(i int) { taken[i] = b.pushShard(ctx, b.ready[i]) })
+	return slices.Sorted(slices.Values(slices.Concat(taken...)))
+}
+
+func (b *batchRun) pushShard(ctx context.Context, s shard) (conflicts []int) {
 	var script error // what Redis said when it did not know asynq's script
 	err := tryAgain(ctx, func(ctx context.Context) error {
-		if p == nil {
-			p = b.try(ctx, which, script)
+		if s.p == nil {
+			s.p = newPipelined(ctx, b.c, script)
+			for _, i := range s.which {
+				s.p.enqueue(ctx, b.items[i])
+			}
 		}
 		var left []int
 		var failure error
-		for n, err := range p.exec(ctx) {
-			i := which[n]
+		for n, err := range s.p.exec(ctx) {
+			i := s.which[n]
 			switch {
 			case err == nil:
 				b.out[i].Receipt = b.items[i].receipt
@@ -213,22 +251,13 @@ func (b *batchRun) push(ctx context.Context) (conflicts []int) {
 				b.ambiguous[i], left, failure = true, append(left, i), err
 			}
 		}
-		which, p = left, nil
+		s = shard{which: left}
 		return failure
 	})
-	for _, i := range which {
+	for _, i := range s.which {
 		b.out[i].Err = fmt.Errorf("tasks: enqueue %s: %w; enqueue it again, it stays one order", b.items[i].what, err)
 	}
 	return conflicts
-}
-
-// try writes what enqueues the given orders.
-func (b *batchRun) try(ctx context.Context, which []int, script error) *pipelined {
-	p := newPipelined(ctx, b.c, script)
-	for _, i := range which {
-		p.enqueue(ctx, b.items[i])
-	}
-	return p
 }
 
 // sideBySide calls do for 0 to n-1 on up to limit goroutines.

@@ -109,27 +109,52 @@ func ParseOrder(raw []byte, rules Rules) (*Order, error) {
 	if !ok {
 		return nil, c.Err()
 	}
-	o := &Order{Provider: provider, Request: bytes.Clone(env.Raw("request"))}
-	env.Require("request", "must hold the provider's request body")
-	if env.Has("request") {
-		switch provider {
-		case providers.ECTicket:
-			opt := rules.ecticket()
-			opt.WellFormed = true // the envelope is
-			d, err := ecticketdoc.Parse("request", o.Request, opt)
-			if c.Add(err); err == nil {
-				o.ID, o.Tickets, o.Calls = d.ID(), d.TicketCount(), 2
-				if d.IssueType == ecticketdoc.SerialOnly {
-					o.Calls++ // nobody but us delivers the numbers, so they are fetched
-				}
-				o.canonical, o.shape = describe(d)
+	return parseRequest(&c, provider, env.Raw("request"), rules, func() { env.Require("request", requestRule) })
+}
+
+const requestRule = "must hold the provider's request body"
+
+// ParseRequest is ParseOrder for a request without its envelope. wellFormed says that the caller
+// has made the JSON itself; when it is not well-formed then, ParseRequest may panic.
+func ParseRequest(p providers.Name, request []byte, rules Rules, wellFormed bool) (*Order, error) {
+	var c doccheck.Check
+	if !p.Known() {
+		c.Violate("provider", providerRule, "unknown provider")
+		return nil, c.Err()
+	}
+	if !wellFormed {
+		if err := checkWellFormed(request); err != nil {
+			c.Violate("request", "must be well-formed JSON: "+err.Error(), "")
+			return nil, c.Err()
+		}
+	}
+	return parseRequest(&c, p, request, rules, func() { c.Violate("request", requestRule, "missing") })
+}
+
+// parseRequest checks a well-formed request; missing records that there is none.
+func parseRequest(c *doccheck.Check, provider providers.Name, request json.RawMessage, rules Rules, missing func()) (*Order, error) {
+	o := &Order{Provider: provider, Request: bytes.Clone(request)}
+	if !doccheck.Present(request) {
+		missing()
+		return nil, c.Err()
+	}
+	switch provider {
+	case providers.ECTicket:
+		opt := rules.ecticket()
+		opt.WellFormed = true
+		d, err := ecticketdoc.Parse("request", o.Request, opt)
+		if c.Add(err); err == nil {
+			o.ID, o.Tickets, o.Calls = d.ID(), d.TicketCount(), 2
+			if d.IssueType == ecticketdoc.SerialOnly {
+				o.Calls++ // nobody but us delivers the numbers, so they are fetched
 			}
-		case providers.Pass2U:
-			d, err := pass2udoc.Parse("request", o.Request)
-			if c.Add(err); err == nil {
-				o.ID, o.Tickets, o.Calls = d.ID(), d.TicketCount(), 1
-				o.canonical, o.shape = describe(d)
-			}
+			o.canonical, o.shape = describe(d)
+		}
+	case providers.Pass2U:
+		d, err := pass2udoc.Parse("request", o.Request)
+		if c.Add(err); err == nil {
+			o.ID, o.Tickets, o.Calls = d.ID(), d.TicketCount(), 1
+			o.canonical, o.shape = describe(d)
 		}
 	}
 	if err := c.Err(); err != nil {
@@ -182,7 +207,7 @@ func ParseRefund(raw []byte, _ Rules) (*Refund, error) {
 
 // envelope reads the outer object. ok is false when the rest makes no sense without it.
 func envelope(c *doccheck.Check, raw []byte, known ...string) (providers.Name, doccheck.Object, bool) {
-	if err := wellFormed(raw); err != nil {
+	if err := checkWellFormed(raw); err != nil {
 		c.Violate("document", "must be well-formed JSON: "+err.Error(), "")
 		return "", doccheck.Object{}, false
 	}
@@ -190,8 +215,7 @@ func envelope(c *doccheck.Check, raw []byte, known ...string) (providers.Name, d
 	if !ok {
 		return "", env, false
 	}
-	const rule = `must be "ecticket" or "pass2u"`
-	if !env.Require("provider", rule) {
+	if !env.Require("provider", providerRule) {
 		return "", env, false
 	}
 	name, ok := env.String("provider")
@@ -201,12 +225,14 @@ func envelope(c *doccheck.Check, raw []byte, known ...string) (providers.Name, d
 	if p := providers.Name(name); p.Known() {
 		return p, env, true
 	}
-	env.Violate("provider", rule)
+	env.Violate("provider", providerRule)
 	return "", env, false
 }
 
-// wellFormed tells where a JSON text breaks, without telling what stands there.
-func wellFormed(raw []byte) error {
+const providerRule = `must be "ecticket" or "pass2u"`
+
+// checkWellFormed tells where a JSON text breaks, without telling what stands there.
+func checkWellFormed(raw []byte) error {
 	if json.Valid(raw) {
 		return nil
 	}

@@ -12,27 +12,24 @@ import (
 	"issuance/providers/pass2u/pass2udoc"
 )
 
-// wrap puts a request back into its envelope.
-func wrap(p providers.Name, request json.RawMessage) ([]byte, error) {
-	return json.Marshal(struct {
-		Provider providers.Name  `json:"provider"`
-		Request  json.RawMessage `json:"request"`
-	}{p, request})
-}
-
 // Recheck validates an opened request again: rules about dates change with time, and another
 // program may have enqueued it. Its error lists every violation.
 func Recheck(k ledger.Key, request json.RawMessage, rules Rules) error {
-	raw, err := wrap(k.Provider, request)
-	if err != nil {
-		return errors.New("the document is not JSON")
+	var d interface{ ID() string }
+	var bad *providers.InvalidError
+	switch k.Provider {
+	case providers.ECTicket:
+		d, bad = ecticketdoc.Parse("request", request, rules.ecticket())
+	case providers.Pass2U:
+		d, bad = pass2udoc.Parse("request", request)
+	default:
+		return fmt.Errorf("there are no rules for provider %q", k.Provider)
 	}
-	o, err := ParseOrder(raw, rules)
-	if err != nil {
-		return err
+	if bad != nil {
+		return bad
 	}
-	if o.ID != k.OrderID {
-		return fmt.Errorf("the document is of order %s", o.ID)
+	if d.ID() != k.OrderID {
+		return fmt.Errorf("the document is of order %s", d.ID())
 	}
 	return nil
 }

@@ -10,6 +10,9 @@ import (
 
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
+
+	"issuance/internal/bench/lab"
+	"issuance/internal/bench/overhead"
 )
 
 // options are common to all benchmarks.
@@ -35,8 +38,11 @@ type bench struct {
 }
 
 func benches() []bench {
-	return []bench{pollingBench(), checkoutBench()}
+	return []bench{pollingBench(), checkoutBench(), bulkBench(), overheadBench()}
 }
+
+// children are what child processes of this program can be; see package lab.
+var children = map[string]func(args []string, in io.Reader, out io.Writer) error{overhead.Name: overhead.Child}
 
 // errMissed says that a target was missed; the report tells which.
 var errMissed = errors.New("a target was missed")
@@ -51,6 +57,9 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) > 1 && args[0] == lab.ChildCommand && children[args[1]] != nil {
+		return children[args[1]](args[2:], os.Stdin, stdout)
+	}
 	o := options{stderr: stderr}
 	root := &cobra.Command{
 		Use:           "bench",

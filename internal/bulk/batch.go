@@ -99,25 +99,12 @@ func (r *run) parse(l *line) *tasks.Order {
 		l.problems = []Problem{{"", "is longer than 256 KiB"}}
 		return nil
 	}
-	doc, problems := r.file.Document(l.raw)
-	if l.problems = problems; len(problems) > 0 {
-		return nil
-	}
-	if l.blank = len(doc) == 0; l.blank {
-		return nil
-	}
-	o, err := tasks.ParseOrder(doc, r.Rules)
-	if err == nil {
+	o, problems := r.file.Order(l.raw, r.Rules)
+	l.problems, l.blank = problems, o == nil && len(problems) == 0
+	if o != nil {
 		l.provider, l.calls = o.Provider, o.Calls
-		return o
 	}
-	var invalid *providers.InvalidError
-	if !errors.As(err, &invalid) {
-		l.problems = []Problem{{"", err.Error()}}
-		return nil
-	}
-	l.problems = r.file.Problems(l.raw, invalid.Violations)
-	return nil
+	return o
 }
 
 // report counts a batch and tells of what is wrong. enqueued are the answers to its prepared

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"issuance/internal/doccheck"
 	"issuance/providers"
+	"issuance/tasks"
 )
 
 // table is the format of a CSV file.
@@ -73,54 +75,54 @@ func (t *table) row(raw []byte) (row [][]byte, blank bool, problems []Problem) {
 	return row, false, problems
 }
 
-// Document implements Format.
-func (t *table) Document(raw []byte) (doc []byte, problems []Problem) {
+// Order implements Format.
+func (t *table) Order(raw []byte, rules tasks.Rules) (*tasks.Order, []Problem) {
 	row, blank, problems := t.row(raw)
 	if blank || len(problems) > 0 {
 		return nil, problems
 	}
-	doc = make([]byte, 0, len(raw)+32*len(t.columns))
-	doc = append(append(append(doc, `{"provider":"`...), t.provider...), `","request":`...)
-	doc = t.object(doc, row, 0, '{')
-	array := byte('[')
+	o, err := tasks.ParseRequest(t.provider, t.request(row, len(raw)), rules, true)
+	if err != nil {
+		return nil, problemsOf(t, raw, err)
+	}
+	return o, nil
+}
+
+// request makes the request of a row as JSON, size being about that of the cells.
+func (t *table) request(row [][]byte, size int) []byte {
+	request := t.object(make([]byte, 0, size+32*len(t.columns)), row, 0)
+	open := byte('[')
 	for _, n := range t.items {
 		if t.empty(row, n) {
 			continue
 		}
-		if array == '[' {
-			if doc[len(doc)-1] != '{' {
-				doc = append(doc, ',')
-			}
-			doc = append(doc, `"TicketInfo":`...)
+		if open == '[' {
+			request = doccheck.AppendName(request, "TicketInfo")
 		}
-		doc = append(doc, array)
-		doc = append(t.object(doc, row, n, '{'), '}')
-		array = ','
+		request = append(t.object(append(request, open), row, n), '}')
+		open = ','
 	}
-	if array == ',' {
-		doc = append(doc, ']')
+	if open == ',' {
+		request = append(request, ']')
 	}
-	return append(doc, "}}"...), nil
+	return append(request, '}')
 }
 
 // object writes the fields of the order (item 0) or of an item, without the closing bracket.
-func (t *table) object(doc []byte, row [][]byte, item int, open byte) []byte {
-	doc = append(doc, open)
+func (t *table) object(request []byte, row [][]byte, item int) []byte {
+	request = append(request, '{')
 	for i, c := range t.columns {
 		if c.item != item || len(row[i]) == 0 || c.name == Note {
 			continue
 		}
-		if doc[len(doc)-1] != open {
-			doc = append(doc, ',')
-		}
-		doc = append(append(append(doc, '"'), c.name...), `":`...)
+		request = doccheck.AppendName(request, c.name)
 		if c.number && wholeNumber(row[i]) {
-			doc = append(doc, row[i]...)
+			request = append(request, row[i]...)
 		} else {
-			doc = appendString(doc, row[i])
+			request = appendString(request, row[i])
 		}
 	}
-	return doc
+	return request
 }
 
 func (t *table) empty(row [][]byte, item int) bool {

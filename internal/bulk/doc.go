@@ -6,7 +6,12 @@
 // line holds, since that is customers' data.
 package bulk
 
-import "issuance/providers"
+import (
+	"errors"
+
+	"issuance/providers"
+	"issuance/tasks"
+)
 
 // Limits of what is read.
 const (
@@ -39,12 +44,21 @@ func violated(v providers.Violation, where string) Problem {
 	return Problem{where, v.Rule + " (found: " + v.Shape + ")"}
 }
 
+// problemsOf are those of an error of package tasks, translated by a format.
+func problemsOf(f Format, raw []byte, err error) []Problem {
+	var invalid *providers.InvalidError
+	if errors.As(err, &invalid) {
+		return f.Problems(raw, invalid.Violations)
+	}
+	return []Problem{{"", err.Error()}}
+}
+
 // Format is a kind of file. Safe for concurrent use.
 type Format interface {
-	// Document makes the order document of a record: {"provider":…,"request":{…}}. Without
-	// problems and without a document, the record is blank and stands for nothing.
-	Document(raw []byte) (doc []byte, problems []Problem)
-	// Problems translates the violations of a record's document.
+	// Order reads the order of a record. Without an order and without problems, the record is
+	// blank and stands for nothing.
+	Order(raw []byte, rules tasks.Rules) (o *tasks.Order, problems []Problem)
+	// Problems translates further violations of a record's order.
 	Problems(raw []byte, found []providers.Violation) []Problem
 	// ID is the order a record is about; false when none can be told.
 	ID(raw []byte) (p providers.Name, orderID string, ok bool)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"issuance/providers"
+	"issuance/tasks"
 )
 
 // lines is the format of an NDJSON file: one document a line.
@@ -18,16 +19,22 @@ type lines struct {
 	explain func(json.RawMessage) error
 }
 
-// Document implements Format.
-func (l *lines) Document(raw []byte) (doc []byte, problems []Problem) {
-	doc = stripNote(bytes.Trim(raw, " \t\r"))
-	if l.provider == "" || len(doc) == 0 {
-		return doc, nil
+// Order implements Format.
+func (l *lines) Order(raw []byte, rules tasks.Rules) (o *tasks.Order, problems []Problem) {
+	doc := stripNote(bytes.Trim(raw, " \t\r"))
+	if len(doc) == 0 {
+		return nil, nil
 	}
-	// Should the line be more than one value, the envelope holds unknown fields, or is no JSON.
-	wrapped := make([]byte, 0, len(doc)+48)
-	wrapped = append(append(append(wrapped, `{"provider":"`...), l.provider...), `","request":`...)
-	return append(append(wrapped, doc...), '}'), nil
+	var err error
+	if l.provider == "" {
+		o, err = tasks.ParseOrder(doc, rules)
+	} else {
+		o, err = tasks.ParseRequest(l.provider, doc, rules, false)
+	}
+	if err != nil {
+		return nil, problemsOf(l, raw, err)
+	}
+	return o, nil
 }
 
 // Problems implements Format.

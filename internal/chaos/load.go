@@ -159,7 +159,9 @@ func (l *Load) addRefunds(r *rand.Rand, m Mix) {
 	for i := range m.Refunds {
 		o := l.Orders[r.IntN(len(l.Orders))]
 		if i > 0 && r.IntN(3) == 0 { // another refund of an order that has one
-			o = l.Refunds[r.IntN(len(l.Refunds))].Order
+			if other := l.Refunds[r.IntN(len(l.Refunds))].Order; len(other.Refunds) < 5 {
+				o = other
+			}
 		}
 		f := &Refund{Order: o, ID: fmt.Sprintf("R%d", len(o.Refunds)+1), Early: r.IntN(2) == 0, Lanes: lanes(r)}
 		switch x := r.IntN(10); {

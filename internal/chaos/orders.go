@@ -76,7 +76,7 @@ func (o *Order) fate(r *rand.Rand) {
 		o.Fate = Late
 	case x < 8:
 		o.Fate = MaybeOne
-	case x < 20 && o.Kind != kindPage: // what is redeemed of a whole order, Pass2U does not tell
+	case x < 20:
 		o.Redeem = 1
 	case x < 25 && ecticket:
 		o.InOffice = 1

@@ -46,7 +46,7 @@ func (a *app) followBar(look func() state) (stop func()) {
 	if all == 0 {
 		all = -1 // a spinner
 	}
-	bar := progressbar.NewOptions64(all, progressbar.OptionSetWriter(a.err), progressbar.OptionSetWidth(24), progressbar.OptionThrottle(0),
+	bar := progressbar.NewOptions64(all, progressbar.OptionSetWriter(a.err), progressbar.OptionSetWidth(24), progressbar.OptionSetSpinnerChangeInterval(0),
 		progressbar.OptionSetPredictTime(all > 0), progressbar.OptionSetElapsedTime(true), progressbar.OptionUseANSICodes(true))
 	stopped := every(barEvery, func() {
 		s := look()

@@ -199,8 +199,11 @@ func (o Object) Raw(name string) json.RawMessage {
 
 // Has reports whether the field is there with a value: missing, null and "" count as absent,
 // as they do at the providers.
-func (o Object) Has(name string) bool {
-	raw := bytes.TrimSpace(o.Raw(name))
+func (o Object) Has(name string) bool { return Present(o.Raw(name)) }
+
+// Present reports whether a value counts as there, see Object.Has.
+func Present(raw json.RawMessage) bool {
+	raw = bytes.TrimSpace(raw)
 	return len(raw) > 0 && !bytes.Equal(raw, []byte("null")) && !bytes.Equal(raw, []byte(`""`))
 }
 
@@ -228,10 +231,10 @@ func (o Object) Forbid(name, rule string) {
 // String returns a field that must be a string. ok is false when it is absent or, then with
 // a violation, of another type.
 func (o Object) String(name string) (s string, ok bool) {
-	if !o.Has(name) {
+	raw := o.Raw(name)
+	if !Present(raw) {
 		return "", false
 	}
-	raw := o.Raw(name)
 	if s, ok = plain(raw); ok {
 		return s, true
 	}
@@ -245,10 +248,10 @@ func (o Object) String(name string) (s string, ok bool) {
 // Int returns a field that must be a whole number. ok is false when it is absent or, then with
 // a violation, of another type.
 func (o Object) Int(name string) (n int, ok bool) {
-	if !o.Has(name) {
+	raw := o.Raw(name)
+	if !Present(raw) {
 		return 0, false
 	}
-	raw := o.Raw(name)
 	if n, ok = digits(raw); ok {
 		return n, true
 	}
@@ -274,10 +277,10 @@ func (o Object) Bool(name string) (b, ok bool) {
 // Array returns a field that must be an array. ok is false when it is absent or, then with a
 // violation, of another type.
 func (o Object) Array(name string) (elements []json.RawMessage, ok bool) {
-	if !o.Has(name) {
+	raw := o.Raw(name)
+	if !Present(raw) {
 		return nil, false
 	}
-	raw := o.Raw(name)
 	if raw[0] != '[' {
 		o.Violate(name, "must be an array")
 		return nil, false

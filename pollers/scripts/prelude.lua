@@ -25,10 +25,12 @@ local late = t - tonumber(ARGV[2])
 local id = ARGV[3]
 local accepted = num(ARGV[4]) or t
 local every = num(ARGV[5])
--- The sentinel is silent, or a woken order lost, when two rounds have passed.
-local silence = 3 * every
--- An order woken this long ago has no task any more; if it has, its own poll brings it back.
-local LOST = 24 * every
+-- How long a call may wait for the call budget.
+local BUDGET = 5000
+-- A woken order that has not answered for so long is not waited for any more.
+local silence = 2 * every + BUDGET
+-- One woken so long ago has no task any more; if it has, its own poll brings it back.
+local LOST = 120000
 -- Younger ones were issued and this one was not: it speaks for nobody and is asked by its own
 -- schedule alone.
 local OVERTAKEN = 9e15
@@ -58,7 +60,8 @@ end
 local function appoint(pause)
   local due = t + pause
   if s.id == id and t - s.due > -1000 and t - s.due < pause / 2 then due = s.due + pause end
-  redis.call('HSET', KEYS[4], 'id', id, 'accepted', int(accepted), 'due', int(due), 'until', int(due + 2 * every))
+  redis.call('HSET', KEYS[4], 'id', id, 'accepted', int(accepted), 'due', int(due),
+    'until', int(due + every + BUDGET))
   return int(due - t)
 end
 
@@ -80,7 +83,8 @@ local function wake(n, guessing)
   while way + #names < n do
     local page = redis.call('ZRANGE', KEYS[1], from, from + 31, 'WITHSCORES')
     for i = 1, #page, 2 do
-      if way + #names < n and not woken(page[i]) then
+      if way + #names == n then break end
+      if not woken(page[i]) then
         if known(page[i]) <= s.proof then
           name(page[i])
         else

@@ -10,7 +10,10 @@ if accepted <= s.proof and s.hits > s.doubts then
   -- proves no more than one against it: it may have been the odd one itself.)
   redis.call('ZREM', KEYS[1], id)
   redis.call('ZADD', KEYS[2], int(OVERTAKEN), id)
-  if s.id == id then dismiss() end
+  if s.id == id then
+    dismiss()
+    holds = false
+  end
   s.doubts = redis.call('HINCRBY', KEYS[4], 'doubts', 1)
   return {'0', unpack(wake(allowed(tonumber(ARGV[7])), not holds))}
 end

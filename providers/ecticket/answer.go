@@ -88,8 +88,12 @@ func (c *Client) read(ctx context.Context, q query, r reply, answer any) provide
 
 // openEnvelope judges everything outside Data. ok is true when Data is worth opening.
 func (c *Client) openEnvelope(ctx context.Context, q query, r reply) (env wire.Response, out providers.Outcome, ok bool) {
-	var shape struct{ TransCode *wire.Int }
-	readable := json.Unmarshal(r.body, &env) == nil && json.Unmarshal(r.body, &shape) == nil
+	var shape struct {
+		wire.Response
+		TransCode *wire.Int // the outer one counts: it tells whether there is any
+	}
+	readable := json.Unmarshal(r.body, &shape) == nil
+	env = shape.Response
 	code := "http_" + strconv.Itoa(r.status)
 	switch {
 	case r.status == http.StatusForbidden:

@@ -108,7 +108,6 @@ func judge(o op, r httpcall.Response, hide []string) verdict {
 		if m := byText[normal(string(a.Message))]; m != nil {
 			out := providers.Outcome{Kind: m.kind(o), Code: m.code, Message: m.text}
 			out.Exists = m.exists && o == opGenerate
-			out.Exhausted = m.code == CodeRefundableNotEnough && o == opRefund
 			return verdict{out: out}
 		}
 		said = providers.SafeText(string(a.Message), hide...)

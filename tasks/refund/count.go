@@ -102,10 +102,6 @@ func (r *run) settleCount(ctx context.Context, out providers.Outcome) error {
 	case out.Kind == providers.Rejected && r.claim.DoubtAt.IsZero():
 		return r.finish(ledger.Failed, why.Code, why.Message, 0)
 	case out.Kind == providers.Rejected:
-		if out.Exhausted && r.rec.Baseline < 0 {
-			// Everything that was left had been asked for before: the request in doubt took effect.
-			return r.finish(ledger.Refunded, "", "", r.rec.Count)
-		}
 		if a, err := r.Ledger.RefundRejected(rec, r.key, r.claim.Fence, why); err != nil || !a.Applied {
 			return r.recorded("rejected", a, err)
 		}

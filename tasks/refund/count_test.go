@@ -16,7 +16,7 @@ import (
 )
 
 // exhausted is the provider's no because fewer tickets are left than were asked for.
-var exhausted = providers.Outcome{Kind: providers.Rejected, Code: "refundable_not_enough", Message: "Refundable Quantity Is Not Enough.", Exhausted: true}
+var exhausted = providers.Outcome{Kind: providers.Rejected, Code: "refundable_not_enough", Message: "Refundable Quantity Is Not Enough."}
 
 // unshown is the baseline of an order whose tickets the provider does not show.
 var unshown = providers.Baseline{}

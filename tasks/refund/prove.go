@@ -77,8 +77,9 @@ func (r *run) prove(ctx context.Context) error {
 }
 
 // proveWithoutBaseline handles orders whose refunds the provider does not show. If everything that
-// was left was asked for, asking again cannot refund too much, and the answer is the proof;
-// anything else needs a person.
+// was left was asked for, asking again cannot refund too much, and a yes proves that it is refunded
+// now. A no proves nothing: "not enough left" is also what the provider says of tickets that were
+// redeemed, which it does not show either. That, and anything else, needs a person.
 func (r *run) proveWithoutBaseline(ctx context.Context) error {
 	if r.claim.RejectedCode != "" {
 		// Asking again would be refused again, and the refusal says nothing of the request in doubt.

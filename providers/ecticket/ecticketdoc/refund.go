@@ -98,6 +98,15 @@ func (r *Refund) OrderID() string {
 // Canonical is the refund as canonical JSON, the same for every spelling of the same document.
 func (r *Refund) Canonical() []byte { return sortKeys(encode(r)) }
 
+// encode writes strings and numbers, which always have a JSON.
+func encode(v any) []byte {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}
+
 // sortKeys sorts the keys of an object by way of a map; numbers are kept as they are written.
 func sortKeys(raw []byte) []byte {
 	var m map[string]any

@@ -1,6 +1,6 @@
 package ecticketdoc
 
-import "encoding/json"
+import "issuance/internal/doccheck"
 
 // ID is the order's number: MerchantTradeNo, or FreeTradeNo when all items are gift vouchers.
 func (o *Order) ID() string {
@@ -65,51 +65,55 @@ func put(m map[string]any, name, value string) {
 
 // ShapeJSON is Shape as JSON with sorted keys, without the detour over a map.
 func (o *Order) ShapeJSON() []byte {
-	return encode(struct {
-		IsImmediate, IssueType, PaymentProvider, PrintType, StoreID string `json:",omitempty"`
-
-		TicketInfo []sortedItem
-		Tickets    int `json:"tickets"`
-	}{o.IsImmediate, o.IssueType, o.PaymentProvider, o.PrintType, o.StoreID, sorted(o.TicketInfo), o.TicketCount()})
+	b := append(make([]byte, 0, 256), '{')
+	b = doccheck.AppendMember(b, "IsImmediate", o.IsImmediate)
+	b = doccheck.AppendMember(b, "IssueType", o.IssueType)
+	b = doccheck.AppendMember(b, "PaymentProvider", o.PaymentProvider)
+	b = doccheck.AppendMember(b, "PrintType", o.PrintType)
+	b = doccheck.AppendMember(b, "StoreID", o.StoreID)
+	b = appendItems(b, o.TicketInfo)
+	return append(doccheck.AppendInt(b, "tickets", o.TicketCount()), '}')
 }
 
 // Canonical is the order as canonical JSON, the same for every spelling of the same document:
 // keys sorted, absent fields and MerchantID left out (the worker's configuration decides it).
 // It holds the customer's data; it is meant for fingerprints, so its bytes must never change.
 func (o *Order) Canonical() []byte {
-	return encode(struct {
-		CustomerAddress, CustomerEmail, CustomerName, CustomerPhone, FreeTradeNo, IsImmediate, IssueType, MerchantTradeNo,
-		Operator, PaymentProvider, PrintType, RefundNotifyURL, StoreID string `json:",omitempty"`
-
-		TicketInfo         []sortedItem
-		UseStatusNotifyURL string `json:",omitempty"`
-	}{o.CustomerAddress, o.CustomerEmail, o.CustomerName, o.CustomerPhone, o.FreeTradeNo, o.IsImmediate, o.IssueType, o.MerchantTradeNo,
-		o.Operator, o.PaymentProvider, o.PrintType, o.RefundNotifyURL, o.StoreID, sorted(o.TicketInfo), o.UseStatusNotifyURL})
+	b := append(make([]byte, 0, 512), '{')
+	b = doccheck.AppendMember(b, "CustomerAddress", o.CustomerAddress)
+	b = doccheck.AppendMember(b, "CustomerEmail", o.CustomerEmail)
+	b = doccheck.AppendMember(b, "CustomerName", o.CustomerName)
+	b = doccheck.AppendMember(b, "CustomerPhone", o.CustomerPhone)
+	b = doccheck.AppendMember(b, "FreeTradeNo", o.FreeTradeNo)
+	b = doccheck.AppendMember(b, "IsImmediate", o.IsImmediate)
+	b = doccheck.AppendMember(b, "IssueType", o.IssueType)
+	b = doccheck.AppendMember(b, "MerchantTradeNo", o.MerchantTradeNo)
+	b = doccheck.AppendMember(b, "Operator", o.Operator)
+	b = doccheck.AppendMember(b, "PaymentProvider", o.PaymentProvider)
+	b = doccheck.AppendMember(b, "PrintType", o.PrintType)
+	b = doccheck.AppendMember(b, "RefundNotifyURL", o.RefundNotifyURL)
+	b = doccheck.AppendMember(b, "StoreID", o.StoreID)
+	b = appendItems(b, o.TicketInfo)
+	return append(doccheck.AppendMember(b, "UseStatusNotifyURL", o.UseStatusNotifyURL), '}')
 }
 
-// sortedItem is an Item whose fields are sorted by name.
-type sortedItem struct {
-	ExpireDate   string `json:",omitempty"`
-	ItemName     string `json:",omitempty"`
-	ItemNo       string `json:",omitempty"`
-	StartDate    string `json:",omitempty"`
-	TicketAmount int
-	TicketPrice  *int `json:",omitempty"`
-}
-
-func sorted(items []Item) []sortedItem {
-	out := make([]sortedItem, len(items))
+// appendItems appends TicketInfo, every item's fields sorted.
+func appendItems(b []byte, items []Item) []byte {
+	b = append(doccheck.AppendName(b, "TicketInfo"), '[')
 	for i, it := range items {
-		out[i] = sortedItem{it.ExpireDate, it.ItemName, it.ItemNo, it.StartDate, it.TicketAmount, it.TicketPrice}
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, '{')
+		b = doccheck.AppendMember(b, "ExpireDate", it.ExpireDate)
+		b = doccheck.AppendMember(b, "ItemName", it.ItemName)
+		b = doccheck.AppendMember(b, "ItemNo", it.ItemNo)
+		b = doccheck.AppendMember(b, "StartDate", it.StartDate)
+		b = doccheck.AppendInt(b, "TicketAmount", it.TicketAmount)
+		if it.TicketPrice != nil {
+			b = doccheck.AppendInt(b, "TicketPrice", *it.TicketPrice)
+		}
+		b = append(b, '}')
 	}
-	return out
-}
-
-// encode writes strings and numbers, which always have a JSON.
-func encode(v any) []byte {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return raw
+	return append(b, ']')
 }

@@ -88,6 +88,32 @@ func TestVerifyTellsEightVariantsApart(t *testing.T) {
 	}
 }
 
+// Whichever of the ambiguous characters a text holds, the first variant that has its checksum is named.
+func TestVerifyNamesTheFirstVariantThatFits(t *testing.T) {
+	for _, plain := range []string{`{}`, `{"m":"a b"}`, `{"m":"a~b"}`, `{"m":"(a)"}`, `{"m":"a b~"}`, `{"m":"a b!"}`, `{"m":"~*"}`, `{"m":"' ~"}`, `{"m":"+%20%7E%21"}`} {
+		for _, v := range Variants() {
+			_, mac := SealAs(example, []byte(plain), v)
+			want := ""
+			for _, first := range Variants() {
+				if _, m := SealAs(example, []byte(plain), first); m == mac {
+					want = first.String()
+					break
+				}
+			}
+			if got, ok := VerifyMAC(example, []byte(plain), mac); !ok || got != want {
+				t.Errorf("%s by %s: %q, %t, want %q", plain, v, got, ok, want)
+			}
+		}
+	}
+	odd := Keys{HashKey: "keys-may-have--~", HashIV: "any-of-these:-!*"}
+	for _, v := range Variants() {
+		_, mac := SealAs(odd, []byte(`{"m":" "}`), v)
+		if got, ok := VerifyMAC(odd, []byte(`{"m":" "}`), mac); !ok || got != v.String() {
+			t.Errorf("%s: %q, %t", v, got, ok)
+		}
+	}
+}
+
 func TestVerifyTakesHexOfAnyCase(t *testing.T) {
 	row := unambiguous[0]
 	for _, mac := range []string{row.mac, strings.ToLower(row.mac), row.mac[:32] + strings.ToLower(row.mac[32:])} {
