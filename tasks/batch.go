@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -55,29 +54,48 @@ func (c *Client) EnqueueOrders(ctx context.Context, orders []*Order, lane Lane, 
 // always safe.
 func (c *Client) EnqueuePrepared(ctx context.Context, batch []Prepared) []Enqueued {
 	b := newBatchRun(c, batch)
-	b.begin(ctx)
-	b.finish(ctx)
+	b.begin(ctx, min(max(len(batch)/shardSize, 1), maxShards))
+	sideBySide(len(b.ready), len(b.ready), func(n int) { b.push(ctx, n) })
+	b.settle(ctx)
 	return b.out
 }
 
-// EnqueueStream is EnqueuePrepared for batch after batch: while one is put into its queues, the
-// next one is looked up. It answers every batch, in order, and then closes the channel; whoever
-// ends the context before that must still read all of it.
+// EnqueueStream is EnqueuePrepared for batch after batch, of which a few are under way at a time.
+// It answers every batch, in order, and then closes the channel; whoever ends the context before
+// that must still read all of it. Here, too, the first of two orders with one number is enqueued.
 func (c *Client) EnqueueStream(ctx context.Context, batches <-chan []Prepared) <-chan []Enqueued {
-	begun := make(chan *batchRun)
+	var shards [maxShards]chan *batchRun
+	inOrder := make(chan *batchRun, 1)
 	out := make(chan []Enqueued)
+	for n := range shards {
+		shards[n] = make(chan *batchRun, 1)
+		go func() {
+			for b := range shards[n] {
+				b.push(ctx, n)
+				b.pushed.Done()
+			}
+		}()
+	}
 	go func() {
-		defer close(begun)
+		defer close(inOrder)
 		for batch := range batches {
 			b := newBatchRun(c, batch)
-			b.begin(ctx)
-			begun <- b
+			b.begin(ctx, maxShards)
+			b.pushed.Add(len(b.ready))
+			for n := range b.ready {
+				shards[n] <- b
+			}
+			inOrder <- b
+		}
+		for _, s := range shards {
+			close(s)
 		}
 	}()
 	go func() {
 		defer close(out)
-		for b := range begun {
-			b.finish(ctx)
+		for b := range inOrder {
+			b.pushed.Wait()
+			b.settle(ctx)
 			out <- b.out
 		}
 	}()
@@ -100,13 +118,15 @@ type batchRun struct {
 	// ambiguous are those whose first try has no clear end: a conflict may be their own doing.
 	ambiguous []bool
 	ready     []shard // what is to be put into a queue
+	pushed    sync.WaitGroup
 }
 
 // shard is a part of a batch that has a connection for itself. Orders of one number are in one
 // shard, in their order.
 type shard struct {
-	which []int // places in the batch
-	p     *pipelined
+	which     []int // places in the batch
+	p         *pipelined
+	conflicts []int // those of which whose number was taken
 }
 
 func newBatchRun(c *Client, batch []Prepared) *batchRun {
@@ -117,8 +137,9 @@ func newBatchRun(c *Client, batch []Prepared) *batchRun {
 	return b
 }
 
-// begin does what changes nothing.
-func (b *batchRun) begin(ctx context.Context) {
+// begin does what changes nothing: it finds out what is known and prepares so many shards of the
+// rest.
+func (b *batchRun) begin(ctx context.Context, shards int) {
 	if err := b.c.checkMode(ctx); err != nil {
 		b.out = failAll(len(b.items), err)
 		return
@@ -132,7 +153,7 @@ func (b *batchRun) begin(ctx context.Context) {
 		b.out = failAll(len(b.items), err)
 		return
 	}
-	b.ready = b.shards(ctx, fresh)
+	b.ready = b.shards(ctx, fresh, shards)
 }
 
 // Redis takes about a dozen orders from one connection before it writes its log, so several
@@ -143,11 +164,11 @@ const (
 )
 
 // shards writes what enqueues the given orders for the first time.
-func (b *batchRun) shards(ctx context.Context, which []int) []shard {
+func (b *batchRun) shards(ctx context.Context, which []int, n int) []shard {
 	if len(which) == 0 {
 		return nil
 	}
-	shards := make([]shard, min(max(len(which)/shardSize, 1), maxShards))
+	shards := make([]shard, n)
 	for i := range shards {
 		shards[i].p = newPipelined(ctx, b.c, nil)
 	}
@@ -161,9 +182,13 @@ func (b *batchRun) shards(ctx context.Context, which []int) []shard {
 	return shards
 }
 
-// finish puts what is not known into its queues.
-func (b *batchRun) finish(ctx context.Context) {
-	conflicts := b.push(ctx)
+// settle finds out about those whose number was taken, be it by an earlier order of this very
+// batch.
+func (b *batchRun) settle(ctx context.Context) {
+	var conflicts []int
+	for _, s := range b.ready {
+		conflicts = append(conflicts, s.conflicts...)
+	}
 	if len(conflicts) == 0 {
 		return
 	}
@@ -219,15 +244,9 @@ func (b *batchRun) lookUp(ctx context.Context, which []int) (unknown []int, err 
 	return unknown, nil
 }
 
-// push puts orders into their queues and returns those whose number was taken meanwhile, be it by
-// an earlier order of this very batch.
-func (b *batchRun) push(ctx context.Context) (conflicts []int) {
-	taken := make([][]int, len(b.ready))
-	sideBySide(len(b.ready), len(b.ready), func(i int) { taken[i] = b.pushShard(ctx, b.ready[i]) })
-	return slices.Sorted(slices.Values(slices.Concat(taken...)))
-}
-
-func (b *batchRun) pushShard(ctx context.Context, s shard) (conflicts []int) {
+// push puts the orders of a shard into their queues.
+func (b *batchRun) push(ctx context.Context, n int) {
+	s := b.ready[n]
 	var script error // what Redis said when it did not know asynq's script
 	err := tryAgain(ctx, func(ctx context.Context) error {
 		if s.p == nil {
@@ -238,13 +257,13 @@ func (b *batchRun) pushShard(ctx context.Context, s shard) (conflicts []int) {
 		}
 		var left []int
 		var failure error
-		for n, err := range s.p.exec(ctx) {
-			i := s.which[n]
+		for j, err := range s.p.exec(ctx) {
+			i := s.which[j]
 			switch {
 			case err == nil:
 				b.out[i].Receipt = b.items[i].receipt
 			case errors.Is(err, errConflict):
-				conflicts = append(conflicts, i)
+				b.ready[n].conflicts = append(b.ready[n].conflicts, i)
 			case noScript(err):
 				script, left, failure = err, append(left, i), err
 			default:
@@ -257,7 +276,6 @@ func (b *batchRun) pushShard(ctx context.Context, s shard) (conflicts []int) {
 	for _, i := range s.which {
 		b.out[i].Err = fmt.Errorf("tasks: enqueue %s: %w; enqueue it again, it stays one order", b.items[i].what, err)
 	}
-	return conflicts
 }
 
 // sideBySide calls do for 0 to n-1 on up to limit goroutines.

@@ -26,6 +26,9 @@ type bulkRow struct {
 	// Ratio is to the bare asynq client of the same round, the median's; 0 where there is none.
 	Ratio  float64   `json:"ratio,omitempty"`
 	Ratios []float64 `json:"ratios,omitempty"` // of every round, sorted
+	// CPU is the processor time of one row, client and Redis together, in microseconds: what
+	// remains of a rate when other programs take turns on the machine.
+	CPU float64 `json:"cpu_us,omitempty"`
 	// PeakMiB is the process's peak resident memory; 0 where it was not measured.
 	PeakMiB float64 `json:"peak_mib,omitempty"`
 }
@@ -135,7 +138,7 @@ func (d *bulkDesk) speed(ctx context.Context, sync string, plan bulkPlan) ([]bul
 		wrong      int
 	}{{"enqueue bulk", good, false, 0}, {"enqueue bulk, 1% wrong lines", bad, false, (plan.rows + 99) / 100}, {"enqueue bulk, the same file again", good, true, 0}}
 	rows := make([]bulkRow, 1+len(ways))
-	rates := make([][]float64, len(rows))
+	rates, cpus := make([][]float64, len(rows)), make([][]float64, len(rows))
 	rows[0] = bulkRow{What: "bare asynq client, 16 goroutines", Sync: sync, Rows: plan.rows}
 	for round := range plan.rounds {
 		d.progress(fmt.Sprintf("%s: round %d of %d", sync, round+1, plan.rounds))
@@ -143,37 +146,36 @@ func (d *bulkDesk) speed(ctx context.Context, sync string, plan bulkPlan) ([]bul
 			if round > 0 && i > 0 && sync == "always" || round > 1 && i > 0 {
 				continue // one or two rounds tell enough of these
 			}
-			took := [3]time.Duration{}
+			var took [3]spent
 			for part := range took {
 				if !(way.full && part == 1) {
 					if err := rdb.FlushAll(ctx).Err(); err != nil {
 						return nil, err
 					}
 				}
+				work := func() error { return bare.enqueue(ctx, plan.rows/2) }
 				if part == 1 {
+					work = func() error { return runBulk(ctx, url, way.file, way.wrong, way.full) }
 					if way.full {
-						if _, err := runBulk(ctx, url, way.file, way.wrong, false); err != nil {
+						if err := runBulk(ctx, url, way.file, way.wrong, false); err != nil {
 							return nil, err
 						}
 					}
-					took[part], err = runBulk(ctx, url, way.file, way.wrong, way.full)
-				} else {
-					took[part], err = bare.enqueue(ctx, plan.rows/2)
 				}
-				if err != nil {
+				if took[part], err = measure(ctx, rdb, work); err != nil {
 					return nil, err
 				}
 			}
-			base := float64(plan.rows/2*2) / (took[0] + took[2]).Seconds()
-			ours := float64(plan.rows) / took[1].Seconds()
-			rates[0] = append(rates[0], base)
-			rates[i+1] = append(rates[i+1], ours)
+			bareTook := spent{took[0].time + took[2].time, took[0].cpu + took[2].cpu}
+			base, ours := bareTook.rate(plan.rows/2*2), took[1].rate(plan.rows)
+			rates[0], cpus[0] = append(rates[0], base), append(cpus[0], bareTook.perRow(plan.rows/2*2))
+			rates[i+1], cpus[i+1] = append(rates[i+1], ours), append(cpus[i+1], took[1].perRow(plan.rows))
 			rows[i+1].What, rows[i+1].Sync, rows[i+1].Rows = way.what, sync, plan.rows
 			rows[i+1].Ratios = append(rows[i+1].Ratios, ours/base)
 		}
 	}
 	for i := range rows {
-		rows[i].PerSecond = median(rates[i])
+		rows[i].PerSecond, rows[i].CPU = median(rates[i]), median(cpus[i])
 		rows[i].Ratio = median(rows[i].Ratios) // sorts
 	}
 	return rows, nil
@@ -205,17 +207,20 @@ func atLeast(what string, got, least float64) target {
 }
 
 func bulkTable(rows []bulkRow) *table.Table {
-	t := &table.Table{Right: []int{2, 3, 4, 5, 6}}
-	t.Row("what", "appendfsync", "rows", "per second", "ratio", "worst round", "peak memory")
+	t := &table.Table{Right: []int{2, 3, 4, 5, 6, 7}}
+	t.Row("what", "appendfsync", "rows", "per second", "ratio", "worst round", "CPU a row", "peak memory")
 	for _, r := range rows {
-		ratio, worst, peak := "", "", ""
+		ratio, worst, peak, cpu := "", "", "", ""
+		if r.CPU > 0 {
+			cpu = fmt.Sprintf("%.1f µs", r.CPU)
+		}
 		if len(r.Ratios) > 0 {
 			ratio, worst = fmt.Sprintf("%.2f", r.Ratio), fmt.Sprintf("%.2f", r.Ratios[0])
 		}
 		if r.PeakMiB > 0 {
 			peak = fmt.Sprintf("%.1f MiB", r.PeakMiB)
 		}
-		t.Row(r.What, r.Sync, fmt.Sprint(r.Rows), fmt.Sprintf("%.0f", r.PerSecond), ratio, worst, peak)
+		t.Row(r.What, r.Sync, fmt.Sprint(r.Rows), fmt.Sprintf("%.0f", r.PerSecond), ratio, worst, cpu, peak)
 	}
 	return t
 }

@@ -11,9 +11,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -90,11 +92,10 @@ func (b *bareClient) typical() ([]byte, error) {
 const bareGoroutines = 16
 
 // enqueue enqueues n tasks as fast as it can.
-func (b *bareClient) enqueue(ctx context.Context, n int) (time.Duration, error) {
+func (b *bareClient) enqueue(ctx context.Context, n int) error {
 	var g errgroup.Group
 	first := b.n.Add(int64(n)) - int64(n)
 	var next atomic.Int64
-	began := time.Now()
 	for range bareGoroutines {
 		g.Go(func() error {
 			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
@@ -108,28 +109,67 @@ func (b *bareClient) enqueue(ctx context.Context, n int) (time.Duration, error) 
 			return nil
 		})
 	}
-	err := g.Wait()
-	return time.Since(began), err
+	return g.Wait()
+}
+
+// spent is what something took: time by the clock, and processor time of this process and Redis.
+type spent struct{ time, cpu time.Duration }
+
+func (s spent) rate(rows int) float64   { return float64(rows) / s.time.Seconds() }
+func (s spent) perRow(rows int) float64 { return float64(s.cpu.Nanoseconds()) / 1000 / float64(rows) }
+
+func measure(ctx context.Context, rdb *testRedis, work func() error) (s spent, err error) {
+	runtime.GC() // nobody cleans up behind the one before
+	before, err := processorTime(ctx, rdb)
+	if err != nil {
+		return s, err
+	}
+	began := time.Now()
+	if err := work(); err != nil {
+		return s, err
+	}
+	s.time = time.Since(began)
+	after, err := processorTime(ctx, rdb)
+	s.cpu = after - before
+	return s, err
+}
+
+func processorTime(ctx context.Context, rdb *testRedis) (time.Duration, error) {
+	var own syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &own); err != nil {
+		return 0, err
+	}
+	info, err := rdb.InfoMap(ctx, "cpu").Result()
+	if err != nil {
+		return 0, err
+	}
+	sum := time.Duration(own.Utime.Nano() + own.Stime.Nano())
+	for _, name := range []string{"used_cpu_sys", "used_cpu_user"} {
+		seconds, err := strconv.ParseFloat(info["CPU"][name], 64)
+		if err != nil {
+			return 0, err
+		}
+		sum += time.Duration(seconds * float64(time.Second))
+	}
+	return sum, nil
 }
 
 // runBulk is "enqueue bulk FILE" in this process, from the command line to its last word.
-func runBulk(ctx context.Context, url, file string, wrong int, again bool) (time.Duration, error) {
+func runBulk(ctx context.Context, url, file string, wrong int, again bool) error {
 	var out, errs bytes.Buffer
-	began := time.Now()
 	code := cli.Run(ctx, []string{"bulk", file, "--json"}, bulkEnvironment(url), cli.Streams{Out: &out, Err: &errs})
-	took := time.Since(began)
 	var got struct{ Lines, Enqueued, Duplicates, Rejected int }
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
-		return 0, fmt.Errorf("enqueue bulk ended with %d: %s", code, errs.String())
+		return fmt.Errorf("enqueue bulk ended with %d: %s", code, errs.String())
 	}
 	fresh := got.Enqueued
 	if again {
 		fresh = got.Duplicates
 	}
 	if got.Rejected != wrong || fresh != got.Lines-wrong || code == cli.CouldNot {
-		return 0, fmt.Errorf("enqueue bulk ended with %d: %s%s", code, out.String(), errs.String())
+		return fmt.Errorf("enqueue bulk ended with %d: %s%s", code, out.String(), errs.String())
 	}
-	return took, nil
+	return nil
 }
 
 func bulkEnvironment(url string) map[string]string {

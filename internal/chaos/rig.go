@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -36,6 +37,9 @@ type RigConfig struct {
 	Workers int
 	Binary  string // of buildWorker
 	Odds    Odds
+	// CallsPerSecond is what ECTicket allows: it bans whoever calls more often, and the workers keep
+	// within it. Default: ECTicket bans nobody, and the workers may make 1000 calls a second.
+	CallsPerSecond int
 	// Script decides how calls are misbehaved at before the odds do; see Weather.
 	Script func(Call) (Fault, bool)
 	Log    func(format string, args ...any)
@@ -116,7 +120,7 @@ func (r *Rig) startSimulators() {
 	r.Weather = newWeather(r.Seed, r.Odds, slowAnswer)
 	r.Weather.script, r.Weather.witness = r.Script, r.Intents.witness
 	r.ECTicket = ecticketsim.New(ecticketsim.Config{Accounts: []ecticketsim.Account{r.Secrets.account()}, JobEvery: jobEvery,
-		Window: window, Seed: r.Seed})
+		Window: window, BanFor: banFor, CallsPerSecond: float64(r.CallsPerSecond), Burst: r.CallsPerSecond, Seed: r.Seed})
 	r.ECTicket.SetFault(r.Weather.ecticket)
 	r.Pass2U = pass2usim.New(pass2usim.Config{APIKey: r.Secrets.APIKey, Seed: r.Seed, BanFor: banFor})
 	r.Pass2U.SetFault(r.Weather.pass2u)
@@ -153,6 +157,10 @@ const taskTimeout = 20 * time.Second
 
 func (r *Rig) environment() []string {
 	list := []string{}
+	allowed := "1000"
+	if r.CallsPerSecond > 0 {
+		allowed = strconv.Itoa(r.CallsPerSecond)
+	}
 	for name, value := range map[string]string{
 		"REDIS_URL":                 r.redisURL(),
 		"WORKER_HTTP_ADDR":          "127.0.0.1:0",
@@ -164,7 +172,7 @@ func (r *Rig) environment() []string {
 		"ECTICKET_MERCHANT_ID":      merchantID,
 		"ECTICKET_HASH_KEY":         r.Secrets.HashKey,
 		"ECTICKET_HASH_IV":          r.Secrets.HashIV,
-		"ECTICKET_CALLS_PER_SECOND": "1000",
+		"ECTICKET_CALLS_PER_SECOND": allowed,
 		"ECTICKET_BAN":              banFor.String(),
 		"ECTICKET_TIMEOUT":          callTimeout.String(),
 		"ECTICKET_SETTLE_AFTER":     settleAfter.String(),
