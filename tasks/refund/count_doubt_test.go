@@ -235,12 +235,3 @@ func TestAllOfWhatIsNotShownRefusedForGoodIsAPersons(t *testing.T) {
 	w.quiet(task)
 }
 
-// A refusal of the second request says nothing of the first one, and asking on and on neither.
-func TestAllOfWhatIsNotShownRefusedForAnotherReasonIsAPersons(t *testing.T) {
-	w, task := countInDoubt(testbench.Mini(t), "order", `"all":true`, unshown)
-	w.provider.AnswerRefundCount(fakeprovider.Refused)
-	w.Done(w.run(task))
-	w.state(ledger.Review, "unprovable", 0)
-	w.calls("refund_count 4")
-	w.quiet(task)
-}
