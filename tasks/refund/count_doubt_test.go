@@ -234,4 +234,3 @@ func TestAllOfWhatIsNotShownRefusedForGoodIsAPersons(t *testing.T) {
 	w.calls("refund_count 4")
 	w.quiet(task)
 }
-
