@@ -51,7 +51,9 @@ func (d *desk) run(ctx context.Context, in io.Reader, args ...string) (code int,
 	return code, o.String(), e.String()
 }
 
-func (d *desk) queued() int64 { return d.rdb.LLen(context.Background(), "asynq:{pass2u-bulk}:pending").Val() }
+func (d *desk) queued() int64 {
+	return d.rdb.LLen(context.Background(), "asynq:{pass2u-bulk}:pending").Val()
+}
 
 // slow gives rows until it has given some, and then waits for the test.
 type slow struct {
