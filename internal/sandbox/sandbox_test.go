@@ -116,7 +116,8 @@ func TestStory(t *testing.T) {
 	redis := testredis.Mini(t)
 	var out bytes.Buffer
 	story := NewStory(&out)
-	l := ledger.New(redis.Client(), ledger.Options{Observer: story.Observe})
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	l := ledger.New(redis.Client(), ledger.Options{Observer: story.Observe, Now: func() time.Time { return at }})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); story.Tell(ctx, l) }()
