@@ -210,9 +210,12 @@ const compareSideBySide = 16
 
 // lookUp settles those of the given orders that are known already, and returns the others.
 func (b *batchRun) lookUp(ctx context.Context, which []int) (unknown []int, err error) {
-	items := make([]item, len(which))
-	for n, i := range which {
-		items[n] = b.items[i]
+	items := b.items
+	if len(which) < len(b.items) {
+		items = make([]item, len(which))
+		for n, i := range which {
+			items[n] = b.items[i]
+		}
 	}
 	glances, err := b.c.glance(ctx, items)
 	if err != nil {
@@ -236,6 +239,9 @@ func (b *batchRun) lookUp(ctx context.Context, which []int) (unknown []int, err 
 		r.Duplicate = r.Duplicate && !b.ambiguous[i]
 		known[n], b.out[i] = found || err != nil, Enqueued{Receipt: r, Err: err}
 	})
+	if len(seen) == 0 {
+		return which, nil
+	}
 	for n, i := range which {
 		if !known[n] {
 			unknown = append(unknown, i)

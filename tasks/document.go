@@ -109,13 +109,14 @@ func ParseOrder(raw []byte, rules Rules) (*Order, error) {
 	if !ok {
 		return nil, c.Err()
 	}
-	return parseRequest(&c, provider, env.Raw("request"), rules, func() { env.Require("request", requestRule) })
+	return parseRequest(&c, provider, bytes.Clone(env.Raw("request")), rules, func() { env.Require("request", requestRule) })
 }
 
 const requestRule = "must hold the provider's request body"
 
 // ParseRequest is ParseOrder for a request without its envelope. wellFormed says that the caller
-// has made the JSON itself; when it is not well-formed then, ParseRequest may panic.
+// has made the JSON itself and gives it away; when it is not well-formed then, ParseRequest may
+// panic.
 func ParseRequest(p providers.Name, request []byte, rules Rules, wellFormed bool) (*Order, error) {
 	var c doccheck.Check
 	if !p.Known() {
@@ -127,13 +128,14 @@ func ParseRequest(p providers.Name, request []byte, rules Rules, wellFormed bool
 			c.Violate("request", "must be well-formed JSON: "+err.Error(), "")
 			return nil, c.Err()
 		}
+		request = bytes.Clone(request)
 	}
 	return parseRequest(&c, p, request, rules, func() { c.Violate("request", requestRule, "missing") })
 }
 
 // parseRequest checks a well-formed request; missing records that there is none.
 func parseRequest(c *doccheck.Check, provider providers.Name, request json.RawMessage, rules Rules, missing func()) (*Order, error) {
-	o := &Order{Provider: provider, Request: bytes.Clone(request)}
+	o := &Order{Provider: provider, Request: request}
 	if !doccheck.Present(request) {
 		missing()
 		return nil, c.Err()

@@ -22,8 +22,8 @@ type pipelined struct {
 	pipe   redis.Pipeliner
 	sent   *redis.Cmd // the last one asynq has sent
 	tasks  []sentTask
-	queues *redis.IntCmd // the list of queues gets a new member
-	script error         // when set, the answer to every script's hash, so that its text is sent
+	queues []*redis.IntCmd // the set of queues gets new members
+	script error           // when set, the answer to every script's hash, so that its text is sent
 }
 
 func newPipelined(ctx context.Context, c *Client, script error) *pipelined {
@@ -55,6 +55,10 @@ type sentTask struct {
 func (p *pipelined) exec(ctx context.Context) []error {
 	// Its error is that of the first command that failed; each is looked at below.
 	_, _ = p.pipe.Exec(ctx)
+	var unlisted error // the tasks are there then, but no web UI would show their queue
+	for _, cmd := range p.queues {
+		unlisted = errors.Join(unlisted, cmd.Err())
+	}
 	errs := make([]error, len(p.tasks))
 	for i, t := range p.tasks {
 		if errs[i] = t.err; t.err != nil {
@@ -66,8 +70,8 @@ func (p *pipelined) exec(ctx context.Context) []error {
 			errs[i] = err
 		case taken == 0:
 			errs[i] = errConflict
-		case p.queues != nil && p.queues.Err() != nil:
-			errs[i] = p.queues.Err() // the task is there, but no web UI would show its queue
+		default:
+			errs[i] = unlisted
 		}
 	}
 	return errs
@@ -90,7 +94,7 @@ func (p *pipelined) Eval(ctx context.Context, script string, keys []string, args
 
 // SAdd implements redis.UniversalClient: asynq keeps a set of all queues.
 func (p *pipelined) SAdd(ctx context.Context, key string, members ...any) *redis.IntCmd {
-	p.queues = p.pipe.SAdd(ctx, key, members...)
+	p.queues = append(p.queues, p.pipe.SAdd(ctx, key, members...))
 	return redis.NewIntCmd(ctx)
 }
 

@@ -36,12 +36,11 @@ func AppendString(b []byte, s string) []byte {
 	from := len(b)
 	b = append(b, s...)
 	for _, c := range b[from:] {
-		switch {
-		case c < ' ' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&':
-		case c < utf8.RuneSelf:
+		if plainByte[c] {
 			continue
-		case utf8.ValidString(s) && !bytes.Contains(b[from:], []byte("\u2028")) && !bytes.Contains(b[from:], []byte("\u2029")) && !escaped(b[from:]):
-			return append(b, '"')
+		}
+		if c >= utf8.RuneSelf && plainText(b[from:]) {
+			break
 		}
 		text, err := json.Marshal(s)
 		if err != nil { // a string always has a JSON
@@ -52,12 +51,20 @@ func AppendString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// escaped reports whether a text holds a character below U+0080 that encoding/json escapes.
-func escaped(text []byte) bool {
+// plainByte are the ASCII characters that encoding/json writes as they are.
+var plainByte = func() (plain [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		plain[c] = c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'
+	}
+	return plain
+}()
+
+// plainText reports whether encoding/json writes a text of any characters as it is.
+func plainText(text []byte) bool {
 	for _, c := range text {
-		if c < ' ' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
-			return true
+		if c < utf8.RuneSelf && !plainByte[c] {
+			return false
 		}
 	}
-	return false
+	return utf8.Valid(text) && !bytes.Contains(text, []byte("\u2028")) && !bytes.Contains(text, []byte("\u2029"))
 }

@@ -96,18 +96,18 @@ func (c *Check) WellFormedObject(path string, raw json.RawMessage, known ...stri
 		c.Violate(at, "must be a JSON object", Shape(raw))
 		return o, false
 	}
-	o.fields = make([]field, 0, min(len(known), 16))
+	o.fields = make([]field, 0, min(len(known), 8))
 	for s.next() {
-		name := s.name()
-		o.take(name, s.value(), known)
+		name, isKnown := s.name(known)
+		o.take(name, isKnown, s.value(), known)
 	}
 	return o, true
 }
 
 // take files a field, or records what is wrong with it.
-func (o *Object) take(name string, value json.RawMessage, known []string) {
+func (o *Object) take(name string, isKnown bool, value json.RawMessage, known []string) {
 	switch {
-	case !slices.Contains(known, name):
+	case !isKnown:
 		o.check.Violate(o.Path(printable(name)), unknownRule(name, known), "unknown field")
 	case o.Raw(name) != nil:
 		o.check.Violate(o.Path(name), "must stand only once", "given twice")
@@ -140,7 +140,7 @@ func (c *Check) decode(path string, raw json.RawMessage, known []string) (o Obje
 			c.Violate(o.Path(printable(name.(string))), "must be well-formed JSON", "")
 			return o, false
 		}
-		o.take(name.(string), value, known)
+		o.take(name.(string), slices.Contains(known, name.(string)), value, known)
 	}
 	if _, err := dec.Token(); err != nil {
 		c.Violate(at, "must be well-formed JSON", "")
@@ -238,11 +238,11 @@ func (o Object) String(name string) (s string, ok bool) {
 	if s, ok = plain(raw); ok {
 		return s, true
 	}
-	if err := json.Unmarshal(raw, &s); err != nil {
+	if raw[0] != '"' {
 		o.Violate(name, "must be a string")
 		return "", false
 	}
-	return s, true
+	return decoded(raw), true
 }
 
 // Int returns a field that must be a whole number. ok is false when it is absent or, then with
@@ -255,7 +255,7 @@ func (o Object) Int(name string) (n int, ok bool) {
 	if n, ok = digits(raw); ok {
 		return n, true
 	}
-	if err := json.Unmarshal(raw, &n); err != nil {
+	if n, ok = whole(raw); !ok {
 		o.Violate(name, "must be a whole number")
 		return 0, false
 	}

@@ -3,6 +3,7 @@ package doccheck
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -42,16 +43,27 @@ func (s *scan) next() bool {
 	return s.text[s.pos] != '}' && s.text[s.pos] != ']'
 }
 
-// name reads a member's name and moves behind the colon.
-func (s *scan) name() string {
+// name reads a member's name and moves behind the colon. A known one costs no memory.
+func (s *scan) name(known []string) (name string, isKnown bool) {
 	raw := s.value()
 	s.space()
 	s.pos++ // the colon
+	for _, k := range known {
+		if len(raw) == len(k)+2 && string(raw[1:len(raw)-1]) == k {
+			return k, true
+		}
+	}
 	name, ok := plain(raw)
 	if !ok {
-		_ = json.Unmarshal(raw, &name) // it is a well-formed string
+		name = decoded(raw)
 	}
-	return name
+	return name, slices.Contains(known, name)
+}
+
+// decoded is the text of a JSON string of any kind.
+func decoded(raw []byte) (text string) {
+	_ = json.Unmarshal(raw, &text) // it is a well-formed string
+	return text
 }
 
 // value returns the value that comes next, without the space around it.
@@ -117,4 +129,10 @@ func digits(raw []byte) (n int, ok bool) {
 		n = 10*n + int(c-'0')
 	}
 	return n, true
+}
+
+// whole reads a whole number however it is written.
+func whole(raw []byte) (n int, ok bool) {
+	err := json.Unmarshal(raw, &n)
+	return n, err == nil
 }
