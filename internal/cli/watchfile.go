@@ -50,7 +50,7 @@ func (a *app) watchFile(ctx context.Context, name, provider string, timeout time
 	}
 	defer cancel()
 	w.shown.Store(&tally{})
-	err = w.run(limited)
+	err = w.run(ctx, limited)
 	return w.end(ctx, err, timeout)
 }
 
@@ -144,17 +144,21 @@ func (w *fileWatch) state() state {
 	return state{done: t.Total - t.pending(), all: t.Total, text: t.String()}
 }
 
-// run looks until nothing is pending.
-func (w *fileWatch) run(ctx context.Context) error {
+// run looks until nothing is pending or ctx ends. whole is the context without the limit of time.
+func (w *fileWatch) run(whole, ctx context.Context) error {
 	reached := time.Now()
 	stop := func() {}
 	defer func() { stop() }()
 	for first := true; ; first = false {
 		began := time.Now()
-		t, err := w.look(ctx)
+		looking := ctx
+		if first {
+			looking = whole // however short the time is, how things stand is told
+		}
+		t, err := w.look(looking)
 		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
+		case looking.Err() != nil:
+			return looking.Err()
 		case err == nil:
 			reached = time.Now()
 			if *w.shown.Load() != *t && w.json {
