@@ -65,6 +65,14 @@ func (l *Ledger) Time(ctx context.Context) (time.Time, error) {
 	return l.rdb.Time(ctx).Result()
 }
 
+// timeIn is Time in a pipeline; the function it returns is good once that was executed.
+func (l *Ledger) timeIn(ctx context.Context, pipe redis.Pipeliner) func() time.Time {
+	if l.opt.Now != nil {
+		return l.opt.Now
+	}
+	return pipe.Time(ctx).Val
+}
+
 // Answer is what a conditional transition said. A refusal is an answer, not an error: somebody
 // else was faster, and State tells what the record holds now.
 type Answer struct {

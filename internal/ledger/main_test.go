@@ -167,6 +167,16 @@ func (b *bench) events(t testing.TB) []string {
 	return ids
 }
 
+// due takes what is due. It is due again a millisecond later.
+func (b *bench) due(t testing.TB, p providers.Name, limit int64) Due {
+	t.Helper()
+	d, err := b.Due(b.ctx, p, limit, time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
 // open lists the members of the open set.
 func (b *bench) open(t testing.TB) []string {
 	t.Helper()

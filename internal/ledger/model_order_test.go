@@ -265,11 +265,11 @@ func loseEvent(t *rapid.T, b *bench, r Ref) {
 
 // sweep does what the sweeper does with final records.
 func sweep(t *rapid.T, b *bench) {
-	due, err := b.Due(b.ctx, providers.ECTicket, 100)
+	due, err := b.Due(b.ctx, providers.ECTicket, 100, time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range due {
+	for _, r := range due.Refs {
 		if err := b.Publish(b.ctx, r); err != nil {
 			t.Fatal(err)
 		}

@@ -2,43 +2,57 @@ package ledger
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"issuance/providers"
 )
 
-// Due lists up to limit unfinished records whose next inspection is due, the longest due first.
-func (l *Ledger) Due(ctx context.Context, p providers.Name, limit int64) ([]Ref, error) {
-	now, err := l.Time(ctx)
+// Due is a batch of unfinished records whose inspection is due.
+type Due struct {
+	Refs []Ref
+	mark string // their time in the open set, until somebody gives them another
+	set  string
+}
+
+// Due takes up to limit unfinished records whose inspection is due, the longest due first. They are
+// not due again before hold has passed, so that several sweepers share the work.
+func (l *Ledger) Due(ctx context.Context, p providers.Name, limit int64, hold time.Duration) (Due, error) {
+	d := Due{set: openKey(p)}
+	reply, err := l.run(ctx, "due", []string{d.set}, limit, hold.Milliseconds())
 	if err != nil {
-		return nil, fmt.Errorf("ledger: due: %w", err)
+		return Due{}, err
 	}
-	members, err := l.rdb.ZRangeByScore(ctx, openKey(p), &redis.ZRangeBy{
-		Min: "-inf", Max: strconv.FormatInt(now.UnixMilli(), 10), Count: limit}).Result()
-	if err != nil {
-		return nil, fmt.Errorf("ledger: due: %w", err)
-	}
-	refs := make([]Ref, 0, len(members))
-	for _, m := range members {
+	d.mark = reply[0]
+	for _, m := range reply[1:] {
 		if r, ok := parseMember(p, m); ok {
-			refs = append(refs, r)
+			d.Refs = append(d.Refs, r)
 		}
 	}
-	return refs, nil
+	return d, nil
+}
+
+// PutOff sets when records of a batch are to be inspected next; those with a zero time do not exist and
+// are taken out of the open set. What was claimed or finished since the batch was taken is left alone.
+func (l *Ledger) PutOff(ctx context.Context, d Due, until map[Ref]time.Time) error {
+	if len(until) == 0 {
+		return nil
+	}
+	args := []any{d.mark}
+	for r, at := range until {
+		ms := ""
+		if !at.IsZero() {
+			ms = strconv.FormatInt(at.UnixMilli(), 10)
+		}
+		args = append(args, r.openMember(), ms)
+	}
+	_, err := l.run(ctx, "put_off", []string{d.set}, args...)
+	return err
 }
 
 // OpenCount is the number of records that are not finished.
 func (l *Ledger) OpenCount(ctx context.Context, p providers.Name) (int64, error) {
 	return l.rdb.ZCard(ctx, openKey(p)).Result()
-}
-
-// InspectAgain sets when an unfinished record is to be inspected next.
-func (l *Ledger) InspectAgain(ctx context.Context, r Ref, at time.Time) error {
-	return l.rdb.ZAddXX(ctx, openKey(r.Provider), redis.Z{Score: float64(at.UnixMilli()), Member: r.openMember()}).Err()
 }
 
 // Close takes a record out of the open set: it is finished, or it never came to be.

@@ -81,7 +81,22 @@ type Step struct {
 
 // Load reads an order's record, or ErrNotFound.
 func (l *Ledger) Load(ctx context.Context, k Key) (*Record, error) {
-	f, err := l.rdb.HGetAll(ctx, k.order()).Result()
+	return loaded(k, l.rdb.HGetAll(ctx, k.order()))
+}
+
+// LoadNow is Load with the ledger's time, in the same round trip.
+func (l *Ledger) LoadNow(ctx context.Context, k Key) (*Record, time.Time, error) {
+	pipe := l.rdb.Pipeline()
+	f, now := pipe.HGetAll(ctx, k.order()), l.timeIn(ctx, pipe)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, time.Time{}, fmt.Errorf("ledger: load %s: %w", k, err)
+	}
+	rec, err := loaded(k, f)
+	return rec, now(), err
+}
+
+func loaded(k Key, cmd *redis.MapStringStringCmd) (*Record, error) {
+	f, err := cmd.Result()
 	if err != nil {
 		return nil, fmt.Errorf("ledger: load %s: %w", k, err)
 	}

@@ -114,6 +114,27 @@ func TestNoBaselineIsNotZero(t *testing.T) {
 	})
 }
 
+// A record that is loaded with the time is the same, and the time is the ledger's.
+func TestARecordComesWithTheTime(t *testing.T) {
+	eachClock(t, func(t *testing.T, b *bench) {
+		k := b.order()
+		if _, _, err := b.LoadNow(b.ctx, k); !errors.Is(err, ErrNotFound) {
+			t.Error(err)
+		}
+		b.claim(t, k)
+		before, err := b.Time(b.ctx)
+		must(t, err)
+		r, now, err := b.LoadNow(b.ctx, k)
+		must(t, err)
+		if d := cmp.Diff(b.load(t, k), r); d != "" {
+			t.Errorf("(-Load +LoadNow):\n%s", d)
+		}
+		if now.Before(before) || now.Sub(before) > time.Minute {
+			t.Errorf("it is %s, a moment after %s", now, before)
+		}
+	})
+}
+
 // What the ledger does not know is told as such.
 func TestWhatIsNotThereIsNotFound(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {

@@ -21,11 +21,17 @@ const scanBatch = 1000
 // how many it found.
 func (l *Ledger) AdoptOpen(ctx context.Context, p providers.Name) (int, error) {
 	var found atomic.Int64
-	err := l.walk(ctx, p, func(r Ref, s State, event string) error {
-		if s == "" || (s.Final() && event != "") {
+	err := l.walk(ctx, p, func(batch []standing) error {
+		var missing []redis.Z
+		for _, r := range batch {
+			if r.state != "" && !(r.state.Final() && r.event != "") {
+				missing = append(missing, redis.Z{Score: 0, Member: r.openMember()})
+			}
+		}
+		if len(missing) == 0 {
 			return nil
 		}
-		n, err := l.rdb.ZAddNX(ctx, openKey(p), redis.Z{Score: 0, Member: r.openMember()}).Result()
+		n, err := l.rdb.ZAddNX(ctx, openKey(p), missing...).Result()
 		found.Add(n)
 		return err
 	})
@@ -38,20 +44,30 @@ func (l *Ledger) InState(ctx context.Context, p providers.Name, s State) ([]Ref,
 	var mu sync.Mutex
 	found := map[Ref]bool{} // a scan may show a key twice
 	var refs []Ref
-	err := l.walk(ctx, p, func(r Ref, state State, _ string) error {
+	err := l.walk(ctx, p, func(batch []standing) error {
 		mu.Lock()
 		defer mu.Unlock()
-		if state == s && !found[r] {
-			found[r] = true
-			refs = append(refs, r)
+		for _, r := range batch {
+			if r.state == s && !found[r.Ref] {
+				found[r.Ref] = true
+				refs = append(refs, r.Ref)
+			}
 		}
 		return nil
 	})
 	return refs, err
 }
 
-// walk visits every record of a provider. In a cluster visit runs on several nodes at once.
-func (l *Ledger) walk(ctx context.Context, p providers.Name, visit func(Ref, State, string) error) error {
+// standing is where a record stands, and the stream entry of its end, if there is one.
+type standing struct {
+	Ref
+	state State
+	event string
+}
+
+// walk visits every record of a provider, a step of the scan at a time. In a cluster visit runs on
+// several nodes at once.
+func (l *Ledger) walk(ctx context.Context, p providers.Name, visit func([]standing) error) error {
 	scan := func(ctx context.Context, node *redis.Client) error { return walkNode(ctx, node, p, visit) }
 	var err error
 	switch c := l.rdb.(type) {
@@ -68,7 +84,7 @@ func (l *Ledger) walk(ctx context.Context, p providers.Name, visit func(Ref, Sta
 	return nil
 }
 
-func walkNode(ctx context.Context, node *redis.Client, p providers.Name, visit func(Ref, State, string) error) error {
+func walkNode(ctx context.Context, node *redis.Client, p providers.Name, visit func([]standing) error) error {
 	var cursor uint64
 	for {
 		keys, next, err := node.Scan(ctx, cursor, "issuance:{"+string(p)+":*}:*", scanBatch).Result()
@@ -84,7 +100,7 @@ func walkNode(ctx context.Context, node *redis.Client, p providers.Name, visit f
 	}
 }
 
-func visitKeys(ctx context.Context, node *redis.Client, p providers.Name, keys []string, visit func(Ref, State, string) error) error {
+func visitKeys(ctx context.Context, node *redis.Client, p providers.Name, keys []string, visit func([]standing) error) error {
 	var refs []Ref
 	var cmds []*redis.SliceCmd
 	pipe := node.Pipeline()
@@ -100,14 +116,13 @@ func visitKeys(ctx context.Context, node *redis.Client, p providers.Name, keys [
 	if _, err := pipe.Exec(ctx); err != nil {
 		return err
 	}
+	batch := make([]standing, len(refs))
 	for i, c := range cmds {
 		state, _ := c.Val()[0].(string)
 		event, _ := c.Val()[1].(string)
-		if err := visit(refs[i], State(state), event); err != nil {
-			return err
-		}
+		batch[i] = standing{refs[i], State(state), event}
 	}
-	return nil
+	return visit(batch)
 }
 
 // parseRecordKey reads back what Key.order and RefundKey.refund make.

@@ -114,16 +114,14 @@ func (s *Sweeper) Once(ctx context.Context) error {
 	}
 	for _, p := range s.Providers {
 		for {
-			refs, err := s.Ledger.Due(ctx, p, s.Batch)
+			due, err := s.Ledger.Due(ctx, p, s.Batch, hold)
 			if err != nil {
 				return err
 			}
-			for _, r := range refs {
-				if err := s.inspect(ctx, r); err != nil {
-					return err
-				}
+			if err := s.inspect(ctx, due); err != nil {
+				return err
 			}
-			if int64(len(refs)) < s.Batch {
+			if int64(len(due.Refs)) < s.Batch {
 				break
 			}
 		}
@@ -131,26 +129,60 @@ func (s *Sweeper) Once(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// inspect sees to one record and says when it is due again.
-func (s *Sweeper) inspect(ctx context.Context, ref ledger.Ref) error {
-	v, err := s.Ledger.View(ctx, ref)
-	if errors.Is(err, ledger.ErrNotFound) {
-		// Begin enters the open set first; this record never came to be, or has expired.
-		return s.Ledger.Close(ctx, ref)
+// hold is how long a batch is this sweeper's alone. Should it die, another looks at the rest then.
+const hold = 5 * time.Second
+
+// inspect sees to a batch of records, in a few round trips as long as all is well, and says when each
+// is due again. One that cannot be seen to is due again soon, and does not keep the others waiting.
+func (s *Sweeper) inspect(ctx context.Context, due ledger.Due) error {
+	if len(due.Refs) == 0 {
+		return nil
 	}
+	views, err := s.Ledger.Glance(ctx, due.Refs)
 	if err != nil {
 		return err
 	}
-	if v.State.Final() {
-		return s.Ledger.Publish(ctx, ref)
-	}
-	if v.Live() {
-		return s.Ledger.InspectAgain(ctx, ref, v.Until.Add(time.Second))
-	}
-	if err := s.ensureTask(ctx, ref, v); err != nil {
+	states, err := s.taskStates(ctx, due.Refs, views)
+	if err != nil {
 		return err
 	}
-	return s.Ledger.InspectAgain(ctx, ref, v.Now.Add(pause(v)))
+	until := map[ledger.Ref]time.Time{}
+	var errs []error
+	for i, ref := range due.Refs {
+		at, known, err := s.see(ctx, ref, views[i], states[i])
+		if err != nil {
+			errs = append(errs, err)
+		} else if known {
+			until[ref] = at
+		}
+	}
+	return errors.Join(append(errs, s.Ledger.PutOff(ctx, due, until))...)
+}
+
+// see sees to one record and tells when it is due again, as ledger.PutOff takes it.
+func (s *Sweeper) see(ctx context.Context, ref ledger.Ref, v *ledger.View, task string) (at time.Time, known bool, err error) {
+	switch {
+	case v == nil:
+		// In a cluster the open set is written first: this record never came to be, or has expired.
+		return time.Time{}, true, nil
+	case v.State.Final():
+		return time.Time{}, false, s.Ledger.Publish(ctx, ref)
+	case v.Live():
+		return v.Until.Add(time.Second), true, nil
+	case !runs(v, task):
+		// ErrNotFound: it has just expired.
+		if err := s.Wake(ctx, ref); err != nil {
+			return time.Time{}, false, ignore(err, ledger.ErrNotFound)
+		}
+	}
+	return v.Now.Add(pause(v)), true, nil
+}
+
+func ignore(err, expected error) error {
+	if errors.Is(err, expected) {
+		return nil
+	}
+	return err
 }
 
 // Wake makes sure that a record that is not finished has a task, without waiting for the next sweep.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -269,12 +270,55 @@ func TestAThousandRecordsAreSweptInBatchesAndNotAgainAtOnce(t *testing.T) {
 		if info.Pending != 1000 {
 			t.Fatalf("%d tasks are pending, want 1000", info.Pending)
 		}
-		due, err := s.ledger.Due(s.ctx, providers.ECTicket, 10)
+		due, err := s.ledger.Due(s.ctx, providers.ECTicket, 10, time.Second)
 		s.must(err)
-		if len(due) != 0 {
-			t.Fatalf("%d records are due again at once", len(due))
+		if len(due.Refs) != 0 {
+			t.Fatalf("%d records are due again at once", len(due.Refs))
 		}
 	})
+}
+
+// A look at orders that only wait costs a few round trips for a whole batch: there may be a million.
+func TestOrdersThatWaitAreLookedAtTogether(t *testing.T) {
+	each(t, func(t *testing.T, s *scene) {
+		const orders = 150
+		for i := range orders {
+			k := ledger.Key{Provider: providers.ECTicket, OrderID: fmt.Sprintf("B%d", i)}
+			c, err := s.ledger.Begin(s.ctx, k, ledger.Intake{Runner: "w1", Lease: lease, Fingerprint: "f", Lane: "bulk"})
+			s.must(err)
+			_, err = s.ledger.Idle(s.ctx, k, c.Fence, ledger.Reason{})
+			s.must(err)
+			var wait []asynq.Option
+			if i%2 == 0 {
+				wait = append(wait, asynq.ProcessIn(time.Hour))
+			}
+			s.enqueue("ecticket-bulk", tasks.IssueID(providers.ECTicket, k.OrderID), wait...)
+		}
+		counted := &trips{}
+		s.rdb.AddHook(counted)
+		s.must(s.sweeper.Once(s.ctx))
+		none := counted.n.Swap(0)
+		s.sweepAfter(lease + time.Second)
+		if all := counted.n.Load(); all <= none || all > none+10 {
+			t.Errorf("a sweep over %d orders took %d round trips, one over none %d", orders, all, none)
+		}
+		if n, err := s.ledger.OpenCount(s.ctx, providers.ECTicket); n != orders || err != nil {
+			t.Errorf("%d orders are open, %v", n, err)
+		}
+	})
+}
+
+// trips counts round trips to Redis. It is a go-redis hook.
+type trips struct{ n atomic.Int64 }
+
+func (t *trips) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (t *trips) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error { t.n.Add(1); return next(ctx, cmd) }
+}
+
+func (t *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error { t.n.Add(1); return next(ctx, cmds) }
 }
 
 func (s *scene) enqueue(queue, id string, opts ...asynq.Option) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/ledger"
 	"issuance/tasks"
@@ -35,6 +36,47 @@ func homeOf(r ledger.Ref, v *ledger.View) home {
 // stuckAfter is how long a task may be "active" while nobody holds its record before it is taken
 // for left behind. A running task claims its record within moments.
 const stuckAfter = 2 * time.Minute
+
+// taskStates reads in one round trip what the queue says of the tasks that the records need, as asynq
+// spells it; "" for none, and for records that need none.
+func (s *Sweeper) taskStates(ctx context.Context, refs []ledger.Ref, views []*ledger.View) ([]string, error) {
+	pipe := s.rdb.Pipeline()
+	cmds := make([]*redis.StringCmd, len(refs))
+	for i, v := range views {
+		if v != nil && !v.State.Final() && !v.Live() {
+			h := homeOf(refs[i], v)
+			cmds[i] = pipe.HGet(ctx, "asynq:{"+h.queue+"}:t:"+h.id, "state")
+		}
+	}
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return nil, fmt.Errorf("sweep: tasks: %w", err)
+	}
+	states := make([]string, len(refs))
+	for i, c := range cmds {
+		if c == nil {
+			continue
+		}
+		if err := c.Err(); err != nil && !errors.Is(err, redis.Nil) {
+			return nil, fmt.Errorf("sweep: task of %s: %w", refs[i], err)
+		}
+		states[i] = c.Val()
+	}
+	return states, nil
+}
+
+// runs reports whether a task in that state will run for the record, so that there is nothing to do.
+// ensureTask knows what else to do.
+func runs(v *ledger.View, state string) bool {
+	switch state {
+	case asynq.TaskStatePending.String():
+		return true
+	case asynq.TaskStateScheduled.String(), asynq.TaskStateRetry.String():
+		return !v.Abandoned()
+	case asynq.TaskStateActive.String():
+		return !v.Abandoned() && v.Now.Sub(v.UpdatedAt) <= stuckAfter
+	}
+	return false
+}
 
 // ensureTask makes sure that a task will run for the record, at once where its runner has died.
 func (s *Sweeper) ensureTask(ctx context.Context, r ledger.Ref, v *ledger.View) error {
