@@ -67,7 +67,7 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	}
 	k := payload.Key()
 	log := h.Log.With("provider", string(k.Provider), "order", k.OrderID)
-	rec, err := h.Ledger.Load(ctx, k)
+	rec, now, err := h.Ledger.LoadNow(ctx, k)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
 		log.Warn("a poll task has no order in the ledger any more; it is dropped")
@@ -78,10 +78,6 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 		return errors.Join(h.Ledger.Publish(ctx, ledger.Ref{Key: k}), h.Follower.finished(ctx, k))
 	case rec.State != ledger.Accepted:
 		return h.Follower.finished(ctx, k)
-	}
-	now, err := h.Ledger.Time(ctx)
-	if err != nil {
-		return err
 	}
 	p := &poll{Handler: h, rec: rec, age: now.Sub(rec.AcceptedAt), log: log.With("attempt", rec.Attempts, "poll", rec.Polls+1)}
 	raw, err := tasks.OpenOrder(h.Ring, k, rec.Document)

@@ -23,7 +23,7 @@ func overheadBench() bench {
 			f.IntVar(&c.Rounds, "rounds", 7, "rounds of each of the two, interleaved")
 			f.IntVar(&c.Concurrency, "concurrency", 8, "tasks at a time; 8 is the worker's default")
 			f.StringSliceVar(&c.Kinds, "kinds", []string{overhead.Paper, overhead.Voucher}, "kinds of orders")
-			f.DurationSliceVar(&c.Delays, "delays", []time.Duration{0, 20 * time.Millisecond}, "how long the provider takes for an answer")
+			f.DurationSliceVar(&c.Delays, "delays", []time.Duration{0, 5 * time.Millisecond, 20 * time.Millisecond}, "how long the provider takes for an answer")
 			f.StringVar(&c.RedisConf, "redis-conf", "", "config file of Redis, such as deploy/redis.conf (default: nothing is written to disk)")
 			f.StringVar(&c.Profile, "cpuprofile", "", "write CPU profiles of the last round to files that start so")
 		},
