@@ -121,6 +121,8 @@ func named(t providers.Ticket, known bool, o others) ledger.PlannedTicket {
 		return ledger.PlannedTicket{State: ledger.TicketElsewhere, Code: "refunded_elsewhere"}
 	case taken:
 		return ledger.PlannedTicket{State: ledger.TicketRejected, Code: "in_doubt_of_" + by}
+	case !told(t.UseStatus):
+		return ledger.PlannedTicket{State: ledger.TicketRejected, Code: codeUseStatus}
 	case t.UseStatus != providers.Unused:
 		return ledger.PlannedTicket{State: ledger.TicketRejected, Code: string(t.UseStatus)}
 	}

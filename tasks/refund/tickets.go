@@ -117,20 +117,40 @@ func (r *run) sendTicket(ctx context.Context, i int, t providers.TicketRefund) (
 // rejectedTicket asks what the ticket's status is, because a no may mean "refunded already".
 func (r *run) rejectedTicket(ctx context.Context, i int, no string, before ledger.RefundTicket, out providers.Outcome) (*errWait, error) {
 	st, asked := r.Tickets.TicketStatus(ctx, no)
+	doubt := before.State == ledger.TicketDoubt
+	if asked.Kind == providers.Done && doubt && !told(st.UseStatus) {
+		asked = strange
+	}
 	switch {
 	case asked.Kind != providers.Done:
 		// Sending again is harmless, a ticket is refunded once; so the ticket goes back to where it was.
 		return r.waitFor(asked), r.settleTicket(i, before.State, out.Code, before.DoubtAt)
-	case st.UseStatus == providers.Refunded && before.State == ledger.TicketDoubt && r.ours(st, before):
+	case st.UseStatus == providers.Refunded && doubt && r.ours(st, before):
 		return nil, r.settleTicket(i, ledger.TicketRefunded, "", time.Time{})
 	case st.UseStatus == providers.Refunded:
 		return nil, r.settleTicket(i, ledger.TicketElsewhere, "refunded_elsewhere", time.Time{})
-	case st.UseStatus == providers.Unused:
+	case st.UseStatus == providers.Unused || !told(st.UseStatus): // our only request was refused
 		return nil, r.settleTicket(i, ledger.TicketRejected, out.Code, time.Time{})
 	default:
 		return nil, r.settleTicket(i, ledger.TicketRejected, string(st.UseStatus), time.Time{})
 	}
 }
+
+// told reports whether a status is one that the provider's documents know, and so tells what has
+// become of a ticket in doubt. Another one may mean that a refund is under way.
+func told(s providers.UseStatus) bool {
+	switch s {
+	case providers.Unused, providers.Redeemed, providers.Refunded, providers.Invalid:
+		return true
+	}
+	return false
+}
+
+// codeUseStatus stands for a status that is not told. Its text is the provider's, and is not repeated.
+const codeUseStatus = "use_status_unknown"
+
+// strange is the outcome of asking for a ticket whose status is not told.
+var strange = providers.Outcome{Kind: providers.Unknown, Code: codeUseStatus, Message: "the ticket's status is none of those the provider's documents know"}
 
 // proveTicket asks whether a request in doubt took effect. Neither settled nor a wait means that
 // it certainly did not and may be sent again.
@@ -142,6 +162,9 @@ func (r *run) proveTicket(ctx context.Context, i int, no string) (settled bool, 
 	t := r.rec.Tickets[i]
 	st, out := r.Tickets.TicketStatus(ctx, no)
 	r.log.Info("asked for a ticket in doubt", "ticket", i+1, "outcome", string(out.Kind), "code", out.Code, "use_status", string(st.UseStatus))
+	if out.Kind == providers.Done && !told(st.UseStatus) {
+		out = strange
+	}
 	if out.Kind != providers.Done {
 		if r.tooLong(now, t.DoubtAt) {
 			if err := r.review("in_doubt", fmt.Sprintf("whether a ticket was refunded could not be found out in %s; ask the provider", r.GiveUp)); err != nil {

@@ -147,6 +147,31 @@ func TestATicketWhoseDoubtLastsGoesToAPerson(t *testing.T) {
 	w.state(ledger.Refunded, "", 2)
 }
 
+// A status that no document knows may mean that the refund is under way: it is no end of a doubt.
+func TestAStatusNobodyKnowsEndsNoDoubt(t *testing.T) {
+	w, task := inDoubt(testbench.Mini(t))
+	w.provider.AnswerStatus(w.status("5", ""), fakeprovider.Yes)
+	if after := w.Waits(w.run(task)); after != 5*time.Second {
+		t.Errorf("waits %s", after)
+	}
+	w.tickets("doubt:timeout", "refunded")
+
+	// Nor does a refusal with such a status, of a request that followed the one in doubt.
+	w.Clock.Advance(settleAfter)
+	w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
+	w.provider.AnswerRefundTicket(fakeprovider.Refused)
+	w.provider.AnswerStatus(w.status("5", ""), fakeprovider.Yes)
+	w.Waits(w.run(task))
+	w.tickets("doubt:"+fakeprovider.Refused.Code, "refunded")
+	w.calls(sequence("ticket_status T1, ticket_status T1, refund_ticket T1, ticket_status T1"))
+
+	w.Clock.Advance(24 * time.Hour)
+	w.provider.AnswerStatus(w.status("5", ""), fakeprovider.Yes)
+	w.Done(w.run(task))
+	w.state(ledger.Review, "in_doubt", 1)
+	w.quiet(task)
+}
+
 func TestARefundIsTakenUpInTheMiddle(t *testing.T) {
 	testbench.Each(t, func(b *testbench.Bench) {
 		w := ecticket(b)

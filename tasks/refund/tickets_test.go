@@ -46,6 +46,7 @@ func TestTicketsAreRefundedAsWished(t *testing.T) {
 		{"one that was refunded before", named(4), redeemedFirst, "", ledger.Failed, "refunded_elsewhere", 0, []string{"elsewhere:refunded_elsewhere"}},
 		{"one of another order", named(9, 2), redeemedFirst, "refund_ticket T2", ledger.PartiallyRefunded, "not_of_this_order", 1, []string{"rejected:not_of_this_order", "refunded"}},
 		{"a gift voucher that has expired", named(1), []providers.UseStatus{providers.Invalid}, "", ledger.Failed, "invalid", 0, []string{"rejected:invalid"}},
+		{"one whose status nobody knows", named(1), []providers.UseStatus{"5 of ming@example.com"}, "", ledger.Failed, "use_status_unknown", 0, []string{"rejected:use_status_unknown"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := ecticket(testbench.Mini(t))
@@ -109,6 +110,7 @@ func TestARefusedTicketIsAskedFor(t *testing.T) {
 	}{
 		{providers.Unused, "", "rejected:10200099", ledger.PartiallyRefunded, "10200099"},
 		{providers.Redeemed, "", "rejected:redeemed", ledger.PartiallyRefunded, "redeemed"},
+		{"5", "", "rejected:10200099", ledger.PartiallyRefunded, "10200099"},
 		// Our only request was refused, so whoever refunded it, it was not this refund.
 		{providers.Refunded, merchant, "elsewhere:refunded_elsewhere", ledger.PartiallyRefunded, "refunded_elsewhere"},
 		{providers.Refunded, "1111111", "elsewhere:refunded_elsewhere", ledger.PartiallyRefunded, "refunded_elsewhere"},
