@@ -22,6 +22,8 @@ func (w *worker) adminHandler() (h http.Handler, closeUI func()) {
 	mux.HandleFunc("GET /{$}", w.index)
 	ui, closeUI := w.webUI()
 	mux.Handle("/jobs/", ui)
+	mux.HandleFunc("GET "+noticesPath, w.serveNotices)
+	mux.HandleFunc("GET "+noticesScript, serveNoticesJS)
 	return secure(mux), closeUI
 }
 

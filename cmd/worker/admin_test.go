@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/redis/go-redis/v9"
+
 	"issuance/internal/redisconn"
 	"issuance/internal/seal"
 	"issuance/internal/testredis"
@@ -58,6 +60,7 @@ func TestAdmin(t *testing.T) {
 	_, url := admin(t, testredis.Mini(t))
 	t.Run("the web UI is read-only", func(t *testing.T) { webUIIsReadOnly(t, url) })
 	t.Run("pages keep the policy", func(t *testing.T) { pagesKeepThePolicy(t, url) })
+	t.Run("pages show notices", func(t *testing.T) { pagesShowNotices(t, url) })
 	t.Run("metrics tell", func(t *testing.T) { metricsTell(t, url) })
 	t.Run("the start page leads everywhere", func(t *testing.T) { startPageLeads(t, url) })
 }
@@ -182,6 +185,27 @@ func pagesKeepThePolicy(t *testing.T, url string) {
 	}
 }
 
+// Every page of the web UI has the script that shows notices, its files and answers are left alone,
+// and an order that needs a person is a notice.
+func pagesShowNotices(t *testing.T, url string) {
+	for _, path := range []string{"/jobs/", "/jobs/queues/ecticket-checkout"} {
+		if _, body := get(t, url+path); strings.Count(body, `<script src="/jobs/notices.js"></script></body>`) != 1 {
+			t.Errorf("%s has no notices: %s", path, body)
+		}
+	}
+	status, header, body := ask(t, http.MethodGet, url+"/jobs/notices.js", nil)
+	if status != http.StatusOK || !strings.HasPrefix(header.Get("Content-Type"), "text/javascript") || !strings.Contains(body, "fetch('"+noticesPath+"')") {
+		t.Errorf("%d %v %s", status, header, body)
+	}
+	status, header, body = ask(t, http.MethodGet, url+"/jobs/manifest.json", nil)
+	if status != http.StatusOK || strings.Contains(header.Get("Content-Type"), "html") || strings.Contains(body, "notices") {
+		t.Errorf("a file: %d %v %s", status, header, body)
+	}
+	if status, body := get(t, url+noticesPath); status != http.StatusOK || !strings.HasPrefix(body, `{"bans":[],"reviews":[`) {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
 // /readyz says which part is not ready; /healthz keeps saying that the process lives.
 func TestReadiness(t *testing.T) {
 	t.Parallel()
@@ -193,7 +217,16 @@ func TestReadiness(t *testing.T) {
 		len(answer.Queues) != 2 || answer.Queues["ecticket-poll"] != "ok" {
 		t.Fatalf("%d %s", status, body)
 	}
+	if err := s.Client().ZAdd(t.Context(), "issuance:{review:pass2u}", redis.Z{Score: 1, Member: "o:ORDER"}).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, body := get(t, url+noticesPath); body != `{"bans":[],"reviews":[{"provider":"pass2u","count":1}]}`+"\n" {
+		t.Errorf("a review is no notice: %s", body)
+	}
 	s.Kill()
+	if status, _ := get(t, url+noticesPath); status != http.StatusServiceUnavailable {
+		t.Errorf("notices without Redis: %d", status)
+	}
 	status, body = get(t, url+"/readyz")
 	answer = readiness{}
 	if err := json.Unmarshal([]byte(body), &answer); err != nil || status != http.StatusServiceUnavailable || answer.Ready || answer.Redis == "ok" {
@@ -235,6 +268,7 @@ func metricsTell(t *testing.T, url string) {
 		`issuance_queue_tasks{queue="ecticket-checkout",state="archived"} 0`,
 		`issuance_queue_paused{queue="ecticket-checkout"} 0`,
 		`issuance_ledger_open{provider="ecticket"} 0`,
+		`issuance_ledger_review{provider="ecticket"} 0`,
 		`issuance_changes_total{event="issued",provider="ecticket",record="order"} 1`,
 		`issuance_changes_total{event="issued",provider="pass2u",record="order"} 2`,
 		`issuance_changes_total{event="failed",provider="ecticket",record="order"} 1`,

@@ -45,6 +45,7 @@ var (
 	pausedDesc  = prometheus.NewDesc("issuance_queue_paused", "1 when the queue is paused.", []string{"queue"}, nil)
 	bannedDesc  = prometheus.NewDesc("issuance_banned", "1 while the provider refuses our calls (HTTP 403) and none is made.", []string{"provider"}, nil)
 	openDesc    = prometheus.NewDesc("issuance_ledger_open", "Orders and refunds without a final status.", []string{"provider"}, nil)
+	reviewDesc  = prometheus.NewDesc("issuance_ledger_review", "Orders and refunds that need a person's decision.", []string{"provider"}, nil)
 )
 
 // collectLimit bounds what a scrape asks of Redis.
@@ -52,7 +53,7 @@ const collectLimit = 5 * time.Second
 
 // Describe implements prometheus.Collector.
 func (m queueMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{tasksDesc, latencyDesc, pausedDesc, bannedDesc, openDesc} {
+	for _, d := range []*prometheus.Desc{tasksDesc, latencyDesc, pausedDesc, bannedDesc, openDesc, reviewDesc} {
 		ch <- d
 	}
 }
@@ -83,6 +84,9 @@ func (m queueMetrics) Collect(ch chan<- prometheus.Metric) {
 		}
 		if n, err := m.w.ledger.OpenCount(ctx, p); err == nil {
 			gauge(openDesc, float64(n), string(p))
+		}
+		if n, err := m.w.ledger.ReviewCount(ctx, p); err == nil {
+			gauge(reviewDesc, float64(n), string(p))
 		}
 	}
 }

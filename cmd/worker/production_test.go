@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http/httptest"
 	"strings"
@@ -169,10 +170,18 @@ func TestBanPausesTheQueues(t *testing.T) {
 		!strings.Contains(body, `issuance_banned{provider="ecticket"} 1`+"\n") || !strings.Contains(body, `issuance_banned{provider="pass2u"} 0`+"\n") {
 		t.Errorf("the metrics do not tell of the ban:\n%s", body)
 	}
+	var told notices
+	if _, body := get(t, url+noticesPath); json.Unmarshal([]byte(body), &told) != nil || len(told.Bans) != 1 || told.Bans[0].Account != "ecticket:2000132" ||
+		told.Bans[0].Reason == "" || time.Until(told.Bans[0].Until) > 3*time.Second {
+		t.Errorf("the web UI is not told of the ban: %s", body)
+	}
 	if n := o.ecticket.Books().Calls[ecticketsim.OpIssue]; n != 1 {
 		t.Errorf("%d calls in spite of the ban", n)
 	}
 	w.sees(w.err, `queue resumed.*ecticket-checkout`)
+	if _, body := get(t, url+noticesPath); body != `{"bans":[],"reviews":[]}`+"\n" {
+		t.Errorf("the web UI still tells of a ban: %s", body)
+	}
 	if st, err := client.Wait(t.Context(), providers.ECTicket, "E1"); err != nil || st.State != ledger.Issued {
 		t.Errorf("%+v %v", st, err)
 	}

@@ -33,7 +33,7 @@ func (w *worker) webUI() (h http.Handler, closeUI func()) {
 	policy := contentPolicy(mon)
 	pages := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("Content-Security-Policy", policy)
-		mon.ServeHTTP(rw, r)
+		withNotices(mon).ServeHTTP(rw, r)
 	})
 	return ownPagesOnly(pages), func() { _ = mon.Close() }
 }
@@ -81,10 +81,11 @@ func contentPolicy(ui http.Handler) string {
 type page struct {
 	bytes.Buffer
 	header http.Header
+	status int
 }
 
-func (p *page) Header() http.Header { return p.header }
-func (p *page) WriteHeader(int)     {}
+func (p *page) Header() http.Header    { return p.header }
+func (p *page) WriteHeader(status int) { p.status = status }
 
 // showPayload is what the web UI shows of a task: our payload without the sealed document, and of
 // anything else only its size.

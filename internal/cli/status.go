@@ -9,8 +9,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
+	"issuance/internal/budget"
 	"issuance/internal/cli/table"
 	"issuance/providers"
 	"issuance/tasks"
@@ -69,7 +71,33 @@ func (a *app) status(ctx context.Context, p providers.Name, order string, ticket
 	if a.json {
 		return a.printJSON(st)
 	}
-	return a.printStatus(st)
+	if err := a.printStatus(st); err != nil || !waits(st) {
+		return err
+	}
+	return a.tellBans(ctx, s.rdb, p)
+}
+
+// waits reports whether the order or a refund of it has no final status yet.
+func waits(st *tasks.Status) bool {
+	return !st.State.Final() || slices.ContainsFunc(st.Refunds, func(r tasks.RefundStatus) bool { return !r.State.Final() })
+}
+
+// tellBans says that orders wait because the provider refuses calls.
+func (a *app) tellBans(ctx context.Context, rdb redis.UniversalClient, p providers.Name) error {
+	accounts, err := budget.Announced(ctx, rdb)
+	if err != nil {
+		return err
+	}
+	for _, b := range accounts {
+		st, err := b.State(ctx)
+		if err != nil {
+			return err
+		}
+		if name, _, _ := strings.Cut(st.Account, ":"); name == string(p) && st.Ban != nil {
+			a.tell("%s is banned %s; no call leaves until then, and its orders go on by themselves", st.Account, banText(st.Ban))
+		}
+	}
+	return nil
 }
 
 // unknownOrder says what to check when an order is unknown.

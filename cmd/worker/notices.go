@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed" // notices.js
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"issuance/internal/budget"
+	"issuance/providers"
+)
+
+// notices are what stops orders or needs a person, on this Redis: asynq's web UI knows that a queue is
+// paused, and neither why nor until when. They are shown above its pages.
+type notices struct {
+	Bans    []banNotice    `json:"bans"`
+	Reviews []reviewNotice `json:"reviews"`
+}
+
+type banNotice struct {
+	Account string    `json:"account"`
+	Reason  string    `json:"reason"`
+	Until   time.Time `json:"until"`
+}
+
+type reviewNotice struct {
+	Provider providers.Name `json:"provider"`
+	Count    int64          `json:"count"`
+}
+
+const (
+	noticesPath   = uiRoot + "/notices"
+	noticesScript = uiRoot + "/notices.js"
+	noticesLimit  = 2 * time.Second
+)
+
+//go:embed notices.js
+var noticesJS []byte
+
+// look reads the notices.
+func (w *worker) look(ctx context.Context) (notices, error) {
+	n := notices{Bans: []banNotice{}, Reviews: []reviewNotice{}}
+	accounts, err := budget.Announced(ctx, w.rdb)
+	if err != nil {
+		return n, err
+	}
+	for _, b := range accounts {
+		s, err := b.State(ctx)
+		if err != nil {
+			return n, err
+		}
+		if s.Ban != nil {
+			n.Bans = append(n.Bans, banNotice{s.Account, s.Ban.Reason, s.Ban.Until.UTC()})
+		}
+	}
+	for _, p := range providers.All() {
+		count, err := w.ledger.ReviewCount(ctx, p)
+		if err != nil {
+			return n, err
+		}
+		if count > 0 {
+			n.Reviews = append(n.Reviews, reviewNotice{p, count})
+		}
+	}
+	return n, nil
+}
+
+func (w *worker) serveNotices(rw http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), noticesLimit)
+	defer cancel()
+	n, err := w.look(ctx)
+	if err != nil {
+		http.Error(rw, "Redis does not answer", http.StatusServiceUnavailable)
+		return
+	}
+	rw.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(rw).Encode(n) // the caller may have gone
+}
+
+func serveNoticesJS(rw http.ResponseWriter, _ *http.Request) {
+	rw.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+	_, _ = rw.Write(noticesJS)
+}
+
+// withNotices adds the script that shows the notices to the UI's page. Whatever else the UI serves goes
+// through as it is.
+func withNotices(ui http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet || strings.HasPrefix(r.URL.Path, uiRoot+"/api/") {
+			ui.ServeHTTP(rw, r)
+			return
+		}
+		p := page{header: rw.Header(), status: http.StatusOK}
+		ui.ServeHTTP(&p, r)
+		body := p.Bytes()
+		if bytes.HasPrefix(body, []byte("<!doctype html>")) {
+			body = bytes.Replace(body, []byte("</body>"), []byte(`<script src="`+noticesScript+`"></script></body>`), 1)
+		}
+		rw.WriteHeader(p.status)
+		_, _ = rw.Write(body) // the caller may have gone
+	})
+}

@@ -1,0 +1,46 @@
+// Shows above the web UI's pages what stops orders or needs a person.
+(() => {
+  'use strict';
+  const box = document.createElement('div');
+  box.setAttribute('role', 'status');
+  Object.assign(box.style, {
+    position: 'fixed', top: '4px', left: '290px', right: '16px', zIndex: 2000,
+    font: '13px/1.5 Roboto, system-ui, sans-serif', color: '#fff',
+  });
+
+  const clock = (until) => {
+    const at = new Date(until);
+    const today = at.toDateString() === new Date().toDateString();
+    return today ? at.toLocaleTimeString([], {hour12: false}) : at.toLocaleString([], {hour12: false});
+  };
+
+  const line = (colour, text) => {
+    const div = document.createElement('div');
+    Object.assign(div.style, {background: colour, padding: '3px 12px', marginBottom: '3px', borderRadius: '4px'});
+    div.textContent = text;
+    return div;
+  };
+
+  const show = ({bans, reviews}) => box.replaceChildren(
+    ...bans.map((b) => line('#b71c1c', `${b.account} is banned until ${clock(b.until)} (${b.reason}): ` +
+      'no call leaves, its queues resume by themselves')),
+    ...reviews.map((r) => line('#8d5a00', `${r.provider}: ${r.count} ${r.count === 1 ? 'order or refund needs' : 'orders or refunds need'} ` +
+      'a person, see "enqueue review"')),
+  );
+
+  const look = async () => {
+    if (document.hidden) return;
+    try {
+      const answer = await fetch('/jobs/notices');
+      if (!answer.ok) throw new Error(await answer.text());
+      show(await answer.json());
+    } catch (err) {
+      box.replaceChildren(line('#b71c1c', 'The worker of this page cannot tell how things stand: ' + err.message));
+    }
+  };
+
+  document.body.appendChild(box);
+  look();
+  setInterval(look, 5000);
+  document.addEventListener('visibilitychange', look);
+})();
