@@ -21,6 +21,7 @@ const (
 type state struct {
 	done, all int64  // in units of the bar; all is 0 when it is not known
 	text      string // in words
+	estimated bool   // the text says how long it takes, and knows that better than the bar
 }
 
 // follow shows progress on standard error until it is stopped: a bar with the time that is left on
@@ -42,12 +43,13 @@ func (a *app) follow(look func() state) (stop func()) {
 }
 
 func (a *app) followBar(look func() state) (stop func()) {
-	all := look().all
+	first := look()
+	all := first.all
 	if all == 0 {
 		all = -1 // a spinner
 	}
 	bar := progressbar.NewOptions64(all, progressbar.OptionSetWriter(a.err), progressbar.OptionSetWidth(24), progressbar.OptionSetSpinnerChangeInterval(0),
-		progressbar.OptionSetPredictTime(all > 0), progressbar.OptionSetElapsedTime(true), progressbar.OptionUseANSICodes(true))
+		progressbar.OptionSetPredictTime(all > 0 && !first.estimated), progressbar.OptionSetElapsedTime(true), progressbar.OptionUseANSICodes(true))
 	stopped := every(barEvery, func() {
 		s := look()
 		bar.Describe(s.text)

@@ -56,6 +56,25 @@ func TestTheBar(t *testing.T) {
 	})
 }
 
+// What knows better than the bar how long it takes is not contradicted by it.
+func TestTheBarLeavesEstimatesToWhoKnowsBetter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, estimated := range []bool{false, true} {
+			var text bytes.Buffer
+			a := &app{err: &text}
+			done := int64(0)
+			stop := a.followBar(func() state { done++; return state{done: done, all: 100, text: "some lines", estimated: estimated} })
+			time.Sleep(20 * barEvery)
+			synctest.Wait()
+			shown := text.String()
+			stop()
+			if guessed := strings.Contains(shown, "s:"); guessed == estimated {
+				t.Errorf("estimated %t: %q", estimated, shown)
+			}
+		}
+	})
+}
+
 func TestNumbersForPeople(t *testing.T) {
 	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", -1234: "-1,234", 1234567: "1,234,567"} {
 		if got := thousands(n); got != want {

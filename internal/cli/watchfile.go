@@ -141,7 +141,7 @@ func (t *tally) String() string {
 
 func (w *fileWatch) state() state {
 	t := w.shown.Load()
-	return state{done: t.Total - t.pending(), all: t.Total, text: t.String()}
+	return state{done: t.Total - t.pending(), all: t.Total, text: t.String(), estimated: true}
 }
 
 // run looks until nothing is pending or ctx ends. whole is the context without the limit of time.
