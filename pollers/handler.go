@@ -9,6 +9,7 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"issuance/internal/handling"
 	"issuance/internal/ledger"
 	"issuance/internal/seal"
 	"issuance/providers"
@@ -37,9 +38,6 @@ func New(c Config) *Handler {
 	return &Handler{Config: c}
 }
 
-// recordTimeout bounds writing down a result on a context that outlives the task's.
-const recordTimeout = 5 * time.Second
-
 // poll is one run of one order's poll task.
 type poll struct {
 	*Handler
@@ -61,9 +59,7 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 		return nil
 	}
 	if payload.Provider != h.Provider.Name() {
-		h.Log.Error("alarm: a task came to a handler that is not for it; check the worker's queues",
-			"provider", string(payload.Provider), "order", payload.OrderID, "handler", tasks.PollType(h.Provider.Name()))
-		return tasks.Wait(time.Minute, "this handler is not for this task")
+		return handling.Misplaced(h.Log, payload, tasks.PollType(h.Provider.Name()))
 	}
 	k := payload.Key()
 	log := h.Log.With("provider", string(k.Provider), "order", k.OrderID)
@@ -81,11 +77,10 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	}
 	p := &poll{Handler: h, rec: rec, age: now.Sub(rec.AcceptedAt), log: log.With("attempt", rec.Attempts, "poll", rec.Polls+1)}
 	raw, err := tasks.OpenOrder(h.Ring, k, rec.Document)
-	switch {
-	case errors.Is(err, seal.ErrUnknownKey):
-		log.Error("alarm: the order's document cannot be opened", "error", err)
-		return tasks.Wait(time.Minute, "waiting for its seal key in ISSUANCE_SEAL_KEYS")
-	case err != nil:
+	if err != nil {
+		if wait, missing := handling.MissingKey(log, "the order's document cannot be opened", err); missing {
+			return wait
+		}
 		return p.finish(ledger.Ending{State: ledger.Review, Reason: ledger.Reason{Code: "unreadable_document", Message: err.Error()}})
 	}
 	p.order = providers.Order{ID: k.OrderID, Request: raw, Ref: rec.Ref}
@@ -170,7 +165,7 @@ func (p *poll) again(why ledger.Reason, atLeast time.Duration, text string) erro
 			"the provider accepted this order and has not issued it in %s (last: %s); ask the provider",
 			p.Schedule.Deadline, orDefault(why.Code, "not issued yet"))}})
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
+	ctx, cancel := handling.Recording()
 	defer cancel()
 	a, _, err := p.Ledger.Polled(ctx, p.rec.Key, why)
 	if err != nil {
@@ -189,7 +184,7 @@ func (p *poll) again(why ledger.Reason, atLeast time.Duration, text string) erro
 }
 
 func (p *poll) finish(e ledger.Ending) error {
-	ctx, cancel := context.WithTimeout(context.Background(), recordTimeout)
+	ctx, cancel := handling.Recording()
 	defer cancel()
 	a, err := p.Ledger.Finish(ctx, p.rec.Key, "", e)
 	if err != nil {

@@ -2,13 +2,12 @@
 // intent, calls the provider once, and records how that ended. Whatever may have taken effect is
 // looked up before anything is sent again.
 //
-// It imports tasks, providers and internal/ledger, internal/seal; it acts on the kind of an
-// outcome alone and knows no provider's codes.
+// It imports tasks, providers and internal/handling, internal/ledger, internal/seal; it acts on the
+// kind of an outcome alone and knows no provider's codes.
 package issue
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"issuance/internal/handling"
 	"issuance/internal/ledger"
 	"issuance/internal/seal"
 	"issuance/providers"
@@ -74,9 +74,6 @@ func New(c Config) *Handler {
 	return &Handler{Config: c}
 }
 
-// recordTimeout bounds writing down a result on a context that outlives the task's.
-const recordTimeout = 5 * time.Second
-
 // run is one run of one order's task.
 type run struct {
 	*Handler
@@ -92,19 +89,19 @@ type run struct {
 func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	p, err := tasks.DecodePayload(t.Payload())
 	if err != nil {
-		return h.unreadable(ctx, p, err)
+		ours := p.Provider == h.Provider.Name() && p.OrderID != ""
+		return handling.Unreadable(ctx, h.Ledger, h.Log, p, err, ours, func(why ledger.Reason) error { return h.newRun(p).toReview(ctx, why) })
 	}
 	if p.Provider != h.Provider.Name() || p.RefundID != "" {
-		return h.misplaced(p)
+		return handling.Misplaced(h.Log, p, tasks.IssueType(h.Provider.Name()))
 	}
 	r := h.newRun(p)
 	raw, err := tasks.OpenOrder(h.Ring, r.key, p.Document)
 	if err != nil {
-		if errors.Is(err, seal.ErrUnknownKey) {
-			r.log.Error("alarm: the order's document cannot be opened", "error", err)
-			return tasks.Wait(time.Minute, "waiting for its seal key in ISSUANCE_SEAL_KEYS")
+		if wait, missing := handling.MissingKey(r.log, "the order's document cannot be opened", err); missing {
+			return wait
 		}
-		return r.damaged(ctx, err)
+		return r.toReview(ctx, ledger.Reason{Code: "unreadable_document", Message: err.Error()})
 	}
 	r.order = providers.Order{ID: p.OrderID, Request: raw}
 	if r.claim, err = r.begin(ctx, p.Fingerprint); err != nil {
@@ -115,7 +112,7 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	case ledger.MaySend, ledger.MustLookUp:
 		return r.work(ctx)
 	case ledger.Busy:
-		return r.busy(ctx)
+		return handling.Busy(ctx, h.Ledger, r.claim, r.Lease)
 	case ledger.IsAccepted:
 		return h.Follower.Follow(ctx, r.key, 0)
 	case ledger.IsFinal:
@@ -135,15 +132,6 @@ func (h *Handler) newRun(p tasks.Payload) *run {
 		log: h.Log.With("provider", string(p.Provider), "order", p.OrderID)}
 }
 
-// busy waits until the claim of another runner ends, by the clock that made it.
-func (r *run) busy(ctx context.Context) error {
-	now, err := r.Ledger.Time(ctx)
-	if err != nil {
-		return err
-	}
-	return tasks.Wait(min(r.claim.Until.Sub(now), r.Lease), "another worker is at it")
-}
-
 // begin claims the order. A record that was sealed with an older key has another fingerprint for
 // the same document.
 func (r *run) begin(ctx context.Context, fingerprint string) (ledger.Claim, error) {
@@ -154,9 +142,8 @@ func (r *run) begin(ctx context.Context, fingerprint string) (ledger.Claim, erro
 		return c, err
 	}
 	same, err := tasks.SameOrder(r.Ring, r.key.Provider, r.order.Request, c.Fingerprint)
-	if errors.Is(err, seal.ErrUnknownKey) {
-		r.log.Error("alarm: the order's record cannot be compared with this document", "error", err)
-		return c, tasks.Wait(time.Minute, "waiting for its seal key in ISSUANCE_SEAL_KEYS")
+	if wait, missing := handling.MissingKey(r.log, "the order's record cannot be compared with this document", err); missing {
+		return c, wait
 	}
 	if err != nil || !same { // what cannot be read is not the document that is there
 		return c, nil
@@ -183,7 +170,7 @@ func (r *run) workHeld(ctx context.Context) error {
 	if tasks.IsFailure(err) {
 		// Not a crash, so the claim does not have to run out. An intent without an answer stays in
 		// doubt. Should this fail too, the claim runs out after all.
-		rec, cancel := recording()
+		rec, cancel := handling.Recording()
 		defer cancel()
 		_, _ = r.Ledger.Idle(rec, r.key, r.claim.Fence, ledger.Reason{})
 	}
@@ -204,9 +191,4 @@ func (r *run) act(ctx context.Context) error {
 			Message: "the document no longer keeps the rules, nothing was issued: " + err.Error()})
 	}
 	return r.send(ctx)
-}
-
-// recording is a context for writing results down: a cancelled task must not lose one.
-func recording() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), recordTimeout)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"issuance/internal/handling"
 	"issuance/internal/ledger"
 	"issuance/providers"
 	"issuance/tasks"
@@ -70,7 +71,7 @@ func (r *run) absent(ctx context.Context) error {
 // sentSince is the time, and the last moment at which a request of this order that is not settled
 // can have left.
 func (r *run) sentSince() (now, since time.Time, err error) {
-	ctx, cancel := recording()
+	ctx, cancel := handling.Recording()
 	defer cancel()
 	if now, err = r.Ledger.Time(ctx); err != nil || !r.claim.DoubtAt.IsZero() {
 		return now, r.claim.DoubtAt, err
@@ -104,7 +105,7 @@ func (r *run) unclear(out providers.Outcome) error {
 }
 
 func (r *run) idle(wait time.Duration, text string, why ledger.Reason) error {
-	ctx, cancel := recording()
+	ctx, cancel := handling.Recording()
 	defer cancel()
 	a, err := r.Ledger.Idle(ctx, r.key, r.claim.Fence, why)
 	if err != nil || !a.Applied {

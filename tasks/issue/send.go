@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"issuance/internal/handling"
 	"issuance/internal/ledger"
 	"issuance/providers"
 	"issuance/tasks"
@@ -19,13 +20,13 @@ func (r *run) send(ctx context.Context) error {
 	a, attempt, err := r.Ledger.Submit(ctx, r.key, r.claim.Fence, r.Lease)
 	if err != nil {
 		// The intent may stand all the same (too few replicas have it), but nothing was sent.
-		rec, cancel := recording()
+		rec, cancel := handling.Recording()
 		defer cancel()
 		_, _ = r.Ledger.NotSent(rec, r.key, r.claim.Fence, ledger.Reason{})
 		return err
 	}
 	if !a.Applied {
-		return r.fenced("submit", a)
+		return r.recorded("submit", a, nil)
 	}
 	r.claim.Attempts = attempt
 	log := r.log.With("attempt", attempt)
@@ -41,7 +42,7 @@ func (r *run) send(ctx context.Context) error {
 // settle records the answer to a request of ours.
 func (r *run) settle(ctx context.Context, out providers.Outcome) error {
 	why := ledger.Reason{Code: out.Code, Message: out.Message}
-	rec, cancel := recording()
+	rec, cancel := handling.Recording()
 	defer cancel()
 	switch {
 	case out.Kind == providers.Accepted && r.atOnce():
@@ -109,14 +110,14 @@ func (r *run) accept(res *providers.Result) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := recording()
+	ctx, cancel := handling.Recording()
 	defer cancel()
 	a, err := r.Ledger.Accept(ctx, r.key, r.claim.Fence, refOf(res), sealed)
 	return r.recorded("accepted", a, err)
 }
 
 func (r *run) follow(delay time.Duration) error {
-	ctx, cancel := recording()
+	ctx, cancel := handling.Recording()
 	defer cancel()
 	return r.Follower.Follow(ctx, r.key, delay)
 }
@@ -155,7 +156,7 @@ func (r *run) review(why ledger.Reason) error {
 }
 
 func (r *run) finish(e ledger.Ending) error {
-	ctx, cancel := recording()
+	ctx, cancel := handling.Recording()
 	defer cancel()
 	a, err := r.Ledger.Finish(ctx, r.key, r.claim.Fence, e)
 	if err == nil && a.Applied {
@@ -164,26 +165,13 @@ func (r *run) finish(e ledger.Ending) error {
 	return r.recorded("finish", a, err)
 }
 
-// recorded turns a transition's answer into the task's result. A refused one means that another
-// runner has taken over: the queue runs the task again, and the ledger says what is left to do.
 func (r *run) recorded(what string, a ledger.Answer, err error) error {
-	if err != nil {
-		return err
-	}
-	if !a.Applied {
-		return r.fenced(what, a)
-	}
-	return nil
-}
-
-func (r *run) fenced(what string, a ledger.Answer) error {
-	r.log.Warn("a late answer is not applied: another run has taken over", "transition", what, "state", string(a.State))
-	return tasks.Wait(r.Lease, "another worker has taken over")
+	return handling.Recorded(r.log, r.Lease, what, a, err)
 }
 
 // heldBack gives the claim back because no call may leave now.
 func (r *run) heldBack(err error) error {
-	ctx, cancel := recording()
+	ctx, cancel := handling.Recording()
 	defer cancel()
 	var held *providers.HeldError
 	if !errors.As(err, &held) {

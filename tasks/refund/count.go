@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 
+	"issuance/internal/handling"
 	"issuance/internal/ledger"
 	"issuance/providers"
 	"issuance/tasks"
@@ -78,7 +79,7 @@ func (r *run) sendCount(ctx context.Context) error {
 	a, attempt, err := r.Ledger.SubmitRefund(ctx, r.key, r.claim.Fence, r.Lease)
 	if err != nil {
 		// The intent may stand all the same (too few replicas have it), but nothing was sent.
-		rec, cancel := recording()
+		rec, cancel := handling.Recording()
 		defer cancel()
 		_, _ = r.Ledger.RefundNotSent(rec, r.key, r.claim.Fence, ledger.Reason{})
 	}
@@ -94,7 +95,7 @@ func (r *run) sendCount(ctx context.Context) error {
 // settleCount records the answer to a request.
 func (r *run) settleCount(ctx context.Context, out providers.Outcome) error {
 	why := ledger.Reason{Code: out.Code, Message: out.Message}
-	rec, cancel := recording()
+	rec, cancel := handling.Recording()
 	defer cancel()
 	switch {
 	case out.Kind == providers.Done:

@@ -6,13 +6,12 @@
 // a number of tickets which the provider picks (count.go; Pass2U). One refund of an order is under
 // way at a time.
 //
-// It imports tasks, providers and internal/ledger, internal/seal; it acts on the kind of an
-// outcome alone and knows no provider's codes.
+// It imports tasks, providers and internal/handling, internal/ledger, internal/seal; it acts on the
+// kind of an outcome alone and knows no provider's codes.
 package refund
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"issuance/internal/handling"
 	"issuance/internal/ledger"
 	"issuance/internal/seal"
 	"issuance/providers"
@@ -88,16 +88,16 @@ type run struct {
 func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	p, err := tasks.DecodePayload(t.Payload())
 	if err != nil {
-		return h.unreadable(ctx, p, err)
+		ours := p.Provider == h.Provider.Name() && p.OrderID != "" && p.RefundID != ""
+		return handling.Unreadable(ctx, h.Ledger, h.Log, p, err, ours, func(why ledger.Reason) error { return h.newRun(p).toReview(ctx, why) })
 	}
 	if p.Provider != h.Provider.Name() || p.RefundID == "" {
-		return h.misplaced(p)
+		return handling.Misplaced(h.Log, p, tasks.RefundType(h.Provider.Name()))
 	}
 	r := h.newRun(p)
 	if r.request, err = tasks.OpenRefund(h.Ring, r.key, p.Document); err != nil {
-		if errors.Is(err, seal.ErrUnknownKey) {
-			r.log.Error("alarm: the refund's document cannot be opened", "error", err)
-			return tasks.Wait(time.Minute, "waiting for its seal key in ISSUANCE_SEAL_KEYS")
+		if wait, missing := handling.MissingKey(r.log, "the refund's document cannot be opened", err); missing {
+			return wait
 		}
 		return r.toReview(ctx, ledger.Reason{Code: "unreadable_document", Message: err.Error()})
 	}
@@ -108,7 +108,7 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	case ledger.MaySend, ledger.MustLookUp:
 		return r.work(ctx)
 	case ledger.Busy:
-		return r.busy(ctx)
+		return handling.Busy(ctx, h.Ledger, r.claim, r.Lease)
 	case ledger.WaitTurn:
 		return tasks.Wait(3*time.Second, "waiting for refund "+r.claim.Turn+" of the same order")
 	case ledger.IsFinal:
@@ -137,9 +137,8 @@ func (r *run) begin(ctx context.Context) error {
 		return err
 	}
 	same, err := tasks.SameRefund(r.Ring, r.key.Provider, r.request, r.claim.Fingerprint)
-	if errors.Is(err, seal.ErrUnknownKey) {
-		r.log.Error("alarm: the refund's record cannot be compared with this document", "error", err)
-		return tasks.Wait(time.Minute, "waiting for its seal key in ISSUANCE_SEAL_KEYS")
+	if wait, missing := handling.MissingKey(r.log, "the refund's record cannot be compared with this document", err); missing {
+		return wait
 	}
 	if err != nil || !same { // what cannot be read is not the document that is there
 		return nil
@@ -159,7 +158,7 @@ func (r *run) work(ctx context.Context) error {
 	if tasks.IsFailure(err) {
 		// Not a crash, so the claim does not have to run out. An intent without an answer stays in
 		// doubt. Should this fail too, the claim runs out after all.
-		rec, cancel := recording()
+		rec, cancel := handling.Recording()
 		defer cancel()
 		_, _ = r.Ledger.RefundIdle(rec, r.key, r.claim.Fence, ledger.Reason{})
 	}
@@ -182,13 +181,4 @@ func (r *run) act(ctx context.Context) error {
 		return r.byTickets(ctx)
 	}
 	return r.byCount(ctx)
-}
-
-// busy waits until the claim of another runner ends, by the clock that made it.
-func (r *run) busy(ctx context.Context) error {
-	now, err := r.Ledger.Time(ctx)
-	if err != nil {
-		return err
-	}
-	return tasks.Wait(min(r.claim.Until.Sub(now), r.Lease), "another worker is at it")
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"issuance/internal/handling"
 	"issuance/internal/ledger"
 	"issuance/internal/seal"
 	"issuance/providers"
@@ -77,7 +78,7 @@ func (r *run) elsewhere(ctx context.Context) (bool, error) {
 
 // unknownOrder waits a while for an order that may be enqueued later than its refund.
 func (r *run) unknownOrder(text string) (bool, error) {
-	ctx, cancel := recording()
+	ctx, cancel := handling.Recording()
 	defer cancel()
 	now, err := r.Ledger.Time(ctx)
 	if err != nil {

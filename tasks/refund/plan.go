@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"issuance/internal/handling"
 	"issuance/internal/ledger"
 	"issuance/internal/seal"
 	"issuance/providers"
@@ -52,7 +53,7 @@ func (r *run) planTickets(ctx context.Context) (done bool, err error) {
 // noList handles a provider that refuses to list the order's tickets. The order is known to be
 // issued, so that may pass; nothing has been sent when it does not.
 func (r *run) noList(out providers.Outcome) error {
-	ctx, cancel := recording()
+	ctx, cancel := handling.Recording()
 	defer cancel()
 	now, err := r.Ledger.Time(ctx)
 	if err != nil {

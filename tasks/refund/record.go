@@ -5,21 +5,15 @@ import (
 	"errors"
 	"time"
 
+	"issuance/internal/handling"
 	"issuance/internal/ledger"
 	"issuance/providers"
 	"issuance/tasks"
 )
 
-// recordTimeout bounds writing down a result on a context that outlives the task's.
-const recordTimeout = 5 * time.Second
-
-func recording() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), recordTimeout)
-}
-
 // finish records the refund's end. refunded counts the tickets it refunded.
 func (r *run) finish(s ledger.State, code, message string, refunded int) error {
-	ctx, cancel := recording()
+	ctx, cancel := handling.Recording()
 	defer cancel()
 	a, err := r.Ledger.FinishRefund(ctx, r.key, r.claim.Fence, ledger.RefundEnding{State: s,
 		Reason: ledger.Reason{Code: code, Message: message}, Refunded: refunded})
@@ -48,7 +42,7 @@ func (r *run) refundedSoFar() int {
 
 // idle gives the claim back, keeps the order's turn, and waits.
 func (r *run) idle(wait time.Duration, why ledger.Reason, text string) error {
-	ctx, cancel := recording()
+	ctx, cancel := handling.Recording()
 	defer cancel()
 	a, err := r.Ledger.RefundIdle(ctx, r.key, r.claim.Fence, why)
 	if err != nil || !a.Applied {
@@ -59,7 +53,7 @@ func (r *run) idle(wait time.Duration, why ledger.Reason, text string) error {
 
 // yield gives claim and turn back, and waits: nothing has been planned yet.
 func (r *run) yield(wait time.Duration, code, text string) error {
-	ctx, cancel := recording()
+	ctx, cancel := handling.Recording()
 	defer cancel()
 	a, err := r.Ledger.YieldTurn(ctx, r.key, r.claim.Fence, ledger.Reason{Code: code, Message: text})
 	if err != nil {
@@ -72,16 +66,8 @@ func (r *run) yield(wait time.Duration, code, text string) error {
 	return tasks.Wait(wait, text)
 }
 
-// recorded turns a transition's answer into the task's result.
 func (r *run) recorded(what string, a ledger.Answer, err error) error {
-	if err != nil {
-		return err
-	}
-	if !a.Applied {
-		r.log.Warn("a late answer is not applied: another run has taken over", "transition", what, "state", string(a.State))
-		return tasks.Wait(r.Lease, "another worker has taken over")
-	}
-	return nil
+	return handling.Recorded(r.log, r.Lease, what, a, err)
 }
 
 // errWait carries what a step says about the run: how long to wait, and why.

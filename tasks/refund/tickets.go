@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"issuance/internal/handling"
 	"issuance/internal/ledger"
 	"issuance/providers"
 	"issuance/tasks"
@@ -209,7 +210,7 @@ var errOver = errors.New("the refund has ended")
 
 // settleTicket records a ticket's state in the ledger and in the run's copy.
 func (r *run) settleTicket(i int, s ledger.TicketState, code string, doubtAt time.Time) error {
-	ctx, cancel := recording()
+	ctx, cancel := handling.Recording()
 	defer cancel()
 	a, err := r.Ledger.SettleTicket(ctx, r.key, r.claim.Fence, i, s, code, doubtAt)
 	if err == nil && a.Applied {
