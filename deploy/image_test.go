@@ -32,6 +32,7 @@ func TestDockerfile(t *testing.T) {
 	for _, want := range []string{
 		"CGO_ENABLED=0", "-trimpath", "./cmd/worker ./cmd/enqueue", "go mod verify",
 		"/etc/ssl/certs/ca-certificates.crt", "zoneinfo.zip", "STOPSIGNAL SIGTERM", `ENTRYPOINT ["/usr/local/bin/worker"]`,
+		`CMD ["/usr/local/bin/worker", "health"]`,
 	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("the Dockerfile lacks %q", want)

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -223,7 +225,18 @@ func TestReadiness(t *testing.T) {
 	if _, body := get(t, url+noticesPath); body != `{"bans":[],"reviews":[{"provider":"pass2u","count":1}]}`+"\n" {
 		t.Errorf("a review is no notice: %s", body)
 	}
+	asked := func() (int, string) {
+		var out, err bytes.Buffer
+		code := run(t.Context(), []string{"health", "--http-addr", strings.TrimPrefix(url, "http://")}, nil, &out, &err)
+		return code, out.String() + err.String()
+	}
+	if code, text := asked(); code != exitFine || !strings.Contains(text, `"ready":true`) {
+		t.Errorf("worker health: %d %s", code, text)
+	}
 	s.Kill()
+	if code, text := asked(); code != exitFailed || !strings.Contains(text, `worker: not ready (HTTP 503): {"ready":false,"redis":"does not answer`) {
+		t.Errorf("worker health without Redis: %d %s", code, text)
+	}
 	if status, _ := get(t, url+noticesPath); status != http.StatusServiceUnavailable {
 		t.Errorf("notices without Redis: %d", status)
 	}
@@ -238,6 +251,26 @@ func TestReadiness(t *testing.T) {
 	s.Restart()
 	if status, body := get(t, url+"/readyz"); status != http.StatusOK && !strings.Contains(body, `"redis":"ok"`) {
 		t.Errorf("with Redis again: %d %s", status, body)
+	}
+}
+
+// Without a worker there is an answer as well, whatever address is given, and the address may be the
+// one that the worker was told to listen on.
+func TestHealthOfNobody(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	l.Close()
+	for addr, want := range map[string]string{
+		"0.0.0.0:" + port: "worker: no worker answers at 0.0.0.0:" + port + ": dial tcp 127.0.0.1:" + port + ": connect: connection refused\n",
+		"a b":             "worker: \"a b\" is no address; write host:port, such as 127.0.0.1:8080\n",
+	} {
+		var out, stderr bytes.Buffer
+		if code := run(t.Context(), []string{"health"}, map[string]string{"WORKER_HTTP_ADDR": addr}, &out, &stderr); code != exitFailed || out.Len() > 0 || stderr.String() != want {
+			t.Errorf("%d %s%s", code, out.String(), stderr.String())
+		}
 	}
 }
 
