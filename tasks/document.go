@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"regexp"
 	"time"
+	"unicode/utf8"
 
 	"issuance/internal/doccheck"
 	"issuance/internal/ledger"
@@ -125,11 +126,12 @@ func ParseRequest(p providers.Name, request []byte, rules Rules, wellFormed bool
 	}
 	if !wellFormed {
 		if err := checkWellFormed(request); err != nil {
-			c.Violate("request", "must be well-formed JSON: "+err.Error(), "")
+			c.Violate("request", notWellFormed(err, request), "")
 			return nil, c.Err()
 		}
 		request = bytes.Clone(request)
 	}
+	c.Text("request", request)
 	return parseRequest(&c, p, request, rules, func() { c.Violate("request", requestRule, "missing") })
 }
 
@@ -210,9 +212,10 @@ func ParseRefund(raw []byte, _ Rules) (*Refund, error) {
 // envelope reads the outer object. ok is false when the rest makes no sense without it.
 func envelope(c *doccheck.Check, raw []byte, known ...string) (providers.Name, doccheck.Object, bool) {
 	if err := checkWellFormed(raw); err != nil {
-		c.Violate("document", "must be well-formed JSON: "+err.Error(), "")
+		c.Violate("document", notWellFormed(err, raw), "")
 		return "", doccheck.Object{}, false
 	}
+	c.Text("", raw)
 	env, ok := c.WellFormedObject("", raw, known...)
 	if !ok {
 		return "", env, false
@@ -232,6 +235,16 @@ func envelope(c *doccheck.Check, raw []byte, known ...string) (providers.Name, d
 }
 
 const providerRule = `must be "ecticket" or "pass2u"`
+
+// notWellFormed is the rule that a text breaks which is no JSON. Another encoding is a likely
+// cause: characters of Big5 may hold a backslash or a bracket.
+func notWellFormed(err error, raw []byte) string {
+	rule := "must be well-formed JSON: " + err.Error()
+	if !utf8.Valid(raw) {
+		rule += ", and it is not UTF-8"
+	}
+	return rule
+}
 
 // checkWellFormed tells where a JSON text breaks, without telling what stands there.
 func checkWellFormed(raw []byte) error {

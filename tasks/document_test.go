@@ -118,6 +118,53 @@ func TestWrongEnvelopesAreRefused(t *testing.T) {
 	}
 }
 
+// Text in another encoding, such as Big5, is refused with its place: a decoder would replace what it
+// cannot read, and the ticket would be issued to nobody.
+func TestTextInAnotherEncodingIsRefusedNotRepaired(t *testing.T) {
+	const big5 = "\xa4\xfd\xa4p\xa9\xfa" // 王小明
+	utf16 := []byte{'{', 0, '}', 0}
+	for name, c := range map[string]struct {
+		parse func(raw []byte) error
+		raw   []byte
+		want  string
+	}{
+		"order":              {parseOrder, bytes.Replace(order("O1"), []byte("王小明"), []byte(big5), 1), "request.CustomerName: must be UTF-8 (found: text in another encoding)"},
+		"order, nested":      {parseOrder, bytes.Replace(order("O1"), []byte("VQT04959"), []byte(big5), 1), "request.TicketInfo[0].ItemNo: must be UTF-8"},
+		"order, escape":      {parseOrder, bytes.Replace(order("O1"), []byte("王小明"), []byte(`王\ud800`), 1), "request.CustomerName: must be UTF-8 (found: half of a surrogate pair)"},
+		"order, envelope":    {parseOrder, bytes.Replace(order("O1"), []byte(`"ecticket"`), []byte(`"`+big5+`"`), 1), "provider: must be UTF-8"},
+		"order, broken":      {parseOrder, utf16, "document: must be well-formed JSON: syntax error at byte 2"},
+		"order, broken Big5": {parseOrder, []byte("{\"provider\":\"\xa5\\x"), ", and it is not UTF-8"},
+		"refund":             {parseRefund, bytes.Replace(refund("O1", "R1"), []byte(canaryTicket), []byte(big5), 1), "request.TicketNo[0]: must be UTF-8"},
+		"refund id":          {parseRefund, bytes.Replace(refund("O1", "R1"), []byte(`"R1"`), []byte(`"`+big5+`"`), 1), "refund_id: must be UTF-8"},
+		"bare request":       {parseBare, []byte("{\"mailTo\":\"" + big5 + "\"}"), "request.mailTo: must be UTF-8"},
+		"bare, broken":       {parseBare, []byte("{\"mailTo\":\"" + big5), ", and it is not UTF-8"},
+	} {
+		err := c.parse(c.raw)
+		if e := invalid(t, err); !strings.Contains(e.Error(), c.want) || strings.Contains(e.Error(), "�") {
+			t.Errorf("%s: %v, want %s", name, err, c.want)
+		}
+	}
+	whole := bytes.Replace(order("O1"), []byte("王小明"), []byte(`\u738b\u5c0f\u660e`), 1)
+	if _, err := ParseOrder(whole, rules); err != nil {
+		t.Errorf("escapes of whole characters: %v", err)
+	}
+}
+
+func parseOrder(raw []byte) error {
+	_, err := ParseOrder(raw, rules)
+	return err
+}
+
+func parseRefund(raw []byte) error {
+	_, err := ParseRefund(raw, rules)
+	return err
+}
+
+func parseBare(raw []byte) error {
+	_, err := ParseRequest(providers.Pass2U, raw, rules, false)
+	return err
+}
+
 // The rules that the worker's configuration sets are applied.
 func TestRulesAreApplied(t *testing.T) {
 	paid := strings.Replace(string(order("O1")), `"Operator"`, `"PaymentProvider":"1","Operator"`, 1)

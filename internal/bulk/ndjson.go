@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"strings"
+	"unicode/utf8"
 
 	"issuance/providers"
 	"issuance/tasks"
@@ -40,8 +41,12 @@ func (l *lines) Order(raw []byte, rules tasks.Rules) (o *tasks.Order, problems [
 // Problems implements Format.
 func (l *lines) Problems(raw []byte, found []providers.Violation) []Problem {
 	doc := stripNote(bytes.Trim(raw, " \t\r"))
-	if !json.Valid(doc) {
+	switch {
+	case json.Valid(doc):
+	case utf8.Valid(doc):
 		return []Problem{{"", "must be one JSON document in one line"}}
+	default: // characters of another encoding may hold a backslash or a bracket
+		return []Problem{{"", "must be one JSON document in one line, in UTF-8 (found: text in another encoding)"}}
 	}
 	if l.explain != nil {
 		if err := l.explain(doc); err != nil {

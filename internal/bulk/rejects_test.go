@@ -46,6 +46,20 @@ func TestRejectedDocumentsAreCorrectedAndReadAgain(t *testing.T) {
 	dry(t, fixed, Reading{}).want(t, 2, `3: provider: must be "ecticket" or "pass2u" (found: missing)`)
 }
 
+// A document in Big5 is rejected, whether or not its bytes happen to be well-formed JSON.
+func TestDocumentsInAnotherEncodingAreRejected(t *testing.T) {
+	big5 := func(id, mail string) string {
+		return strings.TrimSuffix(jsonLine(id), "}}\n") + `,"mailTo":"` + mail + `"}}` + "\n"
+	}
+	out := dry(t, jsonLine("O1")+big5("O2", "\xa4\xfd@example.com")+big5("O3", "\xb3\\")+big5("O4", `\ud83d`), Reading{})
+	if len(out.rejected) != 3 || out.Enqueued.Load() != 1 ||
+		!strings.Contains(out.rejected[0], "2: request.mailTo: must be UTF-8 (found: text in another encoding)") ||
+		out.rejected[1] != "3: must be one JSON document in one line, in UTF-8 (found: text in another encoding)" ||
+		!strings.Contains(out.rejected[2], "4: request.mailTo: must be UTF-8 (found: half of a surrogate pair)") {
+		t.Errorf("%d are fine, rejected are\n%s", out.Enqueued.Load(), strings.Join(out.rejected, "\n"))
+	}
+}
+
 // Bare requests are wrapped, and what goes wrong names the request's own fields.
 func TestBareRequests(t *testing.T) {
 	explain := func(raw json.RawMessage) error {

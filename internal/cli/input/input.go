@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 )
 
 // Limits of what is read; all documents are checked before the first is enqueued, so all of them
@@ -80,6 +81,9 @@ func Read(r io.Reader) ([]Document, []Problem, error) {
 	}
 	if s.found() == 0 {
 		return nil, nil, ErrEmpty
+	}
+	if len(s.problems) > 0 && !utf8.Valid(data) { // a likely cause: characters of Big5 may hold a backslash
+		s.problems[0].Text += "; the input is not UTF-8"
 	}
 	return s.docs, s.problems, nil
 }
