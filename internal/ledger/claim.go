@@ -38,9 +38,10 @@ type Claim struct {
 	Fence    string // goes with every transition of this claim
 	Attempts int    // intents written so far
 	// DoubtAt is the last moment at which a request whose outcome is unknown can have left;
-	// zero when nothing is in doubt.
-	DoubtAt time.Time
-	Until   time.Time // Busy: when the other claim ends unless it is extended
+	// zero when nothing is in doubt. DoubtSince is when that began; sending again moves the one and
+	// leaves the other.
+	DoubtAt, DoubtSince time.Time
+	Until               time.Time // Busy: when the other claim ends unless it is extended
 	// RejectedCode and RejectedMessage are a provider's no that still has to be confirmed by a
 	// look-up, because an earlier request is in doubt.
 	RejectedCode, RejectedMessage string
@@ -69,7 +70,7 @@ func (l *Ledger) Begin(ctx context.Context, k Key, in Intake) (Claim, error) {
 		return Claim{}, err
 	}
 	c := claim(reply)
-	c.Ref = reply[11]
+	c.Ref, c.DoubtSince = reply[11], millis(reply[12])
 	return c, l.notOpen(ctx, c, Ref{Key: k})
 }
 
@@ -82,7 +83,7 @@ func (l *Ledger) BeginRefund(ctx context.Context, k RefundKey, in Intake) (Claim
 		return Claim{}, err
 	}
 	c := claim(reply)
-	c.Turn = reply[11]
+	c.Turn, c.DoubtSince = reply[11], millis(reply[12])
 	return c, l.notOpen(ctx, c, Ref(k))
 }
 

@@ -134,7 +134,9 @@ func (l *Ledger) publishApart(ctx context.Context, r Ref) error {
 	if keep != "" && r.RefundID != "" {
 		pipe.PExpire(ctx, r.Key.refunds(), l.opt.KeepFinal)
 	}
-	if state == Review {
+	if state != Review {
+		pipe.ZRem(ctx, reviewKey(r.Provider), r.openMember())
+	} else {
 		pipe.ZAdd(ctx, reviewKey(r.Provider), redis.Z{Score: float64(millis(field(2)).UnixMilli()), Member: r.openMember()})
 	}
 	pipe.ZRem(ctx, openKey(r.Provider), r.openMember())

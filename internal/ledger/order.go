@@ -146,8 +146,5 @@ func (l *Ledger) Resolve(ctx context.Context, r Ref, res Resolution) (Answer, er
 		return Answer{}, err
 	}
 	// A refusal means that somebody else was faster; publishing what became of it is right too.
-	if err := l.Publish(ctx, r); err != nil {
-		return answer(reply), err
-	}
-	return answer(reply), l.leaveReview(ctx, r)
+	return answer(reply), l.Publish(ctx, r)
 }

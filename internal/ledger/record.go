@@ -34,6 +34,8 @@ type Base struct {
 	UpdatedAt   time.Time
 	SentAt      time.Time
 	DoubtAt     time.Time
+	DoubtSince  time.Time // when the doubt began, however often the record was sent since
+	ReopenedAt  time.Time // when a person last had a review worked on again
 	FinalAt     time.Time
 	Event       string // id of the stream entry of the final status
 	ResolvedBy  string
@@ -60,8 +62,10 @@ type RefundRecord struct {
 	Planned  bool
 	Count    int
 	Baseline int // negative when it cannot be proven
-	Refunded int
-	Tickets  []RefundTicket
+	// BaselineAt is when the plan, and with it the baseline, was written.
+	BaselineAt time.Time
+	Refunded   int
+	Tickets    []RefundTicket
 }
 
 // RefundTicket is one ticket of a refund's plan, by its place in it.
@@ -125,7 +129,7 @@ func (l *Ledger) LoadRefund(ctx context.Context, k RefundKey) (*RefundRecord, er
 
 func refundRecord(k RefundKey, f map[string]string) *RefundRecord {
 	r := &RefundRecord{RefundKey: k, Base: base(f), Plan: seal.Sealed(f["plan"]), Planned: f["count"] != "",
-		Count: number(f["count"]), Baseline: -1, Refunded: number(f["refunded"])}
+		Count: number(f["count"]), Baseline: -1, BaselineAt: millis(f["baseline_at"]), Refunded: number(f["refunded"])}
 	if f["baseline"] != "" {
 		r.Baseline = number(f["baseline"])
 	}
@@ -172,7 +176,7 @@ func base(f map[string]string) Base {
 		Attempts: number(f["attempts"]), Crashes: number(f["crashes"]),
 		Reason:    Reason{Code: f["code"], Message: f["message"]},
 		CreatedAt: millis(f["created_at"]), UpdatedAt: millis(f["updated_at"]), SentAt: millis(f["sent_at"]),
-		DoubtAt: millis(f["doubt_at"]), FinalAt: millis(f["final_at"]), Event: f["event"],
+		DoubtAt: millis(f["doubt_at"]), DoubtSince: millis(f["doubt_since"]), ReopenedAt: millis(f["reopened_at"]), FinalAt: millis(f["final_at"]), Event: f["event"],
 		ResolvedBy: f["resolved_by"], Resolved: f["resolved_reason"], History: history(f["history"]),
 	}
 }

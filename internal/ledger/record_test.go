@@ -21,6 +21,7 @@ func TestAnOrdersRecordIsReadBack(t *testing.T) {
 		b.submit(t, k, f)
 		a, err := b.Unknown(b.ctx, k, f, Reason{Code: "timeout", Message: "no answer"})
 		applied(t, a, err)
+		doubt := at()
 		b.clock.pass(time.Second)
 		f = b.claim(t, k).Fence
 		b.submit(t, k, f)
@@ -36,7 +37,7 @@ func TestAnOrdersRecordIsReadBack(t *testing.T) {
 		got.History = nil
 		want := &Record{Key: k, Base: Base{State: Submitting, Lane: "checkout", Fingerprint: "k.f", Shape: json.RawMessage(`{"n":1}`),
 			Document: "s1.k.doc", Runner: "runner", Until: taken.Add(lease), Phase: "claim", Attempts: 2, Crashes: 1,
-			Reason: Reason{"timeout", "no answer"}, CreatedAt: created, UpdatedAt: taken, SentAt: sent, DoubtAt: taken}}
+			Reason: Reason{"timeout", "no answer"}, CreatedAt: created, UpdatedAt: taken, SentAt: sent, DoubtAt: taken, DoubtSince: doubt}}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("in doubt (-want +got):\n%s", d)
 		}
@@ -60,7 +61,7 @@ func TestAnOrdersRecordIsReadBack(t *testing.T) {
 			t.Errorf("event %q, history %+v", got.Event, got.History)
 		}
 		got.History, got.Event = nil, ""
-		want.State, want.Runner, want.Phase, want.Until, want.DoubtAt = Issued, "", "", time.Time{}, time.Time{}
+		want.State, want.Runner, want.Phase, want.Until, want.DoubtAt, want.DoubtSince = Issued, "", "", time.Time{}, time.Time{}, time.Time{}
 		want.Reason, want.UpdatedAt, want.FinalAt = Reason{}, at(), at()
 		want.Ref, want.Result, want.Polls, want.PolledAt, want.AcceptedAt = "REF2", "s1.k.result", 2, at(), accepted
 		if d := cmp.Diff(want, got); d != "" {
@@ -88,7 +89,7 @@ func TestARefundsRecordIsReadBack(t *testing.T) {
 		}
 		got.Event, got.History = "", nil
 		end := b.clock.Now()
-		want := &RefundRecord{RefundKey: k, Plan: "s1.k.plan", Planned: true, Count: 3, Baseline: 4, Refunded: 2, Base: Base{
+		want := &RefundRecord{RefundKey: k, Plan: "s1.k.plan", Planned: true, Count: 3, Baseline: 4, BaselineAt: created, Refunded: 2, Base: Base{
 			State: PartiallyRefunded, Lane: "checkout", Fingerprint: "k.f", Shape: json.RawMessage(`{"n":1}`), Document: "s1.k.doc",
 			Attempts: 1, Reason: Reason{"in_doubt", "ask"}, CreatedAt: created, UpdatedAt: end, SentAt: sent, FinalAt: end,
 			ResolvedBy: "ann", Resolved: "two came back"}}

@@ -39,15 +39,20 @@ func (l *Ledger) Reopen(ctx context.Context, r Ref, who, reason string) (Answer,
 	if a, err := l.openReview(ctx, r); err != nil || a.State != Review {
 		return a, err
 	}
-	reply, err := l.run(ctx, "reopen", []string{r.record()}, who, reason)
+	// It leaves the list with the review, or before: the record may soon be in review again, and that
+	// one must stay listed. Should this program die in between, the sweeper publishes the review anew.
+	keys := []string{r.record(), reviewKey(r.Provider)}
+	if l.apart {
+		keys = keys[:1]
+		if err := l.leaveReview(ctx, r); err != nil {
+			return Answer{}, err
+		}
+	}
+	reply, err := l.run(ctx, "reopen", keys, who, reason, r.openMember())
 	if err != nil {
 		return Answer{}, err
 	}
-	a := answer(reply)
-	if a.Applied {
-		err = l.leaveReview(ctx, r)
-	}
-	return a, err
+	return answer(reply), nil
 }
 
 func (l *Ledger) leaveReview(ctx context.Context, r Ref) error {

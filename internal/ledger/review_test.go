@@ -1,9 +1,13 @@
 package ledger
 
 import (
+	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"issuance/providers"
 )
@@ -152,6 +156,107 @@ func TestWhatFellOutOfTheOpenSetIsAdopted(t *testing.T) {
 		}
 		if n, err := b.AdoptOpen(b.ctx, providers.ECTicket); err != nil || n != 0 {
 			t.Errorf("a second time: %d, %v", n, err)
+		}
+	})
+}
+
+// A review that comes back while somebody's "try again" is still under way stays listed, and one that
+// ends stays no longer, wherever the person's program dies.
+func TestTheListOfReviewsIsTrueWhateverHappensMeanwhile(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		listed := func() int64 {
+			n, err := b.ReviewCount(b.ctx, providers.ECTicket)
+			must(t, err)
+			return n
+		}
+		k := b.order()
+		finished(Review)(t, b, k)
+		hooked := redis.NewClient(b.rdb.Options())
+		defer hooked.Close()
+		slow := *b.Ledger
+		slow.rdb = hooked
+		hooked.AddHook(after{func() { // of reopen: the sweeper has woken it, and nothing is any clearer
+			a, err := b.Finish(b.ctx, k, b.claim(t, k).Fence, Ending{State: Review, Reason: Reason{Code: "in_doubt"}})
+			applied(t, a, err)
+		}})
+		a, err := slow.Reopen(b.ctx, Ref{Key: k}, "ann", "r")
+		applied(t, a, err)
+		if b.load(t, k).State != Review || listed() != 1 {
+			t.Errorf("it is %s, and %d are listed", b.load(t, k).State, listed())
+		}
+
+		dying := redis.NewClient(b.rdb.Options())
+		defer dying.Close()
+		ctx, die := context.WithCancel(b.ctx)
+		dying.AddHook(after{die})
+		slow.rdb = dying
+		_, _ = slow.Resolve(ctx, Ref{Key: k}, Resolution{State: Issued, Who: "ann", Reason: "r"})
+		must(t, b.Publish(b.ctx, Ref{Key: k})) // as the sweeper does
+		if b.load(t, k).State != Issued || listed() != 0 {
+			t.Errorf("it is %s, and %d are listed", b.load(t, k).State, listed())
+		}
+	})
+}
+
+// after calls something when a script has run.
+type after struct{ do func() }
+
+func (after) DialHook(next redis.DialHook) redis.DialHook                               { return next }
+func (after) ProcessPipelineHook(n redis.ProcessPipelineHook) redis.ProcessPipelineHook { return n }
+func (h after) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		if err == nil && strings.HasPrefix(cmd.Name(), "eval") {
+			h.do()
+		}
+		return err
+	}
+}
+
+// Sending again does not make a doubt any younger. A person's "try again" does: it gives all the time anew.
+func TestADoubtKeepsItsBeginning(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		k := b.order()
+		since := b.clock.Now()
+		for range 3 {
+			c := b.claim(t, k)
+			b.submit(t, k, c.Fence)
+			a, err := b.Unknown(b.ctx, k, c.Fence, Reason{Code: "timeout"})
+			applied(t, a, err)
+			b.clock.pass(time.Hour)
+		}
+		c := b.claim(t, k)
+		if !c.DoubtSince.Equal(since) || !c.DoubtAt.Equal(since.Add(2*time.Hour)) {
+			t.Errorf("in doubt since %s, last sent at %s", c.DoubtSince, c.DoubtAt)
+		}
+		a, err := b.Finish(b.ctx, k, c.Fence, Ending{State: Review, Reason: Reason{Code: "in_doubt"}})
+		applied(t, a, err)
+		b.clock.pass(time.Hour)
+		a, err = b.Reopen(b.ctx, Ref{Key: k}, "ann", "r")
+		applied(t, a, err)
+		c = b.claim(t, k)
+		if !c.DoubtSince.Equal(b.clock.Now()) || !c.DoubtAt.Equal(since.Add(2*time.Hour)) || !b.load(t, k).ReopenedAt.Equal(b.clock.Now()) {
+			t.Errorf("tried again: in doubt since %s, last sent at %s", c.DoubtSince, c.DoubtAt)
+		}
+		b.submit(t, k, c.Fence)
+		a, err = b.Accept(b.ctx, k, c.Fence, "", "")
+		applied(t, a, err)
+		if r := b.load(t, k); !r.DoubtSince.IsZero() {
+			t.Errorf("accepted, and in doubt since %s", r.DoubtSince)
+		}
+
+		rk := b.refund()
+		f := b.plan(t, rk, Plan{Count: 1, Baseline: 0})
+		since = b.clock.Now()
+		for range 2 {
+			b.submitRefund(t, rk, f)
+			a, err := b.RefundUnknown(b.ctx, rk, f, Reason{Code: "timeout"})
+			applied(t, a, err)
+			b.clock.pass(time.Hour)
+			c := b.claimRefund(t, rk)
+			if f = c.Fence; !c.DoubtSince.Equal(since) {
+				t.Errorf("a refund in doubt since %s", c.DoubtSince)
+			}
 		}
 	})
 }

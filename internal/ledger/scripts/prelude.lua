@@ -37,12 +37,19 @@ local function held(key, fence)
   return get(key, 'fence') == fence and get(key, 'runner') ~= ''
 end
 
+-- A request of this record may have taken effect, and can have left until this moment. Since when
+-- the record is in doubt stays the same, however often it is sent again.
+local function doubt(key, at)
+  redis.call('HSET', key, 'doubt_at', at)
+  redis.call('HSETNX', key, 'doubt_since', at)
+end
+
 local function give_back(key)
   redis.call('HSET', key, 'runner', '', 'until', '0', 'phase', '')
 end
 
 -- Tells the end of a record: appends its event to the stream unless it is marked already, marks the
--- record, lets it expire, takes it out of the open set, and lists it when it needs a person. In a
+-- record, lets it expire, takes it out of the open set, and lists it while it needs a person. In a
 -- cluster these are on other nodes: then there are no such keys, and the caller does it step by step.
 -- KEYS[k]… events, open set, reviews, and of a refund: the order's refunds
 -- ARGV[a]… name of the record, provider, order, refund or '', member of the sets, events to keep,
@@ -62,6 +69,7 @@ local function tell(key, k, a)
     redis.call('ZADD', KEYS[k + 2], f[3], ARGV[a + 4])
   else
     redis.call('PEXPIRE', key, ARGV[a + 6])
+    redis.call('ZREM', KEYS[k + 2], ARGV[a + 4])
     if KEYS[k + 3] then redis.call('PEXPIRE', KEYS[k + 3], ARGV[a + 6]) end
   end
   redis.call('ZREM', KEYS[k + 1], ARGV[a + 4])

@@ -11,11 +11,11 @@ if (state ~= 'queued' and state ~= 'submitting') or not held(key, ARGV[2]) then
   return {'refused', state}
 end
 if ARGV[3] == 'unknown' then
-  redis.call('HSET', key, 'doubt_at', int(t))
+  doubt(key, int(t))
   state = 'submitting'
 elseif ARGV[3] == 'idle' and get(key, 'phase') == 'send' then
   -- Defensive: an intent without an answer is never idle.
-  redis.call('HSET', key, 'doubt_at', int(t))
+  doubt(key, int(t))
   state = 'submitting'
 elseif get(key, 'doubt_at') == '' and get(key, 'rejected_code') == '' and get(key, 't:0') == '' then
   -- Nothing is in doubt. (A no that no look-up has confirmed yet is a doubt as well.)

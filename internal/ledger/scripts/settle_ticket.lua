@@ -21,7 +21,7 @@ local i = 0
 while true do
   local status = get(key, 't:' .. int(i))
   if status == 'sending' then break end
-  if status == '' then redis.call('HDEL', key, 'doubt_at') break end
+  if status == '' then redis.call('HDEL', key, 'doubt_at', 'doubt_since') break end
   i = i + 1
 end
 note(key, t, 'ticket ' .. tonumber(ARGV[3]) + 1, ARGV[4] .. ' ' .. ARGV[5])

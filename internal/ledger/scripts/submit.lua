@@ -11,7 +11,7 @@ if get(key, 'refund_id') ~= '' and (get(key, 'count') == '' or get(key, 't:0') ~
   return {'refused', state, get(key, 'attempts')}
 end
 -- An earlier intent of this claim has no answer: it is in doubt, whatever becomes of this one.
-if get(key, 'phase') == 'send' then redis.call('HSET', key, 'doubt_at', int(t)) end
+if get(key, 'phase') == 'send' then doubt(key, int(t)) end
 local n = redis.call('HINCRBY', key, 'attempts', 1)
 redis.call('HSET', key, 'state', 'submitting', 'phase', 'send', 'sent_at', int(t),
   'until', int(t + tonumber(ARGV[3])), 'updated_at', int(t))

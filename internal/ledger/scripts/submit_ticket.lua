@@ -9,7 +9,7 @@ if (state ~= 'queued' and state ~= 'submitting') or not held(key, ARGV[2])
   return {'refused', state}
 end
 -- An earlier intent of this claim has no answer: it is in doubt, whatever becomes of this one.
-if get(key, 'phase') == 'send' then redis.call('HSET', key, 'doubt_at', int(t)) end
+if get(key, 'phase') == 'send' then doubt(key, int(t)) end
 local n = redis.call('HINCRBY', key, 'attempts', 1)
 redis.call('HSETNX', key, 's:' .. ARGV[4], int(t))
 redis.call('HSET', key, 'state', 'submitting', 'phase', 'send', 't:' .. ARGV[4], 'sending',
