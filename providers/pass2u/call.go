@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"issuance/internal/httpcall"
@@ -100,20 +101,26 @@ func judge(o op, r httpcall.Response, hide []string) verdict {
 		return verdict{out: transport(r.Err, providers.NotSent), broken: transient(r)}
 	}
 	a, readable := decode(r.Body)
-	if readable && !a.failed() && r.Status >= 200 && r.Status < 300 {
-		return verdict{answer: a}
-	}
+	ok := r.Status >= 200 && r.Status < 300
 	said := ""
-	if readable && a.failed() {
+	switch {
+	case !readable:
+	case a.failed():
 		if m := byText[normal(string(a.Message))]; m != nil {
 			out := providers.Outcome{Kind: m.kind(o), Code: m.code, Message: m.text}
 			out.Exists = m.exists && o == opGenerate
 			return verdict{out: out}
 		}
 		said = providers.SafeText(string(a.Message), hide...)
+	case ok && strings.TrimSpace(string(a.Message)) == "":
+		return verdict{answer: a}
+	case ok:
+		// No success is documented with a message: a yes that complains is no yes.
+		return verdict{out: providers.Outcome{Kind: providers.Unknown, Code: CodeContradictory,
+			Message: "the answer names an order, and has an error message" + quoted(providers.SafeText(string(a.Message), hide...))}}
 	}
 	switch {
-	case r.Status == http.StatusUnauthorized, said != "" && refusal.MatchString(said):
+	case refused(o, r.Status, said):
 		return verdict{out: providers.Outcome{Kind: providers.Held, Code: CodeCredentials, Alarm: true, RetryAfter: refusedFor,
 			Message: fmt.Sprintf("Pass2U refused the API key or this machine's IP address (HTTP %d%s); check both in the Pass2U account", r.Status, quoted(said))}}
 	case r.Status == http.StatusForbidden, r.Status == http.StatusTooManyRequests:
@@ -133,6 +140,23 @@ func judge(o op, r httpcall.Response, hide []string) verdict {
 	default:
 		return verdict{out: plain(r, said)}
 	}
+}
+
+// refused reports whether the key or this machine's address was refused, and so nothing was done.
+// Pass2U documents no words for that, and words alone prove nothing: "SMTP authentication failed."
+// may tell of an order that was made. So a mutating call believes a matching text only under a
+// status that says the same. A query has no effect either way, and its text holds the calls back
+// and calls a person.
+func refused(o op, status int, said string) bool {
+	switch {
+	case status == http.StatusUnauthorized:
+		return true
+	case said == "" || !refusal.MatchString(said):
+		return false
+	case o == opQuery:
+		return status < http.StatusInternalServerError
+	}
+	return status == http.StatusForbidden
 }
 
 // plain is an answer that neither its body nor its status explains.

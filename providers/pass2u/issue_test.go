@@ -240,7 +240,13 @@ func TestRefusedCredentialsHoldEveryCallAndNeedAPerson(t *testing.T) {
 		s, sim := simulated(t, pass2usim.Config{AuthStatus: status, APIKey: "another-key"}, nil)
 		o := order("P1", 1, "voucher")
 		o.Ref = "R1"
-		for _, out := range []providers.Outcome{s.Issue(ctx, o), s.LookUp(ctx, o).Outcome, s.RefundCount(ctx, o, 1)} {
+		outs := []providers.Outcome{s.LookUp(ctx, o).Outcome}
+		if mutating := []providers.Outcome{s.Issue(ctx, o), s.RefundCount(ctx, o, 1)}; status == 401 || status == 403 {
+			outs = append(outs, mutating...)
+		} else if mutating[0].Kind != providers.Unknown || mutating[1].Kind != providers.Unknown {
+			t.Errorf("status %d: %v", status, mutating) // the look-up that follows is held
+		}
+		for _, out := range outs {
 			if out.Kind != providers.Held || !out.Alarm || out.Code != pass2u.CodeCredentials || out.RetryAfter <= 0 {
 				t.Errorf("status %d: %v", status, out)
 			}
@@ -253,6 +259,26 @@ func TestRefusedCredentialsHoldEveryCallAndNeedAPerson(t *testing.T) {
 	for range 2 {
 		if out := s.Issue(ctx, order("P1", 1, "voucher")); out.Kind != providers.Held || !out.Alarm {
 			t.Errorf("%v", out)
+		}
+	}
+}
+
+// The words of a refusal may stand in the complaint of a call that did all it was asked for, and
+// so may Pass2U's id. "Certainly without effect" would have the call made again.
+func TestWordsOfARefusalProveNothingAboutACallThatMayHaveHadItsEffect(t *testing.T) {
+	mail := refusal("Order created. SMTP authentication failed.")
+	both := strings.Replace(yes("P1", "notPickedup"), "{", `{"message":"Oops! Something Went Wrong.",`, 1)
+	for _, r := range []reply{{200, mail}, {400, mail}, {500, mail}, {503, mail}, {200, both}, {500, both}} {
+		s := scripted(t, nil, r, r, r)
+		o := order("P1", 1, "voucher")
+		o.Ref = "R1"
+		for _, out := range []providers.Outcome{s.Issue(ctx, o), s.RefundCount(ctx, o, 1)} {
+			if out.Kind != providers.Unknown {
+				t.Errorf("HTTP %d %s: %v", r.status, r.body, out)
+			}
+		}
+		if b, out := s.RefundBaseline(ctx, o); out.Kind == providers.Done {
+			t.Errorf("HTTP %d %s: %+v %v", r.status, r.body, b, out)
 		}
 	}
 }

@@ -30,6 +30,7 @@ const (
 	CodeCredentials   = "credentials_refused"   // the key or this machine's address is refused
 	CodeUnreadable    = "unreadable_answer"     // not a JSON object of Pass2U's
 	CodeUnknownText   = "unrecognised_message"  // an error message that no document lists
+	CodeContradictory = "contradictory_answer"  // a yes with an error message
 	CodeUnauthentic   = "unauthentic_answer"    // the answer is about another order
 	CodeCountMismatch = "ticket_count_mismatch" // the order found has more tickets than ours
 	CodeWrongPickup   = "pickup_type_mismatch"  // the order found is of the other pickupType
@@ -107,6 +108,7 @@ func (m *message) kind(o op) providers.Kind {
 	}
 }
 
-// refusal finds messages about the key or the caller's address; Pass2U documents none. The
+// refusal finds messages about the key or the caller's address; Pass2U documents none, so that
+// they count only where refused says so. The
 // bare word "Forbidden" is not among them: gateways use it for a ban too.
 var refusal = regexp.MustCompile(`(?i)unauthori[sz]ed|authori[sz]ation|authenticat|permission|\bapi[ _-]?key\b|\bip\b|\bwhite-?list|\ballow-?list`)
