@@ -10,7 +10,8 @@ import (
 
 // RefundBaseline sends "Query an order API" and counts. Only voucher-type orders show their
 // tickets, and they count only when all of them are shown: a query that left out refunded
-// ones would make a refund look as if it had not happened.
+// ones would make a refund look as if it had not happened. So would a ticket in a status that
+// nobody documents: it may be on its way to being refunded.
 //
 // o.Request is the order's generate body or, for an order issued elsewhere, a refund body with
 // pass2uOrderId, productSaleId and pickupType; the number of tickets is not known then, so
@@ -33,6 +34,7 @@ func (c *Client) RefundBaseline(ctx context.Context, o providers.Order) (provide
 		return providers.Baseline{}, done
 	}
 	var b providers.Baseline
+	told := true
 	for _, t := range v.answer.tickets() {
 		b.Total++
 		switch t.UseStatus {
@@ -40,13 +42,16 @@ func (c *Client) RefundBaseline(ctx context.Context, o providers.Order) (provide
 			b.Refunded++
 		case providers.Unused, providers.PickedUp:
 			b.Refundable++
+		case providers.Redeemed, providers.Invalid:
+		default:
+			told = false
 		}
 	}
 	if b.Total == 0 {
 		return providers.Baseline{}, providers.Outcome{Kind: providers.Unknown, Code: CodeNoVouchers,
 			Message: "Pass2U has the order but shows none of its vouchers"}
 	}
-	b.Provable = id.quantity == 0 || b.Total == id.quantity
+	b.Provable = told && (id.quantity == 0 || b.Total == id.quantity)
 	return b, done
 }
 
