@@ -104,6 +104,40 @@ func TestADoubtThatLastsGoesToAPerson(t *testing.T) {
 	w.quiet()
 }
 
+// However often a look-up says that the order may be sent again: it ends, and until then it is sent ever
+// more rarely.
+func TestAnOrderThatNeverGetsAClearAnswerGoesToAPerson(t *testing.T) {
+	w := mini(t)
+	inDoubt(w)
+	began := w.Clock.Now()
+	for w.order().State == ledger.Submitting {
+		w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
+		if w.Clock.Now().Sub(began) <= 24*time.Hour {
+			w.provider.AnswerIssue(fakeprovider.Lost)
+			w.Clock.Advance(w.Waits(w.run()))
+		} else {
+			w.Done(w.run())
+		}
+	}
+	rec := w.state(ledger.Review, "in_doubt")
+	if rec.Attempts < 100 || rec.Attempts > 250 {
+		t.Errorf("%d attempts in a day", rec.Attempts)
+	}
+	w.provider.Sequence()
+	w.quiet()
+}
+
+func TestAQuestionThatNeverLeftGivesNothingUp(t *testing.T) {
+	w := mini(t)
+	inDoubt(w)
+	w.Clock.Advance(72 * time.Hour)
+	for _, kind := range []providers.Kind{providers.NotSent, providers.Held} {
+		w.provider.AnswerLookUp(providers.Finding{State: providers.Unclear, Outcome: providers.Outcome{Kind: kind, Code: "no_budget"}})
+		w.Waits(w.run())
+	}
+	w.state(ledger.Submitting, "no_budget")
+}
+
 func TestARefusalThatCannotBeConfirmedGoesToAPersonToo(t *testing.T) {
 	w := mini(t)
 	w.provider.SetTraits(providers.Traits{SettleAfter: settleAfter, RejectionMayHideDuplicate: true})

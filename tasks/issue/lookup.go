@@ -46,8 +46,7 @@ func (r *run) strangers() bool {
 // absent acts on the provider's word that it does not know the order.
 func (r *run) absent(ctx context.Context) error {
 	if r.claim.RejectedCode == "" {
-		// Sending the same number again cannot issue twice: the provider takes a number once.
-		return r.send(ctx)
+		return r.sendAgain(ctx)
 	}
 	exists := r.claim.RejectedCode == codeNumberExists
 	if exists || !r.claim.DoubtAt.IsZero() {
@@ -66,6 +65,22 @@ func (r *run) absent(ctx context.Context) error {
 	}
 	return r.finish(ledger.Ending{State: ledger.Failed,
 		Reason: ledger.Reason{Code: r.claim.RejectedCode, Message: r.claim.RejectedMessage}})
+}
+
+// sendAgain sends an order that the provider does not know. That cannot issue twice: the provider takes a
+// number once. But it has to end somewhere.
+func (r *run) sendAgain(ctx context.Context) error {
+	if !r.claim.DoubtSince.IsZero() {
+		now, err := r.Ledger.Time(ctx)
+		if err != nil {
+			return err
+		}
+		if now.Sub(r.claim.DoubtSince) > r.GiveUp {
+			return r.review(ledger.Reason{Code: "in_doubt", Message: fmt.Sprintf(
+				"sent %d times in %s, never with a clear answer, and the provider does not know it when asked; ask the provider", r.claim.Attempts, r.GiveUp)})
+		}
+	}
+	return r.send(ctx)
 }
 
 // sentSince is the time, and the last moment at which a request of this order that is not settled
@@ -92,14 +107,19 @@ func (r *run) unclear(out providers.Outcome) error {
 	if err != nil {
 		return err
 	}
-	if out.Kind != providers.Held && now.Sub(since) > r.GiveUp {
+	if !r.claim.DoubtSince.IsZero() {
+		since = r.claim.DoubtSince
+	}
+	// A question that never left is no reason to give up, however long the workers were away.
+	asked := out.Kind != providers.Held && out.Kind != providers.NotSent
+	if asked && now.Sub(since) > r.GiveUp {
 		return r.review(ledger.Reason{Code: "in_doubt", Message: fmt.Sprintf(
 			"whether the provider took this order could not be found out in %s (last: %s); ask the provider", r.GiveUp, outcomeText(out))})
 	}
 	wait := out.RetryAfter
 	if wait <= 0 {
-		// The older the doubt, the longer the pause, up to ten minutes.
-		wait = min(max(r.LookAfter, now.Sub(since)/2), 10*time.Minute)
+		// The older the doubt, the longer the pause.
+		wait = min(max(r.LookAfter, now.Sub(since)/2), longestDoubt)
 	}
 	return r.idle(wait, "in doubt, and the look-up learned nothing: "+outcomeText(out), ledger.Reason{Code: out.Code, Message: out.Message})
 }
