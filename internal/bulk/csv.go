@@ -2,7 +2,6 @@ package bulk
 
 import (
 	"bytes"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,7 +17,7 @@ type table struct {
 	provider providers.Name
 	columns  []column
 	header   []byte
-	notes    []int  // columns of notes
+	note     int    // column of notes, -1 without one
 	items    []int  // numbers of the items, sorted
 	lineEnd  string // of the header, for rejects
 }
@@ -31,21 +30,21 @@ func newTable(header []byte, lineEnd string) (*table, []Problem) {
 	if len(titles) == 1 && bytes.ContainsAny(header, ";\t") {
 		return nil, []Problem{{"", "columns must be separated by commas"}}
 	}
-	t := &table{lineEnd: lineEnd}
+	t := &table{lineEnd: lineEnd, note: -1}
 	var problems []Problem
 	if t.provider, t.columns, problems = readHeader(titles); len(problems) > 0 {
 		return nil, problems
 	}
 	for i, c := range t.columns {
 		if c.name == Note {
-			t.notes = append(t.notes, i)
+			t.note = i
 		}
 		if c.item > 0 && !slices.Contains(t.items, c.item) {
 			t.items = append(t.items, c.item)
 		}
 	}
 	slices.Sort(t.items)
-	t.header = t.reject(titles, Note)
+	t.header = t.rejectsHeader(titles)
 	return t, nil
 }
 
@@ -56,6 +55,7 @@ func (t *table) row(raw []byte) (row [][]byte, blank bool, problems []Problem) {
 	if err != nil {
 		return nil, false, []Problem{{"", err.Error()}}
 	}
+	row, noted := t.unnoted(row)
 	blank = true
 	for i := range row {
 		row[i] = bytes.Trim(row[i], " ")
@@ -64,12 +64,15 @@ func (t *table) row(raw []byte) (row [][]byte, blank bool, problems []Problem) {
 	if blank {
 		return nil, true, nil
 	}
-	if len(row) != len(t.columns) {
-		return nil, false, []Problem{{"", fmt.Sprintf("must have as many cells as the header, which has %d (found: %d)", len(t.columns), len(row))}}
+	if row, problems = t.fitted(row, noted); len(problems) > 0 {
+		return nil, false, problems
 	}
 	for i, cell := range row {
-		if !utf8.Valid(cell) {
+		switch {
+		case !utf8.Valid(cell):
 			problems = append(problems, Problem{t.columns[i].title(), "must be UTF-8; save the file as \"CSV UTF-8\""})
+		case i != t.note && isNote(cell):
+			problems = append(problems, Problem{t.columns[i].title(), "holds a note of --rejects; write what belongs there, or clear the cell"})
 		}
 	}
 	return row, false, problems
@@ -198,29 +201,3 @@ func (t *table) ID(raw []byte) (providers.Name, string, bool) {
 
 // Header implements Format.
 func (t *table) Header() []byte { return t.header }
-
-// Reject implements Format. The row stays as it came, but for an older note, whose place may be
-// anywhere.
-func (t *table) Reject(raw []byte, problems []Problem) []byte {
-	var notes []string
-	for _, p := range problems {
-		notes = append(notes, p.String())
-	}
-	note := strings.Join(notes, "; ")
-	row, err := cells(raw, nil)
-	if err != nil || len(t.notes) == 0 || len(row) != len(t.columns) {
-		return append(quoted(append(bytes.Clone(raw), ','), []byte(note)), t.lineEnd...)
-	}
-	return t.reject(row, note)
-}
-
-// reject writes a row without its notes, and then a note.
-func (t *table) reject(row [][]byte, note string) []byte {
-	var out []byte
-	for i, cell := range row {
-		if !slices.Contains(t.notes, i) {
-			out = append(quoted(out, cell), ',')
-		}
-	}
-	return append(quoted(out, []byte(note)), t.lineEnd...)
-}

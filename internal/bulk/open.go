@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"issuance/providers"
@@ -15,6 +16,16 @@ import (
 type File struct {
 	Format
 	split *splitter
+	bom   bool // the table begins with a byte order mark
+}
+
+// Header implements Format. Without the mark that the file came with, a spreadsheet would read the
+// rejects in another encoding, and save them in it.
+func (f *File) Header() []byte {
+	if f.bom {
+		return slices.Concat([]byte(bom), f.Format.Header())
+	}
+	return f.Format.Header()
 }
 
 // Reading says how a file is read.
@@ -46,7 +57,8 @@ func Open(r io.Reader, opt Reading) (*File, error) {
 	for len(s.rest()) < len(bom) && s.end == nil {
 		s.fill()
 	}
-	if bytes.HasPrefix(s.rest(), []byte(bom)) {
+	marked := bytes.HasPrefix(s.rest(), []byte(bom))
+	if marked {
 		s.take(len(bom))
 	}
 	first, err := s.firstByte()
@@ -62,7 +74,7 @@ func Open(r io.Reader, opt Reading) (*File, error) {
 		if err := s.onOneLine(); err != nil {
 			return nil, err
 		}
-		return &File{&lines{opt.Provider, opt.Explain}, s}, nil
+		return &File{Format: &lines{opt.Provider, opt.Explain}, split: s}, nil
 	}
 	header, err := s.next()
 	if err != nil {
@@ -82,7 +94,7 @@ func Open(r io.Reader, opt Reading) (*File, error) {
 	if opt.Provider != "" && opt.Provider != t.provider {
 		return nil, &FileError{[]Problem{{"header", fmt.Sprintf("its columns are %s's, not %s's", t.provider, opt.Provider)}}}
 	}
-	return &File{t, s}, nil
+	return &File{t, s, marked}, nil
 }
 
 const bom = "\xef\xbb\xbf" // some programs' byte order mark

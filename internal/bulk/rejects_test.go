@@ -14,8 +14,8 @@ import (
 func TestRejectsAreCorrectedAndReadAgain(t *testing.T) {
 	out := dry(t, csvHeader+csvRow("O1")+csvRow("BAD!")+"O3,2,2,\"Ang,ela\",VQT04959,1\n", Reading{})
 	if want := strings.TrimSuffix(csvHeader, "\n") + ",rejected_because\n" +
-		"BAD!,2,2,Angela,VQT04959,1,\"MerchantTradeNo: must be half-width letters and digits only (A-Z, a-z, 0-9) (found: string of 4 characters)\"\n" +
-		"O3,2,2,\"Ang,ela\",VQT04959,1,\"Operator: must be half-width letters and digits only (A-Z, a-z, 0-9) (found: string of 7 characters)\"\n"; out.file != want {
+		"BAD!,2,2,Angela,VQT04959,1,\"rejected: MerchantTradeNo: must be half-width letters and digits only (A-Z, a-z, 0-9) (found: string of 4 characters)\"\n" +
+		"O3,2,2,\"Ang,ela\",VQT04959,1,\"rejected: Operator: must be half-width letters and digits only (A-Z, a-z, 0-9) (found: string of 7 characters)\"\n"; out.file != want {
 		t.Fatalf("rejects:\n%s\nwant:\n%s", out.file, want)
 	}
 	again := dry(t, strings.Replace(out.file, "BAD!", "O2", 1), Reading{})
@@ -29,6 +29,78 @@ func TestRejectsAreCorrectedAndReadAgain(t *testing.T) {
 	if strings.Count(windows.file, "\r\n") != 2 || strings.Count(windows.file, "\n") != 2 {
 		t.Errorf("line ends: %q", windows.file)
 	}
+}
+
+// However often a file of rejects goes round uncorrected, by way of a spreadsheet or not, its notes
+// neither pile up nor fill the columns that a row lacks.
+func TestARejectsNoteNeverBecomesData(t *testing.T) {
+	const header = "MerchantTradeNo,IssueType,PrintType,Operator,ItemNo1,TicketAmount1,CustomerName,CustomerPhone,CustomerEmail,CustomerAddress\n"
+	for _, header := range []string{header, strings.Replace(header, "Operator", "rejected_because,Operator", 1), strings.Replace(header, "\n", ",rejected_because\n", 1)} {
+		var full []string
+		for _, title := range strings.Split(strings.TrimSpace(header), ",") {
+			full = append(full, map[string]string{"MerchantTradeNo": "O1", "IssueType": "2", "PrintType": "1", "Operator": "Angela", "ItemNo1": "VQT04959",
+				"TicketAmount1": "1", "CustomerName": "王珊珊", "CustomerPhone": "0912345678", "CustomerAddress": "臺北市"}[title])
+		}
+		dry(t, header+strings.Join(full, ",")+"\n", Reading{}).want(t, 1)
+		for cells := 1; cells <= len(full)+3; cells++ {
+			row := strings.Join(append(slices.Clone(full), "x", "", "y")[:cells], ",")
+			first := dry(t, header+row+"\n", Reading{})
+			if len(first.rejected) == 0 { // it is right
+				continue
+			}
+			for _, fill := range []func(string) string{func(line string) string { return line }, func(line string) string {
+				return line + strings.Repeat(",", max(0, strings.Count(first.file[:strings.IndexByte(first.file, '\n')], ",")-strings.Count(line, ",")))
+			}} {
+				text := first.file
+				for pass := range 5 {
+					titles, line, _ := strings.Cut(strings.TrimSuffix(text, "\n"), "\n")
+					again := dry(t, titles+"\n"+fill(line)+"\n", Reading{})
+					if again.Enqueued.Load() != 0 || len(again.rejected) != 1 || strings.Count(again.file, notePrefix) != 1 {
+						t.Fatalf("%s%s\npass %d: %d fine, rejected %q\n%s", header, row, pass, again.Enqueued.Load(), again.rejected, again.file)
+					}
+					text = again.file
+				}
+			}
+		}
+	}
+}
+
+// The rejects of a file with a byte order mark have one, too; those of documents need none.
+func TestRejectsKeepTheByteOrderMark(t *testing.T) {
+	text := dry(t, bom+csvHeader+csvRow("BAD!"), Reading{}).file
+	if !strings.HasPrefix(text, bom+"MerchantTradeNo,") || strings.Count(text, bom) != 1 {
+		t.Errorf("%q", text)
+	}
+	if again := dry(t, text, Reading{}).file; again != text {
+		t.Errorf("again %q, want %q", again, text)
+	}
+	if text := dry(t, bom+"{}\n", Reading{}).file; strings.Contains(text, bom) {
+		t.Errorf("%q", text)
+	}
+}
+
+// The cells that a message counts are the order's.
+func TestTheNoteIsNoCell(t *testing.T) {
+	text := csvHeader + "O1,2,2,Angela\nO2,2,2,Angela,VQT04959,1,x\n"
+	first := dry(t, text, Reading{})
+	first.want(t, 0, "2: must have as many cells as the header, which has 6 (found: 4)", "3: must have as many cells as the header, which has 6 (found: 7)")
+	again := dry(t, first.file, Reading{})
+	again.want(t, 0, "2: must have as many cells as the header, which has 6 besides rejected_because (found: 4)",
+		"3: must have as many cells as the header, which has 6 besides rejected_because (found: 7)")
+	note := `,"` + notePrefix + again.rejected[0][len("2: "):] + `"`
+	if !strings.Contains(again.file, "O1,2,2,Angela"+note+"\n") {
+		t.Errorf("%s\nlacks %s", again.file, note)
+	}
+	// Corrected, with the notes left, emptied, or taken away.
+	for _, kept := range []string{note, ",", ""} {
+		dry(t, strings.TrimSuffix(csvHeader, "\n")+",rejected_because\n"+strings.TrimSuffix(csvRow("O1"), "\n")+kept+"\n", Reading{}).want(t, 1)
+	}
+	// A column of notes that stands elsewhere.
+	middle := strings.Replace(csvHeader, "Operator", Note+",Operator", 1)
+	dry(t, middle+"O1,2,2,,Angela,VQT04959,1\nO2,2,2,"+notePrefix+"x,Angela,VQT04959,1\nO3,2,2,x,Angela,VQT04959,1\nO4,2,2,Angela,VQT04959,1\nO5,2,2,,"+notePrefix+"x,VQT04959,1\n", Reading{}).want(t, 2,
+		"4: rejected_because: must be empty, or a note as --rejects writes it",
+		"5: must have as many cells as the header, which has 7 (found: 6)",
+		"6: Operator: holds a note of --rejects; write what belongs there, or clear the cell")
 }
 
 func TestRejectedDocumentsAreCorrectedAndReadAgain(t *testing.T) {
@@ -118,7 +190,7 @@ func TestIDs(t *testing.T) {
 // rejected again: a note makes no line right, and none wrong.
 func FuzzEveryLineIsFineOrRejectedAndStaysSo(f *testing.F) {
 	for _, s := range []string{csvHeader + csvRow("O1") + csvRow("!") + "x\n", csvHeader + "\"O1\",2,2,\"A\n", jsonLine("O1") + "{}\n{\nnull", "{\"rejected_because\":[\"x\"]}\n{} {\"rejected_because\":[]}",
-		"channelOrderId,rejected_because,quantity\nO1,x,2\n", csvHeader + "\"\n\",,\r\n"} {
+		"channelOrderId,rejected_because,quantity\nO1,x,2\n", "channelOrderId,quantity\nO1\nO1,rejected: x,\nO1,2,,3,rejected: \n", csvHeader + "\"\n\",,\r\n"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -47,8 +47,9 @@ quotes. Spaces around a cell mean nothing.
 
 Wrong lines do not keep the others from being enqueued: all others ARE enqueued, and the exit code
 is 2. Keep the wrong ones with --rejects: that file holds them as they came, with what is wrong in
-a column (or field) rejected_because; correct it and feed it in again. With --dry-run, every line
-is checked and nothing is enqueued.
+a column (or field) rejected_because, in CSV behind "rejected: "; correct the lines and feed that
+file in again. The notes may stay: they are never read as a part of an order. With --dry-run,
+every line is checked and nothing is enqueued.
 
 Running the same file again enqueues only what is missing, so after an interruption (Ctrl-C), or
 with Redis gone, just run it again. A line with the number of another order is rejected. A dry run
