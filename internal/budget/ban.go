@@ -20,7 +20,7 @@ func (b *Budget) Banned(ctx context.Context, reason string) {
 		reason = "the provider refuses calls"
 	}
 	b.mu.Lock()
-	b.unpublished = reason
+	b.unpublished = &refusal{reason, b.clock()}
 	b.mu.Unlock()
 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishLimit)
@@ -31,50 +31,54 @@ func (b *Budget) Banned(ctx context.Context, reason string) {
 	}
 }
 
-// publish tells Redis of a ban it has not heard of; usually there is none.
+// publish tells Redis of a ban it has not heard of; usually there is none. The ban counts from the
+// provider's answer: Redis may know of it all the same, and the ban may be over by now.
 func (b *Budget) publish(ctx context.Context) error {
 	b.mu.Lock()
-	reason := b.unpublished
+	r := b.unpublished
 	b.mu.Unlock()
-	if reason == "" {
+	if r == nil {
+		return nil
+	}
+	left := b.cfg.Ban - b.clock().Sub(r.at)
+	if left <= 0 {
+		b.published(r)
 		return nil
 	}
 	n, err := banScript.Run(ctx, b.rdb, []string{b.keys.ban},
-		b.cfg.Ban.Microseconds(), b.cfg.Ramp.Microseconds(), reason, b.now()).Int64Slice()
+		left.Microseconds(), b.cfg.Ramp.Microseconds(), r.reason, b.now()).Int64Slice()
 	if err == nil && len(n) != 2 {
 		err = fmt.Errorf("unexpected answer %v", n)
 	}
 	if err != nil {
 		return b.unreachable(err)
 	}
-	b.mu.Lock()
-	b.unpublished = ""
-	b.mu.Unlock()
+	b.published(r)
 	if n[0] == 1 {
 		b.cfg.Log.WarnContext(ctx, "banned by the provider: no worker calls it for a while",
-			"account", b.cfg.Account, "reason", reason, "for", (time.Duration(n[1]) * time.Microsecond).Round(time.Second))
+			"account", b.cfg.Account, "reason", r.reason, "for", (time.Duration(n[1]) * time.Microsecond).Round(time.Second))
 	}
 	return nil
+}
+
+// published forgets a refusal that Redis has heard of, unless there was another one meanwhile.
+func (b *Budget) published(r *refusal) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.unpublished == r {
+		b.unpublished = nil
+	}
 }
 
 // Lift ends a ban at once, with the whole allowance; for an operator who knows better.
 func (b *Budget) Lift(ctx context.Context) error {
 	b.mu.Lock()
-	b.unpublished = ""
+	b.unpublished = nil
 	b.mu.Unlock()
 	if err := b.rdb.Del(ctx, b.keys.ban).Err(); err != nil {
 		return fmt.Errorf("lift the ban of %s: %w", b.cfg.Account, err)
 	}
 	return nil
-}
-
-// stillAllowed looks for a ban that came after a slot was taken.
-func (b *Budget) stillAllowed(ctx context.Context) error {
-	left, err := b.banLeft(ctx)
-	if err != nil || left == 0 {
-		return err
-	}
-	return b.heldByBan(answer{banned, left})
 }
 
 func (b *Budget) heldByBan(a answer) error {

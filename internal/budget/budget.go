@@ -37,7 +37,8 @@
 // eighth of the calls and bulk a twentieth.
 //
 // A slot within reach is reserved and waited for on the spot; a caller that is cancelled
-// meanwhile has wasted it, nothing worse. Lower lanes wait by asking again. When no slot is
+// meanwhile has wasted it, nothing worse. So has one that misses it by more than T (or 100 ms), because
+// Redis or its process stood still: it asks for another, or else all who waited would leave at once. Lower lanes wait by asking again. When no slot is
 // within MaxWait the answer is a providers.HeldError. Pass blocks no longer than MaxWait (out
 // of patience: twice that and 3·T), and never beyond its context's deadline.
 //
@@ -47,8 +48,8 @@
 // Then the allowance grows from a quarter to the whole within a minute (Ramp), without reserve.
 //
 // When Redis does not answer, Pass returns a plain error: no call leaves unbudgeted. A Redis
-// that forgets (a failover, a flush) allows at most Reserve calls more than it should, but
-// forgets a ban as well.
+// that forgets (a failover, a flush) allows at most Reserve calls more than it should, because
+// slots of the forgotten line are not used any more; but it forgets a ban as well.
 package budget
 
 import (
@@ -90,7 +91,8 @@ const (
 
 	rampFrom     = 0.25 // share of the allowance right after a ban
 	minRetry     = time.Second
-	maxReason    = 200 // characters kept of a ban's reason
+	leastLate    = 100 * time.Millisecond // by so much, or one T, may who has waited miss its slot
+	maxReason    = 200                    // characters kept of a ban's reason
 	publishLimit = 5 * time.Second
 )
 
@@ -102,7 +104,13 @@ type Budget struct {
 	keys    keys
 
 	mu          sync.Mutex
-	unpublished string // reason of a ban that Redis has not heard of yet
+	unpublished *refusal // a ban that Redis has not heard of yet
+}
+
+// refusal is a provider's answer "too fast".
+type refusal struct {
+	reason string
+	at     time.Time // by this process's clock
 }
 
 var (
@@ -186,19 +194,33 @@ func (b *Budget) pass(ctx context.Context, lane Lane) error {
 			if err := b.cfg.Sleep(ctx, a.wait); err != nil {
 				return err
 			}
-			return b.stillAllowed(ctx) // a ban may have come while we waited
+			c, err := b.confirm(ctx, a)
+			switch {
+			case err != nil:
+				return err
+			case c.verdict == banned:
+				return b.heldByBan(c)
+			case c.verdict == leave:
+				return nil
+			case b.clock().After(giveUp):
+				return b.usedUp(minRetry)
+			}
+			continue
 		}
 		// Not now. A checkout's slot only moves away; for the others, is it worth waiting here?
 		if policy.patience == 0 || a.wait > giveUp.Sub(b.clock()) || a.wait >= reach {
-			retry := max(a.wait, minRetry)
-			return &providers.HeldError{
-				RetryAfter: retry + rand.N(retry/2), // so that not all come back at once
-				Reason:     fmt.Sprintf("call budget of %s (%g per second) is used up", b.cfg.Account, b.cfg.PerSecond),
-			}
+			return b.usedUp(max(a.wait, minRetry))
 		}
 		if err := b.cfg.Sleep(ctx, a.wait); err != nil {
 			return err
 		}
+	}
+}
+
+func (b *Budget) usedUp(retry time.Duration) error {
+	return &providers.HeldError{
+		RetryAfter: retry + rand.N(retry/2), // so that not all come back at once
+		Reason:     fmt.Sprintf("call budget of %s (%g per second) is used up", b.cfg.Account, b.cfg.PerSecond),
 	}
 }
 

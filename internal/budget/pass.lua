@@ -7,7 +7,7 @@
 --        9 now, or empty for Redis' clock
 --        10 bucket of the counters  11 how many buckets are kept
 --        All times in microseconds.
--- Result {0, us}  leave after us; the slot is taken
+-- Result {0, us, slot, tat, line}  leave after us; the slot is taken. For confirm.lua.
 --        {1, us}  ask again after us
 --        {2, us}  banned for us
 local lane, spacing, tolerance, ahead = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -39,6 +39,11 @@ local hungry = patience > 0 and since and now - since >= patience
 local limit = hungry and impatient or ahead
 
 if slot - now <= limit then
+	local line = tonumber(redis.call('HGET', KEYS[1], 'line') or '')
+	if not line then
+		line = now
+		redis.call('HSET', KEYS[1], 'line', text(line))
+	end
 	redis.call('HSET', KEYS[1], 'tat', text(base + spacing))
 	redis.call('HDEL', KEYS[1], waiting)
 	redis.call('PEXPIRE', KEYS[1], text(60000 + (base + spacing - now) / 1000))
@@ -50,7 +55,7 @@ if slot - now <= limit then
 		end
 	end
 	redis.call('PEXPIRE', KEYS[3], 60000)
-	return {0, math.ceil(slot - now)}
+	return {0, math.ceil(slot - now), math.floor(slot), math.floor(base + spacing), line}
 end
 
 local wait = slot - now - limit

@@ -13,8 +13,9 @@ import (
 // keys of one account, all in one cluster slot. Times are microseconds since 1970 by Redis'
 // clock.
 type keys struct {
-	// tat is a hash: tat, the theoretical arrival time; since:LANE, when the lane's callers
-	// began to be refused. It lives a minute longer than its tat.
+	// tat is a hash: tat, the theoretical arrival time; line, when this line of slots began, by
+	// which it is told from one that was forgotten; since:LANE, when the lane's callers began to be
+	// refused. It lives a minute longer than its tat.
 	tat string
 	// ban is a hash: since, until, reason. It lives until the allowance is whole again; deleting
 	// it lifts the ban.
@@ -43,16 +44,12 @@ var (
 	//go:embed ban.lua
 	banSource string
 
-	passScript = redis.NewScript(passSource)
-	banScript  = redis.NewScript(banSource)
-	// leftScript: KEYS[1] ban, ARGV[1] now or "". How many microseconds of the ban are left.
-	leftScript = redis.NewScript(`
-local now = tonumber(ARGV[1])
-if not now then
-	local t = redis.call('TIME')
-	now = t[1] * 1000000 + t[2]
-end
-return math.max(0, math.ceil(tonumber(redis.call('HGET', KEYS[1], 'until') or '0') - now))`)
+	//go:embed confirm.lua
+	confirmSource string
+
+	passScript    = redis.NewScript(passSource)
+	banScript     = redis.NewScript(banSource)
+	confirmScript = redis.NewScript(confirmSource)
 )
 
 type verdict int
@@ -66,6 +63,8 @@ const (
 type answer struct {
 	verdict verdict
 	wait    time.Duration
+	// What confirm needs to know of a slot, in Redis' microseconds.
+	slot, tat, line int64
 }
 
 // ask runs pass.lua. reach bounds how far ahead a slot is of any use.
@@ -74,22 +73,31 @@ func (b *Budget) ask(ctx context.Context, l Lane, p policy, reach time.Duration)
 		b.spacing.Microseconds(), p.tolerance.Microseconds(), min(p.ahead, reach).Microseconds(),
 		p.patience.Microseconds(), min(p.impatient, reach).Microseconds(),
 		b.cfg.Ramp.Microseconds(), rampFrom, b.now(), bucket.Microseconds(), keep).Int64Slice()
+	if err == nil && len(n) != 2 && (len(n) != 5 || verdict(n[0]) != leave) {
+		err = fmt.Errorf("unexpected answer %v", n)
+	}
+	if err != nil {
+		return answer{}, b.unreachable(err)
+	}
+	a := answer{verdict: verdict(n[0]), wait: time.Duration(n[1]) * time.Microsecond}
+	if len(n) == 5 {
+		a.slot, a.tat, a.line = n[2], n[3], n[4]
+	}
+	return a, nil
+}
+
+// confirm asks whether a slot that was waited for is still good: a ban may have come, this process or
+// Redis may have stood still, and Redis may have forgotten to whom it has given what.
+func (b *Budget) confirm(ctx context.Context, a answer) (answer, error) {
+	late := max(b.spacing, leastLate)
+	n, err := confirmScript.Run(ctx, b.rdb, []string{b.keys.tat, b.keys.ban}, b.now(), a.slot, a.tat, a.line, late.Microseconds()).Int64Slice()
 	if err == nil && len(n) != 2 {
 		err = fmt.Errorf("unexpected answer %v", n)
 	}
 	if err != nil {
 		return answer{}, b.unreachable(err)
 	}
-	return answer{verdict(n[0]), time.Duration(n[1]) * time.Microsecond}, nil
-}
-
-// banLeft tells how long the ban lasts, 0 without one.
-func (b *Budget) banLeft(ctx context.Context) (time.Duration, error) {
-	n, err := leftScript.Run(ctx, b.rdb, []string{b.keys.ban}, b.now()).Int64()
-	if err != nil {
-		return 0, b.unreachable(err)
-	}
-	return time.Duration(n) * time.Microsecond, nil
+	return answer{verdict: verdict(n[0]), wait: time.Duration(n[1]) * time.Microsecond}, nil
 }
 
 // now is the scripts' argument: empty for Redis' own clock.

@@ -27,8 +27,11 @@ type Ban struct {
 	Since, Until time.Time
 }
 
-// State reads the budget without using any of it.
+// State reads the budget without using any of it. A ban that this process alone knows of is told first.
 func (b *Budget) State(ctx context.Context) (State, error) {
+	if err := b.publish(ctx); err != nil {
+		return State{}, err
+	}
 	var clock *redis.TimeCmd
 	var tat, ban, used *redis.MapStringStringCmd
 	_, err := b.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {

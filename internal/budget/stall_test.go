@@ -1,0 +1,148 @@
+package budget
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"issuance/providers"
+)
+
+// Those who waited for their slots and wake up late, all together, because their process or Redis stood
+// still, do not leave together.
+func TestNobodyLeavesLate(t *testing.T) {
+	const stall = 2800 * time.Millisecond
+	start := time.Time{}
+	sleep := func(ctx context.Context, d time.Duration) error {
+		if since := time.Since(start); since < stall {
+			d = max(d, stall-since)
+		}
+		return wait(ctx, d)
+	}
+	virtual(t, Config{Sleep: sleep}, func(w *world) {
+		start = w.start
+		var wg sync.WaitGroup
+		for i := range 16 {
+			wg.Go(func() {
+				if err := w.pass(i, Checkout); err != nil && !isHeld(err) {
+					w.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		w.checkWindows(defaultReserve)
+		if n := w.count(0, time.Minute, Checkout); n < 10 {
+			w.Errorf("only %d left at all", n)
+		}
+	})
+}
+
+// A Redis that forgets its line gives the same times to others: who waits in the forgotten one asks anew.
+func TestAForgottenLineIsNotUsed(t *testing.T) {
+	virtual(t, Config{}, func(w *world) {
+		var wg sync.WaitGroup
+		load := func() {
+			for i := range 16 {
+				wg.Go(func() { _ = w.pass(i, Checkout) })
+			}
+		}
+		load()
+		<-time.After(300 * time.Millisecond)
+		if err := w.rdb.Del(w.ctx, w.workers[0].keys.tat).Err(); err != nil {
+			w.Fatal(err)
+		}
+		load()
+		wg.Wait()
+		w.checkWindows(2 * defaultReserve)
+	})
+}
+
+// lossy is a Redis that does what it is asked for, and whose answers are lost while it is told so.
+type lossy struct{ on *atomic.Bool }
+
+func (lossy) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (lossy) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+func (l lossy) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if err := next(ctx, cmd); err != nil || !l.on.Load() {
+			return err
+		}
+		cmd.SetErr(&net.OpError{Op: "read", Err: context.DeadlineExceeded})
+		return cmd.Err()
+	}
+}
+
+// A ban counts from the provider's answer, however late Redis hears of it, or hears of it again.
+func TestABanIsNotToldAnew(t *testing.T) {
+	virtual(t, Config{Ban: 10 * time.Second}, func(w *world) {
+		var losing atomic.Bool
+		w.rdb.AddHook(lossy{&losing}) // the second worker's
+		losing.Store(true)
+		w.workers[1].Banned(w.ctx, "HTTP 403")
+		losing.Store(false)
+		w.workers[0].Banned(w.ctx, "HTTP 403") // another call that was answered so
+		<-time.After(4 * time.Second)
+		if s, err := w.workers[1].State(w.ctx); err != nil || s.Ban == nil || s.Ban.Until.Sub(w.start) != 10*time.Second {
+			w.Fatalf("%+v %v", s.Ban, err)
+		}
+		<-time.After(6 * time.Second)
+		if err := w.pass(0, Checkout); err != nil {
+			w.Error("after the ban:", err)
+		}
+
+		losing.Store(true)
+		w.workers[1].Banned(w.ctx, "HTTP 403")
+		losing.Store(false)
+		<-time.After(10 * time.Second)
+		for i := range 2 { // and one that nobody told again, and that is over
+			if err := w.pass(i, Checkout); err != nil {
+				w.Errorf("worker %d after the second ban: %v", i, err)
+			}
+		}
+	})
+}
+
+// A ban that Redis could not be told of is told by whoever looks at the budget next, not only by the
+// next call.
+func TestALookTellsOfABan(t *testing.T) {
+	virtual(t, Config{}, func(w *world) {
+		var losing atomic.Bool
+		hook := &lossy{&losing}
+		w.rdb.AddHook(refusing{hook})
+		losing.Store(true)
+		w.workers[1].Banned(w.ctx, "HTTP 403")
+		losing.Store(false)
+		if _, err := w.workers[1].State(w.ctx); err != nil {
+			w.Fatal(err)
+		}
+		if s, err := w.workers[0].State(w.ctx); err != nil || s.Ban == nil {
+			w.Errorf("%+v %v", s, err)
+		}
+	})
+}
+
+// refusing is a Redis that cannot be reached while it is told so.
+type refusing struct{ *lossy }
+
+func (r refusing) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if r.on.Load() {
+			cmd.SetErr(errors.New("connection refused"))
+			return cmd.Err()
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func isHeld(err error) bool {
+	var held *providers.HeldError
+	return errors.As(err, &held)
+}
