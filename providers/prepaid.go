@@ -3,6 +3,7 @@ package providers
 import (
 	"context"
 	"sync/atomic"
+	"time"
 )
 
 // Prepayable wraps a gate so that a handler can pass it before it writes the intent of a call:
@@ -15,7 +16,18 @@ type PrepayableGate struct{ gate Gate }
 
 type prepaidKey struct{}
 
-// Prepay passes the gate now. The next Pass with the returned context, and only that one, is free.
+// prepayment is one pass that was taken ahead.
+type prepayment struct {
+	unused atomic.Bool
+	at     time.Time
+}
+
+// fresh is how long a prepayment is good for: longer than writing an intent takes, unless Redis or this
+// process stood still, in which case others have had their turn meanwhile, or a ban has come.
+const fresh = time.Second
+
+// Prepay passes the gate now. The next Pass with the returned context within a second, and only that one,
+// is free.
 func (p *PrepayableGate) Prepay(ctx context.Context) (context.Context, error) {
 	if p == nil || p.gate == nil {
 		return ctx, nil
@@ -23,14 +35,15 @@ func (p *PrepayableGate) Prepay(ctx context.Context) (context.Context, error) {
 	if err := p.gate.Pass(ctx); err != nil {
 		return ctx, err
 	}
-	var unused atomic.Bool
-	unused.Store(true)
-	return context.WithValue(ctx, prepaidKey{}, &unused), nil
+	paid := &prepayment{at: time.Now()}
+	paid.unused.Store(true)
+	return context.WithValue(ctx, prepaidKey{}, paid), nil
 }
 
 // Pass implements Gate.
 func (p *PrepayableGate) Pass(ctx context.Context) error {
-	if unused, ok := ctx.Value(prepaidKey{}).(*atomic.Bool); ok && unused.CompareAndSwap(true, false) {
+	paid, ok := ctx.Value(prepaidKey{}).(*prepayment)
+	if ok && paid.unused.CompareAndSwap(true, false) && time.Since(paid.at) <= fresh {
 		return nil
 	}
 	if p.gate == nil {

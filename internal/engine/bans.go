@@ -134,9 +134,13 @@ func (b *BanPauser) resume(ctx context.Context, marks map[string]string) error {
 			return err
 		}
 		if paused {
-			if err := b.inspector.UnpauseQueue(queue); err == nil {
-				b.log.Info("queue resumed: the ban is over", "queue", queue)
+			if err := b.inspector.UnpauseQueue(queue); err != nil {
+				// Without its mark a queue that is still paused would look like an operator's own for ever.
+				if still, infoErr := b.isPaused(queue); infoErr != nil || still {
+					return fmt.Errorf("engine: resume %s: %w", queue, err)
+				}
 			}
+			b.log.Info("queue resumed: the ban is over", "queue", queue)
 		}
 		if err := b.rdb.HDel(ctx, b.marks(), queue).Err(); err != nil {
 			return fmt.Errorf("engine: resume %s: %w", queue, err)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/engine"
 	"issuance/internal/testredis"
@@ -132,5 +133,39 @@ func TestNothingIsResumedWhileNobodyKnowsOfTheBan(t *testing.T) {
 			t.Fatal("the error was swallowed")
 		}
 		s.expect(ecticketQueues...)
+	})
+}
+
+// blip is a Redis that does not do one DEL, as when it fails over at that moment.
+type blip struct{ left int }
+
+func (*blip) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (*blip) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+func (b *blip) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if cmd.Name() == "del" && b.left > 0 {
+			b.left--
+			cmd.SetErr(errors.New("i/o timeout"))
+			return cmd.Err()
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func TestAQueueIsResumedEvenWhenRedisFailsInTheMiddle(t *testing.T) {
+	eachBan(t, func(t *testing.T, s *banScene) {
+		s.ban = someBan
+		s.step(s.pauser)
+		s.ban = nil
+		rdb := s.srv.Client()
+		rdb.AddHook(&blip{left: 1})
+		p := engine.NewBanPauser(rdb, providers.ECTicket, func(context.Context) (*engine.Ban, error) { return nil, nil }, slog.New(slog.DiscardHandler))
+		if err := p.Once(t.Context()); err == nil {
+			t.Error("a queue that could not be resumed is not told of")
+		}
+		s.step(s.another())
+		s.expect()
 	})
 }
