@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"runtime"
 	"strings"
 	"time"
@@ -111,47 +109,16 @@ func (a *app) template(name string) error {
 	return usagef("--template: there is no %q; there are %s", name, strings.Join(templateNames(), ", "))
 }
 
-// openBulk opens a file of orders. size is 0 when it is not known.
-func (a *app) openBulk(ctx context.Context, name string, r bulk.Reading) (f *bulk.File, size int64, done func(), err error) {
-	var in io.Reader
-	done = func() {}
-	if name == "-" {
-		if in = a.in; in == nil {
-			in = strings.NewReader("")
-		}
-		in = interruptible(ctx, in)
-		name = "standard input"
-	} else {
-		file, err := os.Open(name)
-		if err != nil {
-			return nil, 0, nil, badInput("%w", err)
-		}
-		done = func() { _ = file.Close() }
-		if stat, err := file.Stat(); err == nil && stat.Mode().IsRegular() {
-			size = stat.Size()
-		}
-		in = file
-	}
-	if f, err = bulk.Open(in, r); err != nil {
-		done()
-		if ctx.Err() != nil {
-			return nil, 0, nil, ctx.Err()
-		}
-		return nil, 0, nil, badInput("%s: %w", name, err)
-	}
-	return f, size, done, nil
-}
-
 func (a *app) bulk(ctx context.Context, flags bulkFlags, name string) error {
 	r, lane, err := enqueueFlags{provider: flags.provider, lane: flags.lane}.reading(false)
 	if err != nil {
 		return err
 	}
-	file, size, closeFile, err := a.openBulk(ctx, name, bulk.Reading{Provider: r.provider, Explain: r.explain})
+	file, err := a.openBulk(ctx, name, bulk.Reading{Provider: r.provider, Explain: r.explain})
 	if err != nil {
 		return err
 	}
-	defer closeFile()
+	defer file.close()
 	s, err := a.connect(ctx)
 	switch {
 	case err == nil:
@@ -176,7 +143,7 @@ func (a *app) bulk(ctx context.Context, flags bulkFlags, name string) error {
 	}
 	defer pre.close()
 	opt.Check = pre.check
-	wrong, err := a.newRejects(flags.rejects, name, file)
+	wrong, err := a.newRejects(ctx, flags.rejects, file.stat, file)
 	if err != nil {
 		return err
 	}
@@ -185,10 +152,10 @@ func (a *app) bulk(ctx context.Context, flags bulkFlags, name string) error {
 	opt.Failed = failed.add
 	defer thrifty(a.env)()
 	began := time.Now()
-	stop := a.follow(func() state { return bulkState(opt.Progress, size, time.Since(began)) })
-	err = bulk.Run(ctx, file, opt)
+	stop := a.follow(func() state { return bulkState(opt.Progress, file.size(), time.Since(began)) })
+	err = bulk.Run(ctx, file.File, opt)
 	stop()
-	err = errors.Join(err, wrong.close())
+	err = errors.Join(err, wrong.close(err == nil))
 	wrong.print()
 	failed.print()
 	sum := summary{app: a, env: s.env, progress: opt.Progress, dryRun: flags.dryRun, took: time.Since(began), err: err}

@@ -27,11 +27,11 @@ func (a *app) watchFile(ctx context.Context, name, provider string, timeout time
 		return usagef("--file needs a file, which is read again and again; standard input cannot be")
 	}
 	w := fileWatch{app: a, name: name, reading: bulk.Reading{Provider: r.provider}, rate: map[providers.Name]float64{}}
-	_, _, done, err := a.openBulk(ctx, name, w.reading) // what is wrong with it is told even when Redis is away
+	file, err := a.openBulk(ctx, name, w.reading) // what is wrong with it is told even when Redis is away
 	if err != nil {
 		return err
 	}
-	done()
+	file.close()
 	s, err := a.connect(ctx)
 	if err != nil {
 		return err
@@ -231,11 +231,11 @@ var errFile = errors.New("the file cannot be read")
 
 // read calls each for a few hundred lines of the file at a time.
 func (w *fileWatch) read(ctx context.Context, each func([]watchedLine) error) error {
-	f, _, done, err := w.openBulk(ctx, w.name, w.reading)
+	f, err := w.openBulk(ctx, w.name, w.reading)
 	if err != nil {
 		return errors.Join(errFile, err)
 	}
-	defer done()
+	defer f.close()
 	batch := make([]watchedLine, 0, peekBatch)
 	n := 0
 	var failure error

@@ -1,0 +1,154 @@
+package cli
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"issuance/internal/testredis"
+)
+
+const wrongRow = "B 1,S1,1,voucher\n" // a number must not hold a space
+
+type brokenInput struct{}
+
+func (brokenInput) Read([]byte) (int, error) { return 0, errors.New("the disk is gone") }
+
+// fileNames are those of the files in a folder.
+func fileNames(t *testing.T, folder string) string {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, e := range entries {
+		all = append(all, e.Name())
+	}
+	return strings.Join(all, " ")
+}
+
+func content(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// The file that is read is never the one that is written, whatever it is called.
+func TestRejectsNeverOverwriteTheirInput(t *testing.T) {
+	d := deskAt(t, testredis.Mini(t))
+	name := wholeFile(t, 3)
+	link := filepath.Join(t.TempDir(), "link.csv")
+	if err := os.Symlink(name, link); err != nil {
+		t.Fatal(err)
+	}
+	want := content(t, name)
+	for _, args := range [][]string{{"-", "--rejects", name}, {"-", "--rejects", link}, {name, "--rejects", link}, {link, "--rejects", name}} {
+		in, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code, out, text := d.run(t.Context(), in, append([]string{"bulk"}, args...)...)
+		_ = in.Close()
+		if code != Wrong || !strings.Contains(text, "is the file that is read; give another name") || d.queued() != 0 {
+			t.Errorf("%v: exit code %d, %d enqueued\n%s%s", args, code, d.queued(), out, text)
+		}
+		if got := content(t, name); got != want {
+			t.Errorf("%v: the input has become %q", args, got)
+		}
+	}
+}
+
+// Until the rejects are whole, an old file of them stays; nothing else is left lying about.
+func TestAnOldRejectsFileSurvivesAnEarlyFailure(t *testing.T) {
+	d := deskAt(t, testredis.Mini(t))
+	name := filepath.Join(t.TempDir(), "rejects.csv")
+	if err := os.WriteFile(name, []byte("old"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	run := func(wantCode int, in io.Reader) (text string) {
+		t.Helper()
+		code, out, text := d.run(t.Context(), in, "bulk", "--rejects", name, "-")
+		if code != wantCode {
+			t.Fatalf("exit code %d\n%s%s", code, out, text)
+		}
+		return text
+	}
+	run(CouldNot, io.MultiReader(strings.NewReader(bulkHeader+bulkRow(1)), brokenInput{}))
+	if got := content(t, name); got != "old" {
+		t.Errorf("after an early failure: %q", got)
+	}
+	// Wrong lines that were seen before it are kept.
+	run(CouldNot, io.MultiReader(strings.NewReader(bulkHeader+wrongRow), brokenInput{}))
+	if got := content(t, name); !strings.Contains(got, "\nB 1,S1,1,voucher,") {
+		t.Errorf("after a failure behind a wrong line: %q", got)
+	}
+	run(Wrong, strings.NewReader(bulkHeader+"C 2,S1,1,voucher\n"))
+	if got := content(t, name); strings.Contains(got, "B 1") || !strings.Contains(got, "\nC 2,") || fileNames(t, filepath.Dir(name)) != "rejects.csv" {
+		t.Errorf("an old file is not replaced: %q, beside it %s", got, fileNames(t, filepath.Dir(name)))
+	}
+	if text := run(Fine, strings.NewReader(bulkHeader+bulkRow(1))); text != "" || fileNames(t, filepath.Dir(name)) != "" {
+		t.Errorf("with nothing wrong there is %q\n%s", fileNames(t, filepath.Dir(name)), text)
+	}
+}
+
+// What is no regular file is written into and never taken away.
+func TestRejectsTakeNoDevicePipeOrLinkAway(t *testing.T) {
+	d := deskAt(t, testredis.Mini(t))
+	folder := t.TempDir()
+	pipe, link, target := filepath.Join(folder, "pipe"), filepath.Join(folder, "link"), filepath.Join(folder, "target")
+	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.WriteFile(target, []byte("old"), 0o600), os.Symlink(target, link)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{pipe, link, "/dev/null"} {
+		for _, wrong := range []string{"", wrongRow} {
+			read := make(chan string, 1)
+			if name == pipe {
+				go func() {
+					text, _ := os.ReadFile(pipe)
+					read <- string(text)
+				}()
+			}
+			code, out, text := d.run(t.Context(), strings.NewReader(bulkHeader+bulkRow(1)+wrong), "bulk", "--rejects", name, "-")
+			if told := strings.Contains(text, "wrong lines are in "+name); (code == Wrong) != (wrong != "") || told != (wrong != "") {
+				t.Errorf("%s: exit code %d\n%s%s", name, code, out, text)
+			}
+			if _, err := os.Lstat(name); err != nil {
+				t.Fatalf("it was taken away: %v", err)
+			}
+			if name == link {
+				read <- content(t, target)
+			}
+			if name != "/dev/null" {
+				if got := <-read; strings.Contains(got, "B 1") != (wrong != "") || strings.Contains(got, "old") {
+					t.Errorf("%s holds %q", name, got)
+				}
+			}
+		}
+	}
+	if stat, err := os.Lstat(link); err != nil || stat.Mode()&os.ModeSymlink == 0 || fileNames(t, folder) != "link pipe target" {
+		t.Errorf("the folder holds %s, %v", fileNames(t, folder), err)
+	}
+}
+
+// Wrong lines that could not be written are not said to be kept.
+func TestRejectsThatWereNotWrittenAreNotPromised(t *testing.T) {
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Skip("this machine has no /dev/full")
+	}
+	d := deskAt(t, testredis.Mini(t))
+	code, out, text := d.run(t.Context(), strings.NewReader(bulkHeader+wrongRow), "bulk", "--rejects", "/dev/full", "-")
+	if code != CouldNot || strings.Contains(text, "wrong lines are in") || !strings.Contains(text, "--rejects: ") {
+		t.Errorf("exit code %d\n%s%s", code, out, text)
+	}
+	if _, err := os.Stat("/dev/full"); err != nil {
+		t.Error(err)
+	}
+}
