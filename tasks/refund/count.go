@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"time"
 
 	"issuance/internal/handling"
 	"issuance/internal/ledger"
@@ -31,6 +32,18 @@ func (r *run) planCount(ctx context.Context) (done bool, err error) {
 	if err != nil {
 		return true, r.review("invalid_document", "the refund's document cannot be read; nothing was sent")
 	}
+	others, err := r.others(ctx)
+	if err != nil {
+		return true, r.unopened(err)
+	}
+	now, err := r.Ledger.Time(ctx)
+	if err != nil {
+		return true, err
+	}
+	if id, until := others.underWay(now, r.Provider.Traits().SettleAfter); id != "" {
+		return true, r.yield(min(until.Sub(now), time.Minute), "other_refund_in_doubt",
+			"refund "+id+" of the order is in doubt, and its request may still arrive; what it refunds could not be told from what this one refunds")
+	}
 	base, out := r.Count.RefundBaseline(ctx, r.order)
 	if out.Kind == providers.Rejected {
 		return true, r.finish(ledger.Failed, out.Code, out.Message, 0)
@@ -38,9 +51,8 @@ func (r *run) planCount(ctx context.Context) (done bool, err error) {
 	if out.Kind != providers.Done {
 		return true, r.idle(r.wait(out), ledger.Reason{Code: out.Code, Message: out.Message}, "asking how much is refunded already: "+out.Code)
 	}
-	others, err := r.others(ctx)
-	if err != nil {
-		return true, r.unopened(err)
+	if shown := base.Total > 0; shown && (!base.Provable || base.Refunded < others.floor) {
+		return true, r.noBaseline(now, base, others)
 	}
 	baseline := -1
 	left := r.quantity() - others.refunded // as far as the ledger knows
@@ -69,6 +81,31 @@ func (r *run) planCount(ctx context.Context) (done bool, err error) {
 	}
 	r.rec.Planned, r.rec.Plan, r.rec.Count, r.rec.Baseline = true, plan, want, baseline
 	return false, nil
+}
+
+// noBaseline waits for a list that can be counted on. One that lags behind would make an earlier
+// refund's tickets look like this one's, and one that shows too few tickets, or tickets in a status
+// nobody knows, would leave this one without proof.
+func (r *run) noBaseline(now time.Time, base providers.Baseline, o others) error {
+	since := later(r.rec.CreatedAt, r.rec.ReopenedAt)
+	for _, other := range o.list {
+		since = later(since, other.FinalAt)
+	}
+	late := r.tooLong(now, since)
+	switch {
+	case !base.Provable && late:
+		// Nothing was sent, so this is true, and whoever asked can ask again.
+		r.log.Error("alarm: the provider's list of an order's tickets cannot be counted; look the order up there", "listed", base.Total)
+		return r.finish(ledger.Failed, "list_unclear", fmt.Sprintf(
+			"for %s the provider left tickets of the order out of its list, or showed them in a status that its documents do not know; nothing was refunded", r.GiveUp), 0)
+	case !base.Provable:
+		return r.yield(r.LookAfter, "list_unclear", "the provider leaves tickets of the order out of its list, or shows them in a status that its documents do not know")
+	case late:
+		return r.review("refunds_not_shown", fmt.Sprintf("at least %d tickets of the order were refunded before, and the provider has shown %d for %s; "+
+			"nothing of this refund was sent", o.floor, base.Refunded, r.GiveUp))
+	default:
+		return r.yield(r.LookAfter, "refunds_not_shown", fmt.Sprintf("at least %d tickets of the order were refunded before, and the provider shows %d so far", o.floor, base.Refunded))
+	}
 }
 
 func (r *run) sendCount(ctx context.Context) error {
@@ -120,6 +157,6 @@ func (r *run) settleCount(ctx context.Context, out providers.Outcome) error {
 			return r.recorded("unknown", a, err)
 		}
 		r.log.Warn("the refund may have taken effect; that is proven before anything is sent again", "code", out.Code)
-		return tasks.Wait(r.LookAfter, "in doubt: "+out.Code)
+		return tasks.Wait(max(out.RetryAfter, r.lookAfter()), "in doubt: "+out.Code)
 	}
 }

@@ -2,6 +2,7 @@ package refund_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -177,14 +178,16 @@ func TestARefusalAfterADoubtIsProvenToo(t *testing.T) {
 func TestAPartOfWhatIsNotShownIsNeverSentAgain(t *testing.T) {
 	testbench.Each(t, func(b *testbench.Bench) {
 		w, task := countInDoubt(b, "order", `"quantity":2`, unshown)
+		// What a person looked up now might be untrue a minute later.
+		w.Clock.Advance(settleAfter - time.Millisecond)
+		w.Waits(w.run(task))
+		w.Clock.Advance(time.Millisecond)
 		w.Done(w.run(task))
 		w.state(ledger.Review, "unprovable", 0)
 		w.calls("")
 		w.quiet(task)
 		// Not even when a person has it looked at again without knowing more.
-		if a, err := w.Ledger.Reopen(context.Background(), ledger.Ref(w.key("R1")), "op", "try again"); err != nil || !a.Applied {
-			w.T.Fatalf("reopen: %+v, %v", a, err)
-		}
+		w.reopen("R1")
 		w.Done(w.run(task))
 		w.state(ledger.Review, "unprovable", 0)
 		w.calls("")
@@ -218,6 +221,8 @@ func TestAllOfWhatIsNotShownIsSentAgainAsOftenAsItTakes(t *testing.T) {
 func TestNotEnoughLeftOfWhatIsNotShownIsAPersons(t *testing.T) {
 	w, task := countInDoubt(testbench.Mini(t), "order", `"all":true`, unshown)
 	w.provider.AnswerRefundCount(exhausted)
+	w.Waits(w.run(task)) // the request in doubt may still arrive
+	w.Clock.Advance(settleAfter)
 	w.Done(w.run(task))
 	w.state(ledger.Review, "unprovable", 0)
 	w.calls("refund_count 4")
@@ -229,8 +234,74 @@ func TestNotEnoughLeftOfWhatIsNotShownIsAPersons(t *testing.T) {
 func TestAllOfWhatIsNotShownRefusedForGoodIsAPersons(t *testing.T) {
 	w, task := countInDoubt(testbench.Mini(t), "order", `"all":true`, unshown)
 	w.provider.AnswerRefundCount(fakeprovider.Refused)
+	w.Waits(w.run(task))
+	w.Clock.Advance(settleAfter)
 	w.Done(w.run(task))
 	w.state(ledger.Review, "unprovable", 0)
 	w.calls("refund_count 4")
 	w.quiet(task)
+}
+
+// Each request may be the one that arrives, so there are few of them, and not for ever: the order's
+// other refunds wait behind this one.
+func TestARefundWhoseAnswersAreAllLostIsSentEverMoreSeldomAndThenAPersons(t *testing.T) {
+	for pickup, before := range map[string]providers.Baseline{"voucher": shows(4, 0), "order": unshown} {
+		t.Run(pickup, func(t *testing.T) {
+			w, task := countInDoubt(testbench.Mini(t), pickup, `"quantity":4`, before)
+			var wait time.Duration
+			for range 6 {
+				w.Clock.Advance(settleAfter)
+				w.loseAgain(before)
+				wait = w.Waits(w.run(task))
+			}
+			if wait < 4*time.Minute || wait > 10*time.Minute {
+				t.Errorf("after %d requests it waits %s", w.Refund(w.key("R1")).Attempts, wait)
+			}
+			w.Clock.Advance(24 * time.Hour)
+			w.looksBack(before)
+			w.Done(w.run(task))
+			if rec := w.state(ledger.Review, "in_doubt", 0); rec.Attempts != 7 || !strings.Contains(rec.Reason.Message, "sent 7 times") {
+				t.Errorf("%d attempts: %s", rec.Attempts, rec.Reason.Message)
+			}
+			w.free()
+
+			w.reopen("R1") // another try gets the same time
+			w.loseAgain(before)
+			w.Waits(w.run(task))
+			w.state(ledger.Submitting, fakeprovider.Lost.Code, 0)
+		})
+	}
+}
+
+// looksBack scripts the look-up of an order whose tickets are shown.
+func (w *world) looksBack(b providers.Baseline) {
+	if b != unshown {
+		w.provider.AnswerBaseline(b, fakeprovider.Yes)
+	}
+}
+
+func (w *world) loseAgain(before providers.Baseline) {
+	w.looksBack(before)
+	w.provider.AnswerRefundCount(fakeprovider.Lost)
+}
+
+func (w *world) reopen(id string) {
+	w.T.Helper()
+	if a, err := w.Ledger.Reopen(context.Background(), ledger.Ref(w.key(id)), "op", "look again"); err != nil || !a.Applied {
+		w.T.Fatalf("reopen: %+v, %v", a, err)
+	}
+}
+
+// A doubt may be old only because no worker ran: that is no reason to ask a person.
+func TestAnOldDoubtIsNoReasonToGiveUpWhenNobodyHasAsked(t *testing.T) {
+	w, task := countInDoubt(testbench.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
+	w.Clock.Advance(72 * time.Hour)
+	for _, out := range []providers.Outcome{fakeprovider.Unreached, {Kind: providers.Held, Code: "held", RetryAfter: time.Minute}} {
+		w.provider.AnswerBaseline(unshown, out)
+		w.Waits(w.run(task))
+	}
+	w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
+	w.provider.AnswerRefundCount(fakeprovider.Yes)
+	w.Done(w.run(task))
+	w.state(ledger.Refunded, "", 2)
 }

@@ -44,6 +44,8 @@ type Config struct {
 	Lease      time.Duration // see issue.Config; default 10 s
 	LookAfter  time.Duration // default 5 s
 	GiveUp     time.Duration // default 24 h
+	// CallTimeout is the longest that one call to the provider may take. Default 20 s.
+	CallTimeout time.Duration
 	// OrderPatience is how long a refund waits for an order that nobody knows. Default 10 min.
 	OrderPatience time.Duration
 	MaxCrashes    int // default 5
@@ -65,6 +67,7 @@ func New(c Config) *Handler {
 	set(&c.Lease, 10*time.Second)
 	set(&c.LookAfter, 5*time.Second)
 	set(&c.GiveUp, 24*time.Hour)
+	set(&c.CallTimeout, 20*time.Second)
 	set(&c.OrderPatience, 10*time.Minute)
 	if c.MaxCrashes <= 0 {
 		c.MaxCrashes = 5

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"issuance/internal/ledger"
 	"issuance/tasks"
@@ -11,7 +12,9 @@ import (
 
 // others sums up the order's other refunds.
 type others struct {
+	list     []*ledger.RefundRecord
 	refunded int               // tickets they refunded
+	floor    int               // at least so many of the order's tickets are refunded, theirs among them
 	open     bool              // one of them is not proven: queued plans, or in review
 	tickets  map[string]string // ticket number → refund id, for tickets they refunded or may refund
 	settled  map[string]bool   // of those, the ones certainly refunded
@@ -30,8 +33,12 @@ func (r *run) others(ctx context.Context) (others, error) {
 		if other.RefundID == r.key.RefundID {
 			continue
 		}
+		o.list = append(o.list, other)
 		if other.State == ledger.Refunded {
 			o.refunded += other.Count // a person's decision leaves the count of tickets as it was
+			if other.Baseline >= 0 && other.ResolvedBy == "" {
+				o.floor = max(o.floor, other.Baseline+other.Count)
+			}
 		} else {
 			o.refunded += other.Refunded
 		}
@@ -58,5 +65,60 @@ func (r *run) others(ctx context.Context) (others, error) {
 			o.settled[numbers[i]] = t.State == ledger.TicketRefunded
 		}
 	}
+	o.floor = max(o.floor, o.refunded)
 	return o, nil
+}
+
+// underWay names a refund of the order whose request may still arrive at the provider, and tells
+// until when: what it refunds then would be counted as another one's. A person who decides that it
+// failed stops no request either.
+func (o others) underWay(now time.Time, settleAfter time.Duration) (id string, until time.Time) {
+	for _, other := range o.list {
+		proven := other.State == ledger.Refunded || other.State.Final() && other.State != ledger.Review && other.ResolvedBy == ""
+		if end := lastSent(other).Add(settleAfter); !proven && other.Attempts > 0 && end.After(now) && end.After(until) {
+			id, until = other.RefundID, end
+		}
+	}
+	return id, until
+}
+
+// lastSent is the last moment at which a request of a refund can have left.
+func lastSent(r *ledger.RefundRecord) time.Time {
+	if r.DoubtAt.After(r.SentAt) {
+		return r.DoubtAt
+	}
+	return r.SentAt
+}
+
+// meanwhile is what the order's other refunds did after a baseline was taken.
+type meanwhile struct {
+	refunded int       // tickets they refunded for certain
+	doubtful string    // one of which it is not certain how many it refunded since, or ""
+	last     time.Time // when one of them was sent or ended last
+}
+
+// since sorts the other refunds by what they add to the count taken at a moment. The plan waited
+// until none of them was under way, so one that was neither sent nor ended since adds nothing. One
+// whose own baseline is younger adds all that it refunded.
+func (o others) since(at time.Time) meanwhile {
+	var m meanwhile
+	for _, other := range o.list {
+		ended := other.State.Final() && other.State != ledger.Review
+		last := lastSent(other)
+		if ended && other.FinalAt.After(last) {
+			last = other.FinalAt
+		}
+		if other.Attempts == 0 || !last.After(at) {
+			continue
+		}
+		if last.After(m.last) {
+			m.last = last
+		}
+		if !ended || other.ResolvedBy != "" || other.Baseline < 0 || other.BaselineAt.Before(at) || at.IsZero() {
+			m.doubtful = other.RefundID
+			continue
+		}
+		m.refunded += other.Refunded
+	}
+	return m
 }

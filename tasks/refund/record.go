@@ -93,9 +93,31 @@ func (r *run) wait(out providers.Outcome) time.Duration {
 	case out.RetryAfter > 0:
 		return out.RetryAfter
 	case out.Kind == providers.Unknown:
-		return r.LookAfter
+		return r.lookAfter()
 	}
 	return tasks.Backoff(r.claim.Attempts, 2*time.Second, 2*time.Minute)
+}
+
+// lookAfter is how long to leave a request in doubt alone. It grows with the requests beyond the
+// first ones: what went wrong often is not mended by asking every few seconds.
+func (r *run) lookAfter() time.Duration {
+	return tasks.Backoff(r.resent(), r.LookAfter, 10*time.Minute)
+}
+
+// resent is how many requests were made beyond the first one, or the first one for each ticket.
+func (r *run) resent() int { return r.claim.Attempts - max(1, len(r.rec.Tickets)) }
+
+// enough is how often a request is sent again at the least before that is given up: a doubt may be
+// old only because no worker ran.
+const enough = 2
+
+// inVain reports whether sending again has gone on for so long that a person has to decide.
+func (r *run) inVain(now, since time.Time) bool { return r.resent() >= enough && r.tooLong(now, since) }
+
+// inquired reports whether a question reached the provider, or may have. Only after such a one may
+// a person be told that nothing could be found out.
+func inquired(out providers.Outcome) bool {
+	return out.Kind != providers.Held && out.Kind != providers.NotSent
 }
 
 // prepay passes the call budget before an intent is written. A refusal becomes a wait.
@@ -109,6 +131,13 @@ func (r *run) prepay(ctx context.Context) (context.Context, *errWait) {
 		return nil, &errWait{after: held.RetryAfter, why: ledger.Reason{Code: "held", Message: held.Reason}, held: true}
 	}
 	return nil, &errWait{after: time.Second, why: ledger.Reason{Code: "held", Message: "the call budget cannot be asked"}, held: true}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // tooLong reports whether a doubt is so old that a person has to decide.

@@ -143,6 +143,7 @@ func unshownAfter(t *testing.T, out providers.Outcome) *world {
 		w.stateOf("R2", ledger.Refunded, "", 2)
 	} else {
 		w.Waits(w.run(task))
+		w.Clock.Advance(settleAfter)
 		w.Done(w.run(task))
 		w.stateOf("R2", ledger.Review, "unprovable", 0)
 	}
@@ -165,6 +166,7 @@ func TestTheRestOfWhatIsNotShownIsUnknownWhileAnotherRefundIsInDoubt(t *testing.
 	w := unshownAfter(t, fakeprovider.Lost)
 	task := w.countOf("R1", `"all":true`)
 	w.lose(task, unshown)
+	w.Clock.Advance(settleAfter)
 	w.Done(w.run(task))
 	w.state(ledger.Review, "unprovable", 0)
 	w.calls("")
