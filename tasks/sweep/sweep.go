@@ -112,21 +112,21 @@ func (s *Sweeper) Once(ctx context.Context) error {
 	if err := s.takeBack(ctx); err != nil {
 		return err
 	}
+	var errs []error
 	for _, p := range s.Providers {
 		for {
 			due, err := s.Ledger.Due(ctx, p, s.Batch, hold)
 			if err != nil {
-				return err
+				return errors.Join(append(errs, err)...)
 			}
-			if err := s.inspect(ctx, due); err != nil {
-				return err
-			}
+			// Records that cannot be seen to must not keep those of later batches waiting.
+			errs = append(errs, s.inspect(ctx, due))
 			if int64(len(due.Refs)) < s.Batch {
 				break
 			}
 		}
 	}
-	return ctx.Err()
+	return errors.Join(append(errs, ctx.Err())...)
 }
 
 // hold is how long a batch is this sweeper's alone. Should it die, another looks at the rest then.
@@ -160,7 +160,7 @@ func (s *Sweeper) inspect(ctx context.Context, due ledger.Due) error {
 }
 
 // see sees to one record and tells when it is due again, as ledger.PutOff takes it.
-func (s *Sweeper) see(ctx context.Context, ref ledger.Ref, v *ledger.View, task string) (at time.Time, known bool, err error) {
+func (s *Sweeper) see(ctx context.Context, ref ledger.Ref, v *ledger.View, t task) (at time.Time, known bool, err error) {
 	switch {
 	case v == nil:
 		// In a cluster the open set is written first: this record never came to be, or has expired.
@@ -169,7 +169,7 @@ func (s *Sweeper) see(ctx context.Context, ref ledger.Ref, v *ledger.View, task 
 		return time.Time{}, false, s.Ledger.Publish(ctx, ref)
 	case v.Live():
 		return v.Until.Add(time.Second), true, nil
-	case !runs(v, task):
+	case !t.runs(v):
 		// ErrNotFound: it has just expired.
 		if err := s.Wake(ctx, ref); err != nil {
 			return time.Time{}, false, ignore(err, ledger.ErrNotFound)

@@ -196,22 +196,6 @@ func TestAnArchivedTaskOfAnUnfinishedOrderRunsAgain(t *testing.T) {
 	})
 }
 
-func TestATaskLeftActiveByNobodyIsGoneAround(t *testing.T) {
-	each(t, func(t *testing.T, s *scene) {
-		s.enqueue("ecticket-bulk", issueID)
-		s.activate("ecticket-bulk")
-		s.given(ledger.Queued)
-		s.sweepAfter(lease + time.Second)
-		if got := s.task("ecticket-bulk", issueID+"~1"); got != "" {
-			t.Fatalf("after seconds the task may just be about to claim: %s", got)
-		}
-		s.sweepAfter(3 * time.Minute)
-		if got := s.task("ecticket-bulk", issueID+"~1"); got != "pending" {
-			t.Fatalf("after minutes the task beside it is %q, want pending", got)
-		}
-	})
-}
-
 func TestAnEventThatWasNeverPublishedIsPublished(t *testing.T) {
 	each(t, func(t *testing.T, s *scene) {
 		c := s.begin()
