@@ -105,6 +105,21 @@ func TestFollowingRevivesAnArchivedPoll(t *testing.T) {
 	})
 }
 
+// The sweeper gives the order a task under another id; the caller's own must not fail for ever.
+func TestFollowingLeavesAPollThatCannotBeDeletedToTheSweeper(t *testing.T) {
+	eachFollower(t, func(f *followed) {
+		f.follow(-1)
+		if err := f.inspector.ArchiveTask(queue, id); err != nil {
+			f.t.Fatal(err)
+		}
+		// As asynq trims its archive: the id stays taken.
+		if err := f.server.Client().ZRem(f.t.Context(), "asynq:{"+queue+"}:archived", id).Err(); err != nil {
+			f.t.Fatal(err)
+		}
+		f.follow(0)
+	})
+}
+
 // serve runs the poll queue with a handler until it has run once.
 func (f *followed) serve(handle func(ctx context.Context) error) {
 	f.t.Helper()
