@@ -28,6 +28,7 @@ func (r *run) byTickets(ctx context.Context) error {
 	}
 	who := tasks.RefundOperator(r.request, r.order.Request)
 	var soonest *errWait
+	begun := false
 	for i, no := range numbers {
 		if r.rec.Tickets[i].State.Settled() {
 			continue
@@ -35,6 +36,12 @@ func (r *run) byTickets(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return r.idle(time.Second, ledger.Reason{}, "interrupted between two tickets")
 		}
+		// A call that the end of the task's time cuts off is a doubt for nothing. The first ticket of
+		// a run is worked on whatever the time, so that every run gets on.
+		if end, ok := ctx.Deadline(); begun && ok && time.Until(end) < r.CallTimeout+budgetTime {
+			return r.idle(time.Second, ledger.Reason{}, "the time of this run is used up; the other tickets follow in the next one")
+		}
+		begun = true
 		w, err := r.ticket(ctx, i, providers.TicketRefund{TicketNo: no, Operator: who.Operator, StoreID: who.StoreID})
 		if errors.Is(err, errOver) {
 			return nil
@@ -54,6 +61,9 @@ func (r *run) byTickets(ctx context.Context) error {
 	}
 	return r.endTickets()
 }
+
+// budgetTime is what a call may have to wait for the call budget.
+const budgetTime = 5 * time.Second
 
 // ticket works on one ticket of the plan. A nil wait means that it is settled.
 func (r *run) ticket(ctx context.Context, i int, t providers.TicketRefund) (*errWait, error) {
@@ -117,13 +127,24 @@ func (r *run) sendTicket(ctx context.Context, i int, t providers.TicketRefund) (
 
 // rejectedTicket asks what the ticket's status is, because a no may mean "refunded already".
 func (r *run) rejectedTicket(ctx context.Context, i int, no string, before ledger.RefundTicket, out providers.Outcome) (*errWait, error) {
-	st, asked := r.Tickets.TicketStatus(ctx, no)
+	st, asked := r.ask(ctx, no)
 	doubt := before.State == ledger.TicketDoubt
 	if asked.Kind == providers.Done && doubt && !told(st.UseStatus) {
 		asked = strange
 	}
 	switch {
 	case asked.Kind != providers.Done:
+		now, err := r.Ledger.Time(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if inquired(asked) && r.inVain(now, r.since(before)) {
+			// The refusal in the history is what the person starts from.
+			if err := r.settleTicket(i, before.State, out.Code, before.DoubtAt); err != nil {
+				return nil, err
+			}
+			return nil, r.giveUp(fmt.Sprintf("the refund of a ticket is refused, and for %s the provider has not told what has become of the ticket; ask it", r.GiveUp))
+		}
 		// Sending again is harmless, a ticket is refunded once; so the ticket goes back to where it was.
 		return r.waitFor(asked), r.settleTicket(i, before.State, out.Code, before.DoubtAt)
 	case st.UseStatus == providers.Refunded && doubt && r.ours(st, before):
@@ -153,6 +174,31 @@ const codeUseStatus = "use_status_unknown"
 // strange is the outcome of asking for a ticket whose status is not told.
 var strange = providers.Outcome{Kind: providers.Unknown, Code: codeUseStatus, Message: "the ticket's status is none of those the provider's documents know"}
 
+// foreign is the outcome of an answer about another order's ticket.
+var foreign = providers.Outcome{Kind: providers.Unknown, Code: "unauthentic_answer", Message: "the answer is about a ticket of another order"}
+
+// ask asks for a ticket. The answer does not name the ticket, so the order is all that shows whether
+// it is about the right one.
+func (r *run) ask(ctx context.Context, no string) (providers.TicketStatus, providers.Outcome) {
+	st, out := r.Tickets.TicketStatus(ctx, no)
+	if out.Kind == providers.Done && st.OrderID != "" && st.OrderID != r.order.ID {
+		return st, foreign
+	}
+	return st, out
+}
+
+// since is when the doubt about a ticket began; another try that a person asked for gets all the
+// time that the first one had.
+func (r *run) since(t ledger.RefundTicket) time.Time { return later(t.SentAt, r.rec.ReopenedAt) }
+
+// giveUp leaves the whole refund to a person.
+func (r *run) giveUp(text string) error {
+	if err := r.review("in_doubt", text); err != nil {
+		return err
+	}
+	return errOver
+}
+
 // proveTicket asks whether a request in doubt took effect. Neither settled nor a wait means that
 // it certainly did not and may be sent again.
 func (r *run) proveTicket(ctx context.Context, i int, no string) (settled bool, w *errWait, err error) {
@@ -161,17 +207,14 @@ func (r *run) proveTicket(ctx context.Context, i int, no string) (settled bool, 
 		return false, nil, err
 	}
 	t := r.rec.Tickets[i]
-	st, out := r.Tickets.TicketStatus(ctx, no)
+	st, out := r.ask(ctx, no)
 	r.log.Info("asked for a ticket in doubt", "ticket", i+1, "outcome", string(out.Kind), "code", out.Code, "use_status", string(st.UseStatus))
 	if out.Kind == providers.Done && !told(st.UseStatus) {
 		out = strange
 	}
 	if out.Kind != providers.Done {
-		if r.tooLong(now, t.DoubtAt) {
-			if err := r.review("in_doubt", fmt.Sprintf("whether a ticket was refunded could not be found out in %s; ask the provider", r.GiveUp)); err != nil {
-				return false, nil, err
-			}
-			return false, nil, errOver
+		if inquired(out) && r.tooLong(now, r.since(t)) {
+			return false, nil, r.giveUp(fmt.Sprintf("whether a ticket was refunded could not be found out in %s; ask the provider", r.GiveUp))
 		}
 		return false, r.waitFor(out), nil
 	}
@@ -185,6 +228,10 @@ func (r *run) proveTicket(ctx context.Context, i int, no string) (settled bool, 
 		if until := t.DoubtAt.Add(r.Provider.Traits().SettleAfter); now.Before(until) {
 			return false, &errWait{after: min(until.Sub(now), time.Minute), why: ledger.Reason{Code: "in_doubt",
 				Message: "the request may still arrive at the provider"}}, nil
+		}
+		if r.inVain(now, r.since(t)) {
+			return false, nil, r.giveUp(fmt.Sprintf("no request for a ticket got a clear answer in %s (%d requests for all tickets so far), "+
+				"and the ticket is not refunded; ask the provider", r.GiveUp, r.claim.Attempts))
 		}
 		return false, nil, nil
 	default:
