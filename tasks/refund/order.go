@@ -34,9 +34,12 @@ func (r *run) locate(ctx context.Context) (ready bool, err error) {
 			return false, r.review("unreadable_document", "the order's own document cannot be opened: "+err.Error())
 		}
 		r.order = providers.Order{ID: rec.OrderID, Request: raw, Ref: rec.Ref}
+		if field := otherOrder(r.request, r.order); field != "" {
+			return false, r.fail("other_order", "the refund's "+field+" is not that of the order with this number; correct or leave it out, and refund under a new refund id")
+		}
 		return true, nil
 	case ledger.Failed:
-		return false, r.finish(ledger.Failed, "order_failed", "the order was not issued, so there is nothing to refund: "+rec.Reason.Code, 0)
+		return false, r.fail("order_failed", "the order was not issued, so there is nothing to refund: "+rec.Reason.Code)
 	case ledger.Review:
 		return false, r.yield(time.Minute, "order_in_review", "the order needs a person first; see `enqueue review`")
 	default:
@@ -68,7 +71,7 @@ func (r *run) elsewhere(ctx context.Context) (bool, error) {
 	case providers.FoundPending:
 		return false, r.yield(10*time.Second, "order_not_issued_yet", "the provider has not issued the order yet")
 	case providers.FoundFailed:
-		return false, r.finish(ledger.Failed, "order_failed", "the provider did not issue the order, so there is nothing to refund", 0)
+		return false, r.fail("order_failed", "the provider did not issue the order, so there is nothing to refund")
 	case providers.Absent:
 		return r.unknownOrder("neither the ledger nor the provider knows the order")
 	default:
@@ -87,7 +90,40 @@ func (r *run) unknownOrder(text string) (bool, error) {
 	if now.Sub(r.payload.EnqueuedAt) < r.OrderPatience {
 		return false, r.yield(10*time.Second, "order_unknown", text)
 	}
-	return false, r.finish(ledger.Failed, "order_unknown", text, 0)
+	return false, r.fail("order_unknown", text)
+}
+
+// fail ends a refund of which nothing was sent. What may have been sent is a person's to decide: an
+// order's record may have expired, or a document changed hands, while its refund was in doubt.
+func (r *run) fail(code, text string) error {
+	if r.rec.Planned || r.claim.Attempts > 0 || !r.claim.DoubtAt.IsZero() || r.claim.RejectedCode != "" {
+		return r.review(code, text+"; the refund may have been sent before, so look at the provider")
+	}
+	return r.finish(ledger.Failed, code, text, 0)
+}
+
+// otherOrder names the field, if there is one, by which a refund's document means another order than
+// the one recorded under its number: a number may be a MerchantTradeNo and a FreeTradeNo.
+func otherOrder(refund json.RawMessage, o providers.Order) string {
+	type names struct{ MerchantTradeNo, FreeTradeNo, ProductSaleID, PickupType, Pass2uOrderID string }
+	var has, wants names
+	// Both were checked before; a document that cannot be read names no field here.
+	_, _ = json.Unmarshal(o.Request, &has), json.Unmarshal(refund, &wants)
+	if o.Ref != "" {
+		has.Pass2uOrderID = o.Ref
+	} else {
+		has.Pass2uOrderID = wants.Pass2uOrderID // not known, so it cannot differ
+	}
+	for _, f := range []struct{ name, wants, has string }{
+		{"MerchantTradeNo", wants.MerchantTradeNo, has.MerchantTradeNo}, {"FreeTradeNo", wants.FreeTradeNo, has.FreeTradeNo},
+		{"productSaleId", wants.ProductSaleID, has.ProductSaleID}, {"pickupType", wants.PickupType, has.PickupType},
+		{"pass2uOrderId", wants.Pass2uOrderID, has.Pass2uOrderID},
+	} {
+		if f.wants != "" && f.wants != f.has {
+			return f.name
+		}
+	}
+	return ""
 }
 
 // quantity is how many tickets the order holds, 0 when that is not known.

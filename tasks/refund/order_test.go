@@ -3,6 +3,7 @@ package refund_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -197,4 +198,53 @@ func TestAQueueThatCannotBeAskedSendsNothing(t *testing.T) {
 	}
 	w.calls("")
 	w.state(ledger.Queued, "", 0) // and nobody holds its claim
+}
+
+// A number may be a MerchantTradeNo and a FreeTradeNo, and a campaign and a page may be mistaken.
+func TestARefundThatNamesAnotherOrderIsNotSent(t *testing.T) {
+	p2u := func(ids string) string {
+		return `{"provider":"pass2u","refund_id":"R1","request":{"channelOrderId":"ORDER1","quantity":1,` + ids + `}}`
+	}
+	for _, c := range []struct{ name, document, field string }{
+		{"a gift's number", `{"provider":"ecticket","refund_id":"R1","request":{"FreeTradeNo":"ORDER1","all":true}}`, "FreeTradeNo"},
+		{"another campaign", p2u(`"pass2uOrderId":"REF1","productSaleId":"S9","pickupType":"voucher"`), "productSaleId"},
+		{"another id", p2u(`"pass2uOrderId":"REF9","productSaleId":"S1","pickupType":"voucher"`), "pass2uOrderId"},
+		{"another pickup", p2u(`"pass2uOrderId":"REF1","productSaleId":"S1","pickupType":"order"`), "pickupType"},
+		{"the same", p2u(`"pass2uOrderId":"REF1","productSaleId":"S1","pickupType":"voucher"`), ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var w *world
+			if b := testbench.Mini(t); strings.Contains(c.document, "ecticket") {
+				w = ecticket(b)
+			} else {
+				w = pass2u(b, "voucher")
+			}
+			task := w.EnqueueRefund(c.document)
+			if c.field == "" {
+				w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
+				w.provider.AnswerRefundCount(fakeprovider.Yes)
+				w.Done(w.run(task))
+				w.state(ledger.Refunded, "", 1)
+				return
+			}
+			w.Done(w.run(task))
+			if rec := w.state(ledger.Failed, "other_order", 0); !strings.Contains(rec.Reason.Message, c.field) {
+				t.Errorf("%q does not name %s", rec.Reason.Message, c.field)
+			}
+			w.calls("")
+		})
+	}
+}
+
+// An order's record is kept for 90 days. What was sent before may have refunded its tickets.
+func TestARefundInDoubtWhoseOrderIsForgottenNeverFails(t *testing.T) {
+	w, task := countInDoubt(testbench.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
+	if n, err := w.RDB.Del(t.Context(), "issuance:{pass2u:ORDER1}:order").Result(); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	w.Waits(w.run(task))
+	w.Clock.Advance(10 * time.Minute)
+	w.Done(w.run(task))
+	w.state(ledger.Review, "order_unknown", 0)
+	w.calls("")
 }
