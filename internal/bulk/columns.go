@@ -62,21 +62,19 @@ func parseColumn(title string) (c column, p providers.Name, wrong string) {
 		}
 		return column{name: name, item: n, number: slices.Contains(numbers, name)}, providers.ECTicket, ""
 	}
-	for _, known := range allColumns() {
-		if strings.EqualFold(known, name) {
-			return c, "", "is not a column; write " + known + digits
-		}
+	if known := meant(title); known != "" {
+		return c, "", "is not a column; write " + known
 	}
-	return c, "", "is not a column; see: enqueue bulk --help"
+	return c, "", unknownTitle
 }
 
-func allColumns() []string {
-	return slices.Concat(scalars[providers.ECTicket], itemColumns, scalars[providers.Pass2U])
-}
+// unknownTitle is said of a title that nobody can have meant as one.
+const unknownTitle = "is not a column; see: enqueue bulk --help"
 
 // readHeader finds out what each column means, or everything that is wrong with the header.
 func readHeader(titles [][]byte) (p providers.Name, columns []column, problems []Problem) {
 	seen := map[string]bool{}
+	anyTitle := false
 	for i, cell := range titles {
 		title := strings.Trim(string(cell), " ")
 		c, of, wrong := parseColumn(title)
@@ -84,8 +82,10 @@ func readHeader(titles [][]byte) (p providers.Name, columns []column, problems [
 		switch {
 		case title == "":
 			problems = append(problems, Problem{where, "has no title"})
+		case wrong == unknownTitle:
+			problems = append(problems, Problem{where, "its title " + wrong + " (found: " + titleShape(title) + ")"})
 		case wrong != "":
-			problems = append(problems, Problem{where, fmt.Sprintf("%q %s", shorten(title), wrong)})
+			problems = append(problems, Problem{where, fmt.Sprintf("%q %s", title, wrong)})
 		case seen[title]:
 			problems = append(problems, Problem{where, fmt.Sprintf("%q stands twice", title)})
 		case p != "" && of != "" && of != p:
@@ -94,18 +94,14 @@ func readHeader(titles [][]byte) (p providers.Name, columns []column, problems [
 			p = of
 		}
 		seen[title] = true
+		anyTitle = anyTitle || title != "" && wrong != unknownTitle
 		columns = append(columns, c)
+	}
+	if !anyTitle {
+		return "", nil, []Problem{{"", noTitles}}
 	}
 	if len(problems) == 0 && !slices.ContainsFunc(idColumns[p], func(id string) bool { return seen[id] }) {
 		problems = append(problems, Problem{"", "no column holds the order's number: MerchantTradeNo or FreeTradeNo for ECTicket, channelOrderId for Pass2U"})
 	}
 	return p, columns, problems
-}
-
-// shorten keeps a foreign title short: without a header, a customer's data may stand there.
-func shorten(title string) string {
-	if r := []rune(title); len(r) > 20 {
-		return string(r[:20]) + "…"
-	}
-	return title
 }

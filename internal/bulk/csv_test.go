@@ -85,13 +85,22 @@ func TestHeaders(t *testing.T) {
 		{"MerchantTradeNo,ItemNo0\n", "needs the item's number"},
 		{"MerchantTradeNo,ItemNo101\n", "needs the item's number"},
 		{"MerchantTradeNo,ItemNo01\n", "needs the item's number"},
-		{"MerchantTradeNo,IssueType1\n", `"IssueType1" is not a column; write IssueType1`},
+		{"MerchantTradeNo,IssueType1\n", `"IssueType1" is not a column; write IssueType`},
 		{"MerchantTradeNo,,IssueType\n", "column 2: has no title"},
 		{"MerchantTradeNo,MerchantTradeNo\n", "stands twice"},
 		{"\n\nMerchantTradeNo,channelOrderId\n", `header (line 3), column 2: "channelOrderId" is pass2u's, but others are ecticket's`},
 		{"Operator,IssueType\n", "no column holds the order's number"},
 		{"MerchantTradeNo;IssueType\n", "separated by commas"},
 		{"MerchantTradeNo,\"IssueType\n", "never closed"},
+		{"MerchantTradeNo,merchant_trade_no,Opperator,Ticket Amount2\n", `column 2: "merchant_trade_no" is not a column; write MerchantTradeNo; header (line 1), column 3: "Opperator" is not a column; write Operator; header (line 1), column 4: "Ticket Amount2" is not a column; write TicketAmount2`},
+		{"MerchantTradeNo,王珊珊\n", `column 2: its title is not a column; see: enqueue bulk --help (found: string of 3 characters)`},
+		{"MerchantTradeNo,0912345678\n", `found: string of 10 characters`},
+		{"M\x00e\x00", "it is UTF-16; save it as \"CSV UTF-8\""},
+		{"\xff\xfeM\x00e\x00", "it is UTF-16"},
+		{"\xfe\xff\x00M\x00e", "it is UTF-16"},
+		{"\xff\xfe{\x00}\x00", "iconv -f UTF-16 -t UTF-8"},
+		{strings.ReplaceAll(csvHeader+csvRow("O1"), "\n", "\r"), "its lines end with a bare CR; save it as \"CSV UTF-8\""},
+		{strings.ReplaceAll(jsonLine("O1")+jsonLine("O2"), "\n", "\r"), "tr '\\r' '\\n'"},
 		{"[{}]", "jq -c '.[]'"},
 		{"{\n\"provider\":\"ecticket\"}", "jq -c ."},
 	} {
@@ -104,6 +113,31 @@ func TestHeaders(t *testing.T) {
 	}
 	if out := dry(t, csvHeader+csvRow("O1"), Reading{Provider: "pass2u"}); out.err == nil || !strings.Contains(out.err.Error(), "ecticket's, not pass2u's") {
 		t.Errorf("columns of another provider: %v", out.err)
+	}
+}
+
+// Without a header, what stands in its place is a customer's, and is not told.
+func TestAMissingHeaderTellsNobodysData(t *testing.T) {
+	row := "CBX20220302153064851,3,1,2,2000132,Angela,王珊珊,0912345678,abc@example.com,臺北市信義區,VQT04959,2,20270101,voucher,order,Taipei\n"
+	for name, text := range map[string]string{"row": row, "Big5": "\xa4\xfd\xac\xc0,x\n", "quoted": `"` + strings.ReplaceAll(strings.TrimSpace(row), ",", `","`) + "\"\n", "word": "KANARIE\n", "number": "0912345678"} {
+		if out := dry(t, text, Reading{}); out.err == nil || out.err.Error() != "the first line must hold the column titles; print one with --template" {
+			t.Errorf("%s: %v", name, out.err)
+		}
+	}
+	// The tail of a document, in front of whole ones.
+	tail := `"CustomerName":"KANARIE","provider":"pass2u"}` + "\n"
+	if out := dry(t, tail+jsonLine("O1"), Reading{}); out.err == nil || out.err.Error() != "line 1: must be an order document (JSON), as the lines behind it are, or be taken out" {
+		t.Errorf("%v", out.err)
+	}
+	if out := dry(t, "KANARIE\n\n"+jsonLine("O1"), Reading{}); out.err == nil || !strings.HasPrefix(out.err.Error(), "line 1: must be an order document") {
+		t.Errorf("%v", out.err)
+	}
+	if out := dry(t, tail, Reading{}); out.err == nil || strings.Contains(out.err.Error(), "KANARIE") {
+		t.Errorf("%v", out.err)
+	}
+	// A known title does not give its neighbours away.
+	if out := dry(t, "Operator,"+row, Reading{}); out.err == nil || strings.Contains(out.err.Error(), "王") || strings.Contains(out.err.Error(), "0912") || strings.Contains(out.err.Error(), "CBX") {
+		t.Errorf("%v", out.err)
 	}
 }
 

@@ -57,6 +57,9 @@ func Open(r io.Reader, opt Reading) (*File, error) {
 	for len(s.rest()) < len(bom) && s.end == nil {
 		s.fill()
 	}
+	if start := s.rest(); len(start) > 1 && (bytes.HasPrefix(start, []byte("\xff\xfe")) || bytes.HasPrefix(start, []byte("\xfe\xff")) || bytes.IndexByte(start[:2], 0) >= 0) {
+		return nil, &FileError{[]Problem{{"", utf16Text}}}
+	}
 	marked := bytes.HasPrefix(s.rest(), []byte(bom))
 	if marked {
 		s.take(len(bom))
@@ -76,20 +79,9 @@ func Open(r io.Reader, opt Reading) (*File, error) {
 		}
 		return &File{Format: &lines{opt.Provider, opt.Explain}, split: s}, nil
 	}
-	header, err := s.next()
+	t, err := s.header()
 	if err != nil {
 		return nil, err
-	}
-	lineEnd := "\n"
-	if s.from > 1 && s.buf[s.from-2] == '\r' {
-		lineEnd = "\r\n"
-	}
-	t, problems := newTable(bytes.Clone(header.raw), lineEnd)
-	if len(problems) > 0 {
-		for i := range problems {
-			problems[i].Where = strings.TrimSuffix("header (line "+fmt.Sprint(header.line)+"), "+problems[i].Where, ", ")
-		}
-		return nil, &FileError{problems}
 	}
 	if opt.Provider != "" && opt.Provider != t.provider {
 		return nil, &FileError{[]Problem{{"header", fmt.Sprintf("its columns are %s's, not %s's", t.provider, opt.Provider)}}}
@@ -98,6 +90,51 @@ func Open(r io.Reader, opt Reading) (*File, error) {
 }
 
 const bom = "\xef\xbb\xbf" // some programs' byte order mark
+
+// What is said of files that other programs write.
+const (
+	utf16Text = `it is UTF-16; save it as "CSV UTF-8", or convert it with: iconv -f UTF-16 -t UTF-8`
+	bareCR    = `its lines end with a bare CR; save it as "CSV UTF-8", or convert it with: tr '\r' '\n'`
+)
+
+// header reads the titles of a table.
+func (s *splitter) header() (*table, error) {
+	rec, err := s.next()
+	if err != nil {
+		return nil, err
+	}
+	raw := bytes.Clone(rec.raw)
+	if bytes.IndexByte(raw, '\r') >= 0 {
+		return nil, &FileError{[]Problem{{"", bareCR}}}
+	}
+	lineEnd := "\n"
+	if s.from > 1 && s.buf[s.from-2] == '\r' {
+		lineEnd = "\r\n"
+	}
+	t, problems := newTable(raw, lineEnd)
+	if len(problems) == 0 {
+		return t, nil
+	}
+	if s.documentsFollow() {
+		return nil, &FileError{[]Problem{{fmt.Sprintf("line %d", rec.line), "must be an order document (JSON), as the lines behind it are, or be taken out"}}}
+	}
+	for i, p := range problems {
+		if p.Text != noTitles {
+			problems[i].Where = strings.TrimSuffix(fmt.Sprintf("header (line %d), %s", rec.line, p.Where), ", ")
+		}
+	}
+	return nil, &FileError{problems}
+}
+
+// documentsFollow reports whether the next line is a document, so that the file is none of a table.
+func (s *splitter) documentsFollow() bool {
+	if first, err := s.firstByte(); err != nil || first != '{' {
+		return false
+	}
+	s.quotes = false
+	rec, err := s.next()
+	return err == nil && json.Valid(rec.raw)
+}
 
 // firstByte moves behind leading blank lines and tells what comes then.
 func (s *splitter) firstByte() (byte, error) {
@@ -120,12 +157,16 @@ func (s *splitter) firstByte() (byte, error) {
 	}
 }
 
-// onOneLine refuses documents that spread over lines, of which every line would be wrong.
+// onOneLine refuses documents that spread over lines, of which every line would be wrong, and lines
+// that all look like one.
 func (s *splitter) onOneLine() error {
 	for bytes.IndexByte(s.rest(), '\n') < 0 && len(s.rest()) <= MaxRecord && s.end == nil {
 		s.fill()
 	}
 	n, _ := s.firstLine()
+	if bytes.IndexByte(bytes.TrimRight(s.rest()[:n], "\r\n"), '\r') >= 0 {
+		return &FileError{[]Problem{{"", bareCR}}}
+	}
 	if bytes.Equal(bytes.TrimSpace(s.rest()[:n]), []byte("{")) {
 		return &FileError{[]Problem{{"", "its documents spread over lines; write one document a line, for example with: jq -c ."}}}
 	}
