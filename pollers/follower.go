@@ -127,12 +127,18 @@ func (f *Follower) next(ctx context.Context, k ledger.Key, accepted time.Time, a
 	return wait, f.wake(ctx, k.Provider, a.Wake)
 }
 
-// finished tells the sentinel of an order that has ended, and wakes the next.
-func (f *Follower) finished(ctx context.Context, k ledger.Key) error {
+// finished tells the sentinel of an order that is not to be followed any more, and wakes the next.
+func (f *Follower) finished(ctx context.Context, k ledger.Key, s ledger.State) error {
 	if f == nil || f.opt.Sentinel == nil {
 		return nil
 	}
-	wake, err := f.opt.Sentinel.Finished(ctx, k.OrderID)
+	// Only these two are the provider's own words. Any other end (given up, or a person has it tried
+	// again) does not mean that a job has run.
+	end := f.opt.Sentinel.Finished
+	if s != ledger.Issued && s != ledger.Failed {
+		end = f.opt.Sentinel.GivenUp
+	}
+	wake, err := end(ctx, k.OrderID)
 	if err != nil {
 		return err
 	}

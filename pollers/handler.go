@@ -50,11 +50,11 @@ type poll struct {
 // ProcessTask implements asynq.Handler.
 func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	payload, err := tasks.DecodePayload(t.Payload())
-	if err != nil {
-		var newer *tasks.NewerPayloadError
-		if errors.As(err, &newer) {
-			return tasks.Wait(10*time.Second, "waiting for a newer worker")
-		}
+	// All that a poll takes from its payload is whose order it is; the rest is in the ledger. So a newer
+	// version is as good, and nobody has to wait for a newer worker, who may never come.
+	var newer *tasks.NewerPayloadError
+	readable := errors.As(err, &newer) && payload.Provider.Known() && payload.OrderID != ""
+	if err != nil && !readable {
 		h.Log.Error("alarm: a poll task holds a payload that is not this program's; it is dropped", "error", err)
 		return nil
 	}
@@ -71,9 +71,9 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	case err != nil:
 		return err
 	case rec.State.Final() && rec.Event == "":
-		return errors.Join(h.Ledger.Publish(ctx, ledger.Ref{Key: k}), h.Follower.finished(ctx, k))
+		return errors.Join(h.Ledger.Publish(ctx, ledger.Ref{Key: k}), h.Follower.finished(ctx, k, rec.State))
 	case rec.State != ledger.Accepted:
-		return h.Follower.finished(ctx, k)
+		return h.Follower.finished(ctx, k, rec.State)
 	}
 	p := &poll{Handler: h, rec: rec, age: now.Sub(rec.AcceptedAt), log: log.With("attempt", rec.Attempts, "poll", rec.Polls+1)}
 	raw, err := tasks.OpenOrder(h.Ring, k, rec.Document)
@@ -144,6 +144,9 @@ func (p *poll) issued(ctx context.Context, f providers.Finding) error {
 	return p.finish(ledger.Ending{State: ledger.Issued, Ref: ref(f), Result: sealed, Polled: true})
 }
 
+// unreachedWait is how soon an overdue order is tried again whose question has not left this machine.
+const unreachedWait = 30 * time.Second
+
 // unclear waits after a call that learned nothing. A call that was held back is no poll, and an
 // order that could not be asked for is not given up.
 func (p *poll) unclear(out providers.Outcome) error {
@@ -152,6 +155,10 @@ func (p *poll) unclear(out providers.Outcome) error {
 	}
 	if out.Kind == providers.Held {
 		return tasks.Wait(max(out.RetryAfter, time.Second), "held: "+orDefault(out.Message, out.Code))
+	}
+	if out.Kind == providers.NotSent && p.Schedule.Overdue(p.age) {
+		// Only a question that was really asked may give an order up.
+		return tasks.Wait(max(out.RetryAfter, Jitter(unreachedWait)), "overdue, and it could not be asked: "+orDefault(out.Code, string(out.Kind)))
 	}
 	return p.again(ledger.Reason{Code: out.Code, Message: out.Message}, out.RetryAfter, "no clear answer: "+orDefault(out.Code, string(out.Kind)))
 }
@@ -198,7 +205,7 @@ func (p *poll) finish(e ledger.Ending) error {
 	default:
 		p.log.Info("final", "state", string(e.State), "code", e.Reason.Code, "polls", p.rec.Polls+1)
 	}
-	return p.Follower.finished(ctx, p.rec.Key)
+	return p.Follower.finished(ctx, p.rec.Key, e.State)
 }
 
 func ref(f providers.Finding) string {

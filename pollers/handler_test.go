@@ -2,7 +2,6 @@ package pollers_test
 
 import (
 	"context"
-	"strings"
 	"testing"
 	"time"
 
@@ -211,37 +210,6 @@ func TestASerialNumberOrderEndsOnlyWithAllItsTickets(t *testing.T) {
 	})
 }
 
-func TestAnOverdueOrderGoesToAPerson(t *testing.T) {
-	for name, answer := range map[string]providers.Finding{
-		"not issued yet": fakeprovider.Known(providers.FoundPending), "absent": fakeprovider.Known(providers.Absent), "timeout": fakeprovider.Known(providers.Unclear),
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := accepted(testbench.Mini(t))
-			w.Clock.Advance(24*time.Hour - time.Millisecond)
-			w.provider.AnswerLookUp(answer)
-			w.Waits(w.run())
-			w.Clock.Advance(time.Millisecond)
-			w.provider.AnswerLookUp(answer)
-			w.Done(w.run())
-			rec := w.state(ledger.Review, "overdue", 2)
-			if !strings.Contains(rec.Reason.Message, name) {
-				t.Errorf("the reason does not tell the last answer: %s", rec.Reason.Message)
-			}
-			w.Done(w.run())
-			w.calls("look_up, look_up")
-		})
-	}
-}
-
-// A weekend without a worker must not end in a heap of reviews.
-func TestAnOrderIsAskedForBeforeItIsGivenUpHoweverLongTheWorkersWereAway(t *testing.T) {
-	w := accepted(testbench.Mini(t))
-	w.Clock.Advance(72 * time.Hour)
-	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
-	w.Done(w.run())
-	w.state(ledger.Issued, "", 1)
-}
-
 func TestAnAnswerIsNotAppliedToAnOrderThatHasChangedMeanwhile(t *testing.T) {
 	for name, answer := range map[string]providers.Finding{
 		"pending": fakeprovider.Known(providers.FoundPending), "failed": fakeprovider.Known(providers.FoundFailed), "unclear": fakeprovider.Known(providers.Unclear),
@@ -293,12 +261,19 @@ func TestAPollWhoseRecordIsGoneIsDropped(t *testing.T) {
 	w.calls("")
 }
 
-func TestAPollOfAnotherProviderOrVersionIsKeptAndRubbishIsDropped(t *testing.T) {
+// A poll needs no more of its payload than whose order it is.
+func TestAPollOfANewerVersionIsMade(t *testing.T) {
+	w := accepted(testbench.Mini(t))
+	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
+	w.Done(w.Run(w.handler(), asynq.NewTask("poll:ecticket", []byte(`{"v":2,"provider":"ecticket","order_id":"ORDER1","lane":{"of":"the future"}}`))))
+	w.state(ledger.Issued, "", 1)
+}
+
+func TestAPollOfAnotherProviderIsKeptAndRubbishIsDropped(t *testing.T) {
 	w := accepted(testbench.Mini(t))
 	for payload, kept := range map[string]bool{
-		`{"v":1,"provider":"pass2u","order_id":"ORDER1"}`:   true,
-		`{"v":2,"provider":"ecticket","order_id":"ORDER1"}`: true,
-		`{"v":1}`: false, "": false,
+		`{"v":1,"provider":"pass2u","order_id":"ORDER1"}`: true,
+		`{"v":1}`: false, "": false, `{"v":2,"provider":"ecticket","order_id":{"of":"the future"}}`: false,
 	} {
 		err := w.Run(w.handler(), asynq.NewTask("poll:ecticket", []byte(payload)))
 		if kept {

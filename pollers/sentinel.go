@@ -143,9 +143,15 @@ func advice(skip bool, again string, wake []string) (Advice, error) {
 	return Advice{Skip: skip, Sentinel: ms > 0, Again: time.Duration(ms) * time.Millisecond, Wake: wake}, nil
 }
 
-// Finished removes an order that is final; wake names orders to ask at once.
+// Finished removes an order that the provider has finished; wake names orders to ask at once.
 func (s *Sentinel) Finished(ctx context.Context, orderID string) (wake []string, err error) {
-	return s.run(ctx, finishedScript, orderID, time.Time{}, s.cfg.Window)
+	return s.run(ctx, finishedScript, orderID, time.Time{}, s.cfg.Window, "finished")
+}
+
+// GivenUp removes an order that is not asked for any more although the provider has not finished it;
+// wake names orders to ask at once.
+func (s *Sentinel) GivenUp(ctx context.Context, orderID string) (wake []string, err error) {
+	return s.run(ctx, finishedScript, orderID, time.Time{}, s.cfg.Window, "given_up")
 }
 
 // Pending counts the orders that are followed, but for those that were overtaken.

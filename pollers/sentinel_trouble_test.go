@@ -233,6 +233,33 @@ func TestHalfAJob(t *testing.T) {
 	})
 }
 
+// An order that is given up to a person was not issued: nobody is overtaken by it or asked in vain.
+func TestGivenUpIsNotIssued(t *testing.T) {
+	onStage(t, func(st *stage) {
+		st.enter("A")
+		st.wait(24*time.Hour - 3*time.Minute)
+		st.enter("B", "C", "D")
+		st.notYet("B")
+		st.wait(2 * time.Minute)
+		st.notYet("A") // as a scout, or by its own schedule
+		st.wait(time.Minute)
+		st.notYet("B")
+		giveUp := func(id string) []string {
+			wake, err := st.sentinel().GivenUp(context.Background(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return wake
+		}
+		st.wantWoken("A's end", giveUp("A"))
+		st.wantWoken("the sentinel's own", giveUp("B"), "C")
+		st.want("C", st.notYet("C"), Advice{Sentinel: true})
+		if n, err := st.sentinel().Pending(context.Background()); n != 2 || err != nil {
+			t.Errorf("%d orders are followed, 2 pend; %v", n, err)
+		}
+	})
+}
+
 // Two workers that learn the same of one order change nothing twice, and an order that nobody
 // follows (one issued at once) is asked and tells nothing of the others.
 func TestLostRaces(t *testing.T) {

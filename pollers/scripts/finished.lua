@@ -1,4 +1,5 @@
--- finished: an order is final.  ARGV: 6 how many may be asked at a time
+-- finished: an order is not followed any more.
+-- ARGV: 6 how many may be asked at a time  7 'finished' by the provider, or 'given_up' by us
 -- Answers the orders to wake: what was issued together is found together.
 local window = tonumber(ARGV[6])
 local since = known(id)
@@ -7,7 +8,7 @@ if s.id == id then
   dismiss()
   holds = false
 end
-if not since or since == OVERTAKEN then
+if ARGV[7] == 'given_up' or not since or since == OVERTAKEN then
   -- It tells nothing of the others. But somebody has to be asked.
   if holds then return {} end
   return wake(1, true)
