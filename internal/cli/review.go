@@ -67,6 +67,7 @@ type reviewLine struct {
 	Resolve string                     `json:"resolve"`
 
 	history []ledger.Step
+	since   []string // refunds by number: the order's other refunds that were sent or ended since the baseline
 }
 
 func (a *app) review(ctx context.Context, names []providers.Name) error {
@@ -119,6 +120,9 @@ func (s *session) reviewLine(ctx context.Context, r ledger.Ref) (line reviewLine
 			if rec.Baseline >= 0 {
 				line.Baseline = &rec.Baseline
 			}
+			if rec.Attempts > 0 && len(rec.Tickets) == 0 {
+				line.since, err = s.refundsSince(ctx, rec)
+			}
 			for _, t := range rec.Tickets {
 				if line.Tickets == nil {
 					line.Tickets = map[ledger.TicketState]int{}
@@ -142,6 +146,20 @@ func (s *session) reviewLine(ctx context.Context, r ledger.Ref) (line reviewLine
 	return line, true, nil
 }
 
+// refundsSince tells, each in a few words, the order's other refunds whose tickets would be counted as
+// this one's: those that were sent or ended after its baseline, or at all when it has none.
+func (s *session) refundsSince(ctx context.Context, rec *ledger.RefundRecord) ([]string, error) {
+	list, err := s.ledger.LoadRefunds(ctx, rec.Key)
+	var out []string
+	for _, other := range list {
+		moved := rec.Baseline < 0 || other.SentAt.After(rec.BaselineAt) || other.FinalAt.After(rec.BaselineAt)
+		if other.RefundID != rec.RefundID && other.Attempts > 0 && moved {
+			out = append(out, fmt.Sprintf("%s (%s, %s)", other.RefundID, other.State, count(other.Count, "ticket")))
+		}
+	}
+	return out, err
+}
+
 // late is how long after it was sent a request may still take effect at a provider, and some more.
 const late = "20 minutes"
 
@@ -157,15 +175,21 @@ func whatToCheck(l reviewLine) string {
 		return fmt.Sprintf("look up channelOrderId %s at Pass2U. It is there, with this quantity: issued. "+
 			"It is still not there %s after it was last sent: failed, and the order may be sold again under a new number", l.OrderID, late)
 	case l.Provider == providers.ECTicket:
-		return fmt.Sprintf("`enqueue status ecticket %s --tickets` shows the tickets of this refund, `enqueue ticket TICKETNO` whether one is refunded. "+
-			"All are: refunded. Some are: partially_refunded. None is: failed, and it may be refunded again under a new refund id", l.OrderID)
+		return fmt.Sprintf("not before %s after it was last sent: `enqueue status ecticket %s --tickets` shows the tickets of this refund, "+
+			"`enqueue ticket TICKETNO` whether one is refunded. "+
+			"All are: refunded. Some are: partially_refunded. None is: failed, and it may be refunded again under a new refund id", late, l.OrderID)
 	}
 	before := "how many were refunded before it could not be seen"
 	if l.Baseline != nil {
 		before = fmt.Sprintf("%d were refunded before it", *l.Baseline)
 	}
-	return fmt.Sprintf("count the refunded tickets of channelOrderId %s at Pass2U; %s. %s more: refunded. Fewer more: partially_refunded. "+
-		"No more: failed, and it may be refunded again under a new refund id", l.OrderID, before, planned(l.Planned))
+	others := ""
+	if len(l.since) > 0 {
+		others = fmt.Sprintf(", or by the order's other refunds since: %s; settle those in review together with this one", strings.Join(l.since, ", "))
+	}
+	return fmt.Sprintf("not before %s after it was last sent, count the refunded tickets of channelOrderId %s at Pass2U; %s. "+
+		"Leave out those refunded by somebody at Pass2U itself%s. %s more: refunded. Fewer more: partially_refunded. No more: failed, and it may be refunded again under a new refund id",
+		late, l.OrderID, before, others, planned(l.Planned))
 }
 
 func planned(n int) string {

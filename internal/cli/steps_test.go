@@ -53,6 +53,9 @@ func TestEveryReviewSaysWhatToCheckAndHowToEndIt(t *testing.T) {
 				t.Errorf("%s/%s/%s: %q is not in: %s", l.Provider, l.OrderID, l.RefundID, part, text)
 			}
 		}
+		if !strings.Contains(text, late+" after it was last sent") {
+			t.Errorf("%s/%s/%s: a request may still be under way: %s", l.Provider, l.OrderID, l.RefundID, text)
+		}
 		l.Attempts = 0
 		if text := whatToCheck(l); !strings.Contains(text, "nothing of it was ever sent") || !strings.Contains(text, "failed") {
 			t.Errorf("never sent: %s", text)
