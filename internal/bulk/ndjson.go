@@ -70,7 +70,7 @@ func (l *lines) ID(raw []byte) (providers.Name, string, bool) {
 		MerchantTradeNo, FreeTradeNo string
 		ChannelOrderID               string `json:"channelOrderId"`
 	}
-	doc := stripNote(raw)
+	doc := stripNote(bytes.Trim(raw, " \t\r"))
 	p, n := l.provider, numbers{}
 	var err error
 	if p != "" {
@@ -95,49 +95,6 @@ func (l *lines) ID(raw []byte) (providers.Name, string, bool) {
 
 // Header implements Format.
 func (l *lines) Header() []byte { return nil }
-
-// Reject implements Format. A document gets the note as its last field; what is no document gets
-// it behind itself.
-func (l *lines) Reject(raw []byte, problems []Problem) []byte {
-	notes := make([]string, len(problems))
-	for i, p := range problems {
-		notes[i] = p.String()
-	}
-	doc := stripNote(bytes.Trim(raw, " \t\r"))
-	note, err := json.Marshal(map[string][]string{Note: notes})
-	if err != nil { // strings always have a JSON
-		note = []byte("{}")
-	}
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(doc, &fields) != nil || fields == nil {
-		return append(append(append(bytes.Clone(doc), ' '), note...), '\n')
-	}
-	out := bytes.TrimRight(bytes.Clone(doc[:len(doc)-1]), " \t\r")
-	if len(fields) > 0 {
-		out = append(out, ',')
-	}
-	return append(append(out, note[1:]...), '\n')
-}
-
-// stripNote leaves out what Reject has written.
-func stripNote(doc []byte) []byte {
-	at := bytes.LastIndex(doc, []byte(`"`+Note+`":[`))
-	if at < 0 || !bytes.HasSuffix(doc, []byte("]}")) {
-		return doc
-	}
-	var notes []string
-	if json.Unmarshal(doc[at+len(`"`+Note+`":`):len(doc)-1], &notes) != nil {
-		return doc // it stands inside of something else
-	}
-	before := doc[:at]
-	switch {
-	case bytes.HasSuffix(before, []byte(" {")) && !bytes.HasPrefix(before, []byte(" {")): // behind what was no document
-		return bytes.TrimRight(before[:len(before)-1], " ")
-	case bytes.HasSuffix(before, []byte(",")):
-		return append(bytes.Clone(before[:len(before)-1]), '}')
-	}
-	return append(bytes.Clone(before), '}')
-}
 
 // appendString appends a text as JSON.
 func appendString(out, text []byte) []byte {

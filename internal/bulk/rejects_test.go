@@ -118,6 +118,47 @@ func TestRejectedDocumentsAreCorrectedAndReadAgain(t *testing.T) {
 	dry(t, fixed, Reading{}).want(t, 2, `3: provider: must be "ecticket" or "pass2u" (found: missing)`)
 }
 
+// A JSON tool may have moved, reformatted or rewritten a note; the document is read without it, and
+// is else the same to the last byte.
+func TestANoteIsLeftOutWhereverAToolHasPutIt(t *testing.T) {
+	for line, want := range map[string]string{
+		`{"a":1.50,"rejected_because":["x"]}`:                            `{"a":1.50}`,
+		`{"a":1.50, "rejected_because": ["x", "y"] , "b" : 1e2 }`:        `{"a":1.50 , "b" : 1e2 }`,
+		`{ "rejected_because":"x;y", "a":12345678901234567890}`:          `{ "a":12345678901234567890}`,
+		`{"rejected_because":null,"a":{"rejected_because":[1]},"b":"}"}`: `{"a":{"rejected_because":[1]},"b":"}"}`,
+		`{"rejected_because":{"x":[1]},"a":1,"rejected_because":2}`:      `{"a":1}`,
+		`{"a":"\"rejected_because\":[\"x\"]"}`:                           `{"a":"\"rejected_because\":[\"x\"]"}`,
+		`["rejected_because"]`:                                           `["rejected_because"]`,
+		`{"rejected_because":["x"]}`:                                     ``,
+		`{ "rejected_because" : [] }`:                                    ``,
+		`{} {"rejected_because":["x"]}`:                                  `{}`,
+		`{"a": {"rejected_because":["x"]}`:                               `{"a":`,
+		`{"a":,"rejected_because":["x"]}`:                                `{"a":}`,
+		`{"rejected_because":["x"]} 7`:                                   `7`,
+		`{"rejected_because":["x"]} {"a":1}`:                             `{"a":1}`,
+	} {
+		if got := string(stripNote([]byte(line))); got != want {
+			t.Errorf("%s becomes %s, want %s", line, got, want)
+		}
+	}
+	note := `"rejected_because": [ "x" ]`
+	fixed := strings.TrimSpace(jsonLine("O1"))
+	dry(t, "{"+note+", "+fixed[1:]+"\n"+fixed[:len(fixed)-1]+" ,"+note+" }\n{ "+note+" }\n", Reading{}).want(t, 2)
+	bare := `{"channelOrderId":"O2",` + note + `,"productSaleId":"S1","quantity":2,"pickupType":"order"}`
+	dry(t, bare+"\n", Reading{Provider: providers.Pass2U}).want(t, 1)
+}
+
+// What is no document keeps its file one of documents, when it comes first.
+func TestRejectsOfDocumentsAreAFileOfDocuments(t *testing.T) {
+	for _, bad := range []string{"7", `"x"`, "[1]", "x", `"a":1}`, "{}", "{", "null"} {
+		first := dry(t, jsonLine("O1")+bad+"\n", Reading{})
+		again := dry(t, first.file, Reading{})
+		if len(first.rejected) != 1 || again.err != nil || len(again.rejected) != 1 || again.file != first.file {
+			t.Errorf("%s: %q, again %q, %v\n%s", bad, first.rejected, again.rejected, again.err, again.file)
+		}
+	}
+}
+
 // A document in Big5 is rejected, whether or not its bytes happen to be well-formed JSON.
 func TestDocumentsInAnotherEncodingAreRejected(t *testing.T) {
 	big5 := func(id, mail string) string {
@@ -190,7 +231,7 @@ func TestIDs(t *testing.T) {
 // rejected again: a note makes no line right, and none wrong.
 func FuzzEveryLineIsFineOrRejectedAndStaysSo(f *testing.F) {
 	for _, s := range []string{csvHeader + csvRow("O1") + csvRow("!") + "x\n", csvHeader + "\"O1\",2,2,\"A\n", jsonLine("O1") + "{}\n{\nnull", "{\"rejected_because\":[\"x\"]}\n{} {\"rejected_because\":[]}",
-		"channelOrderId,rejected_because,quantity\nO1,x,2\n", "channelOrderId,quantity\nO1\nO1,rejected: x,\nO1,2,,3,rejected: \n", csvHeader + "\"\n\",,\r\n"} {
+		"channelOrderId,rejected_because,quantity\nO1,x,2\n", jsonLine("O1") + "0", jsonLine("O1") + "[{}]\n{\"rejected_because\":1,\"a\":0}", "channelOrderId,quantity\nO1\nO1,rejected: x,\nO1,2,,3,rejected: \n", csvHeader + "\"\n\",,\r\n"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -1,0 +1,35 @@
+package doccheck
+
+// WithoutMember is a well-formed JSON object without its members of a name, at the top level alone.
+// Every other byte stays, so that numbers keep their form. dropped says that there was one.
+func WithoutMember(raw []byte, name string) (rest []byte, dropped bool) {
+	s := scan{text: raw}
+	if s.space(); s.pos == len(raw) || raw[s.pos] != '{' {
+		return raw, false
+	}
+	start := s.pos + 1
+	out := append(make([]byte, 0, len(raw)), raw[:start]...)
+	end, first, kept := start, []byte(nil), 0 // first is what stands in front of the first member
+	for n := 0; s.next(); n++ {
+		from := s.pos
+		if n == 0 {
+			first = raw[start:from]
+		}
+		_, same := s.name([]string{name})
+		s.value()
+		switch {
+		case same:
+			dropped = true
+		case kept == 0:
+			out = append(append(out, first...), raw[from:s.pos]...)
+			kept++
+		default:
+			out = append(out, raw[end:s.pos]...)
+		}
+		end = s.pos
+	}
+	if !dropped {
+		return raw, false
+	}
+	return append(out, raw[end:]...), true
+}
