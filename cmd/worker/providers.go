@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
@@ -32,6 +33,7 @@ type account struct {
 	gate     *providers.PrepayableGate
 	budget   *budget.Budget // behind the gate
 	rules    tasks.Rules
+	timeout  time.Duration // of one call
 	close    func()
 }
 
@@ -65,7 +67,7 @@ func openECTicket(cfg config.ECTicket, rdb redis.UniversalClient, log *slog.Logg
 	if err != nil {
 		return nil, err
 	}
-	return &account{provider: c, tickets: c, gate: gate, budget: b, close: c.Close,
+	return &account{provider: c, tickets: c, gate: gate, budget: b, close: c.Close, timeout: cfg.Timeout,
 		rules: tasks.Rules{MerchantID: cfg.MerchantID, Escrow: cfg.Mode == config.Escrow}}, nil
 }
 
@@ -82,7 +84,7 @@ func openPass2U(cfg config.Pass2U, rdb redis.UniversalClient, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
-	return &account{provider: c, count: c, gate: gate, budget: b, close: c.Close}, nil
+	return &account{provider: c, count: c, gate: gate, budget: b, close: c.Close, timeout: cfg.Timeout}, nil
 }
 
 // banned tells of the account's ban, nil without one.
@@ -116,7 +118,7 @@ func (k *wiring) handler(a *account) asynq.Handler {
 	mux.Handle(tasks.IssueType(p), issue.New(issue.Config{Provider: a.provider, Ledger: k.ledger, Ring: k.ring, Follower: follower,
 		Gate: a.gate, Worker: k.worker, Rules: a.rules, Log: k.log}))
 	mux.Handle(tasks.RefundType(p), refund.New(refund.Config{Provider: a.provider, Tickets: a.tickets, Count: a.count, Ledger: k.ledger, Ring: k.ring,
-		Gate: a.gate, Queued: k.queued, MerchantID: a.rules.MerchantID, Worker: k.worker, Log: k.log}))
+		Gate: a.gate, Queued: k.queued, MerchantID: a.rules.MerchantID, CallTimeout: a.timeout, Worker: k.worker, Log: k.log}))
 	mux.Handle(tasks.PollType(p), pollers.New(pollers.Config{Provider: a.provider, Ledger: k.ledger, Ring: k.ring,
 		Schedule: schedule, Follower: follower, Log: k.log}))
 	return mux

@@ -127,6 +127,16 @@ func TestAnOrderThatNeverGetsAClearAnswerGoesToAPerson(t *testing.T) {
 	w.quiet()
 }
 
+func TestADoubtThatIsOldBecauseNoWorkerRanIsNoReasonToGiveUp(t *testing.T) {
+	w := mini(t)
+	inDoubt(w)
+	w.Clock.Advance(72 * time.Hour)
+	w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
+	w.provider.AnswerIssue(providers.Outcome{Kind: providers.Accepted})
+	w.Done(w.run())
+	w.state(ledger.Accepted, "")
+}
+
 func TestAQuestionThatNeverLeftGivesNothingUp(t *testing.T) {
 	w := mini(t)
 	inDoubt(w)

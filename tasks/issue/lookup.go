@@ -70,7 +70,7 @@ func (r *run) absent(ctx context.Context) error {
 // sendAgain sends an order that the provider does not know. That cannot issue twice: the provider takes a
 // number once. But it has to end somewhere.
 func (r *run) sendAgain(ctx context.Context) error {
-	if !r.claim.DoubtSince.IsZero() {
+	if !r.claim.DoubtSince.IsZero() && r.claim.Attempts >= enough {
 		now, err := r.Ledger.Time(ctx)
 		if err != nil {
 			return err
@@ -82,6 +82,10 @@ func (r *run) sendAgain(ctx context.Context) error {
 	}
 	return r.send(ctx)
 }
+
+// enough is how often an order is sent at the least before that is given up: a doubt may be old only
+// because no worker ran.
+const enough = 3
 
 // sentSince is the time, and the last moment at which a request of this order that is not settled
 // can have left.
