@@ -148,16 +148,13 @@ func parseRequest(c *doccheck.Check, provider providers.Name, request json.RawMe
 		opt.WellFormed = true
 		d, err := ecticketdoc.Parse("request", o.Request, opt)
 		if c.Add(err); err == nil {
-			o.ID, o.Tickets, o.Calls = d.ID(), d.TicketCount(), 2
-			if d.IssueType == ecticketdoc.SerialOnly {
-				o.Calls++ // nobody but us delivers the numbers, so they are fetched
-			}
+			o.ID, o.Tickets, o.Calls = d.ID(), d.TicketCount(), IssueCalls(provider, d.IssueType)
 			o.canonical, o.shape = describe(d)
 		}
 	case providers.Pass2U:
 		d, err := pass2udoc.Parse("request", o.Request)
 		if c.Add(err); err == nil {
-			o.ID, o.Tickets, o.Calls = d.ID(), d.TicketCount(), 1
+			o.ID, o.Tickets, o.Calls = d.ID(), d.TicketCount(), IssueCalls(provider, "")
 			o.canonical, o.shape = describe(d)
 		}
 	}
@@ -165,6 +162,18 @@ func parseRequest(c *doccheck.Check, provider providers.Name, request json.RawMe
 		return nil, err
 	}
 	return o, nil
+}
+
+// IssueCalls is how many provider calls it takes to issue an order when all goes well. issueType is
+// ECTicket's IssueType.
+func IssueCalls(p providers.Name, issueType string) int {
+	switch {
+	case p == providers.Pass2U:
+		return 1
+	case issueType == ecticketdoc.SerialOnly:
+		return 3 // nobody but us delivers the numbers, so they are fetched
+	}
+	return 2
 }
 
 var refundIDPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)

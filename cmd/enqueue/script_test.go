@@ -126,7 +126,7 @@ func (w *world) exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// redis kill|production|announce ACCOUNT|ban ACCOUNT|size N drives and looks at the script's Redis.
+// redis kill|production|announce ACCOUNT [CALLS/S]|ban ACCOUNT|size N drives and looks at the script's Redis.
 func (w *world) redisCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ctx := context.Background()
 	switch args[0] {
@@ -136,6 +136,11 @@ func (w *world) redisCommand(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(redisconn.Mark(ctx, w.rdb, redisconn.Production))
 	case "announce", "ban": // an account, as a worker would
 		cfg := budget.Config{Account: args[1], PerSecond: 4}
+		if len(args) > 2 {
+			rate, err := strconv.ParseFloat(args[2], 64)
+			ts.Check(err)
+			cfg.PerSecond = rate
+		}
 		b, err := budget.New(w.rdb, cfg)
 		ts.Check(err)
 		if args[0] == "ban" {

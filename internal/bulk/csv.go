@@ -186,17 +186,23 @@ func title(path string, items []int) string {
 }
 
 // ID implements Format.
-func (t *table) ID(raw []byte) (providers.Name, string, bool) {
+func (t *table) ID(raw []byte) (id ID, ok bool) {
 	row, _, problems := t.row(raw)
 	if len(row) != len(t.columns) || len(problems) > 0 {
-		return "", "", false
+		return ID{}, false
 	}
+	issueType := ""
 	for i, c := range t.columns {
-		if len(row[i]) > 0 && slices.Contains(idColumns[t.provider], c.name) {
-			return t.provider, string(row[i]), true
+		switch {
+		case len(row[i]) == 0:
+		case c.name == "IssueType":
+			issueType = string(row[i])
+		case id.OrderID == "" && slices.Contains(idColumns[t.provider], c.name):
+			id.OrderID = string(row[i])
 		}
 	}
-	return "", "", false
+	id.Provider, id.Calls = t.provider, tasks.IssueCalls(t.provider, issueType)
+	return id, id.OrderID != ""
 }
 
 // Header implements Format.

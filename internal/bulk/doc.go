@@ -53,6 +53,13 @@ func problemsOf(f Format, raw []byte, err error) []Problem {
 	return []Problem{{"", err.Error()}}
 }
 
+// ID is what a record says of its order without being checked.
+type ID struct {
+	Provider providers.Name
+	OrderID  string
+	Calls    int // that issuing it takes, see tasks.Order
+}
+
 // Format is a kind of file. Safe for concurrent use.
 type Format interface {
 	// Order reads the order of a record. Without an order and without problems, the record is
@@ -61,7 +68,7 @@ type Format interface {
 	// Problems translates further violations of a record's order.
 	Problems(raw []byte, found []providers.Violation) []Problem
 	// ID is the order a record is about; false when none can be told.
-	ID(raw []byte) (p providers.Name, orderID string, ok bool)
+	ID(raw []byte) (id ID, ok bool)
 	// Header starts a file of rejected records; it is empty or ends a line.
 	Header() []byte
 	// Reject is the record as it came with a note of what is wrong, as a line of a file that

@@ -65,32 +65,34 @@ func (l *lines) Problems(raw []byte, found []providers.Violation) []Problem {
 }
 
 // ID implements Format.
-func (l *lines) ID(raw []byte) (providers.Name, string, bool) {
-	type numbers struct {
+func (l *lines) ID(raw []byte) (id ID, ok bool) {
+	type fields struct {
 		MerchantTradeNo, FreeTradeNo string
 		ChannelOrderID               string `json:"channelOrderId"`
+		IssueType                    any    // whatever stands there, the number is told
 	}
 	doc := stripNote(bytes.Trim(raw, " \t\r"))
-	p, n := l.provider, numbers{}
+	p, f := l.provider, fields{}
 	var err error
 	if p != "" {
-		err = json.Unmarshal(doc, &n)
+		err = json.Unmarshal(doc, &f)
 	} else {
 		var wrapped struct {
 			Provider providers.Name
-			Request  numbers
+			Request  fields
 		}
 		err = json.Unmarshal(doc, &wrapped)
-		p, n = wrapped.Provider, wrapped.Request
+		p, f = wrapped.Provider, wrapped.Request
 	}
 	if err != nil || !p.Known() {
-		return "", "", false
+		return ID{}, false
 	}
-	id := cmp.Or(n.MerchantTradeNo, n.FreeTradeNo)
+	issueType, _ := f.IssueType.(string)
+	id = ID{p, cmp.Or(f.MerchantTradeNo, f.FreeTradeNo), tasks.IssueCalls(p, issueType)}
 	if p == providers.Pass2U {
-		id = n.ChannelOrderID
+		id.OrderID = f.ChannelOrderID
 	}
-	return p, id, id != ""
+	return id, id.OrderID != ""
 }
 
 // Header implements Format.

@@ -175,7 +175,7 @@ func (s *splitter) onOneLine() error {
 
 // IDs calls each for every line that is not blank, with the order it is about; ok is false when
 // that cannot be told. It returns r's error or each's.
-func (f *File) IDs(each func(line int, p providers.Name, orderID string, ok bool) error) error {
+func (f *File) IDs(each func(line int, id ID, ok bool) error) error {
 	for {
 		rec, err := f.split.next()
 		if errors.Is(err, io.EOF) {
@@ -187,8 +187,8 @@ func (f *File) IDs(each func(line int, p providers.Name, orderID string, ok bool
 		if blankLine(rec.raw) {
 			continue
 		}
-		p, id, ok := f.ID(rec.raw)
-		if err := each(rec.line, p, id, ok && !rec.long); err != nil {
+		id, ok := f.ID(rec.raw)
+		if err := each(rec.line, id, ok && !rec.long); err != nil {
 			return err
 		}
 	}

@@ -192,33 +192,34 @@ func TestBareRequests(t *testing.T) {
 		"5: request: must be a JSON object (found: number 7)")
 }
 
-// IDs reads the number of every order, and tells where there is none.
+// IDs reads the number of every order and the calls it takes, and tells where there is none.
 func TestIDs(t *testing.T) {
-	type id struct {
+	type line struct {
 		line int
-		p    providers.Name
-		id   string
+		id   ID
 		ok   bool
 	}
+	none := ID{}
 	for _, c := range []struct {
 		text    string
 		reading Reading
-		want    []id
+		want    []line
 	}{
-		{"Operator,FreeTradeNo,MerchantTradeNo\n,, M1 \n\n,F1,\nx,,\n\"\n", Reading{},
-			[]id{{2, "ecticket", "M1", true}, {4, "ecticket", "F1", true}, {5, "", "", false}, {6, "", "", false}}},
-		{jsonLine("P1") + `{"provider":"ecticket","request":{"MerchantTradeNo":"","FreeTradeNo":"F1"},"rejected_because":["x"]}` + "\n{\n{}\n" +
-			`{"provider":"pass2u","request":{"MerchantTradeNo":"M1"}}`, Reading{},
-			[]id{{1, "pass2u", "P1", true}, {2, "ecticket", "F1", true}, {3, "", "", false}, {4, "", "", false}, {5, "pass2u", "", false}}},
-		{`{"MerchantTradeNo":"M1"}`, Reading{Provider: providers.ECTicket}, []id{{1, "ecticket", "M1", true}}},
+		{"Operator,FreeTradeNo,IssueType,MerchantTradeNo\n,,4, M1 \n\n,F1,3,\nx,,,\n\"\n", Reading{},
+			[]line{{2, ID{"ecticket", "M1", 3}, true}, {4, ID{"ecticket", "F1", 2}, true}, {5, ID{"ecticket", "", 2}, false}, {6, none, false}}},
+		{jsonLine("P1") + `{"provider":"ecticket","request":{"MerchantTradeNo":"","FreeTradeNo":"F1","IssueType":"4"},"rejected_because":["x"]}` + "\n{\n{}\n" +
+			`{"provider":"pass2u","request":{"MerchantTradeNo":"M1"}}` + "\n" + `{"rejected_because":["x"],"provider":"ecticket","request":{"MerchantTradeNo":"M1","IssueType":4}}`, Reading{},
+			[]line{{1, ID{"pass2u", "P1", 1}, true}, {2, ID{"ecticket", "F1", 3}, true}, {3, none, false}, {4, none, false}, {5, ID{"pass2u", "", 1}, false},
+				{6, ID{"ecticket", "M1", 2}, true}}},
+		{`{"MerchantTradeNo":"M1"}`, Reading{Provider: providers.ECTicket}, []line{{1, ID{"ecticket", "M1", 2}, true}}},
 	} {
 		f, err := Open(strings.NewReader(c.text), c.reading)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got []id
-		err = f.IDs(func(line int, p providers.Name, order string, ok bool) error {
-			got = append(got, id{line, p, order, ok})
+		var got []line
+		err = f.IDs(func(n int, id ID, ok bool) error {
+			got = append(got, line{n, id, ok})
 			return nil
 		})
 		if err != nil || !slices.Equal(got, c.want) {

@@ -158,7 +158,7 @@ func (a *app) bulk(ctx context.Context, flags bulkFlags, name string) error {
 	err = errors.Join(err, wrong.close(err == nil))
 	wrong.print()
 	failed.print()
-	sum := summary{app: a, env: s.env, progress: opt.Progress, dryRun: flags.dryRun, took: time.Since(began), err: err}
+	sum := summary{app: a, session: s, progress: opt.Progress, dryRun: flags.dryRun, took: time.Since(began), err: err}
 	return sum.end(ctx, pre, wrong)
 }
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"issuance/internal/bulk"
-	"issuance/internal/config"
 	"issuance/providers"
 )
 
@@ -25,7 +24,7 @@ func bulkState(p *bulk.Progress, size int64, since time.Duration) state {
 // summary is what came of a run.
 type summary struct {
 	*app
-	env      map[string]string
+	session  *session
 	progress *bulk.Progress
 	dryRun   bool
 	took     time.Duration
@@ -39,6 +38,9 @@ type estimate struct {
 	Calls          int64          `json:"calls"`
 	CallsPerSecond float64        `json:"calls_per_second"`
 	Seconds        float64        `json:"seconds"`
+	BannedUntil    *time.Time     `json:"banned_until,omitempty"` // the seconds count from now, the ban included
+
+	pace pace
 }
 
 // summaryLine is a summary with --json.
@@ -64,7 +66,7 @@ func (s summary) end(ctx context.Context, pre *precheck, wrong *rejects) error {
 	if errors.Is(s.err, bulk.ErrEmpty) {
 		return badInput("%w", s.err)
 	}
-	if err := s.print(); err != nil {
+	if err := s.print(ctx); err != nil {
 		return err
 	}
 	pre.tell(s.app)
@@ -99,11 +101,11 @@ func lines(n int64) string {
 	return thousands(n) + " lines"
 }
 
-func (s summary) print() error {
+func (s summary) print(ctx context.Context) error {
 	p := s.progress
 	seconds := s.took.Seconds()
 	rate := float64(p.Lines.Load()) / max(seconds, 0.001)
-	estimates := s.estimates()
+	estimates := s.estimates(ctx)
 	if s.json {
 		return s.printJSON(summaryLine{
 			DryRun: s.dryRun, Complete: s.err == nil, Lines: p.Lines.Load(), Enqueued: p.Enqueued.Load(), Duplicates: p.Duplicates.Load(),
@@ -120,7 +122,11 @@ func (s summary) print() error {
 		return err
 	}
 	for _, e := range estimates {
-		err := s.app.print("%s: %s at %g calls/s: about %s\n", e.Provider, orders(e.Orders), e.CallsPerSecond, about(time.Duration(e.Seconds*float64(time.Second))))
+		ban := e.pace.ban(s.zone)
+		if ban != "" {
+			ban = ", " + ban
+		}
+		err := s.app.print("%s: %s at %g calls/s%s: about %s\n", e.Provider, orders(e.Orders), e.CallsPerSecond, ban, about(e.pace.duration(e.Calls)))
 		if err != nil {
 			return err
 		}
@@ -135,32 +141,25 @@ func orders(n int64) string {
 	return thousands(n) + " orders"
 }
 
-func (s summary) estimates() []estimate {
+func (s summary) estimates(ctx context.Context) []estimate {
 	out := []estimate{}
+	var paces map[providers.Name]pace
 	for _, p := range providers.All() {
-		if n, calls := s.progress.Load(p); n > 0 {
-			rate := callsPerSecond(s.env, p)
-			out = append(out, estimate{p, n, calls, rate, float64(calls) / rate})
+		n, calls := s.progress.Load(p)
+		if n == 0 {
+			continue
 		}
+		if paces == nil {
+			paces = s.paces(ctx, s.session)
+		}
+		e := estimate{Provider: p, Orders: n, Calls: calls, CallsPerSecond: paces[p].perSecond, Seconds: paces[p].duration(calls).Seconds(), pace: paces[p]}
+		if paces[p].wait > 0 {
+			until := paces[p].until.UTC()
+			e.BannedUntil = &until
+		}
+		out = append(out, e)
 	}
 	return out
-}
-
-// callsPerSecond is the call budget as this environment has it, else the default.
-func callsPerSecond(env map[string]string, p providers.Name) float64 {
-	of := func(env map[string]string) (float64, bool) {
-		cfg, err := config.Load(env)
-		if p == providers.Pass2U {
-			return cfg.Pass2U.CallsPerSecond, err == nil
-		}
-		return cfg.ECTicket.CallsPerSecond, err == nil
-	}
-	name := map[providers.Name]string{providers.ECTicket: "ECTICKET_CALLS_PER_SECOND", providers.Pass2U: "PASS2U_CALLS_PER_SECOND"}[p]
-	if rate, ok := of(map[string]string{name: env[name]}); ok {
-		return rate
-	}
-	rate, _ := of(nil)
-	return rate
 }
 
 // thrifty lets the garbage collector work less often, within bounds: a bulk makes much garbage and

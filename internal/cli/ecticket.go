@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -14,7 +15,7 @@ import (
 
 // ecticket makes a client for look-ups. Its calls count against the allowance that all workers
 // share, in the lane of the follow-up polls: checkouts go first.
-func (s *session) ecticket() (*ecticket.Client, error) {
+func (s *session) ecticket(ctx context.Context) (*ecticket.Client, error) {
 	cfg, err := config.Load(pick(s.env, "ECTICKET_"))
 	if err != nil {
 		return nil, err
@@ -23,9 +24,11 @@ func (s *session) ecticket() (*ecticket.Client, error) {
 	if !account.Configured() {
 		return nil, errors.New("ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY and ECTICKET_HASH_IV are not set; this command asks ECTicket itself and needs them")
 	}
-	allowance, err := budget.New(s.rdb, budget.Config{
-		Account: "ecticket:" + account.MerchantID, PerSecond: account.CallsPerSecond, Ban: account.Ban,
-	})
+	rate, err := s.ecticketRate(ctx, account)
+	if err != nil {
+		return nil, err
+	}
+	allowance, err := budget.New(s.rdb, budget.Config{Account: ecticketAccount(account), PerSecond: rate, Ban: account.Ban})
 	if err != nil {
 		return nil, err
 	}

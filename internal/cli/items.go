@@ -65,7 +65,7 @@ func (a *app) items(ctx context.Context, numbers []string) error {
 		return err
 	}
 	defer s.close()
-	client, err := s.ecticket()
+	client, err := s.ecticket(ctx)
 	if err != nil {
 		return err
 	}

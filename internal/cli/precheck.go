@@ -55,7 +55,7 @@ func (a *app) precheckFor(ctx context.Context, s *session, flag precheckFlag, dr
 	if err == nil && !account.ECTicket.Configured() && !asked {
 		return p, nil
 	}
-	client, err := s.ecticket()
+	client, err := s.ecticket(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -111,7 +111,7 @@ func (a *app) ticket(ctx context.Context, number, code string) error {
 		return err
 	}
 	defer s.close()
-	client, err := s.ecticket()
+	client, err := s.ecticket(ctx)
 	if err != nil {
 		return err
 	}

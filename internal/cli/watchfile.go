@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -26,7 +27,7 @@ func (a *app) watchFile(ctx context.Context, name, provider string, timeout time
 	if name == "-" {
 		return usagef("--file needs a file, which is read again and again; standard input cannot be")
 	}
-	w := fileWatch{app: a, name: name, reading: bulk.Reading{Provider: r.provider}, rate: map[providers.Name]float64{}}
+	w := fileWatch{app: a, name: name, reading: bulk.Reading{Provider: r.provider}}
 	file, err := a.openBulk(ctx, name, w.reading) // what is wrong with it is told even when Redis is away
 	if err != nil {
 		return err
@@ -41,9 +42,6 @@ func (a *app) watchFile(ctx context.Context, name, provider string, timeout time
 		return err
 	}
 	w.session = s
-	for _, p := range providers.All() {
-		w.rate[p] = callsPerSecond(s.env, p)
-	}
 	limited, cancel := ctx, context.CancelFunc(func() {})
 	if timeout > 0 {
 		limited, cancel = context.WithTimeout(ctx, timeout)
@@ -62,8 +60,7 @@ type fileWatch struct {
 	client  *tasks.Client
 	name    string
 	reading bulk.Reading
-	rate    map[providers.Name]float64 // calls per second
-	stat    os.FileInfo                // of the file when it was read last
+	stat    os.FileInfo // of the file when it was read last
 
 	final bits  // lines whose order is final
 	ended tally // those
@@ -75,6 +72,7 @@ type fileWatch struct {
 type watchedLine struct {
 	n, line int // its number among lines with an order, and its line
 	key     ledger.Key
+	calls   int // that issuing it takes
 	state   ledger.State
 }
 
@@ -90,20 +88,23 @@ type tally struct {
 	Unknown    int64   `json:"unknown"`
 	NoNumber   int64   `json:"no_number"` // lines without an order's number
 	Seconds    float64 `json:"seconds"`   // that the call budget implies for those that are not final
+
+	calls [2]int64 // the same, in calls to each of providers.All
+	bans  string   // that are on
 }
 
-// add counts a line; calls are those its order still takes, at most.
-func (t *tally) add(s ledger.State, p providers.Name, rate map[providers.Name]float64) {
+// add counts a line.
+func (t *tally) add(l watchedLine) {
 	t.Total++
-	calls := map[providers.Name]float64{providers.ECTicket: 2, providers.Pass2U: 1}[p]
-	switch s {
+	calls := int64(l.calls) // that its order still takes, at most
+	switch l.state {
 	case ledger.Queued:
 		t.Queued++
 	case ledger.Submitting:
 		t.Submitting++
 	case ledger.Accepted:
 		t.Accepted++
-		calls = 1
+		calls = max(1, calls-1)
 	case ledger.Issued:
 		t.Issued++
 	case ledger.Failed:
@@ -114,9 +115,30 @@ func (t *tally) add(s ledger.State, p providers.Name, rate map[providers.Name]fl
 		t.Unknown++
 		return
 	}
-	if !s.Final() {
-		t.Seconds += calls / rate[p]
+	if !l.state.Final() {
+		t.calls[slices.Index(providers.All(), l.key.Provider)] += calls
 	}
+}
+
+// estimate says how long the calls take. The providers are called side by side.
+func (t *tally) estimate(paces map[providers.Name]pace, zone *time.Location) {
+	t.Seconds, t.bans = 0, ""
+	for i, p := range providers.All() {
+		if t.calls[i] == 0 {
+			continue
+		}
+		t.Seconds = max(t.Seconds, paces[p].duration(t.calls[i]).Seconds())
+		if ban := paces[p].ban(zone); ban != "" {
+			t.bans += fmt.Sprintf(", %s is %s", p, ban)
+		}
+	}
+}
+
+// counts is a tally without its estimate, which changes with the clock alone.
+func (t *tally) counts() tally {
+	c := *t
+	c.Seconds, c.bans = 0, ""
+	return c
 }
 
 func (t *tally) pending() int64 { return t.Queued + t.Submitting + t.Accepted }
@@ -134,7 +156,7 @@ func (t *tally) String() string {
 	}
 	text := strings.Join(parts, ", ")
 	if t.pending() > 0 {
-		text += fmt.Sprintf("; about %s by the call budget", about(time.Duration(t.Seconds*float64(time.Second))))
+		text += fmt.Sprintf("; about %s by the call budget%s", about(time.Duration(t.Seconds*float64(time.Second))), t.bans)
 	}
 	return text
 }
@@ -161,7 +183,7 @@ func (w *fileWatch) run(whole, ctx context.Context) error {
 			return looking.Err()
 		case err == nil:
 			reached = time.Now()
-			if *w.shown.Load() != *t && w.json {
+			if w.shown.Load().counts() != t.counts() && w.json {
 				if err := w.printJSON(t); err != nil {
 					return err
 				}
@@ -210,11 +232,11 @@ func (w *fileWatch) look(ctx context.Context) (*tally, error) {
 		for i, l := range ask {
 			l.state = states[i]
 			if !l.state.Final() {
-				pending.add(l.state, l.key.Provider, w.rate)
+				pending.add(l)
 				continue
 			}
 			w.final.set(l.n)
-			w.ended.add(l.state, l.key.Provider, w.rate)
+			w.ended.add(l)
 			if l.state != ledger.Issued && len(w.bad) < maxTold {
 				w.bad = append(w.bad, l)
 			}
@@ -223,6 +245,9 @@ func (w *fileWatch) look(ctx context.Context) (*tally, error) {
 	})
 	pending.Total += w.ended.Total
 	pending.Issued, pending.Failed, pending.Review, pending.NoNumber = w.ended.Issued, w.ended.Failed, w.ended.Review, noNumber
+	if err == nil && pending.pending() > 0 {
+		pending.estimate(w.paces(ctx, w.session), w.zone)
+	}
 	return &pending, err
 }
 
@@ -244,10 +269,10 @@ func (w *fileWatch) read(ctx context.Context, each func([]watchedLine) error) er
 		batch = batch[:0]
 		return failure
 	}
-	err = f.IDs(func(line int, p providers.Name, id string, ok bool) error {
+	err = f.IDs(func(line int, id bulk.ID, ok bool) error {
 		l := watchedLine{n: n, line: line}
 		if n++; ok {
-			l.key = ledger.Key{Provider: p, OrderID: id}
+			l.key, l.calls = ledger.Key{Provider: id.Provider, OrderID: id.OrderID}, id.Calls
 		}
 		if batch = append(batch, l); len(batch) < cap(batch) {
 			return nil
