@@ -2,6 +2,7 @@ package refund_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -147,9 +148,40 @@ func TestWhatEitherOfTwoRefundsMayHaveRefundedIsAPersons(t *testing.T) {
 			w.reopen("R1")
 			w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
 			w.Done(w.run(first))
-			w.state(ledger.Review, "unexplained_refunds", 0)
+			if rec := w.state(ledger.Review, "unexplained_refunds", 0); !strings.Contains(rec.Reason.Message, "refund R2 of the order") {
+				t.Errorf("%q does not name the other refund", rec.Reason.Message)
+			}
 		})
 	}
+}
+
+// Neither request arrived: that is certain, whatever is in doubt about the other refund.
+func TestWhatNobodyRefundedIsSentAgain(t *testing.T) {
+	w, first, second := givenUp(t, fakeprovider.Lost)
+	w.Clock.Advance(24*time.Hour + time.Second)
+	w.provider.AnswerBaseline(unshown, fakeprovider.Lost)
+	w.Done(w.run(second))
+	w.reopen("R1")
+	w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
+	w.provider.AnswerRefundCount(fakeprovider.Yes)
+	w.Done(w.run(first))
+	w.state(ledger.Refunded, "", 1)
+
+	w.reopen("R2") // the ticket is R1's, and R2's count is older than that
+	w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
+	w.Waits(w.run(second))
+	w.Clock.Advance(settleAfter)
+	w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
+	w.Done(w.run(second))
+	w.stateOf("R2", ledger.Review, "unexplained_refunds", 0)
+}
+
+func TestWhatAPersonHasFoundRefundedHasToBeShownToo(t *testing.T) {
+	w := crashed(t)
+	w.resolve("R1", ledger.Refunded)
+	w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
+	w.Waits(w.run(w.countOf("R2", `"quantity":1`)))
+	w.stateOf("R2", ledger.Queued, "refunds_not_shown", 0)
 }
 
 func (w *world) resolve(id string, s ledger.State) {

@@ -289,6 +289,23 @@ func TestATicketWhoseAnswersAreAllLostIsAPersonsAndGetsTheSameTimeAgain(t *testi
 	w.tickets("doubt:timeout", "refunded")
 }
 
+func TestATicketThatIsRefusedAndNeverShownIsAPersons(t *testing.T) {
+	w := ecticket(testbench.Mini(t))
+	task := w.refundOf("R1", named(1))
+	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+	for try := range 3 {
+		w.provider.AnswerRefundTicket(fakeprovider.Refused)
+		w.provider.AnswerStatus(providers.TicketStatus{}, fakeprovider.Lost)
+		if err := w.run(task); try < 2 {
+			w.Waits(err)
+		} else {
+			w.Done(err)
+		}
+		w.Clock.Advance(24 * time.Hour)
+	}
+	w.state(ledger.Review, "in_doubt", 0)
+}
+
 // A call that the end of the task's time cuts off would be a doubt, and a retry used up.
 func TestALongRefundStopsBetweenTicketsBeforeItsTimeIsUp(t *testing.T) {
 	w := ecticket(testbench.Mini(t))
