@@ -83,6 +83,10 @@ func (r *run) planCount(ctx context.Context) (done bool, err error) {
 	return false, nil
 }
 
+// listUnclear says why a list of tickets proves nothing.
+var listUnclear = ledger.Reason{Code: "list_unclear",
+	Message: "the provider leaves tickets of the order out of its list, or shows them in a status that its documents do not know"}
+
 // noBaseline waits for a list that can be counted on. One that lags behind would make an earlier
 // refund's tickets look like this one's, and one that shows too few tickets, or tickets in a status
 // nobody knows, would leave this one without proof.
@@ -96,10 +100,10 @@ func (r *run) noBaseline(now time.Time, base providers.Baseline, o others) error
 	case !base.Provable && late:
 		// Nothing was sent, so this is true, and whoever asked can ask again.
 		r.log.Error("alarm: the provider's list of an order's tickets cannot be counted; look the order up there", "listed", base.Total)
-		return r.finish(ledger.Failed, "list_unclear", fmt.Sprintf(
+		return r.finish(ledger.Failed, listUnclear.Code, fmt.Sprintf(
 			"for %s the provider left tickets of the order out of its list, or showed them in a status that its documents do not know; nothing was refunded", r.GiveUp), 0)
 	case !base.Provable:
-		return r.yield(r.LookAfter, "list_unclear", "the provider leaves tickets of the order out of its list, or shows them in a status that its documents do not know")
+		return r.yield(r.LookAfter, listUnclear.Code, listUnclear.Message)
 	case late:
 		return r.review("refunds_not_shown", fmt.Sprintf("at least %d tickets of the order were refunded before, and the provider has shown %d for %s; "+
 			"nothing of this refund was sent", o.floor, base.Refunded, r.GiveUp))

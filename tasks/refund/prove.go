@@ -52,7 +52,11 @@ func (r *run) prove(ctx context.Context) error {
 		if inquired(out) && r.tooLong(now, r.doubtSince()) {
 			return r.review("in_doubt", fmt.Sprintf("whether the refund took effect could not be found out in %s; ask the provider", r.GiveUp))
 		}
-		return r.idle(r.wait(out), ledger.Reason{Code: out.Code, Message: out.Message}, "in doubt, and the look-up learned nothing: "+out.Code)
+		why := ledger.Reason{Code: out.Code, Message: out.Message}
+		if out.Kind == providers.Done {
+			why, out.Kind = listUnclear, providers.Unknown // the answer told nothing
+		}
+		return r.idle(r.wait(out), why, "in doubt, and the look-up learned nothing: "+why.Code)
 	}
 	others, err := r.others(ctx)
 	if err != nil {
