@@ -51,8 +51,9 @@ type Catalogue struct {
 	opt    Options
 	key    string
 
-	mu   sync.Mutex
-	kept map[string]item
+	mu       sync.Mutex
+	kept     map[string]item
+	answered bool // ECTicket has told this process of items, so the account is fine
 }
 
 // item is what the checks need of an item, as it is kept in Redis: in the hash
@@ -82,7 +83,11 @@ func New(rdb redis.UniversalClient, source Source, opt Options) *Catalogue {
 type NotAskedError struct{ Outcome providers.Outcome }
 
 func (e *NotAskedError) Error() string {
-	return fmt.Sprintf("the catalogue at ECTicket cannot be read: %s (%s)", e.Outcome.Kind, e.Outcome.Code)
+	why := e.Outcome.Code
+	if e.Outcome.Message != "" {
+		why += ": " + e.Outcome.Message
+	}
+	return fmt.Sprintf("the catalogue at ECTicket cannot be read: %s (%s)", e.Outcome.Kind, why)
 }
 
 // Check finds what is wrong with orders that are valid by themselves; the answers are in their
@@ -177,39 +182,6 @@ func (c *Catalogue) fill(unknown, numbers []string) []string {
 func (c *Catalogue) fresh(it item) bool {
 	age := c.opt.Now().Sub(time.UnixMilli(it.At))
 	return it.At != 0 && age < c.opt.TTL && age > -c.opt.TTL
-}
-
-// ask asks ECTicket and keeps what it tells.
-func (c *Catalogue) ask(ctx context.Context, numbers []string) error {
-	for some := range slices.Chunk(numbers, page) {
-		told, out := c.source.Items(ctx, some)
-		// With a filter, a no to the first page is "no data": none of them exists.
-		if out.Kind != providers.Done && out.Kind != providers.Rejected {
-			return &NotAskedError{out}
-		}
-		at := c.opt.Now().UnixMilli()
-		for _, no := range some {
-			c.kept[no] = item{At: at, Gone: true, asked: true}
-		}
-		fields := map[string]any{}
-		for _, t := range told {
-			it := item{At: at, Listed: t.Listed, TicketType: t.TicketType, asked: true}
-			for _, in := range t.Instructions {
-				if !slices.Contains(it.IssueTypes, in.IssueType) {
-					it.IssueTypes = append(it.IssueTypes, in.IssueType)
-				}
-			}
-			text, err := json.Marshal(it)
-			if err != nil {
-				return err
-			}
-			c.kept[t.ItemNo], fields[t.ItemNo] = it, text
-		}
-		if err := c.keep(ctx, fields); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // keep writes what ECTicket told into Redis. That an item does not exist is not kept there: it

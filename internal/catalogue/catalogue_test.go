@@ -1,6 +1,7 @@
 package catalogue_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -224,6 +225,65 @@ func TestWhatIsCalledWrongWasAskedForJustNow(t *testing.T) {
 	s.sim.PutItem(listed)
 	if found := s.check(t, c, 0, orders...); len(found[1]) != 0 {
 		t.Errorf("asked again within ten minutes: %v", found)
+	}
+}
+
+// counter answers like ECTicket, or says no to everything, as it does to a wrong account.
+type counter struct {
+	*shop
+	refuses bool
+	asked   [][]string
+}
+
+func (c *counter) Items(ctx context.Context, itemNos []string) ([]ecticket.Item, providers.Outcome) {
+	c.asked = append(c.asked, slices.Clone(itemNos))
+	if c.refuses {
+		return nil, providers.Outcome{Kind: providers.Rejected, Code: "10100050", Message: "no such merchant"}
+	}
+	return c.client.Items(ctx, itemNos)
+}
+
+// A no to a query is "no such items" only from an account that has told of others: what ECTicket has
+// against the account is no fault of the orders.
+func TestANoThatIsTheAccountsIsNoVerdict(t *testing.T) {
+	many := func(prefix string, n int) (orders []*ecticketdoc.Order) {
+		for i := range n {
+			orders = append(orders, order(fmt.Sprintf("M%d", i), fmt.Sprintf("%s%d", prefix, i)))
+		}
+		return orders
+	}
+	check := func(s *shop, source *counter, orders ...*ecticketdoc.Order) ([][]providers.Violation, error) {
+		c := catalogue.New(s.redis.Client(), source, catalogue.Options{MerchantID: "2000132", Now: func() time.Time { return s.now }})
+		return c.Check(t.Context(), orders)
+	}
+	s := newShop(t, testredis.Mini(t))
+	source := &counter{shop: s, refuses: true}
+	var notAsked *catalogue.NotAskedError
+	found, err := check(s, source, many("NO", 50)...)
+	if !errors.As(err, &notAsked) || found != nil || notAsked.Outcome.Code != "10100050" || !strings.Contains(err.Error(), "10100050: no such merchant") || len(source.asked) != 2 {
+		t.Errorf("a refused account: %v, %v after %d calls", found, err, len(source.asked))
+	}
+	// The whole catalogue is asked for once, and not again for anybody: an item that it told of is
+	// asked for along with the others.
+	source = &counter{shop: s}
+	found, err = check(s, source, many("NO", 50)...)
+	if err != nil || len(source.asked) != 4 || source.asked[1] != nil {
+		t.Fatalf("%v after %d calls: %v", err, len(source.asked), source.asked)
+	}
+	for i := range found {
+		if len(found[i]) != 1 || found[i][0].Shape != "no such item" {
+			t.Errorf("order %d: %v", i, found[i])
+		}
+	}
+	source = &counter{shop: s}
+	found, err = check(s, source, many("NO", 20)...)
+	if err != nil || len(source.asked) != 2 || len(source.asked[0]) != 20 || len(source.asked[1]) != 1 || len(found[19]) != 1 {
+		t.Errorf("%v after %v", err, source.asked)
+	}
+	// That the account was fine for others is no proof.
+	source = &counter{shop: s, refuses: true}
+	if found, err := check(s, source, many("NO", 1)...); !errors.As(err, &notAsked) || found != nil {
+		t.Errorf("a refused account whose items others know: %v, %v", found, err)
 	}
 }
 
