@@ -23,7 +23,8 @@ import (
 // which it tells something, and only while it is fresh; without one, the first order whose time
 // comes by its own schedule is asked and takes over. The rules for what does not go by the book:
 //
-//   - An order that is late stops being the sentinel as soon as there is another.
+//   - An order that is late stops being the sentinel as soon as there is another that is not, and
+//     once it has answered "not yet" it is woken last: the provider may never issue it.
 //   - Every few rounds another order, the scout, is asked in the sentinel's place.
 //   - An order that is not issued although younger ones are, has been overtaken. It is left to its
 //     own schedule. No more orders are overtaken than younger ones were found issued, because the

@@ -40,6 +40,45 @@ func TestLateSentinelHandsOver(t *testing.T) {
 	})
 }
 
+// Orders that were late and still not issued are the last to be woken, and one that answers so has
+// another asked that is not late, instead of speaking for it at a pause of minutes.
+func TestLateOnesComeLast(t *testing.T) {
+	onStage(t, func(st *stage) {
+		st.enter(names(50)...)
+		st.wait(expected)
+		for _, id := range names(49) {
+			st.notYet(id)
+		}
+		st.enter("B", "C", "D")
+		st.notYet("B")
+		st.wantWoken("B's end", st.finished("B"), "O050", "C") // O050 may just have been issued late
+		st.wantWoken("O050's end", st.finished("O050"), "D", "O001")
+	})
+	onStage(t, func(st *stage) {
+		st.enter("A1", "A2")
+		st.wait(expected)
+		st.enter("B")
+		st.wait(time.Minute) // the sentinel has fallen silent
+		ask := func(id string) Advice {
+			a, err := st.sentinel().StillPending(context.Background(), id, st.accepted[id], 10*time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return a
+		}
+		a := ask("A2")
+		st.want("A2", a, Advice{Sentinel: true, Wake: []string{"B"}})
+		if a.Again > every {
+			t.Errorf("while B waits, A2 speaks for it for %s", a.Again)
+		}
+		if a = ask("A1"); a.Again > every { // B has not answered yet
+			t.Errorf("while B is asked, A1 speaks for it for %s", a.Again)
+		}
+		st.want("B", ask("B"), Advice{Sentinel: true})
+		st.want("A2 again", ask("A2"), Advice{})
+	})
+}
+
 // With a provider that has stopped issuing, late orders are not asked one by one either: the oldest
 // speaks for them, at the pause of its schedule. But each is asked itself when nothing has been
 // heard of it for long.

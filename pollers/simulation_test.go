@@ -98,6 +98,41 @@ func TestStuckOrders(t *testing.T) {
 	}
 }
 
+// Dozens of orders that are never issued do not keep the others waiting, while the budget idles.
+func TestACrowdOfStuckOrdersHoldsNobodyUp(t *testing.T) {
+	const stuck = 150
+	n := 0
+	cfg := sim.Config{Redis: testredis.Start(t).Client(), Rate: rate, JobEvery: time.Minute, Strategy: sim.Sentinel{}, Seed: 1}
+	cfg.Faults.Order = func(o *sim.Order) { n++; o.Stuck = n <= stuck }
+	w, err := sim.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var after []time.Duration
+	for i := range stuck {
+		after = append(after, time.Duration(i)*100*time.Millisecond)
+	}
+	for d := 20 * time.Minute; d < time.Hour; d += 30 * time.Second {
+		after = append(after, d)
+	}
+	w.Arrive(tasks.Checkout, after)
+	r, err := w.Run(70 * time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("lag %s on average, at most %s", r.Lags().Mean(), r.Lags().Quantile(1))
+	bounds(t, r, 20, 8*time.Second, 20*time.Second, stuck)
+	polls := 0
+	for _, o := range r.Orders {
+		if o.Stuck {
+			polls += len(o.Polls)
+		}
+	}
+	if polls > 20*stuck {
+		t.Errorf("the stuck orders were asked %d times each in 70 minutes", polls/stuck)
+	}
+}
+
 // A provider that issues each order by itself, in no order, costs more calls, but no order is
 // forgotten.
 func TestIssuedOutOfOrder(t *testing.T) {

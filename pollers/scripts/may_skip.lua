@@ -12,9 +12,8 @@ if s.id == id then
   local stead, successor
   local ticks = redis.call('HINCRBY', KEYS[4], 'ticks', 1)
   if accepted <= late then
-    for _, order in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. int(late), '+inf', 'LIMIT', 0, 9)) do
-      if not stead and not woken(order) then stead, successor = order, true end
-    end
+    stead = young()
+    successor = stead
   end
   if not stead and s.clear and ticks % tonumber(ARGV[8]) == 0 then
     local longest = s.clear

@@ -21,7 +21,8 @@ local function int(n) return string.format('%.0f', n) end
 local function num(v) return tonumber(v or '') end
 
 local t = clock()
-local late = t - tonumber(ARGV[2])
+local expected = tonumber(ARGV[2])
+local late = t - expected
 local id = ARGV[3]
 local accepted = num(ARGV[4]) or t
 local every = num(ARGV[5])
@@ -49,6 +50,15 @@ local function known(order, otherwise)
   return num(redis.call('ZSCORE', KEYS[2], order)) or waits(order) or otherwise
 end
 
+-- The oldest order that is not late and not woken, and whether there is any that is not late.
+local function young()
+  local orders = redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. int(late), '+inf', 'LIMIT', 0, 9)
+  for _, order in ipairs(orders) do
+    if not woken(order) then return order, true end
+  end
+  return nil, #orders > 0
+end
+
 -- How many woken orders are still on their way.
 local function out()
   return redis.call('ZCOUNT', KEYS[3], '(' .. int(t - silence), '+inf')
@@ -70,32 +80,48 @@ local function dismiss()
 end
 
 -- Names orders to ask, so that up to n are on their way: the oldest first of those that must be
--- issued. When there are none, a guess, if that is wanted: the oldest of the others, alone.
+-- issued. When there are none, a guess, if that is wanted: one of the others, alone. Orders that
+-- have answered "not yet" when they were late come last, because dozens that the provider never
+-- issues would be named before all others.
 local function wake(n, guessing)
   for _, lost in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', int(t - LOST), 'LIMIT', 0, 20)) do
     for k = 1, 3 do redis.call('ZREM', KEYS[k], lost) end
   end
-  local way, names, guess, from = out(), {}, nil, 0
+  local way, names, last, guess, worst, from = out(), {}, {}, nil, nil, 0
   local function name(order)
     redis.call('ZADD', KEYS[3], int(t), order)
     names[#names + 1] = order
   end
   while way + #names < n do
-    local page = redis.call('ZRANGE', KEYS[1], from, from + 31, 'WITHSCORES')
-    for i = 1, #page, 2 do
+    local page, ids = redis.call('ZRANGE', KEYS[1], from, from + 31, 'WITHSCORES'), {}
+    for i = 1, #page, 2 do ids[#ids + 1] = page[i] end
+    if #ids == 0 then break end
+    local answers = redis.call('ZMSCORE', KEYS[2], unpack(ids))
+    local asked = redis.call('ZMSCORE', KEYS[3], unpack(ids))
+    for i, order in ipairs(ids) do
       if way + #names == n then break end
-      if not woken(page[i]) then
-        if known(page[i]) <= s.proof then
-          name(page[i])
+      local since = num(answers[i]) or num(page[2 * i])
+      if not asked[i] then
+        if since - num(page[2 * i]) >= expected then
+          worst = worst or order
+          if since <= s.proof and #last < n then last[#last + 1] = order end
+        elseif since <= s.proof then
+          name(order)
         else
-          guess = guess or page[i]
+          guess = guess or order
         end
       end
     end
-    if #page < 64 or num(page[#page]) > s.proof then break end
+    if #ids < 32 or num(page[#page]) > s.proof then break end
     from = from + 32
   end
-  if guessing and guess and way + #names == 0 then name(guess) end
+  for _, order in ipairs(last) do
+    if way + #names < n then name(order) end
+  end
+  if guessing and way + #names == 0 then
+    guess = guess or young() or worst
+    if guess then name(guess) end
+  end
   return names
 end
 

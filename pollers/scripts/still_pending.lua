@@ -30,4 +30,13 @@ if holds and s.id ~= id then
   local behind, ahead = accepted <= late, s.accepted <= late
   if behind == ahead and accepted >= s.accepted or behind and not ahead then return {'0'} end
 end
+if accepted <= late then
+  -- It speaks for the others, at its own long pause, only when all are late.
+  local order, any = young()
+  if order then
+    redis.call('ZADD', KEYS[3], int(t), order)
+    return {appoint(every), order}
+  end
+  if any then return {appoint(every)} end
+end
 return {appoint(tonumber(ARGV[6]))}
