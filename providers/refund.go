@@ -48,8 +48,9 @@ type CountRefunder interface {
 
 // Baseline is what can be proven of an order's refunds at one moment.
 type Baseline struct {
-	// Provable is false when the provider shows no per-ticket status (Pass2U pickupType
-	// "order"); the counts are then meaningless.
+	// Provable is false when the counts are meaningless: with a Total of 0 because the provider shows
+	// no ticket of such orders (Pass2U pickupType "order"), else because its list is incomplete or
+	// holds a status that nobody knows.
 	Provable bool
 	Total    int
 	Refunded int
