@@ -112,10 +112,10 @@ func judge(o op, r httpcall.Response, hide []string) verdict {
 			return verdict{out: out}
 		}
 		said = providers.SafeText(string(a.Message), hide...)
-	case ok && strings.TrimSpace(string(a.Message)) == "":
+	case ok && polite.MatchString(strings.TrimSpace(string(a.Message))):
 		return verdict{answer: a}
 	case ok:
-		// No success is documented with a message: a yes that complains is no yes.
+		// No success is documented with a message. A yes that complains is no yes.
 		return verdict{out: providers.Outcome{Kind: providers.Unknown, Code: CodeContradictory,
 			Message: "the answer names an order, and has an error message" + quoted(providers.SafeText(string(a.Message), hide...))}}
 	}

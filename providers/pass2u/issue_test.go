@@ -282,3 +282,17 @@ func TestWordsOfARefusalProveNothingAboutACallThatMayHaveHadItsEffect(t *testing
 		}
 	}
 }
+
+// A yes that only says so once more is a yes.
+func TestAPoliteMessageIsNoComplaint(t *testing.T) {
+	for _, message := range []string{"", " ", "OK", "Success.", "successfully"} {
+		s := scripted(t, nil, reply{200, strings.Replace(yes("P1", "notPickedup"), "{", `{"message":"`+message+`",`, 1)})
+		if out := s.Issue(ctx, order("P1", 1, "voucher")); out.Kind != providers.Done {
+			t.Errorf("%q: %v", message, out)
+		}
+	}
+	s := scripted(t, nil, reply{200, strings.Replace(yes("P1", "notPickedup"), "{", `{"message":"Not successful",`, 1)})
+	if out := s.Issue(ctx, order("P1", 1, "voucher")); out.Kind != providers.Unknown {
+		t.Errorf("%v", out)
+	}
+}

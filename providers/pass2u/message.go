@@ -108,6 +108,9 @@ func (m *message) kind(o op) providers.Kind {
 	}
 }
 
+// polite finds messages that only repeat a yes; none is documented either.
+var polite = regexp.MustCompile(`(?i)^(ok|okay|done|success|succeeded|successful|successfully)?\.?!?$`)
+
 // refusal finds messages about the key or the caller's address; Pass2U documents none, so that
 // they count only where refused says so. The
 // bare word "Forbidden" is not among them: gateways use it for a ban too.
