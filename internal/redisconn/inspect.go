@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -22,6 +23,7 @@ const (
 	DiskTrouble     Code = "disk-trouble"      // the last write of the AOF failed
 	LossyFailover   Code = "lossy-failover"    // a replica may take over without the last writes
 	CannotBeChecked Code = "cannot-be-checked" // CONFIG is forbidden
+	ClockSkew       Code = "clock-skew"        // its clock and this machine's differ
 )
 
 // Warning is something an operator should know before money passes through a Redis.
@@ -41,8 +43,8 @@ func (w Warning) String() string {
 // minMajor.minMinor is the oldest Redis whose commands and scripts we use.
 const minMajor, minMinor = 6, 2
 
-// Inspect looks at a Redis with INFO and CONFIG GET, at every master of a cluster, and returns
-// what may be lost there. An error means that the Redis cannot be used: it is a replica, too
+// Inspect looks at a Redis with INFO, CONFIG GET and TIME, at every master of a cluster, and returns
+// what may be lost or go wrong there. An error means that the Redis cannot be used: it is a replica, too
 // old, or does not answer.
 func Inspect(ctx context.Context, c redis.UniversalClient) ([]Warning, error) {
 	cluster, ok := c.(*redis.ClusterClient)
@@ -92,7 +94,47 @@ func inspectNode(ctx context.Context, c redis.Cmdable) ([]Warning, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask Redis for its configuration (CONFIG GET): %w", err)
 	}
-	return judge(info, conf, allowed), nil
+	ws := judge(info, conf, allowed)
+	skew, err := clockSkew(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("ask Redis for the time (TIME): %w", err)
+	}
+	return append(ws, judgeClock(skew)...), nil
+}
+
+// maxSkew is how far clocks may differ unsaid. Workers beat every 5 s by their own clocks and are taken
+// for dead by Redis's after 14 s, so that 9 s of skew take tasks from the living.
+const maxSkew = 3 * time.Second
+
+// clockSkew is by how much Redis's clock is ahead of ours, at least: while the question and its answer
+// travel, any moment may be the one that was told.
+func clockSkew(ctx context.Context, c redis.Cmdable) (time.Duration, error) {
+	before := time.Now()
+	at, err := c.Time(ctx).Result()
+	if err != nil {
+		return 0, err
+	}
+	// Not monotonic, as Redis's is not.
+	before, after := before.Round(0), time.Now().Round(0)
+	switch {
+	case at.After(after):
+		return at.Sub(after), nil
+	case at.Before(before):
+		return at.Sub(before), nil
+	}
+	return 0, nil
+}
+
+func judgeClock(skew time.Duration) []Warning {
+	if skew.Abs() <= maxSkew {
+		return nil
+	}
+	direction, harm := "ahead of", "tasks of living workers are taken for a dead one's and run twice, which asks the provider more often"
+	if skew < 0 {
+		direction, harm = "behind", "the tasks of a worker that dies are taken up later"
+	}
+	return []Warning{{ClockSkew, fmt.Sprintf("Redis's clock is %s %s this machine's: %s.", skew.Abs().Round(time.Second/10), direction, harm),
+		"run NTP (chrony, systemd-timesyncd) on this machine and on Redis's, then restart the worker"}}
 }
 
 // judge is the table of warnings: pure, so that every line of it can be tested.

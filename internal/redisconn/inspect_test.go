@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -119,6 +120,49 @@ func TestInspectReal(t *testing.T) {
 	if err != nil || len(ws) != 1 || ws[0].Code != CannotBeChecked {
 		t.Fatal("managed:", ws, err)
 	}
+}
+
+// A clock that is more than 3 s off is said, with what to do; the time that the question takes is none.
+func TestInspectClock(t *testing.T) {
+	s := testredis.StartDurable(t)
+	if s.Kind != testredis.Real {
+		return // logged by testredis
+	}
+	for skew, want := range map[time.Duration]string{
+		10 * time.Second: "ahead", -10 * time.Second: "behind", 2 * time.Second: "", -2 * time.Second: "",
+	} {
+		c := s.Client()
+		c.AddHook(shiftedTime(skew))
+		ws, err := Inspect(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case want == "" && len(ws) != 0:
+			t.Errorf("%s: %v", skew, ws)
+		case want != "" && (len(ws) != 1 || ws[0].Code != ClockSkew || !strings.Contains(ws[0].String(), want) || !strings.Contains(ws[0].Fix, "NTP")):
+			t.Errorf("%s: %v", skew, ws)
+		}
+	}
+}
+
+// shiftedTime makes the clock of a Redis go wrong. It is a go-redis hook.
+type shiftedTime time.Duration
+
+func (d shiftedTime) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (d shiftedTime) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		if at, ok := cmd.(*redis.TimeCmd); ok {
+			at.SetVal(at.Val().Add(time.Duration(d)))
+		}
+		return err
+	}
+}
+
+func (d shiftedTime) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
 }
 
 // A replica is refused, and the error names its master.
