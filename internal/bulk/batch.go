@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"time"
 
 	"issuance/providers"
 	"issuance/tasks"
@@ -30,12 +31,19 @@ type line struct {
 // maxBatchText bounds the text of a batch, in bytes; one more record may come on top.
 const maxBatchText = 256 << 10
 
+// batchWait is how long a batch waits, from its first line on, for lines that are not there yet.
+const batchWait = 100 * time.Millisecond
+
 // next reads a batch. With an error, it holds what was read before.
 func (r *run) next() (*batch, error) {
 	b := &batch{checked: make(chan struct{}), lines: make([]line, 0, r.Batch)}
 	text := 0
 	var err error
+	var until time.Time
 	for len(b.lines) < r.Batch && text < maxBatchText {
+		if len(b.lines) > 0 && !r.file.split.atHand(until) {
+			break
+		}
 		var rec record
 		if rec, err = r.file.split.next(); err != nil {
 			break
@@ -45,7 +53,9 @@ func (r *run) next() (*batch, error) {
 		}
 		rec.raw = bytes.Clone(rec.raw)
 		text += len(rec.raw)
-		b.lines = append(b.lines, line{record: rec})
+		if b.lines = append(b.lines, line{record: rec}); len(b.lines) == 1 {
+			until = time.Now().Add(batchWait)
+		}
 	}
 	b.end = r.file.split.read
 	return b, err

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"issuance/providers"
 	"issuance/tasks"
@@ -152,6 +154,74 @@ func TestARunEndsWithItsContextAndReadsOnlyALittleAhead(t *testing.T) {
 	if most := 2*readAhead/len(csvRow("O5000")) + (underWay+12)*opt.Batch; ahead > most {
 		t.Errorf("read %d lines ahead, want at most %d", ahead, most)
 	}
+}
+
+// typist gives a text a piece at a time, each when the test lets it.
+type typist struct {
+	pieces chan string
+	rest   string
+}
+
+func (y *typist) Read(p []byte) (int, error) {
+	if y.rest == "" {
+		text, ok := <-y.pieces
+		if !ok {
+			return 0, io.EOF
+		}
+		y.rest = text
+	}
+	n := copy(p, y.rest)
+	y.rest = y.rest[n:]
+	return n, nil
+}
+
+func (y *typist) Ready(within time.Duration) bool {
+	if y.rest != "" {
+		return true
+	}
+	select {
+	case text, ok := <-y.pieces:
+		y.rest = text
+		return ok
+	case <-time.After(within):
+		return false
+	}
+}
+
+// A line that is complete is enqueued although the next one is not, and is not lost when it is.
+func TestALineDoesNotWaitForTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := &typist{pieces: make(chan string, 3)}
+		q := newQueue(t)
+		came := make(chan string)
+		q.answer = func(id string) tasks.Enqueued {
+			came <- id
+			return tasks.Enqueued{}
+		}
+		var out outcome
+		go func() {
+			in.pieces <- csvHeader + csvRow("O1") + "O2,2,2,\"An"
+			for i, piece := range []string{"gela\",VQT04959,1\n" + csvRow("O3") + "O4", csvRow("")} {
+				began := time.Now()
+				if id := <-came; id != fmt.Sprintf("O%d", i+1) {
+					t.Errorf("%s was enqueued", id)
+				}
+				if i == 1 {
+					<-came // O3, in the same batch
+				}
+				if waited := time.Since(began); waited > batchWait {
+					t.Errorf("a line waited for %s", waited)
+				}
+				in.pieces <- piece
+			}
+			close(in.pieces)
+			if id := <-came; id != "O4" {
+				t.Errorf("%s was enqueued", id)
+			}
+		}()
+		out = run_(t, in, Reading{}, q.options())
+		out.want(t, 4)
+	})
 }
 
 // What was read before the file broke is done.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"time"
 )
 
 // record is one line of a file, or several lines where a quoted CSV cell goes on.
@@ -28,6 +29,29 @@ const readAhead = 64 << 10
 
 func newSplitter(r io.Reader, quotes bool) *splitter {
 	return &splitter{r: r, quotes: quotes, line: 1, buf: make([]byte, 0, 2*readAhead)}
+}
+
+// Waiter is a reader behind which somebody may be typing. What is there then does not wait for more.
+type Waiter interface {
+	io.Reader
+	// Ready waits until Read would return at once, but no longer than within.
+	Ready(within time.Duration) bool
+}
+
+// atHand reports whether the next record, or the end, is there or comes until then. Without a
+// Waiter the answer is always yes.
+func (s *splitter) atHand(until time.Time) bool {
+	w, waits := s.r.(Waiter)
+	for waits && s.end == nil && len(s.rest()) <= MaxRecord {
+		if _, complete := s.length(); complete {
+			break
+		}
+		if !w.Ready(max(0, time.Until(until))) {
+			return false
+		}
+		s.fill()
+	}
+	return true
 }
 
 // next returns the next record, blank lines included, or io.EOF, or r's own error.

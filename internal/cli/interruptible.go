@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"io"
+	"time"
 )
 
 // interruptible is a reader whose Read ends with the context, though r's own may wait for ever,
@@ -28,29 +29,49 @@ type piece struct {
 }
 
 func (p *pump) Read(out []byte) (int, error) {
+	for len(p.now.data) == 0 {
+		if p.now.err != nil {
+			return 0, p.now.err
+		}
+		p.next(nil)
+	}
+	n := copy(out, p.now.data)
+	p.now.data = p.now.data[n:]
+	return n, nil
+}
+
+// Ready implements bulk.Waiter.
+func (p *pump) Ready(within time.Duration) bool {
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	for len(p.now.data) == 0 && p.now.err == nil {
+		if !p.next(timer.C) {
+			return false
+		}
+	}
+	return true
+}
+
+// next takes the next piece, unless the time is over before it comes.
+func (p *pump) next(over <-chan time.Time) bool {
 	if !p.started {
 		p.started = true
 		p.empty <- make([]byte, 64<<10)
 		go p.run()
 	}
-	for len(p.now.data) == 0 {
-		if p.now.err != nil {
-			return 0, p.now.err
-		}
-		if p.buf != nil {
-			p.empty <- p.buf
-			p.buf = nil
-		}
-		select {
-		case p.now = <-p.full:
-			p.buf = p.now.data[:cap(p.now.data)]
-		case <-p.ctx.Done():
-			p.now.err = p.ctx.Err()
-		}
+	if p.buf != nil {
+		p.empty <- p.buf
+		p.buf = nil
 	}
-	n := copy(out, p.now.data)
-	p.now.data = p.now.data[n:]
-	return n, nil
+	select {
+	case p.now = <-p.full:
+		p.buf = p.now.data[:cap(p.now.data)]
+	case <-p.ctx.Done():
+		p.now.err = p.ctx.Err()
+	case <-over:
+		return false
+	}
+	return true
 }
 
 // run reads until there is nothing more, or nobody takes it.
