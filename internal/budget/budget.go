@@ -37,7 +37,8 @@
 // eighth of the calls and bulk a twentieth.
 //
 // A slot within reach is reserved and waited for on the spot; a caller that is cancelled
-// meanwhile has wasted it, nothing worse. So has one that misses it by more than T (or 100 ms), because
+// meanwhile has wasted it, nothing worse. So has one that misses it by more than T (or 100 ms) and the
+// time that Redis' answers take, because
 // Redis or its process stood still: it asks for another, or else all who waited would leave at once. Lower lanes wait by asking again. When no slot is
 // within MaxWait the answer is a providers.HeldError. Pass blocks no longer than MaxWait (out
 // of patience: twice that and 3·T), and never beyond its context's deadline.
@@ -91,7 +92,8 @@ const (
 
 	rampFrom     = 0.25 // share of the allowance right after a ban
 	minRetry     = time.Second
-	leastLate    = 100 * time.Millisecond // by so much, or one T, may who has waited miss its slot
+	leastLate    = 100 * time.Millisecond // by so much, or one T, may who has waited miss its slot,
+	farthest     = 500 * time.Millisecond // and by Redis' own round trip, as far as it is not longer
 	maxReason    = 200                    // characters kept of a ban's reason
 	publishLimit = 5 * time.Second
 )
@@ -182,7 +184,9 @@ func (b *Budget) pass(ctx context.Context, lane Lane) error {
 		if bounded {
 			reach = time.Until(deadline)
 		}
+		asked := b.clock()
 		a, err := b.ask(ctx, lane, policy, reach)
+		took := b.clock().Sub(asked)
 		switch {
 		case err != nil:
 			return err
@@ -194,7 +198,7 @@ func (b *Budget) pass(ctx context.Context, lane Lane) error {
 			if err := b.cfg.Sleep(ctx, a.wait); err != nil {
 				return err
 			}
-			c, err := b.confirm(ctx, a)
+			c, err := b.confirm(ctx, a, took)
 			switch {
 			case err != nil:
 				return err

@@ -87,9 +87,10 @@ func (b *Budget) ask(ctx context.Context, l Lane, p policy, reach time.Duration)
 }
 
 // confirm asks whether a slot that was waited for is still good: a ban may have come, this process or
-// Redis may have stood still, and Redis may have forgotten to whom it has given what.
-func (b *Budget) confirm(ctx context.Context, a answer) (answer, error) {
-	late := max(b.spacing, leastLate)
+// Redis may have stood still, and Redis may have forgotten to whom it has given what. took is how long
+// Redis' answer travelled: by that much who waits always comes late, and would never leave.
+func (b *Budget) confirm(ctx context.Context, a answer, took time.Duration) (answer, error) {
+	late := max(b.spacing, leastLate) + min(took, farthest)
 	n, err := confirmScript.Run(ctx, b.rdb, []string{b.keys.tat, b.keys.ban}, b.now(), a.slot, a.tat, a.line, late.Microseconds()).Int64Slice()
 	if err == nil && len(n) != 2 {
 		err = fmt.Errorf("unexpected answer %v", n)

@@ -146,3 +146,36 @@ func isHeld(err error) bool {
 	var held *providers.HeldError
 	return errors.As(err, &held)
 }
+
+// far is a Redis whose answers travel long.
+type far struct{ rtt time.Duration }
+
+func (far) DialHook(next redis.DialHook) redis.DialHook                                  { return next }
+func (far) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook { return next }
+func (f far) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		<-time.After(f.rtt / 2)
+		err := next(ctx, cmd)
+		<-time.After(f.rtt / 2)
+		return err
+	}
+}
+
+// However far Redis is, the allowance can be used, and no more than that.
+func TestAFarRedisCostsNoCalls(t *testing.T) {
+	for _, rtt := range []time.Duration{20 * time.Millisecond, 240 * time.Millisecond, 450 * time.Millisecond} {
+		for _, lane := range []Lane{Checkout, Poll} {
+			virtual(t, Config{}, func(w *world) {
+				for _, b := range w.workers {
+					b.rdb.(*redis.Client).AddHook(far{rtt})
+				}
+				var wg sync.WaitGroup
+				w.load(&wg, 12, lane, 20*time.Second)
+				wg.Wait()
+				if n := w.count(0, 20*time.Second, lane); n < 60 || n > 20*rate+2*defaultReserve {
+					w.Errorf("%s away, %d calls of %s left in 20 s", rtt, n, lane)
+				}
+			})
+		}
+	}
+}
