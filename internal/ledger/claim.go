@@ -41,6 +41,7 @@ type Claim struct {
 	// zero when nothing is in doubt. DoubtSince is when that began; sending again moves the one and
 	// leaves the other.
 	DoubtAt, DoubtSince time.Time
+	Doubts              int       // requests of this doubt whose outcome is unknown
 	Until               time.Time // Busy: when the other claim ends unless it is extended
 	// RejectedCode and RejectedMessage are a provider's no that still has to be confirmed by a
 	// look-up, because an earlier request is in doubt.
@@ -70,7 +71,7 @@ func (l *Ledger) Begin(ctx context.Context, k Key, in Intake) (Claim, error) {
 		return Claim{}, err
 	}
 	c := claim(reply)
-	c.Ref, c.DoubtSince = reply[11], millis(reply[12])
+	c.Ref, c.DoubtSince, c.Doubts = reply[11], millis(reply[12]), number(reply[13])
 	return c, l.notOpen(ctx, c, Ref{Key: k})
 }
 
@@ -83,7 +84,7 @@ func (l *Ledger) BeginRefund(ctx context.Context, k RefundKey, in Intake) (Claim
 		return Claim{}, err
 	}
 	c := claim(reply)
-	c.Turn, c.DoubtSince = reply[11], millis(reply[12])
+	c.Turn, c.DoubtSince, c.Doubts = reply[11], millis(reply[12]), number(reply[13])
 	return c, l.notOpen(ctx, c, Ref(k))
 }
 

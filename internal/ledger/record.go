@@ -64,8 +64,10 @@ type RefundRecord struct {
 	Baseline int // negative when it cannot be proven
 	// BaselineAt is when the plan, and with it the baseline, was written.
 	BaselineAt time.Time
-	Refunded   int
-	Tickets    []RefundTicket
+	// UnclearSince is since when the provider's answers are of no use for a plan; zero when there is one.
+	UnclearSince time.Time
+	Refunded     int
+	Tickets      []RefundTicket
 }
 
 // RefundTicket is one ticket of a refund's plan, by its place in it.
@@ -74,6 +76,10 @@ type RefundTicket struct {
 	Code    string
 	SentAt  time.Time // first intent
 	DoubtAt time.Time
+	// DoubtSince is when its first request with an unknown outcome can have left, Doubts how many such
+	// there were.
+	DoubtSince time.Time
+	Doubts     int
 }
 
 // Step is one line of a record's history.
@@ -129,7 +135,7 @@ func (l *Ledger) LoadRefund(ctx context.Context, k RefundKey) (*RefundRecord, er
 
 func refundRecord(k RefundKey, f map[string]string) *RefundRecord {
 	r := &RefundRecord{RefundKey: k, Base: base(f), Plan: seal.Sealed(f["plan"]), Planned: f["count"] != "",
-		Count: number(f["count"]), Baseline: -1, BaselineAt: millis(f["baseline_at"]), Refunded: number(f["refunded"])}
+		Count: number(f["count"]), Baseline: -1, BaselineAt: millis(f["baseline_at"]), UnclearSince: millis(f["unclear_since"]), Refunded: number(f["refunded"])}
 	if f["baseline"] != "" {
 		r.Baseline = number(f["baseline"])
 	}
@@ -139,7 +145,8 @@ func refundRecord(k RefundKey, f map[string]string) *RefundRecord {
 			return r
 		}
 		r.Tickets = append(r.Tickets, RefundTicket{State: TicketState(state), Code: f[fmt.Sprintf("c:%d", i)],
-			SentAt: millis(f[fmt.Sprintf("s:%d", i)]), DoubtAt: millis(f[fmt.Sprintf("d:%d", i)])})
+			SentAt: millis(f[fmt.Sprintf("s:%d", i)]), DoubtAt: millis(f[fmt.Sprintf("d:%d", i)]),
+			DoubtSince: millis(f[fmt.Sprintf("b:%d", i)]), Doubts: number(f[fmt.Sprintf("n:%d", i)])})
 	}
 }
 

@@ -123,7 +123,17 @@ func (l *Ledger) RefundRejected(ctx context.Context, k RefundKey, fence string, 
 // YieldTurn gives back the claim and the order's turn of a refund that has to wait before it
 // could plan anything.
 func (l *Ledger) YieldTurn(ctx context.Context, k RefundKey, fence string, why Reason) (Answer, error) {
-	reply, err := l.run(ctx, "yield_turn", []string{k.refund(), k.turn()}, fence, why.Code, why.Message)
+	return l.yieldTurn(ctx, k, fence, why, "")
+}
+
+// YieldUnclear is YieldTurn because the provider's answer is of no use for a plan. Since when that is
+// so is kept (RefundRecord.UnclearSince) until there is one.
+func (l *Ledger) YieldUnclear(ctx context.Context, k RefundKey, fence string, why Reason) (Answer, error) {
+	return l.yieldTurn(ctx, k, fence, why, "1")
+}
+
+func (l *Ledger) yieldTurn(ctx context.Context, k RefundKey, fence string, why Reason, unclear string) (Answer, error) {
+	reply, err := l.run(ctx, "yield_turn", []string{k.refund(), k.turn()}, fence, why.Code, why.Message, unclear)
 	if err != nil {
 		return Answer{}, err
 	}

@@ -2,12 +2,14 @@ package issue_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
 	"issuance/internal/fakeprovider"
 	"issuance/internal/ledger"
 	"issuance/providers"
+	"issuance/tasks/issue"
 )
 
 // inDoubt is a world whose first request got no clear answer.
@@ -104,10 +106,18 @@ func TestADoubtThatLastsGoesToAPerson(t *testing.T) {
 	w.quiet()
 }
 
+// withTime has the order keep its rules for a month.
+func (w *world) withTime() {
+	w.T.Helper()
+	w.Unqueue(key.Provider, key.OrderID)
+	w.task = w.Enqueue(strings.Replace(document, "20260505", "20260605", 1))
+}
+
 // However often a look-up says that the order may be sent again: it ends, and until then it is sent ever
 // more rarely.
 func TestAnOrderThatNeverGetsAClearAnswerGoesToAPerson(t *testing.T) {
 	w := mini(t)
+	w.withTime()
 	inDoubt(w)
 	began := w.Clock.Now()
 	for w.order().State == ledger.Submitting {
@@ -127,8 +137,46 @@ func TestAnOrderThatNeverGetsAClearAnswerGoesToAPerson(t *testing.T) {
 	w.quiet()
 }
 
+// What is sent again is checked again: its date may have passed, or the worker may be another merchant's,
+// where the order would be issued a second time.
+func TestADocumentThatNoLongerKeepsTheRulesIsNotSentAgain(t *testing.T) {
+	w := mini(t)
+	inDoubt(w)
+	w.Clock.Advance(14 * time.Hour) // midnight in Taiwan
+	w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
+	w.Done(w.run())
+	w.state(ledger.Review, "invalid_document")
+
+	w = mini(t)
+	w.Unqueue(key.Provider, key.OrderID)
+	w.task = w.Enqueue(strings.Replace(document, `{"Merch`, `{"MerchantID":"7777777","Merch`, 1))
+	inDoubt(w)
+	c := w.config("w")
+	c.Rules.MerchantID = "3085676"
+	w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
+	w.Waits(w.Run(issue.New(c), w.task))
+	w.Clock.Advance(settleAfter)
+	w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
+	w.Done(w.Run(issue.New(c), w.task))
+	w.state(ledger.Review, "invalid_document")
+	w.calls("issue, look_up, look_up")
+}
+
+func TestADoubtAfterAnOutageIsLookedIntoSoon(t *testing.T) {
+	w := mini(t)
+	for range 9 {
+		w.provider.AnswerIssue(fakeprovider.Unreached)
+		w.Clock.Advance(w.Waits(w.run()))
+	}
+	w.provider.AnswerIssue(fakeprovider.Lost)
+	if after := w.Waits(w.run()); after != 5*time.Second {
+		t.Errorf("looked up after %s", after)
+	}
+}
+
 func TestADoubtThatIsOldBecauseNoWorkerRanIsNoReasonToGiveUp(t *testing.T) {
 	w := mini(t)
+	w.withTime()
 	inDoubt(w)
 	w.Clock.Advance(72 * time.Hour)
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))

@@ -70,17 +70,35 @@ func (r *run) absent(ctx context.Context) error {
 // sendAgain sends an order that the provider does not know. That cannot issue twice: the provider takes a
 // number once. But it has to end somewhere.
 func (r *run) sendAgain(ctx context.Context) error {
-	if !r.claim.DoubtSince.IsZero() && r.claim.Attempts >= enough {
+	if !r.claim.DoubtSince.IsZero() && r.claim.Doubts >= enough {
 		now, err := r.Ledger.Time(ctx)
 		if err != nil {
 			return err
 		}
 		if now.Sub(r.claim.DoubtSince) > r.GiveUp {
 			return r.review(ledger.Reason{Code: "in_doubt", Message: fmt.Sprintf(
-				"sent %d times in %s, never with a clear answer, and the provider does not know it when asked; ask the provider", r.claim.Attempts, r.GiveUp)})
+				"sent %d times in %s, never with a clear answer, and the provider does not know it when asked; ask the provider", r.claim.Doubts, r.GiveUp)})
 		}
 	}
+	if err := tasks.Recheck(r.key, r.order.Request, r.Rules); err != nil {
+		return r.outdated(err)
+	}
 	return r.send(ctx)
+}
+
+// outdated leaves an order to a person that the provider does not know and that must not be sent again,
+// because its date has passed, or because this worker is another merchant's. An earlier request may have
+// taken effect, or may still, so it is no failure, and nobody is asked too early.
+func (r *run) outdated(why error) error {
+	now, since, err := r.sentSince()
+	if err != nil {
+		return err
+	}
+	if settled := since.Add(r.Provider.Traits().SettleAfter); now.Before(settled) {
+		return r.idle(settled.Sub(now), "in doubt, and waiting until no earlier request can arrive any more", ledger.Reason{})
+	}
+	return r.review(ledger.Reason{Code: "invalid_document",
+		Message: "the document no longer keeps the rules, so it is not sent again; an earlier request got no clear answer, look the order up: " + why.Error()})
 }
 
 // enough is how often an order is sent at the least before that is given up: a doubt may be old only

@@ -83,10 +83,10 @@ func (r *run) settle(ctx context.Context, out providers.Outcome) error {
 // lookAfter is the pause between an unknown outcome and the look-up. A provider that answers one order so
 // again and again gets it ever more rarely, for it would take the calls of the others.
 func (r *run) lookAfter() time.Duration {
-	if r.claim.Attempts <= 1 {
+	if r.claim.Doubts == 0 { // requests that never left do not count
 		return r.LookAfter
 	}
-	return tasks.Backoff(r.claim.Attempts-1, r.LookAfter, longestDoubt)
+	return tasks.Backoff(r.claim.Doubts, r.LookAfter, longestDoubt)
 }
 
 // longestDoubt is the longest pause between two look-ups of an order in doubt.

@@ -90,7 +90,7 @@ func (r *run) prove(ctx context.Context) error {
 
 // resendCount sends again what may be sent again, unless nothing has come of that for too long.
 func (r *run) resendCount(ctx context.Context, now time.Time) error {
-	if r.inVain(now, r.doubtSince()) {
+	if r.inVain(now, r.doubtSince(), r.claim.Doubts) {
 		return r.review("in_doubt", fmt.Sprintf("it was sent %d times, the last time at %s, and none of them got a clear answer in %s; ask the provider",
 			r.claim.Attempts, r.rec.SentAt.UTC().Format(time.RFC3339), r.GiveUp))
 	}

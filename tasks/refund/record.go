@@ -101,18 +101,30 @@ func (r *run) wait(out providers.Outcome) time.Duration {
 // lookAfter is how long to leave a request in doubt alone. It grows with the requests beyond the
 // first ones: what went wrong often is not mended by asking every few seconds.
 func (r *run) lookAfter() time.Duration {
-	return tasks.Backoff(r.resent(), r.LookAfter, 10*time.Minute)
+	return tasks.Backoff(r.doubts(), r.LookAfter, 10*time.Minute)
 }
 
-// resent is how many requests were made beyond the first one, or the first one for each ticket.
-func (r *run) resent() int { return r.claim.Attempts - max(1, len(r.rec.Tickets)) }
+// doubts is how many requests had no clear answer before; of tickets, the most that one of them had.
+// Requests that never left do not count.
+func (r *run) doubts() int {
+	if r.rec == nil || len(r.rec.Tickets) == 0 {
+		return r.claim.Doubts
+	}
+	n := 0
+	for _, t := range r.rec.Tickets {
+		n = max(n, t.Doubts-1)
+	}
+	return n
+}
 
-// enough is how often a request is sent again at the least before that is given up: a doubt may be
+// enough is how many requests get no clear answer at the least before that is given up: a doubt may be
 // old only because no worker ran.
-const enough = 2
+const enough = 3
 
 // inVain reports whether sending again has gone on for so long that a person has to decide.
-func (r *run) inVain(now, since time.Time) bool { return r.resent() >= enough && r.tooLong(now, since) }
+func (r *run) inVain(now, since time.Time, doubts int) bool {
+	return doubts >= enough && r.tooLong(now, since)
+}
 
 // inquired reports whether a question reached the provider, or may have. Only after such a one may
 // a person be told that nothing could be found out.

@@ -138,7 +138,7 @@ func (r *run) rejectedTicket(ctx context.Context, i int, no string, before ledge
 		if err != nil {
 			return nil, err
 		}
-		if inquired(asked) && r.inVain(now, r.since(before)) {
+		if inquired(asked) && r.inVain(now, later(before.SentAt, r.rec.ReopenedAt), r.claim.Attempts-len(r.rec.Tickets)+1) {
 			// The refusal in the history is what the person starts from.
 			if err := r.settleTicket(i, before.State, out.Code, before.DoubtAt); err != nil {
 				return nil, err
@@ -189,7 +189,13 @@ func (r *run) ask(ctx context.Context, no string) (providers.TicketStatus, provi
 
 // since is when the doubt about a ticket began; another try that a person asked for gets all the
 // time that the first one had.
-func (r *run) since(t ledger.RefundTicket) time.Time { return later(t.SentAt, r.rec.ReopenedAt) }
+func (r *run) since(t ledger.RefundTicket) time.Time {
+	first := t.DoubtSince
+	if first.IsZero() { // of an older program
+		first = t.DoubtAt
+	}
+	return later(first, r.rec.ReopenedAt)
+}
 
 // giveUp leaves the whole refund to a person.
 func (r *run) giveUp(text string) error {
@@ -229,7 +235,7 @@ func (r *run) proveTicket(ctx context.Context, i int, no string) (settled bool, 
 			return false, &errWait{after: min(until.Sub(now), time.Minute), why: ledger.Reason{Code: "in_doubt",
 				Message: "the request may still arrive at the provider"}}, nil
 		}
-		if r.inVain(now, r.since(t)) {
+		if r.inVain(now, r.since(t), t.Doubts) {
 			return false, nil, r.giveUp(fmt.Sprintf("no request for a ticket got a clear answer in %s (%d requests for all tickets so far), "+
 				"and the ticket is not refunded; ask the provider", r.GiveUp, r.claim.Attempts))
 		}

@@ -277,7 +277,7 @@ func TestATicketWhoseAnswersAreAllLostIsAPersonsAndGetsTheSameTimeAgain(t *testi
 		w.provider.AnswerRefundTicket(fakeprovider.Lost)
 		return w.Waits(w.run(task))
 	}
-	if first, second, third := lose(), lose(), lose(); second <= first || third <= second || third < 30*time.Second {
+	if first, second, third := lose(), lose(), lose(); second <= first || third <= second || third < 15*time.Second {
 		t.Errorf("it waits %s, %s and %s", first, second, third)
 	}
 	w.Clock.Advance(24 * time.Hour)

@@ -7,7 +7,7 @@ if state ~= 'submitting' or not held(key, ARGV[2]) then return {'refused', state
 redis.call('HSET', key, 'state', 'accepted', 'accepted_at', int(t), 'updated_at', int(t))
 if ARGV[3] ~= '' then redis.call('HSET', key, 'ref', ARGV[3]) end
 if ARGV[4] ~= '' then redis.call('HSET', key, 'result', ARGV[4]) end
-redis.call('HDEL', key, 'doubt_at', 'doubt_since', 'code', 'message', 'rejected_code', 'rejected_message')
+redis.call('HDEL', key, 'doubt_at', 'doubt_since', 'doubts', 'code', 'message', 'rejected_code', 'rejected_message')
 note(key, t, 'accepted', ARGV[3])
 give_back(key)
 return {'ok', 'accepted'}

@@ -2,7 +2,7 @@
 -- KEYS[1] order, and unless it is on another node KEYS[2] open set
 -- ARGV: now, runner, lease ms, fingerprint, provider, order, member of the open set, lane, shape, document
 -- Answers {verdict, state, fence, attempts, doubt_at, until, rejected_code, rejected_message,
---          event, fingerprint, crashes, ref, doubt_since}; verdict is one of
+--          event, fingerprint, crashes, ref, doubt_since, doubts}; verdict is one of
 --   send      claimed; nothing of an earlier attempt is in doubt
 --   look_up   claimed; an earlier request may have taken effect
 --   busy      another runner's claim is valid until `until`
@@ -12,8 +12,8 @@
 local key, t = KEYS[1], clock()
 local function reply(verdict)
   local f = redis.call('HMGET', key, 'state', 'fence', 'attempts', 'doubt_at', 'until', 'rejected_code',
-    'rejected_message', 'event', 'fp', 'crashes', 'ref', 'doubt_since')
-  for i = 1, 12 do f[i] = f[i] or '' end
+    'rejected_message', 'event', 'fp', 'crashes', 'ref', 'doubt_since', 'doubts')
+  for i = 1, 13 do f[i] = f[i] or '' end
   if KEYS[2] and not (final[f[1]] and f[8] ~= '') then redis.call('ZADD', KEYS[2], int(t + tonumber(ARGV[3])), ARGV[7]) end
   table.insert(f, 1, verdict)
   return f

@@ -4,7 +4,7 @@
 -- ARGV: now, runner, lease ms, fingerprint, provider, order, member of the open set, lane, shape, document,
 --   refund id
 -- Answers {verdict, state, fence, attempts, doubt_at, until, rejected_code, rejected_message,
---          event, fingerprint, crashes, turn, doubt_since}; verdict as in begin, without `accepted`, and
+--          event, fingerprint, crashes, turn, doubt_since, doubts}; verdict as in begin, without `accepted`, and
 --   wait_turn  another refund of the order (`turn`) is under way; nothing was claimed
 local key, t = KEYS[1], clock()
 local function reply(verdict)
@@ -14,7 +14,7 @@ local function reply(verdict)
   if KEYS[4] and not (final[f[1]] and f[8] ~= '') then redis.call('ZADD', KEYS[4], int(t + tonumber(ARGV[3])), ARGV[7]) end
   table.insert(f, 1, verdict)
   f[12] = redis.call('GET', KEYS[2]) or ''
-  f[13] = get(key, 'doubt_since')
+  f[13], f[14] = get(key, 'doubt_since'), get(key, 'doubts')
   return f
 end
 

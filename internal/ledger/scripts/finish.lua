@@ -23,7 +23,7 @@ if ARGV[8] ~= '0' then
   redis.call('HINCRBY', key, 'polls', ARGV[8])
   redis.call('HSET', key, 'polled_at', int(t))
 end
-if ARGV[3] ~= 'review' then redis.call('HDEL', key, 'doubt_at', 'doubt_since', 'rejected_code', 'rejected_message') end
+if ARGV[3] ~= 'review' then redis.call('HDEL', key, 'doubt_at', 'doubt_since', 'doubts', 'rejected_code', 'rejected_message') end
 note(key, t, ARGV[3], ARGV[4])
 give_back(key)
 return {'ok', ARGV[3], tell(key, 2, 9)}

@@ -11,7 +11,7 @@ end
 redis.call('HSET', key, 'state', ARGV[3], 'final_at', int(t), 'updated_at', int(t), 'refunded', ARGV[6])
 redis.call('HDEL', key, 'code', 'message')
 if ARGV[4] ~= '' then redis.call('HSET', key, 'code', ARGV[4], 'message', ARGV[5]) end
-if ARGV[3] ~= 'review' then redis.call('HDEL', key, 'doubt_at', 'doubt_since', 'rejected_code', 'rejected_message') end
+if ARGV[3] ~= 'review' then redis.call('HDEL', key, 'doubt_at', 'doubt_since', 'doubts', 'rejected_code', 'rejected_message') end
 note(key, t, ARGV[3], ARGV[4])
 give_back(key)
 if redis.call('GET', KEYS[2]) == get(key, 'refund_id') then redis.call('DEL', KEYS[2]) end

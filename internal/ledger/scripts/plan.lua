@@ -16,5 +16,6 @@ for i = 6, #ARGV, 2 do
   redis.call('HSET', key, 't:' .. at, ARGV[i])
   if ARGV[i + 1] ~= '' then redis.call('HSET', key, 'c:' .. at, ARGV[i + 1]) end
 end
+redis.call('HDEL', key, 'unclear_since')
 note(key, t, 'planned', ARGV[4] .. ' tickets')
 return {'ok', state}

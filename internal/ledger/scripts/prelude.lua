@@ -38,10 +38,11 @@ local function held(key, fence)
 end
 
 -- A request of this record may have taken effect, and can have left until this moment. Since when
--- the record is in doubt stays the same, however often it is sent again.
+-- the record is in doubt stays the same, however often it is sent again; how often that was is counted.
 local function doubt(key, at)
   redis.call('HSET', key, 'doubt_at', at)
   redis.call('HSETNX', key, 'doubt_since', at)
+  redis.call('HINCRBY', key, 'doubts', 1)
 end
 
 local function give_back(key)

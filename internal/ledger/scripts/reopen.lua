@@ -17,6 +17,6 @@ redis.call('HSET', key, 'state', state, 'updated_at', int(t), 'crashes', '0', 'r
 -- Whoever asks for another try gives it all the time that the first one had.
 if get(key, 'doubt_since') ~= '' then redis.call('HSET', key, 'doubt_since', int(t)) end
 if KEYS[2] then redis.call('ZREM', KEYS[2], ARGV[4]) end
-redis.call('HDEL', key, 'event', 'final_at', 'code', 'message')
+redis.call('HDEL', key, 'doubts', 'unclear_since', 'event', 'final_at', 'code', 'message')
 note(key, t, 'reopened', 'by ' .. ARGV[2] .. ': ' .. ARGV[3])
 return {'ok', state}

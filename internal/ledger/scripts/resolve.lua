@@ -6,6 +6,6 @@ local state = get(key, 'state')
 if state ~= 'review' then return {'refused', state} end
 redis.call('HSET', key, 'state', ARGV[2], 'final_at', int(t), 'updated_at', int(t),
   'resolved_by', ARGV[3], 'resolved_reason', ARGV[4])
-redis.call('HDEL', key, 'event', 'doubt_at', 'doubt_since', 'rejected_code', 'rejected_message')
+redis.call('HDEL', key, 'event', 'doubt_at', 'doubt_since', 'doubts', 'rejected_code', 'rejected_message')
 note(key, t, 'resolved', ARGV[2] .. ' by ' .. ARGV[3] .. ': ' .. ARGV[4])
 return {'ok', ARGV[2]}

@@ -14,14 +14,19 @@ end
 redis.call('HSET', key, 't:' .. ARGV[3], ARGV[4], 'phase', 'claim', 'updated_at', int(t))
 if ARGV[5] ~= '' then redis.call('HSET', key, 'c:' .. ARGV[3], ARGV[5]) end
 if ARGV[4] == 'doubt' then
-  redis.call('HSET', key, 'd:' .. ARGV[3], ARGV[6] ~= '' and ARGV[6] or int(t))
+  local at = ARGV[6] ~= '' and ARGV[6] or int(t)
+  if get(key, 'd:' .. ARGV[3]) ~= at then -- not one that goes back to where it was
+    redis.call('HSETNX', key, 'b:' .. ARGV[3], at)
+    redis.call('HINCRBY', key, 'n:' .. ARGV[3], 1)
+  end
+  redis.call('HSET', key, 'd:' .. ARGV[3], at)
 end
 -- The record's doubt lasts until every ticket it may be about is settled or in doubt itself.
 local i = 0
 while true do
   local status = get(key, 't:' .. int(i))
   if status == 'sending' then break end
-  if status == '' then redis.call('HDEL', key, 'doubt_at', 'doubt_since') break end
+  if status == '' then redis.call('HDEL', key, 'doubt_at', 'doubt_since', 'doubts') break end
   i = i + 1
 end
 note(key, t, 'ticket ' .. tonumber(ARGV[3]) + 1, ARGV[4] .. ' ' .. ARGV[5])
