@@ -88,6 +88,45 @@ func TestAListThatCannotBeCountedOnSendsNothing(t *testing.T) {
 	w.quiet(task)
 }
 
+// The day that an unclear list gets begins with the first one, not with the refund; it is asked for ever
+// more rarely meanwhile, and the order's other refunds may go first.
+func TestAnUnclearListGetsADayAndFewCalls(t *testing.T) {
+	for name, answer := range map[string]struct {
+		list providers.Baseline
+		out  providers.Outcome
+	}{
+		"incomplete": {providers.Baseline{Total: 4, Refundable: 3}, fakeprovider.Yes},
+		"empty":      {unshown, providers.Outcome{Kind: providers.Unknown, Code: "no_vouchers"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := pass2u(testbench.Mini(t), "voucher")
+			task, other := w.countOf("R1", `"quantity":1`), w.countOf("R2", `"quantity":1`)
+			w.provider.AnswerBaseline(unshown, fakeprovider.Unreached) // a weekend without a way to the provider
+			w.Waits(w.run(task))
+			w.Clock.Advance(72 * time.Hour)
+			began, asked := w.Clock.Now(), 0
+			for w.Refund(w.key("R1")).State == ledger.Queued {
+				w.provider.AnswerBaseline(answer.list, answer.out)
+				err := w.run(task)
+				if asked++; w.Clock.Now().Sub(began) > 24*time.Hour {
+					w.Done(err)
+					break
+				}
+				w.Clock.Advance(w.Waits(err))
+				if asked == 3 {
+					w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
+					w.provider.AnswerRefundCount(fakeprovider.Yes)
+					w.Done(w.run(other))
+				}
+			}
+			w.state(ledger.Failed, "list_unclear", 0)
+			if asked < 100 || asked > 250 {
+				t.Errorf("asked %d times in a day", asked)
+			}
+		})
+	}
+}
+
 // givenUp is R1 of one ticket in review, whose request never reached the provider, and R2, which
 // has refunded a ticket since.
 func givenUp(t *testing.T, second providers.Outcome) (*world, *asynq.Task, *asynq.Task) {

@@ -53,17 +53,22 @@ func (r *run) idle(wait time.Duration, why ledger.Reason, text string) error {
 
 // yield gives claim and turn back, and waits: nothing has been planned yet.
 func (r *run) yield(wait time.Duration, code, text string) error {
+	return r.yieldBy(r.Ledger.YieldTurn, wait, ledger.Reason{Code: code, Message: text})
+}
+
+// yieldBy is yield with the ledger's function for it.
+func (r *run) yieldBy(yield func(context.Context, ledger.RefundKey, string, ledger.Reason) (ledger.Answer, error), wait time.Duration, why ledger.Reason) error {
 	ctx, cancel := handling.Recording()
 	defer cancel()
-	a, err := r.Ledger.YieldTurn(ctx, r.key, r.claim.Fence, ledger.Reason{Code: code, Message: text})
+	a, err := yield(ctx, r.key, r.claim.Fence, why)
 	if err != nil {
 		return err
 	}
 	if !a.Applied {
 		// Something is planned or in doubt already: the turn stays.
-		return r.idle(wait, ledger.Reason{Code: code, Message: text}, text)
+		return r.idle(wait, why, why.Message)
 	}
-	return tasks.Wait(wait, text)
+	return tasks.Wait(wait, why.Message)
 }
 
 func (r *run) recorded(what string, a ledger.Answer, err error) error {
