@@ -86,7 +86,7 @@ func (s summary) end(ctx context.Context, pre *precheck, wrong *rejects) error {
 		return errTold
 	case bad > 0:
 		rest := "the others are enqueued"
-		if s.dryRun {
+		if s.dryRun || bad == p.Lines.Load() {
 			rest = "nothing was enqueued"
 		}
 		return badInput("%s of %s wrong; %s", thousands(bad), lines(p.Lines.Load()), rest)

@@ -166,6 +166,9 @@ const late = "20 minutes"
 // whatToCheck says how a person finds out the truth, and what follows from it.
 func whatToCheck(l reviewLine) string {
 	switch {
+	case l.Error != nil && (l.Error.Code == "number_taken" || l.Error.Code == "number_exists"):
+		return fmt.Sprintf("find out whose order %s at the provider is: what it holds and when it was made. It is ours, sent before Redis lost its data: issued. "+
+			"It is anybody else's, or not there: failed, and the order may be sold again under a new number", l.OrderID)
 	case l.Attempts == 0:
 		return "nothing of it was ever sent from here, so there is nothing to look for: failed"
 	case l.RefundID == "" && l.Provider == providers.ECTicket:
@@ -204,7 +207,7 @@ func howToResolve(l reviewLine) string {
 	if l.RefundID != "" {
 		command, ends = command+" --refund "+l.RefundID, refundEnds
 	}
-	return fmt.Sprintf("%s --as %s --reason 'what you found'", command, strings.Join(names(ends), "|"))
+	return fmt.Sprintf("%s --as '%s' --reason 'what you found'", command, strings.Join(names(ends), "|")) // quoted: a shell takes | for a pipe
 }
 
 // lastSteps is how much of the history a review shows.

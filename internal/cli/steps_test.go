@@ -9,6 +9,7 @@ import (
 
 	"issuance/internal/ledger"
 	"issuance/providers"
+	"issuance/tasks"
 )
 
 func TestOnlyWhatIsNewIsPrinted(t *testing.T) {
@@ -61,8 +62,13 @@ func TestEveryReviewSaysWhatToCheckAndHowToEndIt(t *testing.T) {
 			t.Errorf("never sent: %s", text)
 		}
 	}
+	// A number that somebody else has: that the order is there says nothing.
+	taken := whatToCheck(reviewLine{Provider: providers.Pass2U, OrderID: "O1", Attempts: 1, Error: &tasks.StatusError{Code: "number_taken"}})
+	if !strings.Contains(taken, "find out whose order O1") || strings.Contains(taken, "It is there, with") {
+		t.Error(taken)
+	}
 	if got, want := howToResolve(reviewLine{Provider: providers.Pass2U, OrderID: "O1", RefundID: "R1"}),
-		"enqueue resolve pass2u O1 --refund R1 --as refunded|partially_refunded|failed --reason 'what you found'"; got != want {
+		"enqueue resolve pass2u O1 --refund R1 --as 'refunded|partially_refunded|failed' --reason 'what you found'"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
