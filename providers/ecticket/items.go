@@ -37,9 +37,9 @@ type itemsAnswer struct {
 	TotalCount   *wire.Int
 	ItemInfoList []struct {
 		ItemNo, ItemName, TicketType text
-		ItemAmount                   wire.Int
+		ItemAmount                   figure
 		ItemStatus, ModifyDate       text
-		InstructionsList             []struct{ IssueType, Description text }
+		InstructionsList             instructions
 	}
 }
 

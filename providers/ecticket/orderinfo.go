@@ -45,12 +45,12 @@ type orderInfoAnswer struct {
 	EscrowExpireDate, EscrowExpiredDate text
 
 	TotalCount                *wire.Int
-	TradeAmount               wire.Int
-	RedeemCount, RedeemAmount wire.Int
-	RefundCount, RefundAmount wire.Int
-	TotalRefundFee            wire.Int
-	UnUsedCount, UnUsedAmount wire.Int
-	ExpiredCount              wire.Int
+	TradeAmount               figure
+	RedeemCount, RedeemAmount figure
+	RefundCount, RefundAmount figure
+	TotalRefundFee            figure
+	UnUsedCount, UnUsedAmount figure
+	ExpiredCount              figure
 	TicketList                []ticketAnswer
 }
 
@@ -58,7 +58,7 @@ type ticketAnswer struct {
 	TicketNo, WriteOffNo    text
 	UseStatus               text
 	ItemNo, ItemName        text
-	TicketAmount            wire.Int // here the face value, not a count
+	TicketAmount            figure // here the face value, not a count
 	StartDate               text
 	ExpireDate, ExpiredDate text
 }

@@ -26,7 +26,7 @@ type statusAnswer struct {
 	IssueMID, IssueStoreID              text
 	RedeemMID, RedeemStoreID            text
 	RefundMID, RefundStoreID            text
-	InstructionsList                    []struct{ Description text }
+	InstructionsList                    instructions
 }
 
 // TicketStatus asks for one ticket by its number (ECTicket, QueryTicketStatus). The outcome is
