@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/agnivade/levenshtein"
+
 	"issuance/providers"
 )
 
@@ -24,7 +26,7 @@ func meant(title string) string {
 	}
 	best, nearest := "", 3
 	for _, known := range allColumns() {
-		if n := edits(name, strings.ToLower(known)); n < nearest && (n == 0 || len(known) >= 6 && len(name) >= 6) {
+		if n := levenshtein.ComputeDistance(name, strings.ToLower(known)); n < nearest && (n == 0 || len(known) >= 6 && len(name) >= 6) {
 			best, nearest = known, n
 		}
 	}
@@ -40,26 +42,6 @@ func isLetters(s string) bool {
 
 func allColumns() []string {
 	return slices.Concat(scalars[providers.ECTicket], itemColumns, scalars[providers.Pass2U], []string{Note})
-}
-
-// edits is how many letters have to be added, left out or changed to make b of a.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			next := diagonal
-			if a[i] != b[j] {
-				next = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], next
-		}
-	}
-	return row[len(b)]
 }
 
 // titleShape describes a title that may be anything.
