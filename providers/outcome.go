@@ -52,6 +52,10 @@ type Outcome struct {
 // Settled reports whether the outcome leaves no doubt about what happened at the provider.
 func (o Outcome) Settled() bool { return o.Kind != Unknown }
 
+// Unasked reports whether the provider was not asked at all, as far as that matters: the call was held
+// back, never left this machine, or was turned away for its credentials. Nothing follows from it.
+func (o Outcome) Unasked() bool { return o.Kind == NotSent || o.Kind == Held }
+
 // Error makes an outcome usable as an error; its text is safe to show.
 func (o Outcome) Error() string {
 	switch {

@@ -21,7 +21,7 @@ func newCounts() *counts {
 	return &counts{changes: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "issuance_changes_total",
 		Help: "Changes of records by this worker. Event is the final state (issued, failed, refunded, partially_refunded, review), " +
-			"or queued, submit, accept, rejected, not_sent, unknown, idle, polled, and for refunds plan, submit_ticket, settle_ticket, yield_turn.",
+			"or queued, submit, accept, rejected, not_sent, unknown, idle, unclear, polled, and for refunds plan, submit_ticket, settle_ticket, yield_turn.",
 	}, []string{"provider", "record", "event"})}
 }
 

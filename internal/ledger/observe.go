@@ -10,7 +10,7 @@ import (
 type Change struct {
 	Ref
 	// Event names what happened: "queued" for a new record, the name of a claim's release
-	// ("idle", "not_sent", "unknown"), the final state ("issued", "review", …), or the
+	// ("idle", "unclear", "not_sent", "unknown"), the final state ("issued", "review", …), or the
 	// transition itself ("submit", "rejected", "accept", "polled", "plan", "submit_ticket",
 	// "settle_ticket", "yield_turn", "resolve").
 	Event string

@@ -27,6 +27,7 @@ const (
 	releaseIdle    = "idle"
 	releaseNotSent = "not_sent"
 	releaseUnknown = "unknown"
+	releaseUnclear = "unclear"
 )
 
 // NotSent gives the claim back: the request of this attempt certainly did not take effect.

@@ -115,6 +115,11 @@ func (l *Ledger) RefundIdle(ctx context.Context, k RefundKey, fence string, why 
 	return l.release(ctx, k.refund(), fence, releaseIdle, why)
 }
 
+// RefundUnclear is RefundIdle because the provider's answer is of no use; see YieldUnclear.
+func (l *Ledger) RefundUnclear(ctx context.Context, k RefundKey, fence string, why Reason) (Answer, error) {
+	return l.release(ctx, k.refund(), fence, releaseUnclear, why)
+}
+
 // RefundRejected remembers the provider's no; see Rejected.
 func (l *Ledger) RefundRejected(ctx context.Context, k RefundKey, fence string, why Reason) (Answer, error) {
 	return l.rejected(ctx, k.refund(), fence, why)

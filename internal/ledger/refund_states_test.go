@@ -127,12 +127,17 @@ var refundTransitions = []refundTransition{
 	},
 		whileClaimed(Submitting)},
 	{"idle", func(b *bench, k RefundKey, f string) (Answer, error) { return b.RefundIdle(b.ctx, k, f, Reason{}) }, claimed},
+	{"unclear", func(b *bench, k RefundKey, f string) (Answer, error) { return b.RefundUnclear(b.ctx, k, f, Reason{Code: "t"}) }, claimed},
 	{"rejected", func(b *bench, k RefundKey, f string) (Answer, error) {
 		return b.RefundRejected(b.ctx, k, f, Reason{Code: "E"})
 	},
 		while(Submitting, "sent", "ticket sent", "proving")},
 	{"yield", func(b *bench, k RefundKey, f string) (Answer, error) {
 		return b.YieldTurn(b.ctx, k, f, Reason{Code: "w"})
+	},
+		while(Queued, "queued, claimed")},
+	{"yield, unclear", func(b *bench, k RefundKey, f string) (Answer, error) {
+		return b.YieldUnclear(b.ctx, k, f, Reason{Code: "t"})
 	},
 		while(Queued, "queued, claimed")},
 	{"finish as refunded", endAs(Refunded), whileClaimed(Refunded)},

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -286,6 +287,29 @@ func TestTheListOfRefundsOutlivesFinishedOnes(t *testing.T) {
 		b.claimRefund(t, RefundKey{Key: k.Key, RefundID: "R2"})
 		if b.rdb.PTTL(b.ctx, k.refunds()).Val() > 0 {
 			t.Error("the list expires with a refund under way")
+		}
+	})
+}
+
+// Since when the provider's answers are of no use for a plan is kept however often it is asked, whether
+// the turn is yielded or not, until there is a plan or a person has it tried again.
+func TestSinceWhenAnswersAreOfNoUseIsKeptUntilThereIsAPlan(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		for name, wait := range map[string]func(context.Context, RefundKey, string, Reason) (Answer, error){"yield": b.YieldUnclear, "keep": b.RefundUnclear} {
+			k := b.refund()
+			since := b.clock.Now()
+			for range 3 {
+				a, err := wait(b.ctx, k, b.claimRefund(t, k).Fence, Reason{Code: "timeout"})
+				applied(t, a, err)
+				b.clock.pass(time.Hour)
+			}
+			if r := b.loadRefund(t, k); !r.UnclearSince.Equal(since) {
+				t.Errorf("%s: since %s, want %s", name, r.UnclearSince, since)
+			}
+			b.plan(t, k, Plan{Count: 1, Baseline: 0})
+			if r := b.loadRefund(t, k); !r.UnclearSince.IsZero() {
+				t.Errorf("%s: planned, and still since %s", name, r.UnclearSince)
+			}
 		}
 	})
 }

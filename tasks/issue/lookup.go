@@ -70,15 +70,13 @@ func (r *run) absent(ctx context.Context) error {
 // sendAgain sends an order that the provider does not know. That cannot issue twice: the provider takes a
 // number once. But it has to end somewhere.
 func (r *run) sendAgain(ctx context.Context) error {
-	if !r.claim.DoubtSince.IsZero() && r.claim.Doubts >= enough {
-		now, err := r.Ledger.Time(ctx)
-		if err != nil {
-			return err
-		}
-		if now.Sub(r.claim.DoubtSince) > r.GiveUp {
-			return r.review(ledger.Reason{Code: "in_doubt", Message: fmt.Sprintf(
-				"sent %d times in %s, never with a clear answer, and the provider does not know it when asked; ask the provider", r.claim.Doubts, r.GiveUp)})
-		}
+	now, err := r.Ledger.Time(ctx)
+	if err != nil {
+		return err
+	}
+	if handling.InVain(r.claim.Doubts, now, r.claim.DoubtSince, r.GiveUp) {
+		return r.review(ledger.Reason{Code: "in_doubt", Message: fmt.Sprintf(
+			"sent %d times in %s, never with a clear answer, and the provider does not know it when asked; ask the provider", r.claim.Doubts, r.GiveUp)})
 	}
 	if err := tasks.Recheck(r.key, r.order.Request, r.Rules); err != nil {
 		return r.outdated(err)
@@ -100,10 +98,6 @@ func (r *run) outdated(why error) error {
 	return r.review(ledger.Reason{Code: "invalid_document",
 		Message: "the document no longer keeps the rules, so it is not sent again; an earlier request got no clear answer, look the order up: " + why.Error()})
 }
-
-// enough is how often an order is sent at the least before that is given up: a doubt may be old only
-// because no worker ran.
-const enough = 3
 
 // sentSince is the time, and the last moment at which a request of this order that is not settled
 // can have left.
@@ -133,15 +127,13 @@ func (r *run) unclear(out providers.Outcome) error {
 		since = r.claim.DoubtSince
 	}
 	// A question that never left is no reason to give up, however long the workers were away.
-	asked := out.Kind != providers.Held && out.Kind != providers.NotSent
-	if asked && now.Sub(since) > r.GiveUp {
+	if !out.Unasked() && handling.Old(now, since, r.GiveUp) {
 		return r.review(ledger.Reason{Code: "in_doubt", Message: fmt.Sprintf(
 			"whether the provider took this order could not be found out in %s (last: %s); ask the provider", r.GiveUp, outcomeText(out))})
 	}
 	wait := out.RetryAfter
 	if wait <= 0 {
-		// The older the doubt, the longer the pause.
-		wait = min(max(r.LookAfter, now.Sub(since)/2), longestDoubt)
+		wait = handling.AskAgain(now.Sub(since), r.LookAfter)
 	}
 	return r.idle(wait, "in doubt, and the look-up learned nothing: "+outcomeText(out), ledger.Reason{Code: out.Code, Message: out.Message})
 }

@@ -64,7 +64,7 @@ func (r *run) settle(ctx context.Context, out providers.Outcome) error {
 		}
 		r.claim.RejectedCode, r.claim.RejectedMessage = orDefault(why.Code, "rejected"), why.Message
 		return r.lookUp(ctx)
-	case out.Kind == providers.NotSent || out.Kind == providers.Held:
+	case out.Unasked():
 		a, err := r.Ledger.NotSent(rec, r.key, r.claim.Fence, why)
 		if err != nil || !a.Applied {
 			return r.recorded("not_sent", a, err)
@@ -76,21 +76,9 @@ func (r *run) settle(ctx context.Context, out providers.Outcome) error {
 			return r.recorded("unknown", a, err)
 		}
 		r.log.Warn("the order may have been taken; it is looked up before anything is sent again", "code", out.Code)
-		return tasks.Wait(r.lookAfter(), "in doubt: "+outcomeText(out))
+		return tasks.Wait(handling.LookAfter(r.claim.Doubts, r.LookAfter), "in doubt: "+outcomeText(out))
 	}
 }
-
-// lookAfter is the pause between an unknown outcome and the look-up. A provider that answers one order so
-// again and again gets it ever more rarely, for it would take the calls of the others.
-func (r *run) lookAfter() time.Duration {
-	if r.claim.Doubts == 0 { // requests that never left do not count
-		return r.LookAfter
-	}
-	return tasks.Backoff(r.claim.Doubts, r.LookAfter, longestDoubt)
-}
-
-// longestDoubt is the longest pause between two look-ups of an order in doubt.
-const longestDoubt = 10 * time.Minute
 
 // codeNumberExists is a refusal because the provider has the order's number already.
 const codeNumberExists = "number_exists"

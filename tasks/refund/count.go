@@ -83,15 +83,11 @@ func (r *run) planCount(ctx context.Context) (done bool, err error) {
 	return false, nil
 }
 
-// listUnclear says why a list of tickets proves nothing.
-var listUnclear = ledger.Reason{Code: "list_unclear",
-	Message: "the provider leaves tickets of the order out of its list, or shows them in a status that its documents do not know"}
-
 // noBaseline waits for a list that can be counted on. One that lags behind would make an earlier
 // refund's tickets look like this one's, and one that shows too few tickets, or tickets in a status
 // nobody knows, would leave this one without proof.
 func (r *run) noBaseline(now time.Time, base providers.Baseline, o others) error {
-	switch late := r.tooLong(now, r.unclearSince()); {
+	switch late := r.tooLong(now, r.rec.UnclearSince); {
 	case !base.Provable && late:
 		return r.listNeverClear()
 	case !base.Provable:
@@ -103,44 +99,6 @@ func (r *run) noBaseline(now time.Time, base providers.Baseline, o others) error
 		return r.yieldUnclear(now, 0, ledger.Reason{Code: "refunds_not_shown",
 			Message: fmt.Sprintf("at least %d tickets of the order were refunded before, and the provider shows %d so far", o.floor, base.Refunded)})
 	}
-}
-
-// noAnswer waits for an answer about the order's tickets, and lets the order's other refunds go first.
-func (r *run) noAnswer(now time.Time, out providers.Outcome) error {
-	switch why := (ledger.Reason{Code: out.Code, Message: out.Message}); {
-	case !inquired(out):
-		return r.idle(r.wait(out), why, "asking how much is refunded already: "+out.Code)
-	case r.tooLong(now, r.unclearSince()):
-		return r.listNeverClear()
-	default:
-		return r.yieldUnclear(now, out.RetryAfter, why)
-	}
-}
-
-// listNeverClear ends a refund of which nothing was sent, so this is true, and whoever asked can ask again.
-func (r *run) listNeverClear() error {
-	r.log.Error("alarm: the provider's list of an order's tickets cannot be counted; look the order up there")
-	return r.finish(ledger.Failed, listUnclear.Code, fmt.Sprintf(
-		"for %s the provider left tickets of the order out of its list, showed them in a status that its documents do not know, or gave no clear answer; "+
-			"nothing was refunded", r.GiveUp), 0)
-}
-
-// unclearSince is since when the provider's answers are of no use; of a refund that has a plan, which it
-// could not send, at the earliest since that was written.
-func (r *run) unclearSince() time.Time {
-	if r.rec.Planned {
-		return r.rec.BaselineAt
-	}
-	return r.rec.UnclearSince
-}
-
-// yieldUnclear waits ever longer for an answer that is of use.
-func (r *run) yieldUnclear(now time.Time, atLeast time.Duration, why ledger.Reason) error {
-	wait := max(r.LookAfter, atLeast)
-	if since := r.unclearSince(); !since.IsZero() {
-		wait = max(atLeast, min(max(wait, now.Sub(since)/2), 10*time.Minute))
-	}
-	return r.yieldBy(r.Ledger.YieldUnclear, wait, why)
 }
 
 func (r *run) sendCount(ctx context.Context) error {
@@ -180,7 +138,7 @@ func (r *run) settleCount(ctx context.Context, out providers.Outcome) error {
 		}
 		r.claim.RejectedCode, r.claim.RejectedMessage = cmp.Or(why.Code, "rejected"), why.Message
 		return r.prove(ctx)
-	case out.Kind == providers.NotSent || out.Kind == providers.Held:
+	case out.Unasked():
 		a, err := r.Ledger.RefundNotSent(rec, r.key, r.claim.Fence, why)
 		if err != nil || !a.Applied {
 			return r.recorded("not_sent", a, err)

@@ -127,6 +127,23 @@ func TestAnUnclearListGetsADayAndFewCalls(t *testing.T) {
 	}
 }
 
+// A plan that could not be sent for days is made anew, and an unclear list gets its day all the same.
+func TestAnUnclearListAfterAPlanThatCouldNotBeSentGetsADay(t *testing.T) {
+	w := pass2u(testbench.Mini(t), "voucher")
+	task := w.countOf("R1", `"quantity":1`)
+	w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
+	w.provider.AnswerRefundCount(fakeprovider.Unreached)
+	w.Waits(w.run(task))
+	w.Clock.Advance(72 * time.Hour)
+	w.provider.AnswerBaseline(unshown, fakeprovider.Lost)
+	w.Waits(w.run(task))
+	w.state(ledger.Queued, fakeprovider.Lost.Code, 0)
+	w.Clock.Advance(24*time.Hour + time.Millisecond)
+	w.provider.AnswerBaseline(unshown, fakeprovider.Lost)
+	w.Done(w.run(task))
+	w.state(ledger.Failed, "list_unclear", 0)
+}
+
 // givenUp is R1 of one ticket in review, whose request never reached the provider, and R2, which
 // has refunded a ticket since.
 func givenUp(t *testing.T, second providers.Outcome) (*world, *asynq.Task, *asynq.Task) {

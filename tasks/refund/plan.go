@@ -25,7 +25,11 @@ func (r *run) planTickets(ctx context.Context) (done bool, err error) {
 		return true, r.noList(out)
 	}
 	if out.Kind != providers.Done {
-		return true, r.idle(r.wait(out), ledger.Reason{Code: out.Code, Message: out.Message}, "listing the order's tickets: "+out.Code)
+		now, err := r.Ledger.Time(ctx)
+		if err != nil {
+			return true, err
+		}
+		return true, r.noAnswer(now, out)
 	}
 	others, err := r.others(ctx)
 	if err != nil {

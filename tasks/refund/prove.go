@@ -49,7 +49,7 @@ func (r *run) prove(ctx context.Context) error {
 	r.log.Info("compared with the baseline", "outcome", string(out.Kind), "code", out.Code,
 		"refunded_before", r.rec.Baseline, "refunded_now", base.Refunded, "quantity", r.rec.Count)
 	if out.Kind != providers.Done || !base.Provable {
-		if inquired(out) && r.tooLong(now, r.doubtSince()) {
+		if !out.Unasked() && r.tooLong(now, r.doubtSince()) {
 			return r.review("in_doubt", fmt.Sprintf("whether the refund took effect could not be found out in %s; ask the provider", r.GiveUp))
 		}
 		why := ledger.Reason{Code: out.Code, Message: out.Message}

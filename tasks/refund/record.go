@@ -53,22 +53,18 @@ func (r *run) idle(wait time.Duration, why ledger.Reason, text string) error {
 
 // yield gives claim and turn back, and waits: nothing has been planned yet.
 func (r *run) yield(wait time.Duration, code, text string) error {
-	return r.yieldBy(r.Ledger.YieldTurn, wait, ledger.Reason{Code: code, Message: text})
-}
-
-// yieldBy is yield with the ledger's function for it.
-func (r *run) yieldBy(yield func(context.Context, ledger.RefundKey, string, ledger.Reason) (ledger.Answer, error), wait time.Duration, why ledger.Reason) error {
 	ctx, cancel := handling.Recording()
 	defer cancel()
-	a, err := yield(ctx, r.key, r.claim.Fence, why)
+	why := ledger.Reason{Code: code, Message: text}
+	a, err := r.Ledger.YieldTurn(ctx, r.key, r.claim.Fence, why)
 	if err != nil {
 		return err
 	}
 	if !a.Applied {
 		// Something is planned or in doubt already: the turn stays.
-		return r.idle(wait, why, why.Message)
+		return r.idle(wait, why, text)
 	}
-	return tasks.Wait(wait, why.Message)
+	return tasks.Wait(wait, text)
 }
 
 func (r *run) recorded(what string, a ledger.Answer, err error) error {
@@ -103,11 +99,8 @@ func (r *run) wait(out providers.Outcome) time.Duration {
 	return tasks.Backoff(r.claim.Attempts, 2*time.Second, 2*time.Minute)
 }
 
-// lookAfter is how long to leave a request in doubt alone. It grows with the requests beyond the
-// first ones: what went wrong often is not mended by asking every few seconds.
-func (r *run) lookAfter() time.Duration {
-	return tasks.Backoff(r.doubts(), r.LookAfter, 10*time.Minute)
-}
+// lookAfter is how long to leave a request in doubt alone.
+func (r *run) lookAfter() time.Duration { return handling.LookAfter(r.doubts(), r.LookAfter) }
 
 // doubts is how many requests had no clear answer before; of tickets, the most that one of them had.
 // Requests that never left do not count.
@@ -122,19 +115,9 @@ func (r *run) doubts() int {
 	return n
 }
 
-// enough is how many requests get no clear answer at the least before that is given up: a doubt may be
-// old only because no worker ran.
-const enough = 3
-
 // inVain reports whether sending again has gone on for so long that a person has to decide.
 func (r *run) inVain(now, since time.Time, doubts int) bool {
-	return doubts >= enough && r.tooLong(now, since)
-}
-
-// inquired reports whether a question reached the provider, or may have. Only after such a one may
-// a person be told that nothing could be found out.
-func inquired(out providers.Outcome) bool {
-	return out.Kind != providers.Held && out.Kind != providers.NotSent
+	return handling.InVain(doubts, now, since, r.GiveUp)
 }
 
 // prepay passes the call budget before an intent is written. A refusal becomes a wait.
@@ -159,5 +142,5 @@ func later(a, b time.Time) time.Time {
 
 // tooLong reports whether a doubt is so old that a person has to decide.
 func (r *run) tooLong(now, doubtAt time.Time) bool {
-	return !doubtAt.IsZero() && now.Sub(doubtAt) > r.GiveUp
+	return handling.Old(now, doubtAt, r.GiveUp)
 }

@@ -138,7 +138,7 @@ func (r *run) rejectedTicket(ctx context.Context, i int, no string, before ledge
 		if err != nil {
 			return nil, err
 		}
-		if inquired(asked) && r.inVain(now, later(before.SentAt, r.rec.ReopenedAt), r.claim.Attempts-len(r.rec.Tickets)+1) {
+		if !asked.Unasked() && r.inVain(now, later(before.SentAt, r.rec.ReopenedAt), r.claim.Attempts-len(r.rec.Tickets)+1) {
 			// The refusal in the history is what the person starts from.
 			if err := r.settleTicket(i, before.State, out.Code, before.DoubtAt); err != nil {
 				return nil, err
@@ -219,7 +219,7 @@ func (r *run) proveTicket(ctx context.Context, i int, no string) (settled bool, 
 		out = strange
 	}
 	if out.Kind != providers.Done {
-		if inquired(out) && r.tooLong(now, r.since(t)) {
+		if !out.Unasked() && r.tooLong(now, r.since(t)) {
 			return false, nil, r.giveUp(fmt.Sprintf("whether a ticket was refunded could not be found out in %s; ask the provider", r.GiveUp))
 		}
 		return false, r.waitFor(out), nil

@@ -206,3 +206,21 @@ func TestAListThatDoesNotComeIsWaitedFor(t *testing.T) {
 	w.Done(w.run(task))
 	w.state(ledger.Failed, fakeprovider.Refused.Code, 0)
 }
+
+// A list that never comes ends the refund after a day, and holds up no other one of the order.
+func TestAListThatNeverComesHoldsUpNobody(t *testing.T) {
+	w := ecticket(testbench.Mini(t))
+	task, other := w.refundOf("R1", `"all":true`), w.refundOf("R2", named(1))
+	began := w.Clock.Now()
+	for w.Clock.Now().Sub(began) <= 24*time.Hour {
+		w.provider.AnswerTickets(nil, fakeprovider.Lost)
+		w.Clock.Advance(w.Waits(w.run(task)))
+	}
+	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+	w.provider.AnswerRefundTicket(fakeprovider.Yes)
+	w.Done(w.run(other))
+	w.stateOf("R2", ledger.Refunded, "", 1)
+	w.provider.AnswerTickets(nil, fakeprovider.Lost)
+	w.Done(w.run(task))
+	w.state(ledger.Failed, "list_unclear", 0)
+}
