@@ -43,15 +43,11 @@ var noticesJS []byte
 // look reads the notices.
 func (w *worker) look(ctx context.Context) (notices, error) {
 	n := notices{Bans: []banNotice{}, Reviews: []reviewNotice{}}
-	accounts, err := budget.Announced(ctx, w.rdb)
+	accounts, err := budget.States(ctx, w.rdb)
 	if err != nil {
 		return n, err
 	}
-	for _, b := range accounts {
-		s, err := b.State(ctx)
-		if err != nil {
-			return n, err
-		}
+	for _, s := range accounts {
 		if s.Ban != nil {
 			n.Bans = append(n.Bans, banNotice{s.Account, s.Ban.Reason, s.Ban.Until.UTC()})
 		}

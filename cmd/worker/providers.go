@@ -50,7 +50,7 @@ func openAccount(p providers.Name, cfg config.Config, rdb redis.UniversalClient,
 }
 
 func openECTicket(cfg config.ECTicket, rdb redis.UniversalClient, log *slog.Logger) (*account, error) {
-	b, err := budget.New(rdb, budget.Config{Account: "ecticket:" + cfg.MerchantID, PerSecond: cfg.CallsPerSecond, Ban: cfg.Ban, Log: log})
+	b, err := budget.New(rdb, budget.Config{Account: budget.AccountOf(providers.ECTicket, cfg.MerchantID), PerSecond: cfg.CallsPerSecond, Ban: cfg.Ban, Log: log})
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func openECTicket(cfg config.ECTicket, rdb redis.UniversalClient, log *slog.Logg
 }
 
 func openPass2U(cfg config.Pass2U, rdb redis.UniversalClient, log *slog.Logger) (*account, error) {
-	b, err := budget.New(rdb, budget.Config{Account: "pass2u", PerSecond: cfg.CallsPerSecond, Ban: cfg.Ban, Log: log})
+	b, err := budget.New(rdb, budget.Config{Account: budget.AccountOf(providers.Pass2U, ""), PerSecond: cfg.CallsPerSecond, Ban: cfg.Ban, Log: log})
 	if err != nil {
 		return nil, err
 	}

@@ -3,15 +3,34 @@ package budget
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"issuance/providers"
 )
 
 // accountsKey is a hash, account → calls per second, of the accounts that workers have announced,
 // so that an operator sees them without their credentials.
 const accountsKey = "issuance:accounts"
+
+// AccountOf names a provider's account; id tells several accounts of the provider apart, "" where there
+// is only one.
+func AccountOf(p providers.Name, id string) string {
+	if id == "" {
+		return string(p)
+	}
+	return string(p) + ":" + id
+}
+
+// Provider is the provider of an account that AccountOf has named.
+func (s State) Provider() providers.Name {
+	p, _, _ := strings.Cut(s.Account, ":")
+	return providers.Name(p)
+}
 
 // Announce tells others which allowance this account has.
 func (b *Budget) Announce(ctx context.Context) error {
@@ -22,19 +41,14 @@ func (b *Budget) Announce(ctx context.Context) error {
 	return nil
 }
 
-// Announced makes a Budget for every announced account, by name, to look at their State.
-func Announced(ctx context.Context, rdb redis.UniversalClient) ([]*Budget, error) {
+// States are all announced accounts as they stand, by name.
+func States(ctx context.Context, rdb redis.UniversalClient) ([]State, error) {
 	accounts, err := rdb.HGetAll(ctx, accountsKey).Result()
 	if err != nil {
 		return nil, fmt.Errorf("budget: accounts: %w", err)
 	}
-	names := make([]string, 0, len(accounts))
-	for name := range accounts {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	var out []*Budget
-	for _, name := range names {
+	var states []State
+	for _, name := range slices.Sorted(maps.Keys(accounts)) {
 		perSecond, err := strconv.ParseFloat(accounts[name], 64)
 		if err != nil {
 			return nil, fmt.Errorf("budget: account %s: its allowance is no number", name)
@@ -43,7 +57,11 @@ func Announced(ctx context.Context, rdb redis.UniversalClient) ([]*Budget, error
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, b)
+		s, err := b.State(ctx)
+		if err != nil {
+			return nil, err
+		}
+		states = append(states, s)
 	}
-	return out, nil
+	return states, nil
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"issuance/internal/testredis"
+	"issuance/providers"
 )
 
 func TestAnAnnouncedAccountCanBeLookedAtWithoutItsSettings(t *testing.T) {
@@ -18,13 +19,15 @@ func TestAnAnnouncedAccountCanBeLookedAtWithoutItsSettings(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		got, err := Announced(t.Context(), rdb)
+		got, err := States(t.Context(), rdb)
 		if err != nil || len(got) != 2 {
 			t.Fatalf("%d accounts, %v", len(got), err)
 		}
-		s, err := got[1].State(t.Context())
-		if err != nil || s.Account != "pass2u" || s.Limit != 2.5 {
-			t.Fatalf("%+v, %v", s, err)
+		if s := got[1]; s.Account != AccountOf(providers.Pass2U, "") || s.Provider() != providers.Pass2U || s.Limit != 2.5 {
+			t.Fatalf("%+v", s)
+		}
+		if s := got[0]; s.Account != AccountOf(providers.ECTicket, "2000132") || s.Provider() != providers.ECTicket || s.Limit != 4 {
+			t.Fatalf("%+v", s)
 		}
 	})
 }

@@ -50,7 +50,7 @@ func (a *app) budget(ctx context.Context) error {
 		return err
 	}
 	defer s.close()
-	accounts, err := budget.Announced(ctx, s.rdb)
+	accounts, err := budget.States(ctx, s.rdb)
 	if err != nil {
 		return err
 	}
@@ -60,18 +60,14 @@ func (a *app) budget(ctx context.Context) error {
 	}
 	var t table.Table
 	t.Row("ACCOUNT", "ALLOWED", "LIMIT", "LAST MINUTE", "AHEAD", "BAN")
-	for _, b := range accounts {
-		st, err := b.State(ctx)
-		if err != nil {
-			return err
-		}
+	for _, st := range accounts {
 		if a.json {
 			if err := a.printJSON(lineOfBudget(st)); err != nil {
 				return err
 			}
 			continue
 		}
-		t.Row(st.Account, rate(st.PerSecond), rate(st.Limit), usedText(st), st.Ahead.Round(10*time.Millisecond).String(), banText(st.Ban))
+		t.Row(st.Account, rate(st.PerSecond), rate(st.Limit), usedText(st), st.Ahead.Round(10*time.Millisecond).String(), a.banText(st.Ban))
 	}
 	if a.json {
 		return nil
@@ -99,9 +95,9 @@ func usedText(s budget.State) string {
 	return fmt.Sprintf("%d (%s)", total, strings.Join(parts, ", "))
 }
 
-func banText(b *budget.Ban) string {
+func (a *app) banText(b *budget.Ban) string {
 	if b == nil {
 		return "none"
 	}
-	return fmt.Sprintf("until %s: %s", b.Until.Local().Format("15:04:05"), table.Clean(b.Reason))
+	return fmt.Sprintf("until %s: %s", b.Until.In(a.zone).Format("15:04:05"), table.Clean(b.Reason))
 }

@@ -28,7 +28,7 @@ func (s *session) ecticket(ctx context.Context) (*ecticket.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	allowance, err := budget.New(s.rdb, budget.Config{Account: ecticketAccount(account), PerSecond: rate, Ban: account.Ban})
+	allowance, err := budget.New(s.rdb, budget.Config{Account: budget.AccountOf(providers.ECTicket, account.MerchantID), PerSecond: rate, Ban: account.Ban})
 	if err != nil {
 		return nil, err
 	}

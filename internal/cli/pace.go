@@ -46,7 +46,7 @@ func (a *app) paces(ctx context.Context, s *session) map[providers.Name]pace {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), paceWithin) // an interrupted run has an estimate, too
 	defer cancel()
-	accounts, err := s.announced(ctx)
+	accounts, err := budget.States(ctx, s.rdb)
 	if err != nil { // an estimate is not worth an error
 		return out
 	}
@@ -64,31 +64,15 @@ func (a *app) paces(ctx context.Context, s *session) map[providers.Name]pace {
 	return out
 }
 
-// announced are the accounts that workers have announced, as they stand.
-func (s *session) announced(ctx context.Context) ([]budget.State, error) {
-	accounts, err := budget.Announced(ctx, s.rdb)
-	if err != nil {
-		return nil, err
-	}
-	states := make([]budget.State, len(accounts))
-	for i, b := range accounts {
-		if states[i], err = b.State(ctx); err != nil {
-			return nil, err
-		}
-	}
-	return states, nil
-}
-
 // accountOf is the provider's account: this environment's merchant, and where it names none, the
 // only one that there is. Nil when that cannot be told.
 func accountOf(accounts []budget.State, p providers.Name, env map[string]string) *budget.State {
 	merchant := strings.TrimSpace(env["ECTICKET_MERCHANT_ID"])
 	var found *budget.State
 	for i, st := range accounts {
-		provider, of, _ := strings.Cut(st.Account, ":")
 		switch {
-		case provider != string(p):
-		case p == providers.ECTicket && merchant != "" && of != merchant:
+		case st.Provider() != p:
+		case p == providers.ECTicket && merchant != "" && st.Account != budget.AccountOf(p, merchant):
 		case found != nil:
 			return nil
 		default:
@@ -101,20 +85,17 @@ func accountOf(accounts []budget.State, p providers.Name, env map[string]string)
 // ecticketRate is the rate at which this process may call ECTicket: not faster than the workers,
 // with whom it shares the account, whatever this environment says.
 func (s *session) ecticketRate(ctx context.Context, account config.ECTicket) (float64, error) {
-	accounts, err := s.announced(ctx)
+	accounts, err := budget.States(ctx, s.rdb)
 	if err != nil {
 		return 0, fmt.Errorf("read the call budget that the workers keep: %w", err)
 	}
 	for _, st := range accounts {
-		if st.Account == ecticketAccount(account) && st.Limit > 0 {
+		if st.Account == budget.AccountOf(providers.ECTicket, account.MerchantID) && st.Limit > 0 {
 			return min(account.CallsPerSecond, st.Limit), nil
 		}
 	}
 	return account.CallsPerSecond, nil
 }
-
-// ecticketAccount is the name under which the workers keep an account's budget.
-func ecticketAccount(account config.ECTicket) string { return "ecticket:" + account.MerchantID }
 
 // callsPerSecond is the call budget as this environment has it, else the default.
 func callsPerSecond(env map[string]string, p providers.Name) float64 {

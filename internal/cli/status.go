@@ -84,17 +84,13 @@ func waits(st *tasks.Status) bool {
 
 // tellBans says that orders wait because the provider refuses calls.
 func (a *app) tellBans(ctx context.Context, rdb redis.UniversalClient, p providers.Name) error {
-	accounts, err := budget.Announced(ctx, rdb)
+	accounts, err := budget.States(ctx, rdb)
 	if err != nil {
 		return err
 	}
-	for _, b := range accounts {
-		st, err := b.State(ctx)
-		if err != nil {
-			return err
-		}
-		if name, _, _ := strings.Cut(st.Account, ":"); name == string(p) && st.Ban != nil {
-			a.tell("%s is banned %s; no call leaves until then, and its orders go on by themselves", st.Account, banText(st.Ban))
+	for _, st := range accounts {
+		if st.Provider() == p && st.Ban != nil {
+			a.tell("%s is banned %s; no call leaves until then, and its orders go on by themselves", st.Account, a.banText(st.Ban))
 		}
 	}
 	return nil

@@ -127,7 +127,9 @@ var refundTransitions = []refundTransition{
 	},
 		whileClaimed(Submitting)},
 	{"idle", func(b *bench, k RefundKey, f string) (Answer, error) { return b.RefundIdle(b.ctx, k, f, Reason{}) }, claimed},
-	{"unclear", func(b *bench, k RefundKey, f string) (Answer, error) { return b.RefundUnclear(b.ctx, k, f, Reason{Code: "t"}) }, claimed},
+	{"unclear", func(b *bench, k RefundKey, f string) (Answer, error) {
+		return b.RefundUnclear(b.ctx, k, f, Reason{Code: "t"})
+	}, claimed},
 	{"rejected", func(b *bench, k RefundKey, f string) (Answer, error) {
 		return b.RefundRejected(b.ctx, k, f, Reason{Code: "E"})
 	},
