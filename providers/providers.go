@@ -22,12 +22,6 @@ const (
 	Pass2U   Name = "pass2u"   // Pass2U, "票務宝"
 )
 
-// All lists the providers in the order in which they are shown.
-func All() []Name { return []Name{ECTicket, Pass2U} }
-
-// Known reports whether n is a provider of this product.
-func (n Name) Known() bool { return n == ECTicket || n == Pass2U }
-
 // Order is what a provider's client needs to know of one order.
 type Order struct {
 	// ID is the order's number: MerchantTradeNo, FreeTradeNo or channelOrderId.
@@ -88,7 +82,11 @@ const (
 // All methods are safe for concurrent use, make their calls under the account's
 // call budget, and return within the client's timeout.
 type Provider interface {
-	Name() Name
+	// Account is whose calls it makes, fully named.
+	Account() Account
+	// Host is where it calls, such as "ecticket.ecpay.com.tw": an intent records it, because a
+	// provider's stage and its production know nothing of each other's orders.
+	Host() string
 	// Issue sends the order once. It may take effect even when the outcome is Unknown.
 	Issue(ctx context.Context, o Order) Outcome
 	// LookUp asks what the provider knows of the order. It changes nothing.
@@ -102,6 +100,12 @@ type Provider interface {
 	// because nobody else delivers them (ECTicket serial-number orders), and how many
 	// there must be.
 	NeedsTickets(o Order) (need bool, count int)
+}
+
+// AtOnceIssuer is a Provider that issues some orders at once (ECTicket: paper) although others have to
+// be followed up: such an order is asked for right after it was accepted.
+type AtOnceIssuer interface {
+	IssuesAtOnce(o Order) bool
 }
 
 // Traits are fixed properties of a provider.

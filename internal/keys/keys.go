@@ -1,0 +1,127 @@
+// Package keys names every Redis key of the product, with its type, fields and lifetime; no other
+// package may build one, and a test holds that. Keys of one order share the hash tag
+// {ACCOUNT:ORDER}, so that a cluster keeps them in one slot; so do the keys of an account's poller
+// and of a call allowance. asynq's own keys are here too, where the product reads them.
+//
+// It imports package providers and package tasks/order.
+package keys
+
+import (
+	"strings"
+
+	"issuance/providers"
+	"issuance/tasks/order"
+)
+
+// Prefix begins every key of the product.
+const Prefix = "issuance:"
+
+const (
+	// Events is the stream of final statuses; see the ledger's Event for its fields. Trimmed to
+	// about ISSUANCE_KEEP_EVENTS entries.
+	Events = Prefix + "events"
+	// Decisions is the stream of what operators decided: resolve, retry, cancel, erase, pause.
+	Decisions = Prefix + "decisions"
+	// Cursors is a hash, name of an event reader → the stream id it has committed. No expiry.
+	Cursors = Prefix + "cursors"
+	// Mode is a string, "sandbox" or "production", written by the first worker. No expiry.
+	Mode = Prefix + "mode"
+	// Sandbox is a hash of the settings that the command line needs to talk to a sandbox.
+	Sandbox = Prefix + "sandbox"
+	// Accounts is a hash, account → what workers announce of it, so that producers and operators
+	// see it without credentials. No expiry.
+	Accounts = Prefix + "accounts"
+	// SealKeys is a zset of the ids of the seal keys that workers hold, by the time (ms) a worker
+	// last announced them.
+	SealKeys = Prefix + "seal_keys"
+)
+
+// tag is the hash tag of an order's keys.
+func tag(r order.Ref) string { return Prefix + "{" + r.Account.String() + ":" + r.OrderID + "}:" }
+
+// Record is the hash of an order's or a refund's record. Once it is final and settled it expires
+// after ISSUANCE_KEEP_RECORDS; see the ledger for its fields.
+func Record(r order.Ref) string {
+	if r.IsRefund() {
+		return tag(r) + "refund:" + r.RefundID
+	}
+	return tag(r) + "order"
+}
+
+// Details is the hash to which the bulky fields of a settled record move (document, result, history,
+// plan). It expires after ISSUANCE_KEEP_DETAILS.
+func Details(r order.Ref) string { return Record(r) + ":details" }
+
+// Refunds is the zset of an order's refund ids by creation time (ms). It expires with the last of them.
+func Refunds(r order.Ref) string { return tag(r) + "refunds" }
+
+// Turn is the string that holds the id of the refund that is under way.
+func Turn(r order.Ref) string { return tag(r) + "turn" }
+
+// Open is the zset of an account's records that are not finished, by the time (ms) of their next
+// inspection; see Member.
+func Open(a providers.Account) string { return Prefix + "{open:" + a.String() + "}" }
+
+// Reviews is the zset of an account's records that need review, by the time (ms) they came to.
+func Reviews(a providers.Account) string { return Prefix + "{review:" + a.String() + "}" }
+
+// Paused is the hash of what operators have paused of an account: lane, or "all", → who, when and why
+// as JSON. No expiry.
+func Paused(a providers.Account) string { return Prefix + "{paused:" + a.String() + "}" }
+
+// QueuesHeld is the hash of a provider's queues that the product itself has paused in the web UI, for
+// a ban or an operator's pause. No expiry.
+func QueuesHeld(p providers.Name) string { return Prefix + "{queues:" + string(p) + "}" }
+
+// Pending is the prefix of the keys of an account's follow-up poller (package pollers).
+func Pending(a providers.Account) string { return Prefix + "{pending:" + a.String() + "}:" }
+
+// Budget is the prefix of the keys of a call allowance (package budget). allowance is an account or
+// the name that several accounts share.
+func Budget(allowance string) string { return Prefix + "{budget:" + allowance + "}:" }
+
+// Items is the hash of an ECTicket merchant's catalogue of items, as last fetched.
+func Items(a providers.Account) string { return Prefix + "{items:" + a.String() + "}" }
+
+// Member is a record's name in the sets of its account: "ORDER" or "ORDER:REFUND". Order and refund ids
+// hold no colon.
+func Member(r order.Ref) string {
+	if r.IsRefund() {
+		return r.OrderID + ":" + r.RefundID
+	}
+	return r.OrderID
+}
+
+// ParseMember reads what Member writes.
+func ParseMember(a providers.Account, member string) (order.Ref, bool) {
+	id, refund, isRefund := strings.Cut(member, ":")
+	return order.Ref{Account: a, OrderID: id, RefundID: refund}, id != "" && (!isRefund || refund != "")
+}
+
+// RecordPattern matches the keys of all of an account's orders, for SCAN.
+func RecordPattern(a providers.Account) string { return Prefix + "{" + a.String() + ":*}:*" }
+
+// ParseRecord reads what Record writes; keys of other kinds are no record.
+func ParseRecord(a providers.Account, key string) (order.Ref, bool) {
+	rest, ok := strings.CutPrefix(key, Prefix+"{"+a.String()+":")
+	id, kind, cut := strings.Cut(rest, "}:")
+	if !ok || !cut || strings.HasSuffix(kind, ":details") {
+		return order.Ref{}, false
+	}
+	r := order.Ref{Account: a, OrderID: id}
+	if kind == "order" {
+		return r, true
+	}
+	r.RefundID, ok = strings.CutPrefix(kind, "refund:")
+	return r, ok && r.RefundID != ""
+}
+
+// asynq's own keys, which the product reads and, in the sweeper, changes. A test compares their names
+// and types with what asynq writes.
+
+// Queue is the prefix of a queue's keys: "pending", "active", "lease", "scheduled", "retry", "archived",
+// "completed", "paused" and the tasks.
+func Queue(queue string) string { return "asynq:{" + queue + "}:" }
+
+// Task is the hash of one task.
+func Task(queue, id string) string { return Queue(queue) + "t:" + id }

@@ -1,0 +1,205 @@
+package providers
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Rules are what documents are checked against besides their own fields.
+type Rules struct {
+	// Merchant is the account that orders are issued for, when it is known. A document may leave its
+	// merchant out; one that names another is refused. Default "": any merchant is taken.
+	Merchant string
+	// Escrow allows and requires the fields of ECTicket's escrow mode. Default false.
+	Escrow bool
+	// Now is the moment that rules about dates are checked for. Default: time.Now().
+	Now time.Time
+	// WellFormed says that the caller knows the document to be well-formed JSON; it is then not
+	// looked at a second time. Default false.
+	WellFormed bool
+}
+
+// OrderDocument is what the product needs to know of a validated order.
+type OrderDocument struct {
+	ID       string // the order's number
+	Merchant string // whom the document names; "" for the default account
+	Tickets  int    // tickets ordered
+	Calls    int    // provider calls that issuing takes when all goes well
+	// Canonical is the same for every spelling of the same document; fingerprints are made of it.
+	Canonical []byte
+	// Shape is a JSON object that describes the document without customers' data.
+	Shape []byte
+	// Stub is the part of the request, as a JSON object in the provider's own field names and without
+	// customers' data, that is enough to look the order up and to refund it by its number. It outlives
+	// the document and has at most 200 bytes.
+	Stub []byte
+}
+
+// RefundDocument is what the product needs to know of a validated refund.
+type RefundDocument struct {
+	OrderID   string
+	Merchant  string // whom the document names; "" for the default account
+	Wish      TicketWish
+	Operator  string // who refunds; "" for the order's
+	StoreID   string // "" for the order's
+	Canonical []byte // as in OrderDocument
+	Shape     []byte
+	// Outside is the order as far as the refund's document describes it, for an order that was issued
+	// elsewhere; nil where Lacks says what it would need.
+	Outside *Order
+	Lacks   string
+}
+
+// TicketWish is which tickets a refund asks for: named ones, a number, or all.
+type TicketWish struct {
+	TicketNo []string
+	Quantity int
+	All      bool
+}
+
+// Template is a CSV file for a bulk to start from: a header and an example.
+type Template struct {
+	Name    string
+	Meaning string
+	// Columns are title and example of each column. The examples Soon and Later stand for dates.
+	Columns [][2]string
+}
+
+// Examples of dates in a template.
+const (
+	Soon  = "(soon)"  // a day in two months
+	Later = "(later)" // a day in a year
+)
+
+// Columns say how a bulk file's columns become a request of this provider.
+type Columns struct {
+	// Scalars are the fields of the order that have a column each, in the order they are listed.
+	Scalars []string
+	// Items are the fields of an item; their columns end in the item's number, such as ItemNo1.
+	Items []string
+	// ItemsField is the field of the request that holds the array of items; "" without Items.
+	ItemsField string
+	// Numbers are those of both whose cells are numbers in the request.
+	Numbers []string
+	// IDs are the scalars that hold the order's number, one of which each order has.
+	IDs []string
+}
+
+// ReviewFacts are what is known of a record that needs review; see Codec.Check.
+type ReviewFacts struct {
+	Account  Account
+	OrderID  string
+	RefundID string // "" for an order
+	Planned  int    // refunds: tickets to refund, 0 when that is not known
+	Baseline int    // refunds by number: the order's refunded tickets before; negative when not known
+	// Others are the order's other refunds whose tickets may be counted as this one's, each in a few words.
+	Others []string
+	// Late is how long after its last sending a request may still take effect, as text.
+	Late string
+}
+
+// Codec is what the product has to know of one provider's documents; calls are the Provider's. Every
+// function is required and safe for concurrent use. A provider is added by registering its codec, see
+// docs/adding-a-provider.md.
+type Codec struct {
+	Name  Name
+	Title string // as people write it, such as "ECPay ECTicket"
+	// DefaultMerchant names the default account where neither documents nor configuration do;
+	// "" where the provider has merchant ids of its own (ECTicket).
+	DefaultMerchant string
+	// ParseOrder validates a request completely. Paths of violations begin with path. The error lists
+	// every violation, and the document is nil then.
+	ParseOrder func(path string, request json.RawMessage, r Rules) (*OrderDocument, *InvalidError)
+	// ParseRefund is ParseOrder for the request of a refund.
+	ParseRefund func(path string, request json.RawMessage, r Rules) (*RefundDocument, *InvalidError)
+	// Canonical is OrderDocument.Canonical of a request that was validated before; rules that change
+	// with time are not applied.
+	Canonical func(request json.RawMessage) ([]byte, error)
+	// OtherOrder names the field, "" if there is none, by which a refund's request means another order
+	// than o, which is recorded under the same number.
+	OtherOrder func(refund json.RawMessage, o Order) string
+	// RefundedBy says who refunds, by the refund's request and that of its order (or its stub); both may
+	// be "" where the provider does not ask.
+	RefundedBy func(refund, order json.RawMessage) (operator, storeID string)
+	// Tickets is how many tickets a request, or a stub, orders; 0 when it does not say.
+	Tickets func(request json.RawMessage) int
+	// Mentions are fields by which a request of this provider is recognised when a person forgot to
+	// name the provider.
+	Mentions []string
+	// Columns and Templates serve bulk files.
+	Columns   Columns
+	Templates []Template
+	// EscrowColumns are added to templates in escrow mode; may be empty.
+	EscrowColumns [][2]string
+	// Check says how a person finds out the truth about a record that needs review, and what follows
+	// from it.
+	Check func(ReviewFacts) string
+	// Time reads a time in the provider's own text.
+	Time func(text string) (time.Time, bool)
+}
+
+// missing lists what an entry lacks.
+func (c Codec) missing() []string {
+	var out []string
+	lacks := func(name string, absent bool) {
+		if absent {
+			out = append(out, name)
+		}
+	}
+	lacks("Name", c.Name == "" || !ValidMerchant(string(c.Name)))
+	lacks("Title", c.Title == "")
+	lacks("ParseOrder", c.ParseOrder == nil)
+	lacks("ParseRefund", c.ParseRefund == nil)
+	lacks("Canonical", c.Canonical == nil)
+	lacks("OtherOrder", c.OtherOrder == nil)
+	lacks("RefundedBy", c.RefundedBy == nil)
+	lacks("Tickets", c.Tickets == nil)
+	lacks("Mentions", len(c.Mentions) == 0)
+	lacks("Columns.IDs", len(c.Columns.IDs) == 0)
+	lacks("Templates", len(c.Templates) == 0)
+	lacks("Check", c.Check == nil)
+	lacks("Time", c.Time == nil)
+	return out
+}
+
+// registry holds the codecs in the order in which they were registered. It is filled by package
+// initialisation and only read afterwards.
+var registry []Codec
+
+// Register adds a provider's codec. It panics when the entry lacks something or the name is taken, so
+// that an incomplete provider is noticed when the program starts. Call it from an init function.
+func Register(c Codec) {
+	if m := c.missing(); len(m) > 0 {
+		panic(fmt.Sprintf("providers: the codec of %q lacks %v", c.Name, m))
+	}
+	if c.Name.Known() {
+		panic(fmt.Sprintf("providers: %q is registered twice", c.Name))
+	}
+	registry = append(registry, c)
+}
+
+// CodecOf finds a provider's codec.
+func CodecOf(n Name) (Codec, bool) {
+	i := slices.IndexFunc(registry, func(c Codec) bool { return c.Name == n })
+	if i < 0 {
+		return Codec{}, false
+	}
+	return registry[i], true
+}
+
+// Codecs lists every registered codec.
+func Codecs() []Codec { return slices.Clone(registry) }
+
+// All lists the registered providers in the order in which they are shown.
+func All() []Name {
+	names := make([]Name, len(registry))
+	for i, c := range registry {
+		names[i] = c.Name
+	}
+	return names
+}
+
+// Known reports whether n is a registered provider.
+func (n Name) Known() bool { _, ok := CodecOf(n); return ok }
