@@ -23,7 +23,7 @@ const (
 	kept = 24 * time.Hour
 )
 
-// sealKeys announces ids, and forgets those that nobody has announced for long. It may run twice.
+// sealKeys announces ids, and forgets those that have not been announced for long. It may run twice.
 //
 //	KEYS[1]  keys.SealKeys
 //	ARGV[1]  how long announcements are kept, ms

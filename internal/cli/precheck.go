@@ -136,8 +136,8 @@ func (a *app) precheckJobs(ctx context.Context, s *session, flag precheckFlag, r
 	return wrong, nil
 }
 
-// tell reports orders that were not checked.
-func (p *precheck) tell(a *app) {
+// report says that some orders were not checked, and why.
+func (p *precheck) report(a *app) {
 	if why := p.skipped.Load(); why != nil {
 		a.tell("lines were not all checked against the catalogue: %s", p.explain(*why, (*why).Error()))
 	}

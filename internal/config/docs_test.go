@@ -95,7 +95,7 @@ Producers are the command line and programs that use package ` + "`tasks`" + `.
 | Setting | Why |
 |---|---|
 | %[1]s | both must use the same Redis, and the same database in it |
-| %[2]s | the producer's first key must be one of the workers' keys, or nobody could read its orders. Workers announce their keys, and enqueueing with another key is refused |
+| %[2]s | the producer's first key must be one of the workers' keys, or no worker could read its orders. Workers announce their keys, and enqueueing with another key is refused |
 | %[3]s | documents are checked against them when they are enqueued and again before they are sent |
 | %[4]s | a task takes them along when it is enqueued |
 

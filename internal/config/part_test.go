@@ -92,13 +92,13 @@ func TestWhatIsNotReadHasItsDefault(t *testing.T) {
 
 // At a sandbox its accounts are used and no others, and its seal key unless another one is set.
 func TestAtASandboxItsAccountsAreUsed(t *testing.T) {
-	left := map[string]string{"SANDBOX_ID": "x", "ECTICKET_MERCHANT_ID": "2000132", "ECTICKET_BASE_URL": "http://127.0.0.1:9301", "PASS2U_API_KEY": "toy",
+	left := map[string]string{"SANDBOX_ID": "x", "ECTICKET_MERCHANT_ID": "2000132", "ECTICKET_BASE_URL": "http://127.0.0.1:9301", "PASS2U_API_KEY": "simulated",
 		"ECTICKET_CALLS_PER_SECOND": "100", "ISSUANCE_SEAL_KEYS": "sandbox's"}
 	env := map[string]string{"ECTICKET_MERCHANT_ID": "3362787", "ECTICKET_HASH_KEY_FILE": "/run/secrets/k", "ECTICKET_BASE_URL": "http://127.0.0.1:9301",
 		"ECTICKET_MODE": "", "PASS2U_PROXY_URL": "http://proxy", "ECTICKET_PRECHECK": "off", "WORKER_TASK_TIMEOUT": "90s", "REDIS_URL": "redis://h"}
 	before := maps.Clone(env)
 	got, ignored := AtSandbox(env, left)
-	want := map[string]string{"ECTICKET_MERCHANT_ID": "2000132", "ECTICKET_BASE_URL": "http://127.0.0.1:9301", "PASS2U_API_KEY": "toy",
+	want := map[string]string{"ECTICKET_MERCHANT_ID": "2000132", "ECTICKET_BASE_URL": "http://127.0.0.1:9301", "PASS2U_API_KEY": "simulated",
 		"ECTICKET_CALLS_PER_SECOND": "100", "ISSUANCE_SEAL_KEYS": "sandbox's", "ECTICKET_MODE": "", "ECTICKET_PRECHECK": "off", "WORKER_TASK_TIMEOUT": "90s", "REDIS_URL": "redis://h"}
 	if !maps.Equal(got, want) || fmt.Sprint(ignored) != "[ECTICKET_HASH_KEY_FILE ECTICKET_MERCHANT_ID PASS2U_PROXY_URL]" || !maps.Equal(env, before) {
 		t.Errorf("%v, %v", got, ignored)

@@ -169,7 +169,7 @@ func TestIssueTypes(t *testing.T) {
 	}
 }
 
-// Items cost one call for each twenty, once in ten minutes, whoever asks.
+// Items cost one call for each twenty, once in ten minutes, whichever process asks.
 func TestFewCalls(t *testing.T) {
 	testredis.Each(t, func(t *testing.T, server *testredis.Server) {
 		s := newShop(t, server)

@@ -32,7 +32,7 @@ func TestWhatWasWrittenBeforeStaysReadable(t *testing.T) {
 		"07a869c0.b8dbfd71976c133403217f736b50604d": `{"a":1}`,
 	} {
 		if same, known := r.SameFingerprint(golden, []byte(doc)); !same || !known {
-			t.Errorf("%s is no more the fingerprint of %s", golden, doc)
+			t.Errorf("%s is no longer the fingerprint of %s", golden, doc)
 		}
 	}
 	if got, want := r.Fingerprint([]byte(`{"a":1}`)), "bcd4c750.33d4d977587760951d32b04bd12a0fb5"; got != want {
@@ -40,7 +40,7 @@ func TestWhatWasWrittenBeforeStaysReadable(t *testing.T) {
 	}
 }
 
-// A key that somebody typed instead of drawing it is refused, and the error does not show it.
+// A key that was typed, not drawn at random, is refused, and the error does not show it.
 func TestTrivialKeysAreRefused(t *testing.T) {
 	for _, pattern := range []string{"\x00", "\xff", "a", "ab", "abc", "1234", "\x00\x00\x00\x01"} {
 		k := bytes.Repeat([]byte(pattern), KeySize)[:KeySize]

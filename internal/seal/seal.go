@@ -90,8 +90,8 @@ func NewRing(keys ...[]byte) (*Ring, error) {
 	return r, nil
 }
 
-// trivial reports whether a key repeats a pattern of at most 4 bytes, such as zeros. Nobody draws
-// such a key at random; somebody typed it, and somebody else can guess it.
+// trivial reports whether a key repeats a pattern of at most 4 bytes, such as zeros. Such a key was
+// typed, not drawn at random, and can be guessed.
 func trivial(k []byte) bool {
 	for n := 1; n <= 4; n++ {
 		if bytes.Equal(k[n:], k[:len(k)-n]) {
