@@ -1,7 +1,6 @@
 package config
 
 import (
-	"maps"
 	"slices"
 	"strings"
 )
@@ -36,22 +35,23 @@ func LoadParts(environment map[string]string, parts ...Part) (Config, error) {
 // would not be counted against their call budget, which is in production's Redis. The seal keys are not
 // replaced: with real keys production was meant, and enqueueing into a sandbox is then refused. ignored
 // are the names of the variables that were replaced.
+//
+// Nothing that is left makes this process read a file or call another machine: of an account that is
+// not simulated on this machine nothing is taken.
 func AtSandbox(environment, left map[string]string) (settings map[string]string, ignored []string) {
-	settings = maps.Clone(environment)
-	if settings == nil {
-		settings = map[string]string{}
-	}
+	settings = map[string]string{}
 	for name, value := range environment {
-		if ofAccount(name) && value != left[name] {
-			delete(settings, name)
-			if value != "" {
-				ignored = append(ignored, name)
-			}
+		switch {
+		case !ofAccount(name):
+			settings[name] = value
+		case value != "" && value != left[name]:
+			ignored = append(ignored, name)
 		}
 	}
-	for name, value := range left {
-		if ofAccount(name) {
-			settings[name] = value
+	for _, v := range Table() {
+		provider, _, _ := strings.Cut(v.Name, "_")
+		if value := left[v.Name]; v.account && len(v.parts) > 0 && value != "" && simulated(left[provider+"_BASE_URL"]) {
+			settings[v.Name] = value
 		}
 	}
 	const keys = "ISSUANCE_SEAL_KEYS"

@@ -93,19 +93,25 @@ func TestWhatIsNotReadHasItsDefault(t *testing.T) {
 // At a sandbox its accounts are used and no others, and its seal key unless another one is set.
 func TestAtASandboxItsAccountsAreUsed(t *testing.T) {
 	left := map[string]string{"SANDBOX_ID": "x", "ECTICKET_MERCHANT_ID": "2000132", "ECTICKET_BASE_URL": "http://127.0.0.1:9301", "PASS2U_API_KEY": "simulated",
-		"ECTICKET_CALLS_PER_SECOND": "100", "ISSUANCE_SEAL_KEYS": "sandbox's"}
+		"ECTICKET_CALLS_PER_SECOND": "100", "ECTICKET_HASH_KEY_FILE": "/etc/passwd", "PASS2U_PROXY_URL": "http://elsewhere", "WORKER_TASK_TIMEOUT": "1s", "ISSUANCE_SEAL_KEYS": "sandbox's"}
 	env := map[string]string{"ECTICKET_MERCHANT_ID": "3362787", "ECTICKET_HASH_KEY_FILE": "/run/secrets/k", "ECTICKET_BASE_URL": "http://127.0.0.1:9301",
 		"ECTICKET_MODE": "", "PASS2U_PROXY_URL": "http://proxy", "ECTICKET_PRECHECK": "off", "WORKER_TASK_TIMEOUT": "90s", "REDIS_URL": "redis://h"}
 	before := maps.Clone(env)
 	got, ignored := AtSandbox(env, left)
-	want := map[string]string{"ECTICKET_MERCHANT_ID": "2000132", "ECTICKET_BASE_URL": "http://127.0.0.1:9301", "PASS2U_API_KEY": "simulated",
-		"ECTICKET_CALLS_PER_SECOND": "100", "ISSUANCE_SEAL_KEYS": "sandbox's", "ECTICKET_MODE": "", "ECTICKET_PRECHECK": "off", "WORKER_TASK_TIMEOUT": "90s", "REDIS_URL": "redis://h"}
+	want := map[string]string{"ECTICKET_MERCHANT_ID": "2000132", "ECTICKET_BASE_URL": "http://127.0.0.1:9301",
+		"ECTICKET_CALLS_PER_SECOND": "100", "ISSUANCE_SEAL_KEYS": "sandbox's", "ECTICKET_PRECHECK": "off", "WORKER_TASK_TIMEOUT": "90s", "REDIS_URL": "redis://h"}
 	if !maps.Equal(got, want) || fmt.Sprint(ignored) != "[ECTICKET_HASH_KEY_FILE ECTICKET_MERCHANT_ID PASS2U_PROXY_URL]" || !maps.Equal(env, before) {
 		t.Errorf("%v, %v", got, ignored)
 	}
 	for _, name := range []string{"ISSUANCE_SEAL_KEYS", "ISSUANCE_SEAL_KEYS_FILE"} {
 		if got, _ := AtSandbox(map[string]string{name: "mine"}, left); got[name] != "mine" || got["ISSUANCE_SEAL_KEYS"] == "sandbox's" {
 			t.Errorf("%s: %v", name, got)
+		}
+	}
+	for _, base := range []string{"https://elsewhere.example", "http://10.0.0.1", ""} {
+		left["ECTICKET_BASE_URL"] = base
+		if got, ignored := AtSandbox(env, left); got["ECTICKET_BASE_URL"] != "" || got["ECTICKET_MERCHANT_ID"] != "" || !slices.Contains(ignored, "ECTICKET_MERCHANT_ID") {
+			t.Errorf("an account at %q is used: %v", base, got)
 		}
 	}
 	if got, _ := AtSandbox(nil, left); got["ISSUANCE_SEAL_KEYS"] != "sandbox's" {
