@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"issuance/internal/itemcheck"
+	"issuance/internal/keys"
 	"issuance/internal/testredis"
 	"issuance/providers"
 	"issuance/providers/ecticket"
@@ -190,6 +191,9 @@ func TestFewCalls(t *testing.T) {
 		s.now = s.now.Add(10 * time.Minute)
 		s.check(t, c, 3, orders...)
 		s.check(t, s.checker(), 0, orders...)
+		if n, err := s.redis.Client().HLen(t.Context(), keys.Items(merchant)).Result(); err != nil || n != 42 {
+			t.Errorf("%d items are cached for the merchant, %v", n, err)
+		}
 	})
 }
 
