@@ -84,7 +84,7 @@ func inspectNode(ctx context.Context, c redis.Cmdable) ([]Warning, error) {
 		return []Warning{{Code: Embedded, Text: "This is the sandbox's embedded Redis: its data is lost when it ends."}}, nil
 	}
 	if tooOld(version) {
-		return nil, fmt.Errorf("Redis %s is too old: use %d.%d or newer", version, minMajor, minMinor)
+		return nil, fmt.Errorf("this Redis (%s) is too old: use %d.%d or newer", version, minMajor, minMinor)
 	}
 	if role := info["role"]; role != "master" {
 		return nil, fmt.Errorf("this Redis is a %s (replica), which takes no writes; its master is %s",
