@@ -199,7 +199,7 @@ func ParseRefund(raw []byte, _ Rules) (*Refund, error) {
 	if env.Has("request") {
 		switch provider {
 		case providers.ECTicket:
-			d, err := ecticketdoc.ParseRefund("request", r.Request)
+			d, err := ecticketdoc.ParseRefund("request", r.Request, ecticketdoc.Options{})
 			if c.Add(err); err == nil {
 				r.OrderID = d.OrderID()
 				r.canonical, r.shape = describe(d)

@@ -26,7 +26,7 @@ type TicketWish struct {
 
 // RefundTickets reads which tickets an ECTicket refund asks for.
 func RefundTickets(request json.RawMessage) (TicketWish, error) {
-	d, err := ecticketdoc.ParseRefund("request", request)
+	d, err := ecticketdoc.ParseRefund("request", request, ecticketdoc.Options{})
 	if err != nil {
 		return TicketWish{}, err
 	}
@@ -63,7 +63,7 @@ func OutsideOrder(k ledger.RefundKey, refund json.RawMessage) (providers.Order, 
 	var request any
 	switch k.Provider {
 	case providers.ECTicket:
-		d, err := ecticketdoc.ParseRefund("request", refund)
+		d, err := ecticketdoc.ParseRefund("request", refund, ecticketdoc.Options{})
 		if err != nil {
 			return o, err
 		}
@@ -96,7 +96,7 @@ func SameRefund(ring *seal.Ring, p providers.Name, request json.RawMessage, fing
 	var canonical []byte
 	switch p {
 	case providers.ECTicket:
-		d, err := ecticketdoc.ParseRefund("request", request)
+		d, err := ecticketdoc.ParseRefund("request", request, ecticketdoc.Options{})
 		if err != nil {
 			return false, err
 		}
