@@ -107,8 +107,7 @@ func ParseRequest(a Account, request json.RawMessage, rules Rules, wellFormed bo
 		return nil, c.Err()
 	}
 	if !wellFormed {
-		if rule := doccheck.WellFormed(request); rule != "" {
-			c.Violate("request", rule, "")
+		if !c.WellFormed("request", request) {
 			return nil, c.Err()
 		}
 		request = bytes.Clone(request)
@@ -197,8 +196,7 @@ func (e envelope) account(c *doccheck.Check, inDocument, configured string) Acco
 
 // parseEnvelope reads the outer object. ok is false when the rest makes no sense without it.
 func parseEnvelope(c *doccheck.Check, raw []byte, known ...string) (e envelope, ok bool) {
-	if rule := doccheck.WellFormed(raw); rule != "" {
-		c.Violate("document", rule, "")
+	if !c.WellFormed("", raw) {
 		return e, false
 	}
 	c.Text("", raw)
