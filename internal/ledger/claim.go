@@ -30,6 +30,8 @@ const (
 	WaitTurn Verdict = "wait_turn"
 	// Missing: there is no such record, so nothing may be done.
 	Missing Verdict = "missing"
+	// Newer: a newer program wrote the record, so this one must leave it alone.
+	Newer Verdict = "newer"
 )
 
 // Claim is the answer of Ledger.Claim.

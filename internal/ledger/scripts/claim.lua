@@ -10,6 +10,7 @@
 --   final      nothing left to do (event is missing when its event is still to be published)
 --   wait_turn  another refund of the order (`turn`) is under way; nothing was claimed
 --   missing    there is no such record
+--   newer      a newer program wrote the record; nothing was claimed
 local key, t = KEYS[1], clock()
 local open, turn = KEYS[2], ''
 if ARGV[5] ~= '' then
@@ -28,6 +29,7 @@ end
 
 local state = get(key, 'state')
 if state == '' then return reply('missing') end
+if tonumber(get(key, 'v')) ~= 2 then return reply('newer') end
 if final[state] then return reply('final') end
 if state == 'accepted' then return reply('accepted') end
 if turn ~= '' and turn ~= ARGV[5] then
