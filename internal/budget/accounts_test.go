@@ -5,9 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"issuance/internal/keys"
 	"issuance/internal/testredis"
 	"issuance/providers"
+	"issuance/tasks/order"
 )
 
 var pass2uMain = providers.Account{Provider: providers.Pass2U, Merchant: "main"}
@@ -108,4 +111,51 @@ func TestAPauseMovesWithItsAccountToAnotherAllowance(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// A pause that is made while a worker announces another allowance holds calls under the new one, in
+// whatever order their commands reach Redis.
+func TestAPauseIsNotLostWhileTheAllowanceChanges(t *testing.T) {
+	pause := func(t *testing.T, rdb redis.UniversalClient) {
+		if h, added, err := Pause(t.Context(), rdb, account, order.Bulk, "angela", "maintenance"); err != nil || !added || h.Who != "angela" {
+			t.Fatal(h, added, err)
+		}
+	}
+	moved := Config{Account: account, PerSecond: rate, Allowance: "platform"}
+	for name, run := range map[string]func(t *testing.T, srv *testredis.Server){
+		"the pause comes during the announcement": func(t *testing.T, srv *testredis.Server) {
+			rdb := srv.Client()
+			rdb.AddHook(&meanwhile{command: "hset", do: func() { pause(t, srv.Client()) }})
+			b, err := New(rdb, moved)
+			if err == nil {
+				err = b.Announce(t.Context())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		},
+		"the announcement comes during the pause": func(t *testing.T, srv *testredis.Server) {
+			rdb := srv.Client()
+			rdb.AddHook(&meanwhile{command: "hsetnx", do: func() { announce(t, srv, moved) }})
+			pause(t, rdb)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			testredis.Each(t, func(t *testing.T, srv *testredis.Server) {
+				announce(t, srv, Config{Account: account, PerSecond: rate})
+				run(t, srv)
+				list, err := Announced(t.Context(), srv.Client())
+				if err != nil || len(list) != 1 || list[0].Allowance != "platform" {
+					t.Fatal(list, err)
+				}
+				b, err := New(srv.Client(), moved)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := b.Pass(t.Context()); !isHeld(err) {
+					t.Error(err)
+				}
+			})
+		})
+	}
 }

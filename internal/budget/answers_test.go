@@ -39,7 +39,7 @@ func (b *badScripts) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-func says(values ...any) func(redis.Cmder) {
+func replies(values ...any) func(redis.Cmder) {
 	return func(cmd redis.Cmder) { cmd.(*redis.Cmd).SetVal(values) }
 }
 
@@ -51,13 +51,13 @@ func TestNoAnswerIsNoPermission(t *testing.T) {
 		"an error":            func(cmd redis.Cmder) { cmd.SetErr(errors.New("READONLY You can't write against a read only replica.")) },
 		"a lost answer":       func(cmd redis.Cmder) { cmd.SetErr(context.DeadlineExceeded) },
 		"nil":                 func(cmd redis.Cmder) { cmd.SetErr(redis.Nil) },
-		"nothing":             says(),
+		"nothing":             replies(),
 		"another type":        func(cmd redis.Cmder) { cmd.(*redis.Cmd).SetVal("OK") },
-		"one number":          says(int64(leave)),
-		"words":               says("leave", "now"),
-		"an unknown verdict":  says(int64(9), int64(0)),
-		"a slot without data": says(int64(leave), int64(0), int64(1)),
-		"a pause of a number": says(int64(paused), int64(0)),
+		"one number":          replies(int64(leave)),
+		"words":               replies("leave", "now"),
+		"an unknown verdict":  replies(int64(9), int64(0)),
+		"a slot without data": replies(int64(leave), int64(0), int64(1)),
+		"a pause of a number": replies(int64(paused), int64(0)),
 	}
 	for name, answer := range answers {
 		for at, skip := range []int64{0, 1} {

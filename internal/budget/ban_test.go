@@ -19,7 +19,7 @@ import (
 	"issuance/tasks/order"
 )
 
-// held fails unless err says that the account is banned for about d.
+// held fails unless err reports that the account is banned for d.
 func (w *world) held(err error, d time.Duration) {
 	w.Helper()
 	var h *providers.HeldError

@@ -233,6 +233,8 @@ func (b *Budget) pass(ctx context.Context, lane order.Lane) error {
 			if err := b.cfg.Sleep(ctx, a.wait); err != nil {
 				return err
 			}
+		default:
+			return b.unreachable(fmt.Errorf("unknown verdict %d", a.verdict))
 		}
 	}
 }

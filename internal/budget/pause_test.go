@@ -25,7 +25,7 @@ func (w *world) pause(lane order.Lane) {
 	}
 }
 
-// paused fails unless err says that the call is held by the operator's pause.
+// paused fails unless err reports that the call is held by the operator's pause.
 func (w *world) paused(err error) {
 	w.Helper()
 	var h *providers.HeldError
@@ -34,7 +34,7 @@ func (w *world) paused(err error) {
 	}
 }
 
-// Whoever works where, no call of a paused account leaves until it is resumed, however long that takes.
+// No worker calls for a paused account until it is resumed, however long that takes.
 func TestAPauseHoldsEveryLaneOfAllWorkers(t *testing.T) {
 	virtual(t, Config{}, func(w *world) {
 		w.pause("")

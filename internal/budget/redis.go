@@ -107,7 +107,7 @@ func (b *Budget) run(ctx context.Context, s *redis.Script, on []string, args ...
 	return a, nil
 }
 
-// parse reads the answer of pass.lua or confirm.lua. What it does not know is no permission to leave.
+// parse reads the answer of pass.lua or confirm.lua.
 func parse(reply []any) (a answer, ok bool) {
 	if len(reply) != 2 && len(reply) != 5 {
 		return answer{}, false
@@ -129,7 +129,7 @@ func parse(reply []any) (a answer, ok bool) {
 		a.slot, a.tat, a.line = n[2], n[3], n[4]
 		return a, a.verdict == leave
 	}
-	return a, a.verdict == leave || a.verdict == again || a.verdict == banned || a.verdict == missed
+	return a, true
 }
 
 // now is the scripts' argument: empty for Redis' own clock.

@@ -172,6 +172,27 @@ func (l *lateAnswers) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
+// meanwhile does something before the first command of a name.
+type meanwhile struct {
+	command string
+	do      func()
+	done    bool
+}
+
+func (*meanwhile) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (*meanwhile) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+func (m *meanwhile) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if cmd.Name() == m.command && !m.done {
+			m.done = true
+			m.do()
+		}
+		return next(ctx, cmd)
+	}
+}
+
 func isHeld(err error) bool {
 	var held *providers.HeldError
 	return errors.As(err, &held)

@@ -84,7 +84,7 @@ func (w *world) pass(i int, lane order.Lane) error {
 }
 
 // load runs n callers of a lane, spread over the workers, each calling as fast as it may until
-// the time is over; held ones come back when told.
+// the time is over; held ones come back when the answer says.
 func (w *world) load(wg *sync.WaitGroup, n int, lane order.Lane, until time.Duration) {
 	for i := range n {
 		wg.Go(func() {

@@ -1,4 +1,4 @@
-package engine
+package servers
 
 import (
 	"context"
@@ -10,51 +10,48 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/budget"
+	"issuance/internal/keys"
 	"issuance/providers"
-	"issuance/tasks"
+	"issuance/tasks/order"
 )
 
-// Ban is a provider's refusal to be called for a while.
-type Ban struct {
-	Reason string
-	Until  time.Time
+// Account is what a QueueHolder needs of an account's call budget; a *budget.Budget is one.
+type Account interface {
+	State(ctx context.Context) (budget.State, error)
 }
 
-// BanPauser pauses a provider's queues while its account is banned, so that the web UI shows it,
-// and resumes them afterwards. It only makes visible what the call budget enforces: no call leaves
-// during a ban whether a queue is paused or not. A queue that an operator has paused is left alone,
-// and so is one that an operator resumes during the ban. Any number of workers may run one.
-type BanPauser struct {
+// QueueHolder pauses a queue while every account that this process serves there is held, by a ban or by
+// an operator's pause of its lane, so that the web UI shows it and no task runs in vain; it resumes the
+// queue afterwards. It only makes visible what the call budget enforces: no call leaves during a hold
+// whether a queue is paused or not. A queue that an operator has paused in the web UI is left alone, and
+// so is one that an operator resumes during the hold. Any number of workers may run one.
+type QueueHolder struct {
 	rdb       redis.UniversalClient
 	inspector *asynq.Inspector
 	provider  providers.Name
-	queues    []string
-	banned    func(context.Context) (*Ban, error)
+	accounts  []Account
 	log       *slog.Logger
 }
 
-// NewBanPauser makes a pauser of all queues of a provider; banned tells of the account's ban, nil
-// when there is none.
-func NewBanPauser(rdb redis.UniversalClient, p providers.Name, banned func(context.Context) (*Ban, error), log *slog.Logger) *BanPauser {
-	b := &BanPauser{rdb: rdb, inspector: asynq.NewInspectorFromRedisClient(rdb), provider: p, banned: banned, log: log}
-	for _, l := range tasks.Lanes() {
-		b.queues = append(b.queues, tasks.Queue(p, l))
-	}
-	return b
+// NewQueueHolder makes a holder of all queues of a provider for the accounts of it that this process
+// serves.
+func NewQueueHolder(rdb redis.UniversalClient, p providers.Name, accounts []Account, log *slog.Logger) *QueueHolder {
+	return &QueueHolder{rdb: rdb, inspector: asynq.NewInspectorFromRedisClient(rdb), provider: p, accounts: accounts, log: log}
 }
 
-// banCheck is the pause between looks at the ban.
-const banCheck = 500 * time.Millisecond
+// holdCheck is the time between looks at the accounts.
+const holdCheck = 500 * time.Millisecond
 
-// Run keeps the queues in step with the ban until the context ends.
-func (b *BanPauser) Run(ctx context.Context) {
-	tick := time.NewTicker(banCheck)
+// Run keeps the queues in step with the accounts until the context ends.
+func (h *QueueHolder) Run(ctx context.Context) {
+	tick := time.NewTicker(holdCheck)
 	defer tick.Stop()
 	failing := false
 	for {
-		err := b.Once(ctx)
+		err := h.Once(ctx)
 		if err != nil && !failing && ctx.Err() == nil {
-			b.log.Warn("cannot tell whether the provider has banned us; no call leaves meanwhile", "provider", string(b.provider), "error", err)
+			h.log.Warn("cannot read whether accounts are banned or paused; no call leaves meanwhile", "provider", string(h.provider), "error", err)
 		}
 		failing = err != nil
 		select {
@@ -65,95 +62,161 @@ func (b *BanPauser) Run(ctx context.Context) {
 	}
 }
 
-// The marks of a provider are a hash, queue → one of these, of the queues that a ban has paused.
-const (
-	markPausing = "pausing" // about to be paused; should the worker die here, another goes on
-	markPaused  = "paused"
-)
-
-func (b *BanPauser) marks() string { return fmt.Sprintf("issuance:{paused:%s}", b.provider) }
-
-// Once brings the queues in step with the ban.
-func (b *BanPauser) Once(ctx context.Context) error {
-	ban, err := b.banned(ctx)
-	if err != nil {
-		return err
+// Once brings the queues in step with the accounts.
+func (h *QueueHolder) Once(ctx context.Context) error {
+	if len(h.accounts) == 0 {
+		return nil
 	}
-	marks, err := b.rdb.HGetAll(ctx, b.marks()).Result()
-	if err != nil {
-		return fmt.Errorf("engine: ban of %s: %w", b.provider, err)
+	var states []budget.State
+	for _, a := range h.accounts {
+		s, err := a.State(ctx)
+		if err != nil {
+			return err
+		}
+		states = append(states, s)
 	}
-	if ban == nil {
-		return b.resume(ctx, marks)
+	marks, err := h.rdb.HGetAll(ctx, keys.QueuesHeld(h.provider)).Result()
+	if err != nil {
+		return fmt.Errorf("servers: held queues of %s: %w", h.provider, err)
 	}
 	var errs []error
-	for _, q := range b.queues {
-		errs = append(errs, b.pause(ctx, q, marks[q], ban))
+	for _, lane := range order.Lanes() {
+		queue := Lane{Provider: h.provider, Lane: lane}.Queue()
+		if err := h.step(ctx, queue, lane, states, parseMark(marks[queue])); err != nil {
+			errs = append(errs, fmt.Errorf("servers: queue %s: %w", queue, err))
+		}
 	}
 	return errors.Join(errs...)
 }
 
-func (b *BanPauser) pause(ctx context.Context, queue, mark string, ban *Ban) error {
-	if mark == markPaused {
+// step brings one queue in step.
+func (h *QueueHolder) step(ctx context.Context, queue string, lane order.Lane, states []budget.State, m mark) error {
+	held := allHeld(lane, states)
+	if !held && m.state == "" {
 		return nil
 	}
-	paused, err := b.isPaused(queue)
+	paused, err := h.isPaused(ctx, queue)
+	switch {
+	case err != nil:
+		return err
+	case !held:
+		return h.release(ctx, queue, lane, states, m, paused)
+	case m.state == markPaused && !paused: // an operator resumed it
+		_, err := h.swap(ctx, queue, m, m.as(markResumed))
+		return err
+	case m.state == markPausing, m.state == "" && !paused:
+		return h.hold(ctx, queue, lane, states, m, paused)
+	}
+	return nil // done already, or an operator's own pause
+}
+
+// hold pauses a queue. Its mark is there before it is paused, so that it is never taken for one that an
+// operator has paused; a worker that finds a mark of one that died in between goes on with it.
+func (h *QueueHolder) hold(ctx context.Context, queue string, lane order.Lane, states []budget.State, m mark, paused bool) error {
+	if m.state == "" {
+		m = newMark(states)
+		first, err := h.rdb.HSetNX(ctx, keys.QueuesHeld(h.provider), queue, m.String()).Result()
+		if err != nil || !first { // another worker is pausing it
+			return err
+		}
+	}
+	mine := false
+	if !paused {
+		err := h.inspector.PauseQueue(queue)
+		if mine = err == nil; !mine {
+			if now, readErr := h.isPaused(ctx, queue); readErr != nil || !now {
+				return fmt.Errorf("pause: %w", err)
+			}
+		}
+	}
+	done, err := h.swap(ctx, queue, m, m.as(markPaused))
 	if err != nil {
 		return err
 	}
-	if mark == "" {
-		if paused {
-			return nil // an operator's own
-		}
-		first, err := b.rdb.HSetNX(ctx, b.marks(), queue, markPausing).Result()
-		if err != nil {
-			return fmt.Errorf("engine: pause %s: %w", queue, err)
-		}
-		if !first {
-			return nil // another worker is at it
-		}
+	if !done {
+		return h.overtaken(ctx, queue, mine)
 	}
-	if !paused {
-		if err := b.inspector.PauseQueue(queue); err != nil {
-			if now, infoErr := b.isPaused(queue); infoErr != nil || !now {
-				return fmt.Errorf("engine: pause %s: %w", queue, err)
-			}
-		}
-		b.log.Warn("queue paused: the provider has banned the account", "queue", queue, "reason", ban.Reason, "until", ban.Until.Format(time.RFC3339))
+	reason, until, _ := states[0].Held(lane)
+	log := h.log.With("queue", queue, "reason", reason)
+	if !until.IsZero() {
+		log = log.With("until", until.Format(time.RFC3339))
 	}
-	if err := b.rdb.HSet(ctx, b.marks(), queue, markPaused).Err(); err != nil {
-		return fmt.Errorf("engine: pause %s: %w", queue, err)
+	log.Warn("queue paused: no call may leave")
+	return nil
+}
+
+// overtaken handles that another worker has changed the mark of a queue while this one paused it: the
+// hold may be over, and nobody would resume the queue then.
+func (h *QueueHolder) overtaken(ctx context.Context, queue string, mine bool) error {
+	text, err := h.rdb.HGet(ctx, keys.QueuesHeld(h.provider), queue).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return err
+	}
+	if now := parseMark(text); mine && now.state != markPausing && now.state != markPaused {
+		return h.unpause(ctx, queue)
 	}
 	return nil
 }
 
-func (b *BanPauser) resume(ctx context.Context, marks map[string]string) error {
-	for queue := range marks {
-		paused, err := b.isPaused(queue)
-		if err != nil {
+// release resumes a queue because an account that is served here is not held. The mark stays while the
+// accounts that it was made for are held, for otherwise the worker that serves only them would pause the
+// queue again.
+func (h *QueueHolder) release(ctx context.Context, queue string, lane order.Lane, states []budget.State, m mark, paused bool) error {
+	if paused && m.state != markResumed {
+		// Without its mark a queue that is still paused would look like an operator's own for ever.
+		if err := h.unpause(ctx, queue); err != nil {
 			return err
 		}
-		if paused {
-			if err := b.inspector.UnpauseQueue(queue); err != nil {
-				// Without its mark a queue that is still paused would look like an operator's own for ever.
-				if still, infoErr := b.isPaused(queue); infoErr != nil || still {
-					return fmt.Errorf("engine: resume %s: %w", queue, err)
-				}
-			}
-			b.log.Info("queue resumed: the ban is over", "queue", queue)
-		}
-		if err := b.rdb.HDel(ctx, b.marks(), queue).Err(); err != nil {
-			return fmt.Errorf("engine: resume %s: %w", queue, err)
+		h.log.Info("queue resumed: calls may leave", "queue", queue)
+	}
+	still, err := h.stillHeld(ctx, lane, states, m)
+	if err != nil {
+		return err
+	}
+	next := mark{}
+	if still {
+		next = m.as(markResumed)
+	}
+	_, err = h.swap(ctx, queue, m, next)
+	return err
+}
+
+func (h *QueueHolder) unpause(ctx context.Context, queue string) error {
+	if err := h.inspector.UnpauseQueue(queue); err != nil {
+		if still, readErr := h.isPaused(ctx, queue); readErr != nil || still {
+			return fmt.Errorf("resume: %w", err)
 		}
 	}
 	return nil
 }
 
 // isPaused reports whether a queue is paused. One that nobody has used yet can be, too.
-func (b *BanPauser) isPaused(queue string) (bool, error) {
-	n, err := b.rdb.Exists(context.Background(), "asynq:{"+queue+"}:paused").Result()
-	if err != nil {
-		return false, fmt.Errorf("engine: queue %s: %w", queue, err)
+func (h *QueueHolder) isPaused(ctx context.Context, queue string) (bool, error) {
+	n, err := h.rdb.Exists(ctx, keys.Queue(queue)+"paused").Result()
+	return n > 0, err
+}
+
+// allHeld reports whether no account's calls may leave in a lane.
+func allHeld(lane order.Lane, states []budget.State) bool {
+	for _, s := range states {
+		if _, _, held := s.Held(lane); !held {
+			return false
+		}
 	}
-	return n > 0, nil
+	return len(states) > 0
+}
+
+// stillHeld reports whether all accounts of a mark are held, those that other workers serve included.
+func (h *QueueHolder) stillHeld(ctx context.Context, lane order.Lane, served []budget.State, m mark) (bool, error) {
+	states, all := m.of(served)
+	if !all {
+		announced, err := budget.States(ctx, h.rdb)
+		if err != nil {
+			return false, err
+		}
+		if states, all = m.of(announced); !all {
+			return false, nil
+		}
+	}
+	return allHeld(lane, states), nil
 }

@@ -1,80 +1,112 @@
-package engine_test
+package servers_test
 
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
-	"issuance/internal/engine"
-	"issuance/internal/testbench"
+	"issuance/internal/servers"
 	"issuance/internal/testredis"
 	"issuance/providers"
-	"issuance/tasks"
+	"issuance/tasks/order"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // world is a queue on a Redis of the test's own.
 type world struct {
-	*testbench.Bench
+	T         *testing.T
+	Log       *slog.Logger
+	logged    *lines
 	server    *testredis.Server
+	rdb       *redis.Client
 	inspector *asynq.Inspector
 	client    *asynq.Client
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	t.Parallel() // the engine's own pace is a second
+	t.Parallel() // asynq's own pace is a second
 	s := testredis.Start(t)
-	b := testbench.New(t, s)
-	return &world{Bench: b, server: s, inspector: asynq.NewInspectorFromRedisClient(b.RDB), client: asynq.NewClientFromRedisClient(b.RDB)}
+	rdb, logged := s.Client(), &lines{}
+	return &world{T: t, Log: slog.New(slog.NewJSONHandler(logged, nil)), logged: logged, server: s, rdb: rdb,
+		inspector: asynq.NewInspectorFromRedisClient(rdb), client: asynq.NewClientFromRedisClient(rdb)}
+}
+
+// lines is a log that can be read. Safe for concurrent use.
+type lines struct {
+	mu  sync.Mutex
+	all strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.all.Write(p)
+}
+
+func (l *lines) contains(text string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Contains(l.all.String(), text)
 }
 
 // enqueue puts task n into a lane of ECTicket's.
-func (w *world) enqueue(l tasks.Lane, n int) string {
+func (w *world) enqueue(l order.Lane, n int) string {
 	w.T.Helper()
 	id := fmt.Sprintf("%s-%d", l, n)
-	_, err := w.client.Enqueue(asynq.NewTask("t", []byte(id)), asynq.TaskID(id), asynq.Queue(tasks.Queue(providers.ECTicket, l)),
-		asynq.MaxRetry(tasks.MaxRetry), asynq.Timeout(tasks.DefaultTimeout), asynq.Retention(time.Hour))
+	_, err := w.client.Enqueue(asynq.NewTask("t", []byte(id)), asynq.TaskID(id), asynq.Queue(queue(l)),
+		asynq.MaxRetry(1_000_000), asynq.Timeout(time.Minute), asynq.Retention(time.Hour))
 	if err != nil {
 		w.T.Fatal(err)
 	}
 	return id
 }
 
+// queue is a lane's queue of ECTicket's.
+func queue(l order.Lane) string { return handle(l, 1, nil).Queue() }
+
 // handle makes a lane of ECTicket's.
-func handle(l tasks.Lane, concurrency int, h asynq.HandlerFunc) engine.Lane {
-	return engine.Lane{Provider: providers.ECTicket, Lane: l, Concurrency: concurrency, Handler: h}
+func handle(l order.Lane, concurrency int, h asynq.HandlerFunc) servers.Lane {
+	return servers.Lane{Provider: providers.ECTicket, Lane: l, Concurrency: concurrency, Handler: h}
 }
 
-// start starts an engine, which is stopped with the test.
-func (w *world) start(opt engine.Options, lanes ...engine.Lane) *engine.Engine {
+// start starts a set, which is stopped with the test.
+func (w *world) start(opt servers.Options, lanes ...servers.Lane) *servers.Set {
+	w.T.Helper()
+	return w.startOn(w.server.Client(), opt, lanes...)
+}
+
+func (w *world) startOn(rdb redis.UniversalClient, opt servers.Options, lanes ...servers.Lane) *servers.Set {
 	w.T.Helper()
 	opt.Log = w.Log
-	e := engine.New(w.server.Client(), lanes, opt)
-	if err := e.Start(); err != nil {
+	set := servers.New(rdb, lanes, opt)
+	if err := set.Start(); err != nil {
 		w.T.Fatal(err)
 	}
-	w.T.Cleanup(e.Stop)
-	return e
+	w.T.Cleanup(set.Stop)
+	return set
 }
 
 // info is what the queue knows of a task.
-func (w *world) info(l tasks.Lane, id string) *asynq.TaskInfo {
+func (w *world) info(l order.Lane, id string) *asynq.TaskInfo {
 	w.T.Helper()
-	info, err := w.inspector.GetTaskInfo(tasks.Queue(providers.ECTicket, l), id)
+	info, err := w.inspector.GetTaskInfo(queue(l), id)
 	if err != nil {
 		w.T.Fatal(err)
 	}
 	return info
 }
 
-// until waits for a condition that the engine brings about.
+// until waits for a condition that the servers bring about.
 func (w *world) until(what string, over func() bool) {
 	w.T.Helper()
 	limit, tick := time.NewTimer(30*time.Second), time.NewTicker(5*time.Millisecond)
