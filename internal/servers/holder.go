@@ -120,10 +120,8 @@ func (h *QueueHolder) hold(ctx context.Context, queue string, lane order.Lane, s
 			return err
 		}
 	}
-	mine := false
 	if !paused {
-		err := h.inspector.PauseQueue(queue)
-		if mine = err == nil; !mine {
+		if err := h.inspector.PauseQueue(queue); err != nil {
 			if now, readErr := h.isPaused(ctx, queue); readErr != nil || !now {
 				return fmt.Errorf("pause: %w", err)
 			}
@@ -134,7 +132,7 @@ func (h *QueueHolder) hold(ctx context.Context, queue string, lane order.Lane, s
 		return err
 	}
 	if !done {
-		return h.overtaken(ctx, queue, mine)
+		return h.overtaken(ctx, queue)
 	}
 	reason, until, _ := states[0].Held(lane)
 	log := h.log.With("queue", queue, "reason", reason)
@@ -147,12 +145,12 @@ func (h *QueueHolder) hold(ctx context.Context, queue string, lane order.Lane, s
 
 // overtaken handles that another worker has changed the mark of a queue while this one paused it: the
 // hold may be over, and nobody would resume the queue then.
-func (h *QueueHolder) overtaken(ctx context.Context, queue string, mine bool) error {
+func (h *QueueHolder) overtaken(ctx context.Context, queue string) error {
 	text, err := h.rdb.HGet(ctx, keys.QueuesHeld(h.provider), queue).Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return err
 	}
-	if now := parseMark(text); mine && now.state != markPausing && now.state != markPaused {
+	if now := parseMark(text); now.state != markPausing && now.state != markPaused {
 		return h.unpause(ctx, queue)
 	}
 	return nil
