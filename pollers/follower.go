@@ -7,12 +7,12 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"issuance/internal/ledger"
+	"issuance/internal/queue"
 	"issuance/providers"
-	"issuance/tasks"
+	"issuance/tasks/order"
 )
 
-// Follower keeps one poll task per accepted order of a provider in the queue, and wakes those that
+// Follower keeps one poll task per accepted order of an account in the queue, and wakes those that
 // are worth a call. Safe for concurrent use.
 type Follower struct {
 	queue    Queue
@@ -25,8 +25,8 @@ type FollowerOptions struct {
 	// Sentinel decides which orders are worth a call. Default: none, every order is polled by the
 	// schedule alone.
 	Sentinel    *Sentinel
-	TaskTimeout time.Duration // default tasks.DefaultTimeout; whole seconds
-	Retention   time.Duration // default tasks.DefaultRetention
+	TaskTimeout time.Duration // default queue.DefaultTimeout; whole seconds
+	Retention   time.Duration // default queue.DefaultRetention
 	// Queue replaces asynq, for simulations.
 	Queue Queue
 	// Now is the clock for the moment an order is accepted. Default: Redis's, which is the one that
@@ -36,14 +36,8 @@ type FollowerOptions struct {
 
 // NewFollower makes a follower over rdb, which stays the caller's to close.
 func NewFollower(rdb redis.UniversalClient, s Schedule, opt FollowerOptions) *Follower {
-	if opt.TaskTimeout <= 0 {
-		opt.TaskTimeout = tasks.DefaultTimeout
-	}
-	if opt.Retention <= 0 {
-		opt.Retention = tasks.DefaultRetention
-	}
 	if opt.Queue == nil {
-		opt.Queue = newAsynqQueue(rdb, opt)
+		opt.Queue = asynqQueue{queue.NewClient(rdb, queue.Options{Timeout: opt.TaskTimeout, Retention: opt.Retention})}
 	}
 	return &Follower{queue: opt.Queue, schedule: s.WithDefaults(), opt: opt}
 }
@@ -51,7 +45,7 @@ func NewFollower(rdb redis.UniversalClient, s Schedule, opt FollowerOptions) *Fo
 // Follow makes sure that the order is polled, for the first time after delay; a negative delay
 // leaves the choice to the sentinel and the schedule. An order that is followed already is left as
 // it is, so doing it twice is one follow-up.
-func (f *Follower) Follow(ctx context.Context, k ledger.Key, delay time.Duration) error {
+func (f *Follower) Follow(ctx context.Context, r order.Ref, delay time.Duration) error {
 	if delay < 0 {
 		delay = Jitter(f.schedule.Next(0))
 		if s := f.opt.Sentinel; s != nil {
@@ -59,7 +53,7 @@ func (f *Follower) Follow(ctx context.Context, k ledger.Key, delay time.Duration
 			if f.opt.Now != nil {
 				now = f.opt.Now()
 			}
-			oldest, err := s.Enter(ctx, k.OrderID, now)
+			oldest, err := s.Enter(ctx, r.OrderID, now)
 			if err != nil {
 				return err
 			}
@@ -68,19 +62,19 @@ func (f *Follower) Follow(ctx context.Context, k ledger.Key, delay time.Duration
 			}
 		}
 	}
-	return f.queue.Schedule(ctx, k, delay)
+	return f.queue.Schedule(ctx, r, delay)
 }
 
 // needless reports whether a poll that is due can be left out for now, and for how long.
-func (f *Follower) needless(ctx context.Context, k ledger.Key, accepted time.Time, age time.Duration) (time.Duration, bool, error) {
+func (f *Follower) needless(ctx context.Context, r order.Ref, accepted time.Time, age time.Duration) (time.Duration, bool, error) {
 	if f == nil || f.opt.Sentinel == nil {
 		return 0, false, nil
 	}
 	wait := Jitter(f.schedule.Next(age))
 	pause := f.pause(age, wait)
-	// Without the sentinel's word an order is asked when it is late, and by its schedule from then on.
+	// Without the sentinel's answer an order is asked when it is late, and by its schedule from then on.
 	trust := min(max(age, f.schedule.Expected), f.schedule.MaxInterval)
-	a, err := f.opt.Sentinel.MaySkip(ctx, k.OrderID, accepted, pause, trust)
+	a, err := f.opt.Sentinel.MaySkip(ctx, r.OrderID, accepted, pause, trust)
 	if err != nil || !a.Skip {
 		return 0, false, err
 	}
@@ -90,7 +84,7 @@ func (f *Follower) needless(ctx context.Context, k ledger.Key, accepted time.Tim
 	case age < f.schedule.Expected:
 		wait = min(max(f.schedule.Interval, age), f.schedule.Expected-age)
 	}
-	return wait, true, f.wake(ctx, k.Provider, a.Wake)
+	return wait, true, f.wake(ctx, r.Account, a.Wake)
 }
 
 // pause is when the order is polled again if it is the sentinel: soon, unless it is late.
@@ -103,7 +97,7 @@ func (f *Follower) pause(age, wait time.Duration) time.Duration {
 
 // next is how long to wait after a poll that did not end the order. clear means that the provider
 // answered "not yet".
-func (f *Follower) next(ctx context.Context, k ledger.Key, accepted time.Time, age time.Duration, clear bool) (time.Duration, error) {
+func (f *Follower) next(ctx context.Context, r order.Ref, accepted time.Time, age time.Duration, clear bool) (time.Duration, error) {
 	wait := Jitter(f.schedule.Next(age))
 	s := f.opt.Sentinel
 	if s == nil {
@@ -111,44 +105,44 @@ func (f *Follower) next(ctx context.Context, k ledger.Key, accepted time.Time, a
 	}
 	pause := f.pause(age, wait)
 	if !clear {
-		oldest, err := s.Enter(ctx, k.OrderID, accepted)
+		oldest, err := s.Enter(ctx, r.OrderID, accepted)
 		if oldest {
 			wait = pause
 		}
 		return wait, err
 	}
-	a, err := s.StillPending(ctx, k.OrderID, accepted, pause)
+	a, err := s.StillPending(ctx, r.OrderID, accepted, pause)
 	if err != nil {
 		return wait, err
 	}
 	if a.Sentinel {
 		wait = a.Again
 	}
-	return wait, f.wake(ctx, k.Provider, a.Wake)
+	return wait, f.wake(ctx, r.Account, a.Wake)
 }
 
-// finished tells the sentinel of an order that is not to be followed any more, and wakes the next.
-func (f *Follower) finished(ctx context.Context, k ledger.Key, s ledger.State) error {
+// finished takes an order that is not to be followed any more out of the sentinel's list, and wakes the next.
+func (f *Follower) finished(ctx context.Context, r order.Ref, s order.State) error {
 	if f == nil || f.opt.Sentinel == nil {
 		return nil
 	}
-	// Only these two are the provider's own words. Any other end (given up, or a person has it tried
+	// Only these two are the provider's own answers. Any other end (given up, or a person has it tried
 	// again) does not mean that a job has run.
 	end := f.opt.Sentinel.Finished
-	if s != ledger.Issued && s != ledger.Failed {
+	if s != order.Issued && s != order.Failed {
 		end = f.opt.Sentinel.GivenUp
 	}
-	wake, err := end(ctx, k.OrderID)
+	wake, err := end(ctx, r.OrderID)
 	if err != nil {
 		return err
 	}
-	return f.wake(ctx, k.Provider, wake)
+	return f.wake(ctx, r.Account, wake)
 }
 
-func (f *Follower) wake(ctx context.Context, p providers.Name, orders []string) error {
+func (f *Follower) wake(ctx context.Context, a providers.Account, orders []string) error {
 	var errs []error
 	for _, id := range orders {
-		errs = append(errs, f.queue.RunNow(ctx, ledger.Key{Provider: p, OrderID: id}))
+		errs = append(errs, f.queue.RunNow(ctx, order.Ref{Account: a, OrderID: id}))
 	}
 	return errors.Join(errs...)
 }

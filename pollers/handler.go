@@ -1,6 +1,7 @@
 package pollers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,11 +10,13 @@ import (
 
 	"github.com/hibiken/asynq"
 
-	"issuance/internal/handling"
+	"issuance/internal/handler"
 	"issuance/internal/ledger"
+	"issuance/internal/queue"
 	"issuance/internal/seal"
+	"issuance/internal/vault"
 	"issuance/providers"
-	"issuance/tasks"
+	"issuance/tasks/order"
 )
 
 // Config of a Handler. Everything is required unless a default is given.
@@ -28,7 +31,7 @@ type Config struct {
 	Follower *Follower
 }
 
-// Handler asks for accepted orders of one provider and records what it learns. Safe for
+// Handler asks for accepted orders of one account and records what it learns; an asynq.Handler. Safe for
 // concurrent use; two runs for one order ask twice and record once.
 type Handler struct{ Config }
 
@@ -49,52 +52,63 @@ type poll struct {
 
 // ProcessTask implements asynq.Handler.
 func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
-	payload, err := tasks.DecodePayload(t.Payload())
-	// All that a poll takes from its payload is whose order it is; the rest is in the ledger. So a newer
-	// version is as good, and nobody has to wait for a newer worker, who may never come.
-	var newer *tasks.NewerPayloadError
-	readable := errors.As(err, &newer) && payload.Provider.Known() && payload.OrderID != ""
-	if err != nil && !readable {
-		h.Log.Error("alarm: a poll task holds a payload that is not this program's; it is dropped", "error", err)
+	ref, ok := handler.Decode(h.Log, t)
+	if !ok {
 		return nil
 	}
-	if payload.Provider != h.Provider.Name() {
-		return handling.Misplaced(h.Log, payload, tasks.PollType(h.Provider.Name()))
+	log := handler.LogOf(h.Log, ref)
+	if ref.Account != h.Provider.Account() || ref.IsRefund() {
+		return handler.Misplaced(log, t.Type())
 	}
-	k := payload.Key()
-	log := h.Log.With("provider", string(k.Provider), "order", k.OrderID)
-	rec, now, err := h.Ledger.LoadNow(ctx, k)
+	rec, now, err := h.Ledger.LoadNow(ctx, ref)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
-		log.Warn("a poll task has no order in the ledger any more; it is dropped")
+		handler.NoRecord(log)
 		return nil
 	case err != nil:
 		return err
 	case rec.State.Final() && rec.Event == "":
-		return errors.Join(h.Ledger.Publish(ctx, ledger.Ref{Key: k}), h.Follower.finished(ctx, k, rec.State))
-	case rec.State != ledger.Accepted:
-		return h.Follower.finished(ctx, k, rec.State)
+		return errors.Join(h.Ledger.Publish(ctx, ref), h.Follower.finished(ctx, ref, rec.State))
+	case rec.State != order.Accepted:
+		return h.Follower.finished(ctx, ref, rec.State)
 	}
 	p := &poll{Handler: h, rec: rec, age: now.Sub(rec.AcceptedAt), log: log.With("attempt", rec.Attempts, "poll", rec.Polls+1)}
-	raw, err := tasks.OpenOrder(h.Ring, k, rec.Document)
-	if err != nil {
-		if wait, missing := handling.MissingKey(log, "the order's document cannot be opened", err); missing {
-			return wait
-		}
-		return p.finish(ledger.Ending{State: ledger.Review, Reason: ledger.Reason{Code: "unreadable_document", Message: err.Error()}})
+	if host := h.Provider.Host(); rec.Host != "" && rec.Host != host {
+		log.Error("alarm: the order is at another host; a worker of that host has to ask for it", "host", rec.Host, "this_host", host)
+		return queue.Wait(time.Minute, "the order is at "+rec.Host+", and this worker calls "+host)
 	}
-	p.order = providers.Order{ID: k.OrderID, Request: raw, Ref: rec.Ref}
+	if end, err := p.open(); end || err != nil {
+		return err
+	}
 	return p.ask(ctx)
+}
+
+// open takes the order's request from the record: the document, or the stub once that was erased. end says
+// that the order was ended instead.
+func (p *poll) open() (end bool, err error) {
+	p.order = providers.Order{ID: p.rec.OrderID, Request: p.rec.Stub, Ref: p.rec.ProviderRef}
+	if p.rec.Document == "" {
+		return false, nil
+	}
+	p.order.Request, err = vault.OpenDocument(p.Ring, p.rec.Ref, p.rec.Document)
+	if errors.Is(err, seal.ErrUnknownKey) {
+		p.log.Error("alarm: the order's document cannot be opened", "error", err)
+		return false, queue.Wait(time.Minute, "waiting for its seal key in ISSUANCE_SEAL_KEYS")
+	}
+	if err != nil {
+		return true, p.finish(ledger.Ending{State: order.Review, Reason: ledger.Reason{Code: string(order.CodeUnreadable), Message: err.Error()}})
+	}
+	return false, nil
 }
 
 func (p *poll) ask(ctx context.Context) error {
 	if !p.Schedule.Overdue(p.age) {
-		wait, skip, err := p.Follower.needless(ctx, p.rec.Key, p.rec.AcceptedAt, p.age)
+		wait, skip, err := p.Follower.needless(ctx, p.rec.Ref, p.rec.AcceptedAt, p.age)
 		if err != nil {
 			return err
 		}
 		if skip {
-			return tasks.Wait(wait, "an older order is asked in its place")
+			return queue.Wait(wait, "the provider's next job; an older order is asked for in its place")
 		}
 	}
 	f := p.Provider.LookUp(ctx, p.order)
@@ -103,15 +117,15 @@ func (p *poll) ask(ctx context.Context) error {
 	case providers.FoundIssued:
 		return p.issued(ctx, f)
 	case providers.FoundFailed:
-		return p.finish(ledger.Ending{State: ledger.Failed, Ref: ref(f), Polled: true, Reason: ledger.Reason{
-			Code: orDefault(f.Outcome.Code, "issuing_failed"), Message: f.Outcome.Message}})
+		return p.finish(ledger.Ending{State: order.Failed, ProviderRef: ref(f), Polled: true, Reason: ledger.Reason{
+			Code: cmp.Or(f.Outcome.Code, string(order.CodeIssuingFailed)), Message: f.Outcome.Message}})
 	case providers.FoundPending:
 		return p.again(ledger.Reason{}, 0, "the provider has not issued it yet")
 	case providers.Absent:
 		// It accepted the order and now denies it. That may be a replica that lags; it is never a
 		// reason to send the order again.
 		p.log.Warn("the provider accepted this order and now does not know it", "code", f.Outcome.Code)
-		return p.again(ledger.Reason{Code: orDefault(f.Outcome.Code, "absent"), Message: f.Outcome.Message}, 0,
+		return p.again(ledger.Reason{Code: cmp.Or(f.Outcome.Code, string(order.CodeAbsent)), Message: f.Outcome.Message}, 0,
 			"the provider accepted it and now does not know it")
 	default:
 		return p.unclear(f.Outcome)
@@ -129,19 +143,19 @@ func (p *poll) issued(ctx context.Context, f providers.Finding) error {
 			return p.unclear(out)
 		}
 		if len(list) != count {
-			return p.again(ledger.Reason{Code: "ticket_count", Message: fmt.Sprintf("the provider lists %d tickets, %d were ordered", len(list), count)},
+			return p.again(ledger.Reason{Code: string(order.CodeTicketCount), Message: fmt.Sprintf("the provider lists %d tickets, %d were ordered", len(list), count)},
 				0, "the provider lists another number of tickets than was ordered")
 		}
 		if res == nil {
-			res = &providers.Result{Ref: p.rec.Ref}
+			res = &providers.Result{Ref: p.rec.ProviderRef}
 		}
 		res.Tickets = list
 	}
-	sealed, err := tasks.SealResult(p.Ring, p.rec.Key, res)
+	sealed, err := vault.SealResult(p.Ring, p.rec.Ref, res)
 	if err != nil {
 		return err
 	}
-	return p.finish(ledger.Ending{State: ledger.Issued, Ref: ref(f), Result: sealed, Polled: true})
+	return p.finish(ledger.Ending{State: order.Issued, ProviderRef: ref(f), Result: sealed, Polled: true})
 }
 
 // unreachedWait is how soon an overdue order is tried again whose question has not left this machine.
@@ -150,31 +164,29 @@ const unreachedWait = 30 * time.Second
 // unclear waits after a call that learned nothing. A call that was held back is no poll, and an
 // order that could not be asked for is not given up.
 func (p *poll) unclear(out providers.Outcome) error {
-	if out.Alarm {
-		p.log.Error("alarm: the provider refuses this account; a person has to act", "code", out.Code, "message", out.Message)
-	}
+	handler.Alarm(p.log, out)
 	if out.Kind == providers.Held {
-		return tasks.Wait(max(out.RetryAfter, time.Second), "held: "+orDefault(out.Message, out.Code))
+		return queue.Wait(max(out.RetryAfter, time.Second), "held: "+cmp.Or(out.Message, out.Code))
 	}
 	if out.Kind == providers.NotSent && p.Schedule.Overdue(p.age) {
 		// Only a question that was really asked may give an order up.
-		return tasks.Wait(max(out.RetryAfter, Jitter(unreachedWait)), "overdue, and it could not be asked: "+orDefault(out.Code, string(out.Kind)))
+		return queue.Wait(max(out.RetryAfter, Jitter(unreachedWait)), "overdue, and it could not be asked: "+handler.Text(out))
 	}
-	return p.again(ledger.Reason{Code: out.Code, Message: out.Message}, out.RetryAfter, "no clear answer: "+orDefault(out.Code, string(out.Kind)))
+	return p.again(handler.Reason(out), out.RetryAfter, "no clear answer: "+handler.Text(out))
 }
 
 // again counts the poll and waits for the next. Without a reason the provider's answer was a clear
-// "not yet". An order past its deadline is given up to a person, but never unasked, however long the
+// "not yet". An order past its deadline is given up to review, but never unasked, however long the
 // workers were away.
 func (p *poll) again(why ledger.Reason, atLeast time.Duration, text string) error {
 	if p.Schedule.Overdue(p.age) {
-		return p.finish(ledger.Ending{State: ledger.Review, Polled: true, Reason: ledger.Reason{Code: "overdue", Message: fmt.Sprintf(
+		return p.finish(ledger.Ending{State: order.Review, Polled: true, Reason: ledger.Reason{Code: string(order.CodeOverdue), Message: fmt.Sprintf(
 			"the provider accepted this order and has not issued it in %s (last: %s); ask the provider",
-			p.Schedule.Deadline, orDefault(why.Code, "not issued yet"))}})
+			p.Schedule.Deadline, cmp.Or(why.Code, "not issued yet"))}})
 	}
-	ctx, cancel := handling.Recording()
+	ctx, cancel := handler.Recording()
 	defer cancel()
-	a, _, err := p.Ledger.Polled(ctx, p.rec.Key, why)
+	a, err := p.Ledger.Polled(ctx, p.rec.Ref, why)
 	if err != nil {
 		return err
 	}
@@ -183,29 +195,29 @@ func (p *poll) again(why ledger.Reason, atLeast time.Duration, text string) erro
 	}
 	wait := Jitter(p.Schedule.Next(p.age))
 	if p.Follower != nil {
-		if wait, err = p.Follower.next(ctx, p.rec.Key, p.rec.AcceptedAt, p.age, why == (ledger.Reason{})); err != nil {
+		if wait, err = p.Follower.next(ctx, p.rec.Ref, p.rec.AcceptedAt, p.age, why == (ledger.Reason{})); err != nil {
 			return err
 		}
 	}
-	return tasks.Wait(max(atLeast, wait), text)
+	return queue.WaitUntil(max(atLeast, wait), text, p.rec.AcceptedAt.Add(p.Schedule.Deadline))
 }
 
 func (p *poll) finish(e ledger.Ending) error {
-	ctx, cancel := handling.Recording()
+	ctx, cancel := handler.Recording()
 	defer cancel()
-	a, err := p.Ledger.Finish(ctx, p.rec.Key, "", e)
+	a, err := p.Ledger.Finish(ctx, p.rec.Ref, "", e)
 	if err != nil {
 		return err
 	}
 	switch {
 	case !a.Applied:
 		p.log.Warn("a late answer is not applied: the order has ended already", "state", string(a.State))
-	case e.State == ledger.Review:
-		p.log.Error("alarm: the order needs a person", "code", e.Reason.Code, "message", e.Reason.Message)
+	case e.State == order.Review:
+		p.log.Error("alarm: it needs review", "code", e.Reason.Code, "message", e.Reason.Message)
 	default:
 		p.log.Info("final", "state", string(e.State), "code", e.Reason.Code, "polls", p.rec.Polls+1)
 	}
-	return p.Follower.finished(ctx, p.rec.Key, e.State)
+	return p.Follower.finished(ctx, p.rec.Ref, e.State)
 }
 
 func ref(f providers.Finding) string {
@@ -213,11 +225,4 @@ func ref(f providers.Finding) string {
 		return ""
 	}
 	return f.Result.Ref
-}
-
-func orDefault(s, def string) string {
-	if s == "" {
-		return def
-	}
-	return s
 }

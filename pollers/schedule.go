@@ -3,7 +3,7 @@
 // ask (Schedule), keeps one poll task per accepted order (Follower), and asks and records
 // (Handler).
 //
-// It imports tasks, providers and internal/handling, internal/ledger, internal/seal.
+// It may import internal/handler and what that may import.
 package pollers
 
 import (

@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/keys"
 	"issuance/providers"
 )
 
@@ -19,8 +20,8 @@ import (
 // later may have missed the job; it is asked one by one, until one is not issued: the new sentinel.
 // Under load that is one poll an order and one more a job, besides the sentinel's own.
 //
-// One state in Redis serves all workers; nobody is elected. Its word is taken only for orders about
-// which it tells something, and only while it is fresh; without one, the first order whose time
+// One state in Redis serves all workers; nobody is elected. Its answer counts only for orders about
+// which it says something, and only while it is fresh; without one, the first order whose time
 // comes by its own schedule is asked and takes over. The rules for what does not go by the book:
 //
 //   - An order that is late stops being the sentinel as soon as there is another that is not, and
@@ -68,7 +69,7 @@ type SentinelConfig struct {
 	Now func() time.Time
 }
 
-// Sentinel decides which pending orders of one provider are worth a call. Safe for concurrent use
+// Sentinel decides which pending orders of one account are worth a call. Safe for concurrent use
 // by any number of workers.
 type Sentinel struct {
 	rdb  redis.UniversalClient
@@ -77,7 +78,7 @@ type Sentinel struct {
 }
 
 // NewSentinel makes a sentinel over rdb, which stays the caller's to close.
-func NewSentinel(rdb redis.UniversalClient, p providers.Name, c SentinelConfig) *Sentinel {
+func NewSentinel(rdb redis.UniversalClient, a providers.Account, c SentinelConfig) *Sentinel {
 	if c.Every <= 0 {
 		c.Every = 5 * time.Second
 	}
@@ -90,7 +91,7 @@ func NewSentinel(rdb redis.UniversalClient, p providers.Name, c SentinelConfig) 
 	if c.ScoutEvery <= 0 {
 		c.ScoutEvery = 3
 	}
-	tag := fmt.Sprintf("issuance:{pending:%s}:", p)
+	tag := keys.Pending(a)
 	return &Sentinel{rdb: rdb, keys: []string{tag + "waiting", tag + "asked", tag + "woken", tag + "sentinel"}, cfg: c}
 }
 

@@ -7,10 +7,13 @@ import (
 	"time"
 )
 
+// Taiwan is the providers' time zone. It has no daylight saving time, so it needs no zone database.
+var Taiwan = time.FixedZone("Asia/Taipei", 8*60*60)
+
 // Rules are what documents are checked against besides their own fields.
 type Rules struct {
 	// Merchant is the account that orders are issued for, when it is known. A document may leave its
-	// merchant out; one that names another is refused. Default "": any merchant is taken.
+	// merchant out; one that names another breaks a rule. Default "": any merchant is taken.
 	Merchant string
 	// Escrow allows and requires the fields of ECTicket's escrow mode. Default false.
 	Escrow bool
@@ -32,10 +35,14 @@ type OrderDocument struct {
 	// Shape is a JSON object that describes the document without customers' data.
 	Shape []byte
 	// Stub is the part of the request, as a JSON object in the provider's own field names and without
-	// customers' data, that is enough to look the order up and to refund it by its number. It outlives
-	// the document and has at most 200 bytes.
+	// customers' data, that is enough to look the order up and to refund it by its number: a valid
+	// Order.Request for every call but Issue. It outlives the document, so it has at most MaxStub
+	// bytes.
 	Stub []byte
 }
+
+// MaxStub bounds OrderDocument.Stub, in bytes.
+const MaxStub = 256
 
 // RefundDocument is what the product needs to know of a validated refund.
 type RefundDocument struct {
@@ -67,7 +74,7 @@ type Template struct {
 	Columns [][2]string
 }
 
-// Examples of dates in a template.
+// Examples of dates in a template, written yyyymmdd when it is printed.
 const (
 	Soon  = "(soon)"  // a day in two months
 	Later = "(later)" // a day in a year
@@ -125,6 +132,8 @@ type Codec struct {
 	RefundedBy func(refund, order json.RawMessage) (operator, storeID string)
 	// Tickets is how many tickets a request, or a stub, orders; 0 when it does not say.
 	Tickets func(request json.RawMessage) int
+	// Calls is OrderDocument.Calls of a request, or a stub, which need not be valid; at least 1.
+	Calls func(request json.RawMessage) int
 	// Mentions are fields by which a request of this provider is recognised when a person forgot to
 	// name the provider.
 	Mentions []string
@@ -156,8 +165,10 @@ func (c Codec) missing() []string {
 	lacks("OtherOrder", c.OtherOrder == nil)
 	lacks("RefundedBy", c.RefundedBy == nil)
 	lacks("Tickets", c.Tickets == nil)
+	lacks("Calls", c.Calls == nil)
 	lacks("Mentions", len(c.Mentions) == 0)
 	lacks("Columns.IDs", len(c.Columns.IDs) == 0)
+	lacks("Columns.ItemsField", len(c.Columns.Items) > 0 && c.Columns.ItemsField == "")
 	lacks("Templates", len(c.Templates) == 0)
 	lacks("Check", c.Check == nil)
 	lacks("Time", c.Time == nil)
@@ -189,7 +200,7 @@ func CodecOf(n Name) (Codec, bool) {
 	return registry[i], true
 }
 
-// Codecs lists every registered codec.
+// Codecs lists every registered codec, in the order in which they were registered.
 func Codecs() []Codec { return slices.Clone(registry) }
 
 // All lists the registered providers in the order in which they are shown.
@@ -202,4 +213,6 @@ func All() []Name {
 }
 
 // Known reports whether n is a registered provider.
-func (n Name) Known() bool { _, ok := CodecOf(n); return ok }
+func (n Name) Known() bool {
+	return slices.ContainsFunc(registry, func(c Codec) bool { return c.Name == n })
+}

@@ -101,7 +101,7 @@ func TestWrongEnvelopesAreRefused(t *testing.T) {
 		`{"provider":"ECTicket"}`: `provider: must be "ecticket" or "pass2u" (found: string of 8 characters)`,
 		`{"provider":["王小明"]}`:    "provider: must be a string (found: array of 1)",
 		`{"provider":"pass2u"}`:   "request: must hold the provider's request body (found: missing)",
-		`{"provider":"pass2u","provider":"ecticket","request":{}}`:   "provider: must stand only once",
+		`{"provider":"pass2u","provider":"ecticket","request":{}}`:   "provider: must be given only once",
 		`{"provider":"pass2u","request":"王小明"}`:                      "request: must be a JSON object (found: string of 3 characters)",
 		`{"provider":"pass2u","request":{},"refund_id":"R1"}`:        "refund_id: is not a field here; known fields: provider, request",
 		`{"provider":"ecticket","request":{"MerchantID":"2000133"}}`: "request.MerchantID: must be the configured merchant's",

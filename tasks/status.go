@@ -8,26 +8,33 @@ import (
 	"time"
 
 	"issuance/internal/ledger"
+	"issuance/internal/vault"
 	"issuance/providers"
 )
 
-// ErrUnknownOrder says that neither the ledger nor a queue knows the order.
-var ErrUnknownOrder = errors.New("no such order in the ledger or the queues")
+// ErrUnknownOrder says that the ledger does not know the order.
+var ErrUnknownOrder = errors.New("no such order")
 
-// Status is everything that may be shown of an order.
+// Status is everything that may be shown of an order. Times are UTC.
 type Status struct {
 	Provider    providers.Name `json:"provider"`
+	Account     Account        `json:"account"`
 	OrderID     string         `json:"order_id"`
-	State       ledger.State   `json:"state"`
+	State       State          `json:"state"`
 	ProviderRef string         `json:"provider_ref"`
-	Lane        string         `json:"lane,omitempty"`
-	// Attempts counts the times the order was, or may have been, sent to the provider.
+	Lane        Lane           `json:"lane,omitempty"`
+	// Attempts counts the requests that can have reached the provider, Unsent those that certainly had no
+	// effect (a refused connection, a call that was held back or turned away).
 	Attempts   int             `json:"attempts"`
+	Unsent     int             `json:"unsent,omitempty"`
 	Polls      int             `json:"polls"`
 	Error      *StatusError    `json:"error,omitempty"`
+	Waits      *Waiting        `json:"waits,omitempty"`
 	CreatedAt  *time.Time      `json:"created_at,omitempty"`
 	AcceptedAt *time.Time      `json:"accepted_at"`
-	FinalAt    *time.Time      `json:"final_at"`
+	ReviewAt   *time.Time      `json:"review_at,omitempty"` // since when it needs review
+	FinalAt    *time.Time      `json:"final_at"`            // when it was settled, nil before
+	ErasedAt   *time.Time      `json:"erased_at,omitempty"` // when its customer's data was erased
 	ResolvedBy string          `json:"resolved_by,omitempty"`
 	Resolved   string          `json:"resolved_reason,omitempty"`
 	Shape      json.RawMessage `json:"shape,omitempty"`
@@ -37,57 +44,77 @@ type Status struct {
 	Access  *providers.Access  `json:"access,omitempty"`
 }
 
-// StatusError is the provider's last word, or ours.
+// StatusError is the provider's last answer, or ours.
 type StatusError struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
 }
 
+// Waiting says what an unfinished record waits for.
+type Waiting struct {
+	For string `json:"for"`
+	// Until is when that is over at the latest; nil when nobody knows.
+	Until *time.Time `json:"until,omitempty"`
+	// NextAt is when it is looked at next; nil when that is as soon as a worker is free.
+	NextAt *time.Time `json:"next_at,omitempty"`
+	// NoWorker is true when no worker serves its queue at present.
+	NoWorker bool `json:"no_worker,omitempty"`
+}
+
 // RefundStatus is everything that may be shown of a refund.
 type RefundStatus struct {
-	RefundID   string         `json:"refund_id"`
-	State      ledger.State   `json:"state"`
-	Attempts   int            `json:"attempts"`
-	Error      *StatusError   `json:"error,omitempty"`
-	Quantity   int            `json:"quantity,omitempty"` // tickets the plan holds
-	Refunded   int            `json:"refunded"`           // tickets refunded by this refund
-	Tickets    []RefundTicket `json:"tickets,omitempty"`
-	CreatedAt  *time.Time     `json:"created_at,omitempty"`
-	FinalAt    *time.Time     `json:"final_at"`
-	ResolvedBy string         `json:"resolved_by,omitempty"`
-	Resolved   string         `json:"resolved_reason,omitempty"`
+	RefundID   string          `json:"refund_id"`
+	State      State           `json:"state"`
+	Lane       Lane            `json:"lane,omitempty"`
+	Attempts   int             `json:"attempts"`
+	Unsent     int             `json:"unsent,omitempty"`
+	Error      *StatusError    `json:"error,omitempty"`
+	Waits      *Waiting        `json:"waits,omitempty"`
+	Quantity   int             `json:"quantity,omitempty"` // tickets the plan holds
+	Refunded   int             `json:"refunded"`           // tickets refunded by this refund
+	Tickets    []RefundTicket  `json:"tickets,omitempty"`
+	CreatedAt  *time.Time      `json:"created_at,omitempty"`
+	ReviewAt   *time.Time      `json:"review_at,omitempty"`
+	FinalAt    *time.Time      `json:"final_at"`
+	ResolvedBy string          `json:"resolved_by,omitempty"`
+	Resolved   string          `json:"resolved_reason,omitempty"`
+	Shape      json.RawMessage `json:"shape,omitempty"`
 }
 
 // RefundTicket is one ticket of a refund. TicketNo is there only when tickets were asked for.
 type RefundTicket struct {
-	TicketNo string             `json:"ticket_no,omitempty"`
-	State    ledger.TicketState `json:"state"`
-	Code     string             `json:"code,omitempty"`
+	TicketNo string      `json:"ticket_no,omitempty"`
+	State    TicketState `json:"state"`
+	Code     string      `json:"code,omitempty"`
 }
+
+// Ref names the order.
+func (s *Status) Ref() Ref { return Ref{Account: s.Account, OrderID: s.OrderID} }
 
 // StatusOption changes what a status holds.
 type StatusOption func(*statusWish)
 
 type statusWish struct{ tickets bool }
 
-// WithTickets opens the sealed tickets and access data. They are bearer secrets: whoever holds
-// them holds the tickets.
+// WithTickets adds the tickets and what opens them, which are bearer secrets.
 func WithTickets() StatusOption { return func(w *statusWish) { w.tickets = true } }
 
-// Status tells what became of an order, or ErrUnknownOrder.
-func (c *Client) Status(ctx context.Context, p providers.Name, orderID string, opts ...StatusOption) (*Status, error) {
+// Status says where an order and its refunds stand. An account without a merchant is the provider's
+// default. ErrUnknownOrder says that there is no such order.
+func (c *Client) Status(ctx context.Context, a Account, orderID string, opts ...StatusOption) (*Status, error) {
 	var w statusWish
 	for _, opt := range opts {
 		opt(&w)
 	}
-	k := ledger.Key{Provider: p, OrderID: orderID}
-	s := &Status{Provider: p, OrderID: orderID, Refunds: []RefundStatus{}}
-	rec, err := c.ledger.Load(ctx, k)
+	a, err := c.Account(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	ref := Ref{Account: a, OrderID: orderID}
+	s := &Status{Provider: a.Provider, Account: a, OrderID: orderID, Refunds: []RefundStatus{}}
+	rec, err := c.ledger.Load(ctx, ref)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
-		if err := c.statusFromQueue(ctx, k, s); err != nil {
-			return nil, err
-		}
 	case err != nil:
 		return nil, fmt.Errorf("tasks: status: %w", err)
 	default:
@@ -95,7 +122,7 @@ func (c *Client) Status(ctx context.Context, p providers.Name, orderID string, o
 			return nil, err
 		}
 	}
-	refunds, err := c.ledger.LoadRefunds(ctx, k)
+	refunds, err := c.ledger.Refunds(ctx, ref)
 	if err != nil {
 		return nil, fmt.Errorf("tasks: status: %w", err)
 	}
@@ -108,55 +135,58 @@ func (c *Client) Status(ctx context.Context, p providers.Name, orderID string, o
 	}
 	if s.State == "" {
 		if len(s.Refunds) == 0 {
-			return nil, fmt.Errorf("%s: %w", k, ErrUnknownOrder)
+			return nil, fmt.Errorf("%s: %w", ref, ErrUnknownOrder)
 		}
-		s.State = StateElsewhere
+		s.State = Elsewhere
 	}
-	return s, nil
+	return s, c.addWaits(ctx, s)
 }
 
-// StateElsewhere stands for an order that this system did not issue but has refunds of.
-const StateElsewhere ledger.State = "elsewhere"
-
-func (c *Client) statusFromQueue(ctx context.Context, k ledger.Key, s *Status) error {
-	for _, lane := range []Lane{Checkout, Bulk} {
-		p, err := c.queuedPayload(k.Provider, lane, IssueID(k.Provider, k.OrderID))
+// States says where many orders and refunds stand, in one round trip; a few hundred at a time are
+// best. "" stands for unknown ones.
+func (c *Client) States(ctx context.Context, refs []Ref) ([]State, error) {
+	full := make([]Ref, len(refs))
+	for i, r := range refs {
+		a, err := c.Account(ctx, r.Account)
 		if err != nil {
-			return fmt.Errorf("tasks: status: %w", err)
+			return nil, err
 		}
-		if p != nil {
-			s.State, s.Lane, s.Shape, s.CreatedAt = ledger.Queued, string(lane), p.Shape, stamp(p.EnqueuedAt)
-			return nil
-		}
+		full[i] = Ref{Account: a, OrderID: r.OrderID, RefundID: r.RefundID}
 	}
-	return nil
+	out, err := c.ledger.States(ctx, full)
+	if err != nil {
+		return nil, fmt.Errorf("tasks: %w", err)
+	}
+	return out, nil
 }
 
 func (c *Client) fill(s *Status, rec *ledger.Record, w statusWish) error {
-	s.State, s.ProviderRef, s.Lane, s.Attempts, s.Polls = rec.State, rec.Ref, rec.Lane, rec.Attempts, rec.Polls
-	s.Error, s.Shape = statusError(rec.Reason), rec.Shape
-	s.CreatedAt, s.AcceptedAt, s.FinalAt = stamp(rec.CreatedAt), stamp(rec.AcceptedAt), stamp(rec.FinalAt)
+	s.State, s.ProviderRef, s.Lane, s.Polls, s.Shape = rec.State, rec.ProviderRef, rec.Lane, rec.Polls, rec.Shape
+	s.Attempts, s.Unsent, s.Error = rec.Attempts-rec.Unsent, rec.Unsent, statusError(rec.Reason)
+	s.CreatedAt, s.AcceptedAt, s.ErasedAt = stamp(rec.CreatedAt), stamp(rec.AcceptedAt), stamp(rec.ErasedAt)
+	s.ReviewAt, s.FinalAt = ends(rec)
 	s.ResolvedBy, s.Resolved = rec.ResolvedBy, rec.Resolved
 	if !w.tickets || rec.Result == "" {
 		return nil
 	}
-	res, err := OpenResult(c.ring, rec.Key, rec.Result)
+	res, err := vault.OpenResult(c.ring, rec.Ref, rec.Result)
 	if err != nil {
-		return fmt.Errorf("tasks: %s: tickets: %w", rec.Key, err)
+		return fmt.Errorf("tasks: %s: tickets: %w", rec.Ref, err)
 	}
 	s.Tickets, s.Access = res.Tickets, res.Access
 	return nil
 }
 
-func (c *Client) refundStatus(r *ledger.RefundRecord, w statusWish) (RefundStatus, error) {
-	s := RefundStatus{RefundID: r.RefundID, State: r.State, Attempts: r.Attempts, Error: statusError(r.Reason),
-		Quantity: r.Count, Refunded: r.Refunded, CreatedAt: stamp(r.CreatedAt), FinalAt: stamp(r.FinalAt),
+func (c *Client) refundStatus(r *ledger.Record, w statusWish) (RefundStatus, error) {
+	s := RefundStatus{RefundID: r.RefundID, State: r.State, Lane: r.Lane, Attempts: r.Attempts - r.Unsent, Unsent: r.Unsent,
+		Error: statusError(r.Reason), Quantity: r.Count, Refunded: r.Refunded, CreatedAt: stamp(r.CreatedAt), Shape: r.Shape,
 		ResolvedBy: r.ResolvedBy, Resolved: r.Resolved}
+	s.ReviewAt, s.FinalAt = ends(r)
 	var numbers []string
-	if w.tickets && len(r.Tickets) > 0 {
+	if w.tickets && len(r.Tickets) > 0 && r.Plan != "" {
 		var err error
-		if numbers, err = OpenPlan(c.ring, r.RefundKey, r.Plan); err != nil {
-			return s, fmt.Errorf("tasks: %s: tickets: %w", r.RefundKey, err)
+		if numbers, err = vault.OpenPlan(c.ring, r.Ref, r.Plan); err != nil {
+			return s, fmt.Errorf("tasks: %s: tickets: %w", r.Ref, err)
 		}
 	}
 	for i, t := range r.Tickets {
@@ -164,12 +194,20 @@ func (c *Client) refundStatus(r *ledger.RefundRecord, w statusWish) (RefundStatu
 		if i < len(numbers) {
 			rt.TicketNo = numbers[i]
 		}
-		if t.State == ledger.TicketRefunded && !r.State.Final() {
+		if t.State == "refunded" && !r.State.Final() {
 			s.Refunded++
 		}
 		s.Tickets = append(s.Tickets, rt)
 	}
 	return s, nil
+}
+
+// ends are since when a record needs review, and when it was settled.
+func ends(rec *ledger.Record) (reviewAt, finalAt *time.Time) {
+	if rec.State == Review {
+		return stamp(rec.FinalAt), nil
+	}
+	return nil, stamp(rec.FinalAt)
 }
 
 func statusError(r ledger.Reason) *StatusError {

@@ -5,24 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"issuance/internal/ledger"
-	"issuance/providers"
 )
 
 // recheck is how often Wait reads the record even though no event came.
 const recheck = 5 * time.Second
 
-// Wait blocks until the order is final for the machine (issued, failed or review) and returns its
-// status; the context ends it early. It reads the stream of final statuses and holds one
-// connection of the pool while it waits.
-func (c *Client) Wait(ctx context.Context, p providers.Name, orderID string, opts ...StatusOption) (*Status, error) {
-	return c.waitFor(ctx, p, orderID, func(s *Status) bool { return s.State.Final() }, opts...)
+// Wait blocks until the order is final (settled, or in review) and returns its status; the context ends
+// it early. It reads the stream of final statuses and holds one connection of the pool while it waits. An
+// order that is not enqueued yet is waited for, too.
+func (c *Client) Wait(ctx context.Context, a Account, orderID string, opts ...StatusOption) (*Status, error) {
+	return c.waitFor(ctx, Ref{Account: a, OrderID: orderID}, func(s *Status) bool { return s.State.Final() }, opts...)
 }
 
 // WaitRefund blocks until a refund of the order is final and returns the order's status.
-func (c *Client) WaitRefund(ctx context.Context, p providers.Name, orderID, refundID string, opts ...StatusOption) (*Status, error) {
-	return c.waitFor(ctx, p, orderID, func(s *Status) bool {
+func (c *Client) WaitRefund(ctx context.Context, a Account, orderID, refundID string, opts ...StatusOption) (*Status, error) {
+	return c.waitFor(ctx, Ref{Account: a, OrderID: orderID, RefundID: refundID}, func(s *Status) bool {
 		for _, r := range s.Refunds {
 			if r.RefundID == refundID {
 				return r.State.Final()
@@ -32,11 +29,11 @@ func (c *Client) WaitRefund(ctx context.Context, p providers.Name, orderID, refu
 	}, opts...)
 }
 
-func (c *Client) waitFor(ctx context.Context, p providers.Name, orderID string, over func(*Status) bool, opts ...StatusOption) (*Status, error) {
-	s, err := c.await(ctx, p, orderID, over, opts...)
-	// A connection that ends with the context tells only of an i/o timeout.
+func (c *Client) waitFor(ctx context.Context, r Ref, over func(*Status) bool, opts ...StatusOption) (*Status, error) {
+	s, err := c.await(ctx, r, over, opts...)
+	// A connection that ends with the context reports only an i/o timeout.
 	if end := ended(ctx); err != nil && end != nil && !errors.Is(err, end) {
-		err = fmt.Errorf("tasks: wait for %s/%s: %w", p, orderID, end)
+		err = fmt.Errorf("tasks: wait for %s: %w", r, end)
 	}
 	return s, err
 }
@@ -49,28 +46,32 @@ func ended(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (c *Client) await(ctx context.Context, p providers.Name, orderID string, over func(*Status) bool, opts ...StatusOption) (*Status, error) {
-	// Events after this moment are read; what happened before is in the record.
-	after, err := c.lastEvent(ctx)
-	if err != nil {
+func (c *Client) await(ctx context.Context, r Ref, over func(*Status) bool, opts ...StatusOption) (*Status, error) {
+	var err error
+	if r.Account, err = c.Account(ctx, r.Account); err != nil {
 		return nil, err
 	}
+	// Events after this moment are read; what happened before is in the record.
+	after, err := c.ledger.LastEvent(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("tasks: wait for %s: %w", r, err)
+	}
 	for {
-		s, err := c.Status(ctx, p, orderID, opts...)
+		s, err := c.Status(ctx, r.Account, r.OrderID, opts...)
 		if err != nil && !errors.Is(err, ErrUnknownOrder) {
 			return nil, err
 		}
 		if err == nil && over(s) {
 			return s, nil
 		}
-		if after, err = c.awaitEvent(ctx, p, orderID, after); err != nil {
-			return nil, fmt.Errorf("tasks: wait for %s/%s: %w", p, orderID, err)
+		if after, err = c.awaitEvent(ctx, r.Order(), after); err != nil {
+			return nil, fmt.Errorf("tasks: wait for %s: %w", r, err)
 		}
 	}
 }
 
 // awaitEvent returns when an event of the order came or the time to look again has come.
-func (c *Client) awaitEvent(ctx context.Context, p providers.Name, orderID, after string) (string, error) {
+func (c *Client) awaitEvent(ctx context.Context, r Ref, after string) (string, error) {
 	deadline := time.Now().Add(recheck)
 	for time.Now().Before(deadline) {
 		if err := ctx.Err(); err != nil {
@@ -83,21 +84,10 @@ func (c *Client) awaitEvent(ctx context.Context, p providers.Name, orderID, afte
 		}
 		for _, e := range events {
 			after = e.StreamID
-			if e.Provider == p && e.OrderID == orderID {
+			if e.Ref.Order() == r {
 				return after, nil
 			}
 		}
 	}
 	return after, nil
-}
-
-func (c *Client) lastEvent(ctx context.Context) (string, error) {
-	last, err := c.rdb.XRevRangeN(ctx, ledger.EventsKey, "+", "-", 1).Result()
-	if err != nil {
-		return "", fmt.Errorf("tasks: events: %w", err)
-	}
-	if len(last) == 0 {
-		return "0", nil
-	}
-	return last[0].ID, nil
 }

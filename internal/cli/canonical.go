@@ -22,7 +22,7 @@ func canonical(j *job, rules tasks.Rules) []byte {
 	case j.order != nil:
 		d, err = pass2udoc.Parse("request", j.order.Request)
 	case j.refund.Provider == providers.ECTicket:
-		d, err = ecticketdoc.ParseRefund("request", j.refund.Request)
+		d, err = ecticketdoc.ParseRefund("request", j.refund.Request, ecticketdoc.Options{})
 	default:
 		d, err = pass2udoc.ParseRefund("request", j.refund.Request)
 	}

@@ -1,18 +1,16 @@
 // Package doccheck reads JSON documents strictly and collects every rule they break, each with
-// its JSON path and the shape of what was found, never the value itself.
+// its JSON path and the shape of what was found, never the value itself. It is the one place that
+// says where a text breaks that is no JSON (WellFormed, Value).
 //
-// It is used by the document packages of the providers and by package tasks; it imports only
-// package providers.
+// It is used by the document packages of the providers, by package tasks and by the command line; it
+// imports only package providers.
 package doccheck
 
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"regexp"
-	"slices"
 	"sort"
 	"strings"
 	"unicode"
@@ -40,7 +38,7 @@ func (c *Check) Add(err *providers.InvalidError) {
 func (c *Check) OK() bool { return len(c.found) == 0 }
 
 // Err returns every violation found, or nil. Violations that several elements of one array
-// share (same field, rule and shape) are told once, with all their paths.
+// share (same field, rule and shape) are reported once, with all their paths.
 func (c *Check) Err() *providers.InvalidError {
 	if len(c.found) == 0 {
 		return nil
@@ -74,13 +72,13 @@ type Object struct {
 }
 
 // Object reads raw as an object that may hold only the known fields. Anything else, a field
-// given twice included, is recorded. ok is false when raw is no object at all. The fields are
+// given twice included, is recorded. ok is false when raw is no object, or no JSON. The fields are
 // parts of raw, which must not be changed afterwards.
 func (c *Check) Object(path string, raw json.RawMessage, known ...string) (o Object, ok bool) {
-	if json.Valid(raw) {
-		return c.WellFormedObject(path, raw, known...)
+	if !c.WellFormed(path, raw) {
+		return Object{check: c, path: path}, false
 	}
-	return c.decode(path, raw, known)
+	return c.WellFormedObject(path, raw, known...)
 }
 
 // WellFormedObject is Object for a text of which the caller knows that it is well-formed JSON,
@@ -104,53 +102,16 @@ func (c *Check) WellFormedObject(path string, raw json.RawMessage, known ...stri
 	return o, true
 }
 
-// take files a field, or records what is wrong with it.
+// take adds a field, or records what is wrong with it.
 func (o *Object) take(name string, isKnown bool, value json.RawMessage, known []string) {
 	switch {
 	case !isKnown:
 		o.check.Violate(o.Path(printable(name)), unknownRule(name, known), "unknown field")
 	case o.Raw(name) != nil:
-		o.check.Violate(o.Path(name), "must stand only once", "given twice")
+		o.check.Violate(o.Path(name), "must be given only once", "given twice")
 	default:
 		o.fields = append(o.fields, field{name, value})
 	}
-}
-
-// decode is Object for a text that is not well-formed: it finds out where it breaks.
-func (c *Check) decode(path string, raw json.RawMessage, known []string) (o Object, ok bool) {
-	o = Object{check: c, path: path}
-	at := path
-	if at == "" {
-		at = "document"
-	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		c.Violate(at, "must be a JSON object", Shape(raw))
-		return o, false
-	}
-	for dec.More() {
-		name, err := dec.Token()
-		if err != nil {
-			c.Violate(at, "must be well-formed JSON", "")
-			return o, false
-		}
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			c.Violate(o.Path(printable(name.(string))), "must be well-formed JSON", "")
-			return o, false
-		}
-		o.take(name.(string), slices.Contains(known, name.(string)), value, known)
-	}
-	if _, err := dec.Token(); err != nil {
-		c.Violate(at, "must be well-formed JSON", "")
-		return o, false
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		c.Violate(at, "must be one JSON object", "an object and something after it")
-		return o, false
-	}
-	return o, true
 }
 
 // unknownRule names the field that was probably meant.
@@ -165,7 +126,7 @@ func unknownRule(field string, known []string) string {
 	return "is not a field here; known fields: " + strings.Join(sorted, ", ")
 }
 
-// printable keeps a foreign field name short and on one line.
+// printable keeps an unknown field's name short and on one line.
 func printable(name string) string {
 	name = strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || !unicode.IsPrint(r) {
@@ -292,7 +253,7 @@ func (o Object) Array(name string) (elements []json.RawMessage, ok bool) {
 	return elements, true
 }
 
-// Shape describes a JSON value without telling it. Whole numbers below 10,000 are told, since
+// Shape describes a JSON value without showing it. Whole numbers below 10,000 are shown, since
 // they are counts and kinds, never a person's.
 func Shape(raw json.RawMessage) string {
 	raw = bytes.TrimSpace(raw)

@@ -28,15 +28,15 @@ func paths(err *providers.InvalidError) []string {
 	return out
 }
 
-// Every unknown field is told at once, each with its path and what was probably meant.
-func TestAllUnknownFieldsAreTold(t *testing.T) {
+// Every unknown field is reported at once, each with its path and what was probably meant.
+func TestAllUnknownFieldsAreReported(t *testing.T) {
 	o, c, ok := read(`{"a":1,"x":2,"A":3,"y":{"deep":1},"b":"v"}`)
 	if !ok || !o.Has("a") || !o.Has("b") {
 		t.Error("the known fields cannot be read")
 	}
 	err := c.Err()
 	if got := paths(err); !slices.Equal(got, []string{"request.x", "request.A", "request.y"}) {
-		t.Fatalf("told of %v", got)
+		t.Fatalf("reported: %v", got)
 	}
 	if v := err.Violations[0]; v.Rule != "is not a field here; known fields: a, b, list" || v.Shape != "unknown field" {
 		t.Errorf("%+v", v)
@@ -51,7 +51,7 @@ func TestAllUnknownFieldsAreTold(t *testing.T) {
 func TestAFieldGivenTwiceIsRefused(t *testing.T) {
 	for _, doc := range []string{`{"a":1,"a":2}`, `{"a":null,"a":2}`, `{"a":"","a":2}`, `{"a":1,"a":1}`, `{"a":1,"\u0061":2}`} {
 		_, c, _ := read(doc)
-		if err := c.Err(); err == nil || len(err.Violations) != 1 || err.Violations[0].Path != "request.a" || err.Violations[0].Rule != "must stand only once" {
+		if err := c.Err(); err == nil || len(err.Violations) != 1 || err.Violations[0].Path != "request.a" || err.Violations[0].Rule != "must be given only once" {
 			t.Errorf("%s: %v", doc, err)
 		}
 	}
@@ -104,8 +104,8 @@ func TestWhatCountsAsAbsent(t *testing.T) {
 	}
 }
 
-// Each accessor takes its own type and refuses every other with one violation that tells the shape.
-func TestWrongTypesAreTold(t *testing.T) {
+// Each accessor takes its own type and refuses every other with one violation that holds the shape.
+func TestWrongTypesAreReported(t *testing.T) {
 	values := map[string]string{"string": `"x"`, "int": "12", "float": "1.5", "exponent": "1e2", "huge": "99999999999999999999999", "bool": "true",
 		"array": `["p","q"]`, "object": `{"k":"v"}`}
 	accessors := map[string]struct {
@@ -136,9 +136,9 @@ func TestWrongTypesAreTold(t *testing.T) {
 	}
 }
 
-// What several elements of an array break in the same way is told once, with all their paths; what
-// differs stays apart.
-func TestElementsThatBreakOneRuleAreToldTogether(t *testing.T) {
+// What several elements of an array break in the same way is reported once, with all their paths; what
+// differs is reported separately.
+func TestElementsThatBreakOneRuleAreReportedTogether(t *testing.T) {
 	var c Check
 	for i := range 3 {
 		c.Violate(fmt.Sprintf("r.list[%d].x", i), "must be even", "number 1")
@@ -160,7 +160,7 @@ func TestElementsThatBreakOneRuleAreToldTogether(t *testing.T) {
 		t.Errorf("got  %+v\nwant %+v", got.Violations, want)
 	}
 	if again := c.Err(); !slices.Equal(again.Violations, want) {
-		t.Errorf("asked twice, it tells %+v", again.Violations)
+		t.Errorf("asked twice, it reports %+v", again.Violations)
 	}
 	var all Check
 	all.Add(nil)
@@ -174,8 +174,8 @@ func TestElementsThatBreakOneRuleAreToldTogether(t *testing.T) {
 }
 
 // A shape says what is there and never the value: only small whole numbers, truth values and null
-// are told.
-func TestShapesDescribeWithoutTelling(t *testing.T) {
+// are shown.
+func TestShapesDescribeWithoutTheValue(t *testing.T) {
 	for value, want := range map[string]string{
 		"": "missing", "  ": "missing", "null": "null", "true": "true", "false": "false",
 		"0": "number 0", "-3": "number -3", "9999": "number 9999", "10000": "number of 5 characters", "-9999": "number -9999",
@@ -191,7 +191,7 @@ func TestShapesDescribeWithoutTelling(t *testing.T) {
 }
 
 // Nothing of a customer's data stands in an error, whichever rule it breaks.
-func TestErrorsNeverTellValues(t *testing.T) {
+func TestErrorsNeverHoldValues(t *testing.T) {
 	const canary = "CANARY-王珊珊-0912345678"
 	for _, doc := range []string{
 		`{"a":"` + canary + `","x":"` + canary + `","list":["` + canary + `"]}`,
@@ -222,8 +222,8 @@ func TestErrorsNeverTellValues(t *testing.T) {
 	}
 }
 
-// The name of a foreign field is shown, short and on one line, whatever it holds.
-func TestForeignNamesAreShownOnOneLine(t *testing.T) {
+// The name of an unknown field is shown, short and on one line, whatever it holds.
+func TestUnknownNamesAreShownOnOneLine(t *testing.T) {
 	for name, want := range map[string]string{
 		"x y": "x y", `a\nb\u0000\u007fc`: "a?b??c", `\u202etxt\u200b\u2028`: "?txt??", `\ud800`: "?", strings.Repeat("長", 41): strings.Repeat("長", 40) + "…",
 		"": "",

@@ -1,10 +1,29 @@
 package doccheck
 
 import (
+	"bytes"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"testing"
 )
+
+// decode is WellFormedObject by encoding/json's Decoder.
+func (c *Check) decode(path string, raw json.RawMessage, known []string) (o Object, ok bool) {
+	o = Object{check: c, path: path}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if t, _ := dec.Token(); t != json.Delim('{') {
+		c.Violate(path, "must be a JSON object", Shape(raw))
+		return o, false
+	}
+	for dec.More() {
+		name, _ := dec.Token()
+		var value json.RawMessage
+		_ = dec.Decode(&value) // the text is well-formed
+		o.take(name.(string), slices.Contains(known, name.(string)), value, known)
+	}
+	return o, true
+}
 
 // The quick way through a well-formed text finds the same fields, elements and violations as
 // encoding/json's Decoder.

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Every string that a decoder would have to repair is told with its path, and no other.
-func TestTextThatWouldBeRepairedIsToldWithItsPath(t *testing.T) {
+// Every string that a decoder would have to repair is reported with its path, and no other.
+func TestTextThatWouldBeRepairedIsReportedWithItsPath(t *testing.T) {
 	for text, want := range map[string][]string{
 		`{"a":"王小明","b":["\u738b","\ud83d\ude00","\\ud800","\"\\"]}`: nil,
 		`{"a":"�","b":"\ufffd"}`:                             nil, // somebody wrote this very character

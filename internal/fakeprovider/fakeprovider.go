@@ -40,7 +40,7 @@ type Call struct {
 	Count  int                    // RefundCount
 }
 
-// String tells the call in short: "issue", "refund_ticket T1", "refund_count 2".
+// String is the call in short: "issue", "refund_ticket T1", "refund_count 2".
 func (c Call) String() string {
 	switch c.Op {
 	case RefundTicket, TicketStatus:
@@ -66,8 +66,8 @@ type reply struct {
 // Provider implements providers.Provider, TicketRefunder and CountRefunder. Safe for concurrent
 // use.
 type Provider struct {
-	t    testing.TB
-	name providers.Name
+	t       testing.TB
+	account providers.Account
 
 	mu     sync.Mutex
 	script map[Op][]reply
@@ -75,11 +75,24 @@ type Provider struct {
 	traits providers.Traits
 	need   int  // tickets without which an order is not complete
 	atOnce bool // orders are issued at once
+	host   string
 }
 
-// New makes a provider whose script is empty. The test fails at its end when answers are left over.
+// Merchant is the merchant of New's accounts.
+const Merchant = "2000132"
+
+// Host is where every fake is: what Host answers.
+const Host = "fake.invalid"
+
+// New makes a provider whose script is empty, of the account NAME:2000132. The test fails at its end
+// when answers are left over.
 func New(t testing.TB, name providers.Name) *Provider {
-	p := &Provider{t: t, name: name, script: map[Op][]reply{}}
+	return ForAccount(t, providers.Account{Provider: name, Merchant: Merchant})
+}
+
+// ForAccount is New for any account.
+func ForAccount(t testing.TB, account providers.Account) *Provider {
+	p := &Provider{t: t, account: account, host: Host, script: map[Op][]reply{}}
 	t.Cleanup(func() {
 		for op, left := range p.script {
 			if len(left) > 0 {
@@ -92,6 +105,9 @@ func New(t testing.TB, name providers.Name) *Provider {
 
 // SetTraits sets what Traits answers. Default: the zero value.
 func (p *Provider) SetTraits(tr providers.Traits) { p.traits = tr }
+
+// SetHost sets what Host answers. Default: Host.
+func (p *Provider) SetHost(host string) { p.host = host }
 
 // NeedTickets makes NeedsTickets ask for n tickets.
 func (p *Provider) NeedTickets(n int) { p.need = n }
@@ -183,8 +199,11 @@ func (p *Provider) call(ctx context.Context, c Call) reply {
 	return script[0]
 }
 
-// Name implements providers.Provider.
-func (p *Provider) Name() providers.Name { return p.name }
+// Account implements providers.Provider.
+func (p *Provider) Account() providers.Account { return p.account }
+
+// Host implements providers.Provider.
+func (p *Provider) Host() string { return p.host }
 
 // Traits implements providers.Provider.
 func (p *Provider) Traits() providers.Traits { return p.traits }
@@ -192,7 +211,7 @@ func (p *Provider) Traits() providers.Traits { return p.traits }
 // NeedsTickets implements providers.Provider.
 func (p *Provider) NeedsTickets(providers.Order) (bool, int) { return p.need > 0, p.need }
 
-// IssuesAtOnce is what tasks/issue asks of providers that offer it.
+// IssuesAtOnce implements providers.AtOnceIssuer.
 func (p *Provider) IssuesAtOnce(providers.Order) bool { return p.atOnce }
 
 // Issue implements providers.Provider.
@@ -237,4 +256,5 @@ var (
 	_ providers.Provider       = (*Provider)(nil)
 	_ providers.TicketRefunder = (*Provider)(nil)
 	_ providers.CountRefunder  = (*Provider)(nil)
+	_ providers.AtOnceIssuer   = (*Provider)(nil)
 )

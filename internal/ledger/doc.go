@@ -4,27 +4,32 @@
 //
 // An order:
 //
-//	            begin           submit              accept             finish
-//	(no record) ─────► queued ─────────► submitting ───────► accepted ─────────► issued
-//	                     ▲                 │   │  ▲              │
-//	                     └── not sent ─────┘   │  └ unknown: look│up first
-//	                                           │                 │
-//	                                           └──── finish ─────┴──► failed, review
-//	                                                 review ── resolve ──► issued, failed
-//	                                                 review ── reopen ───► queued, submitting
+//	         intake         submit              accept             finish
+//	document ─────► queued ─────────► submitting ───────► accepted ─────────► issued
+//	                 │  ▲                │   │  ▲              │
+//	      cancelled ◄┘  └─── not sent ───┘   │  └ unknown: look│up first
+//	                                         │                 │
+//	                                         └──── finish ─────┴──► failed, review
+//	                                               review ── resolve ──► issued, failed
+//	                                               review ── reopen ───► queued, submitting
 //
 // A claimed order may end while it is still queued, too: when its document proves unusable.
 //
 // A refund:
 //
-//	(no record) ─► queued ─► submitting ─► refunded, partially_refunded, failed, review
-//	               review ── resolve ──► refunded, partially_refunded, failed
-//	               review ── reopen ───► queued, submitting
+//	document ─► queued ─► submitting ─► refunded, partially_refunded, failed, review
+//	            queued ─► cancelled
+//	            review ── resolve ──► refunded, partially_refunded, failed
+//	            review ── reopen ───► queued, submitting
 //
-// Whoever works on a record holds its fence: a number that grows with every claim, the runner's
-// name and a time until which the claim is valid. A transition that comes with an old fence is
-// refused, and the refusal says what the record holds now. Nothing is ever written blindly.
+// A record exists from the moment its document is receipted, before it has a task. Whoever works on
+// it holds its fence: a number that grows with every claim, the runner's name and a time until which
+// the claim is valid. A transition that comes with an old fence is refused, and the refusal says what
+// the record holds now. Nothing is ever written blindly.
 //
-// The package may import internal/seal (for the type of sealed values) and providers; it knows
-// nothing of the queue.
+// A settled record ages: what is bulky or personal moves to a hash of its own, the details, which
+// expires first; the bare record (number, state, times, the provider's id) stays longer.
+//
+// The package may import internal/keys, internal/seal (for the type of sealed values), providers and
+// tasks/order; it knows nothing of the queue.
 package ledger

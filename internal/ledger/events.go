@@ -8,138 +8,97 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/keys"
 	"issuance/providers"
+	"issuance/tasks/order"
 )
 
-// Event is one final status on the stream EventsKey. Delivery is at least once: two entries with
-// the same ID tell the same thing.
+// Event is one end of a record on the stream keys.Events. Delivery is at least once: two entries with
+// the same ID report the same end.
 type Event struct {
 	StreamID string
-	// ID is "PROVIDER/ORDER/STATE" or "PROVIDER/ORDER/REFUND/STATE".
-	ID       string
-	Provider providers.Name
-	OrderID  string
-	RefundID string // empty for orders
-	State    State
-	Code     string
-	At       time.Time
+	// ID is "ACCOUNT/ORDER[/REFUND]/STATE/N": the record's N-th end. A review that is retried and ends in
+	// review again is another end.
+	ID string
+	order.Ref
+	State order.State
+	Code  string
+	At    time.Time
 }
 
-func (r Ref) record() string {
-	if r.RefundID != "" {
-		return RefundKey(r).refund()
+// Publish appends the event of a final record to the stream, marks the record, lets it age, and takes it
+// out of the open set. Doing it twice appends the same event twice at the most, which consumers recognise
+// by its ID. A record that is not final is left alone.
+func (l *Ledger) Publish(ctx context.Context, r order.Ref) error {
+	if l.sharded {
+		return l.publishSharded(ctx, r)
 	}
-	return r.Key.order()
-}
-
-func (r Ref) openMember() string {
-	if r.RefundID != "" {
-		return RefundKey(r).openMember()
-	}
-	return r.Key.openMember()
-}
-
-func (r Ref) String() string {
-	if r.RefundID != "" {
-		return RefundKey(r).String()
-	}
-	return r.Key.String()
-}
-
-// Publish appends the event of a final record to the stream, marks the record, lets it expire
-// after KeepFinal, and takes it out of the open set. Doing it twice appends the same event twice at
-// the most, which consumers tell by its ID. A record that is not final is left alone.
-func (l *Ledger) Publish(ctx context.Context, r Ref) error {
-	if l.apart {
-		return l.publishApart(ctx, r)
-	}
-	keys, tell := l.tell(r)
-	reply, err := l.run(ctx, "publish", append([]string{r.record()}, keys...), tell...)
+	k, args := l.publishing(r)
+	f, err := l.run(ctx, r, "publish", append([]string{keys.Record(r), keys.Details(r)}, k...), args...)
 	if err != nil {
 		return err
 	}
-	return untold(r, reply)
+	return unpublished(r, f)
 }
 
-// tell is what a script needs to tell a record's end: the keys and arguments of tell in
-// scripts/prelude.lua. In a cluster it gets none and leaves that to publishApart.
-func (l *Ledger) tell(r Ref) (keys []string, args []any) {
-	if l.apart {
+// publishing is what a script needs to publish a record's end: the keys and arguments of publish in
+// scripts/prelude.lua. In a cluster it gets no keys and leaves that to publishSharded.
+func (l *Ledger) publishing(r order.Ref) (k []string, args []any) {
+	if l.sharded {
 		return nil, nil
 	}
-	keys = []string{EventsKey, openKey(r.Provider), reviewKey(r.Provider)}
-	if r.RefundID != "" {
-		keys = append(keys, r.Key.refunds())
+	k = []string{keys.Events, keys.Open(r.Account), keys.Reviews(r.Account)}
+	if r.IsRefund() {
+		k = append(k, keys.Refunds(r))
 	}
-	return keys, []any{r.String(), string(r.Provider), r.OrderID, r.RefundID, r.openMember(), l.opt.KeepEvents, l.opt.KeepFinal.Milliseconds()}
+	return k, []any{r.String(), string(r.Account.Provider), r.Account.String(), r.OrderID, r.RefundID, keys.Member(r), l.opt.KeepEvents,
+		l.opt.KeepDetails.Milliseconds(), l.opt.KeepRecords.Milliseconds()}
 }
 
-// ended turns the reply of a script that ends a record into an answer, and publishes the end where
-// the script could not.
-func (l *Ledger) ended(ctx context.Context, r Ref, reply []string, err error) (Answer, error) {
-	if err != nil {
-		return Answer{}, err
-	}
-	a := answer(reply)
-	switch {
-	case !a.Applied:
-		return a, nil
-	case l.apart:
-		return a, l.publishApart(ctx, r)
-	}
-	return a, untold(r, reply)
-}
-
-// untold is why a record's end could not be told. The record is in the open set until it is.
-func untold(r Ref, reply []string) error {
-	if len(reply) < 3 || reply[2] == "" {
+// unpublished is why a record's end could not be published. The record is in the open set until it is.
+func unpublished(r order.Ref, f reply) error {
+	if f["problem"] == "" {
 		return nil
 	}
-	return fmt.Errorf("ledger: publish %s: %s", r, reply[2])
+	return fmt.Errorf("ledger: publish %s: %s", r, f["problem"])
 }
 
-// publishApart is Publish step by step: the event, the mark, the open set. Wherever it breaks off, the
+// publishSharded is Publish step by step: the event, the mark, the sets. Wherever it breaks off, the
 // record is still open, and publishing it again repeats no more than the event.
-func (l *Ledger) publishApart(ctx context.Context, r Ref) error {
-	f, err := l.rdb.HMGet(ctx, r.record(), "state", "code", "final_at", "event").Result()
+func (l *Ledger) publishSharded(ctx context.Context, r order.Ref) error {
+	f, err := l.rdb.HMGet(ctx, keys.Record(r), "state", "code", "final_at", "event", "ends").Result()
 	if err != nil {
 		return fmt.Errorf("ledger: publish %s: %w", r, err)
 	}
 	field := func(i int) string { s, _ := f[i].(string); return s }
-	state := State(field(0))
+	state, ends := order.State(field(0)), field(4)
 	if !state.Final() {
 		return nil
 	}
 	marked := ""
 	if field(3) == "" {
-		marked, err = l.rdb.XAdd(ctx, &redis.XAddArgs{Stream: EventsKey, MaxLen: l.opt.KeepEvents, Approx: true, Values: []any{
-			"event_id", fmt.Sprintf("%s/%s", r, state), "provider", string(r.Provider), "order_id", r.OrderID,
-			"refund_id", r.RefundID, "state", string(state), "code", field(1), "at", field(2)}}).Result()
+		marked, err = l.rdb.XAdd(ctx, &redis.XAddArgs{Stream: keys.Events, MaxLen: l.opt.KeepEvents, Approx: true, Values: []any{
+			"event_id", fmt.Sprintf("%s/%s/%s", r, state, ends), "provider", string(r.Account.Provider), "account", r.Account.String(),
+			"order_id", r.OrderID, "refund_id", r.RefundID, "state", string(state), "code", field(1), "at", field(2)}}).Result()
 		if err != nil {
 			return fmt.Errorf("ledger: publish %s: %w", r, err)
 		}
 	}
-	keep := ""
-	if state != Review {
-		keep = strconv.FormatInt(l.opt.KeepFinal.Milliseconds(), 10)
-	}
-	reply, err := l.run(ctx, "published", []string{r.record()}, string(state), marked, keep)
-	if err != nil {
-		return err
-	}
-	if !answer(reply).Applied {
-		return nil // resolved meanwhile: whoever resolved it publishes that, or the sweeper does
+	a, err := l.transition(ctx, r, "published", []string{keys.Record(r), keys.Details(r)}, ends, marked,
+		l.opt.KeepDetails.Milliseconds(), l.opt.KeepRecords.Milliseconds())
+	if err != nil || !a.Applied {
+		return err // not applied: resolved meanwhile, and whoever did that publishes it, or the sweeper does
 	}
 	pipe := l.rdb.Pipeline()
-	if keep != "" && r.RefundID != "" {
-		pipe.PExpire(ctx, r.Key.refunds(), l.opt.KeepFinal)
-	}
-	if state != Review {
-		pipe.ZRem(ctx, reviewKey(r.Provider), r.openMember())
+	if state.Settled() {
+		if r.IsRefund() {
+			pipe.PExpire(ctx, keys.Refunds(r), l.opt.KeepRecords)
+		}
+		pipe.ZRem(ctx, keys.Reviews(r.Account), keys.Member(r))
 	} else {
-		pipe.ZAdd(ctx, reviewKey(r.Provider), redis.Z{Score: float64(millis(field(2)).UnixMilli()), Member: r.openMember()})
+		pipe.ZAdd(ctx, keys.Reviews(r.Account), redis.Z{Score: float64(millis(field(2)).UnixMilli()), Member: keys.Member(r)})
 	}
-	pipe.ZRem(ctx, openKey(r.Provider), r.openMember())
+	pipe.ZRem(ctx, keys.Open(r.Account), keys.Member(r))
 	if _, err := pipe.Exec(ctx); err != nil {
 		return fmt.Errorf("ledger: publish %s: %w", r, err)
 	}
@@ -152,7 +111,7 @@ func (l *Ledger) Events(ctx context.Context, after string, count int64, block ti
 	if block <= 0 {
 		block = -1 // go-redis: no BLOCK
 	}
-	streams, err := l.rdb.XRead(ctx, &redis.XReadArgs{Streams: []string{EventsKey, after}, Count: count, Block: block}).Result()
+	streams, err := l.rdb.XRead(ctx, &redis.XReadArgs{Streams: []string{keys.Events, after}, Count: count, Block: block}).Result()
 	if err == redis.Nil {
 		return nil, nil
 	}
@@ -168,9 +127,35 @@ func (l *Ledger) Events(ctx context.Context, after string, count int64, block ti
 	return out, nil
 }
 
+// LastEvent is the stream id of the newest event, "0" when there was none.
+func (l *Ledger) LastEvent(ctx context.Context) (string, error) {
+	last, err := l.rdb.XRevRangeN(ctx, keys.Events, "+", "-", 1).Result()
+	if err != nil {
+		return "", fmt.Errorf("ledger: events: %w", err)
+	}
+	if len(last) == 0 {
+		return "0", nil
+	}
+	return last[0].ID, nil
+}
+
+// FirstEvent is the stream id of the oldest event that is still kept, "" when there is none.
+func (l *Ledger) FirstEvent(ctx context.Context) (string, error) {
+	first, err := l.rdb.XRangeN(ctx, keys.Events, "-", "+", 1).Result()
+	if err != nil {
+		return "", fmt.Errorf("ledger: events: %w", err)
+	}
+	if len(first) == 0 {
+		return "", nil
+	}
+	return first[0].ID, nil
+}
+
 func event(m redis.XMessage) Event {
 	v := func(name string) string { s, _ := m.Values[name].(string); return s }
 	ms, _ := strconv.ParseInt(v("at"), 10, 64)
-	return Event{StreamID: m.ID, ID: v("event_id"), Provider: providers.Name(v("provider")), OrderID: v("order_id"),
-		RefundID: v("refund_id"), State: State(v("state")), Code: v("code"), At: time.UnixMilli(ms).UTC()}
+	var a providers.Account
+	_ = a.UnmarshalText([]byte(v("account"))) // written by publish
+	return Event{StreamID: m.ID, ID: v("event_id"), Ref: order.Ref{Account: a, OrderID: v("order_id"), RefundID: v("refund_id")},
+		State: order.State(v("state")), Code: v("code"), At: time.UnixMilli(ms).UTC()}
 }

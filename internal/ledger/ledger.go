@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"issuance/tasks/order"
 )
 
 // Options of a Ledger. The zero value is good for production.
@@ -14,39 +16,47 @@ type Options struct {
 	// Now replaces Redis's clock, for tests. Default: every script asks Redis for the time, so
 	// that workers whose clocks differ agree on who holds a fence.
 	Now func() time.Time
-	// KeepFinal is how long a finished record is kept. Default 90 days. A document enqueued
-	// again after that is sent again; the provider refuses its number and it ends in review.
-	KeepFinal time.Duration
+	// KeepDetails is how long document, result and history of a settled record are kept. Default 90 days.
+	KeepDetails time.Duration
+	// KeepRecords is how long a settled record is kept, at least KeepDetails. A document enqueued again
+	// after that is sent again; the provider refuses its number and it ends in review. Default 400 days.
+	KeepRecords time.Duration
 	// KeepEvents is about how many entries the event stream keeps. Default 1,000,000.
 	KeepEvents int64
 	// WaitReplicas makes every write of an intent wait until so many replicas have it.
 	// Default 0. Fewer acknowledgements within a second are an error, and nothing is sent.
 	WaitReplicas int
-	// Observer, when set, hears of every transition this process applies, right after it. It is
+	// Observer, when set, is called with every transition this process applies, right after it. It is
 	// called from many goroutines and must not block. Default: none.
 	Observer func(Change)
 }
+
+const day = 24 * time.Hour
 
 // Ledger reads and changes records. Safe for concurrent use.
 type Ledger struct {
 	rdb redis.UniversalClient
 	opt Options
-	// apart says that records, events and open set may be on different nodes, so that no script can
+	// sharded says that records, events and open set may be on different nodes, so that no script can
 	// change them together; what belongs together is then written step by step, in the order that
 	// loses nothing.
-	apart bool
+	sharded bool
 }
 
 // New makes a ledger over rdb.
 func New(rdb redis.UniversalClient, opt Options) *Ledger {
-	if opt.KeepFinal <= 0 {
-		opt.KeepFinal = 90 * 24 * time.Hour
+	if opt.KeepDetails <= 0 {
+		opt.KeepDetails = 90 * day
 	}
+	if opt.KeepRecords <= 0 {
+		opt.KeepRecords = 400 * day
+	}
+	opt.KeepRecords = max(opt.KeepRecords, opt.KeepDetails)
 	if opt.KeepEvents <= 0 {
 		opt.KeepEvents = 1_000_000
 	}
 	_, one := rdb.(*redis.Client)
-	return &Ledger{rdb: rdb, opt: opt, apart: !one}
+	return &Ledger{rdb: rdb, opt: opt, sharded: !one}
 }
 
 // now is the ARGV that carries a test's clock; empty lets the script ask Redis.
@@ -73,37 +83,67 @@ func (l *Ledger) timeIn(ctx context.Context, pipe redis.Pipeliner) func() time.T
 	return pipe.Time(ctx).Val
 }
 
-// Answer is what a conditional transition said. A refusal is an answer, not an error: somebody
-// else was faster, and State tells what the record holds now.
+// Answer is what a conditional transition answered. A refusal is an answer, not an error: somebody
+// else was faster, and State is what the record holds now.
 type Answer struct {
 	Applied bool
-	State   State
+	State   order.State
 }
 
-func answer(reply []string) Answer {
-	return Answer{Applied: reply[0] == "ok", State: State(reply[1])}
+// reply is what a script answered, by name.
+type reply map[string]string
+
+func (r reply) answer() Answer {
+	return Answer{Applied: r["verdict"] == "ok", State: order.State(r["state"])}
 }
 
-// run runs a script on keys of one slot and returns its reply, an array of strings.
-func (l *Ledger) run(ctx context.Context, name string, keys []string, args ...any) ([]string, error) {
-	reply, err := scripts[name].Run(ctx, l.rdb, keys, append([]any{l.now()}, args...)...).StringSlice()
+func newReply(name string, list []string, err error) (reply, error) {
+	if err == nil && len(list)%2 != 0 {
+		err = fmt.Errorf("unexpected answer of %d values", len(list))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %s: %w", name, err)
 	}
-	l.observe(name, keys, args, reply)
-	return reply, nil
+	r := make(reply, len(list)/2)
+	for i := 0; i < len(list); i += 2 {
+		r[list[i]] = list[i+1]
+	}
+	return r, nil
+}
+
+// args are a script's arguments behind the time.
+func (l *Ledger) args(args []any) []any { return append([]any{l.now()}, args...) }
+
+// run runs a script on keys of one slot.
+func (l *Ledger) run(ctx context.Context, ref order.Ref, name string, keys []string, args ...any) (reply, error) {
+	list, err := scripts[name].Run(ctx, l.rdb, keys, l.args(args)...).StringSlice()
+	r, err := newReply(name, list, err)
+	if err == nil {
+		l.observe(ref, name, args, r)
+	}
+	return r, err
+}
+
+// transition is run for a script whose answer is all there is to it.
+func (l *Ledger) transition(ctx context.Context, ref order.Ref, name string, keys []string, args ...any) (Answer, error) {
+	r, err := l.run(ctx, ref, name, keys, args...)
+	if err != nil {
+		return Answer{}, err
+	}
+	return r.answer(), nil
 }
 
 // runIntent is run for a write that a provider call will follow: it must survive a failover.
-func (l *Ledger) runIntent(ctx context.Context, name string, keys []string, args ...any) ([]string, error) {
+func (l *Ledger) runIntent(ctx context.Context, ref order.Ref, name string, keys []string, args ...any) (reply, error) {
 	if l.opt.WaitReplicas == 0 {
-		return l.run(ctx, name, keys, args...)
+		return l.run(ctx, ref, name, keys, args...)
 	}
-	reply, err := l.runReplicated(ctx, name, keys, args...)
+	list, err := l.runReplicated(ctx, name, keys, args...)
+	r, err := newReply(name, list, err)
 	if err == nil {
-		l.observe(name, keys, args, reply)
+		l.observe(ref, name, args, r)
 	}
-	return reply, err
+	return r, err
 }
 
 func millis(s string) time.Time {

@@ -2,30 +2,33 @@ package ledger
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"time"
 
+	"issuance/internal/keys"
 	"issuance/providers"
+	"issuance/tasks/order"
 )
 
 // Due is a batch of unfinished records whose inspection is due.
 type Due struct {
-	Refs []Ref
+	Refs []order.Ref
 	mark string // their time in the open set, until somebody gives them another
 	set  string
 }
 
 // Due takes up to limit unfinished records whose inspection is due, the longest due first. They are
 // not due again before hold has passed, so that several sweepers share the work.
-func (l *Ledger) Due(ctx context.Context, p providers.Name, limit int64, hold time.Duration) (Due, error) {
-	d := Due{set: openKey(p)}
-	reply, err := l.run(ctx, "due", []string{d.set}, limit, hold.Milliseconds())
+func (l *Ledger) Due(ctx context.Context, a providers.Account, limit int64, hold time.Duration) (Due, error) {
+	d := Due{set: keys.Open(a)}
+	list, err := scripts["due"].Run(ctx, l.rdb, []string{d.set}, l.args([]any{limit, hold.Milliseconds()})...).StringSlice()
 	if err != nil {
-		return Due{}, err
+		return Due{}, fmt.Errorf("ledger: due: %w", err)
 	}
-	d.mark = reply[0]
-	for _, m := range reply[1:] {
-		if r, ok := parseMember(p, m); ok {
+	d.mark = list[0]
+	for _, m := range list[1:] {
+		if r, ok := keys.ParseMember(a, m); ok {
 			d.Refs = append(d.Refs, r)
 		}
 	}
@@ -34,7 +37,7 @@ func (l *Ledger) Due(ctx context.Context, p providers.Name, limit int64, hold ti
 
 // PutOff sets when records of a batch are to be inspected next; those with a zero time do not exist and
 // are taken out of the open set. What was claimed or finished since the batch was taken is left alone.
-func (l *Ledger) PutOff(ctx context.Context, d Due, until map[Ref]time.Time) error {
+func (l *Ledger) PutOff(ctx context.Context, d Due, until map[order.Ref]time.Time) error {
 	if len(until) == 0 {
 		return nil
 	}
@@ -44,18 +47,38 @@ func (l *Ledger) PutOff(ctx context.Context, d Due, until map[Ref]time.Time) err
 		if !at.IsZero() {
 			ms = strconv.FormatInt(at.UnixMilli(), 10)
 		}
-		args = append(args, r.openMember(), ms)
+		args = append(args, keys.Member(r), ms)
 	}
-	_, err := l.run(ctx, "put_off", []string{d.set}, args...)
-	return err
+	if err := scripts["put_off"].Run(ctx, l.rdb, []string{d.set}, l.args(args)...).Err(); err != nil {
+		return fmt.Errorf("ledger: put off: %w", err)
+	}
+	return nil
 }
 
-// OpenCount is the number of records that are not finished.
-func (l *Ledger) OpenCount(ctx context.Context, p providers.Name) (int64, error) {
-	return l.rdb.ZCard(ctx, openKey(p)).Result()
+// Open lists up to count records of the open set from place first on, in the order of their inspection.
+func (l *Ledger) Open(ctx context.Context, a providers.Account, first, count int64) ([]order.Ref, error) {
+	members, err := l.rdb.ZRange(ctx, keys.Open(a), first, first+count-1).Result()
+	if err != nil {
+		return nil, fmt.Errorf("ledger: open records: %w", err)
+	}
+	refs := make([]order.Ref, 0, len(members))
+	for _, m := range members {
+		if r, ok := keys.ParseMember(a, m); ok {
+			refs = append(refs, r)
+		}
+	}
+	return refs, nil
+}
+
+// OpenCount is the number of records of an account that are not finished.
+func (l *Ledger) OpenCount(ctx context.Context, a providers.Account) (int64, error) {
+	return l.rdb.ZCard(ctx, keys.Open(a)).Result()
 }
 
 // Close takes a record out of the open set: it is finished, or it never came to be.
-func (l *Ledger) Close(ctx context.Context, r Ref) error {
-	return l.rdb.ZRem(ctx, openKey(r.Provider), r.openMember()).Err()
+func (l *Ledger) Close(ctx context.Context, r order.Ref) error {
+	if err := l.rdb.ZRem(ctx, keys.Open(r.Account), keys.Member(r)).Err(); err != nil {
+		return fmt.Errorf("ledger: close %s: %w", r, err)
+	}
+	return nil
 }

@@ -5,74 +5,77 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/keys"
 	"issuance/internal/seal"
+	"issuance/tasks/order"
 )
 
 // ErrNotFound says that the ledger has no such record.
 var ErrNotFound = errors.New("ledger: no such record")
 
-// Base is what orders' and refunds' records have in common. Times are UTC, zero when the thing
-// has not happened.
-type Base struct {
-	State       State
-	Lane        string
+// Record is what the ledger holds of an order or a refund. Times are UTC, zero when the thing has not
+// happened. Once the details of a settled record have expired, or were erased, Document, Result, Plan and
+// what else they hold is empty.
+type Record struct {
+	order.Ref
+	State       order.State
+	Lane        order.Lane
 	Fingerprint string
 	Shape       json.RawMessage
 	Document    seal.Sealed
-	Runner      string
-	Until       time.Time
-	Phase       string
-	Attempts    int
-	Crashes     int
-	Reason      Reason
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
-	SentAt      time.Time
-	DoubtAt     time.Time
-	DoubtSince  time.Time // when the doubt began, however often the record was sent since
-	ReopenedAt  time.Time // when a person last had a review worked on again
-	FinalAt     time.Time
-	Event       string // id of the stream entry of the final status
-	ResolvedBy  string
-	Resolved    string // the reason a person gave
-	History     []Step
-}
+	Stub        []byte // enough of the request to look the order up; empty until the first intent
+	Host        string // where the last intent was for
+	Trace       string // W3C traceparent of the enqueueing
 
-// Record is an order's record.
-type Record struct {
-	Key
-	Base
-	Ref        string
-	Result     seal.Sealed
-	Polls      int
-	PolledAt   time.Time
-	AcceptedAt time.Time
-}
+	Fence   string // goes with every transition of a claim
+	Runner  string // empty when nobody holds a claim
+	Until   time.Time
+	Crashes int // runners in a row that died with the claim
 
-// RefundRecord is a refund's record.
-type RefundRecord struct {
-	RefundKey
-	Base
-	Plan     seal.Sealed
-	Planned  bool
-	Count    int
-	Baseline int // negative when it cannot be proven
-	// BaselineAt is when the plan, and with it the baseline, was written.
-	BaselineAt time.Time
+	Attempts int // intents written
+	Unsent   int // those that certainly had no effect
+	// DoubtAt is the last moment at which a request whose outcome is unknown can have left; zero when
+	// nothing is in doubt. DoubtSince is when that began: sending again moves the one and leaves the other.
+	DoubtAt, DoubtSince time.Time
+	Doubts              int // requests of this doubt whose outcome is unknown
+	// Rejection is a provider's rejection that a look-up still has to confirm.
+	Rejection Reason
+	Reason    Reason
+
+	CreatedAt, UpdatedAt, SentAt, AcceptedAt, FinalAt time.Time
+	ReopenedAt                                        time.Time // when a person last had a review worked on again
+	ErasedAt                                          time.Time
+	Event                                             string // id of the stream entry of the last end
+	ResolvedBy, Resolved                              string // who decided (a review, a cancellation), and why
+	History                                           []Step
+
+	// Orders.
+	ProviderRef string
+	Result      seal.Sealed
+	Polls       int
+	PolledAt    time.Time
+
+	// Refunds.
+	Plan       seal.Sealed
+	Planned    bool
+	Count      int
+	Baseline   int       // negative when it cannot be proven
+	BaselineAt time.Time // when the plan, and with it the baseline, was written
 	// UnclearSince is since when the provider's answers are of no use for a plan; zero when there is one.
 	UnclearSince time.Time
 	Refunded     int
-	Tickets      []RefundTicket
+	Tickets      []Ticket
 }
 
-// RefundTicket is one ticket of a refund's plan, by its place in it.
-type RefundTicket struct {
-	State   TicketState
+// Ticket is one ticket of a refund's plan, by its place in it.
+type Ticket struct {
+	State   order.TicketState
 	Code    string
 	SentAt  time.Time // first intent
 	DoubtAt time.Time
@@ -89,103 +92,103 @@ type Step struct {
 	Detail string
 }
 
-// Load reads an order's record, or ErrNotFound.
-func (l *Ledger) Load(ctx context.Context, k Key) (*Record, error) {
-	return loaded(k, l.rdb.HGetAll(ctx, k.order()))
+// Live reports whether a runner holds a valid claim at now.
+func (r *Record) Live(now time.Time) bool { return r.Runner != "" && r.Until.After(now) }
+
+// Load reads a record, details included, or ErrNotFound.
+func (l *Ledger) Load(ctx context.Context, r order.Ref) (*Record, error) {
+	rec, _, err := l.LoadNow(ctx, r)
+	return rec, err
 }
 
 // LoadNow is Load with the ledger's time, in the same round trip.
-func (l *Ledger) LoadNow(ctx context.Context, k Key) (*Record, time.Time, error) {
+func (l *Ledger) LoadNow(ctx context.Context, r order.Ref) (*Record, time.Time, error) {
+	list, now, err := l.LoadMany(ctx, []order.Ref{r})
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	if list[0] == nil {
+		return nil, now, ErrNotFound
+	}
+	return list[0], now, nil
+}
+
+// LoadMany reads many records, and the time, in one round trip. A record that does not exist is nil.
+func (l *Ledger) LoadMany(ctx context.Context, refs []order.Ref) ([]*Record, time.Time, error) {
 	pipe := l.rdb.Pipeline()
-	f, now := pipe.HGetAll(ctx, k.order()), l.timeIn(ctx, pipe)
+	now := l.timeIn(ctx, pipe)
+	cmds := make([][2]*redis.MapStringStringCmd, len(refs))
+	for i, r := range refs {
+		cmds[i] = [2]*redis.MapStringStringCmd{pipe.HGetAll(ctx, keys.Record(r)), pipe.HGetAll(ctx, keys.Details(r))}
+	}
 	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, time.Time{}, fmt.Errorf("ledger: load %s: %w", k, err)
+		return nil, time.Time{}, fmt.Errorf("ledger: load: %w", err)
 	}
-	rec, err := loaded(k, f)
-	return rec, now(), err
-}
-
-func loaded(k Key, cmd *redis.MapStringStringCmd) (*Record, error) {
-	f, err := cmd.Result()
-	if err != nil {
-		return nil, fmt.Errorf("ledger: load %s: %w", k, err)
-	}
-	if len(f) == 0 {
-		return nil, ErrNotFound
-	}
-	return record(k, f), nil
-}
-
-func record(k Key, f map[string]string) *Record {
-	return &Record{Key: k, Base: base(f), Ref: f["ref"], Result: seal.Sealed(f["result"]),
-		Polls: number(f["polls"]), PolledAt: millis(f["polled_at"]), AcceptedAt: millis(f["accepted_at"])}
-}
-
-// LoadRefund reads a refund's record, or ErrNotFound.
-func (l *Ledger) LoadRefund(ctx context.Context, k RefundKey) (*RefundRecord, error) {
-	f, err := l.rdb.HGetAll(ctx, k.refund()).Result()
-	if err != nil {
-		return nil, fmt.Errorf("ledger: load %s: %w", k, err)
-	}
-	if len(f) == 0 {
-		return nil, ErrNotFound
-	}
-	return refundRecord(k, f), nil
-}
-
-func refundRecord(k RefundKey, f map[string]string) *RefundRecord {
-	r := &RefundRecord{RefundKey: k, Base: base(f), Plan: seal.Sealed(f["plan"]), Planned: f["count"] != "",
-		Count: number(f["count"]), Baseline: -1, BaselineAt: millis(f["baseline_at"]), UnclearSince: millis(f["unclear_since"]), Refunded: number(f["refunded"])}
-	if f["baseline"] != "" {
-		r.Baseline = number(f["baseline"])
-	}
-	for i := 0; ; i++ {
-		state, ok := f[fmt.Sprintf("t:%d", i)]
-		if !ok {
-			return r
+	out := make([]*Record, len(refs))
+	for i, c := range cmds {
+		f := c[0].Val()
+		if len(f) == 0 {
+			continue
 		}
-		r.Tickets = append(r.Tickets, RefundTicket{State: TicketState(state), Code: f[fmt.Sprintf("c:%d", i)],
-			SentAt: millis(f[fmt.Sprintf("s:%d", i)]), DoubtAt: millis(f[fmt.Sprintf("d:%d", i)]),
-			DoubtSince: millis(f[fmt.Sprintf("b:%d", i)]), Doubts: number(f[fmt.Sprintf("n:%d", i)])})
+		for name, value := range c[1].Val() {
+			if _, both := f[name]; !both {
+				f[name] = value
+			}
+		}
+		out[i] = record(refs[i], f)
 	}
+	return out, now(), nil
 }
 
-// LoadRefunds reads all refunds of an order, oldest first.
-func (l *Ledger) LoadRefunds(ctx context.Context, k Key) ([]*RefundRecord, error) {
-	ids, err := l.rdb.ZRange(ctx, k.refunds(), 0, -1).Result()
+// Refunds reads all refunds of r's order, the oldest first.
+func (l *Ledger) Refunds(ctx context.Context, r order.Ref) ([]*Record, error) {
+	ids, err := l.rdb.ZRange(ctx, keys.Refunds(r), 0, -1).Result()
 	if err != nil {
-		return nil, fmt.Errorf("ledger: refunds of %s: %w", k, err)
+		return nil, fmt.Errorf("ledger: refunds of %s: %w", r.Order(), err)
 	}
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	pipe := l.rdb.Pipeline()
-	cmds := make([]*redis.MapStringStringCmd, len(ids))
+	refs := make([]order.Ref, len(ids))
 	for i, id := range ids {
-		cmds[i] = pipe.HGetAll(ctx, RefundKey{Key: k, RefundID: id}.refund())
+		refs[i] = r.Refund(id)
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, fmt.Errorf("ledger: refunds of %s: %w", k, err)
+	list, _, err := l.LoadMany(ctx, refs)
+	if err != nil {
+		return nil, err
 	}
-	var out []*RefundRecord
-	for i, id := range ids {
-		if f := cmds[i].Val(); len(f) > 0 {
-			out = append(out, refundRecord(RefundKey{Key: k, RefundID: id}, f))
+	out := list[:0]
+	for _, rec := range list {
+		if rec != nil {
+			out = append(out, rec)
 		}
 	}
 	return out, nil
 }
 
-func base(f map[string]string) Base {
-	return Base{
-		State: State(f["state"]), Lane: f["lane"], Fingerprint: f["fp"], Shape: json.RawMessage(f["shape"]),
-		Document: seal.Sealed(f["doc"]), Runner: f["runner"], Until: millis(f["until"]), Phase: f["phase"],
-		Attempts: number(f["attempts"]), Crashes: number(f["crashes"]),
-		Reason:    Reason{Code: f["code"], Message: f["message"]},
+func record(r order.Ref, f map[string]string) *Record {
+	rec := &Record{Ref: r, State: order.State(f["state"]), Lane: order.Lane(f["lane"]), Fingerprint: f["fp"],
+		Shape: json.RawMessage(f["shape"]), Document: seal.Sealed(f["doc"]), Stub: []byte(f["stub"]), Host: f["host"], Trace: f["trace"],
+		Fence: f["fence"], Runner: f["runner"], Until: millis(f["until"]), Crashes: number(f["crashes"]),
+		Attempts: number(f["attempts"]), Unsent: number(f["unsent"]),
+		DoubtAt: millis(f["doubt_at"]), DoubtSince: millis(f["doubt_since"]), Doubts: number(f["doubts"]),
+		Rejection: Reason{Code: f["rejected_code"], Message: f["rejected_message"]}, Reason: Reason{Code: f["code"], Message: f["message"]},
 		CreatedAt: millis(f["created_at"]), UpdatedAt: millis(f["updated_at"]), SentAt: millis(f["sent_at"]),
-		DoubtAt: millis(f["doubt_at"]), DoubtSince: millis(f["doubt_since"]), ReopenedAt: millis(f["reopened_at"]), FinalAt: millis(f["final_at"]), Event: f["event"],
-		ResolvedBy: f["resolved_by"], Resolved: f["resolved_reason"], History: history(f["history"]),
+		AcceptedAt: millis(f["accepted_at"]), FinalAt: millis(f["final_at"]), ReopenedAt: millis(f["reopened_at"]),
+		ErasedAt: millis(f["erased_at"]), Event: f["event"], ResolvedBy: f["resolved_by"], Resolved: f["resolved_reason"],
+		ProviderRef: f["ref"], Result: seal.Sealed(f["result"]), Polls: number(f["polls"]), PolledAt: millis(f["polled_at"]),
+		Plan: seal.Sealed(f["plan"]), Planned: f["count"] != "", Count: number(f["count"]), Baseline: -1,
+		BaselineAt: millis(f["baseline_at"]), UnclearSince: millis(f["unclear_since"]), Refunded: number(f["refunded"])}
+	if n, err := strconv.Atoi(f["baseline"]); err == nil {
+		rec.Baseline = n
 	}
+	for i := 0; f[fmt.Sprintf("t:%d", i)] != ""; i++ {
+		of := func(field string) string { return f[fmt.Sprintf("%s:%d", field, i)] }
+		rec.Tickets = append(rec.Tickets, Ticket{State: order.TicketState(of("t")), Code: of("c"), SentAt: millis(of("s")),
+			DoubtAt: millis(of("d")), DoubtSince: millis(of("b")), Doubts: number(of("n"))})
+	}
+	rec.History = append([]Step{{At: rec.CreatedAt, Event: string(order.Queued), Detail: string(rec.Lane)}}, history(f["history"])...)
+	return rec
 }
 
 func history(text string) []Step {
@@ -204,70 +207,25 @@ func history(text string) []Step {
 	return steps
 }
 
-// Peek is the little that tells whether a document is known already.
-type Peek struct {
-	Found       bool
-	State       State
-	Fingerprint string
-}
-
-// PeekIn adds a look at one record to a pipeline, so that a producer sees many in one round trip.
-// The function it returns is good once the pipeline was executed.
-func PeekIn(ctx context.Context, pipe redis.Pipeliner, r Ref) func() Peek {
-	cmd := pipe.HMGet(ctx, r.record(), "state", "fp")
-	return func() Peek {
-		if len(cmd.Val()) != 2 {
-			return Peek{}
-		}
-		state, found := cmd.Val()[0].(string)
-		fp, _ := cmd.Val()[1].(string)
-		return Peek{Found: found, State: State(state), Fingerprint: fp}
-	}
-}
-
-// CountIn adds to a pipeline one command that counts which of many records there are. The records
-// are in many slots, so it is not for a cluster.
-func CountIn(ctx context.Context, pipe redis.Pipeliner, refs []Ref) *redis.IntCmd {
-	keys := make([]string, len(refs))
-	for i, r := range refs {
-		keys[i] = r.record()
-	}
-	return pipe.Exists(ctx, keys...)
-}
-
-// PeekOrders looks at many orders in one round trip.
-func (l *Ledger) PeekOrders(ctx context.Context, keys []Key) ([]Peek, error) {
-	refs := make([]Ref, len(keys))
-	for i, k := range keys {
-		refs[i] = Ref{Key: k}
-	}
-	return l.peek(ctx, refs)
-}
-
-// PeekRefunds looks at many refunds in one round trip.
-func (l *Ledger) PeekRefunds(ctx context.Context, keys []RefundKey) ([]Peek, error) {
-	refs := make([]Ref, len(keys))
-	for i, k := range keys {
-		refs[i] = Ref(k)
-	}
-	return l.peek(ctx, refs)
-}
-
-func (l *Ledger) peek(ctx context.Context, refs []Ref) ([]Peek, error) {
+// States reads the states of many records in one round trip; "" for those that do not exist.
+func (l *Ledger) States(ctx context.Context, refs []order.Ref) ([]order.State, error) {
 	if len(refs) == 0 {
 		return nil, nil
 	}
 	pipe := l.rdb.Pipeline()
-	looks := make([]func() Peek, len(refs))
+	cmds := make([]*redis.StringCmd, len(refs))
 	for i, r := range refs {
-		looks[i] = PeekIn(ctx, pipe, r)
+		cmds[i] = pipe.HGet(ctx, keys.Record(r), "state")
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, fmt.Errorf("ledger: peek: %w", err)
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return nil, fmt.Errorf("ledger: states: %w", err)
 	}
-	out := make([]Peek, len(refs))
-	for i, look := range looks {
-		out[i] = look()
+	out := make([]order.State, len(refs))
+	for i, c := range cmds {
+		if err := c.Err(); err != nil && !errors.Is(err, redis.Nil) {
+			return nil, fmt.Errorf("ledger: states: %w", err)
+		}
+		out[i] = order.State(c.Val())
 	}
 	return out, nil
 }

@@ -21,9 +21,9 @@ func (l *Ledger) runReplicated(ctx context.Context, name string, keys []string, 
 	}
 	conn := node.Conn()
 	defer conn.Close()
-	reply, err := scripts[name].Run(ctx, conn, keys, append([]any{l.now()}, args...)...).StringSlice()
+	reply, err := scripts[name].Run(ctx, conn, keys, l.args(args)...).StringSlice()
 	if err != nil {
-		return nil, fmt.Errorf("ledger: %s: %w", name, err)
+		return nil, err
 	}
 	got, err := conn.Wait(ctx, l.opt.WaitReplicas, replicaPatience).Result()
 	if err != nil {

@@ -3,13 +3,14 @@ package ledger
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/keys"
 	"issuance/providers"
+	"issuance/tasks/order"
 )
 
 // scanBatch is how many keys one step of a scan looks at.
@@ -19,32 +20,32 @@ const scanBatch = 1000
 // do not hold others up (about a second per million keys), and enters into the open set what is
 // missing there: unfinished records, and final ones whose event was never published. It returns
 // how many it found.
-func (l *Ledger) AdoptOpen(ctx context.Context, p providers.Name) (int, error) {
+func (l *Ledger) AdoptOpen(ctx context.Context, a providers.Account) (int, error) {
 	var found atomic.Int64
-	err := l.walk(ctx, p, func(batch []standing) error {
+	err := l.walk(ctx, a, func(batch []standing) error {
 		var missing []redis.Z
 		for _, r := range batch {
 			if r.state != "" && !(r.state.Final() && r.event != "") {
-				missing = append(missing, redis.Z{Score: 0, Member: r.openMember()})
+				missing = append(missing, redis.Z{Score: 0, Member: keys.Member(r.Ref)})
 			}
 		}
 		if len(missing) == 0 {
 			return nil
 		}
-		n, err := l.rdb.ZAddNX(ctx, openKey(p), missing...).Result()
+		n, err := l.rdb.ZAddNX(ctx, keys.Open(a), missing...).Result()
 		found.Add(n)
 		return err
 	})
 	return int(found.Load()), err
 }
 
-// InState lists every order and refund of a provider that is in state s, in no order, by the same
+// InState lists every order and refund of an account that is in state s, in no order, by the same
 // walk. A record that changes during the walk may or may not be found, one that does not change is.
-func (l *Ledger) InState(ctx context.Context, p providers.Name, s State) ([]Ref, error) {
+func (l *Ledger) InState(ctx context.Context, a providers.Account, s order.State) ([]order.Ref, error) {
 	var mu sync.Mutex
-	found := map[Ref]bool{} // a scan may show a key twice
-	var refs []Ref
-	err := l.walk(ctx, p, func(batch []standing) error {
+	found := map[order.Ref]bool{} // a scan may show a key twice
+	var refs []order.Ref
+	err := l.walk(ctx, a, func(batch []standing) error {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, r := range batch {
@@ -60,15 +61,15 @@ func (l *Ledger) InState(ctx context.Context, p providers.Name, s State) ([]Ref,
 
 // standing is where a record stands, and the stream entry of its end, if there is one.
 type standing struct {
-	Ref
-	state State
+	order.Ref
+	state order.State
 	event string
 }
 
-// walk visits every record of a provider, a step of the scan at a time. In a cluster visit runs on
+// walk visits every record of an account, a step of the scan at a time. In a cluster visit runs on
 // several nodes at once.
-func (l *Ledger) walk(ctx context.Context, p providers.Name, visit func([]standing) error) error {
-	scan := func(ctx context.Context, node *redis.Client) error { return walkNode(ctx, node, p, visit) }
+func (l *Ledger) walk(ctx context.Context, a providers.Account, visit func([]standing) error) error {
+	scan := func(ctx context.Context, node *redis.Client) error { return walkNode(ctx, node, a, visit) }
 	var err error
 	switch c := l.rdb.(type) {
 	case *redis.ClusterClient:
@@ -84,14 +85,14 @@ func (l *Ledger) walk(ctx context.Context, p providers.Name, visit func([]standi
 	return nil
 }
 
-func walkNode(ctx context.Context, node *redis.Client, p providers.Name, visit func([]standing) error) error {
+func walkNode(ctx context.Context, node *redis.Client, a providers.Account, visit func([]standing) error) error {
 	var cursor uint64
 	for {
-		keys, next, err := node.Scan(ctx, cursor, "issuance:{"+string(p)+":*}:*", scanBatch).Result()
+		found, next, err := node.Scan(ctx, cursor, keys.RecordPattern(a), scanBatch).Result()
 		if err != nil {
 			return err
 		}
-		if err := visitKeys(ctx, node, p, keys, visit); err != nil {
+		if err := visitKeys(ctx, node, a, found, visit); err != nil {
 			return err
 		}
 		if cursor = next; cursor == 0 {
@@ -100,12 +101,12 @@ func walkNode(ctx context.Context, node *redis.Client, p providers.Name, visit f
 	}
 }
 
-func visitKeys(ctx context.Context, node *redis.Client, p providers.Name, keys []string, visit func([]standing) error) error {
-	var refs []Ref
+func visitKeys(ctx context.Context, node *redis.Client, a providers.Account, found []string, visit func([]standing) error) error {
+	var refs []order.Ref
 	var cmds []*redis.SliceCmd
 	pipe := node.Pipeline()
-	for _, key := range keys {
-		if r, ok := parseRecordKey(p, key); ok {
+	for _, key := range found {
+		if r, ok := keys.ParseRecord(a, key); ok {
 			refs = append(refs, r)
 			cmds = append(cmds, pipe.HMGet(ctx, key, "state", "event"))
 		}
@@ -120,22 +121,7 @@ func visitKeys(ctx context.Context, node *redis.Client, p providers.Name, keys [
 	for i, c := range cmds {
 		state, _ := c.Val()[0].(string)
 		event, _ := c.Val()[1].(string)
-		batch[i] = standing{refs[i], State(state), event}
+		batch[i] = standing{refs[i], order.State(state), event}
 	}
 	return visit(batch)
-}
-
-// parseRecordKey reads back what Key.order and RefundKey.refund make.
-func parseRecordKey(p providers.Name, key string) (Ref, bool) {
-	rest, ok := strings.CutPrefix(key, "issuance:{"+string(p)+":")
-	order, kind, cut := strings.Cut(rest, "}:")
-	if !ok || !cut {
-		return Ref{}, false
-	}
-	r := Ref{Key: Key{Provider: p, OrderID: order}}
-	if kind == "order" {
-		return r, true
-	}
-	r.RefundID, ok = strings.CutPrefix(kind, "refund:")
-	return r, ok
 }

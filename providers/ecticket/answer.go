@@ -158,14 +158,25 @@ func doubtful(q query, kind providers.Kind) providers.Kind {
 // refused judges an authentic RtnCode other than 1.
 func (c *Client) refused(rtnCode int, message string) providers.Outcome {
 	code := strconv.Itoa(rtnCode)
-	out := outcome(providers.Rejected, code, message)
-	if kind, ok := c.cfg.Codes[code]; ok {
-		out.Kind = kind
-	} else if code == codeChecksumRefused {
-		out.Kind = providers.Held
+	meaning, known := c.cfg.Codes[code]
+	if !known && code == codeChecksumRefused {
+		meaning = MeansHeld
 	}
+	out := outcome(meaning.kind(), code, message)
 	out.Alarm = out.Kind == providers.Held
+	out.Exists = meaning == MeansExists
 	return out
+}
+
+// provesAbsence reports whether an authentic rejection of a look-up means that there is no such order.
+// ECPay's list of codes is not public, so any does, unless Config.Codes says which ones do.
+func (c *Client) provesAbsence(code string) bool {
+	for _, m := range c.cfg.Codes {
+		if m == MeansNotFound {
+			return c.cfg.Codes[code] == MeansNotFound
+		}
+	}
+	return true
 }
 
 // codeChecksumRefused is the one RtnCode that ECPay publishes for ECTicket: CheckMacValue

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"issuance/internal/baseurl"
 	"issuance/internal/httpcall"
 	"issuance/providers"
 	"issuance/providers/ecticket/ecticketdoc"
@@ -25,6 +26,7 @@ type Client struct {
 var (
 	_ providers.Provider       = (*Client)(nil)
 	_ providers.TicketRefunder = (*Client)(nil)
+	_ providers.AtOnceIssuer   = (*Client)(nil)
 )
 
 // New makes a client, or reports everything that is wrong with cfg. It makes no call.
@@ -49,8 +51,13 @@ func New(cfg Config) (*Client, error) {
 // Close closes idle connections. The client stays usable.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Name is providers.ECTicket.
-func (c *Client) Name() providers.Name { return providers.ECTicket }
+// Account is the merchant's.
+func (c *Client) Account() providers.Account {
+	return providers.Account{Provider: providers.ECTicket, Merchant: c.cfg.MerchantID}
+}
+
+// Host is BaseURL's.
+func (c *Client) Host() string { return baseurl.Host(c.cfg.BaseURL) }
 
 // Traits: a request may arrive until its Timestamp is 10 minutes old, and no code list says which
 // rejection means "this number exists already".

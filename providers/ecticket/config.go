@@ -4,22 +4,23 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
+	"issuance/internal/baseurl"
 	"issuance/providers"
 	"issuance/providers/ecticket/wire"
 )
 
 // Config configures a client. It can be printed and logged: keys are not shown.
 type Config struct {
-	// BaseURL is the scheme and host, such as "https://ecticket.ecpay.com.tw". http is taken for
-	// this machine and for hosts without a dot (containers). Required.
+	// BaseURL is the scheme and host, such as "https://ecticket.ecpay.com.tw"; see package
+	// internal/baseurl for its rule. Required.
 	BaseURL string
-	// MerchantID is the merchant's; with a PlatformID, the sub-merchant's. Required.
+	// MerchantID is the merchant's; with a PlatformID, the sub-merchant's. It names the account: 1 to
+	// 10 letters and digits. Required.
 	MerchantID string
 	// PlatformID is a platform merchant's own id; Keys are then the platform's. Default "".
 	PlatformID string
@@ -27,17 +28,17 @@ type Config struct {
 	Keys wire.Keys
 	// Mode is the contract with ECPay. Default Pure.
 	Mode Mode
-	// Paths overrides the path of single calls. Default: the documented ones of Mode.
+	// Paths overrides the path of single calls; see ParsePaths. Default: the documented ones of Mode.
 	Paths map[Op]string
 	// RefundFields is the body of Refund, whose documented field list is not public in full.
 	// "{TicketNo}", "{Operator}" and "{StoreID}" stand for the refund's; a field that comes out
 	// empty is left out; MerchantID is always sent. Default: TicketNo, Action "1" (refund),
-	// Operator and StoreID.
+	// Operator and StoreID. See ParseRefundFields.
 	RefundFields map[string]string
-	// Codes says how a call ended that was answered with this RtnCode: Rejected, NotSent,
-	// Unknown or Held. Fill it from ECPay's list, which merchants can see in the vendor's back
-	// office. Default: Rejected, and Held for 10200073 (checksum refused).
-	Codes map[string]providers.Kind
+	// Codes says what a RtnCode means; see Meaning and ParseCodes. Fill it from ECPay's list, which
+	// merchants can see in the vendor's back office. Default: MeansRejected, and MeansHeld for
+	// 10200073 (checksum refused).
+	Codes map[string]Meaning
 	// Timeout bounds one HTTP call, from waiting for a connection to the answer's last byte.
 	// Waiting for the Gate is not part of it. Default 20s.
 	Timeout time.Duration
@@ -69,11 +70,11 @@ func (cfg Config) withDefaults() (Config, error) {
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf("ecticket: "+format, args...)) }
 
 	cfg.BaseURL = strings.TrimRight(cfg.BaseURL, "/")
-	if err := checkBaseURL(cfg.BaseURL); err != nil {
-		errs = append(errs, err)
+	if err := baseurl.Check(cfg.BaseURL); err != nil {
+		wrong("BaseURL: %w", err)
 	}
-	if cfg.MerchantID == "" || len(cfg.MerchantID) > 10 {
-		wrong("MerchantID must have 1 to 10 characters")
+	if len(cfg.MerchantID) > 10 || !providers.ValidMerchant(cfg.MerchantID) {
+		wrong("MerchantID must have 1 to 10 letters and digits")
 	}
 	if len(cfg.PlatformID) > 10 {
 		wrong("PlatformID must have at most 10 characters")
@@ -88,27 +89,13 @@ func (cfg Config) withDefaults() (Config, error) {
 	default:
 		wrong("Mode must be %q or %q", Pure, EscrowUse)
 	}
-	known := paths(Pure, nil)
-	for op, path := range cfg.Paths {
-		if _, ok := known[op]; !ok || !strings.HasPrefix(path, "/") {
-			wrong("Paths: %q must be a call of this client, with a path that starts with /", op)
-		}
-	}
-	for code, kind := range cfg.Codes {
-		switch kind {
-		case providers.Rejected, providers.NotSent, providers.Unknown, providers.Held:
-		default:
-			wrong("Codes: %q must be one of rejected, not_sent, unknown, held", code)
-		}
-		if code == "1" {
-			wrong(`Codes: "1" is success and cannot be changed`)
-		}
-	}
 	if cfg.RefundFields == nil {
 		cfg.RefundFields = defaultRefundFields()
 	}
-	if err := checkRefundFields(cfg.RefundFields); err != nil {
-		errs = append(errs, err)
+	for name, err := range map[string]error{"Paths": checkPaths(cfg.Paths), "Codes": checkCodes(cfg.Codes), "RefundFields": checkRefundFields(cfg.RefundFields)} {
+		if err != nil {
+			wrong("%s: %w", name, err)
+		}
 	}
 	for name, d := range map[string]*time.Duration{"Timeout": &cfg.Timeout, "SettleAfter": &cfg.SettleAfter, "Ban": &cfg.Ban} {
 		if *d < 0 {
@@ -131,21 +118,6 @@ func setDefault(d *time.Duration, value time.Duration) {
 	if *d == 0 {
 		*d = value
 	}
-}
-
-// checkBaseURL wants https for every host that a request could reach over a foreign network.
-func checkBaseURL(base string) error {
-	u, err := url.Parse(base)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || (u.Scheme != "https" && u.Scheme != "http") {
-		return errors.New("ecticket: BaseURL must be a scheme and a host, such as https://ecticket.ecpay.com.tw")
-	}
-	host := u.Hostname()
-	ip := net.ParseIP(host)
-	local := ip != nil && ip.IsLoopback() || ip == nil && !strings.Contains(host, ".")
-	if u.Scheme == "http" && !local {
-		return errors.New("ecticket: BaseURL must use https; http is only for this machine and for hosts without a dot")
-	}
-	return nil
 }
 
 // String shows the configuration without keys.

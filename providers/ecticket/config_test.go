@@ -14,10 +14,10 @@ import (
 	"issuance/providers/ecticket/wire"
 )
 
-func TestAWrongConfigurationIsToldCompletely(t *testing.T) {
+func TestAWrongConfigurationIsReportedCompletely(t *testing.T) {
 	_, err := ecticket.New(ecticket.Config{
 		BaseURL: "ecticket", PlatformID: "12345678901", Keys: wire.Keys{HashKey: "short"}, Mode: "x",
-		Paths: map[ecticket.Op]string{"Nothing": "/x"}, Codes: map[string]providers.Kind{"1": providers.Done},
+		Paths: map[ecticket.Op]string{"Nothing": "/x"}, Codes: map[string]ecticket.Meaning{"1": ecticket.MeansHeld},
 		RefundFields: map[string]string{"TicketNo": "T1"}, Timeout: -1, SettleAfter: -1, Ban: -1,
 	})
 	if err == nil {
@@ -29,7 +29,7 @@ func TestAWrongConfigurationIsToldCompletely(t *testing.T) {
 		}
 	}
 	if strings.Contains(err.Error(), "short") {
-		t.Error("a key is told")
+		t.Error("a key is shown")
 	}
 }
 
@@ -41,7 +41,7 @@ func TestConfigurationsThatAreTakenAndRefused(t *testing.T) {
 	}{
 		{"https", func(c *ecticket.Config) { c.BaseURL = "https://ecticket.ecpay.com.tw" }, ""},
 		{"http on this machine", func(c *ecticket.Config) { c.BaseURL = "http://127.0.0.1:9090/" }, ""},
-		{"http to a container", func(c *ecticket.Config) { c.BaseURL = "http://simulator:9090" }, ""},
+		{"http to a container", func(c *ecticket.Config) { c.BaseURL = "http://simulator:9090" }, "https"},
 		{"http to the world", func(c *ecticket.Config) { c.BaseURL = "http://ecticket.ecpay.com.tw" }, "https"},
 		{"http to an address", func(c *ecticket.Config) { c.BaseURL = "http://10.0.0.1" }, "https"},
 		{"another scheme", func(c *ecticket.Config) { c.BaseURL = "ftp://ecticket.ecpay.com.tw" }, "BaseURL"},
@@ -49,8 +49,11 @@ func TestConfigurationsThatAreTakenAndRefused(t *testing.T) {
 		{"credentials", func(c *ecticket.Config) { c.BaseURL = "https://u:p@ecticket.ecpay.com.tw" }, "BaseURL"},
 		{"a long merchant", func(c *ecticket.Config) { c.MerchantID = "12345678901" }, "MerchantID"},
 		{"a relative path", func(c *ecticket.Config) { c.Paths = map[ecticket.Op]string{ecticket.OpIssue: "api"} }, "Paths"},
-		{"success as failure", func(c *ecticket.Config) { c.Codes = map[string]providers.Kind{"1": providers.Rejected} }, "success"},
-		{"failure as success", func(c *ecticket.Config) { c.Codes = map[string]providers.Kind{"2": providers.Accepted} }, "Codes"},
+		{"success as failure", func(c *ecticket.Config) { c.Codes = map[string]ecticket.Meaning{"1": ecticket.MeansRejected} }, "success"},
+		{"failure as success", func(c *ecticket.Config) { c.Codes = map[string]ecticket.Meaning{"2": "accepted"} }, "Codes"},
+		{"a code that is none", func(c *ecticket.Config) { c.Codes = map[string]ecticket.Meaning{"2x": ecticket.MeansHeld} }, "Codes"},
+		{"a path with a query", func(c *ecticket.Config) { c.Paths = map[ecticket.Op]string{ecticket.OpIssue: "/api?x"} }, "Paths"},
+		{"a merchant that would need quoting", func(c *ecticket.Config) { c.MerchantID = "a:b" }, "MerchantID"},
 		{"a refund of no ticket", func(c *ecticket.Config) { c.RefundFields = map[string]string{"Action": "1"} }, "{TicketNo}"},
 		{"a refund with a typo", func(c *ecticket.Config) {
 			c.RefundFields = map[string]string{"TicketNo": "{TicketNo}", "A": "{Ticket}"}
@@ -70,8 +73,11 @@ func TestConfigurationsThatAreTakenAndRefused(t *testing.T) {
 
 func TestTraits(t *testing.T) {
 	c := client(t, "http://localhost")
-	if got := c.Traits(); got != (providers.Traits{SettleAfter: 12 * time.Minute, RejectionMayHideDuplicate: true}) || c.Name() != providers.ECTicket {
-		t.Errorf("%+v, %s", got, c.Name())
+	if got := c.Traits(); got != (providers.Traits{SettleAfter: 12 * time.Minute, RejectionMayHideDuplicate: true}) {
+		t.Errorf("%+v", got)
+	}
+	if a := c.Account(); a != (providers.Account{Provider: providers.ECTicket, Merchant: merchant}) {
+		t.Errorf("account %s", a)
 	}
 	c = client(t, "http://localhost", func(cfg *ecticket.Config) { cfg.SettleAfter = time.Minute })
 	if got := c.Traits().SettleAfter; got != time.Minute {

@@ -47,8 +47,7 @@ const (
 )
 
 // LookUp asks what became of the order (ECTicket, QueryIssueResult). It changes nothing. An
-// authentic RtnCode other than 1 is Absent: ECPay's list of codes is not public, so "no such
-// number" cannot be told from other refusals unless Config.Codes says so.
+// authentic RtnCode other than 1 is Absent, unless Config.Codes says which codes mean that.
 func (c *Client) LookUp(ctx context.Context, o providers.Order) providers.Finding {
 	ids, secrets, ok := identify(o)
 	if !ok {
@@ -63,8 +62,13 @@ func (c *Client) LookUp(ctx context.Context, o providers.Order) providers.Findin
 	switch out.Kind {
 	case providers.Done:
 	case providers.Rejected:
+		if !c.provesAbsence(out.Code) {
+			out.Kind = providers.Unknown
+			return providers.Finding{State: providers.Unclear, Outcome: out}
+		}
 		return providers.Finding{State: providers.Absent, Outcome: out}
 	default:
+		out.Exists = false // it is the answer to an Issue only
 		return providers.Finding{State: providers.Unclear, Outcome: out}
 	}
 	f := providers.Finding{Outcome: out}

@@ -170,22 +170,47 @@ func TestALookUpAsksForExactlyOneNumber(t *testing.T) {
 }
 
 func TestAMerchantsOwnCodeListDecides(t *testing.T) {
-	codes := map[string]providers.Kind{"100": providers.Unknown, "101": providers.NotSent, "102": providers.Held, "10200073": providers.Rejected}
-	for code, kind := range codes {
+	for code, c := range map[string]struct {
+		means  ecticket.Meaning
+		issue  providers.Kind
+		lookUp providers.FindingState
+	}{
+		"100": {ecticket.MeansUnknown, providers.Unknown, providers.Unclear}, "101": {ecticket.MeansNotSent, providers.NotSent, providers.Unclear},
+		"102": {ecticket.MeansHeld, providers.Held, providers.Unclear}, "10200073": {ecticket.MeansRejected, providers.Rejected, providers.Absent},
+		"103": {ecticket.MeansExists, providers.Unknown, providers.Unclear}, "104": {ecticket.MeansNotFound, providers.Rejected, providers.Absent},
+	} {
 		s := listen(t, func(w http.ResponseWriter, r *http.Request, _ int, _ asked) {
 			authentic(w, fmt.Sprintf(`{"RtnCode":%s,"RtnMsg":"busy"}`, code))
 		})
-		c := client(t, s.URL, func(cfg *ecticket.Config) { cfg.Codes = codes })
-		if out := c.Issue(t.Context(), order); out.Kind != kind || out.Code != code {
-			t.Errorf("Issue with %s: %+v", code, out)
+		cl := client(t, s.URL, func(cfg *ecticket.Config) { cfg.Codes = map[string]ecticket.Meaning{code: c.means} })
+		out := cl.Issue(t.Context(), order)
+		if out.Kind != c.issue || out.Code != code || out.Exists != (c.means == ecticket.MeansExists) || out.Alarm != (c.issue == providers.Held) {
+			t.Errorf("Issue with %s: %+v", c.means, out)
 		}
-		// A code that is not a business no says nothing about the order.
-		want := providers.Unclear
-		if kind == providers.Rejected {
-			want = providers.Absent
+		// A code that is not a business rejection says nothing about the order.
+		if f := cl.LookUp(t.Context(), order); f.State != c.lookUp || f.Outcome.Kind != c.issue || f.Outcome.Exists {
+			t.Errorf("LookUp with %s: %+v", c.means, f)
 		}
-		if f := c.LookUp(t.Context(), order); f.State != want || f.Outcome.Kind != kind {
-			t.Errorf("LookUp with %s: %+v", code, f)
+	}
+}
+
+// Where it is known which code means "no such order", another rejection of the question is not taken
+// for absence: the order may be there.
+func TestOnlyTheKnownCodeProvesAbsence(t *testing.T) {
+	codes, err := ecticket.ParseCodes("not_found=991006")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for code, want := range map[int]providers.FindingState{991006: providers.Absent, 991007: providers.Unclear} {
+		s := listen(t, func(w http.ResponseWriter, r *http.Request, _ int, _ asked) {
+			authentic(w, data{"RtnCode": code, "RtnMsg": "no"})
+		})
+		cl := client(t, s.URL, func(cfg *ecticket.Config) { cfg.Codes = codes })
+		if f := cl.LookUp(t.Context(), order); f.State != want || f.State == providers.Unclear && f.Outcome.Kind != providers.Unknown {
+			t.Errorf("%d: %+v", code, f)
+		}
+		if out := cl.Issue(t.Context(), order); out.Kind != providers.Rejected {
+			t.Errorf("%d: %+v", code, out)
 		}
 	}
 }

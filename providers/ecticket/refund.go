@@ -2,9 +2,6 @@ package ecticket
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"regexp"
 	"strings"
 
 	"issuance/providers"
@@ -89,36 +86,4 @@ func (c *Client) RefundTicket(ctx context.Context, r providers.TicketRefund) pro
 	return c.call(ctx, query{
 		op: OpRefund, mutates: true, data: data, secrets: []string{r.TicketNo}, echo: echo{ticketNo: r.TicketNo},
 	}, &answer)
-}
-
-// actionRefund is the Action of Refund that refunds; "2" takes a refund back, which this client
-// never does: between two calls it could undo somebody else's refund.
-const actionRefund = "1"
-
-func defaultRefundFields() map[string]string {
-	return map[string]string{"TicketNo": "{TicketNo}", "Action": actionRefund, "Operator": "{Operator}", "StoreID": "{StoreID}"}
-}
-
-var placeholder = regexp.MustCompile(`\{[^}]*\}`)
-
-func checkRefundFields(fields map[string]string) error {
-	named := false
-	for name, template := range fields {
-		for _, p := range placeholder.FindAllString(template, -1) {
-			switch p {
-			case "{TicketNo}":
-				named = true
-			case "{Operator}", "{StoreID}":
-			default:
-				return fmt.Errorf("ecticket: RefundFields: %s holds %s; use {TicketNo}, {Operator} or {StoreID}", name, p)
-			}
-		}
-	}
-	if !named {
-		return errors.New("ecticket: RefundFields: one field must hold {TicketNo}, or the wrong ticket could be refunded")
-	}
-	if action, ok := fields["Action"]; ok && action != actionRefund {
-		return errors.New(`ecticket: RefundFields: Action must be "1" (refund); this program does not take refunds back`)
-	}
-	return nil
 }

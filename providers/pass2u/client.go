@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"sync/atomic"
 
+	"issuance/internal/baseurl"
 	"issuance/internal/httpcall"
 	"issuance/providers"
 	"issuance/providers/pass2u/pass2udoc"
@@ -56,8 +57,13 @@ func New(cfg Config) (*Client, error) {
 // Close closes idle connections. The client stays usable.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Name is providers.Pass2U.
-func (c *Client) Name() providers.Name { return providers.Pass2U }
+// Account is the one that Config.Merchant names.
+func (c *Client) Account() providers.Account {
+	return providers.Account{Provider: providers.Pass2U, Merchant: c.cfg.Merchant}
+}
+
+// Host is BaseURL's.
+func (c *Client) Host() string { return baseurl.Host(c.cfg.BaseURL) }
 
 // Traits: Pass2U says "channelOrderId Repeated." in so many words, so a rejection hides no
 // duplicate.

@@ -5,19 +5,22 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"time"
 
+	"issuance/internal/baseurl"
 	"issuance/providers"
+	"issuance/providers/pass2u/pass2udoc"
 )
 
 // Config of a client. Printing or logging one shows neither its key nor its proxy's password.
 type Config struct {
-	// BaseURL is the service's address up to …/api/v1/public/product. Plain http is accepted
-	// for loopback addresses only (simulators). Required.
+	// BaseURL is the service's address up to …/api/v1/public/product; see package internal/baseurl
+	// for its rule. Required.
 	BaseURL string
+	// Merchant is the operator's own name for the account, since Pass2U has none. Default "main".
+	Merchant string
 	// APIKey is sent as it stands in the header Authorization. Required.
 	APIKey string `json:"-"`
 	// Timeout covers one call, from its leave of the Gate to the answer's last byte. A
@@ -58,8 +61,14 @@ const (
 func (c *Config) complete() error {
 	var wrong []error
 	c.BaseURL = strings.TrimRight(c.BaseURL, "/")
-	if err := checkBase(c.BaseURL); err != nil {
-		wrong = append(wrong, err)
+	if err := baseurl.Check(c.BaseURL); err != nil {
+		wrong = append(wrong, fmt.Errorf("base URL: %w", err))
+	}
+	if c.Merchant == "" {
+		c.Merchant = pass2udoc.DefaultMerchant
+	}
+	if !providers.ValidMerchant(c.Merchant) {
+		wrong = append(wrong, errors.New("merchant: must be 1 to 40 letters, digits, '-' or '_'"))
 	}
 	if c.APIKey == "" || strings.IndexFunc(c.APIKey, func(r rune) bool { return r <= ' ' || r > '~' }) >= 0 {
 		wrong = append(wrong, errors.New("API key: must be the key of the Pass2U account, printable ASCII without spaces"))
@@ -92,19 +101,6 @@ func (c *Config) complete() error {
 	return nil
 }
 
-func checkBase(base string) error {
-	u, err := url.Parse(base)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return errors.New("base URL: must look like https://www.pass2u.net/api/v1/public/product")
-	}
-	ip, err := netip.ParseAddr(u.Hostname())
-	loopback := u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
-	if u.Scheme != "https" && !(u.Scheme == "http" && loopback) {
-		return errors.New("base URL: must be https, or the API key would travel in the open (http is for loopback addresses only)")
-	}
-	return nil
-}
-
 // String tells the settings without the secrets.
 func (c Config) String() string {
 	key, proxy := "unset", "environment"
@@ -118,10 +114,10 @@ func (c Config) String() string {
 		}
 	}
 	base := c.BaseURL
-	if checkBase(strings.TrimRight(base, "/")) != nil {
+	if baseurl.Check(strings.TrimRight(base, "/")) != nil {
 		base = "[invalid]" // it may hold credentials
 	}
-	return fmt.Sprintf("pass2u{base:%s key:%s proxy:%s timeout:%s settle:%s}", base, key, proxy, c.Timeout, c.SettleAfter)
+	return fmt.Sprintf("pass2u{base:%s merchant:%s key:%s proxy:%s timeout:%s settle:%s}", base, c.Merchant, key, proxy, c.Timeout, c.SettleAfter)
 }
 
 // GoString is String, for %#v.

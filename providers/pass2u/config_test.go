@@ -33,7 +33,7 @@ func TestNothingPrintedHoldsASecret(t *testing.T) {
 		t.Errorf("leaks: %s", text)
 	}
 	if !strings.Contains(cfg.String(), "proxy.example:3128") || !strings.Contains(cfg.String(), "www.pass2u.net") {
-		t.Errorf("tells too little: %s", cfg)
+		t.Errorf("shows too little: %s", cfg)
 	}
 	leaky := pass2u.Config{BaseURL: "https://user:hunter2@host/"}
 	if strings.Contains(leaky.String(), "hunter2") {
@@ -41,12 +41,12 @@ func TestNothingPrintedHoldsASecret(t *testing.T) {
 	}
 }
 
-func TestAWrongConfigurationIsToldAllAtOnce(t *testing.T) {
-	_, err := pass2u.New(pass2u.Config{BaseURL: "http://user:hunter2@www.pass2u.net", APIKey: "hunter2 key", RefundQuantityKey: "amount", Timeout: -1})
+func TestAWrongConfigurationIsReportedAllAtOnce(t *testing.T) {
+	_, err := pass2u.New(pass2u.Config{BaseURL: "http://user:hunter2@www.pass2u.net", APIKey: "hunter2 key", RefundQuantityKey: "amount", Timeout: -1, Merchant: "a:b"})
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, part := range []string{"base URL", "API key", "refund quantity key", "timeouts"} {
+	for _, part := range []string{"base URL", "API key", "refund quantity key", "timeouts", "merchant"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("does not name the %s: %v", part, err)
 		}
@@ -62,7 +62,7 @@ func TestAWrongConfigurationIsToldAllAtOnce(t *testing.T) {
 		"http://localhost/x":                            true,
 		"http://127.0.0.1.example/x":                    false,
 		"ftp://127.0.0.1/x":                             false,
-		"https://www.pass2u.net/api/v1/public/product?": true,
+		"https://www.pass2u.net/api/v1/public/product?": false,
 		"https://www.pass2u.net/?key=1":                 false,
 		"www.pass2u.net":                                false,
 		"":                                              false,
@@ -81,7 +81,7 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Name() != providers.Pass2U || c.Traits() != (providers.Traits{SettleAfter: 15 * time.Minute}) || !strings.Contains(c.String(), "timeout:20s") {
+	if c.Account() != (providers.Account{Provider: providers.Pass2U, Merchant: "main"}) || c.Host() != "h" || c.Traits() != (providers.Traits{SettleAfter: 15 * time.Minute}) || !strings.Contains(c.String(), "timeout:20s") {
 		t.Errorf("%s %+v", c, c.Traits())
 	}
 }

@@ -1,13 +1,14 @@
 -- accept: the provider has the order and will issue it later.
--- KEYS[1] order  ARGV: now, fence, ref, result
--- Answers {ok|refused, state}
+-- KEYS[1] order  ARGV: now, fence, the provider's id, result (sealed)
+-- Answers {verdict ok|refused, state}
 local key, t = KEYS[1], clock()
 local state = get(key, 'state')
-if state ~= 'submitting' or not held(key, ARGV[2]) then return {'refused', state} end
+if state ~= 'submitting' or not held(key, ARGV[2]) then return refused(state) end
 redis.call('HSET', key, 'state', 'accepted', 'accepted_at', int(t), 'updated_at', int(t))
 if ARGV[3] ~= '' then redis.call('HSET', key, 'ref', ARGV[3]) end
 if ARGV[4] ~= '' then redis.call('HSET', key, 'result', ARGV[4]) end
-redis.call('HDEL', key, 'doubt_at', 'doubt_since', 'doubts', 'code', 'message', 'rejected_code', 'rejected_message')
+redis.call('HDEL', key, 'code', 'message')
+no_doubt(key)
 note(key, t, 'accepted', ARGV[3])
 give_back(key)
-return {'ok', 'accepted'}
+return applied('accepted')

@@ -1,7 +1,7 @@
 -- extend: the runner is alive; keep its claim.
--- KEYS[1] order or refund  ARGV: now, fence, lease ms
--- Answers {ok|refused, state}
+-- KEYS[1] record  ARGV: now, fence, lease ms
+-- Answers {verdict ok|refused, state}
 local key, t = KEYS[1], clock()
-if not held(key, ARGV[2]) then return {'refused', get(key, 'state')} end
+if not held(key, ARGV[2]) then return refused(get(key, 'state')) end
 redis.call('HSET', key, 'until', int(t + tonumber(ARGV[3])))
-return {'ok', get(key, 'state')}
+return applied(get(key, 'state'))

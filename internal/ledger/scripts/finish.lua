@@ -1,29 +1,35 @@
--- finish: record the final status of an order and tell it. Under the fence while it is being
--- submitted; by condition on the state alone once it is accepted (polls only read, so the first one
--- wins).
--- KEYS[1] order, and unless they are on other nodes KEYS[2] events, open set, reviews
--- ARGV: now, fence or '', state, code, message, ref, result, polls to add, and those of tell
--- Answers {ok|refused, state, what went wrong in telling it}
-local key, t = KEYS[1], clock()
+-- finish: record the final status of an order or a refund, give the order's turn on, and publish the end.
+-- Under the fence while it is being submitted; by condition on the state alone once an order is accepted
+-- (polls only read, so the first one wins).
+-- KEYS[1] record, KEYS[2] details; of a refund KEYS[3] the turn; then, unless they are on other nodes, those
+--   of publish
+-- ARGV: now, fence or '', state, code, message, the provider's id, result (sealed), polls to add, refunded
+--   tickets or '', refund id or '', and those of publish
+-- Answers {verdict ok|refused, state, problem: what went wrong in publishing}
+local key, t, id = KEYS[1], clock(), ARGV[10]
 local state = get(key, 'state')
 if state == 'accepted' then
-  if ARGV[2] ~= '' then return {'refused', state} end
+  if ARGV[2] ~= '' then return refused(state) end
 elseif state == 'queued' or state == 'submitting' then
-  if not held(key, ARGV[2]) then return {'refused', state} end
+  if not held(key, ARGV[2]) then return refused(state) end
 else
-  return {'refused', state}
+  return refused(state)
 end
-redis.call('HSET', key, 'state', ARGV[3], 'final_at', int(t), 'updated_at', int(t))
-if ARGV[3] == 'issued' then redis.call('HDEL', key, 'code', 'message') end
-if ARGV[4] ~= '' then redis.call('HSET', key, 'code', ARGV[4], 'message', ARGV[5]) end
+finish(key, t, ARGV[3], ARGV[4], ARGV[5])
+note(key, t, ARGV[3], ARGV[4])
 if ARGV[6] ~= '' then redis.call('HSET', key, 'ref', ARGV[6]) end
 if ARGV[7] ~= '' then redis.call('HSET', key, 'result', ARGV[7]) end
-if ARGV[3] == 'issued' and state ~= 'accepted' then redis.call('HSETNX', key, 'accepted_at', int(t)) end
+if ARGV[3] == 'issued' then redis.call('HSETNX', key, 'accepted_at', int(t)) end
 if ARGV[8] ~= '0' then
   redis.call('HINCRBY', key, 'polls', ARGV[8])
   redis.call('HSET', key, 'polled_at', int(t))
 end
-if ARGV[3] ~= 'review' then redis.call('HDEL', key, 'doubt_at', 'doubt_since', 'doubts', 'rejected_code', 'rejected_message') end
-note(key, t, ARGV[3], ARGV[4])
-give_back(key)
-return {'ok', ARGV[3], tell(key, 2, 9)}
+local k = 3
+if id ~= '' then
+  k = 4
+  redis.call('HSET', key, 'refunded', ARGV[9])
+  if redis.call('GET', KEYS[3]) == id then redis.call('DEL', KEYS[3]) end
+end
+local r = applied(ARGV[3])
+r[5], r[6] = 'problem', publish(key, KEYS[2], k, 11)
+return r

@@ -3,11 +3,11 @@
 -- baseline is never stale.
 -- KEYS[1] refund  ARGV: now, fence, plan (sealed), number of tickets, baseline (refunded before,
 --   or '' when it cannot be proven), then for each ticket its status and code ('' each for none)
--- Answers {ok|refused, state}
+-- Answers {verdict ok|refused, state}
 local key, t = KEYS[1], clock()
 local state = get(key, 'state')
-if state ~= 'queued' or not held(key, ARGV[2]) or get(key, 't:0') ~= '' or get(key, 'doubt_at') ~= '' then
-  return {'refused', state}
+if state ~= 'queued' or not held(key, ARGV[2]) or get(key, 't:0') ~= '' or in_doubt(key) then
+  return refused(state)
 end
 redis.call('HSET', key, 'plan', ARGV[3], 'count', ARGV[4], 'baseline', ARGV[5], 'baseline_at', int(t),
   'updated_at', int(t))
@@ -18,4 +18,4 @@ for i = 6, #ARGV, 2 do
 end
 redis.call('HDEL', key, 'unclear_since')
 note(key, t, 'planned', ARGV[4] .. ' tickets')
-return {'ok', state}
+return applied(state)

@@ -1,14 +1,15 @@
 -- polled: the provider was asked and has not issued yet, or did not answer clearly.
 -- KEYS[1] order  ARGV: now, code, message
--- Answers {ok|refused, state, polls}
+-- Answers {verdict ok|refused, state, polls}
 local key, t = KEYS[1], clock()
 local state = get(key, 'state')
-if state ~= 'accepted' then return {'refused', state, get(key, 'polls')} end
-local n = redis.call('HINCRBY', key, 'polls', 1)
+if state ~= 'accepted' then return refused(state) end
+local r = applied(state)
+r[5], r[6] = 'polls', int(redis.call('HINCRBY', key, 'polls', 1))
 redis.call('HSET', key, 'polled_at', int(t))
 if ARGV[2] ~= '' then
   redis.call('HSET', key, 'code', ARGV[2], 'message', ARGV[3])
 else
   redis.call('HDEL', key, 'code', 'message')
 end
-return {'ok', state, int(n)}
+return r

@@ -1,5 +1,5 @@
--- Common to every script. ARGV[1] is the time in milliseconds, or '' to ask Redis.
--- Every script answers an array of strings.
+-- Common to every script. ARGV[1] is the time in milliseconds, or '' to ask Redis. Every script
+-- answers a flat list of names and values.
 local function clock()
   if ARGV[1] ~= '' then return tonumber(ARGV[1]) end
   local t = redis.call('TIME')
@@ -11,7 +11,10 @@ local function int(n) return string.format('%.0f', n) end
 
 local function get(key, field) return redis.call('HGET', key, field) or '' end
 
-local final = {issued = true, refunded = true, partially_refunded = true, failed = true, review = true}
+local final = {issued = true, refunded = true, partially_refunded = true, failed = true, cancelled = true, review = true}
+
+local function applied(state) return {'verdict', 'ok', 'state', state} end
+local function refused(state) return {'verdict', 'refused', 'state', state} end
 
 -- One line of history, "MS EVENT DETAIL". The same line is not repeated, and the middle of a
 -- very long story is dropped: its beginning and its end are what people need.
@@ -32,7 +35,7 @@ local function note(key, t, event, detail)
   redis.call('HSET', key, 'history', h .. int(t) .. tail)
 end
 
--- Who holds the fence. A record that was given back has an empty runner.
+-- Who holds the fence. A record whose claim was given back has no runner.
 local function held(key, fence)
   return get(key, 'fence') == fence and get(key, 'runner') ~= ''
 end
@@ -45,34 +48,77 @@ local function doubt(key, at)
   redis.call('HINCRBY', key, 'doubts', 1)
 end
 
-local function give_back(key)
-  redis.call('HSET', key, 'runner', '', 'until', '0', 'phase', '')
+-- A rejection that nothing has confirmed yet is a doubt as well.
+local function in_doubt(key)
+  return get(key, 'doubt_at') ~= '' or get(key, 'rejected_code') ~= ''
 end
 
--- Tells the end of a record: appends its event to the stream unless it is marked already, marks the
--- record, lets it expire, takes it out of the open set, and lists it while it needs a person. In a
--- cluster these are on other nodes: then there are no such keys, and the caller does it step by step.
--- KEYS[k]… events, open set, reviews, and of a refund: the order's refunds
--- ARGV[a]… name of the record, provider, order, refund or '', member of the sets, events to keep,
---   milliseconds to keep the record
+local function no_doubt(key)
+  redis.call('HDEL', key, 'doubt_at', 'doubt_since', 'doubts', 'rejected_code', 'rejected_message')
+end
+
+local function give_back(key)
+  redis.call('HDEL', key, 'runner', 'until', 'phase')
+end
+
+-- Ends a record: the event of each end has an id of its own, so the ends are counted.
+local function finish(key, t, state, code, message)
+  redis.call('HSET', key, 'state', state, 'final_at', int(t), 'updated_at', int(t))
+  redis.call('HDEL', key, 'event')
+  if code ~= '' then redis.call('HSET', key, 'code', code, 'message', message)
+  elseif state ~= 'failed' then redis.call('HDEL', key, 'code', 'message') end
+  redis.call('HINCRBY', key, 'ends', 1)
+  if state ~= 'review' then no_doubt(key) end
+  give_back(key)
+end
+
+-- What stays of a settled record when its details have expired: enough to answer for it, and to refund it.
+local bare = {v = true, state = true, lane = true, fp = true, stub = true, created_at = true, accepted_at = true,
+  final_at = true, ref = true, code = true, attempts = true, unsent = true, event = true, ends = true, count = true,
+  baseline = true, baseline_at = true, refunded = true, resolved_by = true, erased_at = true}
+
+-- Lets a settled record age: its bulky fields move to the details, and each expires in its time.
+local function age(key, details, keep_details, keep_record)
+  local f, moved, names = redis.call('HGETALL', key), {}, {}
+  for i = 1, #f, 2 do
+    if not bare[f[i]] then
+      moved[#moved + 1], moved[#moved + 2] = f[i], f[i + 1]
+      names[#names + 1] = f[i]
+    end
+  end
+  if #names > 0 then
+    redis.call('HSET', details, unpack(moved))
+    redis.call('HDEL', key, unpack(names))
+  end
+  redis.call('PEXPIRE', details, keep_details)
+  redis.call('PEXPIRE', key, keep_record)
+end
+
+-- Publishes the end of a record: appends its event to the stream unless it is marked already, marks the
+-- record, takes it out of the open set, lists it while it needs review, and lets it age otherwise. In a
+-- cluster events and sets are on other nodes: then there are no such keys, and the caller does it step by
+-- step.
+-- KEYS: record, details, and k… events, open set, reviews, and of a refund: the order's refunds
+-- ARGV[a]… name of the record, provider, account, order, refund or '', member of the sets, events to keep,
+--   milliseconds to keep details and record
 -- Answers what went wrong, '' when nothing did.
-local function tell(key, k, a)
+local function publish(key, details, k, a)
   if not KEYS[k] then return '' end
-  local f = redis.call('HMGET', key, 'state', 'code', 'final_at', 'event')
+  local f = redis.call('HMGET', key, 'state', 'code', 'final_at', 'event', 'ends')
   if not f[4] or f[4] == '' then
-    local id = redis.pcall('XADD', KEYS[k], 'MAXLEN', '~', ARGV[a + 5], '*', 'event_id', ARGV[a] .. '/' .. f[1],
-      'provider', ARGV[a + 1], 'order_id', ARGV[a + 2], 'refund_id', ARGV[a + 3], 'state', f[1],
-      'code', f[2] or '', 'at', f[3])
+    local id = redis.pcall('XADD', KEYS[k], 'MAXLEN', '~', ARGV[a + 6], '*',
+      'event_id', ARGV[a] .. '/' .. f[1] .. '/' .. (f[5] or '1'), 'provider', ARGV[a + 1], 'account', ARGV[a + 2],
+      'order_id', ARGV[a + 3], 'refund_id', ARGV[a + 4], 'state', f[1], 'code', f[2] or '', 'at', f[3])
     if type(id) == 'table' then return id.err end
     redis.call('HSET', key, 'event', id)
   end
   if f[1] == 'review' then
-    redis.call('ZADD', KEYS[k + 2], f[3], ARGV[a + 4])
+    redis.call('ZADD', KEYS[k + 2], f[3], ARGV[a + 5])
   else
-    redis.call('PEXPIRE', key, ARGV[a + 6])
-    redis.call('ZREM', KEYS[k + 2], ARGV[a + 4])
-    if KEYS[k + 3] then redis.call('PEXPIRE', KEYS[k + 3], ARGV[a + 6]) end
+    redis.call('ZREM', KEYS[k + 2], ARGV[a + 5])
+    age(key, details, ARGV[a + 7], ARGV[a + 8])
+    if KEYS[k + 3] then redis.call('PEXPIRE', KEYS[k + 3], ARGV[a + 8]) end
   end
-  redis.call('ZREM', KEYS[k + 1], ARGV[a + 4])
+  redis.call('ZREM', KEYS[k + 1], ARGV[a + 5])
   return ''
 end

@@ -1,13 +1,13 @@
--- published: mark a final record whose event is on the stream, and let it expire: a step of telling
--- a record's end in a cluster.
--- KEYS[1] order or refund
--- ARGV: now, the state that was published, its stream id or '' when it is marked already,
---   milliseconds to keep the record or ''
--- Answers {ok|refused, state}; refused when a person has resolved the record meanwhile, so that
---   another event is due
+-- published: mark a final record whose event is on the stream, and let a settled one age: a step of
+-- publishing a record's end in a cluster.
+-- KEYS[1] record, KEYS[2] details
+-- ARGV: now, how many ends the published record had, the event's stream id or '' when it is marked already,
+--   milliseconds to keep details and record
+-- Answers {verdict ok|refused, state}; refused when the record has ended anew meanwhile (a person resolved
+--   it), so that another event is due
 local key = KEYS[1]
 local state = get(key, 'state')
-if state ~= ARGV[2] then return {'refused', state} end
+if not final[state] or get(key, 'ends') ~= ARGV[2] then return refused(state) end
 if ARGV[3] ~= '' then redis.call('HSET', key, 'event', ARGV[3]) end
-if ARGV[4] ~= '' then redis.call('PEXPIRE', key, ARGV[4]) end
-return {'ok', state}
+if state ~= 'review' then age(key, KEYS[2], ARGV[4], ARGV[5]) end
+return applied(state)

@@ -1,16 +1,13 @@
 -- settle_ticket: record what became of one ticket of the plan. The claim is kept.
 -- KEYS[1] refund  ARGV: now, fence, index, status (planned, doubt, refunded, elsewhere, rejected),
---   code, time in doubt in ms or ''
--- Answers {ok|refused, state}
+--   code, time in doubt in ms or '', '1' when the request of this claim certainly had no effect
+-- Answers {verdict ok|refused, state}
 local key, t = KEYS[1], clock()
 local state = get(key, 'state')
-if (state ~= 'queued' and state ~= 'submitting') or not held(key, ARGV[2]) then
-  return {'refused', state}
-end
+if (state ~= 'queued' and state ~= 'submitting') or not held(key, ARGV[2]) then return refused(state) end
 local before = get(key, 't:' .. ARGV[3])
-if before == '' or before == 'refunded' or before == 'elsewhere' or before == 'rejected' then
-  return {'refused', state}
-end
+if before == '' or before == 'refunded' or before == 'elsewhere' or before == 'rejected' then return refused(state) end
+if ARGV[7] == '1' and get(key, 'phase') == 'send' then redis.call('HINCRBY', key, 'unsent', 1) end
 redis.call('HSET', key, 't:' .. ARGV[3], ARGV[4], 'phase', 'claim', 'updated_at', int(t))
 if ARGV[5] ~= '' then redis.call('HSET', key, 'c:' .. ARGV[3], ARGV[5]) end
 if ARGV[4] == 'doubt' then
@@ -30,4 +27,4 @@ while true do
   i = i + 1
 end
 note(key, t, 'ticket ' .. tonumber(ARGV[3]) + 1, ARGV[4] .. ' ' .. ARGV[5])
-return {'ok', state}
+return applied(state)

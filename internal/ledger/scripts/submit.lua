@@ -1,19 +1,34 @@
--- submit: write the intent to call the provider, before the call.
--- KEYS[1] order or refund  ARGV: now, fence, lease ms
--- Answers {ok|refused, state, attempts}
-local key, t = KEYS[1], clock()
+-- submit: write the intent to call the provider, before the call: for an order, for a refund by number,
+-- or for one ticket of a refund's plan.
+-- KEYS[1] record
+-- ARGV: now, fence, lease ms, the provider's host, stub of the document or '', ticket's place in the plan or '',
+--   '1' for a refund
+-- Answers {verdict ok|refused, state, attempts}
+local key, t, i = KEYS[1], clock(), ARGV[6]
 local state = get(key, 'state')
-if (state ~= 'queued' and state ~= 'submitting') or not held(key, ARGV[2]) then
-  return {'refused', state, get(key, 'attempts')}
+local function allowed()
+  if (state ~= 'queued' and state ~= 'submitting') or not held(key, ARGV[2]) then return false end
+  if i ~= '' then
+    local status = get(key, 't:' .. i)
+    return status == 'planned' or status == 'doubt'
+  end
+  -- A refund by number is planned before its first call; one ticket by ticket names the ticket.
+  return ARGV[7] == '' or (get(key, 'count') ~= '' and get(key, 't:0') == '')
 end
--- A refund by number is planned before its first call; one ticket by ticket has submit_ticket.
-if get(key, 'refund_id') ~= '' and (get(key, 'count') == '' or get(key, 't:0') ~= '') then
-  return {'refused', state, get(key, 'attempts')}
-end
+if not allowed() then return refused(state) end
 -- An earlier intent of this claim has no answer: it is in doubt, whatever becomes of this one.
 if get(key, 'phase') == 'send' then doubt(key, int(t)) end
 local n = redis.call('HINCRBY', key, 'attempts', 1)
-redis.call('HSET', key, 'state', 'submitting', 'phase', 'send', 'sent_at', int(t),
+redis.call('HSET', key, 'state', 'submitting', 'phase', 'send', 'sent_at', int(t), 'host', ARGV[4],
   'until', int(t + tonumber(ARGV[3])), 'updated_at', int(t))
-note(key, t, 'submitting', 'attempt ' .. int(n) .. ' by ' .. get(key, 'runner'))
-return {'ok', 'submitting', int(n)}
+if ARGV[5] ~= '' then redis.call('HSET', key, 'stub', ARGV[5]) end
+local what = 'attempt ' .. int(n) .. ' by ' .. get(key, 'runner')
+if i ~= '' then
+  redis.call('HSETNX', key, 's:' .. i, int(t))
+  redis.call('HSET', key, 't:' .. i, 'sending')
+  what = 'ticket ' .. int(tonumber(i) + 1) .. ' attempt ' .. int(n)
+end
+note(key, t, 'submitting', what)
+local r = applied('submitting')
+r[5], r[6] = 'attempts', int(n)
+return r

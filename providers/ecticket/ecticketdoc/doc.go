@@ -8,7 +8,11 @@
 // only packages providers and internal/doccheck.
 package ecticketdoc
 
-import "time"
+import (
+	"time"
+
+	"issuance/providers"
+)
 
 // Issue types.
 const (
@@ -33,8 +37,8 @@ const (
 	MaxDocument           = 128 << 10
 )
 
-// Taiwan is the provider's time zone. It has no daylight saving time, so it needs no zone database.
-var Taiwan = time.FixedZone("Asia/Taipei", 8*60*60)
+// Taiwan is the provider's time zone.
+var Taiwan = providers.Taiwan
 
 // Options are what a document is checked against besides its own fields.
 type Options struct {
@@ -89,6 +93,7 @@ type Item struct {
 // Refund is a checked refund document. Exactly one of TicketNo, Quantity and All says what to
 // refund.
 type Refund struct {
+	MerchantID      string   `json:"-"` // names the account; no part of the canonical form
 	MerchantTradeNo string   `json:"MerchantTradeNo,omitempty"`
 	FreeTradeNo     string   `json:"FreeTradeNo,omitempty"`
 	TicketNo        []string `json:"TicketNo,omitempty"`

@@ -28,7 +28,7 @@ func Parse(path string, raw json.RawMessage, opt Options) (*Order, *providers.In
 		return nil, c.Err()
 	}
 	p := parser{check: &c, obj: obj, opt: opt, today: dayOf(opt.Now)}
-	p.merchant()
+	p.order.MerchantID = merchant(obj, opt)
 	p.tradeNo()
 	p.kind()
 	p.order.RefundNotifyURL = notifyURL(obj, "RefundNotifyURL")
@@ -45,8 +45,7 @@ func Parse(path string, raw json.RawMessage, opt Options) (*Order, *providers.In
 	return &p.order, nil
 }
 
-// object reads raw as the document's object and refuses what would make reading it costly or
-// ambiguous.
+// object reads raw as the document's object, unless it is too long.
 func object(c *doccheck.Check, path string, raw json.RawMessage, wellFormed bool, known ...string) (doccheck.Object, bool) {
 	at := path
 	if at == "" {
@@ -56,11 +55,7 @@ func object(c *doccheck.Check, path string, raw json.RawMessage, wellFormed bool
 		c.Violate(at, fmt.Sprintf("must be at most %d KiB", MaxDocument>>10), fmt.Sprintf("%d KiB", len(raw)>>10))
 		return doccheck.Object{}, false
 	}
-	if len(raw) > 0 && !wellFormed && !json.Valid(raw) {
-		c.Violate(at, "must be well-formed JSON", "not JSON")
-		return doccheck.Object{}, false
-	}
-	if len(raw) == 0 {
+	if !wellFormed {
 		return c.Object(path, raw, known...)
 	}
 	return c.WellFormedObject(path, raw, known...)
@@ -93,11 +88,13 @@ type parser struct {
 	atOnce    bool // tickets certainly start on the day of issue
 }
 
-func (p *parser) merchant() {
-	p.order.MerchantID = code(p.obj, "MerchantID", 1, 10)
-	if id := p.order.MerchantID; id != "" && p.opt.MerchantID != "" && id != p.opt.MerchantID {
-		p.obj.Violate("MerchantID", "must be the configured merchant's; leave it out or correct it")
+// merchant reads whose document it is.
+func merchant(o doccheck.Object, opt Options) string {
+	id := code(o, "MerchantID", 1, 10)
+	if id != "" && opt.MerchantID != "" && id != opt.MerchantID {
+		o.Violate("MerchantID", "must be the configured merchant's; leave it out or correct it")
 	}
+	return id
 }
 
 // tradeNo reads the order's number. Only the merchant knows whether all items are gift vouchers,

@@ -14,13 +14,14 @@ import (
 // ParseRefund reads a refund document: the order's number, and exactly one of TicketNo (these
 // tickets), quantity (so many unused ones) and all (every unused one). path is put before the
 // fields' paths, such as "request". It returns the refund, or every violation at once and none.
-func ParseRefund(path string, raw json.RawMessage) (*Refund, *providers.InvalidError) {
+// Of opt, MerchantID and WellFormed count.
+func ParseRefund(path string, raw json.RawMessage, opt Options) (*Refund, *providers.InvalidError) {
 	var c doccheck.Check
-	o, ok := object(&c, path, raw, false, "MerchantTradeNo", "FreeTradeNo", "TicketNo", "quantity", "all", "Operator", "StoreID")
+	o, ok := object(&c, path, raw, opt.WellFormed, "MerchantID", "MerchantTradeNo", "FreeTradeNo", "TicketNo", "quantity", "all", "Operator", "StoreID")
 	if !ok {
 		return nil, c.Err()
 	}
-	var r Refund
+	r := Refund{MerchantID: merchant(o, opt)}
 	switch paid, gift := o.Has("MerchantTradeNo"), o.Has("FreeTradeNo"); {
 	case paid && gift:
 		o.Violate("FreeTradeNo", "must be left out when MerchantTradeNo is given: an order has one number")

@@ -243,7 +243,7 @@ func TestWhatIsNoDocument(t *testing.T) {
 		if o, err := ecticketdoc.Parse("request", json.RawMessage(raw), ecticketdoc.Options{}); err == nil || o != nil {
 			t.Errorf("%s is taken as an order", name)
 		}
-		if r, err := ecticketdoc.ParseRefund("request", json.RawMessage(raw)); err == nil || r != nil {
+		if r, err := ecticketdoc.ParseRefund("request", json.RawMessage(raw), ecticketdoc.Options{}); err == nil || r != nil {
 			t.Errorf("%s is taken as a refund", name)
 		}
 	}

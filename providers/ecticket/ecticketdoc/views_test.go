@@ -97,7 +97,7 @@ func TestRefundDocuments(t *testing.T) {
 		{`{"MerchantTradeNo":"M1","all":true,"StoreID":"T"}`, "StoreID", "2 to 20"},
 		{`{"MerchantTradeNo":"M1","all":true,"ItemNo":"A1"}`, "ItemNo", "not a field"},
 	} {
-		r, err := ecticketdoc.ParseRefund("request", json.RawMessage(c.doc))
+		r, err := ecticketdoc.ParseRefund("request", json.RawMessage(c.doc), ecticketdoc.Options{})
 		if c.path == "" {
 			if err != nil || r.OrderID() == "" {
 				t.Errorf("%s: %v", c.doc, err)
@@ -113,7 +113,7 @@ func TestRefundDocuments(t *testing.T) {
 }
 
 func TestRefundShapeDoesNotTellTicketNumbers(t *testing.T) {
-	r, err := ecticketdoc.ParseRefund("", json.RawMessage(`{"MerchantTradeNo":"M1","TicketNo":["CB2SY2022","CB2SY2023"],"Operator":"Op"}`))
+	r, err := ecticketdoc.ParseRefund("", json.RawMessage(`{"MerchantTradeNo":"M1","TicketNo":["CB2SY2022","CB2SY2023"],"Operator":"Op"}`), ecticketdoc.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func FuzzParse(f *testing.F) {
 		if (o == nil) == (err == nil) {
 			t.Fatal("want either an order or violations")
 		}
-		r, rerr := ecticketdoc.ParseRefund("request", raw)
+		r, rerr := ecticketdoc.ParseRefund("request", raw, ecticketdoc.Options{})
 		if (r == nil) == (rerr == nil) {
 			t.Fatal("want either a refund or violations")
 		}

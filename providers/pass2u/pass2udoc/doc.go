@@ -42,26 +42,12 @@ const (
 	quantityRule = "must be a whole number from 1 to 10000"
 )
 
-// whole reports whether raw is one well-formed JSON value; what follows an object would
-// otherwise be overlooked.
-func whole(c *doccheck.Check, path string, raw json.RawMessage) bool {
-	if json.Valid(raw) {
-		return true
-	}
-	if path == "" {
-		path = "document"
-	}
-	c.Violate(path, "must be one well-formed JSON object", "")
-	return false
-}
-
 // object reads raw as an object of the known fields.
-func object(c *doccheck.Check, path string, raw json.RawMessage, known ...string) (doccheck.Object, bool) {
-	if json.Valid(raw) {
+func object(c *doccheck.Check, path string, raw json.RawMessage, wellFormed bool, known ...string) (doccheck.Object, bool) {
+	if wellFormed {
 		return c.WellFormedObject(path, raw, known...)
 	}
-	o, ok := c.Object(path, raw, known...)
-	return o, ok && whole(c, path, raw)
+	return c.Object(path, raw, known...)
 }
 
 // text returns a string field that, when it is there, must satisfy valid.

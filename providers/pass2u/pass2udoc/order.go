@@ -24,8 +24,13 @@ type Order struct {
 // Parse reads an order. path is put before every field name in violations, such as "request".
 // "" and null count as absent. All violations are told at once; the order is nil then.
 func Parse(path string, raw json.RawMessage) (*Order, *providers.InvalidError) {
+	return parse(path, raw, false)
+}
+
+// parse is Parse; wellFormed says that the caller knows raw to be well-formed JSON.
+func parse(path string, raw json.RawMessage, wellFormed bool) (*Order, *providers.InvalidError) {
 	var c doccheck.Check
-	o, ok := object(&c, path, raw, "productSaleId", "channelOrderId", "mailTo", "quantity", "pickupType")
+	o, ok := object(&c, path, raw, wellFormed, "productSaleId", "channelOrderId", "mailTo", "quantity", "pickupType")
 	if !ok {
 		return nil, c.Err()
 	}

@@ -36,7 +36,7 @@ const (
 // refund is nil then.
 func ParseRefund(path string, raw json.RawMessage) (*Refund, *providers.InvalidError) {
 	var c doccheck.Check
-	o, ok := object(&c, path, raw, "channelOrderId", "quantity", "quanity", "all",
+	o, ok := object(&c, path, raw, false, "channelOrderId", "quantity", "quanity", "all",
 		"pass2uOrderId", "productSaleId", "pickupType", "mailTo")
 	if !ok {
 		return nil, c.Err()

@@ -1,0 +1,214 @@
+// Package handler is the course that all handlers of records take: decode the task, claim the record,
+// open its document, hold the claim while the handler acts, and record what came of it. A handler is the
+// part in the middle; it answers with a Result and leaves all recording of ends and waits to the course.
+//
+// It may import internal/ledger, internal/queue, internal/seal, internal/vault, providers and tasks/order,
+// and no handler.
+package handler
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"issuance/internal/ledger"
+	"issuance/internal/queue"
+	"issuance/internal/seal"
+	"issuance/internal/vault"
+	"issuance/providers"
+	"issuance/tasks/order"
+)
+
+// Config of a Course. Everything is required unless a default is given.
+type Config struct {
+	Provider providers.Provider
+	Ledger   *ledger.Ledger
+	Ring     *seal.Ring
+	Gate     *providers.PrepayableGate // the provider's own gate; nil: no limit
+	Worker   string                    // this process, for the history
+	Rules    func() providers.Rules    // that documents are checked against again. Default: the provider's alone
+	Log      *slog.Logger
+	// Lease is how long a claim outlives a dead worker. It is extended while a call is under way.
+	// Default 10 s.
+	Lease time.Duration
+	// LookAfter is how long after an unknown outcome the first look-up is made. Default 5 s.
+	LookAfter time.Duration
+	// GiveUp is how long a record may stay in doubt before it needs review. Default 24 h.
+	GiveUp time.Duration
+	// MaxCrashes is how many workers in a row a record may take down before it needs review. Default 5.
+	MaxCrashes int
+}
+
+// WithDefaults fills in what is not set.
+func (c Config) WithDefaults() Config {
+	set := func(d *time.Duration, def time.Duration) {
+		if *d <= 0 {
+			*d = def
+		}
+	}
+	set(&c.Lease, 10*time.Second)
+	set(&c.LookAfter, 5*time.Second)
+	set(&c.GiveUp, 24*time.Hour)
+	if c.MaxCrashes <= 0 {
+		c.MaxCrashes = 5
+	}
+	if c.Rules == nil {
+		c.Rules = func() providers.Rules { return providers.Rules{} }
+	}
+	return c
+}
+
+// Course leads the tasks of one account's records of one kind. Safe for concurrent use.
+type Course struct {
+	Config
+	Codec providers.Codec
+	act   func(context.Context, *Run) (Result, error)
+	// Accepted is called for an order that the provider has already. Default: nothing is left to do.
+	Accepted func(context.Context, order.Ref) error
+	refunds  bool
+	runs     atomic.Int64
+}
+
+// New makes a course for orders, or for refunds. act does what the claim is for; its error is for what nobody
+// expects, such as a Redis that does not answer, and has the task run again.
+func New(c Config, refunds bool, act func(context.Context, *Run) (Result, error)) *Course {
+	codec, ok := providers.CodecOf(c.Provider.Account().Provider)
+	if !ok {
+		panic(fmt.Sprintf("handler: no codec for %s", c.Provider.Account()))
+	}
+	return &Course{Config: c.WithDefaults(), Codec: codec, act: act, refunds: refunds,
+		Accepted: func(context.Context, order.Ref) error { return nil }}
+}
+
+// Run is one run of one record's task.
+type Run struct {
+	*Course
+	Ref   order.Ref
+	Rec   *ledger.Record // as it was claimed; a handler keeps it up to date with what it writes
+	Claim ledger.Claim
+	// Request is the opened document's request; Order is what calls about an order need.
+	Request json.RawMessage
+	Order   providers.Order
+	Log     *slog.Logger
+}
+
+// ProcessTask implements asynq.Handler.
+func (c *Course) ProcessTask(ctx context.Context, t *asynq.Task) error {
+	ref, ok := Decode(c.Log, t)
+	if !ok {
+		return nil
+	}
+	r := &Run{Course: c, Ref: ref, Log: LogOf(c.Log, ref)}
+	if ref.Account != c.Provider.Account() || ref.IsRefund() != c.refunds {
+		return Misplaced(r.Log, t.Type())
+	}
+	if err := r.claim(ctx); err != nil {
+		return err
+	}
+	switch r.Claim.Verdict {
+	case ledger.MaySend, ledger.MustLookUp:
+		return r.work(ctx)
+	case ledger.Busy:
+		return queue.Wait(min(r.Rec.Until.Sub(r.Claim.Now), r.Lease), "another worker is working on it")
+	case ledger.WaitTurn:
+		return queue.Wait(turnWait, "refund "+r.Claim.Turn+" of the same order goes first")
+	case ledger.IsAccepted:
+		return c.Accepted(ctx, ref)
+	case ledger.IsFinal:
+		if r.Rec.Event == "" {
+			return c.Ledger.Publish(ctx, ref)
+		}
+		return nil
+	case ledger.Missing:
+		NoRecord(r.Log)
+		return nil
+	case ledger.Newer:
+		r.Log.Error("alarm: the record was written by a newer version; upgrade this worker")
+		return queue.Wait(time.Minute, "waiting for a worker of a newer version")
+	}
+	return fmt.Errorf("handler: the ledger answered %q", r.Claim.Verdict)
+}
+
+// turnWait is how long a refund waits for another one of the same order.
+const turnWait = 3 * time.Second
+
+func (r *Run) claim(ctx context.Context) (err error) {
+	runner := fmt.Sprintf("%s/%d", r.Worker, r.runs.Add(1))
+	r.Claim, err = r.Ledger.Claim(ctx, r.Ref, runner, r.Lease)
+	r.Rec = r.Claim.Record
+	return err
+}
+
+// work holds the claim while the handler acts, and records what came of it.
+func (r *Run) work(ctx context.Context) error {
+	held, stop := ledger.Hold(ctx, r.Lease, func(ctx context.Context) error {
+		return r.Ledger.Extend(ctx, r.Ref, r.Rec.Fence, r.Lease)
+	})
+	defer stop()
+	res, err := r.prepared(held)
+	if err == nil {
+		err = r.record(res)
+	}
+	if queue.IsFailure(err) {
+		// Not a crash, so the claim does not have to run out. An intent without an answer stays in
+		// doubt. Should this fail too, the claim runs out after all.
+		rec, cancel := Recording()
+		_, _ = r.Ledger.GiveBack(rec, r.Ref, r.Rec.Fence, ledger.Idle, ledger.Reason{})
+		cancel()
+	}
+	stop()
+	if err == nil && res.after != nil {
+		return res.after(ctx)
+	}
+	return err
+}
+
+// prepared checks what every handler relies on, and lets the handler act.
+func (r *Run) prepared(ctx context.Context) (Result, error) {
+	if r.Rec.Crashes >= r.MaxCrashes {
+		return Review(order.CodeCrashesWorker, fmt.Sprintf(
+			"%d workers died with this record in their hands; look at their logs, then retry or resolve it", r.Rec.Crashes)), nil
+	}
+	if res, ok := r.open(); !ok {
+		return res, nil
+	}
+	if host := r.Provider.Host(); r.Rec.Host != "" && r.Rec.Host != host && r.Rec.Attempts > r.Rec.Unsent {
+		r.Log.Error("alarm: an earlier request of this record went to another host; a worker of that host has to go on", "host", r.Rec.Host, "this_host", host)
+		return Wait(time.Minute, order.CodeOtherHost, "an earlier request went to "+r.Rec.Host+", and this worker calls "+host), nil
+	}
+	return r.act(ctx, r)
+}
+
+// open opens the record's document. ok is false when that cannot be done.
+func (r *Run) open() (res Result, ok bool) {
+	var err error
+	r.Request, err = vault.OpenDocument(r.Ring, r.Ref, r.Rec.Document)
+	if errors.Is(err, seal.ErrUnknownKey) {
+		r.Log.Error("alarm: the document cannot be opened", "error", err)
+		return Wait(time.Minute, order.CodeSealKey, "waiting for its seal key in ISSUANCE_SEAL_KEYS"), false
+	}
+	if err != nil {
+		return Review(order.CodeUnreadable, err.Error()), false
+	}
+	r.Order = providers.Order{ID: r.Ref.OrderID, Request: r.Request, Ref: r.Rec.ProviderRef}
+	return res, true
+}
+
+// Recheck validates an order's opened request again: rules about dates change with time. The error lists
+// every violation. stub is what is kept of it with the intent.
+func (r *Run) Recheck() (stub []byte, err error) {
+	d, invalid := r.Codec.ParseOrder("request", r.Request, r.Rules())
+	if invalid != nil {
+		return nil, invalid
+	}
+	if d.ID != r.Ref.OrderID {
+		return nil, fmt.Errorf("the document is of order %s", d.ID)
+	}
+	return d.Stub, nil
+}

@@ -1,0 +1,67 @@
+package handler
+
+import (
+	"context"
+	"time"
+
+	"issuance/internal/ledger"
+	"issuance/internal/queue"
+	"issuance/tasks/order"
+)
+
+// recordTimeout bounds writing down a result on a context that outlives the task's.
+const recordTimeout = 5 * time.Second
+
+// Recording is a context for writing results down: a cancelled task must not lose one.
+func Recording() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), recordTimeout)
+}
+
+// record writes a result down and turns it into the task's.
+func (r *Run) record(res Result) error {
+	ctx, cancel := Recording()
+	defer cancel()
+	switch res.kind {
+	case ends:
+		return r.finish(ctx, res.ending)
+	case waits:
+		a, err := r.giveBack(ctx, res)
+		if err != nil || !a.Applied {
+			return r.Written("release", a, err)
+		}
+		return queue.WaitUntil(res.wait, res.text, res.until)
+	}
+	return nil
+}
+
+func (r *Run) finish(ctx context.Context, e ledger.Ending) error {
+	if e.State == order.Review {
+		r.Log.Error("alarm: it needs review", "code", e.Reason.Code, "message", e.Reason.Message)
+	}
+	a, err := r.Ledger.Finish(ctx, r.Ref, r.Rec.Fence, e)
+	if err == nil && a.Applied {
+		r.Log.Info("final", "state", string(e.State), "code", e.Reason.Code, "attempts", r.Rec.Attempts, "refunded", e.Refunded)
+	}
+	return r.Written("finish", a, err)
+}
+
+func (r *Run) giveBack(ctx context.Context, res Result) (ledger.Answer, error) {
+	if res.yield {
+		a, err := r.Ledger.YieldTurn(ctx, r.Ref, r.Rec.Fence, res.why, res.release == ledger.Unclear)
+		if err != nil || a.Applied {
+			return a, err
+		}
+		// Something is planned or in doubt already: the turn stays.
+	}
+	return r.Ledger.GiveBack(ctx, r.Ref, r.Rec.Fence, res.release, res.why)
+}
+
+// Written turns a transition's answer into the task's result. A refused one means that another run has
+// taken over: the queue runs the task again, and the ledger says what is left to do.
+func (r *Run) Written(what string, a ledger.Answer, err error) error {
+	if err != nil || a.Applied {
+		return err
+	}
+	r.Log.Warn("a late answer is not applied: another run has taken over", "transition", what, "state", string(a.State))
+	return queue.Wait(r.Lease, "another worker has taken over")
+}

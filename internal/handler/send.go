@@ -1,0 +1,76 @@
+package handler
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"issuance/internal/ledger"
+	"issuance/internal/queue"
+	"issuance/providers"
+	"issuance/tasks/order"
+)
+
+// All says that an intent is for all of a record, not for one ticket of a refund.
+const All = -1
+
+// Send passes the call budget, writes the intent, and makes the call. Where no call was made, the result
+// ends the run. Otherwise the outcome is the handler's to settle.
+func (r *Run) Send(ctx context.Context, ticket int, stub []byte, call func(context.Context) providers.Outcome) (providers.Outcome, Result, error) {
+	paid, err := r.Gate.Prepay(ctx)
+	if err != nil {
+		return providers.Outcome{}, heldBack(err), nil
+	}
+	a, attempts, err := r.Ledger.Submit(ctx, r.Ref, r.Rec.Fence, ledger.Intent{Host: r.Provider.Host(), Stub: stub, Lease: r.Lease, Ticket: ticket})
+	if err != nil {
+		// The intent may stand all the same (too few replicas have it), but nothing was sent.
+		r.unsent(ticket)
+		return providers.Outcome{}, GoOn(), err
+	}
+	if !a.Applied {
+		return providers.Outcome{}, GoOn(), r.Written("submit", a, nil)
+	}
+	r.Rec.Attempts = attempts
+	began := time.Now()
+	out := call(paid)
+	r.Log.Info("answered", "attempt", attempts, "ticket", ticket+1, "outcome", string(out.Kind), "code", out.Code, "took", time.Since(began).Round(time.Millisecond))
+	r.Alarm(out)
+	return out, GoOn(), nil
+}
+
+// unsent takes back an intent of which nothing was sent. Should that fail, it is in doubt.
+func (r *Run) unsent(ticket int) {
+	ctx, cancel := Recording()
+	defer cancel()
+	if ticket >= 0 {
+		before := r.Rec.Tickets[ticket]
+		_, _ = r.Ledger.SettleTicket(ctx, r.Ref, r.Rec.Fence, ticket, ledger.Settlement{State: before.State, DoubtAt: before.DoubtAt, NotSent: true})
+		return
+	}
+	_, _ = r.Ledger.GiveBack(ctx, r.Ref, r.Rec.Fence, ledger.NotSent, ledger.Reason{})
+}
+
+// heldBack waits because no call may leave now.
+func heldBack(err error) Result {
+	var held *providers.HeldError
+	if !errors.As(err, &held) {
+		// Nobody knows whether a call is allowed (Redis slow or away): none leaves.
+		return WaitFor(time.Second, ledger.Reason{}, "the call budget cannot be asked").Holding()
+	}
+	why := ledger.Reason{}
+	if held.RetryAfter > time.Minute {
+		why = ledger.Reason{Code: string(order.CodeHeld), Message: held.Reason}
+	}
+	return WaitFor(held.RetryAfter, why, held.Reason).Holding()
+}
+
+// Alarm reports an outcome that a person has to act on.
+func (r *Run) Alarm(out providers.Outcome) { Alarm(r.Log, out) }
+
+// Later is when to try again after an outcome without effect.
+func (r *Run) Later(out providers.Outcome) time.Duration {
+	if out.RetryAfter > 0 {
+		return out.RetryAfter
+	}
+	return queue.Backoff(r.Rec.Attempts-1, 2*time.Second, 2*time.Minute)
+}

@@ -1,0 +1,34 @@
+package ledger
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"issuance/internal/keys"
+	"issuance/tasks/order"
+)
+
+// Erasure is what was removed of one record.
+type Erasure struct {
+	Applied bool
+	State   order.State // "" when there is no such record
+	// Removed names what was there: "doc", "result", "plan", "message", "resolved_reason".
+	Removed []string
+	At      time.Time // when something of it was removed first or last; zero when there was nothing
+}
+
+// Erase removes the customer's data of one record: the document, the tickets, the provider's texts. What
+// stays says that there was such an order and how it ended. It is refused while the record is needed to
+// find out what is true: before it has ended, unless the provider has accepted it, and in review.
+func (l *Ledger) Erase(ctx context.Context, r order.Ref, who string) (Erasure, error) {
+	f, err := l.run(ctx, r, "erase", []string{keys.Record(r), keys.Details(r)}, who)
+	if err != nil {
+		return Erasure{}, err
+	}
+	e := Erasure{Applied: f.answer().Applied, State: f.answer().State, At: millis(f["erased_at"])}
+	if f["removed"] != "" {
+		e.Removed = strings.Split(f["removed"], ",")
+	}
+	return e, nil
+}

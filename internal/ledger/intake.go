@@ -1,0 +1,127 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"issuance/internal/keys"
+	"issuance/internal/seal"
+	"issuance/tasks/order"
+)
+
+// Intake is what a record is made of.
+type Intake struct {
+	order.Ref
+	Lane        order.Lane
+	Fingerprint string
+	Shape       []byte      // public description of the document, JSON
+	Document    seal.Sealed // never twice the same, so it identifies this very intake
+	Trace       string      // W3C traceparent of the enqueueing, or ""
+}
+
+// Known is what the ledger holds under a document's number.
+type Known struct {
+	// New: the record was made by this intake (or by an earlier try of it whose answer was lost).
+	New         bool
+	State       order.State
+	Fingerprint string
+	CreatedAt   time.Time
+}
+
+// firstLook is how long after its intake a record is inspected for the first time: by then its task
+// has been enqueued, or its producer has died.
+const firstLook = 20 * time.Second
+
+// Intakes is a batch of intakes on their way to Redis. It is not safe for concurrent use.
+type Intakes struct {
+	l    *Ledger
+	pipe redis.Pipeliner
+	cmds []*redis.Cmd
+}
+
+// Intakes begins a batch in a pipeline, which the caller may put more into, and executes.
+func (l *Ledger) Intakes(pipe redis.Pipeliner) *Intakes { return &Intakes{l: l, pipe: pipe} }
+
+// Sharded reports whether records, open set and queues may be on different nodes. Then a batch is
+// announced before it is recorded, and recorded before its tasks are enqueued, in pipelines of their own.
+func (l *Ledger) Sharded() bool { return l.sharded }
+
+// Announce enters records into the open set before they are made, which is necessary in a cluster only.
+func (l *Ledger) Announce(ctx context.Context, refs []order.Ref) error {
+	now, err := l.Time(ctx)
+	if err != nil {
+		return fmt.Errorf("ledger: intake: %w", err)
+	}
+	pipe := l.rdb.Pipeline()
+	for _, r := range refs {
+		// A record that is there already has its own time, which stays.
+		pipe.ZAddNX(ctx, keys.Open(r.Account), redis.Z{Score: float64(now.Add(firstLook).UnixMilli()), Member: keys.Member(r)})
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return fmt.Errorf("ledger: intake: %w", err)
+	}
+	return nil
+}
+
+// Add puts one intake into the pipeline.
+func (b *Intakes) Add(ctx context.Context, in Intake) {
+	k := []string{keys.Record(in.Ref)}
+	if in.IsRefund() {
+		k = append(k, keys.Refunds(in.Ref))
+	}
+	if !b.l.sharded {
+		k = append(k, keys.Open(in.Account))
+	}
+	args := b.l.args([]any{keys.Member(in.Ref), firstLook.Milliseconds(), string(in.Lane), in.Fingerprint, in.Shape, string(in.Document), in.RefundID, in.Trace})
+	b.cmds = append(b.cmds, scripts["intake"].EvalSha(ctx, b.pipe, k, args...))
+}
+
+// Result says, once the pipeline was executed, what became of intake i.
+func (b *Intakes) Result(i int) (Known, error) {
+	list, err := b.cmds[i].StringSlice()
+	r, err := newReply("intake", list, err)
+	if err != nil {
+		return Known{}, err
+	}
+	return Known{New: r["verdict"] == "new", State: order.State(r["state"]), Fingerprint: r["fp"], CreatedAt: millis(r["created_at"])}, nil
+}
+
+// LoadIntake makes Redis know the script of intakes, which a pipeline cannot do by itself: after an error
+// for which NoScript is true.
+func (l *Ledger) LoadIntake(ctx context.Context) error {
+	if err := scripts["intake"].Load(ctx, l.rdb).Err(); err != nil {
+		return fmt.Errorf("ledger: intake: %w", err)
+	}
+	return nil
+}
+
+// NoScript reports whether an error says that Redis does not know a script.
+func NoScript(err error) bool { return err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") }
+
+// Record makes one record, unless there is one.
+func (l *Ledger) Record(ctx context.Context, in Intake) (Known, error) {
+	if l.sharded {
+		if err := l.Announce(ctx, []order.Ref{in.Ref}); err != nil {
+			return Known{}, err
+		}
+	}
+	for try := 0; ; try++ {
+		pipe := l.rdb.Pipeline()
+		b := l.Intakes(pipe)
+		b.Add(ctx, in)
+		_, _ = pipe.Exec(ctx) // the result has its error
+		k, err := b.Result(0)
+		if err == nil && k.New {
+			l.observeIntake(in.Ref)
+		}
+		if try > 0 || !NoScript(err) {
+			return k, err
+		}
+		if err := l.LoadIntake(ctx); err != nil {
+			return Known{}, err
+		}
+	}
+}

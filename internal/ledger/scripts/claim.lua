@@ -1,0 +1,51 @@
+-- claim: claim a record for work, and of a refund the order's turn: one refund of an order is under way
+-- at a time.
+-- KEYS[1] record; of a refund KEYS[2] the turn; and last, unless it is on another node, the open set
+-- ARGV: now, runner, lease ms, member of the open set, refund id or ''
+-- Answers {verdict, now, turn} and every field of the record; verdict is one of
+--   send       claimed; nothing of an earlier attempt is in doubt
+--   look_up    claimed; an earlier request may have taken effect
+--   busy       another runner's claim is valid until `until`
+--   accepted   the provider has the order: poll
+--   final      nothing left to do (event is missing when its event is still to be published)
+--   wait_turn  another refund of the order (`turn`) is under way; nothing was claimed
+--   missing    there is no such record
+--   newer      a newer program wrote the record; nothing was claimed
+local key, t = KEYS[1], clock()
+local open, turn = KEYS[2], ''
+if ARGV[5] ~= '' then
+  open, turn = KEYS[3], redis.call('GET', KEYS[2]) or ''
+end
+local function reply(verdict)
+  local f = redis.call('HGETALL', key)
+  local has = {}
+  for i = 1, #f, 2 do has[f[i]] = f[i + 1] end
+  if open and has.state and not (final[has.state] and has.event) then
+    redis.call('ZADD', open, int(t + tonumber(ARGV[3])), ARGV[4])
+  end
+  for _, v in ipairs({'verdict', verdict, 'now', int(t), 'turn', turn}) do f[#f + 1] = v end
+  return f
+end
+
+local state = get(key, 'state')
+if state == '' then return reply('missing') end
+if tonumber(get(key, 'v')) ~= 2 then return reply('newer') end
+if final[state] then return reply('final') end
+if state == 'accepted' then return reply('accepted') end
+if turn ~= '' and turn ~= ARGV[5] then
+  -- The holder's record stands in the same slot. One that was deleted must not block the order.
+  local holder = string.sub(key, 1, #key - #ARGV[5]) .. turn
+  if redis.call('EXISTS', holder) == 1 then return reply('wait_turn') end
+end
+if get(key, 'runner') ~= '' then
+  if tonumber(get(key, 'until')) > t then return reply('busy') end
+  -- The runner died, or lost Redis, with the claim in its hands. If it had written an intent,
+  -- its request may have left at any moment until the claim ran out.
+  redis.call('HINCRBY', key, 'crashes', 1)
+  note(key, t, 'abandoned', get(key, 'runner'))
+  if get(key, 'phase') == 'send' then doubt(key, get(key, 'until')) end
+end
+if ARGV[5] ~= '' then redis.call('SET', KEYS[2], ARGV[5]) end
+redis.call('HINCRBY', key, 'fence', 1)
+redis.call('HSET', key, 'runner', ARGV[2], 'until', int(t + tonumber(ARGV[3])), 'phase', 'claim', 'updated_at', int(t))
+return reply(in_doubt(key) and 'look_up' or 'send')

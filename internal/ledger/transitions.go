@@ -1,0 +1,147 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"issuance/internal/keys"
+	"issuance/internal/seal"
+	"issuance/tasks/order"
+)
+
+// Reason explains a state: a provider's code and message, or ours. Both are safe to show.
+type Reason struct{ Code, Message string }
+
+// Intent is what is written before a provider is called.
+type Intent struct {
+	Host  string // where the request goes
+	Stub  []byte // enough of the document to look the order up later; may be nil for a refund
+	Lease time.Duration
+	// Ticket is the place of a ticket in a refund's plan; negative when the request is for all of the record.
+	Ticket int
+}
+
+// Submit writes the intent to send a request, and returns how many there were so far. Not applied means
+// that the claim is lost: nothing may be sent. After an error the intent may stand all the same: give the
+// claim back with NotSent.
+func (l *Ledger) Submit(ctx context.Context, r order.Ref, fence string, in Intent) (Answer, int, error) {
+	ticket, refund := "", ""
+	if in.Ticket >= 0 {
+		ticket = strconv.Itoa(in.Ticket)
+	}
+	if r.IsRefund() {
+		refund = "1"
+	}
+	f, err := l.runIntent(ctx, r, "submit", []string{keys.Record(r)}, fence, in.Lease.Milliseconds(), in.Host, in.Stub, ticket, refund)
+	if err != nil {
+		return Answer{}, 0, err
+	}
+	return f.answer(), number(f["attempts"]), nil
+}
+
+// Release says what the requests of a claim that is given back led to.
+type Release string
+
+const (
+	// Idle: no request of this claim is open; the call was held back, or a look-up learned nothing.
+	Idle Release = "idle"
+	// NotSent: the request of this claim certainly did not take effect.
+	NotSent Release = "not_sent"
+	// Unknown: the request of this claim may have taken effect.
+	Unknown Release = "unknown"
+	// Unclear: as Idle, because the provider's answer was of no use for a refund's plan. Since when that
+	// is so is kept (Record.UnclearSince) until there is one.
+	Unclear Release = "unclear"
+)
+
+// GiveBack gives a claim back without a result. The order's turn stays with a refund.
+func (l *Ledger) GiveBack(ctx context.Context, r order.Ref, fence string, how Release, why Reason) (Answer, error) {
+	return l.transition(ctx, r, "release", []string{keys.Record(r)}, fence, string(how), why.Code, why.Message)
+}
+
+// Rejected remembers the provider's rejection of this attempt; the claim is kept. A look-up has to
+// confirm that no earlier request took effect before it becomes the record's end. A reason without
+// a code is remembered as "rejected".
+func (l *Ledger) Rejected(ctx context.Context, r order.Ref, fence string, why Reason) (Answer, error) {
+	if why.Code == "" {
+		why.Code = string(order.CodeRejected) // an empty code would say that nothing was refused
+	}
+	return l.transition(ctx, r, "rejected", []string{keys.Record(r)}, fence, why.Code, why.Message)
+}
+
+// Accept records that the provider has the order and will issue it later.
+func (l *Ledger) Accept(ctx context.Context, r order.Ref, fence, providerRef string, result seal.Sealed) (Answer, error) {
+	return l.transition(ctx, r, "accept", []string{keys.Record(r)}, fence, providerRef, string(result))
+}
+
+// Polled counts a poll after which the order is still accepted. why is empty when the provider
+// answered clearly.
+func (l *Ledger) Polled(ctx context.Context, r order.Ref, why Reason) (Answer, error) {
+	return l.transition(ctx, r, "polled", []string{keys.Record(r)}, why.Code, why.Message)
+}
+
+// Ending is the final status of an order or a refund.
+type Ending struct {
+	State       order.State
+	Reason      Reason
+	ProviderRef string      // orders
+	Result      seal.Sealed // orders
+	Polled      bool        // orders: a poll led to it and is to be counted
+	Refunded    int         // refunds: tickets refunded by it
+}
+
+// Finish records a final status, gives a refund's turn on, and publishes the event. fence is empty when
+// an order is accepted. A lost race is an answer; a state that is no such record's end is an error.
+func (l *Ledger) Finish(ctx context.Context, r order.Ref, fence string, e Ending) (Answer, error) {
+	if !CanEnd(r, e.State) || e.State == order.Cancelled {
+		return Answer{}, fmt.Errorf("ledger: finish %s: it cannot end as %q", r, e.State)
+	}
+	polls := 0
+	if e.Polled {
+		polls = 1
+	}
+	return l.end(ctx, r, "finish", fence, string(e.State), e.Reason.Code, e.Reason.Message, e.ProviderRef, string(e.Result),
+		polls, strconv.Itoa(e.Refunded), r.RefundID)
+}
+
+// end runs a script that ends a record, and publishes the end where the script could not.
+func (l *Ledger) end(ctx context.Context, r order.Ref, name string, args ...any) (Answer, error) {
+	k := []string{keys.Record(r), keys.Details(r)}
+	if r.IsRefund() {
+		k = append(k, keys.Turn(r))
+	}
+	publishKeys, publishArgs := l.publishing(r)
+	f, err := l.run(ctx, r, name, append(k, publishKeys...), append(args, publishArgs...)...)
+	if err != nil {
+		return Answer{}, err
+	}
+	a := f.answer()
+	switch {
+	case !a.Applied:
+		return a, nil
+	case l.sharded:
+		return a, l.publishSharded(ctx, r)
+	}
+	return a, unpublished(r, f)
+}
+
+// CanEnd reports whether an order, or a refund when r names one, can end in state s.
+func CanEnd(r order.Ref, s order.State) bool {
+	states := order.OrderStates()
+	if r.IsRefund() {
+		states = order.RefundStates()
+	}
+	return s.Final() && slices.Contains(states, s)
+}
+
+// Cancel ends a record of which nothing was ever sent. Not applied means that a request may have left, or
+// that it has ended.
+func (l *Ledger) Cancel(ctx context.Context, r order.Ref, who, reason string) (Answer, error) {
+	if a, err := l.end(ctx, r, "cancel", who, reason, r.RefundID); err != nil || a.Applied || a.State != "" {
+		return a, err
+	}
+	return Answer{}, ErrNotFound
+}

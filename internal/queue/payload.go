@@ -1,0 +1,55 @@
+package queue
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"issuance/providers"
+	"issuance/tasks/order"
+)
+
+// Version is the newest payload this program reads and the one it writes. A worker that meets a newer
+// one leaves it to a newer worker.
+const Version = 2
+
+// payload is what a task carries.
+type payload struct {
+	Version  int               `json:"v"`
+	Account  providers.Account `json:"account"`
+	OrderID  string            `json:"order_id"`
+	RefundID string            `json:"refund_id,omitempty"`
+	Trace    string            `json:"trace,omitempty"`
+}
+
+// Encode is the payload of a record's task. trace is a W3C traceparent, or "".
+func Encode(r order.Ref, trace string) []byte {
+	raw, err := json.Marshal(payload{Version: Version, Account: r.Account, OrderID: r.OrderID, RefundID: r.RefundID, Trace: trace})
+	if err != nil {
+		panic(err) // strings and a number always marshal
+	}
+	return raw
+}
+
+// NewerVersionError says that a payload was written by a newer program.
+type NewerVersionError struct{ Version int }
+
+func (e *NewerVersionError) Error() string {
+	return fmt.Sprintf("payload version %d is newer than this worker's %d", e.Version, Version)
+}
+
+// Decode reads a task's payload. A *NewerVersionError comes with the record's name where that could be
+// read. Errors never hold any of the payload's text.
+func Decode(raw []byte) (r order.Ref, trace string, err error) {
+	var p payload
+	err = json.Unmarshal(raw, &p)
+	r = order.Ref{Account: p.Account, OrderID: p.OrderID, RefundID: p.RefundID}
+	switch {
+	case p.Version > Version:
+		return r, p.Trace, &NewerVersionError{Version: p.Version}
+	case err != nil || p.Version < Version:
+		return order.Ref{}, "", fmt.Errorf("the payload (%d bytes) is not this program's", len(raw))
+	case !providers.ValidMerchant(r.Account.Merchant) || r.OrderID == "":
+		return order.Ref{}, "", fmt.Errorf("the payload names no account and order")
+	}
+	return r, p.Trace, nil
+}

@@ -1,0 +1,84 @@
+package queue
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"time"
+
+	"github.com/hibiken/asynq"
+)
+
+// WaitError asks the queue to run a task again later. Waiting is no failure and uses up no
+// retry. Its text is shown in the web UI and by the command line, so Reason is safe to show.
+type WaitError struct {
+	After  time.Duration
+	Reason string
+	// Until is when what is waited for is over at the latest; zero when nobody knows. The record may be
+	// looked at sooner.
+	Until time.Time
+}
+
+func (e *WaitError) Error() string {
+	until := ""
+	if !e.Until.IsZero() {
+		until = ", until " + e.Until.UTC().Format(time.RFC3339)
+	}
+	return fmt.Sprintf("%s%s; next look in %s", e.Reason, until, e.After.Round(time.Second))
+}
+
+var waitText = regexp.MustCompile(`^(.*?)(?:, until ([0-9T:Z-]+))?; next look in [0-9hms.]+$`)
+
+// ParseWait reads back the reason and the time that a WaitError's text holds, such as asynq keeps of a
+// task's last run. ok is false for the text of another error.
+func ParseWait(text string) (reason string, until time.Time, ok bool) {
+	m := waitText.FindStringSubmatch(text)
+	if m == nil {
+		return "", time.Time{}, false
+	}
+	if m[2] != "" {
+		until, _ = time.Parse(time.RFC3339, m[2]) // what is no time is no time
+	}
+	return m[1], until, true
+}
+
+// Wait makes a WaitError. The queue counts in whole seconds: less than one becomes one.
+func Wait(after time.Duration, reason string) error { return WaitUntil(after, reason, time.Time{}) }
+
+// WaitUntil is Wait with the moment at which what is waited for is over.
+func WaitUntil(after time.Duration, reason string, until time.Time) error {
+	return &WaitError{After: max(after, time.Second), Reason: reason, Until: until}
+}
+
+// IsFailure reports to the queue whether an error counts as a failure: waiting does not.
+func IsFailure(err error) bool {
+	var w *WaitError
+	return err != nil && !errors.As(err, &w)
+}
+
+// Unexpected errors (Redis away, a panic) are retried with this backoff.
+const (
+	firstRetry = 2 * time.Second
+	lastRetry  = 2 * time.Minute
+)
+
+// RetryDelay is the queue's delay before a task runs again: what the error says, or a backoff
+// with jitter that doubles from 2 s to 2 min.
+func RetryDelay(retried int, err error, _ *asynq.Task) time.Duration {
+	var w *WaitError
+	if errors.As(err, &w) {
+		return w.After
+	}
+	return Backoff(retried, firstRetry, lastRetry)
+}
+
+// Backoff doubles from first up to last with n, and takes off up to a fifth at random so that
+// orders that failed together do not come back together.
+func Backoff(n int, first, last time.Duration) time.Duration {
+	d := last
+	if n = max(n, 0); n < 32 && first < last>>n {
+		d = first << n
+	}
+	return d - time.Duration(rand.Int64N(int64(d)/5+1))
+}

@@ -1,0 +1,174 @@
+package refunding_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hibiken/asynq"
+	"go.uber.org/goleak"
+
+	"issuance/internal/fakeprovider"
+	"issuance/internal/ledger"
+	"issuance/internal/testbench"
+	"issuance/providers"
+	"issuance/providers/ecticket/ecticketdoc"
+	"issuance/tasks/refund"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	lease       = 10 * time.Second
+	settleAfter = 12 * time.Minute
+	merchant    = "3085676"
+)
+
+// world is one order with refunds on their way.
+type world struct {
+	*testbench.Bench
+	name     providers.Name
+	provider *fakeprovider.Provider
+	gate     *testbench.Gate
+	queued   bool // the order's issue task waits in a queue
+}
+
+func newWorld(b *testbench.Bench, name providers.Name) *world {
+	w := &world{Bench: b, name: name, provider: fakeprovider.New(b.T, name), gate: &testbench.Gate{}}
+	w.provider.SetTraits(providers.Traits{SettleAfter: settleAfter})
+	return w
+}
+
+func (w *world) config(name string) refund.Config {
+	c := refund.Config{Provider: w.provider, Ledger: w.Ledger, Ring: w.Ring, Gate: providers.Prepayable(w.gate), MerchantID: merchant,
+		Queued: func(context.Context, ledger.Key) (bool, error) { return w.queued, nil }, Worker: name, Log: w.Log, Lease: lease}
+	if w.name == providers.ECTicket {
+		c.Tickets = w.provider
+	} else {
+		c.Count = w.provider
+	}
+	return c
+}
+
+func (w *world) worker(name string) *refund.Handler { return refund.New(w.config(name)) }
+
+// run has a fresh worker run a refund's task.
+func (w *world) run(task *asynq.Task) error { return w.Run(w.worker("w"), task) }
+
+func (w *world) key(refundID string) ledger.RefundKey {
+	return ledger.RefundKey{Key: ledger.Key{Provider: w.name, OrderID: "ORDER1"}, RefundID: refundID}
+}
+
+// calls expects exactly these calls since the last time it was asked.
+func (w *world) calls(want string) {
+	w.T.Helper()
+	if got := w.provider.Sequence(); got != want {
+		w.T.Errorf("the provider was called %q, want %q", got, want)
+	}
+	w.provider.Forget()
+}
+
+// state expects refund R1 to be in a state for a reason (its code), with so many tickets refunded,
+// and its event published when it is final.
+func (w *world) state(want ledger.State, code string, refunded int) *ledger.RefundRecord {
+	w.T.Helper()
+	return w.stateOf("R1", want, code, refunded)
+}
+
+func (w *world) stateOf(id string, want ledger.State, code string, refunded int) *ledger.RefundRecord {
+	w.T.Helper()
+	rec := w.Refund(w.key(id))
+	if rec.State != want || rec.Reason.Code != code || rec.Refunded != refunded {
+		w.T.Errorf("refund %s is %s (%q: %s) with %d refunded, want %s (%q) with %d", id, rec.State, rec.Reason.Code, rec.Reason.Message, rec.Refunded, want, code, refunded)
+	}
+	published := false
+	for _, e := range w.Events() {
+		published = published || e == fmt.Sprintf("%s/%s", w.key(id), want)
+	}
+	if want.Final() != published || want.Final() && rec.Event == "" {
+		w.T.Errorf("%s: the events are %v", want, w.Events())
+	}
+	if rec.Runner != "" {
+		w.T.Errorf("the claim is still held by %s", rec.Runner)
+	}
+	return rec
+}
+
+// tickets expects the states of R1's tickets, such as "refunded", "rejected:redeemed".
+func (w *world) tickets(want ...string) {
+	w.T.Helper()
+	var got []string
+	for _, t := range w.Refund(w.key("R1")).Tickets {
+		s := string(t.State)
+		if t.Code != "" {
+			s += ":" + t.Code
+		}
+		got = append(got, s)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		w.T.Errorf("tickets (-want +got):\n%s", diff)
+	}
+}
+
+// quiet expects that running a finished refund again changes nothing.
+func (w *world) quiet(task *asynq.Task) {
+	w.T.Helper()
+	w.provider.Forget()
+	events := len(w.Events())
+	w.Done(w.run(task))
+	w.calls("")
+	if len(w.Events()) != events {
+		w.T.Errorf("another event was published: %v", w.Events())
+	}
+}
+
+const ecticketOrder = `{"provider":"ecticket","request":{"MerchantTradeNo":"ORDER1","IssueType":"1","Operator":"Shop1","StoreID":"TP1001",
+	"CustomerEmail":"` + testbench.CustomerEmail + `","TicketInfo":[{"ItemNo":"VQT04959","TicketAmount":4}]}}`
+
+// no is the number of ticket n.
+func no(n int) string { return fmt.Sprintf("%s%02d", testbench.TicketNo, n) }
+
+// list is the provider's list of the order's tickets, in these use statuses.
+func list(statuses ...providers.UseStatus) []providers.Ticket {
+	var out []providers.Ticket
+	for i, s := range statuses {
+		out = append(out, providers.Ticket{TicketNo: no(i + 1), WriteOffNo: testbench.WriteOffNo, UseStatus: s})
+	}
+	return out
+}
+
+var unused = []providers.UseStatus{providers.Unused, providers.Unused, providers.Unused, providers.Unused}
+
+// status is the provider's word on one ticket. A refund is dated now, by the merchant given.
+func (w *world) status(use providers.UseStatus, by string) providers.TicketStatus {
+	s := providers.TicketStatus{Ticket: providers.Ticket{UseStatus: use}, OrderID: "ORDER1"}
+	if use == providers.Refunded {
+		s.RefundedAt, s.RefundedBy = w.Clock.Now().In(ecticketdoc.Taiwan).Format("20060102 15:04"), by
+	}
+	return s
+}
+
+// ecticket is a world with an issued ECTicket order of four tickets.
+func ecticket(b *testbench.Bench) *world {
+	w := newWorld(b, providers.ECTicket)
+	w.OrderIn(ledger.Issued, ecticketOrder)
+	return w
+}
+
+// refundOf enqueues a refund of the ECTicket order: what is `"quantity":2`, `"all":true` or
+// `"TicketNo":[…]`.
+func (w *world) refundOf(id, what string) *asynq.Task {
+	w.T.Helper()
+	return w.EnqueueRefund(fmt.Sprintf(`{"provider":"ecticket","refund_id":%q,"request":{"MerchantTradeNo":"ORDER1",%s}}`, id, what))
+}
+
+// named is the TicketNo field that names tickets.
+func named(numbers ...int) string {
+	what := ""
+	for _, n := range numbers {
+		what += fmt.Sprintf(",%q", no(n))
+	}
+	return `"TicketNo":[` + what[1:] + `]`
+}

@@ -1,0 +1,96 @@
+package refunding
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"issuance/internal/handler"
+	"issuance/internal/ledger"
+	"issuance/internal/seal"
+	"issuance/internal/vault"
+	"issuance/providers"
+	"issuance/tasks/order"
+)
+
+// locate finds the order to refund.
+func (r *run) locate(ctx context.Context) (handler.Result, error) {
+	rec, err := r.Ledger.Load(ctx, r.Ref.Order())
+	if errors.Is(err, ledger.ErrNotFound) {
+		return r.elsewhere(ctx)
+	}
+	if err != nil {
+		return handler.GoOn(), err
+	}
+	switch rec.State {
+	case order.Issued:
+		return r.issuedHere(rec), nil
+	case order.Failed:
+		return r.giveUp(order.CodeOrderFailed, "the order was not issued, so there is nothing to refund: "+rec.Reason.Code), nil
+	case order.Cancelled:
+		return r.giveUp(order.CodeOrderCancelled, "the order was cancelled before it was sent, so there is nothing to refund"), nil
+	case order.Review:
+		return r.yield(time.Minute, order.CodeOrderInReview, "the order needs review first"), nil
+	default:
+		return r.yield(5*time.Second, order.CodeOrderPending, "the order is still being issued"), nil
+	}
+}
+
+// issuedHere takes the order from its record. Once its document has expired, the stub is enough.
+func (r *run) issuedHere(rec *ledger.Record) handler.Result {
+	request := rec.Stub
+	if rec.Document != "" {
+		raw, err := vault.OpenDocument(r.Ring, rec.Ref, rec.Document)
+		switch {
+		case errors.Is(err, seal.ErrUnknownKey):
+			r.Log.Error("alarm: the order's document cannot be opened", "error", err)
+			return r.yield(time.Minute, order.CodeSealKey, "waiting for the seal key of its order in ISSUANCE_SEAL_KEYS")
+		case err != nil:
+			return r.review(order.CodeUnreadable, "the order's own document cannot be opened: "+err.Error())
+		}
+		request = raw
+	}
+	r.Order = providers.Order{ID: rec.OrderID, Request: request, Ref: rec.ProviderRef}
+	if field := r.Codec.OtherOrder(r.Request, r.Order); field != "" {
+		return r.giveUp(order.CodeOtherOrder, "the refund's "+field+" is not that of the order with this number; correct or leave it out, and refund under a new refund id")
+	}
+	return handler.GoOn()
+}
+
+// elsewhere handles an order the ledger does not know: it was issued by somebody else, or it is enqueued
+// later than its refund.
+func (r *run) elsewhere(ctx context.Context) (handler.Result, error) {
+	if r.doc.Outside == nil {
+		return r.unknownOrder("the ledger does not know the order; " + r.doc.Lacks)
+	}
+	r.Order = *r.doc.Outside
+	if r.Rec.Planned {
+		return handler.GoOn(), nil // it was found before
+	}
+	f := r.Provider.LookUp(ctx, r.Order)
+	r.Log.Info("looked up an order issued elsewhere", "finding", string(f.State), "code", f.Outcome.Code)
+	switch f.State {
+	case providers.FoundIssued:
+		return handler.GoOn(), nil
+	case providers.FoundPending:
+		return r.yield(10*time.Second, order.CodeOrderPending, "the provider has not issued the order yet"), nil
+	case providers.FoundFailed:
+		return r.giveUp(order.CodeOrderFailed, "the provider did not issue the order, so there is nothing to refund"), nil
+	case providers.Absent:
+		return r.unknownOrder("neither the ledger nor the provider knows the order")
+	default:
+		r.Alarm(f.Outcome)
+		return r.waitFor(f.Outcome, "looking the order up: "), nil
+	}
+}
+
+// unknownOrder waits a while for an order that may be enqueued later than its refund.
+func (r *run) unknownOrder(text string) (handler.Result, error) {
+	if until := r.Rec.CreatedAt.Add(r.OrderPatience); r.Claim.Now.Before(until) {
+		return r.yield(10*time.Second, order.CodeOrderUnknown, text).Until(until), nil
+	}
+	return r.giveUp(order.CodeOrderUnknown, text), nil
+}
+
+// quantity is how many tickets the order holds, 0 when that is not known.
+func (r *run) quantity() int { return r.Codec.Tickets(r.Order.Request) }

@@ -1,0 +1,116 @@
+package refunding
+
+import (
+	"context"
+	"fmt"
+
+	"issuance/internal/handler"
+	"issuance/internal/ledger"
+	"issuance/internal/vault"
+	"issuance/providers"
+	"issuance/tasks/order"
+)
+
+// plan chooses the tickets to refund and writes them down before the first call.
+func (s byTickets) plan(ctx context.Context, r *run) (handler.Result, error) {
+	list, out := s.provider.Tickets(ctx, r.Order)
+	if out.Kind == providers.Rejected {
+		return r.noList(ctx, out)
+	}
+	if out.Kind != providers.Done {
+		now, err := r.Ledger.Time(ctx)
+		if err != nil {
+			return handler.GoOn(), err
+		}
+		return r.noAnswer(now, out), nil
+	}
+	others, err := r.others(ctx)
+	if err != nil {
+		return r.unopened(err)
+	}
+	numbers, planned, refusal := choose(r.doc.Wish, list, others)
+	if refusal != nil {
+		return handler.Fail(*refusal), nil
+	}
+	plan, err := vault.SealPlan(r.Ring, r.Ref, numbers)
+	if err != nil {
+		return handler.GoOn(), err
+	}
+	a, err := r.Ledger.WritePlan(ctx, r.Ref, r.Rec.Fence, ledger.Plan{Sealed: plan, Count: len(numbers), Baseline: -1, Tickets: planned})
+	if err != nil || !a.Applied {
+		return handler.GoOn(), r.Written("plan", a, err)
+	}
+	r.Rec.Planned, r.Rec.Plan, r.Rec.Count = true, plan, len(numbers)
+	for _, p := range planned {
+		r.Rec.Tickets = append(r.Rec.Tickets, ledger.Ticket{State: p.State, Code: p.Code})
+	}
+	return handler.GoOn(), nil
+}
+
+// noList handles a provider that refuses to list the order's tickets. The order is known to be
+// issued, so that may pass; nothing has been sent when it does not.
+func (r *run) noList(ctx context.Context, out providers.Outcome) (handler.Result, error) {
+	now, err := r.Ledger.Time(ctx)
+	if err != nil {
+		return handler.GoOn(), err
+	}
+	if now.Sub(r.Rec.CreatedAt) < r.OrderPatience {
+		return r.waitFor(out, "the provider does not list the order's tickets: "), nil
+	}
+	return handler.Fail(ledger.Reason{Code: out.Code, Message: "the provider does not list the order's tickets, nothing was refunded: " + out.Message}), nil
+}
+
+// choose picks the tickets: the named ones, or as many unused ones as wished in the provider's
+// order. Tickets that another refund of the order may still refund are left alone.
+func choose(wish providers.TicketWish, list []providers.Ticket, o others) (numbers []string, planned []ledger.PlannedTicket, refusal *ledger.Reason) {
+	if len(wish.TicketNo) > 0 {
+		byNo := map[string]providers.Ticket{}
+		for _, t := range list {
+			byNo[t.TicketNo] = t
+		}
+		for _, no := range wish.TicketNo {
+			t, known := byNo[no]
+			numbers = append(numbers, no)
+			planned = append(planned, named(t, known, o))
+		}
+		return numbers, planned, nil
+	}
+	for _, t := range list {
+		if _, taken := o.tickets[t.TicketNo]; t.UseStatus == providers.Unused && !taken {
+			numbers = append(numbers, t.TicketNo)
+			planned = append(planned, ledger.PlannedTicket{State: order.TicketPlanned})
+		}
+	}
+	switch {
+	case len(numbers) == 0:
+		return nil, nil, &ledger.Reason{Code: string(order.CodeNothingRefundable), Message: "no ticket of the order can be refunded any more"}
+	case wish.All:
+		return numbers, planned, nil
+	case len(numbers) < wish.Quantity:
+		return nil, nil, &ledger.Reason{Code: string(order.CodeNotEnough),
+			Message: fmt.Sprintf("%d tickets to refund, only %d can be", wish.Quantity, len(numbers))}
+	}
+	return numbers[:wish.Quantity], planned[:wish.Quantity], nil
+}
+
+// named is the starting state of a ticket that the document names.
+func named(t providers.Ticket, known bool, o others) ledger.PlannedTicket {
+	settled := func(s order.TicketState, code string) ledger.PlannedTicket {
+		return ledger.PlannedTicket{State: s, Code: code}
+	}
+	switch by, taken := o.tickets[t.TicketNo]; {
+	case !known:
+		return settled(order.TicketRejected, string(order.CodeNotOfThisOrder))
+	case t.UseStatus == providers.Refunded && taken && o.settled[t.TicketNo]:
+		return settled(order.TicketElsewhere, "refunded_by_"+by)
+	case t.UseStatus == providers.Refunded:
+		return settled(order.TicketElsewhere, string(order.CodeRefundedElsewhere))
+	case taken:
+		return settled(order.TicketRejected, "in_doubt_of_"+by)
+	case !documented(t.UseStatus):
+		return settled(order.TicketRejected, string(order.CodeUseStatus))
+	case t.UseStatus != providers.Unused:
+		return settled(order.TicketRejected, string(t.UseStatus))
+	}
+	return settled(order.TicketPlanned, "")
+}

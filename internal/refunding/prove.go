@@ -1,0 +1,148 @@
+package refunding
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"issuance/internal/handler"
+	"issuance/internal/ledger"
+	"issuance/internal/seal"
+	"issuance/internal/vault"
+	"issuance/providers"
+	"issuance/tasks/order"
+)
+
+// sealTotal is the plan of a refund by number: how many tickets the provider listed before.
+func (r *run) sealTotal(b providers.Baseline) (seal.Sealed, error) {
+	return vault.SealPlan(r.Ring, r.Ref, []string{strconv.Itoa(b.Total)})
+}
+
+func (r *run) openTotal() (int, error) {
+	plan, err := vault.OpenPlan(r.Ring, r.Ref, r.Rec.Plan)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", errPlan, err)
+	}
+	if len(plan) != 1 {
+		return 0, errPlan
+	}
+	total, err := strconv.Atoi(plan[0])
+	if err != nil {
+		return 0, errPlan
+	}
+	return total, nil
+}
+
+// prove finds out whether a request in doubt took effect.
+func (s byCount) prove(ctx context.Context, r *run) (handler.Result, error) {
+	now, err := r.Ledger.Time(ctx)
+	if err != nil {
+		return handler.GoOn(), err
+	}
+	if r.Rec.Baseline < 0 {
+		return s.proveWithoutBaseline(ctx, r, now)
+	}
+	total, err := r.openTotal()
+	if err != nil {
+		return r.unopened(err)
+	}
+	base, out := s.provider.RefundBaseline(ctx, r.Order)
+	r.Log.Info("compared with the baseline", "outcome", string(out.Kind), "code", out.Code,
+		"refunded_before", r.Rec.Baseline, "refunded_now", base.Refunded, "quantity", r.Rec.Count)
+	if out.Kind != providers.Done || !base.Provable {
+		return r.nothingLearned(now, out), nil
+	}
+	others, err := r.others(ctx)
+	if err != nil {
+		return r.unopened(err)
+	}
+	since := others.since(r.Rec.BaselineAt)
+	// A list that left refunded tickets out would make a refund look as if it had not happened. So
+	// would one that does not show yet what the order's other refunds did.
+	sameTickets := base.Total == total
+	settled := later(r.Rec.DoubtAt, since.last).Add(r.Provider.Traits().SettleAfter)
+	switch delta := base.Refunded - r.Rec.Baseline - since.refunded; {
+	case sameTickets && since.doubtful == "" && delta == r.Rec.Count:
+		return r.end(order.Refunded, ledger.Reason{}, r.Rec.Count), nil
+	case now.Before(settled):
+		return r.unsettled(now, settled), nil
+	case since.doubtful != "" && delta != 0: // refunds only ever add up, so none is nobody's
+		return r.review(order.CodeUnexplained, fmt.Sprintf("%d tickets were to be refunded, and %d more are refunded than before; "+
+			"refund %s of the order may have refunded some of them", r.Rec.Count, base.Refunded-r.Rec.Baseline, since.doubtful)), nil
+	case !sameTickets:
+		return r.review(order.CodeOtherTickets, fmt.Sprintf(
+			"the provider listed %d tickets before the refund and lists %d now, so what it refunded cannot be proven; ask the provider", total, base.Total)), nil
+	case delta == 0 && r.Rec.Rejection.Code != "":
+		return handler.Fail(r.Rec.Rejection), nil
+	case delta == 0:
+		return s.resend(ctx, r, now)
+	default:
+		return r.review(order.CodeUnexplained, fmt.Sprintf(
+			"%d tickets were to be refunded, and %d more are refunded than before; somebody else may have refunded too", r.Rec.Count, delta)), nil
+	}
+}
+
+// nothingLearned waits after an answer that proves nothing.
+func (r *run) nothingLearned(now time.Time, out providers.Outcome) handler.Result {
+	r.Alarm(out)
+	if !out.Unasked() && r.tooLong(now, r.doubtSince()) {
+		return r.review(order.CodeInDoubt, fmt.Sprintf("whether the refund took effect could not be found out in %s; ask the provider", r.GiveUp))
+	}
+	if out.Kind == providers.Done {
+		out = providers.Outcome{Kind: providers.Unknown, Code: listUnclear.Code, Message: listUnclear.Message}
+	}
+	return r.waitFor(out, "in doubt, and the look-up learned nothing: ")
+}
+
+// resend sends again what may be sent again, unless nothing has come of that for too long.
+func (s byCount) resend(ctx context.Context, r *run, now time.Time) (handler.Result, error) {
+	if r.inVain(now, r.doubtSince(), r.Rec.Doubts) {
+		return r.review(order.CodeInDoubt, fmt.Sprintf("it was sent %d times, the last time at %s, and none of them got a clear answer in %s; ask the provider",
+			r.Rec.Attempts-r.Rec.Unsent, r.Rec.SentAt.UTC().Format(time.RFC3339), r.GiveUp)), nil
+	}
+	return s.send(ctx, r)
+}
+
+// doubtSince is when the doubt began.
+func (r *run) doubtSince() time.Time {
+	if r.Rec.DoubtSince.IsZero() {
+		return r.Rec.DoubtAt
+	}
+	return r.Rec.DoubtSince
+}
+
+// unsettled waits until the request in doubt has arrived or cannot arrive any more.
+func (r *run) unsettled(now, settled time.Time) handler.Result {
+	return handler.WaitFor(min(settled.Sub(now), time.Minute), ledger.Reason{Code: string(order.CodeInDoubt),
+		Message: "the request may still arrive at the provider"}, "in doubt, waiting until the request cannot arrive any more").Until(settled)
+}
+
+// proveWithoutBaseline handles orders whose refunds the provider does not show. If everything that
+// was left was asked for, asking again cannot refund too much, and a confirmation proves that it is refunded
+// now. A rejection proves nothing: "not enough left" is also what the provider answers for tickets that were
+// redeemed, which it does not show either. That, and anything else, needs review, which comes when the
+// request cannot arrive any more: what is looked up earlier may be untrue a minute later.
+func (s byCount) proveWithoutBaseline(ctx context.Context, r *run, now time.Time) (handler.Result, error) {
+	settled := r.Rec.DoubtAt.Add(r.Provider.Traits().SettleAfter)
+	if r.Rec.Rejection.Code != "" {
+		if now.Before(settled) {
+			return r.unsettled(now, settled), nil
+		}
+		// Asking again would be refused again, and the refusal says nothing of the request in doubt.
+		return r.review(order.CodeUnprovable, fmt.Sprintf("a request to refund %d tickets got no clear answer, the next one was refused (%s), "+
+			"and the provider does not show which tickets of this order are refunded; ask the provider", r.Rec.Count, r.Rec.Rejection.Code)), nil
+	}
+	others, err := r.others(ctx)
+	if err != nil {
+		return handler.GoOn(), err
+	}
+	if q := r.quantity(); q > 0 && !others.open && r.Rec.Count == q-others.refunded {
+		return s.resend(ctx, r, now)
+	}
+	if now.Before(settled) {
+		return r.unsettled(now, settled), nil
+	}
+	return r.review(order.CodeUnprovable, fmt.Sprintf(
+		"a request to refund %d tickets got no clear answer, and the provider does not show which tickets of this order are refunded; ask the provider", r.Rec.Count)), nil
+}

@@ -1,0 +1,165 @@
+package refunding_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"issuance/internal/fakeprovider"
+	"issuance/internal/ledger"
+	"issuance/internal/testbench"
+	"issuance/internal/testredis"
+	"issuance/providers"
+	"issuance/tasks/refund"
+)
+
+type gateFunc func(context.Context)
+
+func (f gateFunc) Pass(ctx context.Context) error { f(ctx); return nil }
+
+func (w *world) runWith(c refund.Config, task *asynq.Task) error { return w.Run(refund.New(c), task) }
+
+func TestTwoRunnersMakeOneCallPerTicket(t *testing.T) {
+	testbench.Each(t, func(b *testbench.Bench) {
+		w := ecticket(b)
+		task := w.refundOf("R1", named(1, 2))
+		second := func(context.Context) {
+			if after := w.Waits(w.Run(w.worker("second"), task)); after != lease {
+				w.T.Errorf("the second runner waits %s", after)
+			}
+		}
+		w.provider.AnswerTickets(list(unused...), fakeprovider.Yes, second)
+		w.provider.AnswerRefundTicket(fakeprovider.Yes, second)
+		w.provider.AnswerRefundTicket(fakeprovider.Yes, second)
+		w.Done(w.run(task))
+		w.state(ledger.Refunded, "", 2)
+		w.calls(sequence("tickets, refund_ticket T1, refund_ticket T2"))
+	})
+}
+
+func TestALateAnswerForATicketIsNotApplied(t *testing.T) {
+	for name, late := range map[string]providers.Outcome{"done": fakeprovider.Yes, "not sent": fakeprovider.Unreached, "unknown": fakeprovider.Lost} {
+		t.Run(name, func(t *testing.T) {
+			w := ecticket(testbench.Mini(t))
+			task := w.refundOf("R1", named(1, 2))
+			w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+			w.provider.AnswerStatus(w.status(providers.Refunded, merchant), fakeprovider.Yes)
+			w.provider.AnswerRefundTicket(late, func(context.Context) {
+				w.Clock.Advance(lease) // the first runner was frozen
+				w.Done(w.Run(w.worker("second"), task))
+			})
+			w.provider.AnswerRefundTicket(fakeprovider.Yes)
+			w.Waits(w.run(task))
+			w.state(ledger.Refunded, "", 2)
+			w.calls(sequence("tickets, refund_ticket T1, ticket_status T1, refund_ticket T2"))
+			if !w.Said("a late answer is not applied") {
+				t.Error("the late answer is not in the log")
+			}
+		})
+	}
+}
+
+func TestATaskThatIsCancelledInTheMiddleOfATicketLosesNoAnswer(t *testing.T) {
+	testbench.Each(t, func(b *testbench.Bench) {
+		w := ecticket(b)
+		task := w.refundOf("R1", named(1, 2))
+		ctx, cancel := context.WithCancel(context.Background())
+		w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+		w.provider.AnswerRefundTicket(fakeprovider.Yes, func(inCall context.Context) {
+			cancel()
+			<-inCall.Done()
+		})
+		w.Waits(w.RunContext(ctx, w.worker("w"), task))
+		w.tickets("refunded", "planned")
+		w.calls(sequence("tickets, refund_ticket T1"))
+		w.provider.AnswerRefundTicket(fakeprovider.Yes)
+		w.Done(w.run(task))
+		w.state(ledger.Refunded, "", 2)
+		w.calls(sequence("refund_ticket T2"))
+	})
+}
+
+func TestARefundThatKeepsTakingWorkersDownGoesToAPersonWithWhatWasRefunded(t *testing.T) {
+	w := ecticket(testbench.Mini(t))
+	task := w.refundOf("R1", named(1, 2))
+	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+	w.provider.AnswerRefundTicket(fakeprovider.Yes)
+	w.provider.AnswerRefundTicket(providers.Outcome{}, testbench.Dies)
+	for range 4 {
+		w.provider.AnswerStatus(providers.TicketStatus{}, fakeprovider.Yes, testbench.Dies)
+	}
+	for range 5 {
+		if err := w.run(task); !errors.Is(err, testbench.ErrDied) {
+			t.Fatal(err)
+		}
+		w.Clock.Advance(lease)
+	}
+	w.Done(w.run(task))
+	w.state(ledger.Review, "crashes_worker", 1)
+	w.quiet(task)
+}
+
+// Redis refuses the intent, as with REDIS_WAIT_REPLICAS and too few replicas.
+func TestAnIntentThatCannotBeWrittenIsNoCrashAndNoDoubt(t *testing.T) {
+	t.Run("ticket by ticket", func(t *testing.T) {
+		w := ecticket(testbench.Mini(t))
+		task := w.refundOf("R1", named(1))
+		w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+		w.gate.Refuse(&providers.HeldError{RetryAfter: time.Second}) // it is planned, and not sent yet
+		w.Waits(w.run(task))
+		w.gate.Refuse(nil)
+		refused := w.withoutReplicas(task)
+		w.calls("tickets")
+		w.provider.AnswerRefundTicket(fakeprovider.Yes)
+		w.Done(w.run(task))
+		w.calls(sequence("refund_ticket T1"))
+		if rec := w.state(ledger.Refunded, "", 1); rec.Crashes != 0 || refused.Tickets[0].State != ledger.TicketPlanned || refused.Runner != "" {
+			t.Errorf("%d crashes; the ticket was %s, the claim held by %q", rec.Crashes, refused.Tickets[0].State, refused.Runner)
+		}
+	})
+	t.Run("by number", func(t *testing.T) {
+		w := pass2u(testbench.Mini(t), "voucher")
+		task := w.countOf("R1", `"quantity":2`)
+		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
+		refused := w.withoutReplicas(task)
+		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
+		w.provider.AnswerRefundCount(fakeprovider.Yes)
+		w.Done(w.run(task))
+		w.calls("baseline, baseline, refund_count 2")
+		if rec := w.state(ledger.Refunded, "", 2); rec.Crashes != 0 || !refused.DoubtAt.IsZero() || refused.Runner != "" {
+			t.Errorf("%d crashes; in doubt since %s, the claim held by %q", rec.Crashes, refused.DoubtAt, refused.Runner)
+		}
+	})
+}
+
+// withoutReplicas runs a refund whose intents find too few replicas.
+func (w *world) withoutReplicas(task *asynq.Task) *ledger.RefundRecord {
+	w.T.Helper()
+	c := w.config("w")
+	c.Ledger = ledger.New(w.RDB, ledger.Options{Now: w.Clock.Now, WaitReplicas: 1})
+	if err := w.runWith(c, task); err == nil {
+		w.T.Fatal("an intent that too few replicas have is taken for written")
+	}
+	return w.Refund(w.key("R1"))
+}
+
+func TestAnAnswerThatCannotBeRecordedIsADoubt(t *testing.T) {
+	s := testredis.StartDurable(t)
+	w := ecticket(testbench.New(t, s))
+	task := w.refundOf("R1", named(1))
+	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+	w.provider.AnswerRefundTicket(fakeprovider.Yes, func(context.Context) { s.Kill() })
+	if err := w.run(task); err == nil {
+		t.Fatal("an answer that was not recorded is taken for recorded")
+	}
+	s.Restart()
+	w.tickets("sending")
+	w.Clock.Advance(lease)
+	w.provider.AnswerStatus(w.status(providers.Refunded, merchant), fakeprovider.Yes)
+	w.Done(w.run(task))
+	w.state(ledger.Refunded, "", 1)
+	w.calls(sequence("tickets, refund_ticket T1, ticket_status T1"))
+}

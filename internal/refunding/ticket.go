@@ -1,0 +1,209 @@
+package refunding
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"issuance/internal/handler"
+	"issuance/internal/ledger"
+	"issuance/providers"
+	"issuance/tasks/order"
+)
+
+// ticket is one ticket of the plan that is worked on.
+type ticket struct {
+	*run
+	provider providers.TicketRefunder
+	i        int // its place in the plan
+	call     providers.TicketRefund
+}
+
+// state is the ticket as it is recorded.
+func (t ticket) state() *ledger.Ticket { return &t.Rec.Tickets[t.i] }
+
+// refund goes on with the ticket. GoOn means that it is settled.
+func (t ticket) refund(ctx context.Context) (handler.Result, error) {
+	if t.state().State == order.TicketSending {
+		if err := t.abandoned(ctx); err != nil {
+			return handler.GoOn(), err
+		}
+	}
+	if t.state().State == order.TicketDoubt {
+		if res, err := t.prove(ctx); err != nil || res.Ends() || t.state().State.Settled() {
+			return res, err
+		}
+	}
+	return t.send(ctx)
+}
+
+// abandoned records the doubt about a ticket whose runner died, or lost Redis, between the intent and the
+// answer.
+func (t ticket) abandoned(ctx context.Context) error {
+	at := t.Rec.DoubtAt
+	if err := t.settle(ledger.Settlement{State: order.TicketDoubt, Code: string(order.CodeAbandoned), DoubtAt: at}); err != nil {
+		return err
+	}
+	if at.IsZero() {
+		var err error
+		if at, err = t.Ledger.Time(ctx); err != nil {
+			return err
+		}
+	}
+	t.state().DoubtAt = at
+	return nil
+}
+
+// send makes the call and records the answer.
+func (t ticket) send(ctx context.Context) (handler.Result, error) {
+	before := *t.state()
+	out, stop, err := t.Send(ctx, t.i, nil, func(ctx context.Context) providers.Outcome { return t.provider.RefundTicket(ctx, t.call) })
+	if err != nil || stop.Ends() {
+		return stop, err
+	}
+	switch out.Kind {
+	case providers.Done, providers.Accepted:
+		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketRefunded})
+	case providers.Rejected:
+		return t.rejected(ctx, before, out)
+	case providers.NotSent, providers.Held:
+		return t.waitForIt(out), t.settle(ledger.Settlement{State: before.State, Code: out.Code, DoubtAt: before.DoubtAt, NotSent: true})
+	default: // Unknown
+		return t.waitForIt(out), t.settle(ledger.Settlement{State: order.TicketDoubt, Code: out.Code})
+	}
+}
+
+// rejected asks what the ticket's status is, because a rejection may mean "refunded already".
+func (t ticket) rejected(ctx context.Context, before ledger.Ticket, out providers.Outcome) (handler.Result, error) {
+	st, asked := t.ask(ctx)
+	doubt := before.State == order.TicketDoubt
+	if asked.Kind == providers.Done && doubt && !documented(st.UseStatus) {
+		asked = unknownStatus
+	}
+	back := ledger.Settlement{State: before.State, Code: out.Code, DoubtAt: before.DoubtAt}
+	switch {
+	case asked.Kind != providers.Done:
+		t.Alarm(asked)
+		now, err := t.Ledger.Time(ctx)
+		if err != nil {
+			return handler.GoOn(), err
+		}
+		if !asked.Unasked() && t.inVain(now, later(before.SentAt, t.Rec.ReopenedAt), t.Rec.Attempts-len(t.Rec.Tickets)+1) {
+			// The refusal in the history is what the person starts from.
+			return t.review(order.CodeInDoubt, fmt.Sprintf("the refund of a ticket is refused, and for %s the provider has not said what has become of the ticket; ask it", t.GiveUp)), t.settle(back)
+		}
+		// Sending again is harmless, a ticket is refunded once; so the ticket goes back to where it was.
+		return t.waitForIt(asked), t.settle(back)
+	case st.UseStatus == providers.Refunded && doubt && t.ours(st, before):
+		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketRefunded})
+	case st.UseStatus == providers.Refunded:
+		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketElsewhere, Code: string(order.CodeRefundedElsewhere)})
+	case st.UseStatus == providers.Unused || !documented(st.UseStatus): // our only request was refused
+		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketRejected, Code: out.Code})
+	default:
+		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketRejected, Code: string(st.UseStatus)})
+	}
+}
+
+// prove asks whether a request in doubt took effect. GoOn with the ticket still in doubt means that it
+// certainly did not and may be sent again.
+func (t ticket) prove(ctx context.Context) (handler.Result, error) {
+	now, err := t.Ledger.Time(ctx)
+	if err != nil {
+		return handler.GoOn(), err
+	}
+	st, out := t.ask(ctx)
+	t.Log.Info("asked for a ticket in doubt", "ticket", t.i+1, "outcome", string(out.Kind), "code", out.Code, "use_status", string(st.UseStatus))
+	if out.Kind == providers.Done && !documented(st.UseStatus) {
+		out = unknownStatus
+	}
+	if out.Kind != providers.Done {
+		t.Alarm(out)
+		if !out.Unasked() && t.tooLong(now, t.since()) {
+			return t.review(order.CodeInDoubt, fmt.Sprintf("whether a ticket was refunded could not be found out in %s; ask the provider", t.GiveUp)), nil
+		}
+		return t.waitForIt(out), nil
+	}
+	switch st.UseStatus {
+	case providers.Refunded:
+		if t.ours(st, *t.state()) {
+			return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketRefunded})
+		}
+		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketElsewhere, Code: string(order.CodeRefundedElsewhere)})
+	case providers.Unused:
+		return t.stillUnused(now), nil
+	default:
+		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketRejected, Code: string(st.UseStatus)})
+	}
+}
+
+// stillUnused waits until the request in doubt cannot arrive any more, and has the ticket sent again then.
+func (t ticket) stillUnused(now time.Time) handler.Result {
+	if until := t.state().DoubtAt.Add(t.Provider.Traits().SettleAfter); now.Before(until) {
+		return t.unsettled(now, until)
+	}
+	if t.inVain(now, t.since(), t.state().Doubts) {
+		return t.review(order.CodeInDoubt, fmt.Sprintf("no request for a ticket got a clear answer in %s (%d requests for all tickets so far), "+
+			"and the ticket is not refunded; ask the provider", t.GiveUp, t.Rec.Attempts-t.Rec.Unsent))
+	}
+	return handler.GoOn()
+}
+
+func (t ticket) waitForIt(out providers.Outcome) handler.Result {
+	return t.waitFor(out, "waiting for a ticket: ")
+}
+
+// documented reports whether a status is one that the provider's documents know, and so says what has
+// become of a ticket in doubt. Another one may mean that a refund is under way.
+func documented(s providers.UseStatus) bool {
+	switch s {
+	case providers.Unused, providers.Redeemed, providers.Refunded, providers.Invalid:
+		return true
+	}
+	return false
+}
+
+// unknownStatus is the outcome of asking for a ticket whose status no document knows. Its text is the
+// provider's, and is not repeated.
+var unknownStatus = providers.Outcome{Kind: providers.Unknown, Code: string(order.CodeUseStatus), Message: "the ticket's status is none of those the provider's documents know"}
+
+// otherOrders is the outcome of an answer about another order's ticket.
+var otherOrders = providers.Outcome{Kind: providers.Unknown, Code: string(order.CodeUnauthentic), Message: "the answer is about a ticket of another order"}
+
+// ask asks for the ticket. The answer does not name the ticket, so the order is all that shows whether
+// it is about the right one.
+func (t ticket) ask(ctx context.Context) (providers.TicketStatus, providers.Outcome) {
+	st, out := t.provider.TicketStatus(ctx, t.call.TicketNo)
+	if out.Kind == providers.Done && st.OrderID != "" && st.OrderID != t.Order.ID {
+		return st, otherOrders
+	}
+	return st, out
+}
+
+// since is when the doubt about the ticket began; another try that a person asked for gets all the
+// time that the first one had.
+func (t ticket) since() time.Time { return later(t.state().DoubtSince, t.Rec.ReopenedAt) }
+
+// ours reports whether a refunded ticket was refunded by a request of this refund: by our merchant
+// and not before our first request. The provider's times are of minutes.
+func (t ticket) ours(st providers.TicketStatus, before ledger.Ticket) bool {
+	if st.RefundedBy != "" && st.RefundedBy != t.Ref.Account.Merchant {
+		return false
+	}
+	at, ok := t.Codec.Time(st.RefundedAt)
+	return !ok || before.SentAt.IsZero() || !at.Before(before.SentAt.Truncate(time.Minute).Add(-clockSlack))
+}
+
+// clockSlack is how far the provider's clock may be behind ours.
+const clockSlack = 2 * time.Minute
+
+// settle records the ticket's state in the ledger and in the run's copy.
+func (t ticket) settle(s ledger.Settlement) error {
+	ctx, cancel := handler.Recording()
+	defer cancel()
+	a, err := t.Ledger.SettleTicket(ctx, t.Ref, t.Rec.Fence, t.i, s)
+	if err == nil && a.Applied {
+		t.state().State, t.state().Code = s.State, s.Code
+	}
+	return t.Written("settle_ticket", a, err)
+}

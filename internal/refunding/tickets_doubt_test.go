@@ -1,0 +1,327 @@
+package refunding_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"issuance/internal/fakeprovider"
+	"issuance/internal/ledger"
+	"issuance/internal/testbench"
+	"issuance/providers"
+)
+
+// inDoubt is a refund of tickets 1 and 2 whose first request got no clear answer, and whose second
+// one is done.
+func inDoubt(b *testbench.Bench) (*world, *asynq.Task) {
+	b.T.Helper()
+	w := ecticket(b)
+	task := w.refundOf("R1", named(1, 2))
+	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+	w.provider.AnswerRefundTicket(fakeprovider.Lost)
+	w.provider.AnswerRefundTicket(fakeprovider.Yes)
+	if after := w.Waits(w.run(task)); !soon(after) {
+		b.T.Fatalf("the ticket is asked for after %s", after)
+	}
+	w.tickets("doubt:timeout", "refunded")
+	w.calls(sequence("tickets, refund_ticket T1, refund_ticket T2"))
+	return w, task
+}
+
+// soon reports whether a first doubt is looked at after some five seconds.
+func soon(after time.Duration) bool { return after >= 4*time.Second && after <= 5*time.Second }
+
+func TestATicketInDoubtIsAskedForBeforeAnythingIsSent(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		status func(w *world) providers.TicketStatus
+		ticket string
+		state  ledger.State
+		code   string
+		n      int
+	}{
+		{"refunded by us", func(w *world) providers.TicketStatus { return w.status(providers.Refunded, merchant) },
+			"refunded:timeout", ledger.Refunded, "", 2},
+		{"refunded by somebody unnamed", func(w *world) providers.TicketStatus { return w.status(providers.Refunded, "") },
+			"refunded:timeout", ledger.Refunded, "", 2},
+		{"refunded by another merchant", func(w *world) providers.TicketStatus { return w.status(providers.Refunded, "1111111") },
+			"elsewhere:refunded_elsewhere", ledger.PartiallyRefunded, "refunded_elsewhere", 1},
+		{"refunded long before we asked", func(w *world) providers.TicketStatus {
+			s := w.status(providers.Refunded, merchant)
+			s.RefundedAt = "20260504 09:57" // our request left at 10:00, and clocks differ by up to 2 minutes
+			return s
+		}, "elsewhere:refunded_elsewhere", ledger.PartiallyRefunded, "refunded_elsewhere", 1},
+		{"refunded just now by a clock that is slow", func(w *world) providers.TicketStatus {
+			s := w.status(providers.Refunded, merchant)
+			s.RefundedAt = "20260504 09:58"
+			return s
+		}, "refunded:timeout", ledger.Refunded, "", 2},
+		{"redeemed", func(w *world) providers.TicketStatus { return w.status(providers.Redeemed, "") },
+			"rejected:redeemed", ledger.PartiallyRefunded, "redeemed", 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w, task := inDoubt(testbench.Mini(t))
+			w.Clock.Advance(20 * time.Second)
+			w.provider.AnswerStatus(c.status(w), fakeprovider.Yes)
+			w.Done(w.run(task))
+			w.state(c.state, c.code, c.n)
+			w.tickets(c.ticket, "refunded")
+			w.calls(sequence("ticket_status T1"))
+			w.quiet(task)
+		})
+	}
+}
+
+func TestAnUnusedTicketInDoubtIsSentAgainOnlyWhenItsRequestCannotArriveAnyMore(t *testing.T) {
+	testbench.Each(t, func(b *testbench.Bench) {
+		w, task := inDoubt(b)
+		w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
+		if after := w.Waits(w.run(task)); after != time.Minute {
+			w.T.Errorf("waits %s", after)
+		}
+		w.Clock.Advance(settleAfter - time.Millisecond)
+		w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
+		w.Waits(w.run(task))
+		w.calls(sequence("ticket_status T1, ticket_status T1"))
+
+		w.Clock.Advance(time.Millisecond)
+		w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
+		w.provider.AnswerRefundTicket(fakeprovider.Lost)
+		w.Waits(w.run(task))
+		w.calls(sequence("ticket_status T1, refund_ticket T1"))
+
+		// The second request is in doubt on its own: it is waited for anew.
+		w.Clock.Advance(settleAfter - time.Millisecond)
+		w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
+		w.Waits(w.run(task))
+		w.calls(sequence("ticket_status T1"))
+		w.provider.AnswerStatus(w.status(providers.Refunded, merchant), fakeprovider.Yes)
+		w.Done(w.run(task))
+		w.state(ledger.Refunded, "", 2)
+	})
+}
+
+func TestARefusalAfterADoubtIsOverruledByTheTicketBeingRefundedByUs(t *testing.T) {
+	w, task := inDoubt(testbench.Mini(t))
+	w.Clock.Advance(settleAfter)
+	w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
+	w.provider.AnswerRefundTicket(fakeprovider.Refused) // the first request arrived after all
+	w.provider.AnswerStatus(w.status(providers.Refunded, merchant), fakeprovider.Yes)
+	w.Done(w.run(task))
+	w.state(ledger.Refunded, "", 2)
+	w.calls(sequence("ticket_status T1, refund_ticket T1, ticket_status T1"))
+}
+
+func TestAResendThatNeverLeftKeepsTheDoubt(t *testing.T) {
+	w, task := inDoubt(testbench.Mini(t))
+	w.Clock.Advance(settleAfter)
+	w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
+	w.provider.AnswerRefundTicket(fakeprovider.Unreached)
+	w.Waits(w.run(task))
+	w.tickets("doubt:connect", "refunded")
+	w.provider.AnswerStatus(w.status(providers.Refunded, merchant), fakeprovider.Yes)
+	w.Done(w.run(task))
+	w.state(ledger.Refunded, "", 2)
+}
+
+func TestATicketWhoseDoubtLastsGoesToAPerson(t *testing.T) {
+	w, task := inDoubt(testbench.Mini(t))
+	w.provider.AnswerStatus(providers.TicketStatus{}, fakeprovider.Lost)
+	w.Waits(w.run(task))
+	w.Clock.Advance(24*time.Hour + time.Second)
+	w.provider.AnswerStatus(providers.TicketStatus{}, fakeprovider.Lost)
+	w.Done(w.run(task))
+	w.state(ledger.Review, "in_doubt", 1)
+	w.quiet(task)
+
+	// A person has it looked at again.
+	if a, err := w.Ledger.Reopen(context.Background(), ledger.Ref(w.key("R1")), "op", "the provider is back"); err != nil || !a.Applied {
+		t.Fatalf("reopen: %+v, %v", a, err)
+	}
+	w.provider.AnswerStatus(w.status(providers.Refunded, merchant), fakeprovider.Yes)
+	rec := w.Refund(w.key("R1"))
+	if rec.Tickets[0].SentAt != testbench.Start {
+		t.Errorf("the first request left at %s", rec.Tickets[0].SentAt)
+	}
+	w.Done(w.run(task))
+	w.state(ledger.Refunded, "", 2)
+}
+
+// A status that no document knows may mean that the refund is under way: it is no end of a doubt.
+func TestAStatusNobodyKnowsEndsNoDoubt(t *testing.T) {
+	w, task := inDoubt(testbench.Mini(t))
+	w.provider.AnswerStatus(w.status("5", ""), fakeprovider.Yes)
+	if after := w.Waits(w.run(task)); !soon(after) {
+		t.Errorf("waits %s", after)
+	}
+	w.tickets("doubt:timeout", "refunded")
+
+	// Nor does a refusal with such a status, of a request that followed the one in doubt.
+	w.Clock.Advance(settleAfter)
+	w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
+	w.provider.AnswerRefundTicket(fakeprovider.Refused)
+	w.provider.AnswerStatus(w.status("5", ""), fakeprovider.Yes)
+	w.Waits(w.run(task))
+	w.tickets("doubt:"+fakeprovider.Refused.Code, "refunded")
+	w.calls(sequence("ticket_status T1, ticket_status T1, refund_ticket T1, ticket_status T1"))
+
+	w.Clock.Advance(24 * time.Hour)
+	w.provider.AnswerStatus(w.status("5", ""), fakeprovider.Yes)
+	w.Done(w.run(task))
+	w.state(ledger.Review, "in_doubt", 1)
+	w.quiet(task)
+}
+
+func TestARefundIsTakenUpInTheMiddle(t *testing.T) {
+	testbench.Each(t, func(b *testbench.Bench) {
+		w := ecticket(b)
+		task := w.refundOf("R1", named(1, 2, 3))
+		w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+		w.provider.AnswerRefundTicket(fakeprovider.Yes)
+		w.provider.AnswerRefundTicket(providers.Outcome{}, testbench.Dies)
+		if err := w.run(task); !errors.Is(err, testbench.ErrDied) {
+			w.T.Fatal(err)
+		}
+		w.tickets("refunded", "sending", "planned")
+		if after := w.Waits(w.run(task)); after != lease {
+			w.T.Errorf("waits %s", after)
+		}
+		w.calls(sequence("tickets, refund_ticket T1, refund_ticket T2"))
+
+		w.Clock.Advance(lease)
+		w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
+		w.provider.AnswerRefundTicket(fakeprovider.Yes)
+		w.Waits(w.run(task))
+		w.tickets("refunded", "doubt:abandoned", "refunded")
+		w.calls(sequence("ticket_status T2, refund_ticket T3"))
+		// The dead worker's request may have left until its claim ran out.
+		if at := w.Refund(w.key("R1")).Tickets[1].DoubtAt; at != testbench.Start.Add(lease) {
+			w.T.Errorf("in doubt since %s", at)
+		}
+
+		w.Clock.Advance(settleAfter)
+		w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
+		w.provider.AnswerRefundTicket(fakeprovider.Yes)
+		w.Done(w.run(task))
+		w.state(ledger.Refunded, "", 3)
+		w.calls(sequence("ticket_status T2, refund_ticket T2"))
+	})
+}
+
+func TestAWorkerThatDiedBetweenTwoTicketsLeavesNoDoubt(t *testing.T) {
+	testbench.Each(t, func(b *testbench.Bench) {
+		w := ecticket(b)
+		task := w.refundOf("R1", named(1, 2, 3))
+		w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+		w.provider.AnswerRefundTicket(fakeprovider.Yes)
+		c := w.config("w1")
+		passes := 0
+		c.Gate = providers.Prepayable(gateFunc(func(ctx context.Context) {
+			if passes++; passes == 2 {
+				testbench.Dies(ctx)
+			}
+		}))
+		if err := w.runWith(c, task); !errors.Is(err, testbench.ErrDied) {
+			w.T.Fatal(err)
+		}
+		w.Clock.Advance(lease)
+		w.provider.AnswerRefundTicket(fakeprovider.Yes)
+		w.provider.AnswerRefundTicket(fakeprovider.Yes)
+		w.Done(w.run(task))
+		w.state(ledger.Refunded, "", 3)
+		w.calls(sequence("tickets, refund_ticket T1, refund_ticket T2, refund_ticket T3"))
+	})
+}
+
+// After a weekend without workers everybody asks at once, and the call budget holds most of them.
+func TestAHeldQuestionGivesNoTicketUp(t *testing.T) {
+	w, task := inDoubt(testbench.Mini(t))
+	w.Clock.Advance(72 * time.Hour)
+	for _, out := range []providers.Outcome{{Kind: providers.Held, Code: "held", RetryAfter: time.Second}, fakeprovider.Unreached} {
+		w.provider.AnswerStatus(providers.TicketStatus{}, out)
+		w.Waits(w.run(task))
+	}
+	w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes) // nor does the doubt's age
+	w.provider.AnswerRefundTicket(fakeprovider.Yes)
+	w.Done(w.run(task))
+	w.state(ledger.Refunded, "", 2)
+}
+
+func TestAnAnswerAboutAnotherOrdersTicketTellsNothing(t *testing.T) {
+	w, task := inDoubt(testbench.Mini(t))
+	foreign := func(s providers.UseStatus) {
+		st := w.status(s, merchant)
+		st.OrderID = "ORDER2"
+		w.provider.AnswerStatus(st, fakeprovider.Yes)
+	}
+	foreign(providers.Refunded)
+	w.Waits(w.run(task))
+	w.tickets("doubt:timeout", "refunded")
+	w.Clock.Advance(settleAfter)
+	w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
+	w.provider.AnswerRefundTicket(fakeprovider.Refused)
+	foreign(providers.Refunded)
+	w.Waits(w.run(task))
+	w.tickets("doubt:"+fakeprovider.Refused.Code, "refunded")
+	w.calls(sequence("ticket_status T1, ticket_status T1, refund_ticket T1, ticket_status T1"))
+}
+
+func TestATicketWhoseAnswersAreAllLostIsAPersonsAndGetsTheSameTimeAgain(t *testing.T) {
+	w, task := inDoubt(testbench.Mini(t))
+	lose := func() time.Duration {
+		w.Clock.Advance(settleAfter)
+		w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
+		w.provider.AnswerRefundTicket(fakeprovider.Lost)
+		return w.Waits(w.run(task))
+	}
+	if first, second, third := lose(), lose(), lose(); second <= first || third <= second || third < 15*time.Second {
+		t.Errorf("it waits %s, %s and %s", first, second, third)
+	}
+	w.Clock.Advance(24 * time.Hour)
+	w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
+	w.Done(w.run(task))
+	w.state(ledger.Review, "in_doubt", 1)
+	w.reopen("R1")
+	lose()
+	w.tickets("doubt:timeout", "refunded")
+}
+
+func TestATicketThatIsRefusedAndNeverShownIsAPersons(t *testing.T) {
+	w := ecticket(testbench.Mini(t))
+	task := w.refundOf("R1", named(1))
+	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+	for try := range 3 {
+		w.provider.AnswerRefundTicket(fakeprovider.Refused)
+		w.provider.AnswerStatus(providers.TicketStatus{}, fakeprovider.Lost)
+		if err := w.run(task); try < 2 {
+			w.Waits(err)
+		} else {
+			w.Done(err)
+		}
+		w.Clock.Advance(24 * time.Hour)
+	}
+	w.state(ledger.Review, "in_doubt", 0)
+}
+
+// A call that the end of the task's time cuts off would be a doubt, and a retry used up.
+func TestALongRefundStopsBetweenTicketsBeforeItsTimeIsUp(t *testing.T) {
+	w := ecticket(testbench.Mini(t))
+	task := w.refundOf("R1", named(1, 2))
+	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+	for range 2 { // every run gets on by one ticket at least
+		w.provider.AnswerRefundTicket(fakeprovider.Yes)
+		ctx, cancel := context.WithTimeout(context.Background(), 24*time.Second)
+		err := w.RunContext(ctx, w.worker("w"), task)
+		cancel()
+		if w.Refund(w.key("R1")).State.Final() {
+			w.Done(err)
+		} else if after := w.Waits(err); after != time.Second {
+			t.Errorf("waits %s", after)
+		}
+	}
+	w.state(ledger.Refunded, "", 2)
+	w.calls(sequence("tickets, refund_ticket T1, refund_ticket T2"))
+}

@@ -1,0 +1,187 @@
+package refunding_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"issuance/internal/fakeprovider"
+	"issuance/internal/ledger"
+	"issuance/internal/testbench"
+	"issuance/providers"
+)
+
+func TestASecondRefundOfAnOrderWaitsItsTurnAndPicksOtherTickets(t *testing.T) {
+	testbench.Each(t, func(b *testbench.Bench) {
+		w := ecticket(b)
+		first, second := w.refundOf("R1", `"quantity":2`), w.refundOf("R2", `"quantity":2`)
+		w.provider.AnswerTickets(list(unused...), fakeprovider.Yes, func(context.Context) { w.Waits(w.run(second)) })
+		w.provider.AnswerRefundTicket(fakeprovider.Lost, func(context.Context) { w.Waits(w.run(second)) })
+		w.provider.AnswerRefundTicket(fakeprovider.Yes)
+		w.Waits(w.run(first))
+		w.Waits(w.run(second)) // the first one waits too, but it is in doubt
+		w.calls(sequence("tickets, refund_ticket T1, refund_ticket T2"))
+
+		w.provider.AnswerStatus(w.status(providers.Refunded, merchant), fakeprovider.Yes)
+		w.Done(w.run(first))
+		w.state(ledger.Refunded, "", 2)
+		w.provider.Forget()
+
+		// The provider's list lags behind: the first two still look unused.
+		w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+		w.provider.AnswerRefundTicket(fakeprovider.Yes)
+		w.provider.AnswerRefundTicket(fakeprovider.Yes)
+		w.Done(w.run(second))
+		w.stateOf("R2", ledger.Refunded, "", 2)
+		w.calls(sequence("tickets, refund_ticket T3, refund_ticket T4"))
+	})
+}
+
+func TestATicketThatAnotherRefundHasRefundedIsToldApart(t *testing.T) {
+	w := ecticket(testbench.Mini(t))
+	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+	w.provider.AnswerRefundTicket(fakeprovider.Yes)
+	w.Done(w.run(w.refundOf("R2", named(1))))
+	task := w.refundOf("R1", named(1, 2, 3))
+	w.provider.AnswerTickets(list(providers.Refunded, providers.Refunded, providers.Unused), fakeprovider.Yes)
+	w.provider.AnswerRefundTicket(fakeprovider.Yes)
+	w.Done(w.run(task))
+	w.state(ledger.PartiallyRefunded, "refunded_by_R2", 1)
+	w.tickets("elsewhere:refunded_by_R2", "elsewhere:refunded_elsewhere", "refunded")
+}
+
+// reviewed is a refund R2 of tickets 1 and 2 that a person has to look at, ticket 1 being in doubt
+// and ticket 2 never sent.
+func reviewed(t *testing.T) *world {
+	t.Helper()
+	w := ecticket(testbench.Mini(t))
+	task := w.refundOf("R2", named(1, 2))
+	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+	w.provider.AnswerRefundTicket(providers.Outcome{}, testbench.Dies)
+	for range 4 {
+		w.provider.AnswerStatus(providers.TicketStatus{}, fakeprovider.Yes, testbench.Dies)
+	}
+	for range 5 {
+		if err := w.run(task); !errors.Is(err, testbench.ErrDied) {
+			t.Fatal(err)
+		}
+		w.Clock.Advance(lease)
+	}
+	w.Done(w.run(task))
+	w.stateOf("R2", ledger.Review, "crashes_worker", 0)
+	w.provider.Forget()
+	return w
+}
+
+func TestTicketsOfARefundInReviewAreLeftAlone(t *testing.T) {
+	w := reviewed(t)
+	task := w.refundOf("R1", named(1, 3))
+	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+	w.provider.AnswerRefundTicket(fakeprovider.Yes)
+	w.Done(w.run(task))
+	w.state(ledger.PartiallyRefunded, "in_doubt_of_R2", 1)
+	w.tickets("rejected:in_doubt_of_R2", "refunded")
+
+	all := w.refundOf("R3", `"all":true`)
+	w.provider.AnswerTickets(list(providers.Unused, providers.Unused, providers.Refunded, providers.Unused), fakeprovider.Yes)
+	w.provider.AnswerRefundTicket(fakeprovider.Yes)
+	w.provider.Forget()
+	w.Done(w.run(all))
+	w.stateOf("R3", ledger.Refunded, "", 1)
+	w.calls(sequence("tickets, refund_ticket T4"))
+}
+
+func TestOnceAPersonHasDecidedTheTicketsAreFree(t *testing.T) {
+	for _, decision := range []ledger.State{ledger.Failed, ledger.PartiallyRefunded} {
+		w := reviewed(t)
+		if a, err := w.Ledger.Resolve(t.Context(), ledger.Ref(w.key("R2")), ledger.Resolution{State: decision, Who: "op", Reason: "asked"}); err != nil || !a.Applied {
+			t.Fatal(a, err)
+		}
+		task := w.refundOf("R1", named(1, 2))
+		w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+		w.provider.AnswerRefundTicket(fakeprovider.Yes)
+		w.provider.AnswerRefundTicket(fakeprovider.Yes)
+		w.Done(w.run(task))
+		w.state(ledger.Refunded, "", 2)
+	}
+}
+
+func TestASecondRefundByNumberWaitsUntilTheFirstIsProven(t *testing.T) {
+	testbench.Each(t, func(b *testbench.Bench) {
+		w := pass2u(b, "voucher")
+		first, second := w.countOf("R1", `"quantity":2`), w.countOf("R2", `"all":true`)
+		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes, func(context.Context) { w.Waits(w.run(second)) })
+		w.provider.AnswerRefundCount(fakeprovider.Lost, func(context.Context) { w.Waits(w.run(second)) })
+		w.Waits(w.run(first))
+		w.Waits(w.run(second))
+		w.calls("baseline, refund_count 2")
+		w.provider.AnswerBaseline(shows(4, 2), fakeprovider.Yes)
+		w.Done(w.run(first))
+		w.state(ledger.Refunded, "", 2)
+		w.calls("baseline")
+
+		w.provider.AnswerBaseline(shows(4, 2), fakeprovider.Yes)
+		w.provider.AnswerRefundCount(fakeprovider.Yes)
+		w.Done(w.run(second))
+		w.stateOf("R2", ledger.Refunded, "", 2)
+		w.calls("baseline, refund_count 2")
+	})
+}
+
+// unshownAfter is an order of four tickets the provider does not show, of which R2 has refunded, or
+// may have refunded, two.
+func unshownAfter(t *testing.T, out providers.Outcome) *world {
+	t.Helper()
+	w := pass2u(testbench.Mini(t), "order")
+	task := w.countOf("R2", `"quantity":2`)
+	w.provider.AnswerBaseline(unshown, fakeprovider.Yes)
+	w.provider.AnswerRefundCount(out)
+	if out.Kind == providers.Done {
+		w.Done(w.run(task))
+		w.stateOf("R2", ledger.Refunded, "", 2)
+	} else {
+		w.Waits(w.run(task))
+		w.Clock.Advance(settleAfter)
+		w.Done(w.run(task))
+		w.stateOf("R2", ledger.Review, "unprovable", 0)
+	}
+	w.provider.Forget()
+	return w
+}
+
+func TestTheRestOfWhatIsNotShownIsWhatOthersHaveLeft(t *testing.T) {
+	w := unshownAfter(t, fakeprovider.Yes)
+	task := w.countOf("R1", `"all":true`)
+	w.lose(task, unshown)
+	w.provider.AnswerRefundCount(fakeprovider.Yes)
+	w.Done(w.run(task))
+	w.state(ledger.Refunded, "", 2)
+	w.calls("refund_count 2")
+}
+
+// With another refund of the order in doubt nobody knows what all of the rest is.
+func TestTheRestOfWhatIsNotShownIsUnknownWhileAnotherRefundIsInDoubt(t *testing.T) {
+	w := unshownAfter(t, fakeprovider.Lost)
+	task := w.countOf("R1", `"all":true`)
+	w.lose(task, unshown)
+	w.Clock.Advance(settleAfter)
+	w.Done(w.run(task))
+	w.state(ledger.Review, "unprovable", 0)
+	w.calls("")
+}
+
+func TestWhatAPersonHasFoundRefundedCounts(t *testing.T) {
+	w := unshownAfter(t, fakeprovider.Lost)
+	if a, err := w.Ledger.Resolve(t.Context(), ledger.Ref(w.key("R2")), ledger.Resolution{State: ledger.Refunded, Who: "op", Reason: "asked"}); err != nil || !a.Applied {
+		t.Fatal(a, err)
+	}
+	w.provider.AnswerBaseline(unshown, fakeprovider.Yes)
+	w.provider.AnswerRefundCount(fakeprovider.Yes)
+	w.Done(w.run(w.countOf("R1", `"all":true`)))
+	w.state(ledger.Refunded, "", 2)
+	if diff := cmp.Diff("baseline, refund_count 2", w.provider.Sequence()); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+}

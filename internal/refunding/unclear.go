@@ -1,0 +1,60 @@
+package refunding
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"issuance/internal/handler"
+	"issuance/internal/ledger"
+	"issuance/internal/seal"
+	"issuance/providers"
+	"issuance/tasks/order"
+)
+
+// listUnclear says why a list of tickets proves nothing.
+var listUnclear = ledger.Reason{Code: string(order.CodeListUnclear),
+	Message: "the provider leaves tickets of the order out of its list, or shows them in a status that its documents do not know"}
+
+// noAnswer waits for an answer about the order's tickets, and lets the order's other refunds go first.
+func (r *run) noAnswer(now time.Time, out providers.Outcome) handler.Result {
+	r.Alarm(out)
+	switch {
+	case out.Unasked():
+		return r.waitFor(out, "asking for the order's tickets: ")
+	case r.tooLong(now, r.Rec.UnclearSince):
+		return r.listNeverClear()
+	default:
+		return r.yieldUnclear(now, out.RetryAfter, handler.Reason(out))
+	}
+}
+
+// listNeverClear ends a refund of which nothing was sent, so this is true, and whoever asked can ask again.
+func (r *run) listNeverClear() handler.Result {
+	r.Log.Error("alarm: the provider's list of an order's tickets cannot be counted; look the order up there")
+	return handler.Fail(ledger.Reason{Code: listUnclear.Code, Message: fmt.Sprintf(
+		"for %s the provider left tickets of the order out of its list, showed them in a status that its documents do not know, or gave no clear answer; "+
+			"nothing was refunded", r.GiveUp)})
+}
+
+// yieldUnclear waits ever longer for an answer that is of use. The turn stays with a refund whose plan could
+// not be sent.
+func (r *run) yieldUnclear(now time.Time, atLeast time.Duration, why ledger.Reason) handler.Result {
+	wait := r.LookAfter
+	if since := r.Rec.UnclearSince; !since.IsZero() {
+		wait = handler.AskAgain(now.Sub(since), r.LookAfter)
+	}
+	return handler.WaitFor(max(wait, atLeast), why, why.Message).As(ledger.Unclear).Yielding()
+}
+
+// unopened handles a plan, of this refund or of another one of the order, that cannot be opened.
+func (r *run) unopened(err error) (handler.Result, error) {
+	if errors.Is(err, seal.ErrUnknownKey) {
+		r.Log.Error("alarm: a refund's plan cannot be opened", "error", err)
+		return handler.Wait(time.Minute, order.CodeSealKey, "waiting for its seal key in ISSUANCE_SEAL_KEYS"), nil
+	}
+	if errors.Is(err, errPlan) {
+		return r.review(order.CodeUnreadablePlan, "a plan that holds ticket numbers cannot be opened; see the history of the order's refunds for what was sent"), nil
+	}
+	return handler.GoOn(), err
+}

@@ -1,0 +1,79 @@
+// Package vault seals and opens what records hold of customers: documents, results, plans. Each sealed
+// value is bound to its record and its field, so that one cannot be taken for another's.
+//
+// It may import internal/seal, providers and tasks/order.
+package vault
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"issuance/internal/seal"
+	"issuance/providers"
+	"issuance/tasks/order"
+)
+
+const (
+	documentField = "document"
+	resultField   = "result"
+	planField     = "plan"
+)
+
+func binding(r order.Ref, field string) string { return r.String() + "/" + field }
+
+// SealDocument seals the request of a record.
+func SealDocument(ring *seal.Ring, r order.Ref, request json.RawMessage) (seal.Sealed, error) {
+	return ring.Seal(request, binding(r, documentField))
+}
+
+// OpenDocument opens what SealDocument made. It is not validated against rules that change with time.
+// seal.ErrUnknownKey says that the key is missing.
+func OpenDocument(ring *seal.Ring, r order.Ref, s seal.Sealed) (json.RawMessage, error) {
+	return ring.Open(s, binding(r, documentField))
+}
+
+// SealResult seals what the provider answered of an issued order. A nil result seals to nothing.
+func SealResult(ring *seal.Ring, r order.Ref, res *providers.Result) (seal.Sealed, error) {
+	if res == nil {
+		return "", nil
+	}
+	return sealJSON(ring, res, binding(r, resultField))
+}
+
+// OpenResult opens what SealResult made.
+func OpenResult(ring *seal.Ring, r order.Ref, s seal.Sealed) (*providers.Result, error) {
+	var res providers.Result
+	err := openJSON(ring, s, binding(r, resultField), &res)
+	return &res, err
+}
+
+// SealPlan seals the numbers of the tickets a refund is going to refund.
+func SealPlan(ring *seal.Ring, r order.Ref, ticketNos []string) (seal.Sealed, error) {
+	return sealJSON(ring, ticketNos, binding(r, planField))
+}
+
+// OpenPlan opens what SealPlan made.
+func OpenPlan(ring *seal.Ring, r order.Ref, s seal.Sealed) ([]string, error) {
+	var numbers []string
+	err := openJSON(ring, s, binding(r, planField), &numbers)
+	return numbers, err
+}
+
+func sealJSON(ring *seal.Ring, v any, context string) (seal.Sealed, error) {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return "", fmt.Errorf("seal: %T cannot be encoded", v)
+	}
+	return ring.Seal(raw, context)
+}
+
+func openJSON(ring *seal.Ring, s seal.Sealed, context string, v any) error {
+	raw, err := ring.Open(s, context)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(raw, v); err != nil {
+		return fmt.Errorf("seal: the opened value is not a %T", v)
+	}
+	return nil
+}

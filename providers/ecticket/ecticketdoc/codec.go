@@ -1,0 +1,143 @@
+package ecticketdoc
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"issuance/internal/doccheck"
+	"issuance/providers"
+)
+
+// Codec is what the product knows of ECTicket's documents.
+func Codec() providers.Codec {
+	return providers.Codec{
+		Name:          providers.ECTicket,
+		Title:         "ECPay ECTicket",
+		ParseOrder:    parseOrder,
+		ParseRefund:   parseRefund,
+		Canonical:     canonical,
+		OtherOrder:    otherOrder,
+		RefundedBy:    refundedBy,
+		Tickets:       func(request json.RawMessage) int { return read(request).TicketCount() },
+		Calls:         callsOf,
+		Mentions:      []string{"MerchantTradeNo", "FreeTradeNo", "IssueType", "TicketInfo"},
+		Columns:       columns,
+		Templates:     templates(),
+		EscrowColumns: [][2]string{{"PaymentProvider", "2"}},
+		Check:         check,
+		Time:          parseTime,
+	}
+}
+
+// DefaultOperator stands in ECTicket's records where no document names who refunds.
+const DefaultOperator = "issuance"
+
+func options(r providers.Rules) Options {
+	return Options{MerchantID: r.Merchant, Escrow: r.Escrow, Now: r.Now, WellFormed: r.WellFormed}
+}
+
+func parseOrder(path string, request json.RawMessage, r providers.Rules) (*providers.OrderDocument, *providers.InvalidError) {
+	o, err := Parse(path, request, options(r))
+	if err != nil {
+		return nil, err
+	}
+	return &providers.OrderDocument{
+		ID: o.ID(), Merchant: o.MerchantID, Tickets: o.TicketCount(), Calls: calls(o.IssueType),
+		Canonical: o.Canonical(), Shape: o.ShapeJSON(), Stub: o.Stub(),
+	}, nil
+}
+
+func parseRefund(path string, request json.RawMessage, r providers.Rules) (*providers.RefundDocument, *providers.InvalidError) {
+	d, err := ParseRefund(path, request, options(r))
+	if err != nil {
+		return nil, err
+	}
+	stub := Order{MerchantTradeNo: d.MerchantTradeNo, FreeTradeNo: d.FreeTradeNo}
+	return &providers.RefundDocument{
+		OrderID: d.OrderID(), Merchant: d.MerchantID,
+		Wish:     providers.TicketWish{TicketNo: d.TicketNo, Quantity: d.Quantity, All: d.All},
+		Operator: d.Operator, StoreID: d.StoreID, Canonical: d.Canonical(), Shape: encode(d.Shape()),
+		Outside: &providers.Order{ID: d.OrderID(), Request: stub.Stub()},
+	}, nil
+}
+
+// read reads a request that was validated before, or its stub. What cannot be read is empty.
+func read(request json.RawMessage) *Order {
+	var o Order
+	if json.Unmarshal(request, &o) != nil {
+		return &Order{}
+	}
+	return &o
+}
+
+func canonical(request json.RawMessage) ([]byte, error) {
+	var o Order
+	if err := json.Unmarshal(request, &o); err != nil {
+		return nil, errors.New("the document cannot be read") // the library's error may hold a value
+	}
+	return o.Canonical(), nil
+}
+
+// calls is Issue and QueryIssueResult, and for serial numbers the list of tickets: nobody but us
+// delivers those.
+func calls(issueType string) int {
+	if issueType == SerialOnly {
+		return 3
+	}
+	return 2
+}
+
+// callsOf is calls of a request that may break rules.
+func callsOf(request json.RawMessage) int {
+	var d struct{ IssueType any }
+	_ = json.Unmarshal(request, &d) // what cannot be read is of no known type
+	issueType, _ := d.IssueType.(string)
+	return calls(issueType)
+}
+
+// otherOrder: the same number may be one order's MerchantTradeNo and another's FreeTradeNo.
+func otherOrder(refund json.RawMessage, o providers.Order) string {
+	has, wants := read(o.Request), read(refund)
+	switch {
+	case wants.MerchantTradeNo != "" && wants.MerchantTradeNo != has.MerchantTradeNo:
+		return "MerchantTradeNo"
+	case wants.FreeTradeNo != "" && wants.FreeTradeNo != has.FreeTradeNo:
+		return "FreeTradeNo"
+	}
+	return ""
+}
+
+// refundedBy is the refund's Operator and StoreID, else the order's, else DefaultOperator and the
+// head office.
+func refundedBy(refund, order json.RawMessage) (operator, storeID string) {
+	r, o := read(refund), read(order)
+	return cmp.Or(r.Operator, o.Operator, DefaultOperator), cmp.Or(r.StoreID, o.StoreID)
+}
+
+// parseTime reads the formats that ECTicket's documents and answers use, all in Taiwan time.
+func parseTime(text string) (time.Time, bool) {
+	for _, layout := range []string{"20060102 15:04", "20060102 15:04:05", "2006/01/02 15:04:05", "2006/01/02 15:04"} {
+		if t, err := time.ParseInLocation(layout, text, Taiwan); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// Stub is providers.OrderDocument.Stub: the number, what decides whether tickets have to be fetched,
+// and who refunds when nobody else is named.
+func (o *Order) Stub() []byte {
+	b := append(make([]byte, 0, providers.MaxStub), '{')
+	b = doccheck.AppendMember(b, "MerchantTradeNo", o.MerchantTradeNo)
+	b = doccheck.AppendMember(b, "FreeTradeNo", o.FreeTradeNo)
+	b = doccheck.AppendMember(b, "IssueType", o.IssueType)
+	b = doccheck.AppendMember(b, "Operator", o.Operator)
+	b = doccheck.AppendMember(b, "StoreID", o.StoreID)
+	if n := o.TicketCount(); n > 0 {
+		b = append(doccheck.AppendName(b, "TicketInfo"), `[{`...)
+		b = append(doccheck.AppendInt(b, "TicketAmount", n), `}]`...)
+	}
+	return append(b, '}')
+}

@@ -1,0 +1,149 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"issuance/internal/budget"
+	"issuance/internal/redisconn"
+	"issuance/providers"
+)
+
+// UnknownAccountError says that a document's account cannot be told, or that no worker has it.
+type UnknownAccountError struct {
+	Account Account   // as far as it is known
+	Served  []Account // those of the provider that workers have announced
+}
+
+func (e *UnknownAccountError) Error() string {
+	served := make([]string, len(e.Served))
+	for i, a := range e.Served {
+		served[i] = a.String()
+	}
+	switch {
+	case e.Account.Merchant != "":
+		return fmt.Sprintf("no worker serves account %s; there are: %s", e.Account, strings.Join(served, ", "))
+	case len(served) == 0:
+		return fmt.Sprintf("%s: which account? none is configured, and no worker has announced one", e.Account)
+	}
+	return fmt.Sprintf("%s: which account? there are: %s", e.Account, strings.Join(served, ", "))
+}
+
+// neighbourhood is what the client knows of the workers behind its Redis, read again when it is old: which
+// accounts they have, which seal keys they hold, and whether the Redis is of the kind the keys are for.
+type neighbourhood struct {
+	mu       sync.Mutex
+	readAt   time.Time
+	accounts []budget.Announcement
+}
+
+// fresh is how long what was read of the neighbourhood is believed.
+const fresh = 10 * time.Second
+
+// announced are the accounts that workers have announced.
+func (c *Client) announced(ctx context.Context) ([]budget.Announcement, error) {
+	n := &c.near
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if time.Since(n.readAt) < fresh {
+		return n.accounts, nil
+	}
+	accounts, err := budget.Announced(ctx, c.rdb)
+	if err != nil {
+		return nil, fmt.Errorf("tasks: accounts: %w", err)
+	}
+	if err := c.check(ctx); err != nil {
+		return nil, err
+	}
+	n.accounts, n.readAt = accounts, time.Now()
+	return accounts, nil
+}
+
+// Ready reports whether Redis answers and this client's keys are for it, which every enqueueing
+// checks. A bulk asks once, instead of being refused order by order.
+func (c *Client) Ready(ctx context.Context) error {
+	c.near.mu.Lock()
+	c.near.readAt = time.Time{}
+	c.near.mu.Unlock()
+	_, err := c.announced(ctx)
+	return err
+}
+
+// ErrWrongKeys says that the client's seal keys are not the ones its Redis's workers have.
+var ErrWrongKeys = errors.New("the seal keys are not the workers' (ISSUANCE_SEAL_KEYS)")
+
+// check refuses to put real orders into a sandbox, toy keys into production, and documents into the hands of
+// workers that cannot open them.
+func (c *Client) check(ctx context.Context) error {
+	mode, err := redisconn.ReadMode(ctx, c.rdb)
+	if err != nil {
+		return fmt.Errorf("tasks: %w", err)
+	}
+	switch toy := c.ring.HoldsSandboxKey(); {
+	case mode == redisconn.Sandbox && !toy:
+		return fmt.Errorf("tasks: %w: this Redis is a sandbox's, which issues toy tickets only", ErrWrongKeys)
+	case mode == redisconn.Production && toy:
+		return fmt.Errorf("tasks: %w: this Redis is production's, and the seal key is the sandbox's, which everybody knows", ErrWrongKeys)
+	}
+	return nil
+}
+
+// Account resolves a question's account: one without a merchant is the provider's default, by the rules,
+// by the provider, or the only one that workers have announced.
+func (c *Client) Account(ctx context.Context, a Account) (Account, error) {
+	codec, known := providers.CodecOf(a.Provider)
+	switch {
+	case !known:
+		return a, fmt.Errorf("tasks: unknown provider %q", a.Provider)
+	case a.Merchant != "":
+		return a, nil
+	}
+	if a.Merchant = c.opt.Rules.forProvider(a.Provider).Merchant; a.Merchant != "" {
+		return a, nil
+	}
+	if a.Merchant = codec.DefaultMerchant; a.Merchant != "" {
+		return a, nil
+	}
+	announced, err := c.announced(ctx)
+	if err != nil {
+		return a, err
+	}
+	served := accountsOf(announced, a.Provider)
+	for _, n := range announced {
+		if n.Account.Provider == a.Provider && (n.Default || len(served) == 1) {
+			return n.Account, nil
+		}
+	}
+	return a, &UnknownAccountError{Account: a, Served: served}
+}
+
+// served is Account for a document, whose account has to be one that workers have announced, if any have.
+func (c *Client) served(ctx context.Context, a Account) (Account, error) {
+	announced, err := c.announced(ctx) // also checks keys and mode
+	if err != nil {
+		return a, err
+	}
+	if a, err = c.Account(ctx, a); err != nil {
+		return a, err
+	}
+	served := accountsOf(announced, a.Provider)
+	if len(served) > 0 && !slices.Contains(served, a) {
+		return a, &UnknownAccountError{Account: a, Served: served}
+	}
+	return a, nil
+}
+
+func accountsOf(announced []budget.Announcement, p providers.Name) []Account {
+	var out []Account
+	for _, n := range announced {
+		if n.Account.Provider == p {
+			out = append(out, n.Account)
+		}
+	}
+	return out
+}
