@@ -28,6 +28,24 @@ type account struct {
 // name is the account's.
 func (a *account) name() providers.Account { return a.provider.Account() }
 
+// names are the accounts that the worker serves.
+func (w *worker) names() []providers.Account {
+	var out []providers.Account
+	for _, a := range w.accounts {
+		out = append(out, a.name())
+	}
+	return out
+}
+
+// byProvider is names by provider, one each.
+func (w *worker) byProvider() map[providers.Name]providers.Account {
+	out := map[providers.Name]providers.Account{}
+	for _, a := range w.names() {
+		out[a.Provider] = a
+	}
+	return out
+}
+
 // opener makes the client of a provider's account, behind the call budget that all workers share.
 type opener struct {
 	configured func(config.Config) bool

@@ -295,7 +295,7 @@ func TestNotReadyUnlessServing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.stop()
-	for queue, err := range w.engine.Health() {
+	for queue, err := range w.servers.Health() {
 		if err == nil {
 			t.Errorf("%s is said to be served", queue)
 		}

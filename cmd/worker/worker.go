@@ -73,11 +73,11 @@ func build(ctx context.Context, s settings, mode redisconn.Mode, log *slog.Logge
 	}
 	w.ledger = ledger.New(w.rdb, ledger.Options{WaitReplicas: s.Redis.WaitReplicas, KeepDetails: s.Ledger.KeepDetails,
 		KeepRecords: s.Ledger.KeepRecords, KeepEvents: int64(s.Ledger.KeepEvents), Observer: func(c ledger.Change) {
-		w.counts.observe(c)
-		if observer != nil {
-			observer(c)
-		}
-	}})
+			w.counts.observe(c)
+			if observer != nil {
+				observer(c)
+			}
+		}})
 	return w, w.wire()
 }
 
@@ -122,24 +122,34 @@ func (w *worker) wire() error {
 		lanes = append(lanes, k.lane(l, handlers[l.provider]))
 	}
 	w.servers = servers.New(w.rdb, lanes, servers.Options{ShutdownTimeout: w.Worker.ShutdownTimeout, Log: w.log})
-	w.chores = append(w.chores, w.announceKeys,
+	w.chores = append(w.chores, w.keepAnnouncing,
 		sweeper.New(w.rdb, sweeper.Config{Ledger: w.ledger, Accounts: swept, Log: w.log, Tasks: k.tasks()}).Run)
 	return nil
 }
 
-// announceKeys publishes, until the context ends, which seal keys this worker holds, so that producers with
-// another key are refused.
-func (w *worker) announceKeys(ctx context.Context) {
+// announce publishes what producers go by: the accounts that are served, and the seal keys that are held, so
+// that a document for another account, or sealed with another key, is refused at once.
+func (w *worker) announce(ctx context.Context) error {
+	for _, a := range w.accounts {
+		if err := a.budget.Announce(ctx); err != nil {
+			return err
+		}
+	}
+	return announce.SealKeys(ctx, w.rdb, w.ring.IDs())
+}
+
+// keepAnnouncing announces until the context ends.
+func (w *worker) keepAnnouncing(ctx context.Context) {
 	tick := time.NewTicker(announce.Every)
 	defer tick.Stop()
 	for {
-		if err := announce.SealKeys(ctx, w.rdb, w.ring.IDs()); err != nil && ctx.Err() == nil {
-			w.log.Warn("seal keys could not be announced, trying again", "error", err)
-		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		}
+		if err := w.announce(ctx); err != nil && ctx.Err() == nil {
+			w.log.Warn("accounts and seal keys could not be announced, trying again", "error", err)
 		}
 	}
 }
@@ -157,12 +167,7 @@ func (w *worker) start(l net.Listener) error {
 	}()
 	announcing, cancelAnnouncing := context.WithTimeout(context.Background(), startLimit)
 	defer cancelAnnouncing()
-	for _, a := range w.accounts {
-		if err := a.budget.Announce(announcing); err != nil {
-			return err
-		}
-	}
-	if err := announce.SealKeys(announcing, w.rdb, w.ring.IDs()); err != nil {
+	if err := w.announce(announcing); err != nil {
 		return err
 	}
 	if err := w.servers.Start(); err != nil {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-		"issuance/providers"
+	"issuance/providers"
 	"issuance/providers/pass2u/pass2usim"
 	"issuance/tasks"
 	"issuance/tasks/order"

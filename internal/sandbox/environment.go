@@ -22,7 +22,7 @@ var toys = []string{
 var hurry = map[string]string{"POLL_SENTINEL": "1s", "POLL_INTERVAL": "2s"}
 
 // Environment is env with every account replaced by the simulators', which are at the default
-// addresses until Start tells others. ignored lists the variables of env that were replaced.
+// addresses until Start has found others. ignored lists the variables of env that were replaced.
 func Environment(env map[string]string) (sandboxed map[string]string, ignored []string) {
 	sandboxed = map[string]string{}
 	maps.Copy(sandboxed, hurry)

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-		"issuance/providers"
+	"issuance/providers"
 	"issuance/providers/ecticket/ecticketdoc"
 	"issuance/providers/pass2u/pass2udoc"
 	"issuance/tasks/order"
