@@ -36,7 +36,7 @@ func unanswered(t *testing.T, s Subject, f fault) {
 	st.misbehave(f)
 	out := st.client.Issue(t.Context(), o)
 	s.check(t, "issue", out)
-	if out.Kind != providers.Unknown || out.Exists {
+	if out.Kind != providers.Unknown || out.Exists || out.Alarm && (f == cutAfter || f == failAfter) { // nobody has to act on an outage
 		t.Errorf("fault %d: issuing is %+v", f, out)
 	}
 	if n := st.calls.Load(); n != 1 {
@@ -58,7 +58,7 @@ func lost(t *testing.T, s Subject, f fault) {
 	st.misbehave(f)
 	out := st.client.Issue(t.Context(), o)
 	s.check(t, "issue", out)
-	if out.Kind != providers.Unknown { // the client cannot know that nothing happened
+	if out.Kind != providers.Unknown || out.Alarm && (f == cutBefore || f == failBefore) { // the client cannot know that nothing happened
 		t.Errorf("fault %d: issuing is %+v", f, out)
 	}
 	st.misbehave(none)
