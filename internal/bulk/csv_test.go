@@ -87,7 +87,7 @@ func TestHeaders(t *testing.T) {
 		{"MerchantTradeNo,ItemNo01\n", "needs the item's number"},
 		{"MerchantTradeNo,IssueType1\n", `"IssueType1" is not a column; write IssueType`},
 		{"MerchantTradeNo,,IssueType\n", "column 2: has no title"},
-		{"MerchantTradeNo,MerchantTradeNo\n", "stands twice"},
+		{"MerchantTradeNo,MerchantTradeNo\n", "is given twice"},
 		{"\n\nMerchantTradeNo,channelOrderId\n", `header (line 3), column 2: "channelOrderId" is pass2u's, but others are ecticket's`},
 		{"Operator,IssueType\n", "no column holds the order's number"},
 		{"MerchantTradeNo;IssueType\n", "separated by commas"},

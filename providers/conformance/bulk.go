@@ -19,6 +19,9 @@ func bulkFiles(t *testing.T, s Subject) {
 
 func columns(t *testing.T, s Subject) {
 	c := s.Codec.Columns
+	if c.Merchant != "" && !slices.Contains(c.Scalars, c.Merchant) {
+		t.Errorf("%s is no column", c.Merchant)
+	}
 	for _, name := range append(slices.Clone(c.Numbers), c.IDs...) {
 		if !slices.Contains(c.Scalars, name) && !slices.Contains(c.Items, name) {
 			t.Errorf("%s is no column", name)
