@@ -33,7 +33,7 @@ type Order struct {
 	Ref string
 }
 
-// Result is what the provider told about an order it has issued. Tickets and
+// Result is what the provider reported about an order it has issued. Tickets and
 // Access hold bearer secrets; they are sealed before they are stored.
 type Result struct {
 	Ref     string   `json:"ref,omitempty"`
@@ -113,7 +113,7 @@ type Traits struct {
 	// SettleAfter is how long after sending a request with an unknown outcome may still
 	// take effect at the provider. Only a look-up made later than this proves that it did not.
 	SettleAfter time.Duration
-	// RejectionMayHideDuplicate is true when a rejection's code cannot be told from "this
+	// RejectionMayHideDuplicate is true when a rejection's code cannot be distinguished from "this
 	// order number exists already": a rejection is then confirmed by a look-up.
 	RejectionMayHideDuplicate bool
 }

@@ -25,7 +25,7 @@ var (
 	safePhone = regexp.MustCompile(`(?:\+?886[- ]?\(?0?\)?|0)9[0-9]{2}[- ]?[0-9]{3}[- ]?[0-9]{3}`)
 )
 
-// SafeText makes a foreign text, such as a provider's error message, fit to be stored, shown and
+// SafeText makes another party's text, such as a provider's error message, fit to be stored, shown and
 // logged: every given secret of two characters or more is masked wherever it stands and in
 // whatever case, and so is everything that looks like an e-mail address, a mobile number or a
 // URL. Control characters and line breaks become spaces, and the text is cut to 200 characters.

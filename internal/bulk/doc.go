@@ -85,11 +85,11 @@ func idOf(codec providers.Codec, request json.RawMessage) (id ID, ok bool) {
 // Format is a kind of file. Safe for concurrent use.
 type Format interface {
 	// Order reads the order of a record. Without an order and without problems, the record is
-	// blank and stands for nothing.
+	// blank and means nothing.
 	Order(raw []byte, rules tasks.Rules) (o *tasks.Order, problems []Problem)
 	// Problems translates further violations of a record's order.
 	Problems(raw []byte, found []providers.Violation) []Problem
-	// ID is the order a record is about; false when none can be told.
+	// ID is the order a record is about; false when it names none.
 	ID(raw []byte) (id ID, ok bool)
 	// Header starts a file of rejected records; it is empty or ends a line.
 	Header() []byte

@@ -8,7 +8,7 @@ import (
 )
 
 // Reject implements Format. A document gets the note as its last field. What is no document gets
-// it behind itself, or in front where nothing else would tell that the file holds documents.
+// it behind itself, or in front where nothing else would show that the file holds documents.
 func (l *lines) Reject(raw []byte, problems []Problem) []byte {
 	notes := make([]string, len(problems))
 	for i, p := range problems {
@@ -31,7 +31,7 @@ func (l *lines) Reject(raw []byte, problems []Problem) []byte {
 }
 
 // stripNote leaves out what Reject has written, wherever a JSON tool has put it since. Nothing is
-// left of a line that was nothing but a note.
+// left of a line that was only a note.
 func stripNote(doc []byte) []byte {
 	if !bytes.Contains(doc, []byte(`"`+Note+`"`)) {
 		return doc

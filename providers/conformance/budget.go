@@ -85,7 +85,7 @@ func banned(t *testing.T, s Subject) {
 	alone := st.connect(t, through(quiet{g}))
 	for _, c := range list {
 		if out := c.do(t.Context(), alone); out.RetryAfter <= 0 {
-			t.Errorf("%s: nobody keeps the ban, and the outcome says not how long to wait: %+v", c.name, out)
+			t.Errorf("%s: nobody keeps the ban, and the outcome does not say how long to wait: %+v", c.name, out)
 		}
 	}
 }

@@ -101,7 +101,7 @@ func (c *Config) complete() error {
 	return nil
 }
 
-// String tells the settings without the secrets.
+// String shows the settings without the secrets.
 func (c Config) String() string {
 	key, proxy := "unset", "environment"
 	if c.APIKey != "" {
@@ -126,7 +126,7 @@ func (c Config) GoString() string { return c.String() }
 // LogValue is String, for log/slog.
 func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// String tells the client's settings without the secrets.
+// String shows the client's settings without the secrets.
 func (c *Client) String() string { return c.cfg.String() }
 
 // GoString is String, for %#v.

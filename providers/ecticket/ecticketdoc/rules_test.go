@@ -226,7 +226,7 @@ func TestAllViolationsAreToldAtOnce(t *testing.T) {
 		"TicketInfo[0].ItemNo", "TicketInfo[0].TicketAmount", "TicketInfo[0].StartDate", "TicketInfo[0].ExpireDate",
 	} {
 		if !slices.Contains(got, want) {
-			t.Errorf("nothing is said about %s; told: %v", want, got)
+			t.Errorf("nothing is said about %s; reported: %v", want, got)
 		}
 	}
 	if len(got) != 16 {

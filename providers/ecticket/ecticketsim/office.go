@@ -27,7 +27,7 @@ func (s *Sim) Redeem(ticketNo, storeID string) error {
 }
 
 // RefundInOffice refunds an unused ticket in the vendor's back office. It fails when the ticket
-// does not exist or is not unused. Books counts it apart from refunds by the API.
+// does not exist or is not unused. Books counts it separately from refunds by the API.
 func (s *Sim) RefundInOffice(ticketNo string) error {
 	return s.office(ticketNo, func(t *ticket, e *event) { t.refunded = e })
 }
