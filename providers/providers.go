@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Name is a provider's name as it stands in documents, queue names and task types.
+// Name is a provider's name as it is written in documents, queue names and task types.
 type Name string
 
 // The providers this product knows.

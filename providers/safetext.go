@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// Masked stands in a safe text where something was taken out.
+// Masked replaces what was taken out of a safe text.
 const Masked = "***"
 
 // maxSafeText is the longest safe text, in characters.
@@ -66,7 +66,7 @@ func oneLine(text string) string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
-// holdsAny reports whether one of the secrets stands in the text, in whatever case.
+// holdsAny reports whether the text holds one of the secrets, in any case.
 func holdsAny(text string, secrets []string) bool {
 	folded := ""
 	for _, s := range secrets {

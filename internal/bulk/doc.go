@@ -99,5 +99,5 @@ type Format interface {
 }
 
 // Note is the CSV column, or the JSON field, in which a rejected record says what is wrong with
-// it. It means nothing when it is read, and no other text may stand in the CSV column.
+// it. It means nothing when it is read, and the CSV column may hold no other text.
 const Note = "rejected_because"

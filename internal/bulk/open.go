@@ -194,5 +194,5 @@ func (f *File) IDs(each func(line int, id ID, ok bool) error) error {
 	}
 }
 
-// blankLine reports whether nothing but separators stands in a line.
+// blankLine reports whether a line holds only separators.
 func blankLine(raw []byte) bool { return len(bytes.Trim(raw, " \t\r,")) == 0 }

@@ -111,7 +111,7 @@ func TestHowEveryAnswerEndsEveryCall(t *testing.T) {
 	}
 }
 
-func TestABanTellsWhenToComeBack(t *testing.T) {
+func TestABanSaysWhenToComeBack(t *testing.T) {
 	s := listen(t, func(w http.ResponseWriter, r *http.Request, _ int, _ asked) { page(403)(w, r) })
 	if f := client(t, s.URL).LookUp(t.Context(), order); f.Outcome.RetryAfter != 30*time.Minute || f.State != providers.Unclear {
 		t.Errorf("got %+v, want half an hour", f)

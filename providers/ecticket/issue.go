@@ -138,7 +138,7 @@ func identify(o providers.Order) (ids echo, secrets []string, ok bool) {
 	return ids, secrets, ids.order() == o.ID
 }
 
-// notThisOrder needs a person: the caller has combined an order with another one's document.
+// notThisOrder is an alarm: the caller has combined an order with another one's document.
 func notThisOrder() providers.Outcome {
 	out := outcome(providers.Unknown, "invalid_document", "the document does not belong to this order; nothing was asked")
 	out.Alarm = true

@@ -77,7 +77,7 @@ func TestTicketsOfAllPagesOrNone(t *testing.T) {
 	}
 }
 
-func TestOrderInfoTellsTotals(t *testing.T) {
+func TestOrderInfoHoldsTotals(t *testing.T) {
 	c, _ := once(t, data{
 		"RtnCode": 1, "RtnMsg": "Success", "TicketTradeNo": "2022030215301234", "Status": 1, "Remark": nil, "IssueType": 4,
 		"PaymentProvider": "1", "PaymentType": "credit", "IssueDate": "2022/03/02 15:30:00", "EscrowExpiredDate": "20230302",

@@ -19,7 +19,7 @@ var hidden = []string{
 	"https://a.tw/v?t=1",
 }
 
-func TestNoOutcomeAndNoLogTellsWhatIsHidden(t *testing.T) {
+func TestNoOutcomeAndNoLogHoldsWhatIsHidden(t *testing.T) {
 	quoted := strings.Join(hidden, " / ")
 	spoilt := []func(http.ResponseWriter, *http.Request){
 		say(data{"RtnCode": 1, "RtnMsg": quoted, "Status": 2, "Remark": quoted, "TotalCount": 0, "UseStatus": 1}),

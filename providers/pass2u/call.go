@@ -146,7 +146,7 @@ func judge(o op, r httpcall.Response, hide []string) verdict {
 // Pass2U documents no words for that, and words alone prove nothing: "SMTP authentication failed."
 // may be about an order that was made. So a mutating call believes a matching text only under a
 // status that says the same. A query has no effect either way, and its text holds the calls back
-// and calls a person.
+// and raises an alarm.
 func refused(o op, status int, said string) bool {
 	switch {
 	case status == http.StatusUnauthorized:

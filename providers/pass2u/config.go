@@ -21,7 +21,7 @@ type Config struct {
 	BaseURL string
 	// Merchant is the operator's own name for the account, since Pass2U has none. Default "main".
 	Merchant string
-	// APIKey is sent as it stands in the header Authorization. Required.
+	// APIKey is sent as it is in the header Authorization. Required.
 	APIKey string `json:"-"`
 	// Timeout covers one call, from its leave of the Gate to the answer's last byte. A
 	// look-up with its second attempt stays within it too. Default 20 s.

@@ -188,8 +188,8 @@ func TestWhatIsNoAuthenticYesIsUnknown(t *testing.T) {
 		{"an empty object", "voucher", reply{200, "{}"}, providers.Unknown, pass2u.CodeUnreadable, false},
 		{"a page", "voucher", reply{200, "<html>"}, providers.Unknown, pass2u.CodeUnreadable, false},
 		{"more than any answer", "voucher", reply{200, strings.Repeat(" ", 9<<20)}, providers.Unknown, "answer_too_large", false},
-		{"a message nobody documents", "voucher", reply{400, refusal("Strange Things.")}, providers.Unknown, "http_400", false},
-		{"such a message under HTTP 200", "voucher", reply{200, refusal("Strange Things.")}, providers.Unknown, pass2u.CodeUnknownText, false},
+		{"a message nobody documents", "voucher", reply{400, refusal("Odd Things.")}, providers.Unknown, "http_400", false},
+		{"such a message under HTTP 200", "voucher", reply{200, refusal("Odd Things.")}, providers.Unknown, pass2u.CodeUnknownText, false},
 		{"a message that is no answer to generate", "voucher", reply{400, refusal(pass2usim.MsgOrderUnknown)}, providers.Unknown, pass2u.CodeOrderUnknown, false},
 		{"a wrong base URL", "voucher", reply{404, "<html>"}, providers.Unknown, "http_404", true},
 	} {

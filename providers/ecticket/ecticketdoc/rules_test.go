@@ -205,7 +205,7 @@ func TestEmailAddresses(t *testing.T) {
 	}
 }
 
-func TestAllViolationsAreToldAtOnce(t *testing.T) {
+func TestAllViolationsAreReportedAtOnce(t *testing.T) {
 	raw := change(t, "3", doc{
 		"MerchantID": "1", "FreeTradeNo": "F1", "IsImmediate": "9", "StoreID": "!", "Operator": "-",
 		"CustomerName": "王A", "CustomerPhone": "1", "CustomerEmail": "x", "CustomerAddress": "<", "Extra": 1,

@@ -2,7 +2,7 @@ package ecticketsim
 
 import "fmt"
 
-// The methods here stand for what happens outside the API: the barcode scanner of a shop and the
+// The methods here are what happens outside the API: the barcode scanner of a shop and the
 // vendor's back office, which changes tickets behind a client's back.
 
 // WriteOffNo is what a scanner reads from a ticket: its redemption code, a bearer secret.

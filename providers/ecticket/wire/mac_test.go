@@ -70,7 +70,7 @@ func TestChecksumOfEveryVariant(t *testing.T) {
 	}
 }
 
-func TestVerifyTellsEightVariantsApart(t *testing.T) {
+func TestVerifyDistinguishesEightVariants(t *testing.T) {
 	plain := []byte(`{"m":"a b~c!'()*"}`)
 	seen := map[string]Variant{}
 	for _, v := range Variants() {
