@@ -1,10 +1,11 @@
-// Package providers says what every ticket provider must offer and the closed
-// set of answers its calls may end in. A provider's own package (providers/ecticket,
-// providers/pass2u) turns HTTP statuses, codes and error texts into these answers;
-// everybody else acts on the answer's kind alone and never on a provider's text.
+// Package providers says what every ticket provider must offer: a client (Provider and its optional
+// powers), the closed set of answers that its calls may end in, and the Codec of its documents. A
+// provider's own package (providers/ecticket, providers/pass2u) turns HTTP statuses, codes and error
+// texts into these answers; everybody else acts on the answer's kind alone and never on a provider's
+// text. Package providers/codecs registers the providers of the product.
 //
-// It imports nothing of ours, so that producers of orders can depend on it
-// without an HTTP client behind it.
+// It imports nothing of ours, so that producers of orders can depend on it without an HTTP client
+// behind it.
 package providers
 
 import (
@@ -16,7 +17,7 @@ import (
 // Name is a provider's name as it is written in documents, queue names and task types.
 type Name string
 
-// The providers this product knows.
+// The providers of the product; which of them a program knows is decided by what is registered.
 const (
 	ECTicket Name = "ecticket" // ECPay ECTicket
 	Pass2U   Name = "pass2u"   // Pass2U, "票務宝"

@@ -156,7 +156,9 @@ func (c *Client) call(ctx context.Context, path string, mutates bool, q question
 		out.Alarm = true
 		return a, out
 	case r.Status != http.StatusOK:
-		return a, outcome(providers.Unknown, "http_"+strconv.Itoa(r.Status), "no answer of the toy")
+		out = outcome(providers.Unknown, "http_"+strconv.Itoa(r.Status), "no answer of the toy")
+		out.RetryAfter = r.RetryAfter
+		return a, out
 	case json.Unmarshal(r.Body, &a) != nil || q.Number != "" && q.Number != a.Number || q.Ticket != a.Ticket:
 		return answer{}, outcome(providers.Unknown, "unreadable", "not the answer to this call")
 	case a.Error == errorTaken:

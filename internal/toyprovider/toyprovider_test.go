@@ -60,6 +60,19 @@ func TestTheToyStandsBesideTheOthers(t *testing.T) {
 	}
 }
 
+// A whole order against the running simulator: accepted, then issued, with its tickets.
+func TestTheToyRunsByItself(t *testing.T) {
+	sim, client := toyprovider.Start(t, nil)
+	o := providers.Order{ID: "A1", Request: json.RawMessage(`{"toyNumber":"A1","seats":2,"buyer":"Ann Lee"}`)}
+	if out := client.Issue(t.Context(), o); out.Kind != providers.Accepted {
+		t.Fatalf("%+v", out)
+	}
+	sim.Settle()
+	if f := client.LookUp(t.Context(), o); f.State != providers.FoundIssued || sim.Issued("A1") != 1 {
+		t.Errorf("%+v", f)
+	}
+}
+
 // No program of the product can sell the toy's tickets, nor carries the test's other tools.
 func TestNoProgramHoldsTheToy(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", "issuance/cmd/...", "issuance/tasks").CombinedOutput()

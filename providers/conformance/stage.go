@@ -22,7 +22,7 @@ const (
 	none         fault = iota
 	cutBefore          // the connection breaks; nothing takes effect
 	cutAfter           // it takes effect, then the connection breaks
-	failBefore         // HTTP 503; nothing takes effect
+	failBefore         // HTTP 503 with a Retry-After of 7 s; nothing takes effect
 	failAfter          // it takes effect, then HTTP 502
 	garbage            // it takes effect, then a page that is no answer
 	half               // it takes effect, then half of the answer
@@ -117,6 +117,7 @@ func reply(w http.ResponseWriter, r *http.Request, f fault, answer *httptest.Res
 	case cutBefore, cutAfter:
 		panic(http.ErrAbortHandler)
 	case failBefore:
+		w.Header().Set("Retry-After", "7")
 		page(w, http.StatusServiceUnavailable)
 	case failAfter:
 		page(w, http.StatusBadGateway)

@@ -23,6 +23,7 @@ func trouble(t *testing.T, s Subject) {
 	t.Run("a call that is never answered ends in time", func(t *testing.T) { timeout(t, s) })
 	t.Run("a slow answer is an answer", func(t *testing.T) { slowly(t, s) })
 	t.Run("a question that is not answered learns nothing", func(t *testing.T) { unclear(t, s) })
+	t.Run("an overloaded provider says when to come back", func(t *testing.T) { overloaded(t, s) })
 	t.Run("a caller that gives up while the call is under way is in doubt", func(t *testing.T) { leaving(t, s) })
 	t.Run("a call of a caller that gave up before does not leave", func(t *testing.T) { left(t, s) })
 	t.Run("a provider that is not there was not asked", func(t *testing.T) { unreachable(t, s) })
@@ -71,7 +72,7 @@ func lost(t *testing.T, s Subject, f fault) {
 }
 
 // short is long enough for a call on this machine to arrive, and for nothing else.
-func short(o *Options) { o.Timeout = 100 * time.Millisecond }
+func short(o *Options) { o.Timeout = 250 * time.Millisecond }
 
 func timeout(t *testing.T, s Subject) {
 	st := start(t, s)
@@ -82,6 +83,7 @@ func timeout(t *testing.T, s Subject) {
 	st.misbehave(hang)
 	out := hasty.Issue(t.Context(), o)
 	s.check(t, "issue", out)
+	inTime := len(arrived) > 0
 	f := hasty.LookUp(t.Context(), o)
 	if f.State != providers.Unclear || f.Outcome.Kind == providers.Rejected {
 		t.Errorf("%+v", f)
@@ -89,7 +91,7 @@ func timeout(t *testing.T, s Subject) {
 	st.misbehave(none)
 	found := st.find(t, o)
 	switch {
-	case len(arrived) == 0:
+	case !inTime:
 		t.Skip("this machine is too slow for the time limit of the test")
 	case out.Kind != providers.Unknown, !found.Found():
 		t.Errorf("issuing is %+v, then %+v", out, found)
@@ -126,6 +128,16 @@ func unclear(t *testing.T, s Subject) {
 		}
 		if list, out := st.client.Tickets(t.Context(), o); out.Kind != providers.Unknown || len(list) > 0 {
 			t.Errorf("fault %d: %d tickets, %+v", f, len(list), out)
+		}
+	}
+}
+
+func overloaded(t *testing.T, s Subject) {
+	st := start(t, s)
+	st.misbehave(failBefore)
+	for _, c := range calls(st.client, s.order("O1", 1)) {
+		if out := c.do(t.Context(), st.client); out.RetryAfter != 7*time.Second {
+			t.Errorf("%s: %+v", c.name, out)
 		}
 	}
 }
