@@ -86,7 +86,7 @@ func (b *Intakes) Result(i int) (Known, error) {
 	if err != nil {
 		return Known{}, err
 	}
-	return Known{New: r["verdict"] == "new", State: order.State(r["state"]), Fingerprint: r["fp"], CreatedAt: millis(r["created_at"])}, nil
+	return Known{New: r["verdict"] == "new", State: order.State(r["state"]), Fingerprint: r["fp"], CreatedAt: millis(r["created"])}, nil
 }
 
 // LoadIntake makes Redis know the script of intakes, which a pipeline cannot do by itself: after an error
