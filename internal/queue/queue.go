@@ -72,4 +72,3 @@ func identity(r order.Ref) string {
 	}
 	return s
 }
-
