@@ -270,16 +270,16 @@ func TestAPollWithoutARecordAsksNobodyRaisesAnAlarmAndWritesNothing(t *testing.T
 func TestAPollOfANewerVersionIsMade(t *testing.T) {
 	w := accepted(handlertest.Mini(t))
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
-	w.Done(w.Run(w.handler(), asynq.NewTask("poll:ecticket", []byte(`{"v":9,"account":"ecticket:2000132","order_id":"ORDER1","lane":{"of":"the future"}}`))))
+	w.Done(w.Run(w.handler(), asynq.NewTask("poll:ecticket", []byte(`{"v":9,"ref":"ecticket:2000132/ORDER1","lane":{"of":"the future"}}`))))
 	w.state(order.Issued, "", 1)
 }
 
 func TestAPollOfAnotherAccountIsKeptAndRubbishIsDropped(t *testing.T) {
 	w := accepted(handlertest.Mini(t))
 	for payload, kept := range map[string]bool{
-		`{"v":2,"account":"pass2u:main","order_id":"ORDER1"}`: true, `{"v":2,"account":"ecticket:3085676","order_id":"ORDER1"}`: true,
-		`{"v":2,"account":"ecticket:2000132","order_id":"ORDER1","refund_id":"R1"}`: true,
-		`{"v":2}`: false, "": false, `{"v":9,"account":"ecticket:2000132","order_id":{"of":"the future"}}`: false,
+		`{"v":2,"ref":"pass2u:main/ORDER1"}`: true, `{"v":2,"ref":"ecticket:3085676/ORDER1"}`: true,
+		`{"v":2,"ref":"ecticket:2000132/ORDER1/R1"}`: true,
+		`{"v":2}`: false, "": false, `{"v":9,"ref":{"of":"the future"}}`: false,
 	} {
 		err := w.Run(w.handler(), asynq.NewTask("poll:ecticket", []byte(payload)))
 		if kept {

@@ -77,7 +77,7 @@ func (w *world) anotherMerchants() *issuing.Handler {
 // What a task carries besides the name of its record decides nothing, whoever wrote it.
 func TestATaskOfANewerVersionWakesItsRecordLikeAnyOther(t *testing.T) {
 	each(t, func(w *world) {
-		w.task = asynq.NewTask(w.task.Type(), []byte(`{"v":9,"account":"ecticket:2000132","order_id":"ORDER1","document":{"new":true},"lane":7}`))
+		w.task = asynq.NewTask(w.task.Type(), []byte(`{"v":9,"ref":"ecticket:2000132/ORDER1","document":{"new":true},"lane":7}`))
 		w.provider.AnswerIssue(providers.Outcome{Kind: providers.Done, Result: result()})
 		w.Done(w.run())
 		w.state(order.Issued, "")
@@ -87,9 +87,9 @@ func TestATaskOfANewerVersionWakesItsRecordLikeAnyOther(t *testing.T) {
 func TestAPayloadThatIsNotThisProgramsIsDropped(t *testing.T) {
 	w := mini(t)
 	before := w.Redis.Dump(t.Context())
-	for _, payload := range []string{"", "hello", "{}", `[1]`, `{"v":2}`, `{"v":2,"account":"nobody","order_id":"X"}`, `{"v":2,"account":"ecticket:2000132"}`,
-		`{"v":1,"provider":"ecticket","order_id":"ORDER1"}`, `{"v":1,"account":"ecticket:2000132","order_id":"ORDER1"}`,
-		`{"v":9,"order_id":"ORDER1"}`, `{"v":9,"account":"ecticket:2000132","order_id":{"of":"the future"}}`,
+	for _, payload := range []string{"", "hello", "{}", `[1]`, `{"v":2}`, `{"v":2,"ref":"nobody/ORDER1"}`, `{"v":2,"ref":"ecticket:2000132"}`, `{"v":2,"ref":"ORDER1"}`,
+		`{"v":1,"provider":"ecticket","order_id":"ORDER1"}`, `{"v":1,"ref":"ecticket:2000132/ORDER1"}`,
+		`{"v":9,"order_id":"ORDER1"}`, `{"v":9,"ref":{"of":"the future"}}`,
 		`{"order_id":"` + handlertest.CustomerEmail + `"}`} {
 		w.Done(w.Run(w.worker("w"), asynq.NewTask("issue:ecticket", []byte(payload))))
 	}
