@@ -32,6 +32,7 @@ var byNumber = Plan{Count: 2, Baseline: 1}
 
 var refundSituations = []refundSituation{
 	{"no record", func(testing.TB, *bench, order.Ref) string { return "1" }},
+	{"recorded", func(t testing.TB, b *bench, k order.Ref) string { b.record(t, k); return "" }},
 	{"waiting for its turn", func(t testing.TB, b *bench, k order.Ref) string {
 		b.claim(t, k.Refund("R0"))
 		if c, err := b.begin(k, "runner"); err != nil || c.Verdict != WaitTurn {
@@ -48,6 +49,21 @@ var refundSituations = []refundSituation{
 	}},
 	{"planned by number", func(t testing.TB, b *bench, k order.Ref) string { return b.plan(t, k, byNumber) }},
 	{"planned by ticket", func(t testing.TB, b *bench, k order.Ref) string { return b.plan(t, k, twoTickets) }},
+	{"not sent", func(t testing.TB, b *bench, k order.Ref) string {
+		f := b.plan(t, k, byNumber)
+		b.submit(t, k, f)
+		b.giveBack(t, k, f, NotSent, "dial")
+		return f
+	}},
+	{"ticket not sent", func(t testing.TB, b *bench, k order.Ref) string {
+		f := b.plan(t, k, twoTickets)
+		a, err := b.submitTicket(k, f, 0)
+		applied(t, a, err)
+		a, err = b.SettleTicket(b.ctx, k, f, 0, Settlement{State: order.TicketPlanned, NotSent: true})
+		applied(t, a, err)
+		b.giveBack(t, k, f, NotSent, "dial")
+		return f
+	}},
 	{"sent", func(t testing.TB, b *bench, k order.Ref) string {
 		f := b.plan(t, k, byNumber)
 		b.submit(t, k, f)
@@ -74,6 +90,12 @@ var refundSituations = []refundSituation{
 		return b.claim(t, k).Record.Fence
 	}},
 	{"refunded", ended(order.Refunded)}, {"partly", ended(order.PartiallyRefunded)}, {"failed", ended(order.Failed)}, {"review", ended(order.Review)},
+	{"cancelled", func(t testing.TB, b *bench, k order.Ref) string {
+		f := b.claim(t, k).Record.Fence
+		a, err := b.Cancel(b.ctx, k, "ann", "sold out")
+		applied(t, a, err)
+		return f
+	}},
 }
 
 func ended(s order.State) func(testing.TB, *bench, order.Ref) string {
@@ -154,6 +176,9 @@ var refundTransitions = []refundTransition{
 		return b.Reopen(b.ctx, k, "ann", "asked them")
 	},
 		while(order.Submitting, "review")},
+	{"cancel", func(b *bench, k order.Ref, _ string) (Answer, error) { return cancel(b, k) },
+		while(order.Cancelled, "recorded", "waiting for its turn", "queued, claimed", "queued, free", "planned by number", "planned by ticket",
+			"not sent", "ticket not sent")},
 	{"extend", func(b *bench, k order.Ref, f string) (Answer, error) {
 		switch err := b.Extend(b.ctx, k, f, 2*lease); err {
 		case nil:
@@ -232,7 +257,7 @@ func TestARefundsEndIsAppliedOnce(t *testing.T) {
 func TestARefundsOldFenceChangesNothing(t *testing.T) {
 	eachClock(t, func(t *testing.T, b *bench) {
 		for _, tr := range refundTransitions {
-			if tr.name == "resolve" || tr.name == "reopen" {
+			if tr.name == "resolve" || tr.name == "reopen" || tr.name == "cancel" {
 				continue
 			}
 			k := b.refund()

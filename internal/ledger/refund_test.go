@@ -257,7 +257,7 @@ func TestAnAbandonedRefundIsInDoubt(t *testing.T) {
 
 // Claim answers for refunds what it answers for orders.
 func TestClaimOfARefundReportsWhatIsLeftToDo(t *testing.T) {
-	want := map[string]Verdict{"no record": MaySend, "waiting for its turn": WaitTurn, "queued, claimed": Busy, "queued, free": MaySend,
+	want := map[string]Verdict{"no record": MaySend, "waiting for its turn": WaitTurn, "queued, claimed": Busy, "queued, free": MaySend, "recorded": MaySend, "not sent": MaySend, "ticket not sent": MaySend, "cancelled": IsFinal,
 		"planned by number": Busy, "planned by ticket": Busy, "sent": Busy, "ticket sent": Busy, "in doubt": MustLookUp, "proving": Busy,
 		"refunded": IsFinal, "partly": IsFinal, "failed": IsFinal, "review": IsFinal}
 	eachClock(t, func(t *testing.T, b *bench) {

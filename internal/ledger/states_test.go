@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -15,11 +16,18 @@ type situation struct {
 
 var situations = []situation{
 	{"no record", func(testing.TB, *bench, order.Ref) string { return "1" }},
+	{"recorded", func(t testing.TB, b *bench, k order.Ref) string { b.record(t, k); return "" }},
 	{"queued, claimed", func(t testing.TB, b *bench, k order.Ref) string { return b.claim(t, k).Record.Fence }},
 	{"queued, free", func(t testing.TB, b *bench, k order.Ref) string {
 		f := b.claim(t, k).Record.Fence
 		a, err := b.GiveBack(b.ctx, k, f, Idle, Reason{})
 		applied(t, a, err)
+		return f
+	}},
+	{"queued, not sent", func(t testing.TB, b *bench, k order.Ref) string {
+		f := b.claim(t, k).Record.Fence
+		b.submit(t, k, f)
+		b.giveBack(t, k, f, NotSent, "dial")
 		return f
 	}},
 	{"submitting, sent", func(t testing.TB, b *bench, k order.Ref) string {
@@ -54,6 +62,12 @@ var situations = []situation{
 		return f
 	}},
 	{"issued", finished(order.Issued)}, {"failed", finished(order.Failed)}, {"review", finished(order.Review)},
+	{"cancelled", func(t testing.TB, b *bench, k order.Ref) string {
+		f := b.claim(t, k).Record.Fence
+		a, err := b.Cancel(b.ctx, k, "ann", "sold out")
+		applied(t, a, err)
+		return f
+	}},
 }
 
 func finished(s order.State) func(testing.TB, *bench, order.Ref) string {
@@ -130,6 +144,8 @@ var transitions = []transition{
 	{"reopen", func(b *bench, k order.Ref, _ string) (Answer, error) {
 		return b.Reopen(b.ctx, k, "ann", "they had an outage")
 	}, while(order.Submitting, "review")},
+	{"cancel", func(b *bench, k order.Ref, _ string) (Answer, error) { return cancel(b, k) },
+		while(order.Cancelled, "recorded", "queued, claimed", "queued, free", "queued, not sent")},
 	{"extend", func(b *bench, k order.Ref, f string) (Answer, error) {
 		switch err := b.Extend(b.ctx, k, f, 2*lease); err {
 		case nil:
@@ -141,6 +157,15 @@ var transitions = []transition{
 		}
 	}, map[string]order.State{"queued, claimed": order.Queued, "submitting, sent": order.Submitting,
 		"submitting, rejected": order.Submitting, "submitting, looking up": order.Submitting}},
+}
+
+// cancel is Cancel, for which a record that does not exist is an error.
+func cancel(b *bench, r order.Ref) (Answer, error) {
+	a, err := b.Cancel(b.ctx, r, "ann", "sold out")
+	if errors.Is(err, ErrNotFound) {
+		return a, nil
+	}
+	return a, err
 }
 
 // Every transition in every situation: where it is allowed it leads where the graph says, and
@@ -221,7 +246,7 @@ func TestATransitionAppliedTwiceEndsWhereItEndedOnce(t *testing.T) {
 // Whoever comes with a fence that is no longer valid is refused, whatever it tries.
 func TestAnOldFenceChangesNothing(t *testing.T) {
 	needsNoFence := map[string]bool{"polled": true, "finish by a poll": true, "resolve as failed": true,
-		"resolve as issued": true, "reopen": true}
+		"resolve as issued": true, "reopen": true, "cancel": true}
 	eachClock(t, func(t *testing.T, b *bench) {
 		for _, tr := range transitions {
 			if needsNoFence[tr.name] {
@@ -259,7 +284,7 @@ func TestAnOldFenceChangesNothing(t *testing.T) {
 
 // Whatever a record's state, Claim answers what is left to do, and touches only what it may claim.
 func TestClaimReportsWhatIsLeftToDo(t *testing.T) {
-	want := map[string]Verdict{"queued, claimed": Busy, "queued, free": MaySend, "submitting, sent": Busy,
+	want := map[string]Verdict{"queued, claimed": Busy, "queued, free": MaySend, "recorded": MaySend, "queued, not sent": MaySend, "cancelled": IsFinal, "submitting, sent": Busy,
 		"submitting, rejected": Busy, "submitting, in doubt": MustLookUp, "submitting, looking up": Busy,
 		"accepted": IsAccepted, "issued": IsFinal, "failed": IsFinal, "review": IsFinal, "no record": MaySend}
 	eachClock(t, func(t *testing.T, b *bench) {
