@@ -122,12 +122,8 @@ func (b *Intakes) Result(i int) (Known, error) {
 	if err != nil {
 		return Known{}, err
 	}
-<<<<<<< HEAD
-	return Known{New: r["verdict"] == "new", State: order.State(r["state"]), Fingerprint: r["fp"], CreatedAt: millis(r["created_at"]),
+	return Known{New: r["verdict"] == "new", State: order.State(r["state"]), Fingerprint: r["fp"], CreatedAt: millis(r["created"]),
 		Woken: r["woken"] == "1"}, nil
-=======
-	return Known{New: r["verdict"] == "new", State: order.State(r["state"]), Fingerprint: r["fp"], CreatedAt: millis(r["created"])}, nil
->>>>>>> wt-d
 }
 
 // LoadIntake makes Redis know the scripts of intakes, which a pipeline cannot do by itself: after an error

@@ -2,9 +2,8 @@
 -- KEYS[1] record; of a refund KEYS[2] the order's refunds; then (KEYS[2], of a refund KEYS[3]), unless it is on
 --   another node, the open set; then those of wake, which makes the task of a new record
 -- ARGV: now, member of the open set, when (ms from now) it is inspected first, lane, fingerprint, shape,
-<<<<<<< HEAD
 --   document (sealed), refund id or '', trace context or '', how many of KEYS are not wake's, and those of wake
--- Answers {verdict new|known, state, fp, created_at, woken: what wake answered, or ''}; new again when this very
+-- Answers {verdict new|known, state, fp, created, woken: what wake answered, or ''}; new again when this very
 --   call is repeated because its answer was lost
 local key, t = KEYS[1], clock()
 
@@ -16,23 +15,12 @@ local function woken()
   return tostring(wake(k, a))
 end
 
-local f = redis.call('HMGET', key, 'state', 'fp', 'doc', 'created_at', 'fence')
-if f[1] then
-  -- A sealed document is never twice the same, so this is the call that made the record.
-  local ours = f[3] == ARGV[7] and f[1] == 'queued' and not f[5]
-  return {'verdict', ours and 'new' or 'known', 'state', f[1], 'fp', f[2] or '', 'created_at', f[4] or '',
-    'woken', ours and woken() or ''}
-=======
---   document (sealed), refund id or '', trace context or ''
--- Answers {verdict new|known, state, fp, created}; new again when this very call is repeated because its
---   answer was lost
-local key, t = KEYS[1], clock()
 local f = redis.call('HMGET', key, 'state', 'fp', 'doc', 'created', 'fence')
 if f[1] then
   -- A sealed document is never twice the same, so this is the call that made the record.
   local ours = f[3] == ARGV[7] and f[1] == 'queued' and not f[5]
-  return {'verdict', ours and 'new' or 'known', 'state', f[1], 'fp', f[2] or '', 'created', f[4] or ''}
->>>>>>> wt-d
+  return {'verdict', ours and 'new' or 'known', 'state', f[1], 'fp', f[2] or '', 'created', f[4] or '',
+    'woken', ours and woken() or ''}
 end
 redis.call('HSET', key, 'v', '2', 'state', 'queued', 'lane', ARGV[4], 'fp', ARGV[5], 'shape', ARGV[6],
   'doc', ARGV[7], 'created', int(t))
@@ -43,10 +31,5 @@ if ARGV[8] ~= '' then
   redis.call('PERSIST', KEYS[2]) -- an earlier refund that has ended lets the list expire
   open = 3
 end
-<<<<<<< HEAD
 if tonumber(ARGV[10]) >= open then redis.call('ZADD', KEYS[open], int(t + tonumber(ARGV[3])), ARGV[2]) end
-return {'verdict', 'new', 'state', 'queued', 'fp', ARGV[5], 'created_at', int(t), 'woken', woken()}
-=======
-if open then redis.call('ZADD', open, int(t + tonumber(ARGV[3])), ARGV[2]) end
-return {'verdict', 'new', 'state', 'queued', 'fp', ARGV[5], 'created', int(t)}
->>>>>>> wt-d
+return {'verdict', 'new', 'state', 'queued', 'fp', ARGV[5], 'created', int(t), 'woken', woken()}
