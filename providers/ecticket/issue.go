@@ -10,13 +10,13 @@ import (
 )
 
 // Issue sends the order once (ECTicket, Issue). Accepted means that ECTicket has taken the data,
-// of paper tickets too; whether it has issued only LookUp tells. Result.Ref is TicketTradeNo.
+// of paper tickets too; whether it has issued only LookUp shows. Result.Ref is TicketTradeNo.
 //
 // The document must have been checked by ecticketdoc.Parse; one that cannot be sent at all is
 // Rejected with code "invalid_document", and nothing was sent.
 func (c *Client) Issue(ctx context.Context, o providers.Order) providers.Outcome {
 	var doc ecticketdoc.Order
-	if err := json.Unmarshal(o.Request, &doc); err != nil || doc.ID() == "" || doc.ID() != o.ID {
+	if err := json.Unmarshal(o.Request, &doc); err != nil || doc.ID() == "" || doc.ID() != o.ID || isStub(doc) {
 		return outcome(providers.Rejected, "invalid_document", "the document is not an ECTicket order of this number; nothing was sent")
 	}
 	doc.MerchantID = c.cfg.MerchantID
@@ -30,6 +30,17 @@ func (c *Client) Issue(ctx context.Context, o providers.Order) providers.Outcome
 		out.Result = &providers.Result{Ref: string(answer.TicketTradeNo)}
 	}
 	return out
+}
+
+// isStub reports whether an order names no item, as the stub of a document does: it can be asked for
+// and refunded, never issued.
+func isStub(doc ecticketdoc.Order) bool {
+	for _, it := range doc.TicketInfo {
+		if it.ItemNo != "" || it.ItemName != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // IssuesAtOnce reports whether ECTicket issues the order at once instead of in its scheduled job:
@@ -83,7 +94,7 @@ func (c *Client) LookUp(ctx context.Context, o providers.Order) providers.Findin
 // taken for one of those they do.
 func judgeStatus(status *wire.Int, remark string, authentic providers.Outcome) (providers.FindingState, providers.Outcome) {
 	if status == nil {
-		return providers.Unclear, outcome(providers.Unknown, "status_missing", "the answer tells no Status")
+		return providers.Unclear, outcome(providers.Unknown, "status_missing", "the answer has no Status")
 	}
 	code := "status_" + itoa(*status)
 	switch *status {
@@ -98,7 +109,7 @@ func judgeStatus(status *wire.Int, remark string, authentic providers.Outcome) (
 		}
 		return providers.FoundFailed, outcome(providers.Rejected, code, remark)
 	default:
-		return providers.Unclear, outcome(providers.Unknown, code, "the answer's Status is none that ECTicket documents")
+		return providers.Unclear, outcome(providers.Unknown, code, "the answer's Status is not one that ECTicket documents")
 	}
 }
 
@@ -138,8 +149,7 @@ func identify(o providers.Order) (ids echo, secrets []string, ok bool) {
 	return ids, secrets, ids.order() == o.ID
 }
 
-// notThisOrder needs a person: the caller has put an order and a document together that do not
-// belong together.
+// notThisOrder is an alarm: the caller has combined an order with another one's document.
 func notThisOrder() providers.Outcome {
 	out := outcome(providers.Unknown, "invalid_document", "the document does not belong to this order; nothing was asked")
 	out.Alarm = true
