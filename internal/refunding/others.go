@@ -76,12 +76,15 @@ func (r *run) others(ctx context.Context) (others, error) {
 func (o others) underWay(now time.Time, settleAfter time.Duration) (id string, until time.Time) {
 	for _, other := range o.list {
 		proven := other.State == order.Refunded || other.State.Final() && other.State != order.Review && other.ResolvedBy == ""
-		if end := lastSent(other).Add(settleAfter); !proven && other.Attempts > 0 && end.After(now) && end.After(until) {
+		if end := lastSent(other).Add(settleAfter); !proven && mayHaveSent(other) && end.After(now) && end.After(until) {
 			id, until = other.RefundID, end
 		}
 	}
 	return id, until
 }
+
+// mayHaveSent reports whether a request of a refund may have taken effect; one that never left cannot.
+func mayHaveSent(r *ledger.Record) bool { return r.Attempts > r.Unsent }
 
 // lastSent is the last moment at which a request of a refund can have left.
 func lastSent(r *ledger.Record) time.Time {
@@ -109,7 +112,7 @@ func (o others) since(at time.Time) meanwhile {
 		if ended && other.FinalAt.After(last) {
 			last = other.FinalAt
 		}
-		if other.Attempts == 0 || !last.After(at) {
+		if !mayHaveSent(other) || !last.After(at) {
 			continue
 		}
 		if last.After(m.last) {

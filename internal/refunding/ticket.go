@@ -51,6 +51,9 @@ func (t ticket) abandoned(ctx context.Context) error {
 		}
 	}
 	t.state().DoubtAt = at
+	if t.state().DoubtSince.IsZero() {
+		t.state().DoubtSince = at
+	}
 	return nil
 }
 
@@ -90,7 +93,7 @@ func (t ticket) rejected(ctx context.Context, before ledger.Ticket, out provider
 		}
 		if !asked.Unasked() && t.inVain(now, later(before.SentAt, t.Rec.ReopenedAt), t.Rec.Attempts-len(t.Rec.Tickets)+1) {
 			// The refusal in the history is what the person starts from.
-			return t.review(order.CodeInDoubt, fmt.Sprintf("the refund of a ticket is refused, and for %s the provider has not said what has become of the ticket; ask it", t.GiveUp)), t.settle(back)
+			return handler.Review(order.CodeInDoubt, fmt.Sprintf("the refund of a ticket is refused, and for %s the provider has not said what has become of the ticket; ask it", t.GiveUp)), t.settle(back)
 		}
 		// Sending again is harmless, a ticket is refunded once; so the ticket goes back to where it was.
 		return t.waitForIt(asked), t.settle(back)
@@ -120,7 +123,7 @@ func (t ticket) prove(ctx context.Context) (handler.Result, error) {
 	if out.Kind != providers.Done {
 		t.Alarm(out)
 		if !out.Unasked() && t.tooLong(now, t.since()) {
-			return t.review(order.CodeInDoubt, fmt.Sprintf("whether a ticket was refunded could not be found out in %s; ask the provider", t.GiveUp)), nil
+			return handler.Review(order.CodeInDoubt, fmt.Sprintf("whether a ticket was refunded could not be found out in %s; ask the provider", t.GiveUp)), nil
 		}
 		return t.waitForIt(out), nil
 	}
@@ -143,7 +146,7 @@ func (t ticket) stillUnused(now time.Time) handler.Result {
 		return t.unsettled(now, until)
 	}
 	if t.inVain(now, t.since(), t.state().Doubts) {
-		return t.review(order.CodeInDoubt, fmt.Sprintf("no request for a ticket got a clear answer in %s (%d requests for all tickets so far), "+
+		return handler.Review(order.CodeInDoubt, fmt.Sprintf("no request for a ticket got a clear answer in %s (%d requests for all tickets so far), "+
 			"and the ticket is not refunded; ask the provider", t.GiveUp, t.Rec.Attempts-t.Rec.Unsent))
 	}
 	return handler.GoOn()

@@ -54,7 +54,7 @@ func (r *run) unopened(err error) (handler.Result, error) {
 		return handler.Wait(time.Minute, order.CodeSealKey, "waiting for its seal key in ISSUANCE_SEAL_KEYS"), nil
 	}
 	if errors.Is(err, errPlan) {
-		return r.review(order.CodeUnreadablePlan, "a plan that holds ticket numbers cannot be opened; see the history of the order's refunds for what was sent"), nil
+		return handler.Review(order.CodeUnreadablePlan, "a plan that holds ticket numbers cannot be opened; see the history of the order's refunds for what was sent"), nil
 	}
 	return handler.GoOn(), err
 }
