@@ -121,7 +121,34 @@ func TestAnIntentThatCannotBeWrittenIsNoCrashAndNoDoubt(t *testing.T) {
 			t.Errorf("%d crashes; the ticket was %s, the claim held by %q", rec.Crashes, refused.Tickets[0].State, refused.Runner)
 		}
 	})
-	t.Run("by number", func(t *testing.T) {
+	t.Run("a plan of tickets", func(t *testing.T) {
+		w := ecticket(handlertest.Mini(t))
+		task := w.refundOf("R1", named(1))
+		w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+		refused := w.withoutReplicas(task)
+		w.calls("tickets")
+		w.provider.AnswerRefundTicket(fakeprovider.Yes)
+		w.Done(w.run(task))
+		w.calls(sequence("refund_ticket T1"))
+		if rec := w.state(order.Refunded, "", 1); rec.Crashes != 0 || rec.Attempts != 1 || refused.Runner != "" {
+			t.Errorf("%d crashes, %d intents; the claim was held by %q", rec.Crashes, rec.Attempts, refused.Runner)
+		}
+	})
+	t.Run("by number, sent again", func(t *testing.T) {
+		w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
+		w.Clock.Advance(settleAfter)
+		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
+		refused := w.withoutReplicas(task)
+		if refused.DoubtAt != handlertest.Start || refused.Attempts != 2 || refused.Unsent != 1 || refused.Runner != "" {
+			t.Errorf("in doubt since %s, %d of %d intents unsent, the claim held by %q", refused.DoubtAt, refused.Unsent, refused.Attempts, refused.Runner)
+		}
+		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
+		w.provider.AnswerRefundCount(fakeprovider.Yes)
+		w.Done(w.run(task))
+		w.calls("baseline, baseline, refund_count 2")
+		w.state(order.Refunded, "", 2)
+	})
+	t.Run("a plan of a number", func(t *testing.T) {
 		w := pass2u(handlertest.Mini(t), "voucher")
 		task := w.countOf("R1", `"quantity":2`)
 		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
