@@ -42,7 +42,7 @@ func (s byCount) plan(ctx context.Context, r *run) (handler.Result, error) {
 	}
 	if id, until := others.underWay(now, r.Provider.Traits().SettleAfter); id != "" {
 		return r.yield(min(until.Sub(now), time.Minute), order.CodeOtherRefund,
-			"refund "+id+" of the order is in doubt, and its request may still arrive; what it refunds could not be told from what this one refunds").Until(until), nil
+			"refund "+id+" of the order is in doubt, and its request may still arrive; what it refunds could not be distinguished from what this one refunds").Until(until), nil
 	}
 	base, out := s.provider.RefundBaseline(ctx, r.Order)
 	if out.Kind == providers.Rejected {

@@ -96,7 +96,7 @@ func TestAResentRefundThatNeverLeftKeepsTheDoubtAndTheBaseline(t *testing.T) {
 	w.calls("baseline, refund_count 2, baseline")
 }
 
-func TestWhatCannotBeExplainedGoesToAPerson(t *testing.T) {
+func TestWhatCannotBeExplainedNeedsReview(t *testing.T) {
 	for name, now := range map[string]providers.Baseline{
 		"fewer than asked for are refunded": shows(4, 2), "more than asked for are refunded": shows(4, 4), "fewer than before are refunded": shows(4, 0),
 	} {
@@ -125,8 +125,8 @@ func TestAListOfOtherTicketsProvesNothing(t *testing.T) {
 	w.calls("baseline")
 }
 
-func TestALookUpThatShowsNothingIsRepeatedAndThenAPersons(t *testing.T) {
-	for name, answer := range map[string]providers.Outcome{"no answer": fakeprovider.Lost, "tickets are not shown": fakeprovider.Yes, "a refusal": fakeprovider.Refused} {
+func TestALookUpThatShowsNothingIsRepeatedAndThenNeedsReview(t *testing.T) {
+	for name, answer := range map[string]providers.Outcome{"no answer": fakeprovider.Lost, "tickets are not shown": fakeprovider.Yes, "a rejection": fakeprovider.Refused} {
 		t.Run(name, func(t *testing.T) {
 			w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
 			w.Clock.Advance(24 * time.Hour)
@@ -142,8 +142,8 @@ func TestALookUpThatShowsNothingIsRepeatedAndThenAPersons(t *testing.T) {
 	}
 }
 
-func TestARefusalAfterADoubtIsProvenToo(t *testing.T) {
-	refusedAfterDoubt := func(t *testing.T, then providers.Baseline) (*world, *asynq.Task, error) {
+func TestARejectionAfterADoubtIsProvenToo(t *testing.T) {
+	rejectedAfterDoubt := func(t *testing.T, then providers.Baseline) (*world, *asynq.Task, error) {
 		w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
 		w.Clock.Advance(settleAfter)
 		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
@@ -152,18 +152,18 @@ func TestARefusalAfterADoubtIsProvenToo(t *testing.T) {
 		return w, task, w.run(task)
 	}
 	t.Run("the first request arrived after all", func(t *testing.T) {
-		w, _, err := refusedAfterDoubt(t, shows(4, 2))
+		w, _, err := rejectedAfterDoubt(t, shows(4, 2))
 		w.Done(err)
 		w.state(order.Refunded, "", 2)
 		w.calls("baseline, refund_count 2, baseline")
 	})
 	t.Run("nothing was ever refunded", func(t *testing.T) {
-		w, task, err := refusedAfterDoubt(t, shows(4, 0))
+		w, task, err := rejectedAfterDoubt(t, shows(4, 0))
 		w.Done(err)
 		w.state(order.Failed, exhausted.Code, 0)
 		w.quiet(task)
 	})
-	t.Run("it cannot be told yet", func(t *testing.T) {
+	t.Run("it is not known yet", func(t *testing.T) {
 		w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
 		w.Clock.Advance(settleAfter)
 		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
@@ -172,7 +172,7 @@ func TestARefusalAfterADoubtIsProvenToo(t *testing.T) {
 		w.Waits(w.run(task))
 		w.state(order.Submitting, fakeprovider.Lost.Code, 0)
 		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
-		w.Done(w.run(task)) // not sent again: it was refused
+		w.Done(w.run(task)) // not sent again: it was rejected
 		w.state(order.Failed, exhausted.Code, 0)
 	})
 }
@@ -180,7 +180,7 @@ func TestARefusalAfterADoubtIsProvenToo(t *testing.T) {
 func TestAPartOfWhatIsNotShownIsNeverSentAgain(t *testing.T) {
 	handlertest.Each(t, func(b *handlertest.Bench) {
 		w, task := countInDoubt(b, "order", `"quantity":2`, unshown)
-		// What a person looked up now might be untrue a minute later.
+		// What a reviewer looked up now might be untrue a minute later.
 		w.Clock.Advance(settleAfter - time.Millisecond)
 		w.Waits(w.run(task))
 		w.Clock.Advance(time.Millisecond)
@@ -188,7 +188,7 @@ func TestAPartOfWhatIsNotShownIsNeverSentAgain(t *testing.T) {
 		w.state(order.Review, "unprovable", 0)
 		w.calls("")
 		w.quiet(task)
-		// Not even when a person has it looked at again without knowing more.
+		// Not even when a reviewer has it looked at again without knowing more.
 		w.reopen("R1")
 		w.Done(w.run(task))
 		w.state(order.Review, "unprovable", 0)
@@ -220,7 +220,7 @@ func TestAllOfWhatIsNotShownIsSentAgainAsOftenAsItTakes(t *testing.T) {
 
 // "Not enough left" may mean that the request in doubt took effect, or that tickets were redeemed:
 // the one is refunded, the other is not, and the provider shows neither.
-func TestNotEnoughLeftOfWhatIsNotShownIsAPersons(t *testing.T) {
+func TestNotEnoughLeftOfWhatIsNotShownNeedsReview(t *testing.T) {
 	w, task := countInDoubt(handlertest.Mini(t), "order", `"all":true`, unshown)
 	w.provider.AnswerRefundCount(exhausted)
 	w.Waits(w.run(task)) // the request in doubt may still arrive
@@ -231,9 +231,9 @@ func TestNotEnoughLeftOfWhatIsNotShownIsAPersons(t *testing.T) {
 	w.quiet(task)
 }
 
-// A refusal that does not say that nothing is left to refund proves nothing, and asking again and
+// A rejection that does not say that nothing is left to refund proves nothing, and asking again and
 // again would end in nothing but calls.
-func TestAllOfWhatIsNotShownRefusedForGoodIsAPersons(t *testing.T) {
+func TestAllOfWhatIsNotShownRejectedForGoodNeedsReview(t *testing.T) {
 	w, task := countInDoubt(handlertest.Mini(t), "order", `"all":true`, unshown)
 	w.provider.AnswerRefundCount(fakeprovider.Refused)
 	w.Waits(w.run(task))
@@ -246,7 +246,7 @@ func TestAllOfWhatIsNotShownRefusedForGoodIsAPersons(t *testing.T) {
 
 // Each request may be the one that arrives, so there are few of them, and not for ever: the order's
 // other refunds wait behind this one.
-func TestARefundWhoseAnswersAreAllLostIsSentEverMoreSeldomAndThenAPersons(t *testing.T) {
+func TestARefundWhoseAnswersAreAllLostIsSentEverMoreSeldomAndThenNeedsReview(t *testing.T) {
 	for pickup, before := range map[string]providers.Baseline{"voucher": shows(4, 0), "order": unshown} {
 		t.Run(pickup, func(t *testing.T) {
 			w, task := countInDoubt(handlertest.Mini(t), pickup, `"quantity":4`, before)
@@ -294,7 +294,7 @@ func (w *world) reopen(id string) {
 	}
 }
 
-// A doubt may be old only because no worker ran: that is no reason to ask a person.
+// A doubt may be old only because no worker ran: that is no reason for a review.
 func TestAnOldDoubtIsNoReasonToGiveUpWhenNobodyHasAsked(t *testing.T) {
 	w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
 	w.Clock.Advance(72 * time.Hour)

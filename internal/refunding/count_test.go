@@ -15,7 +15,7 @@ import (
 	"issuance/tasks/order"
 )
 
-// exhausted is the provider's no because fewer tickets are left than were asked for.
+// exhausted is the provider's rejection because fewer tickets are left than were asked for.
 var exhausted = providers.Outcome{Kind: providers.Rejected, Code: "refundable_not_enough", Message: "Refundable Quantity Is Not Enough."}
 
 // unshown is the baseline of an order whose tickets the provider does not show.
@@ -102,18 +102,18 @@ func TestTheNumberToRefundIsChecked(t *testing.T) {
 	}
 }
 
-func TestTheFirstRefusalIsTheEnd(t *testing.T) {
+func TestTheFirstRejectionIsTheEnd(t *testing.T) {
 	for _, c := range []struct {
 		pickup string
 		base   providers.Baseline
-		no     providers.Outcome
+		out    providers.Outcome
 	}{{"voucher", shows(4, 0), fakeprovider.Refused}, {"voucher", shows(4, 0), exhausted}, {"order", unshown, fakeprovider.Refused}, {"order", unshown, exhausted}} {
 		w := pass2u(handlertest.Mini(t), c.pickup)
 		task := w.countOf("R1", `"all":true`)
 		w.provider.AnswerBaseline(c.base, fakeprovider.Yes)
-		w.provider.AnswerRefundCount(c.no)
+		w.provider.AnswerRefundCount(c.out)
 		w.Done(w.run(task))
-		w.state(order.Failed, c.no.Code, 0)
+		w.state(order.Failed, c.out.Code, 0)
 		w.quiet(task)
 	}
 }

@@ -36,7 +36,7 @@ func (r *run) others(ctx context.Context) (others, error) {
 		}
 		o.list = append(o.list, other)
 		if other.State == order.Refunded {
-			o.refunded += other.Count // a person's decision leaves the count of tickets as it was
+			o.refunded += other.Count // a decision in review leaves the count of tickets as it was
 			if other.Baseline >= 0 && other.ResolvedBy == "" {
 				o.floor = max(o.floor, other.Baseline+other.Count)
 			}
@@ -49,7 +49,7 @@ func (r *run) others(ctx context.Context) (others, error) {
 		if len(other.Tickets) == 0 || other.Plan == "" { // nothing is known of its tickets (any more)
 			continue
 		}
-		// Once a refund has ended, be it by a person's decision, nothing of it is in doubt any more.
+		// Once a refund has ended, be it by a decision in review, nothing of it is in doubt any more.
 		over := other.State.Final() && other.State != order.Review
 		numbers, err := vault.OpenPlan(r.Ring, other.Ref, other.Plan)
 		if err != nil {

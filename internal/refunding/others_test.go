@@ -56,7 +56,7 @@ func TestAListThatLagsBehindIsNotedThoughOthersRefundedToo(t *testing.T) {
 	w.stateOf("R2", order.Queued, "refunds_not_shown", 0)
 }
 
-func TestRefundsThatTheProviderNeverShowsAreAPersons(t *testing.T) {
+func TestRefundsThatTheProviderNeverShowsNeedReview(t *testing.T) {
 	w := refundOne(handlertest.Mini(t))
 	second := w.countOf("R2", `"quantity":1`)
 	for _, passed := range []time.Duration{0, 24 * time.Hour, time.Millisecond} {
@@ -73,7 +73,7 @@ func TestRefundsThatTheProviderNeverShowsAreAPersons(t *testing.T) {
 	}
 }
 
-// Such a ticket may be about to be refunded, and with the answer lost nobody could tell by whom.
+// Such a ticket may be about to be refunded, and with the answer lost nobody would know by whom.
 func TestAListThatCannotBeCountedOnSendsNothing(t *testing.T) {
 	w := pass2u(handlertest.Mini(t), "voucher")
 	task := w.countOf("R1", `"quantity":1`)
@@ -93,11 +93,12 @@ func TestAListThatCannotBeCountedOnSendsNothing(t *testing.T) {
 // more rarely meanwhile, and the order's other refunds may go first.
 func TestAnUnclearListGetsADayAndFewCalls(t *testing.T) {
 	for name, answer := range map[string]struct {
-		list providers.Baseline
-		out  providers.Outcome
+		list  providers.Baseline
+		out   providers.Outcome
+		waits string
 	}{
-		"incomplete": {providers.Baseline{Total: 4, Refundable: 3}, fakeprovider.Yes},
-		"empty":      {unshown, providers.Outcome{Kind: providers.Unknown, Code: "no_vouchers"}},
+		"incomplete": {providers.Baseline{Total: 4, Refundable: 3}, fakeprovider.Yes, "the provider leaves tickets of the order out"},
+		"empty":      {unshown, providers.Outcome{Kind: providers.Unknown, Code: "no_vouchers"}, "no_vouchers; next look in"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := pass2u(handlertest.Mini(t), "voucher")
@@ -121,6 +122,9 @@ func TestAnUnclearListGetsADayAndFewCalls(t *testing.T) {
 				}
 			}
 			w.state(order.Failed, "list_unclear", 0)
+			if !w.Said("returned: " + answer.waits) {
+				t.Error("the wait does not say what for")
+			}
 			if asked < 100 || asked > 250 {
 				t.Errorf("asked %d times in a day", asked)
 			}
@@ -189,8 +193,8 @@ func TestARetriedRefundIsProvenByWhatIsRefundedBeyondTheOthers(t *testing.T) {
 	w.state(order.Refunded, "", 1)
 }
 
-// R2's request is lost as well, and one ticket is refunded: it may be either's.
-func TestWhatEitherOfTwoRefundsMayHaveRefundedIsAPersons(t *testing.T) {
+// R2's request is lost as well, and one ticket is refunded: it may be either one's.
+func TestWhatEitherOfTwoRefundsMayHaveRefundedNeedsReview(t *testing.T) {
 	for name, decide := range map[string]bool{"while the other one is in review": false, "though a person has decided about the other one": true} {
 		t.Run(name, func(t *testing.T) {
 			w, first, second := givenUp(t, fakeprovider.Lost)
@@ -233,7 +237,7 @@ func TestWhatNobodyRefundedIsSentAgain(t *testing.T) {
 	w.stateOf("R2", order.Review, "unexplained_refunds", 0)
 }
 
-func TestWhatAPersonHasFoundRefundedHasToBeShownToo(t *testing.T) {
+func TestWhatAReviewFoundRefundedHasToBeShownToo(t *testing.T) {
 	w := crashed(t)
 	w.resolve("R1", order.Refunded)
 	w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)

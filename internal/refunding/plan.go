@@ -50,7 +50,7 @@ func (s byTickets) plan(ctx context.Context, r *run) (handler.Result, error) {
 	return handler.GoOn(), nil
 }
 
-// noList handles a provider that refuses to list the order's tickets. The order is known to be
+// noList handles a provider that rejects a request to list the order's tickets. The order is known to be
 // issued, so that may pass; nothing has been sent when it does not.
 func (r *run) noList(ctx context.Context, out providers.Outcome) (handler.Result, error) {
 	r.Alarm(out)

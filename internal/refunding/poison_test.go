@@ -202,7 +202,7 @@ func sealedWith(t *testing.T, key int) string {
 	return string(s)
 }
 
-func TestWhatCannotBeReadGoesToAPerson(t *testing.T) {
+func TestWhatCannotBeReadNeedsReview(t *testing.T) {
 	t.Run("the document", func(t *testing.T) {
 		w := ecticket(handlertest.Mini(t))
 		task := w.refundOf("R1", `"all":true`)

@@ -67,7 +67,7 @@ func (s byCount) prove(ctx context.Context, r *run) (handler.Result, error) {
 		return r.end(order.Refunded, ledger.Reason{}, r.Rec.Count), nil
 	case now.Before(settled):
 		return r.unsettled(now, settled), nil
-	case since.doubtful != "" && delta != 0: // refunds only ever add up, so none is nobody's
+	case since.doubtful != "" && delta != 0: // refunds only ever add up, so a total of none is certain
 		return handler.Review(order.CodeUnexplained, fmt.Sprintf("%d tickets were to be refunded, and %d more are refunded than before; "+
 			"refund %s of the order may have refunded some of them", r.Rec.Count, base.Refunded-r.Rec.Baseline, since.doubtful)), nil
 	case !sameTickets:
@@ -129,8 +129,8 @@ func (s byCount) proveWithoutBaseline(ctx context.Context, r *run, now time.Time
 		if now.Before(settled) {
 			return r.unsettled(now, settled), nil
 		}
-		// Asking again would be refused again, and the refusal says nothing of the request in doubt.
-		return handler.Review(order.CodeUnprovable, fmt.Sprintf("a request to refund %d tickets got no clear answer, the next one was refused (%s), "+
+		// Asking again would be rejected again, and the rejection says nothing of the request in doubt.
+		return handler.Review(order.CodeUnprovable, fmt.Sprintf("a request to refund %d tickets got no clear answer, the next one was rejected (%s), "+
 			"and the provider does not show which tickets of this order are refunded; ask the provider", r.Rec.Count, r.Rec.Rejection.Code)), nil
 	}
 	others, err := r.others(ctx)

@@ -91,8 +91,8 @@ func (r *run) fail(code order.Code, message string) handler.Result {
 	return handler.Fail(ledger.Reason{Code: string(code), Message: message})
 }
 
-// giveUp ends a refund that cannot go on. What may have been sent is a person's to decide: an order's record
-// may have expired, or a document changed hands, while its refund was in doubt.
+// giveUp ends a refund that cannot go on. What may have been sent needs review: the order's
+// record may have expired, or a person may have decided about the order, while its refund was in doubt.
 func (r *run) giveUp(code order.Code, text string) handler.Result {
 	if r.Rec.Planned || r.Rec.Attempts > 0 || !r.Rec.DoubtAt.IsZero() || r.Rec.Rejection.Code != "" {
 		return handler.Review(code, text+"; the refund may have been sent before, so look at the provider")

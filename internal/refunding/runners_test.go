@@ -83,7 +83,7 @@ func TestATaskThatIsCancelledInTheMiddleOfATicketLosesNoAnswer(t *testing.T) {
 	})
 }
 
-func TestARefundThatKeepsTakingWorkersDownGoesToAPersonWithWhatWasRefunded(t *testing.T) {
+func TestARefundThatKeepsTakingWorkersDownNeedsReviewAndCountsWhatWasRefunded(t *testing.T) {
 	w := ecticket(handlertest.Mini(t))
 	task := w.refundOf("R1", named(1, 2))
 	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)

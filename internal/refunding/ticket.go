@@ -92,8 +92,8 @@ func (t ticket) rejected(ctx context.Context, before ledger.Ticket, out provider
 			return handler.GoOn(), err
 		}
 		if !asked.Unasked() && t.inVain(now, later(before.SentAt, t.Rec.ReopenedAt), t.Rec.Attempts-len(t.Rec.Tickets)+1) {
-			// The refusal in the history is what the person starts from.
-			return handler.Review(order.CodeInDoubt, fmt.Sprintf("the refund of a ticket is refused, and for %s the provider has not said what has become of the ticket; ask it", t.GiveUp)), t.settle(back)
+			// The rejection in the history is what a reviewer starts from.
+			return handler.Review(order.CodeInDoubt, fmt.Sprintf("the refund of a ticket is rejected, and for %s the provider has not said what has become of the ticket; ask it", t.GiveUp)), t.settle(back)
 		}
 		// Sending again is harmless, a ticket is refunded once; so the ticket goes back to where it was.
 		return t.waitForIt(asked), t.settle(back)
@@ -101,7 +101,7 @@ func (t ticket) rejected(ctx context.Context, before ledger.Ticket, out provider
 		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketRefunded})
 	case st.UseStatus == providers.Refunded:
 		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketElsewhere, Code: string(order.CodeRefundedElsewhere)})
-	case st.UseStatus == providers.Unused || !documented(st.UseStatus): // our only request was refused
+	case st.UseStatus == providers.Unused || !documented(st.UseStatus): // our only request was rejected
 		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketRejected, Code: out.Code})
 	default:
 		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketRejected, Code: string(st.UseStatus)})

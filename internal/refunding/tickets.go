@@ -78,7 +78,7 @@ func (r *run) endTickets() handler.Result {
 		text += fmt.Sprintf(", %d refunded by others before", n)
 	}
 	if n := count[order.TicketRejected]; n > 0 {
-		text += fmt.Sprintf(", %d refused", n)
+		text += fmt.Sprintf(", %d rejected", n)
 	}
 	why := ledger.Reason{Code: code, Message: text}
 	switch done {

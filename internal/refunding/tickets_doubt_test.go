@@ -104,7 +104,7 @@ func TestAnUnusedTicketInDoubtIsSentAgainOnlyWhenItsRequestCannotArriveAnyMore(t
 	})
 }
 
-func TestARefusalAfterADoubtIsOverruledByTheTicketBeingRefundedByUs(t *testing.T) {
+func TestARejectionAfterADoubtIsOverruledByTheTicketBeingRefundedByUs(t *testing.T) {
 	w, task := inDoubt(handlertest.Mini(t))
 	w.Clock.Advance(settleAfter)
 	w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
@@ -127,7 +127,7 @@ func TestAResendThatNeverLeftKeepsTheDoubt(t *testing.T) {
 	w.state(order.Refunded, "", 2)
 }
 
-func TestATicketWhoseDoubtLastsGoesToAPerson(t *testing.T) {
+func TestATicketWhoseDoubtLastsNeedsReview(t *testing.T) {
 	w, task := inDoubt(handlertest.Mini(t))
 	w.provider.AnswerStatus(providers.TicketStatus{}, fakeprovider.Lost)
 	w.Waits(w.run(task))
@@ -151,7 +151,7 @@ func TestATicketWhoseDoubtLastsGoesToAPerson(t *testing.T) {
 }
 
 // A status that no document knows may mean that the refund is under way: it is no end of a doubt.
-func TestAStatusNobodyKnowsEndsNoDoubt(t *testing.T) {
+func TestAnUnknownStatusEndsNoDoubt(t *testing.T) {
 	w, task := inDoubt(handlertest.Mini(t))
 	w.provider.AnswerStatus(w.status("5", ""), fakeprovider.Yes)
 	if after := w.Waits(w.run(task)); !soon(after) {
@@ -159,7 +159,7 @@ func TestAStatusNobodyKnowsEndsNoDoubt(t *testing.T) {
 	}
 	w.tickets("doubt:timeout", "refunded")
 
-	// Nor does a refusal with such a status, of a request that followed the one in doubt.
+	// Nor does a rejection with such a status, of a request that followed the one in doubt.
 	w.Clock.Advance(settleAfter)
 	w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
 	w.provider.AnswerRefundTicket(fakeprovider.Refused)
@@ -250,26 +250,26 @@ func TestAHeldQuestionGivesNoTicketUp(t *testing.T) {
 	w.state(order.Refunded, "", 2)
 }
 
-func TestAnAnswerAboutAnotherOrdersTicketTellsNothing(t *testing.T) {
+func TestAnAnswerAboutAnotherOrdersTicketProvesNothing(t *testing.T) {
 	w, task := inDoubt(handlertest.Mini(t))
-	foreign := func(s providers.UseStatus) {
+	otherOrders := func(s providers.UseStatus) {
 		st := w.status(s, merchant)
 		st.OrderID = "ORDER2"
 		w.provider.AnswerStatus(st, fakeprovider.Yes)
 	}
-	foreign(providers.Refunded)
+	otherOrders(providers.Refunded)
 	w.Waits(w.run(task))
 	w.tickets("doubt:timeout", "refunded")
 	w.Clock.Advance(settleAfter)
 	w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
 	w.provider.AnswerRefundTicket(fakeprovider.Refused)
-	foreign(providers.Refunded)
+	otherOrders(providers.Refunded)
 	w.Waits(w.run(task))
 	w.tickets("doubt:"+fakeprovider.Refused.Code, "refunded")
 	w.calls(sequence("ticket_status T1, ticket_status T1, refund_ticket T1, ticket_status T1"))
 }
 
-func TestATicketWhoseAnswersAreAllLostIsAPersonsAndGetsTheSameTimeAgain(t *testing.T) {
+func TestATicketWhoseAnswersAreAllLostNeedsReviewAndGetsTheSameTimeAgain(t *testing.T) {
 	w, task := inDoubt(handlertest.Mini(t))
 	lose := func() time.Duration {
 		w.Clock.Advance(settleAfter)
@@ -289,7 +289,7 @@ func TestATicketWhoseAnswersAreAllLostIsAPersonsAndGetsTheSameTimeAgain(t *testi
 	w.tickets("doubt:timeout", "refunded")
 }
 
-func TestATicketThatIsRefusedAndNeverShownIsAPersons(t *testing.T) {
+func TestATicketThatIsRejectedAndNeverShownNeedsReview(t *testing.T) {
 	w := ecticket(handlertest.Mini(t))
 	task := w.refundOf("R1", named(1))
 	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)

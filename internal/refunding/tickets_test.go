@@ -84,7 +84,7 @@ func TestThePlanIsWrittenBeforeTheFirstCall(t *testing.T) {
 	})
 }
 
-func TestTheProviderIsToldWhoRefunds(t *testing.T) {
+func TestTheProviderIsGivenWhoRefunds(t *testing.T) {
 	for wish, want := range map[string]providers.TicketRefund{
 		named(1): {TicketNo: no(1), Operator: "Shop1", StoreID: "TP1001"},
 		named(1) + `,"Operator":"Clerk","StoreID":"KH2002"`: {TicketNo: no(1), Operator: "Clerk", StoreID: "KH2002"},
@@ -100,18 +100,18 @@ func TestTheProviderIsToldWhoRefunds(t *testing.T) {
 	}
 }
 
-func TestARefusedTicketIsAskedFor(t *testing.T) {
+func TestARejectedTicketIsAskedFor(t *testing.T) {
 	for _, c := range []struct {
-		use     providers.UseStatus
-		by      string
-		ticket  string
-		state   order.State
-		refused string
+		use      providers.UseStatus
+		by       string
+		ticket   string
+		state    order.State
+		rejected string
 	}{
 		{providers.Unused, "", "rejected:10200099", order.PartiallyRefunded, "10200099"},
 		{providers.Redeemed, "", "rejected:redeemed", order.PartiallyRefunded, "redeemed"},
 		{"5", "", "rejected:10200099", order.PartiallyRefunded, "10200099"},
-		// Our only request was refused, so whoever refunded it, it was not this refund.
+		// Our only request was rejected, so whoever refunded it, it was not this refund.
 		{providers.Refunded, merchant, "elsewhere:refunded_elsewhere", order.PartiallyRefunded, "refunded_elsewhere"},
 		{providers.Refunded, "1111111", "elsewhere:refunded_elsewhere", order.PartiallyRefunded, "refunded_elsewhere"},
 	} {
@@ -122,13 +122,13 @@ func TestARefusedTicketIsAskedFor(t *testing.T) {
 		w.provider.AnswerStatus(w.status(c.use, c.by), fakeprovider.Yes)
 		w.provider.AnswerRefundTicket(fakeprovider.Yes)
 		w.Done(w.run(task))
-		w.state(c.state, c.refused, 1)
+		w.state(c.state, c.rejected, 1)
 		w.tickets(c.ticket, "refunded")
 		w.calls(sequence("tickets, refund_ticket T1, ticket_status T1, refund_ticket T2"))
 	}
 }
 
-func TestARefusedTicketThatCannotBeAskedForIsSentAgain(t *testing.T) {
+func TestARejectedTicketThatCannotBeAskedForIsSentAgain(t *testing.T) {
 	w := ecticket(handlertest.Mini(t))
 	task := w.refundOf("R1", named(1))
 	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)

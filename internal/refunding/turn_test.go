@@ -40,7 +40,7 @@ func TestASecondRefundOfAnOrderWaitsItsTurnAndPicksOtherTickets(t *testing.T) {
 	})
 }
 
-func TestATicketThatAnotherRefundHasRefundedIsToldApart(t *testing.T) {
+func TestATicketThatAnotherRefundHasRefundedIsDistinguished(t *testing.T) {
 	w := ecticket(handlertest.Mini(t))
 	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
 	w.provider.AnswerRefundTicket(fakeprovider.Yes)
@@ -53,7 +53,7 @@ func TestATicketThatAnotherRefundHasRefundedIsToldApart(t *testing.T) {
 	w.tickets("elsewhere:refunded_by_R2", "elsewhere:refunded_elsewhere", "refunded")
 }
 
-// reviewed is a refund R2 of tickets 1 and 2 that a person has to look at, ticket 1 being in doubt
+// reviewed is a refund R2 of tickets 1 and 2 in review, ticket 1 being in doubt
 // and ticket 2 never sent.
 func reviewed(t *testing.T) *world {
 	t.Helper()
@@ -94,7 +94,7 @@ func TestTicketsOfARefundInReviewAreLeftAlone(t *testing.T) {
 	w.calls(sequence("tickets, refund_ticket T4"))
 }
 
-func TestOnceAPersonHasDecidedTheTicketsAreFree(t *testing.T) {
+func TestOnceAReviewIsResolvedTheTicketsAreFree(t *testing.T) {
 	for _, decision := range []order.State{order.Failed, order.PartiallyRefunded} {
 		w := reviewed(t)
 		if a, err := w.Ledger.Resolve(t.Context(), w.ref("R2"), ledger.Resolution{State: decision, Who: "op", Reason: "asked"}); err != nil || !a.Applied {
@@ -173,7 +173,7 @@ func TestTheRestOfWhatIsNotShownIsUnknownWhileAnotherRefundIsInDoubt(t *testing.
 	w.calls("")
 }
 
-func TestWhatAPersonHasFoundRefundedCounts(t *testing.T) {
+func TestWhatAReviewFoundRefundedCounts(t *testing.T) {
 	w := unshownAfter(t, fakeprovider.Lost)
 	if a, err := w.Ledger.Resolve(t.Context(), w.ref("R2"), ledger.Resolution{State: order.Refunded, Who: "op", Reason: "asked"}); err != nil || !a.Applied {
 		t.Fatal(a, err)

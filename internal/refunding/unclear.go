@@ -1,6 +1,7 @@
 package refunding
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -44,7 +45,7 @@ func (r *run) yieldUnclear(now time.Time, atLeast time.Duration, why ledger.Reas
 	if since := r.Rec.UnclearSince; !since.IsZero() {
 		wait = handler.AskAgain(now.Sub(since), r.LookAfter)
 	}
-	return handler.WaitFor(max(wait, atLeast), why, why.Message).As(ledger.Unclear).Yielding()
+	return handler.WaitFor(max(wait, atLeast), why, cmp.Or(why.Message, why.Code)).As(ledger.Unclear).Yielding()
 }
 
 // unopened handles a plan, of this refund or of another one of the order, that cannot be opened.

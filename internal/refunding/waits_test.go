@@ -243,7 +243,7 @@ func TestAnAbandonedTicketGetsAllTheTimeThatADoubtGets(t *testing.T) {
 	w.tickets("refunded:timeout", "doubt:abandoned")
 }
 
-// A person has to act, and is not told by the wait alone.
+// A person has to act, and a wait alone does not say so.
 func TestAListThatTheAccountIsRefusedRaisesAnAlarm(t *testing.T) {
 	w := ecticket(handlertest.Mini(t))
 	w.provider.AnswerTickets(nil, providers.Outcome{Kind: providers.Rejected, Code: "no_rights", Alarm: true})
