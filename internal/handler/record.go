@@ -58,7 +58,7 @@ func (r *Run) refunded() int {
 }
 
 func (r *Run) giveBack(ctx context.Context, res Result) (ledger.Answer, error) {
-	if res.yield {
+	if res.yield && r.Ref.IsRefund() {
 		a, err := r.Ledger.YieldTurn(ctx, r.Ref, r.Rec.Fence, res.why, res.release == ledger.Unclear)
 		if err != nil || a.Applied {
 			return a, err

@@ -85,8 +85,8 @@ func TestAPayloadThatIsNotThisProgramsIsDropped(t *testing.T) {
 func TestATaskOfAnotherHandlerIsKept(t *testing.T) {
 	w := ecticket(handlertest.Mini(t))
 	issue := w.Enqueue(strings.ReplaceAll(ecticketOrder, "ORDER1", "ORDER2"))
-	other := w.altered(w.refundOf("R1", `"all":true`), func(p map[string]any) { p["account"] = "ecticket:1111111" })
-	for _, task := range []*asynq.Task{issue, other, w.countOf("R1", `"all":true`)} {
+	other := order.Ref{Account: providers.Account{Provider: providers.ECTicket, Merchant: "1111111"}, OrderID: "ORDER1", RefundID: "R1"}
+	for _, task := range []*asynq.Task{issue, w.Task(other), w.countOf("R1", `"all":true`)} {
 		w.Waits(w.run(task))
 	}
 	w.calls("")
