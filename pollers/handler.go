@@ -26,6 +26,8 @@ type Config struct {
 	Ring     *seal.Ring
 	Schedule Schedule
 	Log      *slog.Logger
+	// Wake makes the tasks of an order's refunds run, which may wait for its end. Default: they wait for their time.
+	Wake func(ctx context.Context, r order.Ref)
 	// Follower wakes other orders when one has ended. Default: none are woken, every order is
 	// polled by the schedule alone.
 	Follower *Follower
@@ -138,6 +140,17 @@ func (p *poll) ask(ctx context.Context) error {
 // issued completes an order the provider has issued. Where nobody else delivers the tickets, it is
 // complete only with all of them.
 func (p *poll) issued(ctx context.Context, f providers.Finding) error {
+	if p.rec.Unproven {
+		// It was found after a request without a clear answer, before it showed whose it is.
+		id, why, out := handler.Identify(ctx, p.Provider, p.order, f, p.rec.FirstSentAt)
+		switch {
+		case out.Kind != providers.Done:
+			return p.unclear(out)
+		case id == handler.Taken:
+			return p.finish(ledger.Ending{State: order.Review, Polled: true, Reason: ledger.Reason{Code: string(order.CodeNumberTaken),
+				Message: "the provider has an order under this number that cannot be ours: " + why + "; find out whose it is"}})
+		}
+	}
 	res := f.Result
 	if need, count := p.Provider.NeedsTickets(p.order); need {
 		list, out := p.Provider.Tickets(ctx, p.order)
@@ -161,7 +174,7 @@ func (p *poll) issued(ctx context.Context, f providers.Finding) error {
 	return p.finish(ledger.Ending{State: order.Issued, ProviderRef: ref(f), Result: sealed, Polled: true})
 }
 
-// unreachedWait is how soon an overdue order is tried again whose question has not left this machine.
+// unreachedWait is how soon an overdue order is asked for again when the answer was not clear.
 const unreachedWait = 30 * time.Second
 
 // unclear waits after a call that learned nothing. A call that was held back is no poll, and an
@@ -171,9 +184,9 @@ func (p *poll) unclear(out providers.Outcome) error {
 	if out.Kind == providers.Held {
 		return queue.Wait(max(out.RetryAfter, time.Second), "held: "+cmp.Or(out.Message, out.Code))
 	}
-	if out.Kind == providers.NotSent && p.Schedule.Overdue(p.age) {
-		// Only a question that was really asked may give an order up.
-		return queue.Wait(max(out.RetryAfter, Jitter(unreachedWait)), "overdue, and it could not be asked: "+handler.Text(out))
+	if p.Schedule.Overdue(p.age) {
+		// Only a clear answer may give an order up.
+		return queue.Wait(max(out.RetryAfter, Jitter(unreachedWait)), "overdue, and there is no clear answer: "+handler.Text(out))
 	}
 	return p.again(handler.Reason(out), out.RetryAfter, "no clear answer: "+handler.Text(out))
 }
@@ -211,6 +224,9 @@ func (p *poll) finish(e ledger.Ending) error {
 	a, err := p.Ledger.Finish(ctx, p.rec.Ref, "", e)
 	if err != nil {
 		return err
+	}
+	if a.Applied && a.Refunds > 0 && p.Wake != nil {
+		p.Wake(ctx, p.rec.Ref)
 	}
 	switch {
 	case !a.Applied:

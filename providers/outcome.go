@@ -43,6 +43,8 @@ type Outcome struct {
 	// Exists is set when the provider said that it already has an order of this number.
 	// It comes with kind Unknown: only a look-up shows whose order that is.
 	Exists bool
+	// Banned is set when the call drew the provider's ban (HTTP 403).
+	Banned bool
 	// Alarm is set when a person has to act (credentials refused, IP not listed).
 	Alarm bool
 	// Result is set with Done, and with Accepted where the provider reported something already.
@@ -98,6 +100,8 @@ type Finding struct {
 	Outcome Outcome
 	// Result is what the provider reported about the order, nil where it reported nothing.
 	Result *Result
+	// Sight is what the order is recognised by, nil where the look-up does not show it.
+	Sight *Sight
 }
 
 // Found reports whether the provider has the order.

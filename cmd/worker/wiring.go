@@ -29,6 +29,8 @@ type wiring struct {
 	ring   *seal.Ring
 	worker string
 	log    *slog.Logger
+	// company is shared by all accounts of the process.
+	company *handler.Company
 }
 
 // tasks are how this worker enqueues.
@@ -39,15 +41,17 @@ func (k *wiring) tasks() queue.Options {
 // handlers handle every task type of a provider, for its accounts.
 func (k *wiring) handlers(p providers.Name, accounts []*account) (asynq.Handler, error) {
 	issue, refund, poll := map[providers.Account]asynq.Handler{}, map[providers.Account]asynq.Handler{}, map[providers.Account]asynq.Handler{}
+	wake, company := handler.RefundWaker(k.ledger, queue.NewClient(k.rdb, k.tasks()), k.log), k.company
 	for _, a := range accounts {
 		follower := k.follower(a)
-		course := handler.Config{Provider: a.provider, Ledger: k.ledger, Ring: k.ring, Gate: a.gate, Worker: k.worker, Rules: a.rules, Log: k.log}
+		course := handler.Config{Provider: a.provider, Ledger: k.ledger, Ring: k.ring, Gate: a.gate, Worker: k.worker, Rules: a.rules, Log: k.log,
+			Wake: wake, Company: company}
 		refunds, err := refunding.New(refunding.Config{Config: course, CallTimeout: a.timeout})
 		if err != nil {
 			return nil, err
 		}
 		issue[a.name()], refund[a.name()] = issuing.New(course, follower), refunds
-		poll[a.name()] = pollers.New(pollers.Config{Provider: a.provider, Ledger: k.ledger, Ring: k.ring, Schedule: k.schedule(), Follower: follower, Log: k.log})
+		poll[a.name()] = pollers.New(pollers.Config{Provider: a.provider, Ledger: k.ledger, Ring: k.ring, Schedule: k.schedule(), Follower: follower, Wake: wake, Log: k.log})
 	}
 	mux := asynq.NewServeMux()
 	mux.Handle(queue.IssueType(p), handler.ByAccount(k.log, issue))

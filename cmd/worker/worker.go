@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/announce"
+	"issuance/internal/handler"
 	"issuance/internal/ledger"
 	"issuance/internal/redisconn"
 	"issuance/internal/seal"
@@ -102,7 +103,7 @@ func (w *worker) claimRedis(ctx context.Context, mode redisconn.Mode) error {
 
 // wire makes the clients, the handlers and the servers.
 func (w *worker) wire() error {
-	k := &wiring{cfg: w.Config, rdb: w.rdb, ledger: w.ledger, ring: w.ring, worker: workerName(), log: w.log}
+	k := &wiring{cfg: w.Config, rdb: w.rdb, ledger: w.ledger, ring: w.ring, worker: workerName(), log: w.log, company: handler.NewCompany()}
 	handlers := map[providers.Name]asynq.Handler{}
 	var lanes []servers.Lane
 	var swept []providers.Account

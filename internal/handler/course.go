@@ -37,12 +37,17 @@ type Config struct {
 	// Lease is how long a claim outlives a dead worker. It is extended while a call is under way.
 	// Default 10 s.
 	Lease time.Duration
-	// LookAfter is how long after an unknown outcome the first look-up is made. Default 5 s.
+	// LookAfter is how long after an unknown outcome the first look-up is made. Default 1 s.
 	LookAfter time.Duration
 	// GiveUp is how long a record may stay in doubt before it needs review. Default 24 h.
 	GiveUp time.Duration
-	// MaxCrashes is how many workers in a row a record may take down before it needs review. Default 5.
+	// MaxCrashes is how many workers in a row may die while they work on a record alone before it needs
+	// review. Default 5.
 	MaxCrashes int
+	// Wake makes the tasks of an order's refunds run, which may wait for its end. Default: they wait for their time.
+	Wake func(ctx context.Context, r order.Ref)
+	// Company is what the process does at the same time. Default: one of the course's own.
+	Company *Company
 }
 
 // WithDefaults fills in what is not set.
@@ -53,10 +58,13 @@ func (c Config) WithDefaults() Config {
 		}
 	}
 	set(&c.Lease, 10*time.Second)
-	set(&c.LookAfter, 5*time.Second)
+	set(&c.LookAfter, time.Second)
 	set(&c.GiveUp, 24*time.Hour)
 	if c.MaxCrashes <= 0 {
 		c.MaxCrashes = 5
+	}
+	if c.Company == nil {
+		c.Company = NewCompany()
 	}
 	if c.Rules == nil {
 		c.Rules = func() providers.Rules { return providers.Rules{} }
@@ -135,7 +143,7 @@ func (c *Course) ProcessTask(ctx context.Context, t *asynq.Task) error {
 }
 
 // turnWait is how long a refund waits for another one of the same order.
-const turnWait = 3 * time.Second
+const turnWait = time.Second
 
 func (r *Run) claim(ctx context.Context) (err error) {
 	runner := fmt.Sprintf("%s/%d", r.Worker, r.runs.Add(1))
@@ -146,8 +154,14 @@ func (r *Run) claim(ctx context.Context) (err error) {
 
 // work holds the claim while the handler acts, and records what came of it.
 func (r *Run) work(ctx context.Context) error {
+	solo := r.Rec.Abandoned+r.Rec.Crashes >= apart
+	leave, err := r.join(ctx, solo)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	held, stop := ledger.Hold(ctx, r.Lease, func(ctx context.Context) error {
-		return r.Ledger.Extend(ctx, r.Ref, r.Rec.Fence, r.Lease)
+		return r.Ledger.Extend(ctx, r.Ref, r.Rec.Fence, r.Lease, solo)
 	})
 	defer stop()
 	res, err := r.prepared(held)
@@ -166,6 +180,22 @@ func (r *Run) work(ctx context.Context) error {
 		return res.after(ctx)
 	}
 	return err
+}
+
+// join waits until the record may be worked on, alone if others may have died for it.
+func (r *Run) join(ctx context.Context, solo bool) (leave func(), err error) {
+	within, cancel := context.WithTimeout(ctx, r.Lease/2)
+	defer cancel()
+	if leave, err = r.Company.join(within, solo); err != nil {
+		return nil, r.record(WaitFor(time.Second, ledger.Reason{}, "waiting until this worker can work on it alone").Yielding())
+	}
+	if solo {
+		if err = r.Ledger.Extend(ctx, r.Ref, r.Rec.Fence, r.Lease, true); err != nil {
+			leave()
+			return nil, err
+		}
+	}
+	return leave, nil
 }
 
 // prepared checks what every handler relies on, and lets the handler act.

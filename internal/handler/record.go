@@ -46,7 +46,15 @@ func (r *Run) finish(ctx context.Context, e ledger.Ending) error {
 	if err == nil && a.Applied {
 		r.Log.Info("final", "state", string(e.State), "code", e.Reason.Code, "attempts", r.Rec.Attempts, "refunded", e.Refunded)
 	}
+	r.WakeRefunds(ctx, a)
 	return r.Written("finish", a, err)
+}
+
+// WakeRefunds lets the refunds of an order go on that has just ended.
+func (r *Run) WakeRefunds(ctx context.Context, a ledger.Answer) {
+	if a.Applied && a.Refunds > 0 && r.Wake != nil {
+		r.Wake(ctx, r.Ref)
+	}
 }
 
 // refunded counts the tickets that a refund has refunded so far, ticket by ticket.

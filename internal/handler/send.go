@@ -30,7 +30,11 @@ func (r *Run) Send(ctx context.Context, ticket int, stub []byte, call func(conte
 	if !a.Applied {
 		return providers.Outcome{}, GoOn(), r.Written("submit", a, nil)
 	}
-	r.Rec.Attempts = attempts
+	r.Rec.Attempts, r.Rec.SentAt = attempts, a.At
+	if r.Rec.FirstSentAt.IsZero() {
+		r.Rec.FirstSentAt = a.At
+	}
+	r.Rec.AbsentAt = time.Time{}
 	began := time.Now()
 	out := call(paid)
 	r.Log.Info("answered", "attempt", attempts, "ticket", ticket+1, "outcome", string(out.Kind), "code", out.Code, "took", time.Since(began).Round(time.Millisecond))

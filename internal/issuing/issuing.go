@@ -55,7 +55,9 @@ func (r *run) act(ctx context.Context) (handler.Result, error) {
 	// Again before every sending: a date may have passed while the order waited.
 	stub, err := r.Recheck()
 	if err != nil {
-		return handler.Review(order.CodeInvalidDocument, "the document no longer keeps the rules, nothing was issued: "+err.Error()), nil
+		// Nothing of it is in doubt, so nothing was issued.
+		return handler.Fail(ledger.Reason{Code: string(order.CodeInvalidDocument),
+			Message: "the document no longer keeps the rules, nothing was issued: " + err.Error()}), nil
 	}
 	return r.send(ctx, stub)
 }
@@ -81,7 +83,9 @@ func refOf(res *providers.Result) string {
 	return res.Ref
 }
 
-// takenText explains order.CodeNumberTaken.
-func takenText(rejected string) string {
-	return fmt.Sprintf("the provider refused this order (%s) and has one under its number, although no request of this system can have made it; find out whose it is", rejected)
+// taken leaves an order to review whose number is somebody else's at the provider. Nothing of what was found
+// is stored.
+func taken(why string) handler.Result {
+	return handler.Review(order.CodeNumberTaken, fmt.Sprintf(
+		"the provider has an order under this number that cannot be ours: %s; find out whose it is", why))
 }

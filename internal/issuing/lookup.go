@@ -15,50 +15,116 @@ import (
 func (r *run) lookUp(ctx context.Context) (handler.Result, error) {
 	f := r.Provider.LookUp(ctx, r.Order)
 	r.Log.Info("looked up", "finding", string(f.State), "code", f.Outcome.Code, "attempts", r.Rec.Attempts)
-	if f.Found() && r.notOurs() {
-		return handler.Review(order.CodeNumberTaken, takenText(r.Rec.Rejection.Code)), nil
-	}
-	switch f.State {
-	case providers.FoundIssued:
-		if need, _ := r.Provider.NeedsTickets(r.Order); need {
-			return r.accepted(f.Result, 0)
-		}
-		return r.issued(f.Result)
-	case providers.FoundPending:
-		return r.accepted(f.Result, FollowSchedule)
-	case providers.FoundFailed:
-		return handler.End(ledger.Ending{State: order.Failed, Reason: reasonOf(f), ProviderRef: refOf(f.Result)}), nil
-	case providers.Absent:
+	switch {
+	case f.Found():
+		return r.found(ctx, f)
+	case f.State == providers.Absent:
 		return r.absent(ctx)
 	default: // Unclear: nothing was learned
 		return r.unclear(f.Outcome)
 	}
 }
 
-// notOurs reports whether an order found at the provider cannot be ours: the last request was
-// refused, and those before it, if any, certainly had no effect.
-func (r *run) notOurs() bool {
+// found acts on an order that the provider has under our number, once it is recognised.
+func (r *run) found(ctx context.Context, f providers.Finding) (handler.Result, error) {
+	if !r.Rec.AbsentAt.IsZero() {
+		r.SawLag(ctx, r.Rec.SentAt)
+	}
+	id, why, out := handler.Identify(ctx, r.Provider, r.Order, f, r.Rec.FirstSentAt)
+	if out.Kind != providers.Done {
+		return r.unclear(out)
+	}
+	r.Log.Info("compared with what was sent", "identity", int(id), "why", why)
+	switch rejected := r.onlyRejected(); {
+	case id == handler.Taken:
+		return taken(why), nil
+	case id == handler.Unproven && rejected && f.State == providers.FoundPending:
+		// A copy of our request may have taken effect, or the order is another's: once issued, it shows.
+		return r.unclear(providers.Outcome{Kind: providers.Unknown, Code: string(order.CodeNumberExists),
+			Message: "the provider has an order under this number and does not show yet whose it is"})
+	case id == handler.Unproven && rejected:
+		return taken("the only request for it was rejected (" + r.Rec.Rejection.Code + ")"), nil
+	}
+	switch f.State {
+	case providers.FoundIssued:
+		if need, _ := r.Provider.NeedsTickets(r.Order); need {
+			return r.accepted(f.Result, 0, id == handler.Unproven)
+		}
+		return r.issued(f.Result)
+	case providers.FoundPending:
+		return r.accepted(f.Result, FollowSchedule, id == handler.Unproven)
+	default:
+		return handler.End(ledger.Ending{State: order.Failed, Reason: reasonOf(f), ProviderRef: refOf(f.Result)}), nil
+	}
+}
+
+// onlyRejected reports whether the last request was rejected, and those before it, if any, certainly had no
+// effect.
+func (r *run) onlyRejected() bool {
 	return r.Rec.Rejection.Code != "" && r.Rec.DoubtAt.IsZero()
 }
 
-// absent acts on the provider's answer that it does not know the order.
+// absent acts on the provider's answer that it does not know the order. One such answer is not enough for an
+// end: the provider may be behind itself, or a copy of the request on its way.
 func (r *run) absent(ctx context.Context) (handler.Result, error) {
 	rejection := r.Rec.Rejection
 	if rejection.Code == "" {
 		return r.sendAgain(ctx)
 	}
+	now, since, err := r.sentSince()
+	if err != nil {
+		return handler.GoOn(), err
+	}
 	exists := rejection.Code == string(order.CodeNumberExists)
+	lag, err := r.Lag(ctx)
+	if err != nil {
+		return handler.GoOn(), err
+	}
+	settled := since.Add(lag) // when a look may be the last one
 	if exists || !r.Rec.DoubtAt.IsZero() {
-		// The last request was refused, but an earlier one may still be on its way.
-		if wait, ok, err := r.unsettled("refused, and waiting until no earlier request can arrive any more"); ok || err != nil {
-			return wait, err
-		}
+		settled = since.Add(r.Provider.Traits().SettleAfter)
+	} else if !r.Rec.AbsentAt.IsZero() {
+		settled = r.Rec.AbsentAt.Add(lag)
+	}
+	if now.Before(settled) || r.Rec.AbsentAt.IsZero() {
+		return r.lookLater(now, since, settled, "rejected, and looked up until no earlier request can arrive any more"), nil
 	}
 	if exists {
 		return handler.Review(order.CodeNumberExists, fmt.Sprintf(
 			"the provider refuses this order because it has its number (%s), and does not find it when asked; ask the provider", rejection.Message)), nil
 	}
-	return handler.Fail(rejection), nil
+	return r.rejectedForGood(ctx, now, since, settled)
+}
+
+// rejectedForGood ends an order whose rejection stands, unless the provider does not answer about orders at
+// present: where its codes do not say so, it has to find an order that it certainly has.
+func (r *run) rejectedForGood(ctx context.Context, now, since, settled time.Time) (handler.Result, error) {
+	if r.Provider.Traits().RejectionMayHideDuplicate {
+		switch found, ok, err := r.Known(ctx); {
+		case err != nil:
+			return handler.GoOn(), err
+		case ok && found, !ok && r.Rec.DoubtAt.IsZero():
+		case handler.Old(now, since, r.GiveUp):
+			return handler.Review(order.CodeInDoubt, fmt.Sprintf("rejected (%s) after a request without a clear answer, and for %s the provider did not find "+
+				"orders that it has; ask the provider", r.Rec.Rejection.Code, r.GiveUp)), nil
+		default:
+			return r.lookLater(now, since, settled, "rejected, and the provider does not even find orders that it has"), nil
+		}
+	}
+	return handler.Fail(r.Rec.Rejection), nil
+}
+
+// lookLater looks again, ever more rarely, and at the latest when the matter is settled.
+func (r *run) lookLater(now, since, settled time.Time, text string) handler.Result {
+	wait := handler.AskAgain(now.Sub(since), r.LookAfter)
+	if left := settled.Sub(now); left > 0 {
+		wait = min(wait, left)
+	}
+	w := handler.WaitFor(wait, ledger.Reason{}, text).As(ledger.Absent)
+	if now.Before(settled) {
+		w = w.Until(settled)
+	}
+	return w
 }
 
 // sendAgain sends an order that the provider does not know. That cannot issue twice: the provider takes a
@@ -67,6 +133,10 @@ func (r *run) sendAgain(ctx context.Context) (handler.Result, error) {
 	now, err := r.Ledger.Time(ctx)
 	if err != nil {
 		return handler.GoOn(), err
+	}
+	if r.Rec.Bans >= maxBans {
+		return handler.Review(order.CodeDrawsBan, fmt.Sprintf(
+			"%d requests for this order were answered with a ban of the account, and the provider does not know it; look at what it holds that the provider may refuse", r.Rec.Bans)), nil
 	}
 	if handler.InVain(r.Rec.Doubts, now, r.Rec.DoubtSince, r.GiveUp) {
 		return handler.Review(order.CodeInDoubt, fmt.Sprintf(
@@ -77,41 +147,31 @@ func (r *run) sendAgain(ctx context.Context) (handler.Result, error) {
 		return r.send(ctx, stub)
 	}
 	// It must not be sent again, because its date has passed. An earlier request may have taken effect, or
-	// may still, so it is no failure, and nobody is asked too early.
-	if wait, ok, err := r.unsettled("in doubt, and waiting until no earlier request can arrive any more"); ok || err != nil {
-		return wait, err
+	// may still, so it is no failure, and review does not come too early.
+	_, since, err := r.sentSince()
+	if err != nil {
+		return handler.GoOn(), err
+	}
+	if settled := since.Add(r.Provider.Traits().SettleAfter); now.Before(settled) {
+		return r.lookLater(now, since, settled, "in doubt, and looked up until no earlier request can arrive any more"), nil
 	}
 	return handler.Review(order.CodeInvalidDocument,
 		"the document no longer keeps the rules, so it is not sent again; an earlier request got no clear answer, look the order up: "+invalid.Error()), nil
 }
 
-// unsettled waits as long as an earlier request can still arrive at the provider; ok is false when none can.
-func (r *run) unsettled(text string) (wait handler.Result, ok bool, err error) {
-	now, since, err := r.sentSince()
-	if err != nil {
-		return wait, false, err
-	}
-	settled := since.Add(r.Provider.Traits().SettleAfter)
-	if !now.Before(settled) {
-		return wait, false, nil
-	}
-	return handler.WaitFor(settled.Sub(now), ledger.Reason{}, text).Until(settled), true, nil
-}
+// maxBans is how many bans of the account an order may draw before it is set apart.
+const maxBans = 2
 
 // sentSince is the time, and the last moment at which a request of this order that is not settled
 // can have left.
 func (r *run) sentSince() (now, since time.Time, err error) {
 	ctx, cancel := handler.Recording()
 	defer cancel()
+	now, err = r.Ledger.Time(ctx)
 	if !r.Rec.DoubtAt.IsZero() {
-		now, err = r.Ledger.Time(ctx)
 		return now, r.Rec.DoubtAt, err
 	}
-	rec, now, err := r.Ledger.LoadNow(ctx, r.Ref)
-	if err != nil {
-		return now, since, err
-	}
-	return now, rec.SentAt, nil
+	return now, r.Rec.SentAt, err
 }
 
 // unclear waits after a look-up that learned nothing, and leaves the order to a person in the end.

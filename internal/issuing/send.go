@@ -7,6 +7,7 @@ import (
 
 	"issuance/internal/handler"
 	"issuance/internal/ledger"
+	"issuance/internal/queue"
 	"issuance/internal/seal"
 	"issuance/internal/vault"
 	"issuance/providers"
@@ -24,7 +25,7 @@ func (r *run) send(ctx context.Context, stub []byte) (handler.Result, error) {
 	case out.Kind == providers.Accepted && r.atOnce():
 		return r.acceptedAtOnce(out.Result)
 	case out.Kind == providers.Accepted:
-		return r.accepted(out.Result, FollowSchedule)
+		return r.accepted(out.Result, FollowSchedule, false)
 	case out.Kind == providers.Done:
 		return r.issued(out.Result)
 	case out.Kind == providers.Rejected && !r.mustConfirm(out):
@@ -33,10 +34,26 @@ func (r *run) send(ctx context.Context, stub []byte) (handler.Result, error) {
 		return r.confirm(ctx, out)
 	case out.Unasked():
 		return handler.WaitFor(r.Later(out), why, "not sent: "+handler.Text(out)).As(ledger.NotSent), nil
+	case out.Banned:
+		return r.banned(out)
 	default: // Unknown, and whatever a provider's package may invent
 		r.Log.Warn("the order may have been taken; it is looked up before anything is sent again", "code", out.Code)
 		return handler.WaitFor(handler.LookAfter(r.Rec.Doubts, r.LookAfter), why, "in doubt: "+handler.Text(out)).As(ledger.Unknown), nil
 	}
+}
+
+// banned gives back an order whose request drew a ban of the account. One ban may be anybody's doing.
+func (r *run) banned(out providers.Outcome) (handler.Result, error) {
+	ctx, cancel := handler.Recording()
+	defer cancel()
+	a, err := r.Ledger.Banned(ctx, r.Ref, r.Rec.Fence, handler.Reason(out))
+	if err != nil || !a.Applied {
+		return handler.GoOn(), r.Written("banned", a, err)
+	}
+	wait := max(out.RetryAfter, r.LookAfter)
+	return handler.Recorded(func(context.Context) error {
+		return queue.Wait(wait, "in doubt: "+handler.Text(out))
+	}), nil
 }
 
 // confirm looks up an order whose rejection means, or may mean, "I have this number already", or follows a
@@ -67,9 +84,10 @@ func (r *run) atOnce() bool {
 	return ok && p.IssuesAtOnce(r.Order)
 }
 
-// accepted records that the provider has the order, and has it followed.
-func (r *run) accepted(res *providers.Result, delay time.Duration) (handler.Result, error) {
-	if err := r.accept(res); err != nil {
+// accepted records that the provider has the order, and has it followed. unproven: it is still to be recognised
+// as ours.
+func (r *run) accepted(res *providers.Result, delay time.Duration, unproven bool) (handler.Result, error) {
+	if err := r.accept(res, unproven); err != nil {
 		return handler.GoOn(), err
 	}
 	return handler.Recorded(func(context.Context) error { return r.follow(delay) }), nil
@@ -77,13 +95,13 @@ func (r *run) accepted(res *providers.Result, delay time.Duration) (handler.Resu
 
 // acceptedAtOnce is accepted for an order that can be asked for right now.
 func (r *run) acceptedAtOnce(res *providers.Result) (handler.Result, error) {
-	if err := r.accept(res); err != nil {
+	if err := r.accept(res, false); err != nil {
 		return handler.GoOn(), err
 	}
 	return handler.Recorded(r.askAtOnce), nil
 }
 
-func (r *run) accept(res *providers.Result) error {
+func (r *run) accept(res *providers.Result, unproven bool) error {
 	var sealed seal.Sealed
 	if res != nil && (res.Access != nil || len(res.Tickets) > 0) {
 		var err error
@@ -93,7 +111,7 @@ func (r *run) accept(res *providers.Result) error {
 	}
 	ctx, cancel := handler.Recording()
 	defer cancel()
-	a, err := r.Ledger.Accept(ctx, r.Ref, r.Rec.Fence, refOf(res), sealed)
+	a, err := r.Ledger.Accept(ctx, r.Ref, r.Rec.Fence, ledger.Acceptance{ProviderRef: refOf(res), Result: sealed, Unproven: unproven})
 	return r.Written("accepted", a, err)
 }
 
@@ -125,6 +143,7 @@ func (r *run) askAtOnce(ctx context.Context) error {
 	if err == nil && a.Applied {
 		r.Log.Info("final", "state", string(order.Issued), "attempts", r.Rec.Attempts)
 	}
+	r.WakeRefunds(rec, a)
 	return r.Written("finish", a, err)
 }
 

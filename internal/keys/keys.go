@@ -70,6 +70,10 @@ func Reviews(a providers.Account) string { return Prefix + "{review:" + a.String
 // a ban or an operator's pause: queue → a mark. No expiry; see package servers for the marks.
 func QueuesHeld(p providers.Name) string { return Prefix + "{queues:" + string(p) + "}" }
 
+// Lag is a string: the longest time (ms) after a request that an account's provider was seen not to show
+// its effect yet. Expires 30 days after it grew last.
+func Lag(a providers.Account) string { return Prefix + "{lag:" + a.String() + "}" }
+
 // Pending is the prefix of the keys of an account's follow-up poller (package pollers).
 func Pending(a providers.Account) string { return Prefix + "{pending:" + a.String() + "}:" }
 

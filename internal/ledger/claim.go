@@ -84,9 +84,14 @@ func (l *Ledger) stayOpen(ctx context.Context, c Claim, lease time.Duration) err
 // ErrFenced says that another runner has taken the record over: the caller must stop.
 var ErrFenced = errors.New("ledger: the claim has been taken over by another runner")
 
-// Extend keeps a claim; ErrFenced says that it is lost.
-func (l *Ledger) Extend(ctx context.Context, r order.Ref, fence string, lease time.Duration) error {
-	a, err := l.transition(ctx, r, "extend", []string{keys.Record(r)}, fence, lease.Milliseconds())
+// Extend keeps a claim; ErrFenced says that it is lost. solo says that the worker does nothing else
+// meanwhile: should it die now, that is taken for the record's own doing.
+func (l *Ledger) Extend(ctx context.Context, r order.Ref, fence string, lease time.Duration, solo bool) error {
+	alone := ""
+	if solo {
+		alone = "1"
+	}
+	a, err := l.transition(ctx, r, "extend", []string{keys.Record(r)}, fence, lease.Milliseconds(), alone)
 	if err == nil && !a.Applied {
 		return ErrFenced
 	}

@@ -88,6 +88,10 @@ func (l *Ledger) timeIn(ctx context.Context, pipe redis.Pipeliner) func() time.T
 type Answer struct {
 	Applied bool
 	State   order.State
+	// At is when an intent was written, by the ledger's clock.
+	At time.Time
+	// Refunds is how many refunds an order has that has just ended: they may wait for that.
+	Refunds int
 }
 
 // reply is what a script answered, by name.

@@ -34,11 +34,11 @@ func (l *Ledger) WritePlan(ctx context.Context, r order.Ref, fence string, p Pla
 	if p.Baseline >= 0 {
 		baseline = strconv.Itoa(p.Baseline)
 	}
-	args := []any{fence, pack(p.Sealed), p.Count, baseline}
+	args := []any{fence, pack(p.Sealed), p.Count, baseline, r.RefundID}
 	for _, t := range p.Tickets {
 		args = append(args, string(t.State), t.Code)
 	}
-	f, err := l.runIntent(ctx, r, "plan", []string{keys.Record(r)}, args...)
+	f, err := l.runIntent(ctx, r, "plan", []string{keys.Record(r), keys.Turn(r)}, args...)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -53,6 +53,8 @@ type Settlement struct {
 	DoubtAt time.Time
 	// NotSent: the request of this claim certainly had no effect.
 	NotSent bool
+	// Rejection is the code of the provider's rejection that a later look has to confirm, with TicketDoubt.
+	Rejection string
 }
 
 // SettleTicket records what became of ticket i of the plan. The claim is kept.
@@ -64,7 +66,7 @@ func (l *Ledger) SettleTicket(ctx context.Context, r order.Ref, fence string, i 
 	if s.NotSent {
 		unsent = "1"
 	}
-	return l.transition(ctx, r, "settle_ticket", []string{keys.Record(r)}, fence, i, string(s.State), s.Code, at, unsent)
+	return l.transition(ctx, r, "settle_ticket", []string{keys.Record(r)}, fence, i, string(s.State), s.Code, at, unsent, s.Rejection)
 }
 
 // YieldTurn gives back the claim and the order's turn of a refund that has to wait before it could plan

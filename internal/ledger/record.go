@@ -39,22 +39,30 @@ type Record struct {
 	Until   time.Time
 	Crashes int // runners in a row that died with the claim
 
+	// Abandoned counts runners in a row that died with the claim while their worker did other things, too;
+	// Bans the requests that drew a ban.
+	Abandoned, Bans int
+
 	Attempts int // intents written
 	Unsent   int // those that certainly had no effect
 	// DoubtAt is the last moment at which a request whose outcome is unknown can have left; zero when
 	// nothing is in doubt. DoubtSince is when that began: sending again moves the one and leaves the other.
 	DoubtAt, DoubtSince time.Time
 	Doubts              int // requests of this doubt whose outcome is unknown
+	// AbsentAt is when the provider first answered, since the last sending, that it does not know the order.
+	AbsentAt time.Time
+	// Unproven: the order was found at the provider, and whether it is ours is still to be seen.
+	Unproven bool
 	// Rejection is a provider's rejection that a look-up still has to confirm.
 	Rejection Reason
 	Reason    Reason
 
-	CreatedAt, UpdatedAt, SentAt, AcceptedAt, FinalAt time.Time
-	ReopenedAt                                        time.Time // when a person last had a review worked on again
-	ErasedAt                                          time.Time
-	Event                                             string // id of the stream entry of the last end
-	ResolvedBy, Resolved                              string // who decided (a review, a cancellation), and why
-	History                                           []Step
+	CreatedAt, UpdatedAt, FirstSentAt, SentAt, AcceptedAt, FinalAt time.Time
+	ReopenedAt                                                     time.Time // when a person last had a review worked on again
+	ErasedAt                                                       time.Time
+	Event                                                          string // id of the stream entry of the last end
+	ResolvedBy, Resolved                                           string // who decided (a review, a cancellation), and why
+	History                                                        []Step
 
 	// Orders.
 	ProviderRef string
@@ -84,6 +92,7 @@ type Ticket struct {
 	// there were.
 	DoubtSince time.Time
 	Doubts     int
+	Rejection  string // the code of a rejection that a later look has to confirm
 }
 
 // Step is one line of a record's history.
@@ -171,6 +180,7 @@ func record(r order.Ref, f map[string]string) *Record {
 	rec := &Record{Ref: r, State: order.State(f["state"]), Lane: order.Lane(f["lane"]), Fingerprint: f["fp"],
 		Shape: json.RawMessage(f["shape"]), Document: unpack(f["doc"]), Stub: []byte(f["stub"]), Host: f["host"], Trace: f["trace"],
 		Newer: number(f["v"]) > 2, Fence: f["fence"], Runner: f["runner"], Until: millis(f["until"]), Crashes: number(f["crashes"]),
+		Abandoned: number(f["abandoned"]), Bans: number(f["bans"]), AbsentAt: millis(f["absent"]), Unproven: f["unproven"] == "1", FirstSentAt: millis(f["first"]),
 		Attempts: number(f["attempts"]), Unsent: number(f["unsent"]),
 		DoubtAt: millis(f["doubt_at"]), DoubtSince: millis(f["doubt_since"]), Doubts: number(f["doubts"]),
 		Rejection: Reason{Code: f["rejected_code"], Message: f["rejected_message"]}, Reason: Reason{Code: f["code"], Message: f["message"]},
@@ -186,7 +196,7 @@ func record(r order.Ref, f map[string]string) *Record {
 	for i := 0; f[fmt.Sprintf("t:%d", i)] != ""; i++ {
 		of := func(field string) string { return f[fmt.Sprintf("%s:%d", field, i)] }
 		rec.Tickets = append(rec.Tickets, Ticket{State: order.TicketState(of("t")), Code: of("c"), SentAt: millis(of("s")),
-			DoubtAt: millis(of("d")), DoubtSince: millis(of("b")), Doubts: number(of("n"))})
+			DoubtAt: millis(of("d")), DoubtSince: millis(of("b")), Doubts: number(of("n")), Rejection: of("r")})
 	}
 	if rec.State == order.Issued && rec.AcceptedAt.IsZero() && f["ends"] == "" {
 		rec.AcceptedAt = rec.FinalAt // issued at once, not by a person

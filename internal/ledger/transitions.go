@@ -40,7 +40,9 @@ func (l *Ledger) Submit(ctx context.Context, r order.Ref, fence string, in Inten
 	if err != nil {
 		return Answer{}, 0, err
 	}
-	return f.answer(), number(f["attempts"]), nil
+	a := f.answer()
+	a.At = millis(f["now"])
+	return a, number(f["attempts"]), nil
 }
 
 // Release says what the requests of a claim that is given back led to.
@@ -53,6 +55,9 @@ const (
 	NotSent Release = "not_sent"
 	// Unknown: the request of this claim may have taken effect.
 	Unknown Release = "unknown"
+	// Absent: as Idle, because the provider does not know the order. Since when it says so is kept
+	// (Record.AbsentAt) until the next intent.
+	Absent Release = "absent"
 	// Unclear: as Idle, because the provider's answer was of no use for a refund's plan. Since when that
 	// is so is kept (Record.UnclearSince) until there is one.
 	Unclear Release = "unclear"
@@ -60,7 +65,12 @@ const (
 
 // GiveBack gives a claim back without a result. The order's turn stays with a refund.
 func (l *Ledger) GiveBack(ctx context.Context, r order.Ref, fence string, how Release, why Reason) (Answer, error) {
-	return l.transition(ctx, r, "release", []string{keys.Record(r)}, fence, string(how), why.Code, why.Message)
+	return l.transition(ctx, r, "release", []string{keys.Record(r)}, fence, string(how), why.Code, why.Message, "")
+}
+
+// Banned is GiveBack with Unknown, of a request that drew the provider's ban.
+func (l *Ledger) Banned(ctx context.Context, r order.Ref, fence string, why Reason) (Answer, error) {
+	return l.transition(ctx, r, "release", []string{keys.Record(r)}, fence, string(Unknown), why.Code, why.Message, "1")
 }
 
 // Rejected remembers the provider's rejection of this attempt; the claim is kept. A look-up has to
@@ -73,9 +83,21 @@ func (l *Ledger) Rejected(ctx context.Context, r order.Ref, fence string, why Re
 	return l.transition(ctx, r, "rejected", []string{keys.Record(r)}, fence, why.Code, why.Message)
 }
 
+// Acceptance is what is known of an order that the provider has.
+type Acceptance struct {
+	ProviderRef string
+	Result      seal.Sealed
+	// Unproven: it was found under the order's number, and whether it is ours is still to be seen.
+	Unproven bool
+}
+
 // Accept records that the provider has the order and will issue it later.
-func (l *Ledger) Accept(ctx context.Context, r order.Ref, fence, providerRef string, result seal.Sealed) (Answer, error) {
-	return l.transition(ctx, r, "accept", []string{keys.Record(r)}, fence, providerRef, pack(result))
+func (l *Ledger) Accept(ctx context.Context, r order.Ref, fence string, a Acceptance) (Answer, error) {
+	unproven := ""
+	if a.Unproven {
+		unproven = "1"
+	}
+	return l.transition(ctx, r, "accept", []string{keys.Record(r)}, fence, a.ProviderRef, pack(a.Result), unproven)
 }
 
 // Polled counts a poll after which the order is still accepted. why is empty when the provider
@@ -110,9 +132,9 @@ func (l *Ledger) Finish(ctx context.Context, r order.Ref, fence string, e Ending
 
 // end runs a script that ends a record, and publishes the end where the script could not.
 func (l *Ledger) end(ctx context.Context, r order.Ref, name string, args ...any) (Answer, error) {
-	k := []string{keys.Record(r), keys.Details(r)}
+	k := []string{keys.Record(r), keys.Details(r), keys.Refunds(r)}
 	if r.IsRefund() {
-		k = append(k, keys.Turn(r))
+		k[2] = keys.Turn(r)
 	}
 	publishKeys, publishArgs := l.publishing(r)
 	f, err := l.run(ctx, r, name, append(k, publishKeys...), append(args, publishArgs...)...)
@@ -120,6 +142,7 @@ func (l *Ledger) end(ctx context.Context, r order.Ref, name string, args ...any)
 		return Answer{}, err
 	}
 	a := f.answer()
+	a.Refunds = number(f["refunds"])
 	switch {
 	case !a.Applied:
 		return a, nil

@@ -46,7 +46,7 @@ func (s byCount) plan(ctx context.Context, r *run) (handler.Result, error) {
 	}
 	base, out := s.provider.RefundBaseline(ctx, r.Order)
 	if out.Kind == providers.Rejected {
-		return handler.Fail(handler.Reason(out)), nil
+		return r.noList(ctx, out) // the order is issued, so the provider may only be behind itself
 	}
 	if out.Kind != providers.Done {
 		return r.noAnswer(now, out), nil
@@ -127,8 +127,8 @@ func (s byCount) send(ctx context.Context, r *run) (handler.Result, error) {
 	switch {
 	case out.Kind == providers.Done:
 		return r.end(order.Refunded, ledger.Reason{}, r.Rec.Count), nil
-	case out.Kind == providers.Rejected && r.Rec.DoubtAt.IsZero():
-		return handler.Fail(why), nil
+	case out.Kind == providers.Rejected && r.Rec.DoubtAt.IsZero() && r.Rec.Baseline < 0:
+		return handler.Fail(why), nil // nothing can be shown of it
 	case out.Kind == providers.Rejected:
 		rec, cancel := handler.Recording()
 		defer cancel()

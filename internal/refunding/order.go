@@ -32,7 +32,9 @@ func (r *run) locate(ctx context.Context) (handler.Result, error) {
 	case order.Review:
 		return r.yield(time.Minute, order.CodeOrderInReview, "the order needs review first"), nil
 	default:
-		return r.yield(5*time.Second, order.CodeOrderPending, "the order is still being issued"), nil
+		// Its end wakes this refund; should that be lost, it looks for itself.
+		wait := min(handler.AskAgain(r.Claim.Now.Sub(r.Rec.CreatedAt), 5*time.Second), 5*time.Minute)
+		return r.yield(wait, order.CodeOrderPending, "the order is still being issued"), nil
 	}
 }
 

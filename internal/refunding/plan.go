@@ -3,6 +3,7 @@ package refunding
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"issuance/internal/handler"
 	"issuance/internal/ledger"
@@ -16,7 +17,7 @@ func (s byTickets) plan(ctx context.Context, r *run) (handler.Result, error) {
 	if r.doc == nil {
 		return r.invalidDocument(), nil
 	}
-	list, out := s.provider.Tickets(ctx, r.Order)
+	list, out := s.lists.since(ctx, r.Order, time.Now().Add(-recent))
 	if out.Kind == providers.Rejected {
 		return r.noList(ctx, out)
 	}
@@ -26,6 +27,10 @@ func (s byTickets) plan(ctx context.Context, r *run) (handler.Result, error) {
 			return handler.GoOn(), err
 		}
 		return r.noAnswer(now, out), nil
+	}
+	list, res, err := s.complete(ctx, r, list)
+	if err != nil || res.Ends() {
+		return res, err
 	}
 	others, err := r.others(ctx)
 	if err != nil {
@@ -48,6 +53,48 @@ func (s byTickets) plan(ctx context.Context, r *run) (handler.Result, error) {
 		r.Rec.Tickets = append(r.Rec.Tickets, ledger.Ticket{State: p.State, Code: p.Code})
 	}
 	return handler.GoOn(), nil
+}
+
+// complete makes up for a list that shows fewer tickets than were ordered, which is one that lags: a ticket
+// that the document names is asked for itself; to choose from such a list has to wait.
+func (s byTickets) complete(ctx context.Context, r *run, list []providers.Ticket) ([]providers.Ticket, handler.Result, error) {
+	ordered := r.quantity()
+	if len(list) >= ordered {
+		return list, handler.GoOn(), nil
+	}
+	now, err := r.Ledger.Time(ctx)
+	if err != nil {
+		return nil, handler.GoOn(), err
+	}
+	lags := func() (handler.Result, error) {
+		if r.tooLong(now, r.Rec.UnclearSince) {
+			return r.listNeverClear(), nil
+		}
+		return r.yieldUnclear(now, 0, ledger.Reason{Code: string(order.CodeListLags),
+			Message: fmt.Sprintf("the provider lists %d tickets of the order so far, %d were ordered", len(list), ordered)}), nil
+	}
+	if len(r.doc.Wish.TicketNo) == 0 {
+		res, err := lags()
+		return nil, res, err
+	}
+	have := map[string]bool{}
+	for _, t := range list {
+		have[t.TicketNo] = true
+	}
+	for _, no := range r.doc.Wish.TicketNo {
+		if have[no] {
+			continue
+		}
+		t := ticket{run: r, provider: s.provider, call: providers.TicketRefund{TicketNo: no}}
+		st, out := t.ask(ctx)
+		if out.Kind != providers.Done || st.OrderID != r.Order.ID {
+			// Whether it is the order's is known once the list is whole.
+			res, err := lags()
+			return nil, res, err
+		}
+		list = append(list, providers.Ticket{TicketNo: no, UseStatus: st.UseStatus})
+	}
+	return list, handler.GoOn(), nil
 }
 
 // noList handles a provider that rejects a request to list the order's tickets. The order is known to be

@@ -62,6 +62,17 @@ func (s byCount) prove(ctx context.Context, r *run) (handler.Result, error) {
 	// would one that does not show yet what the order's other refunds did.
 	sameTickets := base.Total == total
 	settled := later(r.Rec.DoubtAt, since.last).Add(r.Provider.Traits().SettleAfter)
+	if r.Rec.DoubtAt.IsZero() {
+		// The only request was rejected. That it had no effect has to show in more than one answer.
+		lag, err := r.Lag(ctx)
+		if err != nil {
+			return handler.GoOn(), err
+		}
+		settled = r.Rec.SentAt.Add(lag)
+		if !since.last.IsZero() {
+			settled = later(settled, since.last.Add(r.Provider.Traits().SettleAfter))
+		}
+	}
 	switch delta := base.Refunded - r.Rec.Baseline - since.refunded; {
 	case sameTickets && since.doubtful == "" && delta == r.Rec.Count:
 		return r.end(order.Refunded, ledger.Reason{}, r.Rec.Count), nil

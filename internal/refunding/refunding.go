@@ -49,7 +49,7 @@ func New(c Config) (*handler.Course, error) {
 	var s strategy
 	switch p := c.Provider.(type) {
 	case providers.TicketRefunder:
-		s = byTickets{p}
+		s = byTickets{p, newLists(p)}
 	case providers.CountRefunder:
 		s = byCount{p}
 	default:

@@ -1,6 +1,7 @@
 package refunding
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -57,18 +58,25 @@ func (t ticket) abandoned(ctx context.Context) error {
 	return nil
 }
 
-// send makes the call and records the answer.
+// send makes the call and records the answer. A confirmation names neither order nor ticket, and a rejection
+// may mean "refunded already", so both have to show in an answer that does.
 func (t ticket) send(ctx context.Context) (handler.Result, error) {
 	before := *t.state()
 	out, stop, err := t.Send(ctx, t.i, nil, func(ctx context.Context) providers.Outcome { return t.provider.RefundTicket(ctx, t.call) })
 	if err != nil || stop.Ends() {
 		return stop, err
 	}
+	if before.SentAt.IsZero() {
+		t.state().SentAt = t.Rec.SentAt
+	}
 	switch out.Kind {
 	case providers.Done, providers.Accepted:
-		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketRefunded})
+		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketDoubt, Code: string(order.CodeUnconfirmed)})
 	case providers.Rejected:
-		return t.rejected(ctx, before, out)
+		if err := t.settle(ledger.Settlement{State: order.TicketDoubt, Code: out.Code, Rejection: cmp.Or(out.Code, string(order.CodeRejected))}); err != nil {
+			return handler.GoOn(), err
+		}
+		return t.prove(ctx)
 	case providers.NotSent, providers.Held:
 		return t.waitForIt(out), t.settle(ledger.Settlement{State: before.State, Code: out.Code, DoubtAt: before.DoubtAt, NotSent: true})
 	default: // Unknown
@@ -76,40 +84,8 @@ func (t ticket) send(ctx context.Context) (handler.Result, error) {
 	}
 }
 
-// rejected asks what the ticket's status is, because a rejection may mean "refunded already".
-func (t ticket) rejected(ctx context.Context, before ledger.Ticket, out providers.Outcome) (handler.Result, error) {
-	st, asked := t.ask(ctx)
-	doubt := before.State == order.TicketDoubt
-	if asked.Kind == providers.Done && doubt && !documented(st.UseStatus) {
-		asked = unknownStatus
-	}
-	back := ledger.Settlement{State: before.State, Code: out.Code, DoubtAt: before.DoubtAt}
-	switch {
-	case asked.Kind != providers.Done:
-		t.Alarm(asked)
-		now, err := t.Ledger.Time(ctx)
-		if err != nil {
-			return handler.GoOn(), err
-		}
-		if !asked.Unasked() && t.inVain(now, later(before.SentAt, t.Rec.ReopenedAt), t.Rec.Attempts-len(t.Rec.Tickets)+1) {
-			// The rejection in the history is what a reviewer starts from.
-			return handler.Review(order.CodeInDoubt, fmt.Sprintf("the refund of a ticket is rejected, and for %s the provider has not said what has become of the ticket; ask it", t.GiveUp)), t.settle(back)
-		}
-		// Sending again is harmless, a ticket is refunded once; so the ticket goes back to where it was.
-		return t.waitForIt(asked), t.settle(back)
-	case st.UseStatus == providers.Refunded && doubt && t.ours(st, before):
-		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketRefunded})
-	case st.UseStatus == providers.Refunded:
-		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketElsewhere, Code: string(order.CodeRefundedElsewhere)})
-	case st.UseStatus == providers.Unused || !documented(st.UseStatus): // our only request was rejected
-		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketRejected, Code: out.Code})
-	default:
-		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketRejected, Code: string(st.UseStatus)})
-	}
-}
-
-// prove asks whether a request in doubt took effect. GoOn with the ticket still in doubt means that it
-// certainly did not and may be sent again.
+// prove asks whether a request in doubt took effect. GoOn with the ticket still in doubt means that it may be
+// sent again: a ticket is refunded once, so that cannot refund too much.
 func (t ticket) prove(ctx context.Context) (handler.Result, error) {
 	now, err := t.Ledger.Time(ctx)
 	if err != nil {
@@ -134,22 +110,34 @@ func (t ticket) prove(ctx context.Context) (handler.Result, error) {
 		}
 		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketElsewhere, Code: string(order.CodeRefundedElsewhere)})
 	case providers.Unused:
-		return t.stillUnused(now), nil
+		return t.stillUnused(ctx, now)
 	default:
 		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketRejected, Code: string(st.UseStatus)})
 	}
 }
 
-// stillUnused waits until the request in doubt cannot arrive any more, and has the ticket sent again then.
-func (t ticket) stillUnused(now time.Time) handler.Result {
-	if until := t.state().DoubtAt.Add(t.Provider.Traits().SettleAfter); now.Before(until) {
-		return t.unsettled(now, until)
+// stillUnused acts on a ticket that is not refunded. After an answer of any kind the provider may only be
+// behind itself, so one look is not enough; without an answer the ticket is sent again at once.
+func (t ticket) stillUnused(ctx context.Context, now time.Time) (handler.Result, error) {
+	s := t.state()
+	if s.Rejection != "" || s.Code == string(order.CodeUnconfirmed) {
+		lag, err := t.Lag(ctx)
+		if err != nil {
+			return handler.GoOn(), err
+		}
+		if until := s.DoubtAt.Add(lag); now.Before(until) {
+			return handler.WaitFor(min(until.Sub(now), handler.AskAgain(now.Sub(s.DoubtAt), t.LookAfter)), ledger.Reason{Code: string(order.CodeListLags),
+				Message: "the provider has answered and does not show it yet"}, "waiting until the provider shows what it has answered").Until(until), nil
+		}
 	}
-	if t.inVain(now, t.since(), t.state().Doubts) {
+	if s.Rejection != "" {
+		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketRejected, Code: s.Rejection})
+	}
+	if t.inVain(now, t.since(), s.Doubts) {
 		return handler.Review(order.CodeInDoubt, fmt.Sprintf("no request for a ticket got a clear answer in %s (%d requests for all tickets so far), "+
-			"and the ticket is not refunded; ask the provider", t.GiveUp, t.Rec.Attempts-t.Rec.Unsent))
+			"and the ticket is not refunded; ask the provider", t.GiveUp, t.Rec.Attempts-t.Rec.Unsent)), nil
 	}
-	return handler.GoOn()
+	return handler.GoOn(), nil
 }
 
 func (t ticket) waitForIt(out providers.Outcome) handler.Result {
@@ -194,11 +182,9 @@ func (t ticket) ours(st providers.TicketStatus, before ledger.Ticket) bool {
 		return false
 	}
 	at, ok := t.Codec.Time(st.RefundedAt)
-	return !ok || before.SentAt.IsZero() || !at.Before(before.SentAt.Truncate(time.Minute).Add(-clockSlack))
+	ahead, slack := handler.Skew(t.Provider)
+	return !ok || before.SentAt.IsZero() || !at.Before(before.SentAt.Add(ahead-slack).Truncate(time.Minute))
 }
-
-// clockSlack is how far the provider's clock may be behind ours.
-const clockSlack = 2 * time.Minute
 
 // settle records the ticket's state in the ledger and in the run's copy.
 func (t ticket) settle(s ledger.Settlement) error {
@@ -206,7 +192,14 @@ func (t ticket) settle(s ledger.Settlement) error {
 	defer cancel()
 	a, err := t.Ledger.SettleTicket(ctx, t.Ref, t.Rec.Fence, t.i, s)
 	if err == nil && a.Applied {
-		t.state().State, t.state().Code = s.State, s.Code
+		now := t.state()
+		now.State, now.Code, now.Rejection = s.State, s.Code, s.Rejection
+		if s.State == order.TicketDoubt {
+			now.DoubtAt = s.DoubtAt
+			if now.DoubtAt.IsZero() {
+				now.DoubtAt, err = t.Ledger.Time(ctx)
+			}
+		}
 	}
 	return t.Written("settle_ticket", a, err)
 }

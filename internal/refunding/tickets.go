@@ -13,7 +13,10 @@ import (
 )
 
 // byTickets refunds named tickets, one call each, so that it can be taken up in the middle.
-type byTickets struct{ provider providers.TicketRefunder }
+type byTickets struct {
+	provider providers.TicketRefunder
+	lists    *lists
+}
 
 func (s byTickets) refund(ctx context.Context, r *run) (handler.Result, error) {
 	if len(r.Rec.Tickets) == 0 {
@@ -53,10 +56,44 @@ func (s byTickets) refund(ctx context.Context, r *run) (handler.Result, error) {
 			break // no call may leave now; the other tickets would hear the same
 		}
 	}
-	if soonest.IsWait() {
-		return soonest, nil
+	res, err := s.confirm(ctx, r, numbers)
+	if soonest = soonest.Sooner(res); err != nil || soonest.IsWait() {
+		return soonest, err
 	}
 	return r.endTickets(), nil
+}
+
+// confirm proves, by one list, the refunds that the provider has confirmed in answers that name no ticket.
+// What it does not show yet is asked for ticket by ticket in the next run.
+func (s byTickets) confirm(ctx context.Context, r *run, numbers []string) (handler.Result, error) {
+	var open []int
+	for i, t := range r.Rec.Tickets {
+		if t.State == order.TicketDoubt && t.Code == string(order.CodeUnconfirmed) {
+			open = append(open, i)
+		}
+	}
+	if len(open) == 0 {
+		return handler.GoOn(), nil
+	}
+	list, out := s.lists.since(ctx, r.Order, time.Now())
+	if out.Kind != providers.Done {
+		return r.waitFor(out, "confirming the refund: "), nil
+	}
+	refunded := map[string]bool{}
+	for _, t := range list {
+		refunded[t.TicketNo] = t.UseStatus == providers.Refunded
+	}
+	wait := handler.GoOn()
+	for _, i := range open {
+		if !refunded[numbers[i]] {
+			wait = handler.Wait(time.Second, order.CodeListLags, "the provider has confirmed a refund and does not list it yet")
+			continue
+		}
+		if err := (ticket{run: r, i: i}).settle(ledger.Settlement{State: order.TicketRefunded}); err != nil {
+			return handler.GoOn(), err
+		}
+	}
+	return wait, nil
 }
 
 // budgetTime is what a call may have to wait for the call budget.

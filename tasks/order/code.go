@@ -14,6 +14,7 @@ const (
 	CodeUnreadable        Code = "unreadable_document"
 	CodeUnreadablePlan    Code = "unreadable_plan"
 	CodeCrashesWorker     Code = "crashes_worker"
+	CodeDrawsBan          Code = "draws_ban"
 	CodeOverdue           Code = "overdue"
 	CodeTicketCount       Code = "ticket_count"
 	CodeIssuingFailed     Code = "issuing_failed"
@@ -29,6 +30,7 @@ const (
 	CodeOtherOrder        Code = "other_order"
 	CodeOtherRefund       Code = "other_refund_in_doubt"
 	CodeRefundsNotShown   Code = "refunds_not_shown"
+	CodeListLags          Code = "list_lags"
 	CodeListUnclear       Code = "list_unclear"
 	CodeQuantityUnknown   Code = "quantity_unknown"
 	CodeNothingRefundable Code = "nothing_refundable"
@@ -43,6 +45,7 @@ const (
 	CodeUseStatus         Code = "use_status_unknown"
 	CodeUnauthentic       Code = "unauthentic_answer"
 	CodeAbandoned         Code = "abandoned"
+	CodeUnconfirmed       Code = "unconfirmed"
 )
 
 // Codes explains the product's codes, in the order in which the runbook lists them.
@@ -57,6 +60,7 @@ func Codes() []struct {
 		{CodeNumberTaken, "the provider has an order under this number that cannot be ours"},
 		{CodeNumberExists, "the provider refuses the order because it has its number, and does not find it when asked"},
 		{CodeInDoubt, "whether a request took effect could not be found out"},
+		{CodeDrawsBan, "its own requests draw bans of the account"},
 		{CodeOverdue, "the provider accepted the order and has not issued it in time"},
 		{CodeTicketCount, "the provider lists another number of tickets than was ordered"},
 		{CodeIssuingFailed, "the provider says that issuing failed, without a code"},
@@ -77,6 +81,7 @@ func Codes() []struct {
 		{CodeOtherOrder, "the refund's document means another order than the one recorded under its number"},
 		{CodeOtherRefund, "another refund of the order is in doubt, and its request may still arrive"},
 		{CodeRefundsNotShown, "the provider's list does not show yet what earlier refunds did"},
+		{CodeListLags, "the provider's list shows fewer tickets than the order has"},
 		{CodeListUnclear, "the provider's list of tickets is incomplete or shows an unknown status"},
 		{CodeQuantityUnknown, "the provider does not say how many tickets the order has left"},
 		{CodeNothingRefundable, "no ticket of the order can be refunded any more"},
@@ -88,6 +93,7 @@ func Codes() []struct {
 		{CodeRefundedElsewhere, "the ticket was refunded by somebody else"},
 		{CodeUseStatus, "the ticket is in a status that the provider's documents do not know"},
 		{CodeUnauthentic, "the answer is about another order"},
+		{CodeUnconfirmed, "the provider confirmed the refund in an answer that names no ticket; a list has to show it"},
 		{CodeAbandoned, "a worker died between the intent and the answer"},
 	}
 }

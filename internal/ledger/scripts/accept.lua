@@ -1,5 +1,5 @@
 -- accept: the provider has the order and will issue it later.
--- KEYS[1] order  ARGV: now, fence, the provider's id, result (sealed)
+-- KEYS[1] order  ARGV: now, fence, the provider's id, result (sealed), '1' when what was found is still to be recognised as ours
 -- Answers {verdict ok|refused, state}
 local key, t = KEYS[1], clock()
 local state = get(key, 'state')
@@ -9,6 +9,7 @@ if ARGV[3] ~= '' then redis.call('HSET', key, 'ref', ARGV[3]) end
 if ARGV[4] ~= '' and get(key, 'erased_at') == '' then redis.call('HSET', key, 'result', ARGV[4]) end
 redis.call('HDEL', key, 'code', 'message')
 no_doubt(key)
+if ARGV[5] == '1' then redis.call('HSET', key, 'unproven', '1') end
 note(key, t, 'accepted', ARGV[3])
 give_back(key)
 return applied('accepted')

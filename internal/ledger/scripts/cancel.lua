@@ -1,6 +1,6 @@
 -- cancel: end a record of which nothing was ever sent. A runner that holds it is fenced off before its
 -- intent.
--- KEYS[1] record, KEYS[2] details; of a refund KEYS[3] the turn; then, unless they are on other nodes, those
+-- KEYS[1] record, KEYS[2] details, KEYS[3] of a refund the turn, of an order its refunds; then, unless they are on other nodes, those
 --   of publish
 -- ARGV: now, who, reason, refund id or '', and those of publish
 -- Answers {verdict ok|refused, state, problem}; refused when a request may have left, or it has ended
@@ -13,12 +13,13 @@ redis.call('HINCRBY', key, 'fence', 1)
 redis.call('HSET', key, 'resolved_by', ARGV[2], 'resolved_reason', ARGV[3])
 finish(key, t, 'cancelled', '', '')
 note(key, t, 'cancelled', 'by ' .. ARGV[2] .. ': ' .. ARGV[3])
-local k = 3
-if id ~= '' then
-  k = 4
+local waiting = '0'
+if id == '' then
+  waiting = int(redis.call('ZCARD', KEYS[3]))
+else
   redis.call('HSET', key, 'refunded', '0')
   if redis.call('GET', KEYS[3]) == id then redis.call('DEL', KEYS[3]) end
 end
 local r = applied('cancelled')
-r[5], r[6] = 'problem', publish(key, KEYS[2], k, 5)
+r[5], r[6], r[7], r[8] = 'refunds', waiting, 'problem', publish(key, KEYS[2], 4, 5)
 return r

@@ -1,5 +1,5 @@
 -- claim: claim a record for work, and of a refund the order's turn: one refund of an order is under way
--- at a time.
+-- at a time, but for those whose tickets are planned.
 -- KEYS[1] record; of a refund KEYS[2] the turn; and last (KEYS[2], of a refund KEYS[3]), unless it is on another
 --   node, the open set
 -- ARGV: now, runner, lease ms, member of the open set, refund id or ''
@@ -34,7 +34,8 @@ local version = get(key, 'v') -- an aged record, which is final, has none
 if version ~= '' and tonumber(version) ~= 2 then return reply('newer') end
 if final[state] then return reply('final') end
 if state == 'accepted' then return reply('accepted') end
-if turn ~= '' and turn ~= ARGV[5] then
+local planned = get(key, 't:0') ~= '' -- by ticket: nobody else's tickets
+if not planned and turn ~= '' and turn ~= ARGV[5] then
   -- The holder's record stands in the same slot. One that was deleted must not block the order.
   local holder = string.sub(key, 1, #key - #ARGV[5]) .. turn
   if redis.call('EXISTS', holder) == 1 then return reply('wait_turn') end
@@ -43,11 +44,13 @@ if get(key, 'runner') ~= '' then
   if tonumber(get(key, 'until')) > t then return reply('busy') end
   -- The runner died, or lost Redis, with the claim in its hands. If it had written an intent,
   -- its request may have left at any moment until the claim ran out.
-  redis.call('HINCRBY', key, 'crashes', 1)
+  -- It counts as the record's own doing only if that was all that the worker did.
+  redis.call('HINCRBY', key, get(key, 'solo') == '1' and 'crashes' or 'abandoned', 1)
   note(key, t, 'abandoned', get(key, 'runner'))
   if get(key, 'phase') == 'send' then doubt(key, get(key, 'until')) end
 end
-if ARGV[5] ~= '' then redis.call('SET', KEYS[2], ARGV[5]) end
+if ARGV[5] ~= '' and not planned then redis.call('SET', KEYS[2], ARGV[5]) end
 redis.call('HINCRBY', key, 'fence', 1)
+redis.call('HDEL', key, 'solo')
 redis.call('HSET', key, 'runner', ARGV[2], 'until', int(t + tonumber(ARGV[3])), 'phase', 'claim', 'updated_at', int(t))
 return reply(in_doubt(key) and 'look_up' or 'send')

@@ -1,11 +1,11 @@
 -- finish: record the final status of an order or a refund, give the order's turn on, and publish the end.
 -- Under the fence while it is being submitted; by condition on the state alone once an order is accepted
 -- (polls only read, so the first one wins).
--- KEYS[1] record, KEYS[2] details; of a refund KEYS[3] the turn; then, unless they are on other nodes, those
+-- KEYS[1] record, KEYS[2] details, KEYS[3] of a refund the turn, of an order its refunds; then, unless they are on other nodes, those
 --   of publish
 -- ARGV: now, fence or '', state, code, message, the provider's id, result (sealed), polls to add, refunded
 --   tickets or '', refund id or '', and those of publish
--- Answers {verdict ok|refused, state, problem: what went wrong in publishing}
+-- Answers {verdict ok|refused, state, refunds: how many the order has, problem: what went wrong in publishing}
 local key, t, id = KEYS[1], clock(), ARGV[10]
 local state = get(key, 'state')
 if state == 'accepted' then
@@ -23,12 +23,13 @@ if ARGV[8] ~= '0' then
   redis.call('HINCRBY', key, 'polls', ARGV[8])
   redis.call('HSET', key, 'polled_at', int(t))
 end
-local k = 3
-if id ~= '' then
-  k = 4
+local waiting = '0'
+if id == '' then
+  waiting = int(redis.call('ZCARD', KEYS[3]))
+else
   redis.call('HSET', key, 'refunded', ARGV[9])
   if redis.call('GET', KEYS[3]) == id then redis.call('DEL', KEYS[3]) end
 end
 local r = applied(ARGV[3])
-r[5], r[6] = 'problem', publish(key, KEYS[2], k, 11)
+r[5], r[6], r[7], r[8] = 'refunds', waiting, 'problem', publish(key, KEYS[2], 4, 11)
 return r

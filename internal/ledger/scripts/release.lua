@@ -2,14 +2,16 @@
 --   idle      no request of this claim is open (held back, look-up unclear, waiting)
 --   not_sent  the request certainly did not take effect
 --   unknown   the request may have taken effect: the next runner must look first
+--   absent    as idle: the provider was asked and does not know the order; when it said so first since the
+--             last sending is kept
 --   unclear   as idle: the provider was asked before anything was sent, and the answer was of no use;
 --             since when that is so is kept until the refund is planned
--- KEYS[1] record  ARGV: now, fence, how, code, message
+-- KEYS[1] record  ARGV: now, fence, how, code, message, '1' when the request drew a ban
 -- Answers {verdict ok|refused, state}
 local key, t, how = KEYS[1], clock(), ARGV[3]
 local state = get(key, 'state')
 if (state ~= 'queued' and state ~= 'submitting') or not held(key, ARGV[2]) then return refused(state) end
-if how == 'unknown' or ((how == 'idle' or how == 'unclear') and get(key, 'phase') == 'send') then
+if how == 'unknown' or ((how == 'idle' or how == 'unclear' or how == 'absent') and get(key, 'phase') == 'send') then
   -- (An intent without an answer is never idle.)
   doubt(key, int(t))
   state = 'submitting'
@@ -22,12 +24,14 @@ else
 end
 redis.call('HSET', key, 'state', state, 'updated_at', int(t))
 if ARGV[4] ~= '' then redis.call('HSET', key, 'code', ARGV[4], 'message', ARGV[5]) end
+if ARGV[6] == '1' then redis.call('HINCRBY', key, 'bans', 1) end
+if how == 'absent' then redis.call('HSETNX', key, 'absent', int(t)) end
 if how == 'unclear' then
   redis.call('HSETNX', key, 'unclear_since', int(t))
-elseif how ~= 'idle' then
+elseif how ~= 'idle' and how ~= 'absent' then
   note(key, t, how, ARGV[4])
 end
 give_back(key)
 -- Crashes count in a row: a runner that gives its claim back was not crashed by the record.
-redis.call('HDEL', key, 'crashes')
+redis.call('HDEL', key, 'crashes', 'abandoned')
 return applied(state)

@@ -1,6 +1,7 @@
 -- settle_ticket: record what became of one ticket of the plan. The claim is kept.
 -- KEYS[1] refund  ARGV: now, fence, index, status (planned, doubt, refunded, elsewhere, rejected),
---   code, time in doubt in ms or '', '1' when the request of this claim certainly had no effect
+--   code, time in doubt in ms or '', '1' when the request of this claim certainly had no effect,
+--   code of a rejection that is still to be confirmed or ''
 -- Answers {verdict ok|refused, state}
 local key, t = KEYS[1], clock()
 local state = get(key, 'state')
@@ -10,6 +11,7 @@ if before == '' or before == 'refunded' or before == 'elsewhere' or before == 'r
 if ARGV[7] == '1' and before == 'sending' and get(key, 'phase') == 'send' then redis.call('HINCRBY', key, 'unsent', 1) end
 redis.call('HSET', key, 't:' .. ARGV[3], ARGV[4], 'phase', 'claim', 'updated_at', int(t))
 if ARGV[5] ~= '' then redis.call('HSET', key, 'c:' .. ARGV[3], ARGV[5]) end
+if ARGV[8] ~= '' then redis.call('HSET', key, 'r:' .. ARGV[3], ARGV[8]) end
 if ARGV[4] == 'doubt' then
   local at = ARGV[6] ~= '' and ARGV[6] or int(t)
   if get(key, 'd:' .. ARGV[3]) ~= at then -- not one that goes back to where it was

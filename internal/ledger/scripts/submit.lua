@@ -3,7 +3,7 @@
 -- KEYS[1] record
 -- ARGV: now, fence, lease ms, the provider's host, stub of the document or '', ticket's place in the plan or '',
 --   '1' for a refund
--- Answers {verdict ok|refused, state, attempts}
+-- Answers {verdict ok|refused, state, attempts, now}
 local key, t, i = KEYS[1], clock(), ARGV[6]
 local state = get(key, 'state')
 local function allowed()
@@ -21,14 +21,17 @@ if get(key, 'phase') == 'send' then doubt(key, int(t)) end
 local n = redis.call('HINCRBY', key, 'attempts', 1)
 redis.call('HSET', key, 'state', 'submitting', 'phase', 'send', 'sent_at', int(t), 'host', ARGV[4],
   'until', int(t + tonumber(ARGV[3])), 'updated_at', int(t))
+redis.call('HSETNX', key, 'first', int(t))
+redis.call('HDEL', key, 'absent')
 if ARGV[5] ~= '' then redis.call('HSET', key, 'stub', ARGV[5]) end
 local what = 'attempt ' .. int(n) .. ' by ' .. get(key, 'runner')
 if i ~= '' then
   redis.call('HSETNX', key, 's:' .. i, int(t))
   redis.call('HSET', key, 't:' .. i, 'sending')
+  redis.call('HDEL', key, 'r:' .. i)
   what = 'ticket ' .. int(tonumber(i) + 1) .. ' attempt ' .. int(n)
 end
 note(key, t, 'submitting', what)
 local r = applied('submitting')
-r[5], r[6] = 'attempts', int(n)
+r[5], r[6], r[7], r[8] = 'attempts', int(n), 'now', int(t)
 return r

@@ -1,0 +1,34 @@
+package handler
+
+import (
+	"context"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// everybody is more than a process runs at the same time.
+const everybody = 1 << 20
+
+// Company is what a worker's process does at the same time, all accounts and kinds together. When a process
+// dies, every record it worked on has lost its runner, and only one of them may have been the reason. So a
+// record that was abandoned more than once is worked on alone: if the process dies then, it was that record.
+// Safe for concurrent use.
+type Company struct{ sem *semaphore.Weighted }
+
+// NewCompany makes one for a process.
+func NewCompany() *Company { return &Company{semaphore.NewWeighted(everybody)} }
+
+// join waits until the caller may work, alone or beside others, and returns what ends that.
+func (c *Company) join(ctx context.Context, alone bool) (leave func(), err error) {
+	n := int64(1)
+	if alone {
+		n = everybody
+	}
+	if err := c.sem.Acquire(ctx, n); err != nil {
+		return nil, err
+	}
+	return func() { c.sem.Release(n) }, nil
+}
+
+// apart is how often a record may lose its runner before it is worked on alone.
+const apart = 2

@@ -1,0 +1,98 @@
+package handler
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"issuance/providers"
+)
+
+// Identity says whether an order found at the provider under our number is the one that we sent.
+type Identity int
+
+const (
+	// Unproven: nothing that is shown decides it.
+	Unproven Identity = iota
+	// Ours: it was made after our first sending and holds what we ordered, as far as that is shown.
+	Ours
+	// Taken: it is somebody else's.
+	Taken
+)
+
+// Clock differences that identity allows for: what a measured one may be off, and one that was not measured.
+const (
+	skewSlack   = 30 * time.Second
+	unknownSkew = 10 * time.Minute
+)
+
+// Identify decides whose an order found under our number is. An outcome other than Done says that it could
+// not be asked; why explains Taken.
+func Identify(ctx context.Context, p providers.Provider, o providers.Order, f providers.Finding, firstSent time.Time) (id Identity, why string, out providers.Outcome) {
+	sight := f.Sight
+	if sight == nil {
+		asker, ok := p.(providers.Identifier)
+		if !ok {
+			return Unproven, "", providers.Outcome{Kind: providers.Done}
+		}
+		s, out := asker.Identify(ctx, o)
+		if out.Kind != providers.Done {
+			return Unproven, "", out
+		}
+		sight = &s
+	}
+	done := providers.Outcome{Kind: providers.Done}
+	if sight.Differs != "" {
+		return Taken, "its " + sight.Differs + " is not that of our document", done
+	}
+	if sight.CreatedAt.IsZero() || firstSent.IsZero() {
+		return Unproven, "", done
+	}
+	ahead, slack := Skew(p)
+	if sight.CreatedAt.Add(sight.Precision).Before(firstSent.Add(ahead - slack)) {
+		return Taken, fmt.Sprintf("it was made at %s, before our first request", sight.CreatedAt.UTC().Format(time.RFC3339)), done
+	}
+	return Ours, "", done
+}
+
+// Skew is how far the provider's clock is ahead of ours, and how much that may be off.
+func Skew(p providers.Provider) (ahead, slack time.Duration) {
+	if c, ok := p.(providers.ClockTeller); ok {
+		if ahead, known := c.Skew(); known {
+			return ahead, skewSlack
+		}
+	}
+	return 0, unknownSkew
+}
+
+// firstLag is how long a provider may be behind itself until it was seen to be longer.
+const firstLag = 30 * time.Second
+
+// Lag is how long the provider may not show yet what it has done.
+func (r *Run) Lag(ctx context.Context) (time.Duration, error) {
+	seen, err := r.Ledger.Lag(ctx, r.Ref.Account)
+	return max(firstLag, seen*3/2), err
+}
+
+// SawLag remembers that the provider showed only now what it had done.
+func (r *Run) SawLag(ctx context.Context, since time.Time) {
+	if since.IsZero() {
+		return
+	}
+	if now, err := r.Ledger.Time(ctx); err == nil {
+		_ = r.Ledger.SawLag(ctx, r.Ref.Account, now.Sub(since)) // the next one is seen as well
+	}
+}
+
+// Known reports whether the provider finds an order that it certainly has: the account's latest issued one.
+// ok is false when there is none to ask for. A provider that does not even find that one is not answering
+// about ours either.
+func (r *Run) Known(ctx context.Context) (found, ok bool, err error) {
+	control, err := r.Ledger.LatestIssued(ctx, r.Ref.Account)
+	if err != nil || control == nil || len(control.Stub) == 0 {
+		return false, false, err
+	}
+	f := r.Provider.LookUp(ctx, providers.Order{ID: control.OrderID, Request: control.Stub, Ref: control.ProviderRef})
+	r.Log.Info("looked up an order that the provider has", "control", control.OrderID, "finding", string(f.State), "code", f.Outcome.Code)
+	return f.Found(), f.State != providers.Unclear, nil
+}
