@@ -11,6 +11,8 @@ import (
 	"issuance/internal/keys"
 	"issuance/internal/ledger"
 	"issuance/internal/queue"
+	"issuance/internal/sweeper"
+	"issuance/internal/testredis"
 	"issuance/tasks/order"
 )
 
@@ -64,10 +66,11 @@ var fates = map[string]func(s *scene, h queue.Home){
 }
 
 func TestWhateverHappensToATaskItIsBackWithin30Seconds(t *testing.T) {
-	for standing, r := range standings {
-		for fate, befall := range fates {
-			t.Run(standing+"/"+fate, func(t *testing.T) {
-				each(t, func(t *testing.T, s *scene) {
+	testredis.Each(t, func(t *testing.T, srv *testredis.Server) {
+		for standing, r := range standings {
+			for fate, befall := range fates {
+				t.Run(standing+"/"+fate, func(t *testing.T) {
+					s := emptied(t, srv)
 					r.make(s)
 					h := s.enqueue(r.ref, 0)
 					befall(s, h)
@@ -81,24 +84,32 @@ func TestWhateverHappensToATaskItIsBackWithin30Seconds(t *testing.T) {
 						t.Errorf("%d tasks of %s wait for a worker, want 1 to %d\n%s", n, r.ref, most, s.log.String())
 					}
 				})
-			})
+			}
 		}
-	}
+	})
 }
 
 // A crash between record and task.
 func TestARecordThatNeverGotItsTaskHasOneWithin30Seconds(t *testing.T) {
-	for standing, r := range standings {
-		t.Run(standing, func(t *testing.T) {
-			each(t, func(t *testing.T, s *scene) {
+	testredis.Each(t, func(t *testing.T, srv *testredis.Server) {
+		for standing, r := range standings {
+			t.Run(standing, func(t *testing.T) {
+				s := emptied(t, srv)
 				r.make(s)
 				s.sweepFor(30 * time.Second)
 				if n := s.pending(s.home(r.ref).Queue)[r.ref]; n != 1 {
 					t.Errorf("%d tasks of %s wait for a worker, want 1", n, r.ref)
 				}
 			})
-		})
-	}
+		}
+	})
+}
+
+// emptied is a scene over a server that other scenes have used.
+func emptied(t *testing.T, srv *testredis.Server) *scene {
+	s := newScene(t, srv, sweeper.Config{})
+	s.must(s.rdb.FlushDB(s.ctx).Err())
+	return s
 }
 
 // What a click on "archive all" or "delete all" in the web UI does to a bulk that waits.
