@@ -12,17 +12,17 @@ import (
 
 // answer is any answer of Pass2U's: a success has pass2uOrderId, an error has message only.
 type answer struct {
-	Pass2uOrderID  text      `json:"pass2uOrderId"`
-	ProductSaleID  text      `json:"productSaleId"`
-	ChannelOrderID text      `json:"channelOrderId"`
-	OrderURL       text      `json:"orderUrl"`
-	OrderPasscode  text      `json:"orderPasscode"`
-	Expriation     text      `json:"expriationDate"` // the document's examples
-	Expiration     text      `json:"expirationDate"` // the document's tables
-	CreatedTime    text      `json:"createdTime"`
-	Quantity       count     `json:"quantity"` // not documented; believed where it is there
-	Vouchers       vouchers  `json:"vouchers"`
-	Message        remark    `json:"message"`
+	Pass2uOrderID  text     `json:"pass2uOrderId"`
+	ProductSaleID  text     `json:"productSaleId"`
+	ChannelOrderID text     `json:"channelOrderId"`
+	OrderURL       text     `json:"orderUrl"`
+	OrderPasscode  text     `json:"orderPasscode"`
+	Expriation     text     `json:"expriationDate"` // the document's examples
+	Expiration     text     `json:"expirationDate"` // the document's tables
+	CreatedTime    text     `json:"createdTime"`
+	Quantity       count    `json:"quantity"` // not documented; believed where it is there
+	Vouchers       vouchers `json:"vouchers"`
+	Message        remark   `json:"message"`
 }
 
 type voucher struct {
