@@ -100,8 +100,12 @@ type Finding struct {
 	Outcome Outcome
 	// Result is what the provider reported about the order, nil where it reported nothing.
 	Result *Result
-	// Sight is what the order is recognised by, nil where the look-up does not show it.
+	// Sight is what the look-up shows of the order's age and content, nil when it does not. An order
+	// that Differs from the request is Unclear, and its Sight says why.
 	Sight *Sight
+	// Assumed is set with Absent when the rejection is not known to mean "unknown number": the
+	// provider's codes are not public, and it may mean that the question cannot be answered now.
+	Assumed bool
 }
 
 // Found reports whether the provider has the order.

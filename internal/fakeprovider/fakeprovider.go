@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"issuance/providers"
 )
@@ -30,6 +31,7 @@ const (
 	RefundTicket Op = "refund_ticket"
 	Baseline     Op = "baseline"
 	RefundCount  Op = "refund_count"
+	Identify     Op = "identify"
 )
 
 // Call is one call that was made.
@@ -60,11 +62,12 @@ type reply struct {
 	tickets  []providers.Ticket
 	status   providers.TicketStatus
 	baseline providers.Baseline
+	sight    providers.Sight
 	during   []During
 }
 
-// Provider implements providers.Provider, TicketRefunder and CountRefunder. Safe for concurrent
-// use.
+// Provider implements providers.Provider, TicketRefunder, CountRefunder and ClockTeller; Identified
+// makes it a providers.Identifier too. Safe for concurrent use.
 type Provider struct {
 	t       testing.TB
 	account providers.Account
@@ -76,6 +79,9 @@ type Provider struct {
 	need   int  // tickets without which an order is not complete
 	atOnce bool // orders are issued at once
 	host   string
+	ahead  *time.Duration // what Skew answers
+	outage *providers.Outcome
+	missed int // calls made during the outage
 }
 
 // Merchant is the merchant of New's accounts.
@@ -184,6 +190,11 @@ func (p *Provider) Forget() {
 func (p *Provider) call(ctx context.Context, c Call) reply {
 	p.mu.Lock()
 	p.calls = append(p.calls, c)
+	if p.outage != nil {
+		defer p.mu.Unlock()
+		p.missed++
+		return reply{outcome: *p.outage, finding: providers.Finding{State: providers.Unclear, Outcome: *p.outage}}
+	}
 	script := p.script[c.Op]
 	if len(script) == 0 {
 		p.mu.Unlock()

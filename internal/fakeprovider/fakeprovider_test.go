@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"time"
 
 	"issuance/internal/fakeprovider"
 	"issuance/providers"
@@ -72,5 +73,51 @@ func TestAFakeSaysWhoseCallsItMakesAndWhere(t *testing.T) {
 	p = fakeprovider.ForAccount(t, a)
 	if p.SetHost("stage.invalid"); p.Account() != a || p.Host() != "stage.invalid" {
 		t.Errorf("%s at %s", p.Account(), p.Host())
+	}
+}
+
+func TestAnOutageAnswersEveryCallAndCountsThem(t *testing.T) {
+	p := fakeprovider.New(t, providers.ECTicket)
+	p.AnswerIssue(fakeprovider.Yes)
+	p.StartOutage(fakeprovider.Overloaded(time.Minute))
+	ctx := context.Background()
+	if out := p.Issue(ctx, providers.Order{}); out.RetryAfter != time.Minute || out.Kind != providers.Unknown {
+		t.Errorf("%+v", out)
+	}
+	if f := p.LookUp(ctx, providers.Order{}); f.State != providers.Unclear || f.Outcome.Code != "http_429" {
+		t.Errorf("%+v", f)
+	}
+	if _, out := p.Tickets(ctx, providers.Order{}); out.Code != "http_429" {
+		t.Errorf("%+v", out)
+	}
+	if n := p.EndOutage(); n != 3 {
+		t.Errorf("%d calls", n)
+	}
+	if out := p.Issue(ctx, providers.Order{}); out.Kind != providers.Done {
+		t.Errorf("after the outage the script goes on: %+v", out)
+	}
+}
+
+func TestAFakeShowsWhatAnOrderHoldsWhereItIsAskedTo(t *testing.T) {
+	p := fakeprovider.New(t, providers.ECTicket)
+	if _, ok := any(p).(providers.Identifier); ok {
+		t.Error("every fake has to be asked what an order holds")
+	}
+	if _, known := p.Skew(); known {
+		t.Error("a skew is known that nobody set")
+	}
+	p.SetSkew(-4 * time.Minute)
+	if ahead, known := p.Skew(); ahead != -4*time.Minute || !known {
+		t.Errorf("%s, %t", ahead, known)
+	}
+	p.AnswerIdentify(providers.Sight{Differs: "ItemNo"}, fakeprovider.Yes)
+	if s, out := p.Identified().Identify(context.Background(), providers.Order{}); s.Differs != "ItemNo" || out.Kind != providers.Done || p.Sequence() != "identify" {
+		t.Errorf("%+v, %+v, %s", s, out, p.Sequence())
+	}
+	if f := fakeprovider.Seen(providers.Sight{Differs: "ItemNo"}); f.Found() || f.Sight.Differs != "ItemNo" {
+		t.Errorf("%+v", f)
+	}
+	if f := fakeprovider.Seen(providers.Sight{CreatedAt: time.Unix(1, 0)}); f.State != providers.FoundIssued || f.Sight.CreatedAt.IsZero() {
+		t.Errorf("%+v", f)
 	}
 }

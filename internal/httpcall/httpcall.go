@@ -17,7 +17,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"strconv"
 	"sync/atomic"
 	"time"
 )
@@ -85,8 +84,10 @@ type Response struct {
 	Status int
 	// Body is the whole answer; nil when Err is set.
 	Body []byte
-	// RetryAfter is the answer's Retry-After in seconds form, 0 without one.
+	// RetryAfter is the answer's Retry-After, at most MaxRetryAfter; 0 without one.
 	RetryAfter time.Duration
+	// Date is the answer's own time, to a second; zero when it has none.
+	Date time.Time
 	// Sent is false only when certainly no byte of the request has left this machine:
 	// name lookup, connecting or the TLS handshake failed, or the context ended before.
 	Sent bool
@@ -101,13 +102,14 @@ func Post(ctx context.Context, client *http.Client, url string, header http.Head
 	if err := ctx.Err(); err != nil {
 		return Response{Err: describe(err, false)}
 	}
-	var asked, got, tlsFailed atomic.Bool
+	var asked, got atomic.Bool
+	var tlsFailed atomic.Pointer[Error]
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn: func(string) { asked.Store(true) },
 		GotConn: func(httptrace.GotConnInfo) { got.Store(true) },
 		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
 			if err != nil {
-				tlsFailed.Store(true)
+				tlsFailed.Store(handshakeFailed(err))
 			}
 		},
 	})
@@ -126,16 +128,13 @@ func Post(ctx context.Context, client *http.Client, url string, header http.Head
 		known := standard || c.Transport == nil || asked.Load()
 		sent := got.Load() || !known
 		e := describe(err, sent)
-		if e.Code == CodeConnect && tlsFailed.Load() {
-			e = &Error{Code: CodeTLS, text: "no TLS connection: the host does not offer TLS 1.2 or newer"}
+		if failed := tlsFailed.Load(); failed != nil && e.Code == CodeConnect {
+			e = failed
 		}
 		return Response{Sent: sent, Err: e}
 	}
 	defer res.Body.Close()
-	r := Response{Status: res.StatusCode, Sent: true}
-	if s, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil && s > 0 && s <= 86_400 {
-		r.RetryAfter = time.Duration(s) * time.Second
-	}
+	r := Response{Status: res.StatusCode, Sent: true, RetryAfter: retryAfter(res.Header, time.Now()), Date: date(res.Header)}
 	b, err := io.ReadAll(io.LimitReader(res.Body, maxBody+1))
 	switch {
 	case err != nil:

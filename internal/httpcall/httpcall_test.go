@@ -129,6 +129,7 @@ func TestWhatNeverLeftIsNotSent(t *testing.T) {
 	defer refusing.Close()
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
+	hungUp := hangsUp(t)
 
 	for _, tc := range []struct {
 		name, url, proxy, code string
@@ -136,6 +137,7 @@ func TestWhatNeverLeftIsNotSent(t *testing.T) {
 	}{
 		{"refused connection", "http://user:hunter2@" + unused, "", httpcall.CodeConnect, nil},
 		{"plain text where TLS was expected", "https://" + plain.Listener.Addr().String(), "", httpcall.CodeTLS, nil},
+		{"closed during the TLS handshake", "https://" + hungUp.Addr().String(), "", httpcall.CodeConnect, nil},
 		{"certificate of an unknown authority", untrusted.URL, "", httpcall.CodeTLS, nil},
 		{"proxy down", "https://example.invalid", "http://user:hunter2@" + unused, httpcall.CodeProxy, nil},
 		{"proxy refuses", "https://example.invalid", strings.Replace(refusing.URL, "//", "//user:hunter2@", 1), httpcall.CodeProxy, nil},
@@ -174,6 +176,67 @@ func TestTLSOlderThan12IsRefused(t *testing.T) {
 		if r.Sent != ok || (r.Status == 404) != ok || !ok && code(r.Err) != httpcall.CodeTLS {
 			t.Errorf("version %x: %+v", version, r)
 		}
+	}
+}
+
+// hangsUp closes every connection before it says anything.
+func hangsUp(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.Close()
+		}
+	}()
+	t.Cleanup(func() { l.Close(); <-done })
+	return l
+}
+
+// An old load balancer offers TLS 1.2 with RSA key exchange only. That is another fault than an old
+// version of TLS, and another remedy.
+func TestWhatTLSLacksIsSaid(t *testing.T) {
+	for _, tc := range []struct {
+		name, says, saysNot string
+		config              *tls.Config
+	}{
+		{"RSA key exchange only", "share no cipher suite", "TLS 1.2 or newer",
+			&tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256, tls.TLS_RSA_WITH_AES_256_CBC_SHA}}},
+		{"TLS 1.1 only", "TLS 1.2 or newer", "cipher", &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}},
+	} {
+		srv := httptest.NewUnstartedServer(http.NotFoundHandler())
+		srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+		srv.TLS = tc.config
+		srv.StartTLS()
+		defer srv.Close()
+		c := client(t, httpcall.Options{})
+		c.Transport.(*http.Transport).TLSClientConfig.RootCAs = srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+		r := httpcall.Post(context.Background(), c, srv.URL, nil, nil, 100)
+		if r.Sent || code(r.Err) != httpcall.CodeTLS || !strings.Contains(r.Err.Error(), tc.says) || strings.Contains(r.Err.Error(), tc.saysNot) {
+			t.Errorf("%s: %+v", tc.name, r)
+		}
+	}
+}
+
+func TestTheAnswersDateIsHandedOver(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Date", at.Format(http.TimeFormat))
+		w.Header().Set("Retry-After", at.Add(90*time.Second).Format(http.TimeFormat))
+		w.WriteHeader(429)
+	}))
+	defer srv.Close()
+	r := httpcall.Post(context.Background(), client(t, httpcall.Options{}), srv.URL, nil, nil, 8)
+	if !r.Date.Equal(at) || r.RetryAfter != 90*time.Second {
+		t.Fatalf("%+v", r)
 	}
 }
 

@@ -97,7 +97,23 @@ func (c *Client) LookUp(ctx context.Context, o providers.Order) providers.Findin
 	default:
 		f.Outcome = outcome(providers.Unknown, "state", "the answer's state is none")
 	}
+	if f.Found() {
+		f.Sight = sight(a, read(o.Request).Seats)
+	}
+	if f.Sight != nil && f.Sight.Differs != "" { // somebody else's order: nothing of it is ours
+		return providers.Finding{State: providers.Unclear, Outcome: outcome(providers.Unknown, "other_order", "the order found is another one"), Sight: f.Sight}
+	}
 	return f
+}
+
+// sight is what an answer shows of an order of so many seats.
+func sight(a answer, seats int) *providers.Sight {
+	s := &providers.Sight{Precision: time.Second}
+	s.CreatedAt, _ = time.Parse(time.RFC3339, a.Created) // zero without one
+	if a.Seats != seats {
+		s.Differs = "seats"
+	}
+	return s
 }
 
 // Tickets implements providers.Provider and providers.TicketRefunder.

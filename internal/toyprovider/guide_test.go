@@ -62,6 +62,7 @@ func TestTheGuideNamesRealPowers(t *testing.T) {
 	}
 	for name, power := range map[string]reflect.Type{
 		"TicketRefunder": reflect.TypeFor[providers.TicketRefunder](), "CountRefunder": reflect.TypeFor[providers.CountRefunder](),
+		"Identifier": reflect.TypeFor[providers.Identifier](), "ClockTeller": reflect.TypeFor[providers.ClockTeller](),
 		"AtOnceIssuer": reflect.TypeFor[providers.AtOnceIssuer](), "BanReporter": reflect.TypeFor[providers.BanReporter](),
 	} {
 		if power.Name() != name || !strings.Contains(string(raw), "`"+name+"`") {

@@ -19,7 +19,7 @@ type Sim struct {
 
 type order struct {
 	answer
-	seats, issued int
+	issued int
 }
 
 // NewSim makes a simulator that knows one key and one merchant.
@@ -40,7 +40,7 @@ func (s *Sim) Settle() {
 		default:
 			o.State = stateIssued
 			o.issued++
-			for i := range o.seats {
+			for i := range o.Seats {
 				o.Tickets = append(o.Tickets, ticket{No: fmt.Sprintf("%sT%d", number, i), State: stateUnused})
 			}
 		}
@@ -122,7 +122,8 @@ func (s *Sim) issue(q question) answer {
 	if s.orders[q.Number] != nil {
 		return answer{Number: q.Number, Error: errorTaken}
 	}
-	o := &order{answer: answer{Number: q.Number, ID: fmt.Sprint("toy-", len(s.orders)+1), State: stateAccepted}, seats: q.Seats}
+	o := &order{answer: answer{Number: q.Number, ID: fmt.Sprint("toy-", len(s.orders)+1), State: stateAccepted,
+		Seats: q.Seats, Created: time.Now().Format(time.RFC3339)}}
 	s.orders[q.Number] = o
 	return o.answer
 }

@@ -16,6 +16,8 @@ type answer struct {
 	Error   string   `json:"error,omitempty"` // one of the constants, or any text
 	ID      string   `json:"id,omitempty"`
 	State   string   `json:"state,omitempty"` // of an order
+	Seats   int      `json:"seats,omitempty"`
+	Created string   `json:"created,omitempty"` // RFC 3339
 	Reason  string   `json:"reason,omitempty"`
 	Tickets []ticket `json:"tickets,omitempty"`
 }

@@ -64,11 +64,10 @@ func (c *Client) read(ctx context.Context, q query, r reply, answer any) provide
 	if err != nil {
 		return outcome(providers.Unknown, "not_decryptable", err.Error())
 	}
-	variant, ok := wire.VerifyMAC(c.cfg.Keys, plain, env.CheckMacValue)
+	plain, ok = c.verify(ctx, q, plain, env.CheckMacValue)
 	if !ok {
 		return outcome(providers.Unknown, "bad_checksum", "the answer's CheckMacValue is wrong; it is not believed")
 	}
-	c.cfg.Log.DebugContext(ctx, "ecticket checksum verified", "op", string(q.op), "variant", variant)
 
 	var h head
 	if err := json.Unmarshal(plain, &h); err != nil || h.RtnCode == nil {
@@ -86,21 +85,35 @@ func (c *Client) read(ctx context.Context, q query, r reply, answer any) provide
 	return outcome(providers.Done, "1", c.safe(string(h.RtnMsg), q.secrets))
 }
 
+// verify reports whether the checksum is that of Data, and returns the JSON text in Data. A byte order
+// mark before it may be part of what the checksum was taken from, or may not.
+func (c *Client) verify(ctx context.Context, q query, data []byte, mac string) (text []byte, ok bool) {
+	text = wire.Trim(data)
+	variant, ok := wire.VerifyMAC(c.cfg.Keys, data, mac)
+	if !ok && len(text) < len(data) {
+		variant, ok = wire.VerifyMAC(c.cfg.Keys, text, mac)
+	}
+	if !ok {
+		return nil, false
+	}
+	c.cfg.Log.DebugContext(ctx, "ecticket checksum verified", "op", string(q.op), "variant", variant)
+	if c.cfg.Verified != nil {
+		c.cfg.Verified(variant)
+	}
+	return text, true
+}
+
 // openEnvelope judges everything outside Data. ok is true when Data is worth opening.
 func (c *Client) openEnvelope(ctx context.Context, q query, r reply) (env wire.Response, out providers.Outcome, ok bool) {
-	var shape struct {
-		wire.Response
-		TransCode *wire.Int // the outer one counts: it shows whether there is any
-	}
-	readable := json.Unmarshal(r.body, &shape) == nil
-	env = shape.Response
+	env, coded, err := wire.ReadResponse(r.body)
+	readable := err == nil
 	code := "http_" + strconv.Itoa(r.status)
 	switch {
 	case r.status == http.StatusForbidden:
 		return env, c.banned(ctx, q, code), false
 	case r.status >= 500:
 		return env, outcome(providers.Unknown, code, "ECTicket failed"), false
-	case r.status >= 300 && (!readable || shape.TransCode == nil):
+	case r.status >= 300 && !coded:
 		out = outcome(providers.Unknown, code, fmt.Sprintf("not an answer of ECTicket (HTTP %d); check BaseURL and Paths", r.status))
 		out.Alarm = r.status != http.StatusTooManyRequests && r.status != http.StatusRequestTimeout
 		return env, out, false
@@ -111,10 +124,10 @@ func (c *Client) openEnvelope(ctx context.Context, q query, r reply) (env wire.R
 		c.measureSkew(ctx, int64(env.RpHeader.Timestamp), r.sent, r.received)
 	}
 	switch {
-	case shape.TransCode == nil:
+	case !coded:
 		return env, outcome(providers.Unknown, "no_trans_code", "the answer has no TransCode"), false
-	case *shape.TransCode != wire.Accepted:
-		return env, c.envelopeRefused(q, int(*shape.TransCode), env.TransMsg), false
+	case env.TransCode != wire.Accepted:
+		return env, c.envelopeRefused(q, int(env.TransCode), env.TransMsg), false
 	}
 	return env, out, true
 }
@@ -168,15 +181,15 @@ func (c *Client) refused(rtnCode int, message string) providers.Outcome {
 	return out
 }
 
-// provesAbsence reports whether an authentic rejection of a look-up means that there is no such order.
-// ECPay's list of codes is not public, so any does, unless Config.Codes says which ones do.
-func (c *Client) provesAbsence(code string) bool {
+// codesKnown reports whether Config.Codes says which rejections of a look-up mean that there is no such
+// order. ECPay's list of codes is not public; without it any rejection may mean that.
+func (c *Client) codesKnown() bool {
 	for _, m := range c.cfg.Codes {
 		if m == MeansNotFound {
-			return c.cfg.Codes[code] == MeansNotFound
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 // codeChecksumRefused is the one RtnCode that ECPay publishes for ECTicket: CheckMacValue

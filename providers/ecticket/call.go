@@ -13,10 +13,7 @@ import (
 	"issuance/providers/ecticket/wire"
 )
 
-const (
-	maxBody       = 8 << 20 // the longest answer that is read, in bytes
-	maxRetryAfter = time.Hour
-)
+const maxBody = 8 << 20 // the longest answer that is read, in bytes
 
 // header is the documented one; the answers are JSON whatever they are labelled.
 var header = http.Header{"Content-Type": {"application/json"}, "Accept": {"text/html"}}
@@ -69,7 +66,7 @@ func (c *Client) once(ctx context.Context, q query, answer any) (out providers.O
 		return noAnswer(r)
 	}
 	return c.read(ctx, q, reply{
-		status: r.Status, retryAfter: min(r.RetryAfter, maxRetryAfter), body: r.Body, sent: sent, received: c.cfg.Now(),
+		status: r.Status, retryAfter: r.RetryAfter, body: r.Body, sent: sent, received: c.cfg.Now(),
 	}, answer), false
 }
 
@@ -112,6 +109,7 @@ func (c *Client) envelope(q query) ([]byte, error) {
 // help at once.
 func noAnswer(r httpcall.Response) (out providers.Outcome, again bool) {
 	out = outcome(providers.Unknown, httpcall.CodeBroken, r.Err.Error())
+	out.RetryAfter = r.RetryAfter // of an answer that broke off
 	if !r.Sent {
 		out.Kind = providers.NotSent
 	}

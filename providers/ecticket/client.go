@@ -18,7 +18,7 @@ type Client struct {
 	cfg   *Config // a pointer, so that printing a Client by accident prints an address
 	paths map[Op]string
 	http  *http.Client
-	skew  skew
+	clock clock
 	// retryWait is the pause before a query is tried again after a failed connection.
 	retryWait time.Duration
 }
@@ -27,6 +27,8 @@ var (
 	_ providers.Provider       = (*Client)(nil)
 	_ providers.TicketRefunder = (*Client)(nil)
 	_ providers.AtOnceIssuer   = (*Client)(nil)
+	_ providers.Identifier     = (*Client)(nil)
+	_ providers.ClockTeller    = (*Client)(nil)
 )
 
 // New makes a client, or reports everything that is wrong with cfg. It makes no call.

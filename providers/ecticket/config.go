@@ -47,6 +47,11 @@ type Config struct {
 	SettleAfter time.Duration
 	// Ban is how long ECPay stops an account that called too fast (HTTP 403). Default 30m.
 	Ban time.Duration
+	// Verified is called with the encoding of every answer whose CheckMacValue was verified, as
+	// wire.VerifyMAC names it: "any" where the text does not show it, else what it shows, such as
+	// "space=%20"; at most 27 names are in use. It shows which of ECPay's documented encodings is in
+	// use. It must be safe for concurrent use and return at once. Default nil: nobody counts.
+	Verified func(variant string)
 	// Gate is passed before every HTTP call. Default: no limit.
 	Gate providers.Gate
 	// Log gets warnings and, at debug level, every call. Default: discarded.

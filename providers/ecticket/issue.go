@@ -58,7 +58,7 @@ const (
 )
 
 // LookUp asks what became of the order (ECTicket, QueryIssueResult). It changes nothing. An
-// authentic RtnCode other than 1 is Absent, unless Config.Codes says which codes mean that.
+// authentic RtnCode other than 1 is Absent and Assumed, unless Config.Codes says which codes mean that.
 func (c *Client) LookUp(ctx context.Context, o providers.Order) providers.Finding {
 	ids, secrets, ok := identify(o)
 	if !ok {
@@ -73,11 +73,14 @@ func (c *Client) LookUp(ctx context.Context, o providers.Order) providers.Findin
 	switch out.Kind {
 	case providers.Done:
 	case providers.Rejected:
-		if !c.provesAbsence(out.Code) {
-			out.Kind = providers.Unknown
-			return providers.Finding{State: providers.Unclear, Outcome: out}
+		if c.cfg.Codes[out.Code] == MeansNotFound {
+			return providers.Finding{State: providers.Absent, Outcome: out}
 		}
-		return providers.Finding{State: providers.Absent, Outcome: out}
+		if !c.codesKnown() {
+			return providers.Finding{State: providers.Absent, Outcome: out, Assumed: true}
+		}
+		out.Kind = providers.Unknown
+		return providers.Finding{State: providers.Unclear, Outcome: out}
 	default:
 		out.Exists = false // it is the answer to an Issue only
 		return providers.Finding{State: providers.Unclear, Outcome: out}

@@ -44,3 +44,20 @@ func (l *instructions) UnmarshalJSON(b []byte) error {
 	*l = list
 	return nil
 }
+
+// ticketList is an order's tickets. What holds none may be written as anything that is empty.
+type ticketList []ticketAnswer
+
+// UnmarshalJSON implements json.Unmarshaler. It fails on a list with an entry that is no ticket.
+func (l *ticketList) UnmarshalJSON(b []byte) error {
+	var inner string
+	if json.Unmarshal(b, &inner) == nil {
+		b = []byte(inner)
+	}
+	*l = nil
+	switch strings.Join(strings.Fields(string(b)), "") {
+	case "", "null", "{}", "false", "0":
+		return nil
+	}
+	return json.Unmarshal(b, (*[]ticketAnswer)(l))
+}

@@ -51,7 +51,7 @@ type orderInfoAnswer struct {
 	TotalRefundFee            figure
 	UnUsedCount, UnUsedAmount figure
 	ExpiredCount              figure
-	TicketList                []ticketAnswer
+	TicketList                ticketList
 }
 
 type ticketAnswer struct {
@@ -113,7 +113,7 @@ func (c *Client) OrderInfo(ctx context.Context, o providers.Order) (OrderInfo, p
 		}
 		tickets := info.Tickets
 		for _, t := range answer.TicketList {
-			if t.TicketNo == "" || seen[string(t.TicketNo)] {
+			if !t.TicketNo.isID() || seen[string(t.TicketNo)] {
 				return OrderInfo{}, outcome(providers.Unknown, "bad_list", "a ticket is listed twice or without its number")
 			}
 			seen[string(t.TicketNo)] = true

@@ -3,36 +3,37 @@ package ecticket
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 )
 
-// text is a string that is read from a string, a number or null: the documents and the examples
-// differ in which of them some fields are.
+// text is a string that is read from any value: the documents and the examples differ in which type
+// some fields are of. A number is its digits and null is empty; anything else is kept as its JSON
+// text, which is no id that was asked for and no status that is known.
 type text string
 
-// UnmarshalJSON implements json.Unmarshaler.
+// UnmarshalJSON implements json.Unmarshaler. It never fails.
 func (t *text) UnmarshalJSON(b []byte) error {
 	b = bytes.TrimSpace(b)
+	var s string
 	switch {
 	case bytes.Equal(b, []byte("null")):
 		*t = ""
-		return nil
-	case len(b) > 0 && b[0] == '"':
-		var s string
-		if err := json.Unmarshal(b, &s); err != nil {
-			return errText
-		}
+	case json.Unmarshal(b, &s) == nil:
 		*t = text(s)
-		return nil
-	case len(b) > 0 && (b[0] == '-' || b[0] >= '0' && b[0] <= '9'):
-		*t = text(b)
-		return nil
 	default:
-		return errText
+		*t = text(b)
 	}
+	return nil
 }
 
-var errText = errors.New("want a string")
+// isID reports whether t can be the number of a ticket.
+func (t text) isID() bool {
+	for _, c := range []byte(t) {
+		if c <= ' ' || c > '~' || bytes.IndexByte([]byte(`"{}[],`), c) >= 0 {
+			return false
+		}
+	}
+	return t != ""
+}
 
 // first is the first of the values that is not empty.
 func first(values ...text) string {

@@ -3,7 +3,6 @@ package pass2u
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"strconv"
 	"strings"
 
@@ -13,17 +12,17 @@ import (
 
 // answer is any answer of Pass2U's: a success has pass2uOrderId, an error has message only.
 type answer struct {
-	Pass2uOrderID  text      `json:"pass2uOrderId"`
-	ProductSaleID  text      `json:"productSaleId"`
-	ChannelOrderID text      `json:"channelOrderId"`
-	OrderURL       text      `json:"orderUrl"`
-	OrderPasscode  text      `json:"orderPasscode"`
-	Expriation     text      `json:"expriationDate"` // the document's examples
-	Expiration     text      `json:"expirationDate"` // the document's tables
-	CreatedTime    text      `json:"createdTime"`
-	Quantity       count     `json:"quantity"` // not documented; believed where it is there
-	Vouchers       []voucher `json:"vouchers"`
-	Message        text      `json:"message"`
+	Pass2uOrderID  text     `json:"pass2uOrderId"`
+	ProductSaleID  text     `json:"productSaleId"`
+	ChannelOrderID text     `json:"channelOrderId"`
+	OrderURL       text     `json:"orderUrl"`
+	OrderPasscode  text     `json:"orderPasscode"`
+	Expriation     text     `json:"expriationDate"` // the document's examples
+	Expiration     text     `json:"expirationDate"` // the document's tables
+	CreatedTime    text     `json:"createdTime"`
+	Quantity       count    `json:"quantity"` // not documented; believed where it is there
+	Vouchers       vouchers `json:"vouchers"`
+	Message        remark   `json:"message"`
 }
 
 type voucher struct {
@@ -34,7 +33,8 @@ type voucher struct {
 
 // decode reads an answer. ok is false when body is not an object of Pass2U's.
 func decode(body []byte) (a *answer, ok bool) {
-	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
+	mark := "\ufeff"
+	body = bytes.Trim(body, mark+" \t\r\n")
 	if len(body) == 0 || body[0] != '{' {
 		return nil, false
 	}
@@ -48,22 +48,59 @@ func decode(body []byte) (a *answer, ok bool) {
 // failed reports whether the answer is an error.
 func (a *answer) failed() bool { return a.Pass2uOrderID == "" }
 
-// text is a string that may also come as a number.
+// text is a string that may also come as a number. Anything else is no text: no field makes an answer
+// unreadable that decides nothing, and none is taken for an id.
 type text string
 
+// UnmarshalJSON implements json.Unmarshaler. It never fails.
 func (t *text) UnmarshalJSON(b []byte) error {
+	var s string
 	switch {
-	case b[0] == '"':
-		return json.Unmarshal(b, (*string)(t))
+	case json.Unmarshal(b, &s) == nil:
+		*t = text(s)
 	case b[0] == '-' || b[0] >= '0' && b[0] <= '9':
 		*t = text(b)
-		return nil
-	case bytes.Equal(b, []byte("null")):
-		*t = ""
-		return nil
 	default:
-		return errors.New("neither a string nor a number")
+		*t = ""
 	}
+	return nil
+}
+
+// remark is the text of a message. One of another type is kept as its JSON text, unless it is empty:
+// an answer with a complaint confirms nothing, however the complaint is written.
+type remark string
+
+// UnmarshalJSON implements json.Unmarshaler. It never fails.
+func (r *remark) UnmarshalJSON(b []byte) error {
+	var s string
+	if json.Unmarshal(b, &s) == nil {
+		*r = remark(s)
+		return nil
+	}
+	switch *r = remark(strings.Join(strings.Fields(string(b)), " ")); *r {
+	case "{}", "[]", "false", "0", "{ }", "[ ]":
+		*r = ""
+	}
+	return nil
+}
+
+// vouchers are an order's tickets; where there are none, the list may be written as anything.
+type vouchers []voucher
+
+// UnmarshalJSON implements json.Unmarshaler. It never fails: an entry that is no voucher is none.
+func (l *vouchers) UnmarshalJSON(b []byte) error {
+	var entries []json.RawMessage
+	*l = nil
+	if json.Unmarshal(b, &entries) != nil {
+		return nil
+	}
+	for _, e := range entries {
+		var v voucher
+		if json.Unmarshal(e, &v) == nil {
+			*l = append(*l, v)
+		}
+	}
+	return nil
 }
 
 // count is a number that may also come as a string; 0 when it is neither.
@@ -150,7 +187,7 @@ func (a *answer) compare(id identity) (standing, providers.Outcome) {
 		switch {
 		case n > 0 && a.OrderURL == "":
 			return otherOrder, wrongPickup
-		case id.quantity > 0 && a.Quantity > 0 && int(a.Quantity) != id.quantity:
+		case a.otherQuantity(id):
 			return otherOrder, countMismatch
 		case a.OrderURL == "" || a.OrderPasscode == "":
 			return incomplete, providers.Outcome{Code: CodeIncomplete, Message: "Pass2U has the order, but shows no page and passcode for it yet"}
@@ -160,7 +197,7 @@ func (a *answer) compare(id identity) (standing, providers.Outcome) {
 	switch {
 	case n == 0 && a.OrderURL != "":
 		return otherOrder, wrongPickup
-	case id.quantity > 0 && n > id.quantity:
+	case a.otherQuantity(id), id.quantity > 0 && n > id.quantity:
 		return otherOrder, countMismatch
 	case n == 0 || n < id.quantity:
 		return incomplete, providers.Outcome{Code: CodeIncomplete,
@@ -169,11 +206,21 @@ func (a *answer) compare(id identity) (standing, providers.Outcome) {
 	return complete, providers.Outcome{}
 }
 
+// otherQuantity reports whether the answer says how many tickets the order has, and not as many as
+// were ordered.
+func (a *answer) otherQuantity(id identity) bool {
+	return id.quantity > 0 && a.Quantity > 0 && int(a.Quantity) != id.quantity
+}
+
 // about reports whether the answer names the order asked for: its number, its campaign and,
 // when it is known, Pass2U's own id.
 func (a *answer) about(id identity) bool {
-	return (id.channel == "" || string(a.ChannelOrderID) == id.channel) && string(a.ProductSaleID) == id.sale &&
-		(id.ref == "" || string(a.Pass2uOrderID) == id.ref)
+	return a.numbered(id) && string(a.ProductSaleID) == id.sale && (id.ref == "" || string(a.Pass2uOrderID) == id.ref)
+}
+
+// numbered reports whether the answer is about the number asked for.
+func (a *answer) numbered(id identity) bool {
+	return id.channel == "" || string(a.ChannelOrderID) == id.channel
 }
 
 // Outcomes of answers that do not fit the order asked for.

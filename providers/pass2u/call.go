@@ -72,6 +72,12 @@ func (c *Client) send(ctx context.Context, o op, order, path string, body any, h
 		"Authorization": {c.cfg.APIKey},
 	}, raw, maxAnswer)
 	v := judge(o, r, c.secrets(hide...))
+	if a, ok := decode(r.Body); ok && a != nil && !r.Date.IsZero() { // a proxy's own page has another clock
+		c.clock.Measure(r.Date, start, c.cfg.Now())
+	}
+	if v.answer == nil {
+		v.out.RetryAfter = max(v.out.RetryAfter, r.RetryAfter)
+	}
 	if v.answer == nil && r.Status == http.StatusForbidden && v.out.Code == "http_403" {
 		c.banned(ctx, o, &v.out)
 	}

@@ -7,7 +7,7 @@
 // query never carries mailTo, which could mail the order again; and nothing here ever makes a GET,
 // because opening a voucher's link is its pick-up.
 //
-// It may import package providers, pass2udoc, internal/httpcall and internal/baseurl; never the
+// It may import package providers, pass2udoc, providers/skew, internal/httpcall and internal/baseurl; never the
 // simulator.
 package pass2u
 
@@ -20,6 +20,7 @@ import (
 	"issuance/internal/httpcall"
 	"issuance/providers"
 	"issuance/providers/pass2u/pass2udoc"
+	"issuance/providers/skew"
 )
 
 // Client calls one Pass2U account. Safe for concurrent use; make one and keep it.
@@ -30,11 +31,13 @@ type Client struct {
 	queryPath atomic.Int32
 	// quantityKey is the key in which the last refund said how many (see refund.go).
 	quantityKey atomic.Pointer[string]
+	clock       skew.Meter
 }
 
 var (
 	_ providers.Provider      = (*Client)(nil)
 	_ providers.CountRefunder = (*Client)(nil)
+	_ providers.ClockTeller   = (*Client)(nil)
 )
 
 // New returns a client, or an error that names everything wrong with the configuration. It

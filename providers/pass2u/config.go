@@ -44,7 +44,7 @@ type Config struct {
 	Gate providers.Gate `json:"-"`
 	// Log gets one line per call at level debug. Default: none.
 	Log *slog.Logger `json:"-"`
-	// Now is the clock that call durations are measured with. Default time.Now.
+	// Now is the clock that call durations and Skew are measured with. Default time.Now.
 	Now func() time.Time `json:"-"`
 	// HTTP replaces the HTTP client (tests); ProxyURL is not used then. Default: one of
 	// internal/httpcall.

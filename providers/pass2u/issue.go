@@ -40,7 +40,8 @@ func (c *Client) Issue(ctx context.Context, o providers.Order) providers.Outcome
 }
 
 // LookUp sends "Query an order API". Absent is Pass2U's own "channelOrderId Does Not Exist";
-// every other refusal leaves the order unclear, because it may say nothing about the order.
+// every other refusal leaves the order unclear, because it may say nothing about the order. So does an
+// order under our number that contradicts the request: Sight.Differs says by what.
 func (c *Client) LookUp(ctx context.Context, o providers.Order) providers.Finding {
 	id, problem := identify(o)
 	if problem != nil {
@@ -55,14 +56,17 @@ func (c *Client) LookUp(ctx context.Context, o providers.Order) providers.Findin
 		return unclear(v.out)
 	}
 	standing, out := v.answer.compare(id)
+	sight := v.answer.sight(id)
 	switch standing {
 	case complete:
-		return providers.Finding{State: providers.FoundIssued, Outcome: providers.Outcome{Kind: providers.Done}, Result: v.answer.result()}
+		return providers.Finding{State: providers.FoundIssued, Outcome: providers.Outcome{Kind: providers.Done}, Result: v.answer.result(), Sight: sight}
 	case incomplete:
 		out.Kind = providers.Accepted
-		return providers.Finding{State: providers.FoundPending, Outcome: out, Result: v.answer.result()}
+		return providers.Finding{State: providers.FoundPending, Outcome: out, Result: v.answer.result(), Sight: sight}
 	default:
-		return unclear(out)
+		f := unclear(out)
+		f.Sight = sight
+		return f
 	}
 }
 

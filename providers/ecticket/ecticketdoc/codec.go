@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"issuance/internal/doccheck"
@@ -116,14 +117,35 @@ func refundedBy(refund, order json.RawMessage) (operator, storeID string) {
 	return cmp.Or(r.Operator, o.Operator, DefaultOperator), cmp.Or(r.StoreID, o.StoreID)
 }
 
-// parseTime reads the formats that ECTicket's documents and answers use, all in Taiwan time.
+// parseTime is providers.Codec.Time: a day alone is no moment.
 func parseTime(text string) (time.Time, bool) {
-	for _, layout := range []string{"20060102 15:04", "20060102 15:04:05", "2006/01/02 15:04:05", "2006/01/02 15:04"} {
-		if t, err := time.ParseInLocation(layout, text, Taiwan); err == nil {
-			return t, true
+	t, precision, ok := ParseTime(text)
+	return t, ok && precision < 24*time.Hour
+}
+
+// layouts are the forms of times in ECTicket's documents and answers.
+var layouts = []struct {
+	layout    string
+	precision time.Duration
+}{
+	{"20060102 15:04", time.Minute},
+	{"20060102 15:04:05", time.Second},
+	{"2006/01/02 15:04:05", time.Second},
+	{"2006/01/02 15:04", time.Minute},
+	{"2006-01-02 15:04:05", time.Second},
+	{"20060102", 24 * time.Hour},
+	{"2006/01/02", 24 * time.Hour},
+}
+
+// ParseTime reads a time as ECTicket writes it, in Taiwan time. precision is its unit: a second, a
+// minute or a day.
+func ParseTime(text string) (t time.Time, precision time.Duration, ok bool) {
+	for _, l := range layouts {
+		if t, err := time.ParseInLocation(l.layout, strings.TrimSpace(text), Taiwan); err == nil {
+			return t, l.precision, true
 		}
 	}
-	return time.Time{}, false
+	return time.Time{}, 0, false
 }
 
 // Stub is providers.OrderDocument.Stub: the number, what decides whether tickets have to be fetched,

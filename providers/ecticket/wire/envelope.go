@@ -39,7 +39,7 @@ type Header struct {
 	Timestamp Int64 `json:"Timestamp"`
 }
 
-// Int is an int that is read from 1 as well as from "1", and written as a number. An empty
+// Int is an int that is read from 1 as well as from "1" and 1.0, and written as a number. An empty
 // string and null are read as 0.
 type Int int
 
@@ -64,7 +64,10 @@ func (n *Int64) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-var errNumber = errors.New("wire: want a whole number, or a string that holds one")
+var (
+	errNumber   = errors.New("wire: want a whole number, or a string that holds one")
+	errEnvelope = errors.New("wire: not a JSON object")
+)
 
 func number(b []byte, bits int) (int64, error) {
 	b = bytes.TrimSpace(b)
@@ -77,9 +80,14 @@ func number(b []byte, bits int) (int64, error) {
 			return 0, nil
 		}
 	}
-	v, err := strconv.ParseInt(string(b), 10, bits)
-	if err != nil {
-		return 0, errNumber // the value stays out of the text
+	if v, err := strconv.ParseInt(string(b), 10, bits); err == nil {
+		return v, nil
 	}
-	return v, nil
+	// Some languages have one kind of number only and write 1.0.
+	if whole, zeros, ok := bytes.Cut(b, []byte(".")); ok && len(zeros) > 0 && len(bytes.Trim(zeros, "0")) == 0 {
+		if v, err := strconv.ParseInt(string(whole), 10, bits); err == nil {
+			return v, nil
+		}
+	}
+	return 0, errNumber // the value stays out of the text
 }

@@ -1,10 +1,12 @@
 package wire
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -17,33 +19,48 @@ type Variant struct {
 	LiteralMarks bool // ! ' ( ) * as themselves instead of "%XX"
 }
 
-// Variants lists every documented variant, PHP's urlencode first.
+// Variants lists every documented variant, the likeliest first: the one public client that is known
+// to work writes a space as "%20" and "~" as itself.
 func Variants() []Variant {
 	return []Variant{
-		{},
-		{LiteralTilde: true},
-		{PercentSpace: true},
 		{PercentSpace: true, LiteralTilde: true},
-		{LiteralMarks: true},
-		{LiteralTilde: true, LiteralMarks: true},
-		{PercentSpace: true, LiteralMarks: true},
+		{PercentSpace: true},
+		{LiteralTilde: true},
+		{},
 		{PercentSpace: true, LiteralTilde: true, LiteralMarks: true},
+		{PercentSpace: true, LiteralMarks: true},
+		{LiteralTilde: true, LiteralMarks: true},
+		{LiteralMarks: true},
 	}
 }
 
 // String names the variant by what it writes: for example "space=%20 tilde=~ marks=%XX".
-func (v Variant) String() string {
-	space, tilde, marks := "+", "%7e", "%XX"
-	if v.PercentSpace {
-		space = "%20"
+func (v Variant) String() string { return v.name(" ~!") }
+
+// Any is what VerifyMAC calls a text that every variant writes alike.
+const Any = "any"
+
+// name names what distinguishes the variant in a text: only characters that it holds say something.
+func (v Variant) name(text string) string {
+	space, tilde, marks := holds(text)
+	var parts []string
+	part := func(there, chosen bool, one, other string) {
+		switch {
+		case there && chosen:
+			parts = append(parts, one)
+		case there:
+			parts = append(parts, other)
+		}
 	}
-	if v.LiteralTilde {
-		tilde = "~"
-	}
-	if v.LiteralMarks {
-		marks = "literal"
-	}
-	return "space=" + space + " tilde=" + tilde + " marks=" + marks
+	part(space, v.PercentSpace, "space=%20", "space=+")
+	part(tilde, v.LiteralTilde, "tilde=~", "tilde=%7e")
+	part(marks, v.LiteralMarks, "marks=literal", "marks=%XX")
+	return cmp.Or(strings.Join(parts, " "), Any)
+}
+
+// holds reports which of the characters that the variants write differently are in a text.
+func holds(text string) (space, tilde, marks bool) {
+	return strings.Contains(text, " "), strings.Contains(text, "~"), strings.ContainsAny(text, "!'()*")
 }
 
 var literalMarks = strings.NewReplacer("%21", "!", "%27", "'", "%28", "(", "%29", ")", "%2A", "*")
@@ -80,8 +97,10 @@ func (v Variant) mac(k Keys, plaintext []byte) string {
 }
 
 // VerifyMAC reports whether mac, 64 hex digits of any case, is the CheckMacValue of plaintext
-// under any documented variant of URL encoding, and names the first that fits. plaintext must be
-// what Open returned, byte for byte. The time taken does not depend on how much of mac is right.
+// under any documented variant of URL encoding. variant names what the text shows of the one that
+// fits, such as "space=%20", or Any when every variant fits; at most 27 names are in use. plaintext
+// must be what Open returned, byte for byte. The time taken does not depend on how much of mac is
+// right.
 func VerifyMAC(k Keys, plaintext []byte, mac string) (variant string, ok bool) {
 	got, err := hex.DecodeString(mac)
 	if err != nil || len(got) != sha256.Size {
@@ -90,16 +109,16 @@ func VerifyMAC(k Keys, plaintext []byte, mac string) (variant string, ok bool) {
 	variants := Variants()
 	found := len(variants)
 	text := k.HashKey + string(plaintext) + k.HashIV
-	space, tilde, marks := strings.Contains(text, " "), strings.Contains(text, "~"), strings.ContainsAny(text, "!'()*")
-	for i := len(variants) - 1; i >= 0; i-- {
-		if v := variants[i]; v.PercentSpace && !space || v.LiteralTilde && !tilde || v.LiteralMarks && !marks {
+	space, tilde, marks := holds(text)
+	for i, v := range slices.Backward(variants) {
+		if !v.PercentSpace && !space || !v.LiteralTilde && !tilde || v.LiteralMarks && !marks {
 			continue // it writes this text as an earlier variant does
 		}
-		want := variants[i].sum(k, plaintext)
+		want := v.sum(k, plaintext)
 		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(want[:], got), i, found)
 	}
 	if found == len(variants) {
 		return "", false
 	}
-	return variants[found].String(), true
+	return variants[found].name(text), true
 }

@@ -1,0 +1,39 @@
+package providers
+
+import (
+	"context"
+	"time"
+)
+
+// Sight is what a provider shows of an order found under our number, beyond that there is one. Two
+// systems may use the same numbers, so an order is ours only if it can be the one that was sent.
+type Sight struct {
+	// CreatedAt is when the order was created at the provider, by the provider's clock; zero when it
+	// does not say. It may be later than that (ECTicket says when it issued), never earlier.
+	CreatedAt time.Time
+	// Precision is the unit of CreatedAt: the order was created within Precision after it.
+	Precision time.Duration
+	// Differs names the provider's field by which the order contradicts the request that was sent:
+	// "ItemNo", "productSaleId", "pickupType", …; empty when nothing that is shown does. Spelling is
+	// no difference, and neither is what is not shown.
+	Differs string
+	// Partial is set when fewer tickets are shown than were ordered. That may be a list that lags, or
+	// another order: ask again before concluding.
+	Partial bool
+}
+
+// Identifier is a Provider whose look-up does not show what an order holds, and that has another
+// question that does (ECTicket, QueryOrderInfo).
+type Identifier interface {
+	// Identify asks what the provider shows of the order. It changes nothing. The outcome's kind is
+	// Done when the answer is authentic; an order that is not issued yet may show nothing.
+	Identify(ctx context.Context, o Order) (Sight, Outcome)
+}
+
+// ClockTeller is a Provider whose answers say what time it is there. Times that the provider shows
+// are compared with ours only after this difference has been taken off.
+type ClockTeller interface {
+	// Skew is how far the provider's clock is ahead of this machine's, to a second or so, by the
+	// latest answers. known is false before the first.
+	Skew() (ahead time.Duration, known bool)
+}
