@@ -75,7 +75,7 @@ func (b *Intakes) Add(ctx context.Context, in Intake) {
 	if !b.l.sharded {
 		k = append(k, keys.Open(in.Account))
 	}
-	args := b.l.args([]any{keys.Member(in.Ref), firstLook.Milliseconds(), string(in.Lane), in.Fingerprint, in.Shape, string(in.Document), in.RefundID, in.Trace})
+	args := b.l.args([]any{keys.Member(in.Ref), firstLook.Milliseconds(), string(in.Lane), in.Fingerprint, in.Shape, pack(in.Document), in.RefundID, in.Trace})
 	b.cmds = append(b.cmds, scripts["intake"].EvalSha(ctx, b.pipe, k, args...))
 }
 
@@ -86,7 +86,7 @@ func (b *Intakes) Result(i int) (Known, error) {
 	if err != nil {
 		return Known{}, err
 	}
-	return Known{New: r["verdict"] == "new", State: order.State(r["state"]), Fingerprint: r["fp"], CreatedAt: millis(r["created_at"])}, nil
+	return Known{New: r["verdict"] == "new", State: order.State(r["state"]), Fingerprint: r["fp"], CreatedAt: millis(r["created"])}, nil
 }
 
 // LoadIntake makes Redis know the script of intakes, which a pipeline cannot do by itself: after an error
