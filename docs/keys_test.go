@@ -6,9 +6,11 @@ import (
 	"go/token"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"issuance/internal/keys"
+	"issuance/internal/queue"
 	"issuance/providers"
 	"issuance/tasks/order"
 )
@@ -75,5 +77,8 @@ func TestTheKeysAreListed(t *testing.T) {
 		if listed[name] != key {
 			t.Errorf("%s is listed as %q and is %q", name, listed[name], key)
 		}
+	}
+	if payload := string(queue.Encode(o.Refund("REFUND"), "")); !strings.Contains(read(t, "architecture.md"), "`"+payload+"`") {
+		t.Errorf("the payload %s is not in the document", payload)
 	}
 }
