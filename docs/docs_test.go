@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"issuance/internal/ledger"
 	"issuance/tasks/order"
 )
 
@@ -115,19 +116,46 @@ func TestTheRunbookHasEveryCode(t *testing.T) {
 
 var (
 	diagram    = regexp.MustCompile("(?s)```mermaid\nstateDiagram-v2\n(.*?)```")
-	transition = regexp.MustCompile(`(?m)^ +(\S+) --> (\w+)`)
+	transition = regexp.MustCompile(`(?m)^ +(\S+) --> (\w+)(?:: (\w+))?`)
 )
 
 // drawn are the states of a diagram, each once.
 func drawn(text string) (states []string) {
 	for _, m := range transition.FindAllStringSubmatch(text, -1) {
-		for _, s := range m[1:] {
+		for _, s := range m[1:3] {
 			if s != "[*]" && !slices.Contains(states, s) {
 				states = append(states, s)
 			}
 		}
 	}
 	return states
+}
+
+// ends are the states that a script draws arrows to from a state.
+func ends(text, from, script string) (to []string) {
+	for _, m := range transition.FindAllStringSubmatch(text, -1) {
+		if m[1] == from && m[3] == script {
+			to = append(to, m[2])
+		}
+	}
+	return to
+}
+
+// checkEnds compares the ends that a diagram draws with those that the ledger takes.
+func checkEnds(t *testing.T, what, text string, r order.Ref, states []order.State) {
+	t.Helper()
+	var finished, resolved []string
+	for _, s := range states {
+		if !ledger.CanEnd(r, s) || s == order.Cancelled {
+			continue
+		}
+		finished = append(finished, string(s))
+		if s.Settled() {
+			resolved = append(resolved, string(s))
+		}
+	}
+	same(t, what+": finish", ends(text, "submitting", "finish"), finished)
+	same(t, what+": resolve", ends(text, "review", "resolve"), resolved)
 }
 
 func names(states []order.State) (out []string) {
@@ -146,6 +174,9 @@ func TestTheDiagramsHaveEveryState(t *testing.T) {
 	}
 	same(t, "diagram of orders", drawn(diagrams[0][1]), names(order.OrderStates()))
 	same(t, "diagram of refunds", drawn(diagrams[1][1]), names(order.RefundStates()))
+	o := order.Ref{OrderID: "ORDER"}
+	checkEnds(t, "diagram of orders", diagrams[0][1], o, order.OrderStates())
+	checkEnds(t, "diagram of refunds", diagrams[1][1], o.Refund("REFUND"), order.RefundStates())
 	all := names(order.OrderStates())
 	for _, s := range names(order.RefundStates()) {
 		if !slices.Contains(all, s) {
