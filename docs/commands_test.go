@@ -55,9 +55,20 @@ var (
 	word     = regexp.MustCompile(`^[a-z]+$`)
 )
 
-// Every command that a document prints exists, with its flags.
-func TestCommandsExist(t *testing.T) {
+// What the documents say of the programs is true of the programs.
+func TestCommands(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and runs the programs")
+	}
 	dir := build(t)
+	t.Run("exist", func(t *testing.T) { exist(t, dir) })
+	for _, name := range []string{"README.md", "docs/enqueueing.md"} {
+		t.Run("work as printed in "+filepath.Base(name), func(t *testing.T) { work(t, dir, name) })
+	}
+}
+
+// exist: every command that a document prints exists, with its flags.
+func exist(t *testing.T, dir string) {
 	help := map[string]string{}
 	helpOf := func(program, sub string) string {
 		name := strings.TrimSpace(program + " " + sub)
@@ -144,46 +155,38 @@ func sandbox(t *testing.T, dir string, env []string) {
 	}
 }
 
-// Every command of these documents works as printed, one after the other, while a sandbox runs.
-func TestCommandsWorkAsPrinted(t *testing.T) {
-	if testing.Short() {
-		t.Skip("builds and runs the programs")
+// work: every command of a document works as printed, one after the other, while a sandbox runs.
+func work(t *testing.T, dir, name string) {
+	examples, err := filepath.Abs(filepath.Join(root, "examples"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	dir := build(t)
-	for _, name := range []string{"README.md", "docs/enqueueing.md"} {
-		t.Run(filepath.Base(name), func(t *testing.T) {
-			here, err := filepath.Abs(filepath.Join(root, "examples"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			clone := t.TempDir()
-			if err := os.Symlink(here, filepath.Join(clone, "examples")); err != nil {
-				t.Fatal(err)
-			}
-			env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + clone, "XDG_CACHE_HOME=" + clone, "USER=tester"}
-			sandbox(t, dir, env)
-			blocks, _ := commands(read(t, filepath.Join(root, name)))
-			ran := 0
-			for _, line := range blocks {
-				rest, ok := strings.CutPrefix(line, "go run ./cmd/enqueue")
-				if !ok {
-					continue
-				}
-				cmd := exec.Command("sh", "-c", filepath.Join(dir, "enqueue")+rest)
-				cmd.Dir, cmd.Env = clone, env
-				out, _ := cmd.CombinedOutput() // the exit code says how it ended
-				want := 0
-				if strings.Contains(line, "ecticket-late") {
-					want = 2
-				}
-				if code := cmd.ProcessState.ExitCode(); code != want {
-					t.Errorf("%q: exit code %d\n%s", line, code, out)
-				}
-				ran++
-			}
-			if ran < 8 {
-				t.Errorf("only %d commands were run", ran)
-			}
-		})
+	clone := t.TempDir()
+	if err := os.Symlink(examples, filepath.Join(clone, "examples")); err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + clone, "XDG_CACHE_HOME=" + clone, "USER=tester"}
+	sandbox(t, dir, env)
+	blocks, _ := commands(read(t, filepath.Join(root, name)))
+	ran := 0
+	for _, line := range blocks {
+		rest, ok := strings.CutPrefix(line, "go run ./cmd/enqueue")
+		if !ok {
+			continue
+		}
+		cmd := exec.Command("sh", "-c", filepath.Join(dir, "enqueue")+rest)
+		cmd.Dir, cmd.Env = clone, env
+		out, _ := cmd.CombinedOutput() // the exit code says how it ended
+		want := 0
+		if strings.Contains(line, "ecticket-late") {
+			want = 2
+		}
+		if code := cmd.ProcessState.ExitCode(); code != want {
+			t.Errorf("%q: exit code %d\n%s", line, code, out)
+		}
+		ran++
+	}
+	if ran < 8 {
+		t.Errorf("only %d commands were run", ran)
 	}
 }
