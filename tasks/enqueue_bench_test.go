@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"testing"
 
@@ -23,17 +24,17 @@ func durable(b *testing.B) *redis.Client {
 	return rdb
 }
 
-// parallel runs one call per order on 16 goroutines; one gets the numbers of a batch.
-func parallel(b *testing.B, size int, one func(first int)) {
+// parallel runs a call for every size orders on 16 goroutines; one gets the number of the last of them.
+func parallel(b *testing.B, size int, one func(last int)) {
 	const goroutines = 16
 	var n atomic.Int64
-	b.SetParallelism(goroutines) // of each processor; more only queue up at Redis
+	b.SetParallelism(max(1, goroutines/runtime.GOMAXPROCS(0)))
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			first := int(n.Add(1))
-			if first%size == 0 || size == 1 {
-				one(first)
+			last := int(n.Add(1))
+			if last%size == 0 {
+				one(last)
 			}
 		}
 	})
