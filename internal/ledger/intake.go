@@ -112,7 +112,7 @@ func (b *Intakes) of(in Intake) (k []string, args []any) {
 		k = append(k, keys.Open(in.Account))
 	}
 	return k, append(make([]any, 0, 13), b.l.now(), keys.Member(in.Ref), firstLook.Milliseconds(), string(in.Lane), in.Fingerprint, in.Shape,
-		string(in.Document), in.RefundID, in.Trace)
+		pack(in.Document), in.RefundID, in.Trace)
 }
 
 // Result says, once the pipeline was executed, what became of intake i.

@@ -8,7 +8,7 @@ import (
 	"issuance/tasks/order"
 )
 
-// Requests that certainly had no effect are counted apart: attempts less those is how many can have left.
+// Requests that certainly had no effect have a count of their own: attempts less those is how many can have left.
 func TestRequestsWithoutEffectAreCounted(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		k := b.order()
