@@ -74,7 +74,7 @@ func (b *bench) willRun(t testing.TB, r Ref) bool {
 	t.Helper()
 	views, err := b.ledger.Views(b.ctx, []Ref{r})
 	must(t, err)
-	task, err := b.queue.Look(b.ctx, r, views[0])
+	task, err := b.queue.LookFor(b.ctx, r, views[0])
 	must(t, err)
 	return task.Runs(views[0])
 }
