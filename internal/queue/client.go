@@ -122,6 +122,22 @@ func (c *Client) Find(ctx context.Context, homes []Home) ([]Task, error) {
 	return out, nil
 }
 
+// Look reads one task, with when it runs next and why it waits; Held is left out.
+func (c *Client) Look(h Home) (Task, error) {
+	info, err := c.inspector.GetTaskInfo(h.Queue, h.ID)
+	if missing(err) {
+		return Task{}, nil
+	}
+	if err != nil {
+		return Task{}, fmt.Errorf("queue: %s: %w", h.ID, err)
+	}
+	t := Task{State: info.State.String(), Why: info.LastErr}
+	if t.Waiting() {
+		t.Next = info.NextProcessAt
+	}
+	return t, nil
+}
+
 // Delete removes a task that has ended. done is false when the queue does not let go of it: asynq trims
 // its archive without letting go of the ids.
 func (c *Client) Delete(h Home) (done bool) {

@@ -148,6 +148,33 @@ func TestALookThatExplainsNothingIsNotRepeated(t *testing.T) {
 	})
 }
 
+func TestWhatWasNeverExplainedHidesNothingOnceItIsGone(t *testing.T) {
+	each(t, func(t *testing.T, s *scene) {
+		s.lately(20)
+		s.must(s.rdb.ZAdd(s.ctx, keys.Open(shop), redis.Z{Score: float64(s.now.Add(time.Hour).UnixMilli()), Member: ":"}).Err())
+		for range 3 {
+			s.recount()
+		}
+		s.must(s.rdb.ZRem(s.ctx, keys.Open(shop), ":").Err())
+		s.recount()
+		s.must(s.inspector.ArchiveTask("ecticket-bulk", "issue:ecticket:2000132:B4"))
+		s.recount()
+		s.recount()
+		if got := s.task("ecticket-bulk", "issue:ecticket:2000132:B4"); got != "pending" {
+			t.Errorf("the task is %q, want pending", got)
+		}
+	})
+}
+
+func TestARunningSweeperCountsTasks(t *testing.T) {
+	testredis.Each(t, func(t *testing.T, srv *testredis.Server) {
+		s := newScene(t, srv, sweeper.Config{})
+		s.lately(5)
+		s.deleteAll()
+		s.untilLogged("brought a task back", sweeper.Config{Every: 5 * time.Millisecond})
+	})
+}
+
 func TestOneProvidersTasksDoNotHideThatAnothersAreMissing(t *testing.T) {
 	each(t, func(t *testing.T, s *scene) {
 		s.lately(20)

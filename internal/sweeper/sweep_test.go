@@ -108,19 +108,36 @@ func TestTheSweeperSearchesForOverlookedRecordsWhenItStarts(t *testing.T) {
 		s := newScene(t, srv, sweeper.Config{})
 		s.given(order.Accepted)
 		s.unlist(ref)
-		back := make(chan struct{}, 1)
-		running := sweeper.New(s.rdb, sweeper.Config{Ledger: s.ledger, Accounts: []providers.Account{shop}, Every: time.Hour,
-			Log: slog.New(slog.NewTextHandler(signal{"brought a task back", back}, nil))})
-		ctx, cancel := context.WithCancel(s.ctx)
-		ended := make(chan struct{})
-		go func() { defer close(ended); running.Run(ctx) }()
-		select {
-		case <-back:
-		case <-time.After(10 * time.Second):
-			t.Error("nobody searched for the record")
+		s.untilLogged("brought a task back", sweeper.Config{Every: time.Hour})
+	})
+}
+
+// untilLogged runs a sweeper until it has logged a text.
+func (s *scene) untilLogged(text string, c sweeper.Config) {
+	s.t.Helper()
+	seen, ended := make(chan struct{}, 1), make(chan struct{})
+	c.Ledger, c.Accounts, c.Log = s.ledger, []providers.Account{shop}, slog.New(slog.NewTextHandler(signal{text, seen}, nil))
+	ctx, cancel := context.WithCancel(s.ctx)
+	go func() { defer close(ended); sweeper.New(s.rdb, c).Run(ctx) }()
+	select {
+	case <-seen:
+	case <-time.After(10 * time.Second):
+		s.t.Errorf("the sweeper never logged %q", text)
+	}
+	cancel()
+	<-ended
+}
+
+func TestARecordIsLookedAtAgainWithin30Seconds(t *testing.T) {
+	each(t, func(t *testing.T, s *scene) {
+		s.given(order.Submitting)
+		h := s.enqueue(ref, 0)
+		s.sweepAfter(21 * time.Second)
+		s.must(s.inspector.DeleteTask(h.Queue, h.ID)) // right after a look
+		for range 9 {
+			s.sweepAfter(3 * time.Second)
 		}
-		cancel()
-		<-ended
+		s.want(issueID, "pending")
 	})
 }
 

@@ -90,7 +90,7 @@ func TestATaskOfALivingWorkerIsLeftAlone(t *testing.T) {
 	})
 }
 
-// The order was begun before those that wait, so it is gone on with first.
+// The order was begun before those that wait, so it goes on first.
 func TestATaskThatIsTakenBackIsTheNextToRun(t *testing.T) {
 	each(t, func(t *testing.T, s *scene) {
 		s.given(order.Queued)
