@@ -29,6 +29,7 @@ const (
 )
 
 const (
+	typeStore      = "1"
 	typePaper      = "2"
 	typeElectronic = "3"
 	typeSerial     = "4"
