@@ -34,7 +34,7 @@ func electronic(id string, amount int) providers.Order {
 
 func TestAnOrdersWholeLife(t *testing.T) {
 	for _, variant := range wire.Variants() {
-		sim, c, _ := start(t, ecticketsim.Config{Encoding: variant})
+		sim, c, _ := start(t, ecticketsim.Config{Encoding: &variant})
 		ctx := t.Context()
 		if f := c.LookUp(ctx, serialOrder); f.State != providers.Absent {
 			t.Fatalf("%s: before: %+v", variant, f)

@@ -16,6 +16,8 @@ type Books struct {
 	Calls map[string]int
 	// Bans are in the order in which they began.
 	Bans []Ban
+	// Outages are in the order in which they began.
+	Outages []Outage
 }
 
 // OrderBook is what became of one trade number.
@@ -24,6 +26,7 @@ type OrderBook struct {
 	ID         string
 	Gift       bool   // the number is a FreeTradeNo
 	Escrow     bool   // it came by the escrow mode's path
+	Stranger   bool   // another system's order (AddStranger)
 	Ref        string // TicketTradeNo
 	IssueType  string
 	Status     int // Issued, Failed or Processing
@@ -64,6 +67,11 @@ func (s *Sim) Books() Books {
 	for _, ban := range s.limits.bans {
 		b.Bans = append(b.Bans, *ban)
 	}
+	for _, o := range s.outages {
+		seen := o.Outage
+		seen.Calls = maps.Clone(o.Calls)
+		b.Outages = append(b.Outages, seen)
+	}
 	return b
 }
 
@@ -79,7 +87,7 @@ func (b Books) Order(id string) (o OrderBook, ok bool) {
 
 func (o *order) book(now time.Time) OrderBook {
 	out := OrderBook{
-		MerchantID: o.key.merchant, ID: o.key.id, Gift: o.gift, Escrow: o.escrow, Ref: o.ref,
+		MerchantID: o.key.merchant, ID: o.key.id, Gift: o.gift, Escrow: o.escrow, Stranger: o.stranger, Ref: o.ref,
 		IssueType: o.issueType, Status: o.status, Remark: o.remark,
 		ReceivedAt: o.receivedAt, IssuedAt: o.issuedAt, TimesIssued: o.timesIssued, IssueCalls: o.issueCalls,
 		Ordered: o.ticketCount(), Tickets: make([]TicketBook, 0, len(o.tickets)),

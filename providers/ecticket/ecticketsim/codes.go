@@ -15,6 +15,8 @@ const (
 	TransData = 990004
 	// TransChecksum: CheckMacValue does not belong to Data.
 	TransChecksum = 990005
+	// TransOther: every envelope is refused (the fault TransRefused).
+	TransOther = 990006
 )
 
 // Business codes of the simulator, NOT ECPay's.
@@ -35,6 +37,8 @@ const (
 	RtnNoData = 991007
 	// RtnUseStatus: the ticket's use status does not allow the action.
 	RtnUseStatus = 991008
+	// RtnBusy: the call cannot be served now (the fault Busy).
+	RtnBusy = 991009
 )
 
 // reply starts every answer's Data.
@@ -42,6 +46,9 @@ type reply struct {
 	RtnCode int
 	RtnMsg  string
 }
+
+// confirms reports whether the answer is RtnCode 1.
+func (r reply) confirms() bool { return r.RtnCode == wire.Accepted }
 
 func refuse(code int, msg string) reply {
 	const limit = 200 // RtnMsg String(200)

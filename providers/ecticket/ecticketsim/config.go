@@ -41,8 +41,10 @@ type Config struct {
 	// TicketsPerPage is the size of one page of QueryOrderInfo. An order has at most 100 tickets,
 	// so tests of paging need a smaller one. Default: 200.
 	TicketsPerPage int
-	// Encoding is the URL encoding of the answers. Default: that of PHP's urlencode.
-	Encoding wire.Variant
+	// Encoding is the URL encoding of the answers, with the characters that encodings differ in written
+	// as they are. Default nil: those are written as \u escapes, so that a client of any encoding can
+	// verify the answers.
+	Encoding *wire.Variant
 	// Seed makes redemption codes repeatable. Default: 0, which is a seed too.
 	Seed uint64
 	// Now is the clock. Default: time.Now.

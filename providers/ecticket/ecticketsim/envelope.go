@@ -77,20 +77,74 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	in := s.open(body)
 	in.escrow = to.escrow
 	call := s.count(to.op, in)
-	if s.tooFast(in.request.MerchantID) {
+	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
+	fault, out := s.out(call)
+	switch {
+	case out:
+	case s.tooFast(in.request.MerchantID):
 		s.cfg.Log.Warn("ecticket simulator: banned", "op", call.Op, "merchant", call.MerchantID)
-		page(w, http.StatusForbidden, "Forbidden: Access is denied.")
+		forbidden(w)
 		return
+	case s.isForbidden(call):
+		s.cfg.Log.Warn("ecticket simulator: order forbidden", "order", call.OrderID)
+		forbidden(w)
+		return
+	default:
+		fault = s.faultOf(call)
 	}
-	fault := s.faultOf(call)
 	if !fault.before(w, r) {
 		return
 	}
-	data := s.perform(to.handle, &in)
+	answer := s.respond(to, call, &in, fault)
 	s.cfg.Log.Debug("ecticket simulator: call", "op", call.Op, "order", call.OrderID, "n", call.N, "trans_code", in.transCode, "fault", fault.Kind)
 	if fault.after(w, r) {
-		s.answer(w, in, data, fault.Kind == WrongChecksum)
+		// The documents ask for Accept: text/html, so a client may not rely on a JSON label.
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = w.Write(answer) // the caller may have gone
 	}
+}
+
+// respond lets the call take effect, as far as the fault lets it, and returns the answer.
+func (s *Sim) respond(to route, call Call, in *inbound, fault Fault) []byte {
+	key := opKey{in.request.MerchantID, to.op}
+	if in.transCode == 0 && fault.Kind == Replay {
+		return s.replayed(key, call, *in)
+	}
+	var data any
+	switch {
+	case fault.Kind == TransRefused:
+		in.refuse(TransOther, "the request cannot be taken")
+	case fault.Kind == Busy:
+		data = refuse(RtnBusy, "the system is busy, try again later")
+	default:
+		data = s.perform(to.handle, in)
+		if fault.Kind == RejectAfter {
+			data = s.perform(to.handle, in)
+		}
+	}
+	answer := s.answer(*in, data, fault)
+	if c, ok := data.(interface{ confirms() bool }); ok && in.transCode == 0 && c.confirms() {
+		s.mu.Lock()
+		s.confirmed[key] = answer
+		s.mu.Unlock()
+	}
+	return answer
+}
+
+// replayed is the answer of Replay.
+func (s *Sim) replayed(key opKey, call Call, in inbound) []byte {
+	s.mu.Lock()
+	old := s.confirmed[key]
+	s.mu.Unlock()
+	switch {
+	case call.Op == OpIssue:
+		made := issueInfo{reply: success("success"), TicketTradeNo: in.request.MerchantID + "00000000"}
+		_ = json.Unmarshal(in.plain, &made) // the numbers asked for
+		return s.answer(in, made, Fault{})
+	case old == nil:
+		return s.answer(in, success("success"), Fault{})
+	}
+	return old
 }
 
 // open reads the envelope and what is in it, everything but the Timestamp.
@@ -151,7 +205,8 @@ func (s *Sim) perform(handle handler, in *inbound) (data any) {
 	return handle(s, *in)
 }
 
-func (s *Sim) answer(w http.ResponseWriter, in inbound, data any, wrongChecksum bool) {
+// answer is the envelope around data, or a refused one.
+func (s *Sim) answer(in inbound, data any, fault Fault) []byte {
 	out := wire.Response{
 		PlatformID: in.request.PlatformID,
 		MerchantID: in.request.MerchantID,
@@ -161,18 +216,32 @@ func (s *Sim) answer(w http.ResponseWriter, in inbound, data any, wrongChecksum 
 	if in.transCode != 0 {
 		out.TransCode, out.TransMsg = in.transCode, in.transMsg
 	} else {
-		plain, err := json.Marshal(data)
-		if err != nil {
-			panic("ecticketsim: " + err.Error()) // not reached: answers are plain structs
+		encoding := s.cfg.Encoding
+		if fault.Encoding != nil {
+			encoding = fault.Encoding
 		}
-		out.Data, out.CheckMacValue = wire.SealAs(in.keys, plain, s.cfg.Encoding)
-		if wrongChecksum {
+		out.Data, out.CheckMacValue = s.seal(in.keys, data, encoding)
+		if fault.Kind == WrongChecksum {
 			out.CheckMacValue = strings.Repeat("0", len(out.CheckMacValue))
 		}
 	}
-	// The documents ask for Accept: text/html, so a client may not rely on a JSON label.
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_ = json.NewEncoder(w).Encode(out) // the caller may have gone
+	return append(mustMarshal(json.Marshal, out), '\n')
+}
+
+// seal writes data so that every client can verify it, or in one encoding.
+func (s *Sim) seal(keys wire.Keys, data any, encoding *wire.Variant) (sealed, mac string) {
+	if encoding == nil {
+		return wire.Seal(keys, mustMarshal(wire.Marshal, data))
+	}
+	return wire.SealAs(keys, mustMarshal(json.Marshal, data), *encoding)
+}
+
+func mustMarshal(marshal func(any) ([]byte, error), v any) []byte {
+	b, err := marshal(v)
+	if err != nil {
+		panic("ecticketsim: " + err.Error()) // not reached: answers are plain structs
+	}
+	return b
 }
 
 func (a Account) keys() wire.Keys { return wire.Keys{HashKey: a.HashKey, HashIV: a.HashIV} }

@@ -104,7 +104,7 @@ func TestMerchantInDataMustBeTheEnvelopes(t *testing.T) {
 func TestEveryEncodingIsReadAndAnswered(t *testing.T) {
 	for _, v := range wire.Variants() {
 		t.Run(v.String(), func(t *testing.T) {
-			r := start(t, Config{Encoding: v})
+			r := start(t, Config{Encoding: &v})
 			r.encoding = v
 			resp := r.exchange("/api/Ticket/QueryTicketStatus", r.envelope(`{"MerchantID":"2000132", "TicketNo":"CB2SY20220302153","x":"~!'()*"}`))
 			plain, err := wire.Open(r.keys, resp.Data)

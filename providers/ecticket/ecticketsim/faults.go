@@ -3,6 +3,8 @@ package ecticketsim
 import (
 	"net/http"
 	"time"
+
+	"issuance/providers/ecticket/wire"
 )
 
 // Operations, as they are named in Call.Op and in Books.Calls.
@@ -51,6 +53,26 @@ const (
 	HangBefore
 	// HangAfter takes effect, then does not answer until the caller goes.
 	HangAfter
+	// TooMany429 answers HTTP 429; nothing takes effect. See Fault.RetryAfter.
+	TooMany429
+	// GarbageBefore answers HTTP 200 with a page; nothing takes effect.
+	GarbageBefore
+	// EmptyBefore answers HTTP 200 with an empty body; nothing takes effect. EmptyAfter takes effect.
+	EmptyBefore
+	EmptyAfter
+	// TransRefused refuses the envelope with a TransCode other than 1; nothing takes effect.
+	TransRefused
+	// Busy answers authentically with an RtnCode other than 1 that is about no order: "the system is
+	// busy". Nothing takes effect.
+	Busy
+	// RejectAfter takes effect and is answered by an authentic rejection, as when a balancer has sent
+	// the request twice and passes on the second answer: a duplicate number, a ticket that is refunded
+	// already.
+	RejectAfter
+	// Replay does nothing and sends the last confirmation of the operation again, byte for byte, as
+	// a cache would: of another order, with its old Timestamp. Issue, whose answer names the order,
+	// and an operation that never was confirmed get a confirmation that is made up.
+	Replay
 )
 
 // Fault is how one call misbehaves. Waits come on top of the kind. A wait before the effect is a
@@ -62,6 +84,11 @@ type Fault struct {
 	Before, After time.Duration
 	// HoldBefore and HoldAfter wait until the channel is closed, before and after the effect.
 	HoldBefore, HoldAfter <-chan struct{}
+	// RetryAfter is the header of HTTP 503 and 429, seconds or a date. Default: none.
+	RetryAfter string
+	// Encoding writes this answer in one of the documented URL encodings, ambiguous characters as
+	// they are. Default: that of Config.Encoding.
+	Encoding *wire.Variant
 }
 
 // SlowBefore waits d before the effect.
@@ -106,9 +133,17 @@ func (f Fault) before(w http.ResponseWriter, r *http.Request) (goOn bool) {
 	case CutBefore:
 		panic(http.ErrAbortHandler)
 	case Error5xxBefore:
+		f.retryAfter(w)
 		page(w, http.StatusServiceUnavailable, "The service is unavailable.")
+	case TooMany429:
+		f.retryAfter(w)
+		page(w, http.StatusTooManyRequests, "Too many requests.")
+	case GarbageBefore:
+		page(w, http.StatusOK, "System maintenance")
+	case EmptyBefore:
+		w.WriteHeader(http.StatusOK)
 	case Ban403:
-		page(w, http.StatusForbidden, "Forbidden: Access is denied.")
+		forbidden(w)
 	case HangBefore:
 		<-r.Context().Done()
 		panic(http.ErrAbortHandler)
@@ -128,6 +163,8 @@ func (f Fault) after(w http.ResponseWriter, r *http.Request) (goOn bool) {
 		page(w, http.StatusBadGateway, "Bad gateway.")
 	case Garbage:
 		page(w, http.StatusOK, "System maintenance")
+	case EmptyAfter:
+		w.WriteHeader(http.StatusOK)
 	case HangAfter:
 		<-r.Context().Done()
 		panic(http.ErrAbortHandler)
@@ -135,6 +172,37 @@ func (f Fault) after(w http.ResponseWriter, r *http.Request) (goOn bool) {
 		return true
 	}
 	return false
+}
+
+func (f Fault) retryAfter(w http.ResponseWriter) {
+	if f.RetryAfter != "" {
+		w.Header().Set("Retry-After", f.RetryAfter)
+	}
+}
+
+// ForbidOrder makes every Issue of this number draw HTTP 403, as a firewall does that dislikes what is
+// in it, until AllowOrder. No ban follows.
+func (s *Sim) ForbidOrder(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forbidden[id] = true
+}
+
+// AllowOrder ends ForbidOrder.
+func (s *Sim) AllowOrder(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.forbidden, id)
+}
+
+func (s *Sim) isForbidden(c Call) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return c.Op == OpIssue && s.forbidden[c.OrderID]
+}
+
+func forbidden(w http.ResponseWriter) {
+	page(w, http.StatusForbidden, "Forbidden: Access is denied.")
 }
 
 // page answers with a web page, as a gateway in front of the API would.

@@ -1,9 +1,8 @@
 package ecticketsim
 
 import (
+	"encoding/json"
 	"fmt"
-
-	"issuance/providers/ecticket/ecticketdoc"
 )
 
 // issueInfo is the answer of Issue: the order was received, not that it was issued.
@@ -26,15 +25,17 @@ type issueLine struct {
 // that has become invalid meanwhile (a StartDate gone by) is refused with another code than a
 // duplicate: the documents do not exclude that.
 func (s *Sim) issue(in inbound) any {
-	doc, bad := ecticketdoc.Parse("", in.plain, ecticketdoc.Options{
-		MerchantID: in.request.MerchantID, Escrow: in.escrow, Now: in.now,
-	})
+	var doc issueRequest
+	broken := "a field is of the wrong type"
+	if json.Unmarshal(in.plain, &doc) == nil {
+		broken = doc.violation(in.escrow, in.now.Format(dayFormat))
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if bad != nil {
-		return refuse(RtnField, bad.Error())
+	if broken != "" {
+		return refuse(RtnField, broken)
 	}
-	key := orderKey{in.request.MerchantID, doc.ID()}
+	key := orderKey{in.request.MerchantID, doc.id()}
 	old := s.orders[key]
 	if old != nil {
 		old.issueCalls++
@@ -42,7 +43,7 @@ func (s *Sim) issue(in inbound) any {
 	if doc.StoreID != "" && !s.stores[doc.StoreID] {
 		return refuse(RtnStore, "StoreID is not an active branch")
 	}
-	lines, no := s.resolve(doc)
+	lines, no := s.resolve(&doc)
 	if no != nil {
 		return *no
 	}
@@ -52,7 +53,7 @@ func (s *Sim) issue(in inbound) any {
 	}
 	o := &order{
 		key:        key,
-		gift:       doc.Gift(),
+		gift:       doc.gift(),
 		escrow:     in.escrow,
 		ref:        s.newRef(in.now),
 		issueType:  doc.IssueType,
@@ -76,7 +77,7 @@ func (s *Sim) issue(in inbound) any {
 	out := issueInfo{reply: success("success"), TicketTradeNo: o.ref}
 	out.MerchantTradeNo, out.FreeTradeNo = o.numbers()
 	for _, it := range doc.TicketInfo {
-		row := issueLine{TicketAmount: it.TicketAmount}
+		row := issueLine{TicketAmount: *it.TicketAmount}
 		if o.issueType == typeSerial {
 			row.ItemName, row.TicketPrice = it.ItemName, it.TicketPrice
 		} else {
@@ -90,16 +91,16 @@ func (s *Sim) issue(in inbound) any {
 // resolve looks the items up in the catalogue and checks that their ticket types fit the trade
 // number and the dates. Serial-number items need no listing; one with an ExpireDate is a gift
 // voucher, since only those have one.
-func (s *Sim) resolve(doc *ecticketdoc.Order) ([]line, *reply) {
+func (s *Sim) resolve(doc *issueRequest) ([]line, *reply) {
 	lines := make([]line, 0, len(doc.TicketInfo))
 	pickups := 0
 	for i, it := range doc.TicketInfo {
-		l := line{itemNo: it.ItemNo, itemName: it.ItemName, ticketType: pickupVoucher, count: it.TicketAmount, expire: it.ExpireDate}
-		if doc.IssueType == typeElectronic && doc.IsImmediate == ecticketdoc.Deferred {
+		l := line{itemNo: it.ItemNo, itemName: it.ItemName, ticketType: pickupVoucher, count: *it.TicketAmount, expire: it.ExpireDate}
+		if doc.deferred() {
 			l.start = it.StartDate
 		}
 		if doc.IssueType == typeSerial {
-			l.itemNo, l.price = "", *it.TicketPrice // Parse requires a price here
+			l.itemNo, l.price = "", *it.TicketPrice // required here
 			if it.ExpireDate != "" {
 				l.ticketType = giftVoucher
 			}
@@ -122,10 +123,10 @@ func (s *Sim) resolve(doc *ecticketdoc.Order) ([]line, *reply) {
 		lines = append(lines, l)
 	}
 	switch {
-	case doc.Gift() && pickups > 0:
+	case doc.gift() && pickups > 0:
 		r := refuse(RtnItem, "an order with a pickup voucher needs a MerchantTradeNo, not a FreeTradeNo")
 		return nil, &r
-	case !doc.Gift() && pickups == 0:
+	case !doc.gift() && pickups == 0:
 		r := refuse(RtnItem, "an order of gift vouchers only needs a FreeTradeNo, not a MerchantTradeNo")
 		return nil, &r
 	}

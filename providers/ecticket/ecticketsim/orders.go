@@ -29,6 +29,7 @@ const (
 )
 
 const (
+	typeStore      = "1"
 	typePaper      = "2"
 	typeElectronic = "3"
 	typeSerial     = "4"
@@ -42,6 +43,7 @@ type order struct {
 	key          orderKey
 	gift         bool // the number is a FreeTradeNo
 	escrow       bool
+	stranger     bool   // of another system that uses the same numbers
 	ref          string // TicketTradeNo
 	issueType    string
 	printType    string
@@ -134,11 +136,13 @@ func (s *Sim) find(merchant, merchantTradeNo, freeTradeNo string) (*order, *repl
 	}
 	o := s.orders[orderKey{merchant, merchantTradeNo + freeTradeNo}]
 	if o == nil || o.gift != (freeTradeNo != "") {
-		r := refuse(RtnNotFound, "no such order")
+		r := unknownOrder()
 		return nil, &r
 	}
 	return o, nil
 }
+
+func unknownOrder() reply { return refuse(RtnNotFound, "no such order") }
 
 // findTicket looks a ticket of the merchant up by exactly one of its numbers.
 func (s *Sim) findTicket(merchant, no, code string) (*ticket, *reply) {

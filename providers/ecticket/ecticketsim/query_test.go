@@ -8,10 +8,12 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"issuance/providers/ecticket/wire"
 )
 
 func TestDocumentedTicketIsAnsweredAsDocumented(t *testing.T) {
-	r := start(t, Config{})
+	r := start(t, Config{Encoding: new(wire.Variant)})
 	const documented = `{
 "RtnCode": 1, "RtnMsg": "Success", "UseStatus":2, "ItemNo":"VQT04959", "TicketAmount":200, "StartDate":"20220302",
 "ExpireDate":"", "EscrowExpireDate":"20221231", "WriteOffDate":"20220305 16:30", "RefundDate":"", "IssueType":"2",

@@ -22,13 +22,17 @@ func (s *Sim) queryIssueResult(in inbound) any {
 	if no != nil {
 		return *no
 	}
+	status := o.statusAt(in.now, s.lagging(o).IssueResult)
+	if status == 0 {
+		return unknownOrder()
+	}
 	out := struct {
 		reply
 		MerchantTradeNo string
 		FreeTradeNo     string
 		Status          int
 		Remark          string
-	}{reply: success("Success"), Status: o.status, Remark: o.remark}
+	}{reply: success("Success"), Status: status, Remark: o.remark}
 	out.MerchantTradeNo, out.FreeTradeNo = o.numbers()
 	return out
 }
@@ -97,7 +101,18 @@ func (s *Sim) queryOrderInfo(in inbound) any {
 	if no != nil {
 		return *no
 	}
-	from, to, ok := pageBounds(page, s.cfg.TicketsPerPage, len(o.tickets))
+	lag := s.lagging(o)
+	status := o.statusAt(in.now, lag.OrderInfo)
+	if status == 0 {
+		return unknownOrder()
+	}
+	tickets, total := o.tickets, o.ticketCount()
+	if status == Issued && after(o.issuedAt, in.now, lag.List) {
+		tickets = tickets[:min(lag.ListShows, len(tickets))]
+		total = len(tickets)
+	}
+	behind := max(lag.OrderInfo, lag.List)
+	from, to, ok := pageBounds(page, s.cfg.TicketsPerPage, len(tickets))
 	if !ok && page > 1 {
 		return refuse(RtnNoData, "no data: the page is beyond the last one")
 	}
@@ -106,29 +121,29 @@ func (s *Sim) queryOrderInfo(in inbound) any {
 		MerchantID:      o.key.merchant,
 		TicketTradeNo:   o.ref,
 		PaymentProvider: o.payment,
-		Status:          o.status,
+		Status:          status,
 		Remark:          o.remark,
 		IssueType:       o.issueType,
 		PrintType:       o.printType,
 		CustomerName:    o.customer.name,
 		CustomerPhone:   o.customer.phone,
 		CustomerEmail:   o.customer.email,
-		TotalCount:      o.ticketCount(),
+		TotalCount:      total,
 		TicketList:      []orderTicket{},
 	}
 	out.MerchantTradeNo, out.FreeTradeNo = o.numbers()
 	for _, l := range o.lines {
 		out.TradeAmount += l.price * l.count
 	}
-	if o.status != Issued {
+	if status != Issued {
 		return out
 	}
 	out.IssueDate = o.issuedAt.Format(secondFormat)
 	if !o.gift {
 		out.EscrowExpiredDate = o.escrowExpire
 	}
-	for _, t := range o.tickets {
-		switch amount := t.line.price; t.use(in.now) {
+	for _, t := range tickets {
+		switch amount := t.line.price; t.useAt(in.now, behind) {
 		case Redeemed:
 			out.RedeemCount, out.RedeemAmount = out.RedeemCount+1, out.RedeemAmount+amount
 		case Refunded:
@@ -139,10 +154,10 @@ func (s *Sim) queryOrderInfo(in inbound) any {
 			out.UnUsedCount, out.UnUsedAmount = out.UnUsedCount+1, out.UnUsedAmount+amount
 		}
 	}
-	for _, t := range o.tickets[from:to] {
+	for _, t := range tickets[from:to] {
 		row := orderTicket{
 			TicketNo:     t.no.String(),
-			UseStatus:    t.use(in.now),
+			UseStatus:    t.useAt(in.now, behind),
 			ItemNo:       t.line.itemNo,
 			ItemName:     t.line.itemName,
 			TicketType:   t.line.ticketType,
@@ -150,7 +165,7 @@ func (s *Sim) queryOrderInfo(in inbound) any {
 			StartDate:    t.line.start,
 			ExpiredDate:  t.line.expire,
 			WriteOffDate: minute(t.redeemed),
-			RefundDate:   minute(t.refunded),
+			RefundDate:   t.refundedAt(in.now, behind),
 		}
 		if o.issueType == typeSerial {
 			row.WriteOffNo = t.code.String()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -29,7 +30,17 @@ type Sim struct {
 	sequence  int // of calls
 	refused   int // duplicate trade numbers
 	limits    limits
+	lag       Lag
+	lagOf     map[string]Lag   // order id
+	forbidden map[string]bool  // order id
+	outages   []*outage        // the latest may last
+	confirmed map[opKey][]byte // the last confirmation, as it was sent
+
+	ahead atomic.Int64 // of the clock, nanoseconds
 }
+
+// opKey is whose answers to which operation.
+type opKey struct{ merchant, op string }
 
 // New returns a simulator. It panics when an account's keys cannot be used.
 func New(cfg Config) *Sim {
@@ -46,6 +57,9 @@ func New(cfg Config) *Sim {
 		stuck:     map[string]bool{},
 		random:    rand.New(rand.NewPCG(cfg.Seed, 0)), // repeatable on purpose: these codes guard nothing
 		calls:     map[string]int{},
+		lagOf:     map[string]Lag{},
+		forbidden: map[string]bool{},
+		confirmed: map[opKey][]byte{},
 	}
 	for _, a := range cfg.Accounts {
 		if err := a.keys().Validate(); err != nil {
@@ -94,4 +108,6 @@ const (
 	secondFormat = "2006/01/02 15:04:05"
 )
 
-func (s *Sim) now() time.Time { return s.cfg.Now().In(taiwan) }
+func (s *Sim) now() time.Time {
+	return s.cfg.Now().Add(time.Duration(s.ahead.Load())).In(taiwan)
+}

@@ -51,16 +51,24 @@ func (s *Sim) queryTicketStatus(in inbound) any {
 		return *no
 	}
 	o, l := t.order, t.line
+	lag := s.lagging(o).TicketStatus
+	if after(o.issuedAt, in.now, lag) {
+		return refuse(RtnNotFound, "no such ticket")
+	}
+	refunded := t.refunded
+	if refunded != nil && after(refunded.at, in.now, lag) {
+		refunded = nil
+	}
 	out := ticketInfo{
 		reply:            success("Success"),
-		UseStatus:        t.use(in.now),
+		UseStatus:        t.useAt(in.now, lag),
 		ItemNo:           l.itemNo,
 		ItemName:         l.itemName,
 		TicketAmount:     l.price,
 		StartDate:        l.start,
 		ExpireDate:       l.expire,
 		WriteOffDate:     minute(t.redeemed),
-		RefundDate:       minute(t.refunded),
+		RefundDate:       minute(refunded),
 		IssueType:        o.issueType,
 		InstructionsList: []description{},
 		IssueMID:         o.key.merchant,
@@ -76,8 +84,8 @@ func (s *Sim) queryTicketStatus(in inbound) any {
 	if t.redeemed != nil {
 		out.RedeemMID, out.RedeemStoreID = t.redeemed.merchant, t.redeemed.store
 	}
-	if t.refunded != nil {
-		out.RefundMID, out.RefundStoreID = t.refunded.merchant, t.refunded.store
+	if refunded != nil {
+		out.RefundMID, out.RefundStoreID = refunded.merchant, refunded.store
 	}
 	if o.issueType == typeSerial {
 		out.WriteOffNo = t.code.String()

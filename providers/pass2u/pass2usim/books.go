@@ -20,6 +20,8 @@ type Books struct {
 	LinksOpened int
 	// Strays counts requests to paths or with methods that are not served.
 	Strays int
+	// Outages are in the order in which they began.
+	Outages []Outage
 	// Stock left per campaign.
 	Stock map[string]int
 }
@@ -27,6 +29,8 @@ type Books struct {
 // OrderBook is one order.
 type OrderBook struct {
 	Pass2uOrderID, ProductSaleID, PickupType string
+	// Stranger is set for another system's order (AddStranger).
+	Stranger bool
 	// Generated counts how often a generate took effect. It must be 1.
 	Generated int
 	// Quantity is the number of tickets issued.
@@ -50,7 +54,7 @@ func (s *Sim) Books() Books {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := Books{Orders: make(map[string]OrderBook, len(s.byChannel)), Calls: maps.Clone(s.tally.calls), Bans: s.tally.bans,
-		CallsWhileBanned: s.tally.whileBanned, LinksOpened: s.tally.linksOpened, Strays: s.tally.strays, Stock: map[string]int{}}
+		CallsWhileBanned: s.tally.whileBanned, LinksOpened: s.tally.linksOpened, Strays: s.tally.strays, Outages: s.outageBooks(), Stock: map[string]int{}}
 	for id, c := range s.campaigns {
 		b.Stock[id] = c.left
 	}
@@ -72,7 +76,7 @@ func (s *Sim) Order(channelOrderID string) (b OrderBook, ok bool) {
 }
 
 func (s *Sim) book(o *order) OrderBook {
-	b := OrderBook{Pass2uOrderID: o.ref, ProductSaleID: o.saleID, PickupType: "order", Generated: o.generated,
+	b := OrderBook{Pass2uOrderID: o.ref, ProductSaleID: o.saleID, PickupType: "order", Stranger: o.stranger, Generated: o.generated,
 		Quantity: len(o.vouchers), Statuses: map[string]int{}, Refunds: append([]int(nil), o.refunds...),
 		Calls: map[Op]int{}, MailTo: o.mailTo, Mails: o.mails}
 	if o.byVoucher {

@@ -30,6 +30,7 @@ type Fault struct {
 	kind  faultKind
 	delay time.Duration
 	hold  <-chan struct{}
+	retry string // header Retry-After
 }
 
 type faultKind int
@@ -46,6 +47,15 @@ const (
 	oopsAfter
 	ban
 	hang
+	hangBefore
+	cutBefore
+	garbageBefore
+	emptyBefore
+	emptyAfter
+	tooMany
+	unavailable
+	rejectAfter
+	replay
 )
 
 // The faults without a parameter.
@@ -66,7 +76,30 @@ var (
 	// HangUntilClose: the call takes effect, and no answer comes until the caller gives up
 	// or the simulator is closed.
 	HangUntilClose = Fault{kind: hang}
+	// HangBefore: no effect, and no answer comes until the caller gives up or the simulator is closed.
+	HangBefore = Fault{kind: hangBefore}
+	// CutBefore: no effect, the connection is cut without an answer.
+	CutBefore = Fault{kind: cutBefore}
+	// GarbageBefore: no effect, the answer is HTTP 200 with an HTML page.
+	GarbageBefore = Fault{kind: garbageBefore}
+	// EmptyBefore and EmptyAfter answer HTTP 200 with an empty body.
+	EmptyBefore = Fault{kind: emptyBefore}
+	EmptyAfter  = Fault{kind: emptyAfter}
+	// RejectAfter: the call takes effect and is answered by an authentic rejection, as when a balancer
+	// has sent it twice and passes on the second answer: "channelOrderId Repeated.", or "Refundable
+	// Quantity Is Not Enough." A query is answered "channelOrderId Does Not Exist".
+	RejectAfter = Fault{kind: rejectAfter}
+	// Replay: no effect; the last confirmation of this operation for this order is sent again, or for
+	// any order when there is none. Without either the call is served.
+	Replay = Fault{kind: replay}
 )
+
+// TooMany429 answers HTTP 429 without effect; retryAfter, seconds or a date, is the header of that
+// name, none when it is empty.
+func TooMany429(retryAfter string) Fault { return Fault{kind: tooMany, retry: retryAfter} }
+
+// Unavailable503 is TooMany429 with HTTP 503.
+func Unavailable503(retryAfter string) Fault { return Fault{kind: unavailable, retry: retryAfter} }
 
 // SlowBefore takes effect only after d, even when the caller has given up by then.
 func SlowBefore(d time.Duration) Fault { return Fault{kind: slowBefore, delay: d} }
@@ -115,7 +148,7 @@ type limiter struct {
 
 // admit reports whether a call may be served now. The first call too many starts the ban.
 func (s *Sim) admit() bool {
-	now, l := s.cfg.Now(), &s.limit
+	now, l := s.now(), &s.limit
 	if now.Before(l.bannedUntil) {
 		s.tally.whileBanned++
 		return false

@@ -49,73 +49,141 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Sim) serveCall(w http.ResponseWriter, r *http.Request, op Op, req request, wellFormed bool) {
+	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 	s.mu.Lock()
 	call := s.count(op, req)
-	admitted, fault := s.admit(), s.fault
+	out := s.outageAt(s.cfg.Now())
+	var f Fault
+	admitted, fault := true, s.fault
+	if out != nil {
+		out.Calls[op]++
+		f = out.fault
+	} else {
+		admitted = s.admit()
+	}
+	forbids := op == Generate && s.forbidden[call.OrderID]
 	s.mu.Unlock()
 	log := s.cfg.Log.With("op", string(op), "order", call.OrderID, "n", call.N)
-	if !admitted {
-		log.Debug("pass2usim: banned")
-		forbidden(w)
+	if out == nil {
+		if !admitted || forbids {
+			log.Debug("pass2usim: forbidden")
+			forbidden(w)
+			return
+		}
+		if refusal, ok := s.authorise(r); !ok {
+			log.Debug("pass2usim: refused", "why", refusal.Message)
+			write(w, reply{s.cfg.AuthStatus, refusal})
+			return
+		}
+		if !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+			http.Error(w, "Content-Type must be application/json", http.StatusUnsupportedMediaType)
+			return
+		}
+		if fault != nil {
+			f = fault(call)
+		}
+	}
+	if !s.before(w, r, f) {
 		return
 	}
-	if refusal, ok := s.authorise(r); !ok {
-		log.Debug("pass2usim: refused", "why", refusal.Message)
-		write(w, reply{s.cfg.AuthStatus, refusal})
-		return
+	answer := s.respond(call, req, wellFormed, origin(r), f)
+	log.Debug("pass2usim: answered", slog.Int("status", answer.status))
+	if s.after(w, r, f) {
+		write(w, answer)
 	}
-	if !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
-		http.Error(w, "Content-Type must be application/json", http.StatusUnsupportedMediaType)
-		return
+}
+
+// respond lets the call take effect, as far as the fault lets it, and returns the answer.
+func (s *Sim) respond(call Call, req request, wellFormed bool, origin string, f Fault) reply {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !wellFormed {
+		return s.no(MsgInvalidQuery)
 	}
-	var f Fault
-	if fault != nil {
-		f = fault(call)
+	if f.kind == replay {
+		for _, id := range []string{call.OrderID, ""} {
+			if old, ok := s.confirmed[askedKey{call.Op, id}]; ok {
+				return old
+			}
+		}
 	}
+	answer := s.do(call.Op, req, origin)
+	if _, failed := answer.body.(errorBody); !failed {
+		s.confirmed[askedKey{call.Op, ""}] = answer
+		if call.Op == Refund { // the only operation that is confirmed more than once with an effect
+			s.confirmed[askedKey{call.Op, call.OrderID}] = answer
+		}
+	}
+	switch f.kind {
+	case oopsAfter:
+		return s.no(MsgOops)
+	case rejectAfter:
+		return s.no(map[Op]string{Generate: MsgRepeated, Refund: MsgRefundableTooFew, Query: MsgOrderUnknown}[call.Op])
+	}
+	return answer
+}
+
+// before plays what happens ahead of the effect and reports whether the effect is to follow.
+func (s *Sim) before(w http.ResponseWriter, r *http.Request, f Fault) (goOn bool) {
 	switch f.kind {
 	case ban:
 		s.mu.Lock()
-		s.startBan(s.cfg.Now())
+		s.startBan(s.now())
 		s.mu.Unlock()
 		forbidden(w)
-		return
 	case http5xxBefore:
 		badGateway(w)
-		return
 	case oopsBefore:
 		write(w, s.no(MsgOops))
-		return
+	case hangBefore:
+		s.hangOn(r.Context())
+		panic(http.ErrAbortHandler)
+	case cutBefore:
+		panic(http.ErrAbortHandler) // net/http's way to cut a connection without an answer
+	case garbageBefore:
+		page(w, http.StatusOK, "System maintenance")
+	case emptyBefore:
+		w.WriteHeader(http.StatusOK)
+	case tooMany, unavailable:
+		if f.retry != "" {
+			w.Header().Set("Retry-After", f.retry)
+		}
+		status := http.StatusTooManyRequests
+		if f.kind == unavailable {
+			status = http.StatusServiceUnavailable
+		}
+		page(w, status, http.StatusText(status))
 	case slowBefore:
 		s.wait(f)
+		return true
+	default:
+		return true
 	}
+	return false
+}
 
-	s.mu.Lock()
-	answer := s.no(MsgInvalidQuery)
-	if wellFormed {
-		answer = s.do(op, req, origin(r))
-	}
-	s.mu.Unlock()
-	log.Debug("pass2usim: answered", slog.Int("status", answer.status))
-
+// after plays what happens behind the effect and reports whether the answer is to follow.
+func (s *Sim) after(w http.ResponseWriter, r *http.Request, f Fault) (goOn bool) {
 	switch f.kind {
 	case http5xxAfter:
 		badGateway(w)
-		return
-	case oopsAfter:
-		answer = s.no(MsgOops)
-	case slowAfter:
-		s.wait(f)
 	case hang:
 		s.hangOn(r.Context())
 		panic(http.ErrAbortHandler)
 	case loseAnswer:
-		panic(http.ErrAbortHandler) // net/http's way to cut a connection without an answer
+		panic(http.ErrAbortHandler)
 	case garbage:
 		w.Header().Set("Content-Type", "application/json")
 		io.WriteString(w, `{"pass2uOrderId":"`)
-		return
+	case emptyAfter:
+		w.WriteHeader(http.StatusOK)
+	case slowAfter:
+		s.wait(f)
+		return true
+	default:
+		return true
 	}
-	write(w, answer)
+	return false
 }
 
 // route finds the operation of a path. A trailing slash is never right.

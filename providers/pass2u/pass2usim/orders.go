@@ -16,6 +16,7 @@ type order struct {
 	generated                                int   // how often a generate took effect
 	refunds                                  []int // tickets of each refund that took effect
 	mails                                    int
+	stranger                                 bool // of another system that uses the same numbers
 }
 
 // answer is a successful answer, in the order of the documents' examples.
@@ -50,26 +51,32 @@ func (s *Sim) generate(r request, origin string) reply {
 		return s.no(MsgQuantityFormat)
 	case s.byChannel[r.ChannelOrderID] != nil:
 		return s.no(MsgRepeated) // one number per account, whatever the campaign
-	case !c.ExpiresAt.IsZero() && !s.cfg.Now().Before(c.ExpiresAt):
+	case !c.ExpiresAt.IsZero() && !s.now().Before(c.ExpiresAt):
 		return s.no(MsgSaleExpired)
 	case c.left < n:
 		return s.no(MsgStock)
 	}
 	c.left -= n
-	o := &order{
-		ref: s.freshRef(), channelID: r.ChannelOrderID, saleID: r.ProductSaleID, mailTo: r.MailTo,
-		byVoucher: r.PickupType == pass2udoc.PickupVoucher, created: s.cfg.Now(),
-		passcode: fmt.Sprintf("%07d", s.rand.IntN(10_000_000)), vouchers: make([]*voucher, n),
-	}
-	o.generated++
+	o := s.newOrder(r, n)
+	o.mailTo = r.MailTo
 	if r.MailTo != "" {
 		o.mails++
+	}
+	return s.yes(o, "refunded", origin, 0)
+}
+
+// newOrder files an order of n tickets.
+func (s *Sim) newOrder(r request, n int) *order {
+	o := &order{
+		ref: s.freshRef(), channelID: r.ChannelOrderID, saleID: r.ProductSaleID, generated: 1,
+		byVoucher: r.PickupType == pass2udoc.PickupVoucher, created: s.now(),
+		passcode: fmt.Sprintf("%07d", s.rand.IntN(10_000_000)), vouchers: make([]*voucher, n),
 	}
 	for i := range o.vouchers {
 		o.vouchers[i] = s.freshVoucher()
 	}
 	s.byChannel[o.channelID], s.byRef[o.ref] = o, o
-	return s.yes(o, "refunded", origin)
+	return o
 }
 
 // query finds an order by exactly one of its two ids.
@@ -87,11 +94,11 @@ func (s *Sim) query(r request, origin string) reply {
 	if r.Pass2uOrderID != "" {
 		o, missing = s.byRef[r.Pass2uOrderID], MsgRefUnknown
 	}
-	if o == nil || o.saleID != r.ProductSaleID {
+	if o == nil || o.saleID != r.ProductSaleID || s.hidden(o.created, s.lagging(o).Generate) {
 		return s.no(missing)
 	}
 	s.mail(o, r)
-	return s.yes(o, "refund", origin)
+	return s.yes(o, "refund", origin, s.lagging(o).Refund)
 }
 
 // refund takes n tickets of the refundable ones at random. Redeemed, expired and refunded
@@ -119,11 +126,11 @@ func (s *Sim) refund(r request, origin string) reply {
 	}
 	s.rand.Shuffle(len(open), func(i, j int) { open[i], open[j] = open[j], open[i] })
 	for _, v := range open[:n] {
-		v.set(refunded, s.cfg.Now())
+		v.set(refunded, s.now())
 	}
 	o.refunds = append(o.refunds, n)
 	s.mail(o, r)
-	return s.yes(o, "refund", origin)
+	return s.yes(o, "refund", origin, 0)
 }
 
 // mail does what mailTo says, on every call: it sends the order.
@@ -136,8 +143,9 @@ func (s *Sim) mail(o *order, r request) {
 
 // yes is the order as it stands. Its shape is that of its own pickupType, whatever the call
 // says (the documents leave that open). refundedWord is what the call's table calls refunded
-// tickets: "refunded" for generate, "refund" for query and refund.
-func (s *Sim) yes(o *order, refundedWord, origin string) reply {
+// tickets: "refunded" for generate, "refund" for query and refund. lag is how far the answer stays
+// behind refunds.
+func (s *Sim) yes(o *order, refundedWord, origin string, lag time.Duration) reply {
 	a := answer{Pass2uOrderID: o.ref, ProductSaleID: o.saleID, ChannelOrderID: o.channelID, MailTo: o.mailTo,
 		CreatedTime: stamp(o.created)}
 	if s.cfg.PlainSpelling {
@@ -151,7 +159,7 @@ func (s *Sim) yes(o *order, refundedWord, origin string) reply {
 	}
 	a.Vouchers = make([]voucherAnswer, len(o.vouchers))
 	for i, v := range o.vouchers {
-		a.Vouchers[i] = v.answer(refundedWord, origin)
+		a.Vouchers[i] = s.seen(v, lag).answer(refundedWord, origin)
 	}
 	return reply{200, a}
 }
@@ -174,7 +182,7 @@ func (s *Sim) freshRef() string {
 
 func (s *Sim) freshVoucher() *voucher {
 	for {
-		v := &voucher{id: 10_000_000_000 + s.rand.Int64N(90_000_000_000), token: s.rand.Uint64(), updated: s.cfg.Now()}
+		v := &voucher{id: 10_000_000_000 + s.rand.Int64N(90_000_000_000), token: s.rand.Uint64(), updated: s.now()}
 		if s.byVoucher[v.id] == nil {
 			s.byVoucher[v.id] = v
 			return v

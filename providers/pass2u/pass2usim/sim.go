@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -111,6 +112,13 @@ type Sim struct {
 	asked     map[askedKey]int
 	limit     limiter
 	tally     tally
+	lag       Lag
+	lagOf     map[string]Lag     // channelOrderId
+	forbidden map[string]bool    // channelOrderId
+	outages   []*outage          // the latest may last
+	confirmed map[askedKey]reply // the last confirmation of an order, and under no order of the operation
+
+	ahead atomic.Int64 // of the clock, nanoseconds
 }
 
 type campaign struct {
@@ -145,6 +153,7 @@ func New(c Config) *Sim {
 		cfg: c, done: make(chan struct{}), rand: rand.New(rand.NewPCG(c.Seed, 0x9a552)),
 		fail: map[string]string{}, campaigns: map[string]*campaign{},
 		byChannel: map[string]*order{}, byRef: map[string]*order{}, byVoucher: map[int64]*voucher{},
+		lagOf: map[string]Lag{}, forbidden: map[string]bool{}, confirmed: map[askedKey]reply{},
 		asked: map[askedKey]int{}, tally: tally{calls: map[Op]int{}},
 	}
 	for _, k := range c.Campaigns {

@@ -29,9 +29,15 @@ type voucher struct {
 	token   uint64
 	status  status
 	updated time.Time
+	// before is the status before this one, as a query that lags shows it.
+	before        status
+	beforeUpdated time.Time
 }
 
-func (v *voucher) set(s status, now time.Time) { v.status, v.updated = s, now }
+func (v *voucher) set(s status, now time.Time) {
+	v.before, v.beforeUpdated = v.status, v.updated
+	v.status, v.updated = s, now
+}
 
 type voucherAnswer struct {
 	BarcodeMessage   string `json:"barcodeMessage"`
@@ -79,7 +85,7 @@ func (s *Sim) serveLink(w http.ResponseWriter, r *http.Request) bool {
 		if known {
 			s.tally.linksOpened++
 			if v.status == notPickedup {
-				v.set(pickedup, s.cfg.Now())
+				v.set(pickedup, s.now())
 			}
 		}
 		s.mu.Unlock()
@@ -138,7 +144,7 @@ func (s *Sim) move(id string, n int, to status, from ...status) error {
 		return fmt.Errorf("pass2usim: order %s has %d tickets that can become %s, not %d", id, len(open), to, n)
 	}
 	for _, v := range open[:n] {
-		v.set(to, s.cfg.Now())
+		v.set(to, s.now())
 	}
 	return nil
 }
