@@ -48,6 +48,7 @@ type poll struct {
 	*Handler
 	rec   *ledger.Record
 	order providers.Order
+	now   time.Time
 	age   time.Duration // since the provider accepted
 	log   *slog.Logger
 }
@@ -77,7 +78,7 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	if rec.Newer {
 		return handler.NewerRecord(log)
 	}
-	p := &poll{Handler: h, rec: rec, age: now.Sub(rec.AcceptedAt), log: log.With("attempt", rec.Attempts, "poll", rec.Polls+1)}
+	p := &poll{Handler: h, rec: rec, now: now, age: now.Sub(rec.AcceptedAt), log: log.With("attempt", rec.Attempts, "poll", rec.Polls+1)}
 	if host := h.Provider.Host(); rec.Host != "" && rec.Host != host {
 		log.Error("alarm: the order is at another host; a worker of that host has to ask for it", "host", rec.Host, "this_host", host)
 		return queue.Wait(time.Minute, "the order is at "+rec.Host+", and this worker calls "+host)
@@ -127,12 +128,18 @@ func (p *poll) ask(ctx context.Context) error {
 	case providers.FoundPending:
 		return p.again(ledger.Reason{}, 0, "the provider has not issued it yet")
 	case providers.Absent:
+		if f.Assumed && p.Schedule.Overdue(p.age) {
+			return p.unclear(f.Outcome) // it may mean that the question cannot be answered now
+		}
 		// It accepted the order and now denies it. That may be a replica that lags; it is never a
 		// reason to send the order again.
 		p.log.Warn("the provider accepted this order and now does not know it", "code", f.Outcome.Code)
 		return p.again(ledger.Reason{Code: cmp.Or(f.Outcome.Code, string(order.CodeAbsent)), Message: f.Outcome.Message}, 0,
 			"the provider accepted it and now does not know it")
 	default:
+		if p.rec.Unproven && handler.Contradicts(f) {
+			return p.issued(ctx, f)
+		}
 		return p.unclear(f.Outcome)
 	}
 }
@@ -174,8 +181,12 @@ func (p *poll) issued(ctx context.Context, f providers.Finding) error {
 	return p.finish(ledger.Ending{State: order.Issued, ProviderRef: ref(f), Result: sealed, Polled: true})
 }
 
-// unreachedWait is how soon an overdue order is asked for again when the answer was not clear.
-const unreachedWait = 30 * time.Second
+// An overdue order is asked for again when the answer was not clear, but not for ever: so many unclear answers in
+// a row, over as long as the order had at first, give it up. They do not mount up while no worker runs.
+const (
+	unreachedWait = 30 * time.Second
+	enoughUnclear = 100
+)
 
 // unclear waits after a call that learned nothing. A call that was held back is no poll, and an
 // order that could not be asked for is not given up.
@@ -184,11 +195,19 @@ func (p *poll) unclear(out providers.Outcome) error {
 	if out.Kind == providers.Held {
 		return queue.Wait(max(out.RetryAfter, time.Second), "held: "+cmp.Or(out.Message, out.Code))
 	}
-	if p.Schedule.Overdue(p.age) {
-		// Only a clear answer may give an order up.
-		return queue.Wait(max(out.RetryAfter, Jitter(unreachedWait)), "overdue, and there is no clear answer: "+handler.Text(out))
+	if !p.Schedule.Overdue(p.age) {
+		return p.notYet(handler.Reason(out), true, out.RetryAfter, "no clear answer: "+handler.Text(out))
 	}
-	return p.again(handler.Reason(out), out.RetryAfter, "no clear answer: "+handler.Text(out))
+	if out.Unasked() {
+		return queue.Wait(max(out.RetryAfter, Jitter(unreachedWait)), "overdue, and it could not be asked: "+handler.Text(out))
+	}
+	if since := p.rec.UnclearSince; p.rec.Unclear >= enoughUnclear && p.now.Sub(since) > p.Schedule.Deadline {
+		return p.overdue(handler.Reason(out))
+	}
+	if done, err := p.polled(handler.Reason(out), true); done || err != nil {
+		return err
+	}
+	return queue.Wait(max(out.RetryAfter, Jitter(unreachedWait)), "overdue, and there is no clear answer: "+handler.Text(out))
 }
 
 // again counts the poll and waits for the next. Without a reason the provider's answer was a clear
@@ -196,20 +215,34 @@ func (p *poll) unclear(out providers.Outcome) error {
 // workers were away.
 func (p *poll) again(why ledger.Reason, atLeast time.Duration, text string) error {
 	if p.Schedule.Overdue(p.age) {
-		return p.finish(ledger.Ending{State: order.Review, Polled: true, Reason: ledger.Reason{Code: string(order.CodeOverdue), Message: fmt.Sprintf(
-			"the provider accepted this order and has not issued it in %s (last: %s); ask the provider",
-			p.Schedule.Deadline, cmp.Or(why.Code, "not issued yet"))}})
+		return p.overdue(why)
+	}
+	return p.notYet(why, false, atLeast, text)
+}
+
+// overdue leaves an order to a person. why is empty when the provider's last answer was a clear "not yet".
+func (p *poll) overdue(why ledger.Reason) error {
+	return p.finish(ledger.Ending{State: order.Review, Polled: true, Reason: ledger.Reason{Code: string(order.CodeOverdue), Message: fmt.Sprintf(
+		"the provider accepted this order and has not issued it in %s (last: %s); ask the provider",
+		p.Schedule.Deadline, cmp.Or(why.Code, "not issued yet"))}})
+}
+
+// polled counts a poll. done says that somebody else has recorded the end meanwhile.
+func (p *poll) polled(why ledger.Reason, unclear bool) (done bool, err error) {
+	ctx, cancel := handler.Recording()
+	defer cancel()
+	a, err := p.Ledger.Polled(ctx, p.rec.Ref, why, unclear)
+	return err == nil && !a.Applied, err
+}
+
+func (p *poll) notYet(why ledger.Reason, unclear bool, atLeast time.Duration, text string) error {
+	if done, err := p.polled(why, unclear); done || err != nil {
+		return err
 	}
 	ctx, cancel := handler.Recording()
 	defer cancel()
-	a, err := p.Ledger.Polled(ctx, p.rec.Ref, why)
-	if err != nil {
-		return err
-	}
-	if !a.Applied {
-		return nil // somebody else has recorded the end meanwhile
-	}
 	wait := Jitter(p.Schedule.Next(p.age))
+	var err error
 	if p.Follower != nil {
 		if wait, err = p.Follower.next(ctx, p.rec.Ref, p.rec.AcceptedAt, p.age, why == (ledger.Reason{})); err != nil {
 			return err

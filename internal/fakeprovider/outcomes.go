@@ -35,7 +35,7 @@ var Garbage = providers.Outcome{Kind: providers.Unknown, Code: "unreadable", Mes
 var Untaken = providers.Outcome{Kind: providers.Held, Code: "trans_10001", Message: "the envelope was refused", Alarm: true}
 
 // Forbidden is HTTP 403 to a call with effects; to a question it is of kind Held.
-var Forbidden = providers.Outcome{Kind: providers.Unknown, Code: "http_403", Message: "called too fast", RetryAfter: 30 * time.Minute}
+var Forbidden = providers.Outcome{Kind: providers.Unknown, Code: "http_403", Message: "called too fast", RetryAfter: 30 * time.Minute, Banned: true}
 
 // Busy is a look-up that was answered by an authentic rejection which need not mean "unknown number".
 var Busy = providers.Finding{State: providers.Absent, Assumed: true,

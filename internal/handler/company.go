@@ -18,16 +18,17 @@ type Company struct{ sem *semaphore.Weighted }
 // NewCompany makes one for a process.
 func NewCompany() *Company { return &Company{semaphore.NewWeighted(everybody)} }
 
-// join waits until the caller may work, alone or beside others, and returns what ends that.
-func (c *Company) join(ctx context.Context, alone bool) (leave func(), err error) {
+// join waits until the caller may work, alone or beside others, and returns what ends that. ok is false when ctx
+// ended before. Whoever waits to be alone keeps others from beginning, so ctx should end soon.
+func (c *Company) join(ctx context.Context, alone bool) (leave func(), ok bool) {
 	n := int64(1)
 	if alone {
 		n = everybody
 	}
-	if err := c.sem.Acquire(ctx, n); err != nil {
-		return nil, err
+	if c.sem.Acquire(ctx, n) != nil {
+		return nil, false
 	}
-	return func() { c.sem.Release(n) }, nil
+	return func() { c.sem.Release(n) }, true
 }
 
 // apart is how often a record may lose its runner before it is worked on alone.

@@ -156,7 +156,7 @@ func (r *Run) claim(ctx context.Context) (err error) {
 func (r *Run) work(ctx context.Context) error {
 	solo := r.Rec.Abandoned+r.Rec.Crashes >= apart
 	leave, err := r.join(ctx, solo)
-	if err != nil {
+	if err != nil || leave == nil {
 		return err
 	}
 	defer leave()
@@ -182,20 +182,32 @@ func (r *Run) work(ctx context.Context) error {
 	return err
 }
 
-// join waits until the record may be worked on, alone if others may have died for it.
+// join waits until the record may be worked on, alone if others may have died for it. leave is nil when it may
+// not now: the claim is given back then, and the runners that died before stay counted.
 func (r *Run) join(ctx context.Context, solo bool) (leave func(), err error) {
 	within, cancel := context.WithTimeout(ctx, r.Lease/2)
 	defer cancel()
-	if leave, err = r.Company.join(within, solo); err != nil {
-		return nil, r.record(WaitFor(time.Second, ledger.Reason{}, "waiting until this worker can work on it alone").Yielding())
-	}
-	if solo {
-		if err = r.Ledger.Extend(ctx, r.Ref, r.Rec.Fence, r.Lease, true); err != nil {
-			leave()
-			return nil, err
+	leave, ok := r.Company.join(within, solo)
+	switch {
+	case !ok:
+		rec, cancel := Recording()
+		defer cancel()
+		if a, err := r.Ledger.GiveBack(rec, r.Ref, r.Rec.Fence, ledger.Unworked, ledger.Reason{}); err != nil || !a.Applied {
+			return nil, r.Written("release", a, err)
 		}
+		return nil, queue.Wait(time.Second, "an order that workers have died with is worked on alone")
+	case !solo:
+		return leave, nil
 	}
-	return leave, nil
+	// From here on, the death of this process counts for this record.
+	if err = r.Ledger.Extend(ctx, r.Ref, r.Rec.Fence, r.Lease, true); err == nil {
+		return leave, nil
+	}
+	leave()
+	if errors.Is(err, ledger.ErrFenced) {
+		err = r.Written("extend", ledger.Answer{}, nil)
+	}
+	return nil, err
 }
 
 // prepared checks what every handler relies on, and lets the handler act.

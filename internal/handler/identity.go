@@ -29,19 +29,27 @@ const (
 // Identify decides whose an order found under our number is. An outcome other than Done says that it could
 // not be asked; why explains Taken.
 func Identify(ctx context.Context, p providers.Provider, o providers.Order, f providers.Finding, firstSent time.Time) (id Identity, why string, out providers.Outcome) {
+	done := providers.Outcome{Kind: providers.Done}
 	sight := f.Sight
 	if sight == nil {
 		asker, ok := p.(providers.Identifier)
 		if !ok {
-			return Unproven, "", providers.Outcome{Kind: providers.Done}
+			return Unproven, "", done
 		}
 		s, out := asker.Identify(ctx, o)
-		if out.Kind != providers.Done {
+		switch {
+		case out.Kind == providers.Done:
+		case f.State != providers.FoundIssued:
+			return Unproven, "", done // what is not issued may show nothing; it is asked for again once it is
+		case out.Kind == providers.Rejected:
+			// One answer knows the order and the other one does not yet.
+			out.Kind = providers.Unknown
+			fallthrough
+		default:
 			return Unproven, "", out
 		}
 		sight = &s
 	}
-	done := providers.Outcome{Kind: providers.Done}
 	if sight.Differs != "" {
 		return Taken, "its " + sight.Differs + " is not that of our document", done
 	}
@@ -55,6 +63,9 @@ func Identify(ctx context.Context, p providers.Provider, o providers.Order, f pr
 	return Ours, "", done
 }
 
+// Contradicts reports whether a look-up found an order under our number that cannot be ours.
+func Contradicts(f providers.Finding) bool { return f.Sight != nil && f.Sight.Differs != "" }
+
 // Skew is how far the provider's clock is ahead of ours, and how much that may be off.
 func Skew(p providers.Provider) (ahead, slack time.Duration) {
 	if c, ok := p.(providers.ClockTeller); ok {
@@ -65,34 +76,37 @@ func Skew(p providers.Provider) (ahead, slack time.Duration) {
 	return 0, unknownSkew
 }
 
-// firstLag is how long a provider may be behind itself until it was seen to be longer.
-const firstLag = 30 * time.Second
+// How long a provider may be behind itself: until it was seen to be longer, and at the most. What is seen later
+// than that may be a request that arrived late.
+const (
+	firstLag   = 30 * time.Second
+	longestLag = 10 * time.Minute
+)
 
 // Lag is how long the provider may not show yet what it has done.
 func (r *Run) Lag(ctx context.Context) (time.Duration, error) {
 	seen, err := r.Ledger.Lag(ctx, r.Ref.Account)
-	return max(firstLag, seen*3/2), err
+	return min(max(firstLag, seen*3/2), longestLag), err
 }
 
-// SawLag remembers that the provider showed only now what it had done.
-func (r *Run) SawLag(ctx context.Context, since time.Time) {
-	if since.IsZero() {
+// SawLag remembers that the provider did not show at a moment what it had been asked to do since another one, and
+// has done it.
+func (r *Run) SawLag(ctx context.Context, since, absent time.Time) {
+	if since.IsZero() || !absent.After(since) {
 		return
 	}
-	if now, err := r.Ledger.Time(ctx); err == nil {
-		_ = r.Ledger.SawLag(ctx, r.Ref.Account, now.Sub(since)) // the next one is seen as well
-	}
+	_ = r.Ledger.SawLag(ctx, r.Ref.Account, min(absent.Sub(since), longestLag)) // the next one is seen as well
 }
 
 // Known reports whether the provider finds an order that it certainly has: the account's latest issued one.
-// ok is false when there is none to ask for. A provider that does not even find that one is not answering
-// about ours either.
+// ok is false when there is none to ask for, or no clear answer. A provider that does not even find that one is
+// not answering about ours either.
 func (r *Run) Known(ctx context.Context) (found, ok bool, err error) {
-	control, err := r.Ledger.LatestIssued(ctx, r.Ref.Account)
-	if err != nil || control == nil || len(control.Stub) == 0 {
+	control, err := r.Ledger.LatestIssued(ctx, r.Ref.Account, r.Provider.Host())
+	if err != nil || control == nil {
 		return false, false, err
 	}
 	f := r.Provider.LookUp(ctx, providers.Order{ID: control.OrderID, Request: control.Stub, Ref: control.ProviderRef})
 	r.Log.Info("looked up an order that the provider has", "control", control.OrderID, "finding", string(f.State), "code", f.Outcome.Code)
-	return f.Found(), f.State != providers.Unclear, nil
+	return f.Found() || Contradicts(f), f.State != providers.Unclear || Contradicts(f), nil
 }

@@ -34,7 +34,7 @@ func (r *Run) Send(ctx context.Context, ticket int, stub []byte, call func(conte
 	if r.Rec.FirstSentAt.IsZero() {
 		r.Rec.FirstSentAt = a.At
 	}
-	r.Rec.AbsentAt = time.Time{}
+	r.Rec.AbsentAt, r.Rec.AbsentLast = time.Time{}, time.Time{}
 	began := time.Now()
 	out := call(paid)
 	r.Log.Info("answered", "attempt", attempts, "ticket", ticket+1, "outcome", string(out.Kind), "code", out.Code, "took", time.Since(began).Round(time.Millisecond))

@@ -267,7 +267,7 @@ func (b *Bench) OrderIn(s order.State, document string) order.Ref {
 	case order.Submitting:
 		must(b.Ledger.GiveBack(ctx, r, fence, ledger.Unknown, ledger.Reason{}))
 	case order.Accepted:
-		must(b.Ledger.Accept(ctx, r, fence, "REF1", ""))
+		must(b.Ledger.Accept(ctx, r, fence, ledger.Acceptance{ProviderRef: "REF1"}))
 	default:
 		must(b.Ledger.Finish(ctx, r, fence, ledger.Ending{State: s, ProviderRef: "REF1", Reason: ledger.Reason{Code: "made", Message: "by the test"}}))
 	}

@@ -16,10 +16,10 @@ func (r *run) lookUp(ctx context.Context) (handler.Result, error) {
 	f := r.Provider.LookUp(ctx, r.Order)
 	r.Log.Info("looked up", "finding", string(f.State), "code", f.Outcome.Code, "attempts", r.Rec.Attempts)
 	switch {
-	case f.Found():
+	case f.Found(), handler.Contradicts(f):
 		return r.found(ctx, f)
 	case f.State == providers.Absent:
-		return r.absent(ctx)
+		return r.absent(ctx, f)
 	default: // Unclear: nothing was learned
 		return r.unclear(f.Outcome)
 	}
@@ -27,9 +27,6 @@ func (r *run) lookUp(ctx context.Context) (handler.Result, error) {
 
 // found acts on an order that the provider has under our number, once it is recognised.
 func (r *run) found(ctx context.Context, f providers.Finding) (handler.Result, error) {
-	if !r.Rec.AbsentAt.IsZero() {
-		r.SawLag(ctx, r.Rec.SentAt)
-	}
 	id, why, out := handler.Identify(ctx, r.Provider, r.Order, f, r.Rec.FirstSentAt)
 	if out.Kind != providers.Done {
 		return r.unclear(out)
@@ -44,15 +41,18 @@ func (r *run) found(ctx context.Context, f providers.Finding) (handler.Result, e
 			Message: "the provider has an order under this number and does not show yet whose it is"})
 	case id == handler.Unproven && rejected:
 		return taken("the only request for it was rejected (" + r.Rec.Rejection.Code + ")"), nil
+	case id == handler.Ours:
+		r.SawLag(ctx, r.Rec.SentAt, r.Rec.AbsentLast)
 	}
+	unproven := id == handler.Unproven
 	switch f.State {
 	case providers.FoundIssued:
 		if need, _ := r.Provider.NeedsTickets(r.Order); need {
-			return r.accepted(f.Result, 0, id == handler.Unproven)
+			return r.accepted(f.Result, 0, unproven)
 		}
 		return r.issued(f.Result)
 	case providers.FoundPending:
-		return r.accepted(f.Result, FollowSchedule, id == handler.Unproven)
+		return r.accepted(f.Result, FollowSchedule, unproven)
 	default:
 		return handler.End(ledger.Ending{State: order.Failed, Reason: reasonOf(f), ProviderRef: refOf(f.Result)}), nil
 	}
@@ -66,7 +66,7 @@ func (r *run) onlyRejected() bool {
 
 // absent acts on the provider's answer that it does not know the order. One such answer is not enough for an
 // end: the provider may be behind itself, or a copy of the request on its way.
-func (r *run) absent(ctx context.Context) (handler.Result, error) {
+func (r *run) absent(ctx context.Context, f providers.Finding) (handler.Result, error) {
 	rejection := r.Rec.Rejection
 	if rejection.Code == "" {
 		return r.sendAgain(ctx)
@@ -75,16 +75,17 @@ func (r *run) absent(ctx context.Context) (handler.Result, error) {
 	if err != nil {
 		return handler.GoOn(), err
 	}
-	exists := rejection.Code == string(order.CodeNumberExists)
 	lag, err := r.Lag(ctx)
 	if err != nil {
 		return handler.GoOn(), err
 	}
 	settled := since.Add(lag) // when a look may be the last one
-	if exists || !r.Rec.DoubtAt.IsZero() {
-		settled = since.Add(r.Provider.Traits().SettleAfter)
-	} else if !r.Rec.AbsentAt.IsZero() {
-		settled = r.Rec.AbsentAt.Add(lag)
+	if first := r.Rec.AbsentAt; !first.IsZero() {
+		settled = first.Add(lag)
+	}
+	exists := rejection.Code == string(order.CodeNumberExists)
+	if arrives := since.Add(r.Provider.Traits().SettleAfter); (exists || !r.Rec.DoubtAt.IsZero()) && arrives.After(settled) {
+		settled = arrives
 	}
 	if now.Before(settled) || r.Rec.AbsentAt.IsZero() {
 		return r.lookLater(now, since, settled, "rejected, and looked up until no earlier request can arrive any more"), nil
@@ -93,32 +94,39 @@ func (r *run) absent(ctx context.Context) (handler.Result, error) {
 		return handler.Review(order.CodeNumberExists, fmt.Sprintf(
 			"the provider refuses this order because it has its number (%s), and does not find it when asked; ask the provider", rejection.Message)), nil
 	}
-	return r.rejectedForGood(ctx, now, since, settled)
+	return r.rejectedForGood(ctx, f, now, since)
 }
 
 // rejectedForGood ends an order whose rejection stands, unless the provider does not answer about orders at
-// present: where its codes do not say so, it has to find an order that it certainly has.
-func (r *run) rejectedForGood(ctx context.Context, now, since, settled time.Time) (handler.Result, error) {
-	if r.Provider.Traits().RejectionMayHideDuplicate {
-		switch found, ok, err := r.Known(ctx); {
-		case err != nil:
-			return handler.GoOn(), err
-		case ok && found, !ok && r.Rec.DoubtAt.IsZero():
-		case handler.Old(now, since, r.GiveUp):
-			return handler.Review(order.CodeInDoubt, fmt.Sprintf("rejected (%s) after a request without a clear answer, and for %s the provider did not find "+
-				"orders that it has; ask the provider", r.Rec.Rejection.Code, r.GiveUp)), nil
-		default:
-			return r.lookLater(now, since, settled, "rejected, and the provider does not even find orders that it has"), nil
-		}
+// present: where its codes do not say so, it has to find an order that it certainly has. An account without such
+// an order has to wait for as long as a request can take.
+func (r *run) rejectedForGood(ctx context.Context, f providers.Finding, now, since time.Time) (handler.Result, error) {
+	if !f.Assumed {
+		return handler.Fail(r.Rec.Rejection), nil
 	}
-	return handler.Fail(r.Rec.Rejection), nil
+	found, ok, err := r.Known(ctx)
+	if err != nil {
+		return handler.GoOn(), err
+	}
+	settled := r.Rec.AbsentAt.Add(r.Provider.Traits().SettleAfter)
+	switch {
+	case ok && found, !ok && r.Rec.DoubtAt.IsZero() && !now.Before(settled):
+		return handler.Fail(r.Rec.Rejection), nil
+	case handler.Old(now, since, r.GiveUp):
+		return handler.Review(order.CodeInDoubt, fmt.Sprintf("rejected (%s), and for %s the provider did not find orders that it has, or there was none to ask for; ask the provider",
+			r.Rec.Rejection.Code, r.GiveUp)), nil
+	}
+	return r.lookLater(now, since, settled, "rejected, and the provider does not even find orders that it has"), nil
 }
+
+// atLeast is how often an order is looked at that may appear at any moment.
+const atLeast = 30 * time.Second
 
 // lookLater looks again, ever more rarely, and at the latest when the matter is settled.
 func (r *run) lookLater(now, since, settled time.Time, text string) handler.Result {
 	wait := handler.AskAgain(now.Sub(since), r.LookAfter)
 	if left := settled.Sub(now); left > 0 {
-		wait = min(wait, left)
+		wait = min(wait, left, atLeast)
 	}
 	w := handler.WaitFor(wait, ledger.Reason{}, text).As(ledger.Absent)
 	if now.Before(settled) {

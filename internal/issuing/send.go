@@ -102,6 +102,9 @@ func (r *run) acceptedAtOnce(res *providers.Result) (handler.Result, error) {
 }
 
 func (r *run) accept(res *providers.Result, unproven bool) error {
+	if unproven {
+		res = nil // nothing is stored of what may be another's
+	}
 	var sealed seal.Sealed
 	if res != nil && (res.Access != nil || len(res.Tickets) > 0) {
 		var err error

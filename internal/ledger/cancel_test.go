@@ -78,7 +78,7 @@ func TestACancelledRecordIsNotSentByItsRunner(t *testing.T) {
 			if a, err := b.Finish(b.ctx, r, f, Ending{State: order.Failed}); err != nil || a.Applied {
 				t.Errorf("finish: %+v, %v", a, err)
 			}
-			if err := b.Extend(b.ctx, r, f, lease); !errors.Is(err, ErrFenced) {
+			if err := b.Extend(b.ctx, r, f, lease, false); !errors.Is(err, ErrFenced) {
 				t.Errorf("extend: %v", err)
 			}
 			if b.snapshot(t, r) != before {

@@ -62,7 +62,7 @@ func TestOneOfManyFinishesIsApplied(t *testing.T) {
 			fence := b.claim(t, k).Record.Fence
 			b.submit(t, k, fence)
 			if accepted {
-				a, err := b.Accept(b.ctx, k, fence, "", "")
+				a, err := b.Accept(b.ctx, k, fence, Acceptance{})
 				applied(t, a, err)
 				fence = ""
 			}
@@ -118,7 +118,7 @@ func TestAClaimAbandonedAfterItsIntentIsLookedUp(t *testing.T) {
 		b.clock.pass(time.Second)
 		b.submit(t, k, fence)
 		b.clock.pass(time.Second)
-		must(t, b.Extend(b.ctx, k, fence, lease))
+		must(t, b.Extend(b.ctx, k, fence, lease, false))
 		end := b.clock.Now().Add(lease)
 
 		b.clock.pass(lease - time.Millisecond)
@@ -276,7 +276,7 @@ func TestAnUnconfirmedRejectionIsLookedUp(t *testing.T) {
 			if c = b.claim(t, k); c.Verdict != MustLookUp || c.Record.Rejection.Code == "" || !c.Record.DoubtAt.IsZero() {
 				t.Errorf("after a crash: %+v", c)
 			}
-			a, err = b.Accept(b.ctx, k, c.Record.Fence, "ref", "")
+			a, err = b.Accept(b.ctx, k, c.Record.Fence, Acceptance{ProviderRef: "ref"})
 			applied(t, a, err)
 			if r := b.load(t, k); r.State != order.Accepted || r.Reason != (Reason{}) {
 				t.Errorf("found after all: %+v", r)

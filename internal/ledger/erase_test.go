@@ -148,7 +148,7 @@ func TestWhatIsNotDecidedIsNotErased(t *testing.T) {
 		f := b.claim(t, k).Record.Fence
 		a, _, err := b.Submit(b.ctx, k, f, Intent{Host: host, Lease: lease, Ticket: -1})
 		applied(t, a, err)
-		a, err = b.Accept(b.ctx, k, f, "ref", "")
+		a, err = b.Accept(b.ctx, k, f, Acceptance{ProviderRef: "ref"})
 		applied(t, a, err)
 		if e, err := b.Erase(b.ctx, k, "bob"); err != nil || e.Applied {
 			t.Errorf("accepted without a stub: %+v, %v", e, err)
@@ -162,13 +162,13 @@ func TestAnErasedOrderStaysErased(t *testing.T) {
 		k := b.order()
 		f := b.claim(t, k).Record.Fence
 		b.submit(t, k, f)
-		a, err := b.Accept(b.ctx, k, f, "ref", "s1.k.result")
+		a, err := b.Accept(b.ctx, k, f, Acceptance{ProviderRef: "ref", Result: "s1.k.result"})
 		applied(t, a, err)
 		e, err := b.Erase(b.ctx, k, "bob")
 		if err != nil || !e.Applied || !slices.Equal(e.Removed, []string{"doc", "result"}) {
 			t.Fatalf("%+v, %v", e, err)
 		}
-		a, err = b.Polled(b.ctx, k, Reason{})
+		a, err = b.Polled(b.ctx, k, Reason{}, false)
 		applied(t, a, err)
 		a, err = b.Finish(b.ctx, k, "", Ending{State: order.Issued, ProviderRef: "ref", Result: "s1.k.result"})
 		applied(t, a, err)

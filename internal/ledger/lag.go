@@ -36,26 +36,48 @@ func (l *Ledger) SawLag(ctx context.Context, a providers.Account, lag time.Durat
 	return nil
 }
 
-// controls is how many of the latest events are searched for an issued order.
-const controls = 200
+// Of the latest events, so many are searched for an issued order, in pages.
+const (
+	controls     = 2000
+	controlsPage = 200
+)
 
-// LatestIssued is an account's order that was issued last, as far as the latest events say; nil when there
-// is none.
-func (l *Ledger) LatestIssued(ctx context.Context, a providers.Account) (*Record, error) {
-	messages, err := l.rdb.XRevRangeN(ctx, keys.Events, "+", "-", controls).Result()
-	if err != nil {
-		return nil, fmt.Errorf("ledger: events: %w", err)
-	}
-	for _, m := range messages {
-		e := event(m)
-		if e.Account != a || e.IsRefund() || e.State != order.Issued {
-			continue
+// LatestIssued is the order of an account that was issued last at a host, as far as the latest events say and
+// a look-up of it is possible; nil when there is none.
+func (l *Ledger) LatestIssued(ctx context.Context, a providers.Account, host string) (*Record, error) {
+	until := "+"
+	for range controls / controlsPage {
+		messages, err := l.rdb.XRevRangeN(ctx, keys.Events, until, "-", controlsPage).Result()
+		if err != nil {
+			return nil, fmt.Errorf("ledger: events: %w", err)
 		}
-		rec, err := l.Load(ctx, e.Ref)
-		if errors.Is(err, ErrNotFound) {
-			continue
+		for _, m := range messages {
+			until = "(" + m.ID
+			if rec, err := l.control(ctx, event(m), a, host); rec != nil || err != nil {
+				return rec, err
+			}
 		}
-		return rec, err
+		if len(messages) < controlsPage {
+			break
+		}
 	}
 	return nil, nil
+}
+
+// control is the record of an event, if it is an order that the provider certainly has. A person's decision does
+// not make it one.
+func (l *Ledger) control(ctx context.Context, e Event, a providers.Account, host string) (*Record, error) {
+	if e.Account != a || e.IsRefund() || e.State != order.Issued {
+		return nil, nil
+	}
+	rec, err := l.Load(ctx, e.Ref)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case rec.State != order.Issued || len(rec.Stub) == 0 || rec.ResolvedBy != "" || rec.Host != "" && rec.Host != host:
+		return nil, nil // (the host of an old one has expired)
+	}
+	return rec, nil
 }

@@ -88,7 +88,7 @@ func (l *Ledger) timeIn(ctx context.Context, pipe redis.Pipeliner) func() time.T
 type Answer struct {
 	Applied bool
 	State   order.State
-	// At is when an intent was written, by the ledger's clock.
+	// At is when an intent was written or a ticket settled, by the ledger's clock.
 	At time.Time
 	// Refunds is how many refunds an order has that has just ended: they may wait for that.
 	Refunds int
@@ -98,7 +98,7 @@ type Answer struct {
 type reply map[string]string
 
 func (r reply) answer() Answer {
-	return Answer{Applied: r["verdict"] == "ok", State: order.State(r["state"])}
+	return Answer{Applied: r["verdict"] == "ok", State: order.State(r["state"]), At: millis(r["now"])}
 }
 
 func newReply(name string, list []string, err error) (reply, error) {

@@ -70,7 +70,7 @@ func finalOrder(t testing.TB, b *bench, k order.Ref, providerRef string, polled 
 	applied(t, a, err)
 	b.clock.pass(time.Second)
 	if polled {
-		a, err = b.Accept(b.ctx, k, f, providerRef, "s1.r")
+		a, err = b.Accept(b.ctx, k, f, Acceptance{ProviderRef: providerRef, Result: "s1.r"})
 		applied(t, a, err)
 		b.clock.pass(time.Minute)
 		f = ""

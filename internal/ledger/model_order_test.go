@@ -124,7 +124,7 @@ func (o *orderMachine) actions() map[string]func(*rapid.T) {
 		},
 		"accept": func(t *rapid.T) {
 			i := runner.Draw(t, "runner")
-			a, err := b.Accept(b.ctx, k, o.fences[i], "ref", "")
+			a, err := b.Accept(b.ctx, k, o.fences[i], Acceptance{ProviderRef: "ref"})
 			o.expect(t, "accept", a, err, o.valid(i, order.Submitting), func() {
 				m.state, m.doubt, m.rejected = order.Accepted, time.Time{}, false
 				m.giveBack()
@@ -137,7 +137,7 @@ func (o *orderMachine) actions() map[string]func(*rapid.T) {
 		},
 		"extend": func(t *rapid.T) {
 			i := runner.Draw(t, "runner")
-			err := b.Extend(b.ctx, k, o.fences[i], lease)
+			err := b.Extend(b.ctx, k, o.fences[i], lease, false)
 			if ok := o.valid(i, live...); (err == nil) != ok {
 				t.Fatalf("extend: %v, want applied %t", err, ok)
 			} else if ok {
@@ -145,7 +145,7 @@ func (o *orderMachine) actions() map[string]func(*rapid.T) {
 			}
 		},
 		"poll": func(t *rapid.T) {
-			a, err := b.Polled(b.ctx, k, Reason{})
+			a, err := b.Polled(b.ctx, k, Reason{}, false)
 			o.expect(t, "polled", a, err, m.state == order.Accepted, func() { o.polls++ })
 		},
 		"cancel": func(t *rapid.T) {

@@ -205,7 +205,7 @@ func (f *refundMachine) actions() map[string]func(*rapid.T) {
 		},
 		"extend": func(t *rapid.T) {
 			s := f.draw(t)
-			err := b.Extend(ctx, s.k, s.fence, lease)
+			err := b.Extend(ctx, s.k, s.fence, lease, false)
 			if (err == nil) != s.valid() {
 				t.Fatalf("extend: %v, want applied %t", err, s.valid())
 			} else if err == nil {

@@ -24,7 +24,7 @@ func TestTheObserverSeesEveryTransition(t *testing.T) {
 		}
 		b.submit(t, k, f)
 		b.giveBack(t, k, f, NotSent, "x")
-		if a, err := b.Accept(b.ctx, k, f, "R", ""); err != nil || a.Applied {
+		if a, err := b.Accept(b.ctx, k, f, Acceptance{ProviderRef: "R"}); err != nil || a.Applied {
 			t.Fatal("an old fence is taken", a, err)
 		}
 		f = b.claim(t, k).Record.Fence
@@ -35,8 +35,8 @@ func TestTheObserverSeesEveryTransition(t *testing.T) {
 		b.submit(t, k, f)
 		ok := func(a Answer, err error) { t.Helper(); applied(t, a, err) }
 		ok(b.Rejected(b.ctx, k, f, Reason{Code: "no"}))
-		ok(b.Accept(b.ctx, k, f, "R", ""))
-		ok(b.Polled(b.ctx, k, Reason{}))
+		ok(b.Accept(b.ctx, k, f, Acceptance{ProviderRef: "R"}))
+		ok(b.Polled(b.ctx, k, Reason{}, false))
 		ok(b.Finish(b.ctx, k, "", Ending{State: order.Issued}))
 		if a, err := b.Finish(b.ctx, k, "", Ending{State: order.Failed}); err != nil || a.Applied {
 			t.Fatal("a final state changes", a, err)

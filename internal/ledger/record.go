@@ -49,8 +49,12 @@ type Record struct {
 	// nothing is in doubt. DoubtSince is when that began: sending again moves the one and leaves the other.
 	DoubtAt, DoubtSince time.Time
 	Doubts              int // requests of this doubt whose outcome is unknown
-	// AbsentAt is when the provider first answered, since the last sending, that it does not know the order.
-	AbsentAt time.Time
+	// AbsentAt is when the provider first answered, since the last sending, that it does not know the order, and
+	// AbsentLast when it last did.
+	AbsentAt, AbsentLast time.Time
+	// UnclearSince is since when the provider's answers are of no use: for a refund's plan, or as an answer to a
+	// poll; zero when the last one was.
+	UnclearSince time.Time
 	// Unproven: the order was found at the provider, and whether it is ours is still to be seen.
 	Unproven bool
 	// Rejection is a provider's rejection that a look-up still has to confirm.
@@ -69,6 +73,7 @@ type Record struct {
 	Result      seal.Sealed
 	Polls       int
 	PolledAt    time.Time
+	Unclear     int // polls in a row without a clear answer; see UnclearSince
 
 	// Refunds.
 	Plan       seal.Sealed
@@ -76,10 +81,8 @@ type Record struct {
 	Count      int
 	Baseline   int       // negative when it cannot be proven
 	BaselineAt time.Time // when the plan, and with it the baseline, was written
-	// UnclearSince is since when the provider's answers are of no use for a plan; zero when there is one.
-	UnclearSince time.Time
-	Refunded     int
-	Tickets      []Ticket
+	Refunded   int
+	Tickets    []Ticket
 }
 
 // Ticket is one ticket of a refund's plan, by its place in it.
@@ -180,7 +183,7 @@ func record(r order.Ref, f map[string]string) *Record {
 	rec := &Record{Ref: r, State: order.State(f["state"]), Lane: order.Lane(f["lane"]), Fingerprint: f["fp"],
 		Shape: json.RawMessage(f["shape"]), Document: unpack(f["doc"]), Stub: []byte(f["stub"]), Host: f["host"], Trace: f["trace"],
 		Newer: number(f["v"]) > 2, Fence: f["fence"], Runner: f["runner"], Until: millis(f["until"]), Crashes: number(f["crashes"]),
-		Abandoned: number(f["abandoned"]), Bans: number(f["bans"]), AbsentAt: millis(f["absent"]), Unproven: f["unproven"] == "1", FirstSentAt: millis(f["first"]),
+		Abandoned: number(f["abandoned"]), Bans: number(f["bans"]), AbsentAt: millis(f["absent"]), AbsentLast: millis(f["absent_last"]), Unproven: f["unproven"] == "1", FirstSentAt: millis(f["first"]),
 		Attempts: number(f["attempts"]), Unsent: number(f["unsent"]),
 		DoubtAt: millis(f["doubt_at"]), DoubtSince: millis(f["doubt_since"]), Doubts: number(f["doubts"]),
 		Rejection: Reason{Code: f["rejected_code"], Message: f["rejected_message"]}, Reason: Reason{Code: f["code"], Message: f["message"]},
@@ -189,7 +192,7 @@ func record(r order.Ref, f map[string]string) *Record {
 		ErasedAt: millis(f["erased_at"]), Event: f["event"], ResolvedBy: f["resolved_by"], Resolved: f["resolved_reason"],
 		ProviderRef: f["ref"], Result: unpack(f["result"]), Polls: number(f["polls"]), PolledAt: millis(f["polled_at"]),
 		Plan: unpack(f["plan"]), Planned: f["count"] != "", Count: number(f["count"]), Baseline: -1,
-		BaselineAt: millis(f["baseline_at"]), UnclearSince: millis(f["unclear_since"]), Refunded: number(f["refunded"])}
+		BaselineAt: millis(f["baseline_at"]), UnclearSince: millis(f["unclear_since"]), Unclear: number(f["unclear"]), Refunded: number(f["refunded"])}
 	if n, err := strconv.Atoi(f["baseline"]); err == nil {
 		rec.Baseline = n
 	}

@@ -45,14 +45,14 @@ func TestAnOrdersRecordIsReadBack(t *testing.T) {
 			t.Errorf("in doubt (-want +got):\n%s", d)
 		}
 
-		a, err = b.Accept(b.ctx, k, f, "REF1", "s1.k.partial")
+		a, err = b.Accept(b.ctx, k, f, Acceptance{ProviderRef: "REF1", Result: "s1.k.partial"})
 		applied(t, a, err)
 		accepted := at()
 		if r := b.load(t, k); !r.DoubtAt.IsZero() || r.State != order.Accepted || r.ProviderRef != "REF1" {
 			t.Errorf("accepted: %+v", r)
 		}
 		b.clock.pass(time.Minute)
-		a, err = b.Polled(b.ctx, k, Reason{Code: "pending", Message: "still"})
+		a, err = b.Polled(b.ctx, k, Reason{Code: "pending", Message: "still"}, false)
 		applied(t, a, err)
 		a, err = b.Finish(b.ctx, k, "", Ending{State: order.Issued, ProviderRef: "REF2", Result: "s1.k.result", Polled: true})
 		applied(t, a, err)

@@ -180,7 +180,7 @@ var refundTransitions = []refundTransition{
 		while(order.Cancelled, "recorded", "waiting for its turn", "queued, claimed", "queued, free", "planned by number", "planned by ticket",
 			"not sent", "ticket not sent")},
 	{"extend", func(b *bench, k order.Ref, f string) (Answer, error) {
-		switch err := b.Extend(b.ctx, k, f, 2*lease); err {
+		switch err := b.Extend(b.ctx, k, f, 2*lease, false); err {
 		case nil:
 			return Answer{Applied: true}, nil
 		case ErrFenced:

@@ -250,7 +250,7 @@ func TestADoubtKeepsItsBeginning(t *testing.T) {
 			t.Errorf("tried again: in doubt since %s, last sent at %s", c.Record.DoubtSince, c.Record.DoubtAt)
 		}
 		b.submit(t, k, c.Record.Fence)
-		a, err = b.Accept(b.ctx, k, c.Record.Fence, "", "")
+		a, err = b.Accept(b.ctx, k, c.Record.Fence, Acceptance{})
 		applied(t, a, err)
 		if r := b.load(t, k); !r.DoubtSince.IsZero() {
 			t.Errorf("accepted, and in doubt since %s", r.DoubtSince)

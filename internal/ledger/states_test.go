@@ -57,7 +57,7 @@ var situations = []situation{
 	{"accepted", func(t testing.TB, b *bench, k order.Ref) string {
 		f := b.claim(t, k).Record.Fence
 		b.submit(t, k, f)
-		a, err := b.Accept(b.ctx, k, f, "ref", "")
+		a, err := b.Accept(b.ctx, k, f, Acceptance{ProviderRef: "ref"})
 		applied(t, a, err)
 		return f
 	}},
@@ -117,10 +117,10 @@ var transitions = []transition{
 		return b.Rejected(b.ctx, k, f, Reason{Code: "E2"})
 	}, while(order.Submitting, "submitting, sent", "submitting, rejected", "submitting, looking up")},
 	{"accept", func(b *bench, k order.Ref, f string) (Answer, error) {
-		return b.Accept(b.ctx, k, f, "ref", "s1.k.r")
+		return b.Accept(b.ctx, k, f, Acceptance{ProviderRef: "ref", Result: "s1.k.r"})
 	}, while(order.Accepted, "submitting, sent", "submitting, rejected", "submitting, looking up")},
 	{"polled", func(b *bench, k order.Ref, _ string) (Answer, error) {
-		a, err := b.Polled(b.ctx, k, Reason{})
+		a, err := b.Polled(b.ctx, k, Reason{}, false)
 		return a, err
 	}, while(order.Accepted, "accepted")},
 	{"finish as issued", func(b *bench, k order.Ref, f string) (Answer, error) {
@@ -147,7 +147,7 @@ var transitions = []transition{
 	{"cancel", func(b *bench, k order.Ref, _ string) (Answer, error) { return cancel(b, k) },
 		while(order.Cancelled, "recorded", "queued, claimed", "queued, free", "queued, not sent")},
 	{"extend", func(b *bench, k order.Ref, f string) (Answer, error) {
-		switch err := b.Extend(b.ctx, k, f, 2*lease); err {
+		switch err := b.Extend(b.ctx, k, f, 2*lease, false); err {
 		case nil:
 			return Answer{Applied: true}, nil
 		case ErrFenced:
@@ -202,7 +202,7 @@ func TestARefusalReportsTheState(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		k := b.order()
 		fence := finished(order.Failed)(t, b, k)
-		a, err := b.Accept(b.ctx, k, fence, "", "")
+		a, err := b.Accept(b.ctx, k, fence, Acceptance{})
 		if err != nil || a != (Answer{State: order.Failed}) {
 			t.Errorf("%+v, %v", a, err)
 		}

@@ -40,9 +40,7 @@ func (l *Ledger) Submit(ctx context.Context, r order.Ref, fence string, in Inten
 	if err != nil {
 		return Answer{}, 0, err
 	}
-	a := f.answer()
-	a.At = millis(f["now"])
-	return a, number(f["attempts"]), nil
+	return f.answer(), number(f["attempts"]), nil
 }
 
 // Release says what the requests of a claim that is given back led to.
@@ -61,16 +59,27 @@ const (
 	// Unclear: as Idle, because the provider's answer was of no use for a refund's plan. Since when that
 	// is so is kept (Record.UnclearSince) until there is one.
 	Unclear Release = "unclear"
+	// Unworked: nothing was done with the claim, so the runners that died before stay counted. A refund's turn
+	// is given back, unless it is planned.
+	Unworked Release = "unworked"
 )
 
 // GiveBack gives a claim back without a result. The order's turn stays with a refund.
 func (l *Ledger) GiveBack(ctx context.Context, r order.Ref, fence string, how Release, why Reason) (Answer, error) {
-	return l.transition(ctx, r, "release", []string{keys.Record(r)}, fence, string(how), why.Code, why.Message, "")
+	return l.release(ctx, r, fence, how, why, "")
 }
 
 // Banned is GiveBack with Unknown, of a request that drew the provider's ban.
 func (l *Ledger) Banned(ctx context.Context, r order.Ref, fence string, why Reason) (Answer, error) {
-	return l.transition(ctx, r, "release", []string{keys.Record(r)}, fence, string(Unknown), why.Code, why.Message, "1")
+	return l.release(ctx, r, fence, Unknown, why, "1")
+}
+
+func (l *Ledger) release(ctx context.Context, r order.Ref, fence string, how Release, why Reason, ban string) (Answer, error) {
+	k := []string{keys.Record(r)}
+	if r.IsRefund() {
+		k = append(k, keys.Turn(r))
+	}
+	return l.transition(ctx, r, "release", k, fence, string(how), why.Code, why.Message, ban, r.RefundID)
 }
 
 // Rejected remembers the provider's rejection of this attempt; the claim is kept. A look-up has to
@@ -101,9 +110,13 @@ func (l *Ledger) Accept(ctx context.Context, r order.Ref, fence string, a Accept
 }
 
 // Polled counts a poll after which the order is still accepted. why is empty when the provider
-// answered clearly.
-func (l *Ledger) Polled(ctx context.Context, r order.Ref, why Reason) (Answer, error) {
-	return l.transition(ctx, r, "polled", []string{keys.Record(r)}, why.Code, why.Message)
+// answered that it has not issued yet. unclear says that its answer was none; see Record.UnclearSince.
+func (l *Ledger) Polled(ctx context.Context, r order.Ref, why Reason, unclear bool) (Answer, error) {
+	flag := ""
+	if unclear {
+		flag = "1"
+	}
+	return l.transition(ctx, r, "polled", []string{keys.Record(r)}, why.Code, why.Message, flag)
 }
 
 // Ending is the final status of an order or a refund.

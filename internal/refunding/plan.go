@@ -105,10 +105,11 @@ func (r *run) noList(ctx context.Context, out providers.Outcome) (handler.Result
 	if err != nil {
 		return handler.GoOn(), err
 	}
-	if now.Sub(r.Rec.CreatedAt) < r.orderPatience {
-		return r.waitFor(out, "the provider does not list the order's tickets: "), nil
+	if handler.Old(now, r.Rec.UnclearSince, r.orderPatience) {
+		return handler.Fail(ledger.Reason{Code: out.Code, Message: "the provider does not list the order's tickets, nothing was refunded: " + out.Message}), nil
 	}
-	return handler.Fail(ledger.Reason{Code: out.Code, Message: "the provider does not list the order's tickets, nothing was refunded: " + out.Message}), nil
+	return r.yieldUnclear(now, out.RetryAfter, ledger.Reason{Code: string(order.CodeListLags),
+		Message: "the provider does not list the order's tickets yet (" + handler.Text(out) + ")"}), nil
 }
 
 // choose picks the tickets: the named ones, or as many unused ones as wished in the provider's

@@ -123,9 +123,12 @@ func (r *run) doubtSince() time.Time {
 	return r.Rec.DoubtSince
 }
 
+// atLeast is how often the provider is asked while what it has answered, or was asked to do, may appear at any moment.
+const atLeast = 30 * time.Second
+
 // unsettled waits until the request in doubt has arrived or cannot arrive any more.
 func (r *run) unsettled(now, settled time.Time) handler.Result {
-	return handler.WaitFor(min(settled.Sub(now), time.Minute), ledger.Reason{Code: string(order.CodeInDoubt),
+	return handler.WaitFor(min(settled.Sub(now), handler.AskAgain(now.Sub(later(r.Rec.DoubtAt, r.Rec.SentAt)), r.LookAfter), atLeast), ledger.Reason{Code: string(order.CodeInDoubt),
 		Message: "the request may still arrive at the provider"}, "in doubt, waiting until the request cannot arrive any more").Until(settled)
 }
 

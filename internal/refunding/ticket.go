@@ -16,6 +16,7 @@ import (
 type ticket struct {
 	*run
 	provider providers.TicketRefunder
+	lists    *lists
 	i        int // its place in the plan
 	call     providers.TicketRefund
 }
@@ -62,7 +63,9 @@ func (t ticket) abandoned(ctx context.Context) error {
 // may mean "refunded already", so both have to show in an answer that does.
 func (t ticket) send(ctx context.Context) (handler.Result, error) {
 	before := *t.state()
-	out, stop, err := t.Send(ctx, t.i, nil, func(ctx context.Context) providers.Outcome { return t.provider.RefundTicket(ctx, t.call) })
+	out, stop, err := t.Send(ctx, t.i, nil, func(ctx context.Context) providers.Outcome {
+		return t.lists.during(t.Order.ID, func() providers.Outcome { return t.provider.RefundTicket(ctx, t.call) })
+	})
 	if err != nil || stop.Ends() {
 		return stop, err
 	}
@@ -121,13 +124,8 @@ func (t ticket) prove(ctx context.Context) (handler.Result, error) {
 func (t ticket) stillUnused(ctx context.Context, now time.Time) (handler.Result, error) {
 	s := t.state()
 	if s.Rejection != "" || s.Code == string(order.CodeUnconfirmed) {
-		lag, err := t.Lag(ctx)
-		if err != nil {
-			return handler.GoOn(), err
-		}
-		if until := s.DoubtAt.Add(lag); now.Before(until) {
-			return handler.WaitFor(min(until.Sub(now), handler.AskAgain(now.Sub(s.DoubtAt), t.LookAfter)), ledger.Reason{Code: string(order.CodeListLags),
-				Message: "the provider has answered and does not show it yet"}, "waiting until the provider shows what it has answered").Until(until), nil
+		if res, err := t.laggingAt(ctx, now); err != nil || res.IsWait() {
+			return res, err
 		}
 	}
 	if s.Rejection != "" {
@@ -138,6 +136,33 @@ func (t ticket) stillUnused(ctx context.Context, now time.Time) (handler.Result,
 			"and the ticket is not refunded; ask the provider", t.GiveUp, t.Rec.Attempts-t.Rec.Unsent)), nil
 	}
 	return handler.GoOn(), nil
+}
+
+const listBehind = "the provider has answered and does not show it yet"
+
+// lagging waits while the provider may not show yet what it has answered about the ticket. GoOn means that it
+// would by now.
+func (t ticket) lagging(ctx context.Context) (handler.Result, error) {
+	now, err := t.Ledger.Time(ctx)
+	if err != nil {
+		return handler.GoOn(), err
+	}
+	return t.laggingAt(ctx, now)
+}
+
+func (t ticket) laggingAt(ctx context.Context, now time.Time) (handler.Result, error) {
+	lag, err := t.Lag(ctx)
+	if err != nil {
+		return handler.GoOn(), err
+	}
+	// The more often it was confirmed in vain, the longer.
+	s := t.state()
+	until := s.DoubtAt.Add(handler.LookAfter(s.Doubts-1, lag))
+	if !now.Before(until) {
+		return handler.GoOn(), nil
+	}
+	wait := min(until.Sub(now), handler.AskAgain(now.Sub(s.DoubtAt), t.LookAfter), atLeast)
+	return handler.WaitFor(wait, ledger.Reason{Code: string(order.CodeListLags), Message: listBehind}, listBehind).Until(until), nil
 }
 
 func (t ticket) waitForIt(out providers.Outcome) handler.Result {
@@ -195,9 +220,8 @@ func (t ticket) settle(s ledger.Settlement) error {
 		now := t.state()
 		now.State, now.Code, now.Rejection = s.State, s.Code, s.Rejection
 		if s.State == order.TicketDoubt {
-			now.DoubtAt = s.DoubtAt
-			if now.DoubtAt.IsZero() {
-				now.DoubtAt, err = t.Ledger.Time(ctx)
+			if now.DoubtAt = s.DoubtAt; now.DoubtAt.IsZero() {
+				now.DoubtAt = a.At
 			}
 		}
 	}

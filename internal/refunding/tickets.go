@@ -31,30 +31,24 @@ func (s byTickets) refund(ctx context.Context, r *run) (handler.Result, error) {
 	if len(numbers) != len(r.Rec.Tickets) {
 		return r.unopened(errPlan)
 	}
-	operator, store := r.Codec.RefundedBy(r.Request, r.Order.Request)
-	soonest, begun := handler.GoOn(), false
-	for i, no := range numbers {
-		if r.Rec.Tickets[i].State.Settled() {
-			continue
-		}
-		if ctx.Err() != nil {
-			return handler.WaitFor(time.Second, ledger.Reason{}, "interrupted between two tickets"), nil
-		}
-		// A call that the end of the task's time cuts off is a doubt for nothing. The first ticket of
-		// a run is worked on whatever the time, so that every run gets on.
-		if end, ok := ctx.Deadline(); begun && ok && time.Until(end) < r.callTimeout+budgetTime {
-			return handler.WaitFor(time.Second, ledger.Reason{}, "the time of this run is used up; the other tickets follow in the next one"), nil
-		}
-		begun = true
-		t := ticket{run: r, provider: s.provider, i: i, call: providers.TicketRefund{TicketNo: no, Operator: operator, StoreID: store}}
-		res, err := t.refund(ctx)
-		if err != nil || res.Ends() && !res.IsWait() {
+	// What an earlier run left unconfirmed is confirmed by one list, before single tickets are asked for.
+	if len(r.unconfirmed()) > 1 {
+		if res, err := s.confirm(ctx, r, numbers); err != nil || res.IsWait() && res.Held() {
 			return res, err
 		}
-		soonest = soonest.Sooner(res)
-		if res.Held() {
-			break // no call may leave now; the other tickets would hear the same
-		}
+	}
+	soonest, fresh, err := s.each(ctx, r, numbers)
+	if err != nil || soonest.Ends() && !soonest.IsWait() || soonest.Held() {
+		return soonest, err
+	}
+	if !fresh && !soonest.IsWait() {
+		return r.endTickets(), nil
+	}
+	if !fresh {
+		return soonest, nil
+	}
+	if ctx.Err() != nil {
+		return soonest.Sooner(handler.WaitFor(time.Second, ledger.Reason{}, "interrupted before its refunds were confirmed")), nil
 	}
 	res, err := s.confirm(ctx, r, numbers)
 	if soonest = soonest.Sooner(res); err != nil || soonest.IsWait() {
@@ -63,18 +57,64 @@ func (s byTickets) refund(ctx context.Context, r *run) (handler.Result, error) {
 	return r.endTickets(), nil
 }
 
+// each goes on with every ticket that is not settled. The result is the soonest wait of them, or an end. fresh says
+// that the provider has confirmed refunds of this run.
+func (s byTickets) each(ctx context.Context, r *run, numbers []string) (soonest handler.Result, fresh bool, err error) {
+	operator, store := r.Codec.RefundedBy(r.Request, r.Order.Request)
+	begun, many := false, len(r.unconfirmed()) > 1
+	for i, no := range numbers {
+		if r.Rec.Tickets[i].State.Settled() {
+			continue
+		}
+		if ctx.Err() != nil {
+			return soonest.Sooner(handler.WaitFor(time.Second, ledger.Reason{}, "interrupted between two tickets")), fresh, nil
+		}
+		// A call that the end of the task's time cuts off is a doubt for nothing. The first ticket of
+		// a run is worked on whatever the time, so that every run gets on.
+		if end, ok := ctx.Deadline(); begun && ok && time.Until(end) < r.callTimeout+budgetTime {
+			return soonest.Sooner(handler.WaitFor(time.Second, ledger.Reason{}, "the time of this run is used up; the other tickets follow in the next one")), fresh, nil
+		}
+		begun = true
+		t := ticket{run: r, provider: s.provider, lists: s.lists, i: i, call: providers.TicketRefund{TicketNo: no, Operator: operator, StoreID: store}}
+		if many && t.state().Code == string(order.CodeUnconfirmed) {
+			// The list may only be behind: it is asked again for all of them, until that cannot be.
+			if res, err := t.lagging(ctx); err != nil || res.IsWait() {
+				soonest = soonest.Sooner(res)
+				if err != nil {
+					return soonest, fresh, err
+				}
+				continue
+			}
+		}
+		sent := r.Rec.Attempts
+		res, err := t.refund(ctx)
+		if err != nil || res.Ends() && !res.IsWait() || res.Held() { // held: the other tickets would hear the same
+			return res, fresh, err
+		}
+		fresh = fresh || r.Rec.Attempts > sent && t.state().Code == string(order.CodeUnconfirmed)
+		soonest = soonest.Sooner(res)
+	}
+	return soonest, fresh, nil
+}
+
+// unconfirmed are the tickets of which the provider has confirmed the refund in answers that name no ticket.
+func (r *run) unconfirmed() (list []int) {
+	for i, t := range r.Rec.Tickets {
+		if t.State == order.TicketDoubt && t.Code == string(order.CodeUnconfirmed) {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
 // confirm proves, by one list, the refunds that the provider has confirmed in answers that name no ticket.
 // What it does not show yet is asked for ticket by ticket in the next run.
 func (s byTickets) confirm(ctx context.Context, r *run, numbers []string) (handler.Result, error) {
-	var open []int
-	for i, t := range r.Rec.Tickets {
-		if t.State == order.TicketDoubt && t.Code == string(order.CodeUnconfirmed) {
-			open = append(open, i)
-		}
-	}
+	open := r.unconfirmed()
 	if len(open) == 0 {
 		return handler.GoOn(), nil
 	}
+	s.lists.gather(ctx, r.Order.ID)
 	list, out := s.lists.since(ctx, r.Order, time.Now())
 	if out.Kind != providers.Done {
 		return r.waitFor(out, "confirming the refund: "), nil
@@ -85,11 +125,19 @@ func (s byTickets) confirm(ctx context.Context, r *run, numbers []string) (handl
 	}
 	wait := handler.GoOn()
 	for _, i := range open {
+		t := ticket{run: r, i: i}
 		if !refunded[numbers[i]] {
-			wait = handler.Wait(time.Second, order.CodeListLags, "the provider has confirmed a refund and does not list it yet")
+			res, err := t.lagging(ctx)
+			if err != nil {
+				return res, err
+			}
+			if !res.IsWait() { // for longer than a list lags: the ticket itself is asked for
+				res = handler.Wait(time.Second, order.CodeListLags, listBehind)
+			}
+			wait = wait.Sooner(res)
 			continue
 		}
-		if err := (ticket{run: r, i: i}).settle(ledger.Settlement{State: order.TicketRefunded}); err != nil {
+		if err := t.settle(ledger.Settlement{State: order.TicketRefunded}); err != nil {
 			return handler.GoOn(), err
 		}
 	}

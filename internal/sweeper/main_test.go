@@ -103,7 +103,7 @@ func (s *scene) given(state order.State) {
 	_, _, err := s.ledger.Submit(s.ctx, ref, fence, ledger.Intent{Host: "fake.invalid", Stub: []byte("{}"), Lease: lease, Ticket: -1})
 	s.must(err)
 	if state == order.Accepted {
-		_, err = s.ledger.Accept(s.ctx, ref, fence, "REF", "")
+		_, err = s.ledger.Accept(s.ctx, ref, fence, ledger.Acceptance{ProviderRef: "REF"})
 	} else {
 		_, err = s.ledger.GiveBack(s.ctx, ref, fence, ledger.Unknown, ledger.Reason{Code: "timeout"})
 	}

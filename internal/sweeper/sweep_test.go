@@ -24,7 +24,7 @@ func TestALiveClaimIsLeftAlone(t *testing.T) {
 		s.record(ref, order.Bulk)
 		fence := s.claim(ref)
 		for range 6 {
-			s.must(s.ledger.Extend(s.ctx, ref, fence, lease))
+			s.must(s.ledger.Extend(s.ctx, ref, fence, lease, false))
 			s.sweepAfter(lease / 2)
 		}
 		if got := s.task("ecticket-bulk", issueID); got != "" {

@@ -141,7 +141,7 @@ func (c *Client) banned(ctx context.Context, q query, code string) providers.Out
 		gate.Banned(ctx, "HTTP 403 from ECTicket "+string(q.op))
 	}
 	out := outcome(doubtful(q, providers.Held), code, "ECTicket says that this account called too fast")
-	out.RetryAfter = c.cfg.Ban
+	out.RetryAfter, out.Banned = c.cfg.Ban, true
 	return out
 }
 

@@ -93,6 +93,7 @@ func (c *Client) send(ctx context.Context, o op, order, path string, body any, h
 // banned reports to the Gate, whose next Pass then holds everybody back; without such a Gate the
 // outcome itself says how long to wait.
 func (c *Client) banned(ctx context.Context, o op, out *providers.Outcome) {
+	out.Banned = true
 	if b, ok := c.cfg.Gate.(providers.BanReporter); ok {
 		b.Banned(context.WithoutCancel(ctx), "Pass2U answered HTTP 403 to "+string(o))
 		return

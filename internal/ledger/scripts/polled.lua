@@ -1,5 +1,5 @@
 -- polled: the provider was asked and has not issued yet, or did not answer clearly.
--- KEYS[1] order  ARGV: now, code, message
+-- KEYS[1] order  ARGV: now, code, message, '1' when the answer was not clear (since when and how often in a row is kept)
 -- Answers {verdict ok|refused, state, polls}
 local key, t = KEYS[1], clock()
 local state = get(key, 'state')
@@ -7,6 +7,12 @@ if state ~= 'accepted' then return refused(state) end
 local r = applied(state)
 r[5], r[6] = 'polls', int(redis.call('HINCRBY', key, 'polls', 1))
 redis.call('HSET', key, 'polled_at', int(t))
+if ARGV[4] == '1' then
+  redis.call('HSETNX', key, 'unclear_since', int(t))
+  redis.call('HINCRBY', key, 'unclear', 1)
+else
+  redis.call('HDEL', key, 'unclear_since', 'unclear')
+end
 if ARGV[2] ~= '' then
   redis.call('HSET', key, 'code', ARGV[2], 'message', ARGV[3])
 else

@@ -79,7 +79,7 @@ local function no_doubt(key)
 end
 
 local function give_back(key)
-  redis.call('HDEL', key, 'runner', 'until', 'phase')
+  redis.call('HDEL', key, 'runner', 'until', 'phase', 'solo')
 end
 
 -- Ends a record. The event of each end has an id of its own, so earlier ends are counted (see again).

@@ -2,11 +2,13 @@
 --   idle      no request of this claim is open (held back, look-up unclear, waiting)
 --   not_sent  the request certainly did not take effect
 --   unknown   the request may have taken effect: the next runner must look first
---   absent    as idle: the provider was asked and does not know the order; when it said so first since the
---             last sending is kept
+--   absent    as idle: the provider was asked and does not know the order; when it said so first and last
+--             since the last sending is kept
+--   unworked  nothing was done with the claim; a refund's turn is given back unless it is planned
 --   unclear   as idle: the provider was asked before anything was sent, and the answer was of no use;
 --             since when that is so is kept until the refund is planned
--- KEYS[1] record  ARGV: now, fence, how, code, message, '1' when the request drew a ban
+-- KEYS[1] record, of a refund KEYS[2] the turn
+-- ARGV: now, fence, how, code, message, '1' when the request drew a ban, refund id or ''
 -- Answers {verdict ok|refused, state}
 local key, t, how = KEYS[1], clock(), ARGV[3]
 local state = get(key, 'state')
@@ -25,13 +27,20 @@ end
 redis.call('HSET', key, 'state', state, 'updated_at', int(t))
 if ARGV[4] ~= '' then redis.call('HSET', key, 'code', ARGV[4], 'message', ARGV[5]) end
 if ARGV[6] == '1' then redis.call('HINCRBY', key, 'bans', 1) end
-if how == 'absent' then redis.call('HSETNX', key, 'absent', int(t)) end
+if how == 'absent' then
+  redis.call('HSETNX', key, 'absent', int(t))
+  redis.call('HSET', key, 'absent_last', int(t))
+end
 if how == 'unclear' then
   redis.call('HSETNX', key, 'unclear_since', int(t))
-elseif how ~= 'idle' and how ~= 'absent' then
+elseif how ~= 'idle' and how ~= 'absent' and how ~= 'unworked' then
   note(key, t, how, ARGV[4])
 end
 give_back(key)
--- Crashes count in a row: a runner that gives its claim back was not crashed by the record.
-redis.call('HDEL', key, 'crashes', 'abandoned')
+if how == 'unworked' then
+  if KEYS[2] and get(key, 'count') == '' and redis.call('GET', KEYS[2]) == ARGV[7] then redis.call('DEL', KEYS[2]) end
+else
+  -- Crashes count in a row: a runner that worked on the record and gives its claim back was not crashed by it.
+  redis.call('HDEL', key, 'crashes', 'abandoned')
+end
 return applied(state)

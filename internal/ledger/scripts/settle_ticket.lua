@@ -2,7 +2,7 @@
 -- KEYS[1] refund  ARGV: now, fence, index, status (planned, doubt, refunded, elsewhere, rejected),
 --   code, time in doubt in ms or '', '1' when the request of this claim certainly had no effect,
 --   code of a rejection that is still to be confirmed or ''
--- Answers {verdict ok|refused, state}
+-- Answers {verdict ok|refused, state, now}
 local key, t = KEYS[1], clock()
 local state = get(key, 'state')
 if (state ~= 'queued' and state ~= 'submitting') or not held(key, ARGV[2]) then return refused(state) end
@@ -10,8 +10,9 @@ local before = get(key, 't:' .. ARGV[3])
 if before == '' or before == 'refunded' or before == 'elsewhere' or before == 'rejected' then return refused(state) end
 if ARGV[7] == '1' and before == 'sending' and get(key, 'phase') == 'send' then redis.call('HINCRBY', key, 'unsent', 1) end
 redis.call('HSET', key, 't:' .. ARGV[3], ARGV[4], 'phase', 'claim', 'updated_at', int(t))
-if ARGV[5] ~= '' then redis.call('HSET', key, 'c:' .. ARGV[3], ARGV[5]) end
-if ARGV[8] ~= '' then redis.call('HSET', key, 'r:' .. ARGV[3], ARGV[8]) end
+if ARGV[5] ~= '' then redis.call('HSET', key, 'c:' .. ARGV[3], ARGV[5])
+elseif ARGV[4] == 'refunded' then redis.call('HDEL', key, 'c:' .. ARGV[3]) end -- what was in doubt before is not
+if ARGV[8] ~= '' then redis.call('HSET', key, 'r:' .. ARGV[3], ARGV[8]) else redis.call('HDEL', key, 'r:' .. ARGV[3]) end
 if ARGV[4] == 'doubt' then
   local at = ARGV[6] ~= '' and ARGV[6] or int(t)
   if get(key, 'd:' .. ARGV[3]) ~= at then -- not one that goes back to where it was
@@ -23,4 +24,6 @@ end
 -- The record's doubt lasts until every ticket it may be about is settled or in doubt itself.
 if not any_ticket(key, {sending = true}) then redis.call('HDEL', key, 'doubt_at', 'doubt_since', 'doubts') end
 note(key, t, 'ticket ' .. tonumber(ARGV[3]) + 1, ARGV[4] .. ' ' .. ARGV[5])
-return applied(state)
+local r = applied(state)
+r[5], r[6] = 'now', int(t)
+return r
