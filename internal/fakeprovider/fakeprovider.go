@@ -82,6 +82,8 @@ type Provider struct {
 	ahead  *time.Duration // what Skew answers
 	outage *providers.Outcome
 	missed int // calls made during the outage
+	shows  bool
+	gone   []providers.Ticket // refunded by calls that were confirmed
 }
 
 // Merchant is the merchant of New's accounts.
@@ -120,6 +122,10 @@ func (p *Provider) NeedTickets(n int) { p.need = n }
 
 // SetIssuesAtOnce sets what IssuesAtOnce answers.
 func (p *Provider) SetIssuesAtOnce(yes bool) { p.atOnce = yes }
+
+// ShowRefunds answers a Tickets that nobody scripted with the tickets whose RefundTicket was confirmed, as a
+// provider does that is not behind itself.
+func (p *Provider) ShowRefunds() { p.shows = true }
 
 func (p *Provider) push(op Op, r reply) {
 	p.mu.Lock()
@@ -196,6 +202,10 @@ func (p *Provider) call(ctx context.Context, c Call) reply {
 		return reply{outcome: *p.outage, finding: providers.Finding{State: providers.Unclear, Outcome: *p.outage}}
 	}
 	script := p.script[c.Op]
+	if len(script) == 0 && c.Op == Tickets && p.shows {
+		defer p.mu.Unlock()
+		return reply{tickets: slices.Clone(p.gone), outcome: Yes}
+	}
 	if len(script) == 0 {
 		p.mu.Unlock()
 		p.t.Errorf("fakeprovider: nobody expected the call %q", c)
@@ -203,6 +213,9 @@ func (p *Provider) call(ctx context.Context, c Call) reply {
 		return reply{outcome: out, finding: providers.Finding{State: providers.Unclear, Outcome: out}}
 	}
 	p.script[c.Op] = script[1:]
+	if c.Op == RefundTicket && script[0].outcome.Kind == providers.Done {
+		p.gone = append(p.gone, providers.Ticket{TicketNo: c.Ticket.TicketNo, UseStatus: providers.Refunded})
+	}
 	p.mu.Unlock()
 	for _, f := range script[0].during {
 		f(ctx)

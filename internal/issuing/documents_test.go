@@ -36,7 +36,7 @@ func TestADocumentWhoseDateHasPassedIsNotSent(t *testing.T) {
 			w.gate.Refuse(nil)
 			w.Clock.Advance(time.Second)
 			w.Done(w.run())
-			rec := w.state(order.Review, "invalid_document")
+			rec := w.state(order.Failed, "invalid_document")
 			if !strings.Contains(rec.Reason.Message, "request.TicketInfo[0].StartDate") {
 				t.Errorf("the reason does not name the field: %s", rec.Reason.Message)
 			}
@@ -60,7 +60,7 @@ func TestAnotherMerchantsDocumentIsNotSent(t *testing.T) {
 	w := mini(t)
 	w.document(ours)
 	w.Done(w.Run(w.anotherMerchants(), w.task))
-	w.state(order.Review, "invalid_document")
+	w.state(order.Failed, "invalid_document")
 	w.calls("")
 }
 

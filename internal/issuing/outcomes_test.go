@@ -159,20 +159,37 @@ func TestTheFirstRejectionIsTheEndWhereItsCodeIsPlain(t *testing.T) {
 	})
 }
 
-func TestARejectionThatMayHideADuplicateIsConfirmedByALookUp(t *testing.T) {
+// One look is no end: the provider may not show yet what it has done. The second one comes 30 s later.
+func TestARejectionThatMayHideADuplicateIsConfirmedByTwoLooks(t *testing.T) {
 	each(t, func(w *world) {
-		w.provider.SetTraits(providers.Traits{SettleAfter: settleAfter, RejectionMayHideDuplicate: true})
-		w.provider.AnswerIssue(fakeprovider.Refused)
+		w.rejected(fakeprovider.Known(providers.Absent))
+		w.Clock.Advance(30*time.Second - time.Millisecond)
+		w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
+		w.Waits(w.run())
+		w.state(order.Submitting, fakeprovider.Refused.Code)
+		w.Clock.Advance(time.Millisecond)
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
 		w.Done(w.run())
 		w.state(order.Failed, fakeprovider.Refused.Code)
-		w.calls("issue, look_up")
+		w.calls("issue, look_up, look_up, look_up")
 		w.quiet()
 	})
 }
 
+// rejected has the order's first request rejected by a code that may hide a duplicate, and looked up.
+func (w *world) rejected(f providers.Finding) {
+	w.T.Helper()
+	w.provider.SetTraits(providers.Traits{SettleAfter: settleAfter, RejectionMayHideDuplicate: true})
+	w.provider.AnswerIssue(fakeprovider.Refused)
+	w.provider.AnswerLookUp(f)
+	if after := w.Waits(w.run()); after != time.Second {
+		w.T.Errorf("looked up again after %s", after)
+	}
+}
+
+// Nothing that is shown of the order decides whose it is.
 func TestAnotherOrderUnderOurNumberIsNotOurs(t *testing.T) {
-	for _, found := range []providers.FindingState{providers.FoundIssued, providers.FoundPending, providers.FoundFailed} {
+	for _, found := range []providers.FindingState{providers.FoundIssued, providers.FoundFailed} {
 		t.Run(string(found), func(t *testing.T) {
 			w := mini(t)
 			w.provider.SetTraits(providers.Traits{SettleAfter: settleAfter, RejectionMayHideDuplicate: true})
@@ -183,6 +200,16 @@ func TestAnotherOrderUnderOurNumberIsNotOurs(t *testing.T) {
 			w.quiet()
 		})
 	}
+}
+
+// What is not issued yet may be a copy of our request: it shows whose it is once it is issued.
+func TestAnOrderThatIsNotIssuedYetIsRecognisedLater(t *testing.T) {
+	w := mini(t)
+	w.rejected(fakeprovider.Known(providers.FoundPending))
+	w.state(order.Submitting, "number_exists")
+	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
+	w.Done(w.run())
+	w.state(order.Review, "number_taken")
 }
 
 func TestAnotherOrderIsNotOursAfterRequestsThatNeverLeftEither(t *testing.T) {
@@ -202,7 +229,7 @@ func TestAnotherOrderIsRecognisedEvenWhenTheFirstLookUpLearnedNothing(t *testing
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.Unclear))
 	w.Waits(w.run())
 	w.state(order.Submitting, fakeprovider.Lost.Code)
-	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundPending))
+	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
 	w.Done(w.run())
 	w.state(order.Review, "number_taken")
 	w.calls("issue, look_up, look_up")

@@ -43,8 +43,8 @@ func TestAWorkerThatDiedAfterItsIntentIsFollowedByALookUp(t *testing.T) {
 		w.Clock.Advance(lease - 4*time.Second)
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundPending))
 		w.Done(w.run())
-		if rec := w.state(order.Accepted, ""); rec.Attempts != 1 || rec.Crashes != 1 {
-			w.T.Errorf("%d attempts, %d crashes", rec.Attempts, rec.Crashes)
+		if rec := w.state(order.Accepted, ""); rec.Attempts != 1 || rec.Abandoned != 1 {
+			w.T.Errorf("%d attempts, %d times abandoned", rec.Attempts, rec.Abandoned)
 		}
 		w.calls("issue, look_up")
 	})
@@ -106,7 +106,7 @@ func TestALateAnswerOfARunnerThatWasTakenOverIsNotApplied(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			each(t, func(w *world) {
-				w.provider.AnswerLookUp(providers.Finding{State: providers.FoundPending, Result: &providers.Result{Ref: "REF1"}})
+				w.provider.AnswerLookUp(providers.Finding{State: providers.FoundPending, Result: &providers.Result{Ref: "REF1"}, Sight: &providers.Sight{CreatedAt: w.Clock.Now()}})
 				w.provider.AnswerIssue(late, func(context.Context) {
 					w.Clock.Advance(lease) // the first runner was frozen
 					w.Done(w.Run(w.worker("second"), w.task))
@@ -141,18 +141,21 @@ type gateFunc func()
 
 func (f gateFunc) Pass(context.Context) error { f(); return nil }
 
+// Twice it may have been anybody's doing; after that it is worked on alone, and five more deaths are its own.
 func TestAnOrderThatKeepsTakingWorkersDownNeedsReview(t *testing.T) {
 	w := mini(t)
 	w.provider.AnswerIssue(providers.Outcome{}, handlertest.Dies)
 	w.dies(w.run())
-	for range 4 {
+	for range 6 {
 		w.Clock.Advance(lease)
 		w.provider.AnswerLookUp(providers.Finding{}, handlertest.Dies)
 		w.dies(w.run())
 	}
 	w.Clock.Advance(lease)
 	w.Done(w.run())
-	w.state(order.Review, "crashes_worker")
+	if rec := w.state(order.Review, "crashes_worker"); rec.Abandoned != 2 || rec.Crashes != 5 {
+		t.Errorf("abandoned %d times, %d crashes", rec.Abandoned, rec.Crashes)
+	}
 	w.quiet()
 }
 

@@ -103,7 +103,7 @@ func TestAClaimAbandonedBeforeItsIntentIsSentAgain(t *testing.T) {
 		first := b.claim(t, k)
 		b.clock.pass(lease)
 		c := b.claim(t, k)
-		if c.Verdict != MaySend || !c.Record.DoubtAt.IsZero() || c.Record.Crashes != 1 || c.Record.Fence == first.Record.Fence {
+		if c.Verdict != MaySend || !c.Record.DoubtAt.IsZero() || c.Record.Abandoned != 1 || c.Record.Fence == first.Record.Fence {
 			t.Errorf("%+v", c)
 		}
 	})
@@ -127,7 +127,7 @@ func TestAClaimAbandonedAfterItsIntentIsLookedUp(t *testing.T) {
 		}
 		b.clock.pass(time.Hour)
 		c := b.claim(t, k)
-		if c.Verdict != MustLookUp || !c.Record.DoubtAt.Equal(end) || c.Record.Crashes != 1 || c.Record.Attempts != 1 {
+		if c.Verdict != MustLookUp || !c.Record.DoubtAt.Equal(end) || c.Record.Abandoned != 1 || c.Record.Attempts != 1 {
 			t.Errorf("%+v, want a look-up with the doubt at %s", c, end)
 		}
 	})
@@ -171,11 +171,11 @@ func TestDeadRunnersAreCounted(t *testing.T) {
 		k, rk := b.order(), b.refund()
 		for i := range 4 {
 			c, err := b.begin(k, fmt.Sprintf("w%d", i))
-			if err != nil || c.Record.Crashes != i {
+			if err != nil || c.Record.Abandoned != i {
 				t.Fatalf("%+v, %v", c, err)
 			}
 			r, err := b.begin(rk, fmt.Sprintf("w%d", i))
-			if err != nil || r.Record.Crashes != i {
+			if err != nil || r.Record.Abandoned != i {
 				t.Fatalf("%+v, %v", r, err)
 			}
 			b.clock.pass(lease)
@@ -200,7 +200,7 @@ func TestGivingAClaimBackIsNoCrash(t *testing.T) {
 		a, err := b.GiveBack(b.ctx, k, f, Idle, Reason{})
 		applied(t, a, err)
 		b.clock.pass(time.Hour)
-		if c := b.claim(t, k); c.Record.Crashes != 0 || c.Verdict != MaySend {
+		if c := b.claim(t, k); c.Record.Abandoned != 0 || c.Verdict != MaySend {
 			t.Errorf("%+v", c)
 		}
 	})

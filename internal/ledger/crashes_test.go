@@ -12,14 +12,18 @@ import (
 func TestCrashesCountInARow(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		k := b.order()
+		solo := true
 		crash := func() Claim {
 			t.Helper()
-			if _, err := b.begin(k, "runner"); err != nil {
+			c, err := b.begin(k, "runner")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := b.Extend(b.ctx, k, c.Record.Fence, lease, solo); err != nil {
 				t.Fatal(err)
 			}
 			b.clock.pass(lease + time.Second)
-			c, err := b.begin(k, "runner")
-			if err != nil {
+			if c, err = b.begin(k, "runner"); err != nil {
 				t.Fatal(err)
 			}
 			return c
@@ -33,6 +37,15 @@ func TestCrashesCountInARow(t *testing.T) {
 		}
 		if c = crash(); c.Record.Crashes != 1 {
 			t.Fatalf("after a run that ended in order: %d crashes, want 1", c.Record.Crashes)
+		}
+		// A run that could not begin says nothing of the ones before.
+		if a, err := b.GiveBack(b.ctx, k, c.Record.Fence, Unworked, Reason{}); err != nil || !a.Applied {
+			t.Fatal(a, err)
+		}
+		// A worker that did other things as well may have died of those.
+		solo = false
+		if c = crash(); c.Record.Crashes != 1 || c.Record.Abandoned != 1 {
+			t.Fatalf("%d crashes, %d times abandoned, want 1 and 1", c.Record.Crashes, c.Record.Abandoned)
 		}
 	})
 }

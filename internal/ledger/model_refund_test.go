@@ -80,16 +80,18 @@ func (s step) begin(t *rapid.T) {
 		want = Missing
 	case s.m.state.Final():
 		want = IsFinal
-	case s.turn >= 0 && s.turn != s.r:
+	case s.turn >= 0 && s.turn != s.r && len(s.m.tickets) == 0:
 		want = WaitTurn
 	case s.m.holder >= 0 && s.m.until.After(s.now):
 		want = Busy
 	default:
-		if other := s.refundMachine.m[1-s.r]; other.holder >= 0 && other.until.After(s.now) {
-			t.Fatalf("both refunds of the order are claimed")
+		if other := s.refundMachine.m[1-s.r]; other.holder >= 0 && other.until.After(s.now) && len(s.m.tickets)+len(other.tickets) == 0 {
+			t.Fatalf("both refunds of the order are claimed before one of them has chosen its tickets")
 		}
 		want = s.m.take(s.i, s.now)
-		s.refundMachine.turn = s.r
+		if len(s.m.tickets) == 0 {
+			s.refundMachine.turn = s.r
+		}
 	}
 	if c.Verdict != want || c.Record != nil && !c.Record.DoubtAt.Equal(s.m.doubt) || (c.Record == nil) != (want == Missing) {
 		t.Fatalf("claim of %s by %s: %+v, want %s with %s", s.k.RefundID, runnerName(s.i), c, want, s.m.doubt)
@@ -151,6 +153,9 @@ func (f *refundMachine) actions() map[string]func(*rapid.T) {
 				for _, ticket := range p.Tickets {
 					s.m.tickets = append(s.m.tickets, ticket.State)
 				}
+				if len(p.Tickets) > 0 {
+					s.passOn() // others may choose among the rest
+				}
 			})
 		},
 		"submit": func(t *rapid.T) {
@@ -195,6 +200,7 @@ func (f *refundMachine) actions() map[string]func(*rapid.T) {
 			a, err := b.YieldTurn(ctx, s.k, s.fence, Reason{Code: "w"}, false)
 			s.expect(t, "yield", a, err, s.valid() && s.m.state == order.Queued && !s.m.planned, func() {
 				s.m.giveBack()
+				s.m.crashes = 0
 				s.passOn()
 			})
 		},

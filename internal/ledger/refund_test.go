@@ -249,7 +249,7 @@ func TestAnAbandonedRefundIsInDoubt(t *testing.T) {
 		b.submit(t, k, f)
 		ranOut := b.clock.Now().Add(lease)
 		b.clock.pass(2 * lease)
-		if c := b.claim(t, k); c.Verdict != MustLookUp || !c.Record.DoubtAt.Equal(ranOut) || c.Record.Crashes != 1 {
+		if c := b.claim(t, k); c.Verdict != MustLookUp || !c.Record.DoubtAt.Equal(ranOut) || c.Record.Abandoned != 1 {
 			t.Errorf("%+v", c)
 		}
 	})

@@ -37,6 +37,7 @@ type world struct {
 func newWorld(b *handlertest.Bench, account providers.Account) *world {
 	w := &world{Bench: b, provider: fakeprovider.ForAccount(b.T, account), gate: &handlertest.Gate{}}
 	w.provider.SetTraits(providers.Traits{SettleAfter: settleAfter})
+	w.provider.ShowRefunds()
 	return w
 }
 
