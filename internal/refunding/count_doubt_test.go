@@ -49,7 +49,7 @@ func TestARefundWithoutEffectIsSentAgainOnlyWhenItCannotArriveAnyMore(t *testing
 	handlertest.Each(t, func(b *handlertest.Bench) {
 		w, task := countInDoubt(b, "voucher", `"quantity":2`, shows(4, 1))
 		w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
-		if after := w.Waits(w.run(task)); after != time.Minute {
+		if after := w.Waits(w.run(task)); after != time.Second {
 			w.T.Errorf("waits %s", after)
 		}
 		w.Clock.Advance(settleAfter - time.Millisecond)
@@ -256,7 +256,7 @@ func TestARefundWhoseAnswersAreAllLostIsSentEverMoreSeldomAndThenNeedsReview(t *
 				w.loseAgain(before)
 				wait = w.Waits(w.run(task))
 			}
-			if wait < 4*time.Minute || wait > 10*time.Minute {
+			if wait < 45*time.Second || wait > 10*time.Minute {
 				t.Errorf("after %d requests it waits %s", w.Record(w.ref("R1")).Attempts, wait)
 			}
 			w.Clock.Advance(24 * time.Hour)

@@ -120,7 +120,7 @@ var strategies = []struct {
 		confirmed: func(w *world, during ...fakeprovider.During) {
 			w.provider.AnswerRefundTicket(fakeprovider.Yes, during...)
 		},
-		sends: sequence("refund_ticket T1"), asks: "tickets",
+		sends: sequence("refund_ticket T1, tickets"), asks: "tickets",
 		proves: func(w *world) { w.provider.AnswerStatus(w.status(providers.Refunded, merchant), fakeprovider.Yes) },
 		proof:  sequence("ticket_status T1"),
 	},

@@ -9,6 +9,7 @@ import (
 
 	"issuance/internal/fakeprovider"
 	"issuance/internal/handlertest"
+	"issuance/providers"
 	"issuance/tasks/order"
 )
 
@@ -190,8 +191,9 @@ func TestAnAnswerWhoseRecordingFailsIsAskedFor(t *testing.T) {
 		if err := w.runWith(w.faulty(&f, func() {}), task); !errors.Is(err, errFault) {
 			t.Fatalf("the run ended with %v", err)
 		}
-		w.tickets("refunded")
-		w.ends(task, "", 0)
+		w.tickets("doubt:unconfirmed")
+		w.provider.AnswerStatus(w.status(providers.Refunded, merchant), fakeprovider.Yes)
+		w.ends(task, sequence("ticket_status T1"), 0)
 	})
 	t.Run("ticket by ticket/"+string(refused), func(t *testing.T) {
 		w := ecticket(handlertest.Mini(t))
@@ -202,10 +204,11 @@ func TestAnAnswerWhoseRecordingFailsIsAskedFor(t *testing.T) {
 		w.Waits(w.runWith(w.faulty(&f, func() {}), task))
 		w.calls(sequence("tickets, refund_ticket T1")) // the second ticket is another run's
 		w.Clock.Advance(lease)
+		w.provider.AnswerStatus(w.status(providers.Refunded, merchant), fakeprovider.Yes)
 		w.provider.AnswerRefundTicket(fakeprovider.Yes)
 		w.Done(w.run(task))
 		w.state(order.Refunded, "", 2)
-		w.calls(sequence("refund_ticket T2"))
+		w.calls(sequence("ticket_status T1, refund_ticket T2, tickets"))
 	})
 }
 

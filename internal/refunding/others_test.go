@@ -259,10 +259,10 @@ func crashed(t *testing.T) *world {
 	task := w.countOf("R1", `"quantity":1`)
 	w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
 	w.provider.AnswerRefundCount(providers.Outcome{}, handlertest.Dies)
-	for range 4 {
+	for range 6 {
 		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes, handlertest.Dies)
 	}
-	for range 5 {
+	for range 7 {
 		if err := w.run(task); !errors.Is(err, handlertest.ErrDied) {
 			t.Fatal(err)
 		}
