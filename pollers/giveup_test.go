@@ -15,7 +15,7 @@ import (
 
 func TestAnOverdueOrderNeedsReview(t *testing.T) {
 	for name, answer := range map[string]providers.Finding{
-		"not issued yet": fakeprovider.Known(providers.FoundPending), "absent": fakeprovider.Known(providers.Absent), "timeout": fakeprovider.Known(providers.Unclear),
+		"not issued yet": fakeprovider.Known(providers.FoundPending), "absent": fakeprovider.Known(providers.Absent),
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := accepted(handlertest.Mini(t))
@@ -33,6 +33,47 @@ func TestAnOverdueOrderNeedsReview(t *testing.T) {
 			w.calls("look_up, look_up")
 		})
 	}
+}
+
+// Only a clear answer gives an order up: the deadline may have passed while the workers were away.
+func TestAnOverdueOrderIsAskedForUntilTheAnswerIsClear(t *testing.T) {
+	for name, unclear := range map[string]providers.Finding{"down": {State: providers.Unclear, Outcome: fakeprovider.Down}, "busy": fakeprovider.Busy} {
+		t.Run(name, func(t *testing.T) {
+			w := accepted(handlertest.Mini(t))
+			w.Clock.Advance(72 * time.Hour)
+			for range 3 {
+				w.provider.AnswerLookUp(unclear)
+				wait := w.Waits(w.run())
+				w.near(wait, 30*time.Second)
+				w.Clock.Advance(wait)
+			}
+			w.state(order.Accepted, unclear.Outcome.Code, 3)
+			w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
+			w.Done(w.run())
+			w.state(order.Issued, "", 4)
+		})
+	}
+}
+
+// An order has to end: one whose answers are never clear, for another day of asking, needs review.
+func TestAnOverdueOrderWithoutAnyClearAnswerNeedsReviewInTheEnd(t *testing.T) {
+	w := accepted(handlertest.Mini(t))
+	w.Clock.Advance(24 * time.Hour)
+	began, asked := w.Clock.Now(), 0
+	for w.Record(ref).State == order.Accepted {
+		if asked == 1 {
+			w.Clock.Advance(72 * time.Hour) // no worker runs, which does not count
+		}
+		w.provider.AnswerLookUp(providers.Finding{State: providers.Unclear, Outcome: fakeprovider.Down})
+		if err := w.run(); err != nil {
+			w.Clock.Advance(w.Waits(err))
+		}
+		asked++
+	}
+	if took := w.Clock.Now().Sub(began); asked < 100 || took < 24*time.Hour {
+		t.Errorf("given up after %d answers in %s", asked, took)
+	}
+	w.state(order.Review, "overdue", asked)
 }
 
 // A weekend without a worker must not end in a heap of reviews.
