@@ -2,7 +2,7 @@
 // on a real Redis, between a model of the queue and a model of the provider. It exists to measure
 // how many calls an order costs and how long people wait, over hours that pass in seconds.
 //
-// Real: tasks/issue, pollers (handler, follower, sentinel and its scripts), internal/ledger,
+// Real: internal/issuing, pollers (handler, follower, sentinel and its scripts), internal/ledger,
 // internal/budget with its script, providers.Prepayable.
 //
 // Modelled: asynq, with what was measured of it (a server per lane that looks for tasks every 100
