@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"issuance/internal/ledger"
@@ -30,8 +31,10 @@ func (r *Run) record(res Result) error {
 			return r.Written("release", a, err)
 		}
 		return queue.WaitUntil(res.wait, res.text, res.until)
+	case recorded:
+		return nil
 	}
-	return nil
+	return fmt.Errorf("handler: %s: the run came to no result", r.Ref)
 }
 
 func (r *Run) finish(ctx context.Context, e ledger.Ending) error {
@@ -46,7 +49,7 @@ func (r *Run) finish(ctx context.Context, e ledger.Ending) error {
 }
 
 func (r *Run) giveBack(ctx context.Context, res Result) (ledger.Answer, error) {
-	if res.yield {
+	if res.yield && r.Ref.IsRefund() {
 		a, err := r.Ledger.YieldTurn(ctx, r.Ref, r.Rec.Fence, res.why, res.release == ledger.Unclear)
 		if err != nil || a.Applied {
 			return a, err

@@ -1,6 +1,7 @@
 -- claim: claim a record for work, and of a refund the order's turn: one refund of an order is under way
 -- at a time.
--- KEYS[1] record; of a refund KEYS[2] the turn; and last, unless it is on another node, the open set
+-- KEYS[1] record; of a refund KEYS[2] the turn; and last (KEYS[2], of a refund KEYS[3]), unless it is on another
+--   node, the open set
 -- ARGV: now, runner, lease ms, member of the open set, refund id or ''
 -- Answers {verdict, now, turn} and every field of the record; verdict is one of
 --   send       claimed; nothing of an earlier attempt is in doubt
@@ -29,7 +30,8 @@ end
 
 local state = get(key, 'state')
 if state == '' then return reply('missing') end
-if tonumber(get(key, 'v')) ~= 2 then return reply('newer') end
+-- (A settled record keeps no version: nothing is left to do with it.)
+if (tonumber(get(key, 'v')) or 0) > 2 then return reply('newer') end
 if final[state] then return reply('final') end
 if state == 'accepted' then return reply('accepted') end
 if turn ~= '' and turn ~= ARGV[5] then
