@@ -14,10 +14,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"issuance/internal/keys"
+	"issuance/internal/ledger"
 	"issuance/internal/queue"
 	"issuance/internal/vault"
 	"issuance/providers"
 	"issuance/tasks"
+	"issuance/tasks/order"
 )
 
 // template is one order that the product itself has taken to accepted; the other accepted orders are
@@ -47,20 +49,27 @@ func (s *site) template(ctx context.Context) (*template, error) {
 	if t.record, err = s.redis.RDB.HGetAll(ctx, keys.Record(ref(t.id))).Result(); err != nil {
 		return nil, err
 	}
-	return t, t.checked(s)
+	return t, t.checked(ctx, s)
 }
 
-// checked compares a copy under the template's own number with the template.
-func (t *template) checked(s *site) error {
-	again, err := t.recordOf(s, t.id)
+// checked compares one copy with the template.
+func (t *template) checked(ctx context.Context, s *site) error {
+	id := s.take(1)[0]
+	if err := s.writeAccepted(ctx, t, []string{id}, time.Now()); err != nil {
+		return err
+	}
+	copied, err := s.redis.RDB.HGetAll(ctx, keys.Record(ref(id))).Result()
 	if err != nil {
 		return err
 	}
-	if len(again["doc"]) != len(t.record["doc"]) {
-		return errors.New("a copied document has another length than the product's")
+	if len(copied["doc"]) != len(t.record["doc"]) || len(copied["fp"]) != len(t.record["fp"]) || copied["doc"] == t.record["doc"] {
+		return errors.New("a copied document is not as the product seals it")
 	}
-	if again["doc"] = t.record["doc"]; !maps.Equal(again, t.record) {
-		return fmt.Errorf("a copied record differs from the product's:\n%v\n%v", again, t.record)
+	for _, own := range []string{"doc", "fp", "created", "accepted"} {
+		copied[own] = t.record[own]
+	}
+	if !maps.Equal(copied, t.renamed(id)) {
+		return fmt.Errorf("a copied record differs from the product's:\n%q\n%q", copied, t.renamed(id))
 	}
 	if n := strings.Count(t.pollMsg, t.id); n != 2 { // in the task's id and in its payload
 		return fmt.Errorf("the poll task names its order %d times, want 2", n)
@@ -68,20 +77,22 @@ func (t *template) checked(s *site) error {
 	return nil
 }
 
-// recordOf is the template's record under another number.
-func (t *template) recordOf(s *site, id string) (map[string]string, error) {
+// renamed is the template's record under another number.
+func (t *template) renamed(id string) map[string]string {
+	record := maps.Clone(t.record)
+	record["stub"] = strings.ReplaceAll(t.record["stub"], t.id, id)
+	return record
+}
+
+// intake is what the product would record of an order.
+func (s *site) intake(id string) (ledger.Intake, error) {
 	codec, _ := providers.CodecOf(account.Provider)
 	d, invalid := codec.ParseOrder("request", request(id), providers.Rules{WellFormed: true})
 	if invalid != nil {
-		return nil, invalid
+		return ledger.Intake{}, invalid
 	}
 	sealed, err := vault.SealDocument(s.ring, ref(id), request(id))
-	if err != nil {
-		return nil, err
-	}
-	record := maps.Clone(t.record)
-	record["fp"], record["stub"], record["doc"] = s.ring.Fingerprint(d.Canonical), string(d.Stub), string(sealed)
-	return record, nil
+	return ledger.Intake{Ref: ref(id), Lane: order.Bulk, Fingerprint: s.ring.Fingerprint(d.Canonical), Shape: d.Shape, Document: sealed}, err
 }
 
 // fill enqueues orders into the bulk queue, and writes accepted ones that wait for their polls. None of
@@ -115,32 +126,50 @@ func (s *site) fill(ctx context.Context, queued, accepted int, progress func(don
 		return s.redis.RDB.ZAddXX(ctx, keys.Open(account), later...).Err()
 	})
 	write(accepted, func(ctx context.Context, ids []string) error {
-		pipe := s.redis.RDB.Pipeline()
-		for _, id := range ids {
-			if err := s.writeAccepted(ctx, pipe, t, id, at); err != nil {
-				return err
-			}
-		}
-		_, err := pipe.Exec(ctx)
-		return err
+		return s.writeAccepted(ctx, t, ids, at)
 	})
 	return g.Wait()
 }
 
-// writeAccepted writes what is there of an order that was accepted: its record, its place in the open
-// set and in the sentinel's list, and its poll task.
-func (s *site) writeAccepted(ctx context.Context, pipe redis.Pipeliner, t *template, id string, at time.Time) error {
-	record, err := t.recordOf(s, id)
-	if err != nil {
+// writeAccepted writes what is there of orders that were accepted: their records, their places in the open
+// set and in the sentinel's list, and their poll tasks.
+func (s *site) writeAccepted(ctx context.Context, t *template, ids []string, at time.Time) error {
+	later := time.Now().Add(time.Hour)
+	pipe := s.redis.RDB.Pipeline()
+	records := s.ledger.Intakes(pipe)
+	for _, id := range ids {
+		in, err := s.intake(id)
+		if err != nil {
+			return err
+		}
+		records.Add(ctx, in)
+		rest := t.renamed(id)
+		for _, own := range []string{"doc", "fp", "created"} {
+			delete(rest, own)
+		}
+		rest["accepted"] = fmt.Sprint(at.UnixMilli())
+		taskID := queue.PollHome(ref(id)).ID
+		pipe.HSet(ctx, keys.Record(ref(id)), rest)
+		pipe.ZAdd(ctx, keys.Open(account), redis.Z{Score: float64(later.UnixMilli()), Member: keys.Member(ref(id))})
+		pipe.HSet(ctx, keys.Task(pollQueue, taskID), "msg", strings.ReplaceAll(t.pollMsg, t.id, id), "state", "scheduled")
+		pipe.ZAdd(ctx, keys.Queue(pollQueue)+"scheduled", redis.Z{Score: float64(later.Unix()), Member: taskID})
+		if _, err := s.sentinel.Enter(ctx, id, at); err != nil {
+			return err
+		}
+	}
+	if err := s.ledger.LoadIntake(ctx); err != nil {
 		return err
 	}
-	record["accepted_at"] = fmt.Sprint(at.UnixMilli())
-	taskID := queue.PollHome(ref(id)).ID
-	later := time.Now().Add(time.Hour)
-	pipe.HSet(ctx, keys.Record(ref(id)), record)
-	pipe.ZAdd(ctx, keys.Open(account), redis.Z{Score: float64(later.UnixMilli()), Member: keys.Member(ref(id))})
-	pipe.HSet(ctx, keys.Task(pollQueue, taskID), "msg", strings.ReplaceAll(t.pollMsg, t.id, id), "state", "scheduled")
-	pipe.ZAdd(ctx, keys.Queue(pollQueue)+"scheduled", redis.Z{Score: float64(later.Unix()), Member: taskID})
-	_, err = s.sentinel.Enter(ctx, id, at)
-	return err
+	if _, err := pipe.Exec(ctx); err != nil {
+		return err
+	}
+	for i := range ids {
+		switch k, err := records.Result(i); {
+		case err != nil:
+			return err
+		case !k.New:
+			return fmt.Errorf("there was a record of %s already", ids[i])
+		}
+	}
+	return nil
 }
