@@ -23,7 +23,7 @@ func runBulk(ctx context.Context, url, file string, wrong int, again bool) error
 	var out, errs bytes.Buffer
 	code := cli.Run(ctx, []string{"bulk", file, "--json"}, bulkEnvironment(url), cli.Streams{Out: &out, Err: &errs})
 	var got struct{ Lines, Enqueued, Duplicates, Rejected int }
-	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+	if err := json.NewDecoder(bytes.NewReader(out.Bytes())).Decode(&got); err != nil { // an error may follow
 		return fmt.Errorf("enqueue bulk ended with %d: %s", code, errs.String())
 	}
 	fresh := got.Enqueued
@@ -37,7 +37,7 @@ func runBulk(ctx context.Context, url, file string, wrong int, again bool) error
 }
 
 func bulkEnvironment(url string) map[string]string {
-	return map[string]string{"REDIS_URL": url, "ISSUANCE_SEAL_KEYS": seal.SandboxKey()}
+	return map[string]string{"REDIS_URL": url, "ISSUANCE_SEAL_KEYS": seal.SandboxKey(), "ECTICKET_MERCHANT_ID": account.Merchant}
 }
 
 // memory runs the command itself, as a process of its own, over a short and a long file.
