@@ -30,15 +30,19 @@ type Bytes struct {
 
 // The states in which an order's bytes are measured.
 var states = []string{
-	"queued",
+	Queued,
 	"accepted, waits for its poll",
 	"issued, tasks still shown (24 h)",
 	"issued, record and details (90 days)",
-	bareRecord,
+	"issued, bare record (400 days) and its event",
+	BareRecord,
 }
 
-// bareRecord is the state in which an order is known and nothing more.
-const bareRecord = "issued, bare record (400 days)"
+// The states whose bytes have a target.
+const (
+	Queued     = "queued"
+	BareRecord = "issued, bare record (400 days)" // known, and nothing more
+)
 
 // listpack2048 is a setting of Redis under which the product's hashes stay small.
 var listpack2048 = []string{"--hash-max-listpack-value", "2048"}
@@ -125,6 +129,7 @@ func bytesOf(ctx context.Context, n int, settings ...string) ([]float64, error) 
 			return nil
 		},
 		func() error { return s.drop(ctx, ids, keys.Details) },
+		func() error { return s.redis.RDB.XTrimMaxLen(ctx, keys.Events, 0).Err() },
 	} {
 		if err := step(); err != nil {
 			return nil, err
