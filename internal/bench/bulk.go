@@ -66,7 +66,7 @@ func benchBulk(ctx context.Context, o options, plan bulkPlan) (*report, error) {
 	defer os.RemoveAll(dir)
 	d := bulkDesk{options: o, dir: dir}
 	var rows []bulkRow
-	for _, sync := range []string{"no log", "always"} {
+	for _, sync := range []string{"no log", shipped} {
 		some, err := d.speed(ctx, sync, plan)
 		if err != nil {
 			return nil, err
@@ -101,7 +101,7 @@ func (d *bulkDesk) server(sync string) (*testRedis, string, error) {
 		return nil, "", err
 	}
 	args := []string{"--bind", "127.0.0.1", "--port", strconv.Itoa(addr.Port), "--maxmemory-policy", "noeviction"}
-	if sync == "always" {
+	if sync == shipped {
 		args = append(args, "--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite-percentage", "0")
 	}
 	if d.redis == redisEmbedded {
@@ -123,6 +123,9 @@ func median(values []float64) float64 {
 	return (values[len(values)/2] + values[(len(values)-1)/2]) / 2
 }
 
+// shipped is how Redis writes its log with deploy/redis.conf; the targets are about that.
+const shipped = "always"
+
 func bulkTargets(rows []bulkRow) []target {
 	var targets []target
 	for _, t := range []struct {
@@ -135,12 +138,12 @@ func bulkTargets(rows []bulkRow) []target {
 	} {
 		var worst *bulkRow
 		for i, r := range rows {
-			if t.of(r.What) && r.Ratio > 0 && (worst == nil || r.Ratio < worst.Ratio) {
+			if t.of(r.What) && r.Sync == shipped && r.Ratio > 0 && (worst == nil || r.Ratio < worst.Ratio) {
 				worst = &rows[i]
 			}
 		}
 		if worst != nil {
-			targets = append(targets, atLeast(t.about+" ("+worst.What+", "+worst.Sync+")", worst.Ratio, t.least))
+			targets = append(targets, atLeast(t.about+" ("+worst.What+")", worst.Ratio, t.least))
 		}
 	}
 	for _, r := range rows {

@@ -59,10 +59,11 @@ func TestTheBulkBenchmarkComparesLikeWithLike(t *testing.T) {
 	}
 }
 
-// The targets are about the worst ratio of bulks, and of enqueueing one by one, whichever way Redis writes its log.
+// The targets are about the worst ratio of bulks, and of enqueueing one by one, with Redis's log as it is shipped.
 func TestBulkTargets(t *testing.T) {
-	rows := []bulkRow{{What: "enqueue bulk", Sync: "no log", Ratio: 0.95}, {What: "enqueue bulk", Sync: "always", Ratio: 1.5},
-		{What: "enqueue bulk, the same file again", Ratio: 0.4}, {What: "one by one, 16 goroutines", Ratio: 0.6}, {What: "one by one, 1 goroutine", Ratio: 0.45}, {Rows: 10, PeakMiB: 40}, {Rows: 1000, PeakMiB: 65}}
+	rows := []bulkRow{{What: "enqueue bulk", Sync: "no log", Ratio: 0.5}, {What: "enqueue bulk", Sync: "always", Ratio: 1.5},
+		{What: "enqueue bulk, the same file again", Sync: "always", Ratio: 0.4}, {What: "one by one, 16 goroutines", Sync: "always", Ratio: 0.6},
+		{What: "one by one, 1 goroutine", Sync: "always", Ratio: 0.45}, {Rows: 10, PeakMiB: 40}, {Rows: 1000, PeakMiB: 65}}
 	var met []bool
 	for _, target := range bulkTargets(rows) {
 		met = append(met, target.Met)

@@ -23,19 +23,21 @@ import (
 // prepared is not part of it.
 type op struct {
 	name   string
-	target bool // every order pays it
+	target bool                                     // every order pays it
+	before func(s *site, ctx context.Context) error // nil for nothing
 	run    func(s *site, ctx context.Context, n int) (time.Duration, error)
 }
 
 // ops are measured one after the other. Processing makes up for the accepted orders that polling ends.
 var ops = []op{
-	{"enqueue", true, (*site).enqueueOneByOne},
-	{"process: queued to accepted", true, (*site).process},
-	{"poll: not yet", true, (*site).pollPending},
-	{"poll: issued, wakes the next", true, (*site).pollIssued},
-	{"status", true, (*site).status},
-	{"sweep: a look at an order that waits", false, (*site).sweep},
-	{"web UI and metrics: a look at a queue", false, (*site).queueInfo},
+	{"enqueue", true, nil, (*site).enqueueOneByOne},
+	{"process: queued to accepted", true, nil, (*site).process},
+	{"poll: not yet", true, nil, (*site).pollPending},
+	{"poll: issued, wakes the next", true, nil, (*site).pollIssued},
+	{"status", true, nil, (*site).status},
+	{"sweep: a look at an order that waits", false, (*site).sweepDue, (*site).sweep},
+	{"sweep: counting the tasks, each sweep", false, nil, (*site).recount},
+	{"web UI and metrics: a look at a queue", false, nil, (*site).queueInfo},
 }
 
 // enqueueOneByOne enqueues validated orders, one by one.
@@ -195,11 +197,22 @@ func (s *site) status(ctx context.Context, n int) (time.Duration, error) {
 	return time.Since(began) * time.Duration(n) / time.Duration(len(ids)), nil
 }
 
+// sweepDue has the sweeper look at what is due by itself.
+func (s *site) sweepDue(ctx context.Context) error { return s.sweeper.Once(ctx) }
+
+// recount has the sweeper compare the numbers of open records and tasks.
+func (s *site) recount(ctx context.Context, n int) (time.Duration, error) {
+	began := time.Now()
+	for range n {
+		if err := s.sweeper.Recount(ctx); err != nil {
+			return 0, err
+		}
+	}
+	return time.Since(began), nil
+}
+
 // sweep has the sweeper look at accepted orders that are due. All of them have their tasks.
 func (s *site) sweep(ctx context.Context, n int) (time.Duration, error) {
-	if err := s.sweeper.Once(ctx); err != nil { // what is due by itself
-		return 0, err
-	}
 	ids, err := s.accepted(ctx, n)
 	if err != nil {
 		return 0, err
