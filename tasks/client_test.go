@@ -48,7 +48,7 @@ func TestATaskIsNeverGivenUp(t *testing.T) {
 			info.Retention != queue.DefaultRetention || !info.Deadline.IsZero() {
 			t.Errorf("%+v", info)
 		}
-		if want := `{"v":2,"account":"ecticket:2000132","order_id":"O1","trace":"` + trace + `"}`; string(info.Payload) != want {
+		if want := `{"v":2,"ref":"ecticket:2000132/O1","trace":"` + trace + `"}`; string(info.Payload) != want {
 			t.Errorf("payload %s", info.Payload)
 		}
 		rec, err := b.ledger.Load(b.ctx, ref("O1"))
