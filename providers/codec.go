@@ -92,6 +92,8 @@ type Columns struct {
 	Numbers []string
 	// IDs are the scalars that hold the order's number, one of which each order has.
 	IDs []string
+	// Merchant is the scalar that names the merchant; "" where documents name none.
+	Merchant string
 }
 
 // ReviewFacts are what is known of a record that needs review; see Codec.Check.

@@ -9,12 +9,12 @@ import (
 type Kind string
 
 const (
-	// Accepted: the provider said yes, authentically, but the effect is still to come and
+	// Accepted: an authentic confirmation, but the effect is still to come and
 	// has to be asked for.
 	Accepted Kind = "accepted"
-	// Done: the provider said yes, authentically, and the effect has taken place.
+	// Done: an authentic confirmation, and the effect has taken place.
 	Done Kind = "done"
-	// Rejected: an authentic, definite business no. Never retried.
+	// Rejected: an authentic, definite business rejection. Never retried.
 	Rejected Kind = "rejected"
 	// NotSent: nothing left this machine, or the provider certainly did not act. Safe to
 	// send again.
@@ -41,11 +41,11 @@ type Outcome struct {
 	// the caller's backoff.
 	RetryAfter time.Duration
 	// Exists is set when the provider said that it already has an order of this number.
-	// It comes with kind Unknown: only a look-up tells whose order that is.
+	// It comes with kind Unknown: only a look-up shows whose order that is.
 	Exists bool
 	// Alarm is set when a person has to act (credentials refused, IP not listed).
 	Alarm bool
-	// Result is set with Done, and with Accepted where the provider told something already.
+	// Result is set with Done, and with Accepted where the provider reported something already.
 	Result *Result
 }
 
@@ -96,7 +96,7 @@ type Finding struct {
 	// Outcome explains: the provider's code and message for FoundFailed and Absent, the
 	// kind (NotSent, Unknown, Held) and RetryAfter for Unclear.
 	Outcome Outcome
-	// Result is what the provider told about the order, nil where it told nothing.
+	// Result is what the provider reported about the order, nil where it reported nothing.
 	Result *Result
 }
 

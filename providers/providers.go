@@ -1,10 +1,11 @@
-// Package providers says what every ticket provider must offer and the closed
-// set of answers its calls may end in. A provider's own package (providers/ecticket,
-// providers/pass2u) turns HTTP statuses, codes and error texts into these answers;
-// everybody else acts on the answer's kind alone and never on a provider's text.
+// Package providers says what every ticket provider must offer: a client (Provider and its optional
+// powers), the closed set of answers that its calls may end in, and the Codec of its documents. A
+// provider's own package (providers/ecticket, providers/pass2u) turns HTTP statuses, codes and error
+// texts into these answers; everybody else acts on the answer's kind alone and never on a provider's
+// text. Package providers/codecs registers the providers of the product.
 //
-// It imports nothing of ours, so that producers of orders can depend on it
-// without an HTTP client behind it.
+// It imports nothing of ours, so that producers of orders can depend on it without an HTTP client
+// behind it.
 package providers
 
 import (
@@ -13,10 +14,10 @@ import (
 	"time"
 )
 
-// Name is a provider's name as it stands in documents, queue names and task types.
+// Name is a provider's name as it is written in documents, queue names and task types.
 type Name string
 
-// The providers this product knows.
+// The providers of the product; which of them a program knows is decided by what is registered.
 const (
 	ECTicket Name = "ecticket" // ECPay ECTicket
 	Pass2U   Name = "pass2u"   // Pass2U, "票務宝"
@@ -33,7 +34,7 @@ type Order struct {
 	Ref string
 }
 
-// Result is what the provider told about an order it has issued. Tickets and
+// Result is what the provider reported about an order it has issued. Tickets and
 // Access hold bearer secrets; they are sealed before they are stored.
 type Result struct {
 	Ref     string   `json:"ref,omitempty"`
@@ -113,7 +114,7 @@ type Traits struct {
 	// SettleAfter is how long after sending a request with an unknown outcome may still
 	// take effect at the provider. Only a look-up made later than this proves that it did not.
 	SettleAfter time.Duration
-	// RejectionMayHideDuplicate is true when a rejection's code cannot be told from "this
+	// RejectionMayHideDuplicate is true when a rejection's code cannot be distinguished from "this
 	// order number exists already": a rejection is then confirmed by a look-up.
 	RejectionMayHideDuplicate bool
 }

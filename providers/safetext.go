@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// Masked stands in a safe text where something was taken out.
+// Masked replaces what was taken out of a safe text.
 const Masked = "***"
 
 // maxSafeText is the longest safe text, in characters.
@@ -25,7 +25,7 @@ var (
 	safePhone = regexp.MustCompile(`(?:\+?886[- ]?\(?0?\)?|0)9[0-9]{2}[- ]?[0-9]{3}[- ]?[0-9]{3}`)
 )
 
-// SafeText makes a foreign text, such as a provider's error message, fit to be stored, shown and
+// SafeText makes another party's text, such as a provider's error message, fit to be stored, shown and
 // logged: every given secret of two characters or more is masked wherever it stands and in
 // whatever case, and so is everything that looks like an e-mail address, a mobile number or a
 // URL. Control characters and line breaks become spaces, and the text is cut to 200 characters.
@@ -66,7 +66,7 @@ func oneLine(text string) string {
 	return strings.Join(strings.Fields(text), " ")
 }
 
-// holdsAny reports whether one of the secrets stands in the text, in whatever case.
+// holdsAny reports whether the text holds one of the secrets, in any case.
 func holdsAny(text string, secrets []string) bool {
 	folded := ""
 	for _, s := range secrets {

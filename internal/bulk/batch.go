@@ -117,7 +117,7 @@ func (r *run) parse(l *line) *tasks.Order {
 	return o
 }
 
-// report counts a batch and tells of what is wrong. enqueued are the answers to its prepared
+// report counts a batch and reports what is wrong. enqueued are the answers to its prepared
 // orders, none in a dry run. A batch that comes after the end of the run is not counted, but for
 // what was enqueued of it.
 func (r *run) report(ctx context.Context, b *batch, enqueued []tasks.Enqueued) {
@@ -152,7 +152,7 @@ func (r *run) report(ctx context.Context, b *batch, enqueued []tasks.Enqueued) {
 	}
 }
 
-// reject tells of a line that is wrong, unless the run has ended.
+// reject reports a line that is wrong, unless the run has ended.
 func (r *run) reject(ctx context.Context, l *line, n interface{ Add(int64) int64 }) error {
 	if ctx.Err() != nil {
 		return nil

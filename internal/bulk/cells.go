@@ -6,10 +6,10 @@ import (
 )
 
 // CSV is read as RFC 4180 has it: cells are separated by commas, a cell in quotes may hold commas,
-// line breaks, and quotes written twice; a quote elsewhere is an error.
+// line breaks, and doubled quotes; a quote elsewhere is an error.
 
 // csvLength is the length of the first record of text, its line's end included. complete is false
-// when more text is needed to tell. A record whose quotes are broken ends with its first line.
+// when more text is needed to decide. A record whose quotes are broken ends with its first line.
 func csvLength(text []byte, eof bool) (n int, complete bool) {
 	eol := -1 // the next line's end behind i
 	for i := 0; ; {
@@ -64,11 +64,11 @@ func behindQuoted(text []byte, i int) int {
 
 var (
 	errQuoteOpen   = errors.New("a quote (\") is opened and never closed")
-	errQuoteInside = errors.New("a quote (\") must enclose the whole cell, and stand twice inside of it")
+	errQuoteInside = errors.New("a quote (\") must enclose the whole cell, and be doubled inside it")
 )
 
-// cells takes a record, given without its line's end, apart. The cells are appended to out; they
-// are parts of the record where it has no quotes written twice.
+// cells splits a record, given without its line's end. The cells are appended to out; they
+// are parts of the record where it has no doubled quotes.
 func cells(raw []byte, out [][]byte) ([][]byte, error) {
 	for {
 		if len(raw) == 0 || raw[0] != '"' {

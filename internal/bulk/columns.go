@@ -9,26 +9,6 @@ import (
 	"issuance/providers"
 )
 
-// scalars are the columns of a provider that stand once, in the order in which they are listed:
-// the fields of its order, in its own spelling.
-var scalars = map[providers.Name][]string{
-	providers.ECTicket: {"MerchantID", "MerchantTradeNo", "FreeTradeNo", "IssueType", "PrintType", "IsImmediate", "StoreID", "Operator",
-		"CustomerName", "CustomerPhone", "CustomerEmail", "CustomerAddress", "RefundNotifyURL", "UseStatusNotifyURL", "PaymentProvider"},
-	providers.Pass2U: {"productSaleId", "channelOrderId", "mailTo", "quantity", "pickupType"},
-}
-
-// itemColumns are ECTicket's columns that stand once for each item, with its number behind them.
-var itemColumns = []string{"ItemNo", "ItemName", "TicketPrice", "TicketAmount", "StartDate", "ExpireDate"}
-
-// numbers are the columns whose cells are numbers in the document.
-var numbers = []string{"TicketPrice", "TicketAmount", "quantity"}
-
-// idColumns hold an order's number.
-var idColumns = map[providers.Name][]string{
-	providers.ECTicket: {"MerchantTradeNo", "FreeTradeNo"},
-	providers.Pass2U:   {"channelOrderId"},
-}
-
 // column is what one column of a file means.
 type column struct {
 	name   string // the field's, or Note
@@ -48,24 +28,30 @@ func parseColumn(title string) (c column, p providers.Name, wrong string) {
 	if title == Note {
 		return column{name: Note}, "", ""
 	}
-	for _, p := range providers.All() {
-		if slices.Contains(scalars[p], title) {
-			return column{name: title, number: slices.Contains(numbers, title)}, p, ""
-		}
-	}
 	name := strings.TrimRight(title, "0123456789")
-	digits := title[len(name):]
-	if slices.Contains(itemColumns, name) {
-		n, err := strconv.Atoi(digits)
-		if err != nil || n < 1 || n > MaxItems || digits[0] == '0' {
-			return c, "", fmt.Sprintf("needs the item's number behind it, from %s1 to %s%d", name, name, MaxItems)
+	for _, codec := range providers.Codecs() {
+		cols := codec.Columns
+		if slices.Contains(cols.Scalars, title) {
+			return column{name: title, number: slices.Contains(cols.Numbers, title)}, codec.Name, ""
 		}
-		return column{name: name, item: n, number: slices.Contains(numbers, name)}, providers.ECTicket, ""
+		if slices.Contains(cols.Items, name) {
+			n, ok := itemNumber(title[len(name):])
+			if !ok {
+				return c, "", fmt.Sprintf("needs the item's number behind it, from %s1 to %s%d", name, name, MaxItems)
+			}
+			return column{name: name, item: n, number: slices.Contains(cols.Numbers, name)}, codec.Name, ""
+		}
 	}
 	if known := meant(title); known != "" {
 		return c, "", "is not a column; write " + known
 	}
 	return c, "", unknownTitle
+}
+
+// itemNumber reads the number behind the name of an item's field, from 1 to MaxItems.
+func itemNumber(digits string) (n int, ok bool) {
+	n, err := strconv.Atoi(digits)
+	return n, err == nil && n >= 1 && n <= MaxItems && digits[0] != '0'
 }
 
 // unknownTitle is said of a title that nobody can have meant as one.
@@ -87,7 +73,7 @@ func readHeader(titles [][]byte) (p providers.Name, columns []column, problems [
 		case wrong != "":
 			problems = append(problems, Problem{where, fmt.Sprintf("%q %s", title, wrong)})
 		case seen[title]:
-			problems = append(problems, Problem{where, fmt.Sprintf("%q stands twice", title)})
+			problems = append(problems, Problem{where, fmt.Sprintf("%q is given twice", title)})
 		case p != "" && of != "" && of != p:
 			problems = append(problems, Problem{where, fmt.Sprintf("%q is %s's, but others are %s's; make one file for each provider", title, of, p)})
 		case of != "":
@@ -100,8 +86,22 @@ func readHeader(titles [][]byte) (p providers.Name, columns []column, problems [
 	if !anyTitle {
 		return "", nil, []Problem{{"", noTitles}}
 	}
-	if len(problems) == 0 && !slices.ContainsFunc(idColumns[p], func(id string) bool { return seen[id] }) {
-		problems = append(problems, Problem{"", "no column holds the order's number: MerchantTradeNo or FreeTradeNo for ECTicket, channelOrderId for Pass2U"})
+	if len(problems) == 0 {
+		problems = lacksNumber(p, seen)
 	}
 	return p, columns, problems
+}
+
+// lacksNumber is the problem of a header without a column for the order's number.
+func lacksNumber(p providers.Name, seen map[string]bool) []Problem {
+	var wanted []string
+	for _, codec := range providers.Codecs() {
+		if slices.ContainsFunc(codec.Columns.IDs, func(id string) bool { return seen[id] }) {
+			return nil
+		}
+		if p == "" || p == codec.Name {
+			wanted = append(wanted, strings.Join(codec.Columns.IDs, " or ")+" for "+codec.Title)
+		}
+	}
+	return []Problem{{"", "no column holds the order's number: " + strings.Join(wanted, ", ")}}
 }

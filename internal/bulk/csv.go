@@ -15,6 +15,7 @@ import (
 // table is the format of a CSV file.
 type table struct {
 	provider providers.Name
+	codec    providers.Codec // its provider's
 	columns  []column
 	header   []byte
 	note     int    // column of notes, -1 without one
@@ -35,6 +36,7 @@ func newTable(header []byte, lineEnd string) (*table, []Problem) {
 	if t.provider, t.columns, problems = readHeader(titles); len(problems) > 0 {
 		return nil, problems
 	}
+	t.codec, _ = providers.CodecOf(t.provider)
 	for i, c := range t.columns {
 		if c.name == Note {
 			t.note = i
@@ -48,7 +50,7 @@ func newTable(header []byte, lineEnd string) (*table, []Problem) {
 	return t, nil
 }
 
-// row takes a record apart. Spaces around a cell mean nothing. A row without any text is blank:
+// row splits a record into cells. Spaces around a cell mean nothing. A row without any text is blank:
 // spreadsheets like to write such rows behind the last one.
 func (t *table) row(raw []byte) (row [][]byte, blank bool, problems []Problem) {
 	row, err := cells(raw, make([][]byte, 0, len(t.columns)))
@@ -100,7 +102,7 @@ func (t *table) request(row [][]byte, size int) []byte {
 			continue
 		}
 		if open == '[' {
-			request = doccheck.AppendName(request, "TicketInfo")
+			request = doccheck.AppendName(request, t.codec.Columns.ItemsField)
 		}
 		request = append(t.object(append(request, open), row, n), '}')
 		open = ','
@@ -164,7 +166,7 @@ func (t *table) Problems(raw []byte, found []providers.Violation) []Problem {
 	for _, v := range found {
 		var where []string
 		for path := range strings.SplitSeq(v.Path, ", ") {
-			where = append(where, title(strings.TrimPrefix(path, "request."), items))
+			where = append(where, t.title(strings.TrimPrefix(path, "request."), items))
 		}
 		problems = append(problems, violated(v, strings.Join(where, ", ")))
 	}
@@ -172,15 +174,22 @@ func (t *table) Problems(raw []byte, found []providers.Violation) []Problem {
 }
 
 // title is the column of a path.
-func title(path string, items []int) string {
-	rest, ok := strings.CutPrefix(path, "TicketInfo")
-	if !ok {
+func (t *table) title(path string, items []int) string {
+	cols := t.codec.Columns
+	rest, ok := strings.CutPrefix(path, cols.ItemsField)
+	if !ok || cols.ItemsField == "" {
 		return path
 	}
 	index, field, ok := strings.Cut(strings.TrimPrefix(rest, "["), "].")
 	i, err := strconv.Atoi(index)
 	if !ok || err != nil || i >= len(items) {
-		return "items (ItemNo1, TicketAmount1, …)"
+		var examples []string
+		for _, name := range cols.Items {
+			if name == cols.Items[0] || name == cols.Numbers[len(cols.Numbers)-1] {
+				examples = append(examples, name+"1")
+			}
+		}
+		return "items (" + strings.Join(examples, ", ") + ", …)"
 	}
 	return field + strconv.Itoa(items[i])
 }
@@ -191,18 +200,7 @@ func (t *table) ID(raw []byte) (id ID, ok bool) {
 	if len(row) != len(t.columns) || len(problems) > 0 {
 		return ID{}, false
 	}
-	issueType := ""
-	for i, c := range t.columns {
-		switch {
-		case len(row[i]) == 0:
-		case c.name == "IssueType":
-			issueType = string(row[i])
-		case id.OrderID == "" && slices.Contains(idColumns[t.provider], c.name):
-			id.OrderID = string(row[i])
-		}
-	}
-	id.Provider, id.Calls = t.provider, tasks.IssueCalls(t.provider, issueType)
-	return id, id.OrderID != ""
+	return idOf(t.codec, t.request(row, len(raw)))
 }
 
 // Header implements Format.

@@ -49,7 +49,7 @@ func TestItemsAreNumberedColumns(t *testing.T) {
 	)
 }
 
-// A row that is broken is told and harms no other; nothing of what it holds is told.
+// A row that is broken is reported and harms no other; nothing of what it holds is shown.
 func TestBrokenRows(t *testing.T) {
 	out := dry(t, csvHeader+
 		"O1,2,2,Angela,VQT04959\n"+
@@ -64,17 +64,17 @@ func TestBrokenRows(t *testing.T) {
 		"2: must have as many cells as the header, which has 6 (found: 5)",
 		"3: must have as many cells as the header, which has 6 (found: 7)",
 		`4: a quote (") is opened and never closed`,
-		`6: a quote (") must enclose the whole cell, and stand twice inside of it`,
-		`7: a quote (") must enclose the whole cell, and stand twice inside of it`,
+		`6: a quote (") must enclose the whole cell, and be doubled inside it`,
+		`7: a quote (") must enclose the whole cell, and be doubled inside it`,
 		`8: Operator: must be UTF-8; save the file as "CSV UTF-8"`,
 		"9: TicketAmount1: must be a whole number (found: string of 2 characters)",
 	)
 	if strings.Contains(strings.Join(out.rejected, ""), "KANARIE") {
-		t.Error("a cell is told")
+		t.Error("a cell is shown")
 	}
 }
 
-// A header that is wrong is told at once, and nothing is done.
+// A header that is wrong is reported at once, and nothing is done.
 func TestHeaders(t *testing.T) {
 	for _, c := range []struct{ header, says string }{
 		{"", "empty"},
@@ -87,7 +87,7 @@ func TestHeaders(t *testing.T) {
 		{"MerchantTradeNo,ItemNo01\n", "needs the item's number"},
 		{"MerchantTradeNo,IssueType1\n", `"IssueType1" is not a column; write IssueType`},
 		{"MerchantTradeNo,,IssueType\n", "column 2: has no title"},
-		{"MerchantTradeNo,MerchantTradeNo\n", "stands twice"},
+		{"MerchantTradeNo,MerchantTradeNo\n", "is given twice"},
 		{"\n\nMerchantTradeNo,channelOrderId\n", `header (line 3), column 2: "channelOrderId" is pass2u's, but others are ecticket's`},
 		{"Operator,IssueType\n", "no column holds the order's number"},
 		{"MerchantTradeNo;IssueType\n", "separated by commas"},
@@ -116,8 +116,8 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// Without a header, what stands in its place is a customer's, and is not told.
-func TestAMissingHeaderTellsNobodysData(t *testing.T) {
+// Without a header, what stands in its place is a customer's, and is not shown.
+func TestAMissingHeaderShowsNobodysData(t *testing.T) {
 	row := "CBX20220302153064851,3,1,2,2000132,Angela,王珊珊,0912345678,abc@example.com,臺北市信義區,VQT04959,2,20270101,voucher,order,Taipei\n"
 	for name, text := range map[string]string{"row": row, "Big5": "\xa4\xfd\xac\xc0,x\n", "quoted": `"` + strings.ReplaceAll(strings.TrimSpace(row), ",", `","`) + "\"\n", "word": "KANARIE\n", "number": "0912345678"} {
 		if out := dry(t, text, Reading{}); out.err == nil || out.err.Error() != "the first line must hold the column titles; print one with --template" {
@@ -141,7 +141,7 @@ func TestAMissingHeaderTellsNobodysData(t *testing.T) {
 	}
 }
 
-// A line that is far too long is told and left out; those around it are not harmed.
+// A line that is far too long is reported and left out; those around it are not harmed.
 func TestALineThatIsTooLong(t *testing.T) {
 	for _, size := range []int{MaxRecord + 3, 3 * MaxRecord, 5 << 20} {
 		long := strings.Repeat("x", size)

@@ -8,7 +8,7 @@ import (
 )
 
 // notePrefix starts every note in CSV. A row of the wrong length has its note behind its cells,
-// wherever that is, so only its text can tell a note from an order's data.
+// wherever that is, so only its text distinguishes a note from an order's data.
 const notePrefix = "rejected: "
 
 func isNote(cell []byte) bool {

@@ -1,12 +1,14 @@
-// Package bulk reads files of very many orders, CSV or NDJSON, and leads them line by line through
+// Package bulk reads files of very many orders, CSV or NDJSON, and passes them line by line through
 // validation into the queue, in memory that does not grow with the file. It knows no terminal and
-// opens no connection: who enqueues, and what is done with wrong lines, is given to Run.
+// opens no connection: who enqueues, and what is done with wrong lines, is given to Run. The columns
+// of CSV files are those of the registered codecs (package providers).
 //
-// It may import package tasks and what that imports. Nothing it says of a line repeats what the
-// line holds, since that is customers' data.
+// It may import package tasks and what that imports. No report about a line repeats what the line
+// holds, since that is customers' data.
 package bulk
 
 import (
+	"encoding/json"
 	"errors"
 
 	"issuance/providers"
@@ -57,17 +59,37 @@ func problemsOf(f Format, raw []byte, err error) []Problem {
 type ID struct {
 	Provider providers.Name
 	OrderID  string
-	Calls    int // that issuing it takes, see tasks.Order
+	Calls    int    // that issuing it takes, see providers.OrderDocument
+	Merchant string // "" where the record names none
+}
+
+// idOf reads a request that need not be valid; ok is false without an order's number.
+func idOf(codec providers.Codec, request json.RawMessage) (id ID, ok bool) {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(request, &fields) != nil {
+		return ID{}, false
+	}
+	text := func(name string) (s string) {
+		_ = json.Unmarshal(fields[name], &s) // what is no text counts as absent
+		return s
+	}
+	id = ID{Provider: codec.Name, Merchant: text(codec.Columns.Merchant), Calls: codec.Calls(request)}
+	for _, name := range codec.Columns.IDs {
+		if id.OrderID = text(name); id.OrderID != "" {
+			return id, true
+		}
+	}
+	return id, false
 }
 
 // Format is a kind of file. Safe for concurrent use.
 type Format interface {
 	// Order reads the order of a record. Without an order and without problems, the record is
-	// blank and stands for nothing.
+	// blank and means nothing.
 	Order(raw []byte, rules tasks.Rules) (o *tasks.Order, problems []Problem)
 	// Problems translates further violations of a record's order.
 	Problems(raw []byte, found []providers.Violation) []Problem
-	// ID is the order a record is about; false when none can be told.
+	// ID is the order a record is about; false when it names none.
 	ID(raw []byte) (id ID, ok bool)
 	// Header starts a file of rejected records; it is empty or ends a line.
 	Header() []byte
@@ -77,5 +99,5 @@ type Format interface {
 }
 
 // Note is the CSV column, or the JSON field, in which a rejected record says what is wrong with
-// it. It means nothing when it is read, and no other text may stand in the CSV column.
+// it. It means nothing when it is read, and the CSV column may hold no other text.
 const Note = "rejected_because"

@@ -15,6 +15,7 @@ import (
 
 	"issuance/internal/ledger"
 	"issuance/internal/seal"
+	_ "issuance/providers/codecs"
 	"issuance/tasks"
 )
 

@@ -2,7 +2,6 @@ package bulk
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"strings"
 	"unicode/utf8"
@@ -66,33 +65,22 @@ func (l *lines) Problems(raw []byte, found []providers.Violation) []Problem {
 
 // ID implements Format.
 func (l *lines) ID(raw []byte) (id ID, ok bool) {
-	type fields struct {
-		MerchantTradeNo, FreeTradeNo string
-		ChannelOrderID               string `json:"channelOrderId"`
-		IssueType                    any    // whatever stands there, the number is told
-	}
-	doc := stripNote(bytes.Trim(raw, " \t\r"))
-	p, f := l.provider, fields{}
-	var err error
-	if p != "" {
-		err = json.Unmarshal(doc, &f)
-	} else {
+	request, p := json.RawMessage(stripNote(bytes.Trim(raw, " \t\r"))), l.provider
+	if p == "" {
 		var wrapped struct {
 			Provider providers.Name
-			Request  fields
+			Request  json.RawMessage
 		}
-		err = json.Unmarshal(doc, &wrapped)
-		p, f = wrapped.Provider, wrapped.Request
+		if json.Unmarshal(request, &wrapped) != nil {
+			return ID{}, false
+		}
+		p, request = wrapped.Provider, wrapped.Request
 	}
-	if err != nil || !p.Known() {
+	codec, known := providers.CodecOf(p)
+	if !known {
 		return ID{}, false
 	}
-	issueType, _ := f.IssueType.(string)
-	id = ID{p, cmp.Or(f.MerchantTradeNo, f.FreeTradeNo), tasks.IssueCalls(p, issueType)}
-	if p == providers.Pass2U {
-		id.OrderID = f.ChannelOrderID
-	}
-	return id, id.OrderID != ""
+	return idOf(codec, request)
 }
 
 // Header implements Format.

@@ -8,7 +8,7 @@ import (
 )
 
 // Reject implements Format. A document gets the note as its last field. What is no document gets
-// it behind itself, or in front where nothing else would tell that the file holds documents.
+// it behind itself, or in front where nothing else would show that the file holds documents.
 func (l *lines) Reject(raw []byte, problems []Problem) []byte {
 	notes := make([]string, len(problems))
 	for i, p := range problems {
@@ -23,7 +23,7 @@ func (l *lines) Reject(raw []byte, problems []Problem) []byte {
 	switch {
 	case len(doc) == 0 || doc[0] != '{':
 		return append(append(append(note, ' '), doc...), '\n')
-	case json.Unmarshal(doc, &fields) != nil, len(fields) == 0: // a note alone would stand for nothing
+	case json.Unmarshal(doc, &fields) != nil, len(fields) == 0: // a note alone would mean nothing
 		return append(append(append(doc, ' '), note...), '\n')
 	}
 	doc = bytes.TrimRight(doc[:len(doc)-1], " \t\r")
@@ -31,7 +31,7 @@ func (l *lines) Reject(raw []byte, problems []Problem) []byte {
 }
 
 // stripNote leaves out what Reject has written, wherever a JSON tool has put it since. Nothing is
-// left of a line that was nothing but a note.
+// left of a line that was only a note.
 func stripNote(doc []byte) []byte {
 	if !bytes.Contains(doc, []byte(`"`+Note+`"`)) {
 		return doc
@@ -59,7 +59,7 @@ func behindNote(doc []byte) (rest []byte, ok bool) {
 	return bytes.TrimLeft(doc[dec.InputOffset():], " \t\r"), true
 }
 
-// beforeNote is a line without the note behind it, which may stand inside of what is no document.
+// beforeNote is a line without the note behind it, which may be inside a text that is no document.
 func beforeNote(doc []byte) []byte {
 	at := bytes.LastIndex(doc, []byte(`"`+Note+`":[`))
 	if at < 0 || !bytes.HasSuffix(doc, []byte("]}")) {
@@ -67,7 +67,7 @@ func beforeNote(doc []byte) []byte {
 	}
 	var notes []string
 	if json.Unmarshal(doc[at+len(`"`+Note+`":`):len(doc)-1], &notes) != nil {
-		return doc // it stands inside of something else
+		return doc // it is inside something else
 	}
 	before := doc[:at]
 	switch {

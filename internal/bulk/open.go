@@ -136,7 +136,7 @@ func (s *splitter) documentsFollow() bool {
 	return err == nil && json.Valid(rec.raw)
 }
 
-// firstByte moves behind leading blank lines and tells what comes then.
+// firstByte moves behind leading blank lines and returns what comes then.
 func (s *splitter) firstByte() (byte, error) {
 	for {
 		for len(s.rest()) > 0 {
@@ -174,7 +174,7 @@ func (s *splitter) onOneLine() error {
 }
 
 // IDs calls each for every line that is not blank, with the order it is about; ok is false when
-// that cannot be told. It returns r's error or each's.
+// that is not known. It returns r's error or each's.
 func (f *File) IDs(each func(line int, id ID, ok bool) error) error {
 	for {
 		rec, err := f.split.next()
@@ -194,5 +194,5 @@ func (f *File) IDs(each func(line int, id ID, ok bool) error) error {
 	}
 }
 
-// blankLine reports whether nothing but separators stands in a line.
+// blankLine reports whether a line holds only separators.
 func blankLine(raw []byte) bool { return len(bytes.Trim(raw, " \t\r,")) == 0 }

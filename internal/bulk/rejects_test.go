@@ -192,7 +192,7 @@ func TestBareRequests(t *testing.T) {
 		"5: request: must be a JSON object (found: number 7)")
 }
 
-// IDs reads the number of every order and the calls it takes, and tells where there is none.
+// IDs reads the number of every order, whose it is and the calls it takes, and says where there is none.
 func TestIDs(t *testing.T) {
 	type line struct {
 		line int
@@ -206,12 +206,13 @@ func TestIDs(t *testing.T) {
 		want    []line
 	}{
 		{"Operator,FreeTradeNo,IssueType,MerchantTradeNo\n,,4, M1 \n\n,F1,3,\nx,,,\n\"\n", Reading{},
-			[]line{{2, ID{"ecticket", "M1", 3}, true}, {4, ID{"ecticket", "F1", 2}, true}, {5, ID{"ecticket", "", 2}, false}, {6, none, false}}},
+			[]line{{2, ID{"ecticket", "M1", 3, ""}, true}, {4, ID{"ecticket", "F1", 2, ""}, true}, {5, ID{"ecticket", "", 2, ""}, false}, {6, none, false}}},
 		{jsonLine("P1") + `{"provider":"ecticket","request":{"MerchantTradeNo":"","FreeTradeNo":"F1","IssueType":"4"},"rejected_because":["x"]}` + "\n{\n{}\n" +
 			`{"provider":"pass2u","request":{"MerchantTradeNo":"M1"}}` + "\n" + `{"rejected_because":["x"],"provider":"ecticket","request":{"MerchantTradeNo":"M1","IssueType":4}}`, Reading{},
-			[]line{{1, ID{"pass2u", "P1", 1}, true}, {2, ID{"ecticket", "F1", 3}, true}, {3, none, false}, {4, none, false}, {5, ID{"pass2u", "", 1}, false},
-				{6, ID{"ecticket", "M1", 2}, true}}},
-		{`{"MerchantTradeNo":"M1"}`, Reading{Provider: providers.ECTicket}, []line{{1, ID{"ecticket", "M1", 2}, true}}},
+			[]line{{1, ID{"pass2u", "P1", 1, ""}, true}, {2, ID{"ecticket", "F1", 3, ""}, true}, {3, none, false}, {4, none, false}, {5, ID{"pass2u", "", 1, ""}, false},
+				{6, ID{"ecticket", "M1", 2, ""}, true}}},
+		{"MerchantID,MerchantTradeNo\n2000132,M1\n", Reading{}, []line{{2, ID{"ecticket", "M1", 2, "2000132"}, true}}},
+		{`{"MerchantTradeNo":"M1"}`, Reading{Provider: providers.ECTicket}, []line{{1, ID{"ecticket", "M1", 2, ""}, true}}},
 	} {
 		f, err := Open(strings.NewReader(c.text), c.reading)
 		if err != nil {

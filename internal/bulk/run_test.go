@@ -16,7 +16,7 @@ import (
 	"issuance/tasks"
 )
 
-// Every line is enqueued, in the order of the file; wrong ones are told in that order and keep no
+// Every line is enqueued, in the order of the file; wrong ones are reported in that order and keep no
 // other from being enqueued.
 func TestWrongLinesKeepNoOtherFromBeingEnqueued(t *testing.T) {
 	var text strings.Builder
@@ -239,7 +239,7 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-// What Check finds is told like any broken rule, and its error ends the run.
+// What Check finds is reported like any broken rule, and its error ends the run.
 func TestMoreChecks(t *testing.T) {
 	text := csvHeader + csvRow("O1") + csvRow("BAD!") + csvRow("O2")
 	check := func(_ context.Context, orders []*tasks.Order) ([][]providers.Violation, error) {

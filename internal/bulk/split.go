@@ -14,7 +14,7 @@ type record struct {
 	long bool   // it is longer than MaxRecord, and raw is only its beginning
 }
 
-// splitter takes a file apart into records. Its buffer is all it keeps.
+// splitter splits a file into records. Its buffer is all it keeps.
 type splitter struct {
 	r      io.Reader
 	quotes bool // a record goes on while a quoted CSV cell is open

@@ -1,7 +1,6 @@
 package bulk
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -11,12 +10,11 @@ import (
 	"issuance/providers"
 )
 
-// noTitles says that the first line is none of titles.
+// noTitles says that the first line holds no titles.
 const noTitles = "the first line must hold the column titles; print one with --template"
 
-// meant is the column that was probably meant by a title that is none, "" when there is none.
-// Without a header, customers' data stands where titles should, so only what is close to a title
-// is one, and may be told.
+// meant is the column that was probably meant by an unknown title, "" when there is none. Without a
+// header, customers' data stands where titles should, so only what is close to a title may be shown.
 func meant(title string) string {
 	name := strings.TrimRight(title, "0123456789")
 	digits := title[len(name):]
@@ -24,24 +22,26 @@ func meant(title string) string {
 	if len(digits) > 3 || len(name) > 30 || !isLetters(name) {
 		return ""
 	}
-	best, nearest := "", 3
-	for _, known := range allColumns() {
+	best, behind, nearest := "", "", 3
+	consider := func(known, digits string) {
 		if n := levenshtein.ComputeDistance(name, strings.ToLower(known)); n < nearest && (n == 0 || len(known) >= 6 && len(name) >= 6) {
-			best, nearest = known, n
+			best, behind, nearest = known, digits, n
 		}
 	}
-	if slices.Contains(itemColumns, best) {
-		return best + digits
+	for _, codec := range providers.Codecs() {
+		for _, known := range codec.Columns.Scalars {
+			consider(known, "")
+		}
+		for _, known := range codec.Columns.Items {
+			consider(known, digits)
+		}
 	}
-	return best
+	consider(Note, "")
+	return best + behind
 }
 
 func isLetters(s string) bool {
 	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz") == ""
-}
-
-func allColumns() []string {
-	return slices.Concat(scalars[providers.ECTicket], itemColumns, scalars[providers.Pass2U], []string{Note})
 }
 
 // titleShape describes a title that may be anything.

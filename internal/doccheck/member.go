@@ -9,7 +9,7 @@ func WithoutMember(raw []byte, name string) (rest []byte, dropped bool) {
 	}
 	start := s.pos + 1
 	out := append(make([]byte, 0, len(raw)), raw[:start]...)
-	end, first, kept := start, []byte(nil), 0 // first is what stands in front of the first member
+	end, first, kept := start, []byte(nil), 0 // first is what precedes the first member
 	for n := 0; s.next(); n++ {
 		from := s.pos
 		if n == 0 {

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// Fault is what keeps a text from being JSON. Its text never holds what stands there.
+// Fault is what keeps a text from being JSON. Its text never holds the offending bytes.
 type Fault struct {
 	Kind FaultKind
 	// Offset is the place of a SyntaxFault or a Trailing text, counted from 0.
@@ -22,7 +22,7 @@ type FaultKind int
 const (
 	Empty       FaultKind = iota + 1 // nothing but white space
 	Unfinished                       // it ends inside a value
-	SyntaxFault                      // a byte that cannot stand there
+	SyntaxFault                      // a byte that is not allowed there
 	Trailing                         // something follows the value
 )
 

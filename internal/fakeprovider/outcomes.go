@@ -10,8 +10,8 @@ var Yes = providers.Outcome{Kind: providers.Done}
 // Lost is an answer that was lost after the request had left.
 var Lost = providers.Outcome{Kind: providers.Unknown, Code: "timeout", Message: "no answer came"}
 
-// Refused is the provider's definite no.
-var Refused = providers.Outcome{Kind: providers.Rejected, Code: "10200099", Message: "it says no"}
+// Refused is the provider's definite rejection.
+var Refused = providers.Outcome{Kind: providers.Rejected, Code: "10200099", Message: "it was rejected"}
 
 // Unreached is a request that never left.
 var Unreached = providers.Outcome{Kind: providers.NotSent, Code: "connect", Message: "the connection was refused"}

@@ -41,15 +41,15 @@ func (e echo) order() string {
 	return e.freeTradeNo
 }
 
-// foreign reports whether the answer names an id other than the one asked for. The checksum binds
-// an answer to the account but not to the call, and it cannot tell upper from lower case.
-func (e echo) foreign(h head) bool {
-	differs := func(asked string, got text) bool { return asked != "" && got != "" && asked != string(got) }
+// differs reports whether the answer names an id other than the one asked for. The checksum binds
+// an answer to the account but not to the call, and it does not distinguish upper from lower case.
+func (e echo) differs(h head) bool {
+	other := func(asked string, got text) bool { return asked != "" && got != "" && asked != string(got) }
 	if e.order() != "" && (e.merchantTradeNo == "" && h.MerchantTradeNo != "" || e.freeTradeNo == "" && h.FreeTradeNo != "") {
 		return true
 	}
-	return differs(e.merchantTradeNo, h.MerchantTradeNo) || differs(e.freeTradeNo, h.FreeTradeNo) ||
-		differs(e.ticketNo, h.TicketNo) || differs(e.writeOffNo, h.WriteOffNo)
+	return other(e.merchantTradeNo, h.MerchantTradeNo) || other(e.freeTradeNo, h.FreeTradeNo) ||
+		other(e.ticketNo, h.TicketNo) || other(e.writeOffNo, h.WriteOffNo)
 }
 
 // read checks an answer in the documented order: HTTP status, JSON, TransCode, decryption,
@@ -74,8 +74,8 @@ func (c *Client) read(ctx context.Context, q query, r reply, answer any) provide
 	if err := json.Unmarshal(plain, &h); err != nil || h.RtnCode == nil {
 		return outcome(providers.Unknown, "unreadable", "the answer's Data is not an object with a RtnCode")
 	}
-	if h.MerchantID != "" && string(h.MerchantID) != c.cfg.MerchantID || q.echo.foreign(h) {
-		return outcome(providers.Unknown, "foreign_answer", "the answer is about another merchant, order or ticket; it is not believed")
+	if h.MerchantID != "" && string(h.MerchantID) != c.cfg.MerchantID || q.echo.differs(h) {
+		return outcome(providers.Unknown, "unauthentic_answer", "the answer is about another merchant, order or ticket; it is not believed")
 	}
 	if *h.RtnCode != wire.Accepted {
 		return c.refused(int(*h.RtnCode), c.safe(string(h.RtnMsg), q.secrets))
@@ -90,7 +90,7 @@ func (c *Client) read(ctx context.Context, q query, r reply, answer any) provide
 func (c *Client) openEnvelope(ctx context.Context, q query, r reply) (env wire.Response, out providers.Outcome, ok bool) {
 	var shape struct {
 		wire.Response
-		TransCode *wire.Int // the outer one counts: it tells whether there is any
+		TransCode *wire.Int // the outer one counts: it shows whether there is any
 	}
 	readable := json.Unmarshal(r.body, &shape) == nil
 	env = shape.Response
@@ -119,7 +119,7 @@ func (c *Client) openEnvelope(ctx context.Context, q query, r reply) (env wire.R
 	return env, out, true
 }
 
-// banned tells the gate, so that nobody calls on, and does not claim that the call had no effect.
+// banned reports to the gate, so that nobody calls on, and does not claim that the call had no effect.
 func (c *Client) banned(ctx context.Context, q query, code string) providers.Outcome {
 	if gate, ok := c.cfg.Gate.(providers.BanReporter); ok {
 		// The ban must be known even when this caller has just given up.

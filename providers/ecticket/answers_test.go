@@ -32,8 +32,8 @@ var answers = []struct {
 	{name: "success under HTTP 400", answer: status(400, say(yes())), mutating: providers.Done, read: providers.Done, code: "1"},
 	{name: "lower-case checksum", answer: say(yes(), func(env map[string]any) { env["CheckMacValue"] = strings.ToLower(env["CheckMacValue"].(string)) }), mutating: providers.Done, read: providers.Done, code: "1"},
 
-	{name: "business no", answer: say(data{"RtnCode": 10010, "RtnMsg": "no such thing"}), mutating: providers.Rejected, read: providers.Rejected, code: "10010"},
-	{name: "business no, negative code", answer: say(data{"RtnCode": -1, "RtnMsg": "no"}), mutating: providers.Rejected, read: providers.Rejected, code: "-1"},
+	{name: "business rejection", answer: say(data{"RtnCode": 10010, "RtnMsg": "no such thing"}), mutating: providers.Rejected, read: providers.Rejected, code: "10010"},
+	{name: "business rejection, negative code", answer: say(data{"RtnCode": -1, "RtnMsg": "no"}), mutating: providers.Rejected, read: providers.Rejected, code: "-1"},
 	{name: "checksum refused", answer: say(data{"RtnCode": 10200073, "RtnMsg": "CheckMacValue Error"}), mutating: providers.Held, read: providers.Held, code: "10200073", alarm: true},
 
 	{name: "HTTP 403", answer: page(403), mutating: providers.Unknown, read: providers.Held, code: "http_403"},
@@ -69,8 +69,8 @@ var answers = []struct {
 	{name: "no RtnCode", answer: say(data{"RtnMsg": "success"}), mutating: providers.Unknown, read: providers.Unknown, code: "unreadable"},
 	{name: "RtnCode null", answer: say(data{"RtnCode": nil}), mutating: providers.Unknown, read: providers.Unknown, code: "unreadable"},
 	{name: "RtnCode is a word", answer: say(data{"RtnCode": "OK"}), mutating: providers.Unknown, read: providers.Unknown, code: "unreadable"},
-	{name: "another merchant", answer: say(with("MerchantID", "2000133")), mutating: providers.Unknown, read: providers.Unknown, code: "foreign_answer"},
-	{name: "another merchant's no", answer: say(data{"RtnCode": 5, "MerchantID": "2000133"}), mutating: providers.Unknown, read: providers.Unknown, code: "foreign_answer"},
+	{name: "another merchant", answer: say(with("MerchantID", "2000133")), mutating: providers.Unknown, read: providers.Unknown, code: "unauthentic_answer"},
+	{name: "another merchant's rejection", answer: say(data{"RtnCode": 5, "MerchantID": "2000133"}), mutating: providers.Unknown, read: providers.Unknown, code: "unauthentic_answer"},
 
 	{name: "cut connection", answer: cut, mutating: providers.Unknown, read: providers.Unknown, code: "broken_connection", readCalls: 2},
 	{name: "cut in the answer", answer: cutWithin, mutating: providers.Unknown, read: providers.Unknown, code: "broken_connection", readCalls: 2},
@@ -111,7 +111,7 @@ func TestHowEveryAnswerEndsEveryCall(t *testing.T) {
 	}
 }
 
-func TestABanTellsWhenToComeBack(t *testing.T) {
+func TestABanSaysWhenToComeBack(t *testing.T) {
 	s := listen(t, func(w http.ResponseWriter, r *http.Request, _ int, _ asked) { page(403)(w, r) })
 	if f := client(t, s.URL).LookUp(t.Context(), order); f.Outcome.RetryAfter != 30*time.Minute || f.State != providers.Unclear {
 		t.Errorf("got %+v, want half an hour", f)

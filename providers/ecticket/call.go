@@ -88,7 +88,7 @@ func (c *Client) pass(ctx context.Context) (out providers.Outcome, ok bool) {
 			}
 		}
 	}
-	return out, true // a caller that gave up meanwhile is told so by the call itself
+	return out, true // a caller that gave up meanwhile learns it from the call itself
 }
 
 // envelope writes the request's body with a Timestamp of this moment, since ECTicket refuses one
@@ -132,7 +132,7 @@ func outcome(kind providers.Kind, code, message string) providers.Outcome {
 	return providers.Outcome{Kind: kind, Code: code, Message: message}
 }
 
-// safe cleans a foreign text of the caller's values and of our keys.
+// safe cleans ECTicket's text of the caller's values and of our keys.
 func (c *Client) safe(text string, secrets []string) string {
 	hidden := append([]string{c.cfg.Keys.HashKey, c.cfg.Keys.HashIV}, secrets...)
 	return providers.SafeText(text, hidden...)

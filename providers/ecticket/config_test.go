@@ -123,7 +123,7 @@ func TestAWrongClockIsNoticedAndWarnedOfNowAndThen(t *testing.T) {
 		warns int
 	}{
 		{time.Minute, 0, 0},      // a minute is tolerated
-		{61 * time.Second, 0, 1}, // more is told
+		{61 * time.Second, 0, 1}, // more is reported
 		{-5 * time.Minute, 0, 1}, // once
 		{-5 * time.Minute, 9 * time.Minute, 1},
 		{-5 * time.Minute, time.Minute, 2}, // and again after ten minutes

@@ -176,7 +176,7 @@ func with(name string, value any) data {
 	return d
 }
 
-// ops makes every call of the client and tells its outcome. A finding's is that of its outcome.
+// ops makes every call of the client and returns its outcome. A finding's is that of its outcome.
 var ops = []struct {
 	name    string
 	mutates bool

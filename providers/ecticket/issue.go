@@ -10,7 +10,7 @@ import (
 )
 
 // Issue sends the order once (ECTicket, Issue). Accepted means that ECTicket has taken the data,
-// of paper tickets too; whether it has issued only LookUp tells. Result.Ref is TicketTradeNo.
+// of paper tickets too; whether it has issued only LookUp shows. Result.Ref is TicketTradeNo.
 //
 // The document must have been checked by ecticketdoc.Parse; one that cannot be sent at all is
 // Rejected with code "invalid_document", and nothing was sent.
@@ -83,7 +83,7 @@ func (c *Client) LookUp(ctx context.Context, o providers.Order) providers.Findin
 // taken for one of those they do.
 func judgeStatus(status *wire.Int, remark string, authentic providers.Outcome) (providers.FindingState, providers.Outcome) {
 	if status == nil {
-		return providers.Unclear, outcome(providers.Unknown, "status_missing", "the answer tells no Status")
+		return providers.Unclear, outcome(providers.Unknown, "status_missing", "the answer has no Status")
 	}
 	code := "status_" + itoa(*status)
 	switch *status {
@@ -98,7 +98,7 @@ func judgeStatus(status *wire.Int, remark string, authentic providers.Outcome) (
 		}
 		return providers.FoundFailed, outcome(providers.Rejected, code, remark)
 	default:
-		return providers.Unclear, outcome(providers.Unknown, code, "the answer's Status is none that ECTicket documents")
+		return providers.Unclear, outcome(providers.Unknown, code, "the answer's Status is not one that ECTicket documents")
 	}
 }
 
@@ -138,8 +138,7 @@ func identify(o providers.Order) (ids echo, secrets []string, ok bool) {
 	return ids, secrets, ids.order() == o.ID
 }
 
-// notThisOrder needs a person: the caller has put an order and a document together that do not
-// belong together.
+// notThisOrder is an alarm: the caller has combined an order with another one's document.
 func notThisOrder() providers.Outcome {
 	out := outcome(providers.Unknown, "invalid_document", "the document does not belong to this order; nothing was asked")
 	out.Alarm = true

@@ -44,7 +44,7 @@ type itemsAnswer struct {
 }
 
 // Items lists products, delisted ones included, all pages; with itemNos only those. The outcome
-// is Done when the list is complete, Rejected when ECTicket answers the first page with a no
+// is Done when the list is complete, Rejected when ECTicket answers the first page with a rejection
 // (such as "no data": none of the products exists).
 func (c *Client) Items(ctx context.Context, itemNos []string) ([]Item, providers.Outcome) {
 	req := itemsRequest{MerchantID: c.cfg.MerchantID, ItemStatus: "2"}
@@ -63,7 +63,7 @@ func (c *Client) Items(ctx context.Context, itemNos []string) ([]Item, providers
 		case out.Kind != providers.Done:
 			return nil, out
 		case answer.TotalCount == nil || *answer.TotalCount < 0:
-			return nil, outcome(providers.Unknown, "no_total", "the answer tells no sensible TotalCount")
+			return nil, outcome(providers.Unknown, "no_total", "the answer has no sensible TotalCount")
 		}
 		total = int(*answer.TotalCount)
 		for _, a := range answer.ItemInfoList {

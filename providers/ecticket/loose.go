@@ -9,7 +9,7 @@ import (
 	"issuance/providers/ecticket/wire"
 )
 
-// figure is a number by which nothing is decided. The documents do not tell how the amounts are written,
+// figure is a number by which nothing is decided. The documents do not say how the amounts are written,
 // and one that is written otherwise must not make an authentic answer unreadable: it counts as 0.
 type figure int
 

@@ -8,11 +8,11 @@ import (
 	"issuance/providers/ecticket/wire"
 )
 
-// OrderInfo is what ECTicket tells about an order (ECTicket, QueryOrderInfo). Amounts are in New
+// OrderInfo is what ECTicket reports about an order (ECTicket, QueryOrderInfo). Amounts are in New
 // Taiwan dollars. Customer data is not read.
 type OrderInfo struct {
 	Ref                          string // TicketTradeNo
-	Status                       int    // 1 issued, 2 failed, 3 in process; 0 when not told
+	Status                       int    // 1 issued, 2 failed, 3 in process; 0 when not reported
 	Remark                       string // why it failed, cleaned
 	IssueType                    string
 	IssueDate                    string // provider's own text, "yyyy/MM/dd HH:mm:ss", Taiwan time
@@ -90,7 +90,7 @@ func useStatus(s text) providers.UseStatus {
 
 // OrderInfo fetches all pages of the order's information. The outcome is Done when the tickets
 // are as many as TotalCount says, or when there are none because Status is not "issued"; Rejected
-// when ECTicket, authentically, does not tell.
+// when ECTicket, authentically, does not say.
 func (c *Client) OrderInfo(ctx context.Context, o providers.Order) (OrderInfo, providers.Outcome) {
 	ids, secrets, ok := identify(o)
 	if !ok {
@@ -107,7 +107,7 @@ func (c *Client) OrderInfo(ctx context.Context, o providers.Order) (OrderInfo, p
 		case out.Kind != providers.Done:
 			return OrderInfo{}, out
 		case answer.TotalCount == nil || *answer.TotalCount < 0 || *answer.TotalCount > maxTickets:
-			return OrderInfo{}, outcome(providers.Unknown, "no_total", "the answer tells no sensible TotalCount")
+			return OrderInfo{}, outcome(providers.Unknown, "no_total", "the answer has no sensible TotalCount")
 		case page > 1 && int(*answer.TotalCount) != info.TotalCount:
 			return OrderInfo{}, outcome(providers.Unknown, "changed", "the order changed while its pages were read; ask again")
 		}

@@ -21,17 +21,17 @@ func once(t *testing.T, d any) (*ecticket.Client, *server) {
 func TestAnAnswerAboutAnotherOrderIsNotBelieved(t *testing.T) {
 	for _, c := range []struct {
 		ids     data
-		foreign bool
+		differs bool
 	}{
 		{data{}, false},
 		{data{"MerchantTradeNo": "CBX20220302153064851", "FreeTradeNo": ""}, false},
 		{data{"MerchantTradeNo": "CBX20220302153064851", "FreeTradeNo": nil}, false},
 		{data{"MerchantTradeNo": "CBX20220302153064852"}, true},
-		{data{"MerchantTradeNo": "cbx20220302153064851"}, true}, // the checksum cannot tell them apart
+		{data{"MerchantTradeNo": "cbx20220302153064851"}, true}, // the checksum does not distinguish them
 		{data{"FreeTradeNo": "F1"}, true},
 		{data{"MerchantTradeNo": "CBX20220302153064851", "FreeTradeNo": "F1"}, true},
 	} {
-		for _, code := range []int{1, 5} { // a foreign no is as foreign as a yes
+		for _, code := range []int{1, 5} { // another order's rejection is no better than its confirmation
 			d := with("RtnCode", code)
 			for k, v := range c.ids {
 				d[k] = v
@@ -39,8 +39,8 @@ func TestAnAnswerAboutAnotherOrderIsNotBelieved(t *testing.T) {
 			cl, _ := once(t, d)
 			_, tickets := cl.Tickets(t.Context(), order)
 			for _, out := range []providers.Outcome{cl.Issue(t.Context(), order), cl.LookUp(t.Context(), order).Outcome, tickets} {
-				if got := out.Code == "foreign_answer" && out.Kind == providers.Unknown; got != c.foreign {
-					t.Errorf("%v with RtnCode %d: %+v, want foreign %t", c.ids, code, out, c.foreign)
+				if got := out.Code == "unauthentic_answer" && out.Kind == providers.Unknown; got != c.differs {
+					t.Errorf("%v with RtnCode %d: %+v, want another order's %t", c.ids, code, out, c.differs)
 				}
 			}
 		}
@@ -50,15 +50,15 @@ func TestAnAnswerAboutAnotherOrderIsNotBelieved(t *testing.T) {
 		t.Errorf("a gift order's own number: %+v", out)
 	}
 	cl, _ = once(t, with("MerchantTradeNo", "F1"))
-	if out := cl.Issue(t.Context(), giftOrder); out.Code != "foreign_answer" {
+	if out := cl.Issue(t.Context(), giftOrder); out.Code != "unauthentic_answer" {
 		t.Errorf("a gift order's number as MerchantTradeNo: %+v", out)
 	}
 	cl, _ = once(t, with("TicketNo", "OTHER"))
-	if out := cl.RefundTicket(t.Context(), providers.TicketRefund{TicketNo: "T1", Operator: "Op"}); out.Code != "foreign_answer" {
+	if out := cl.RefundTicket(t.Context(), providers.TicketRefund{TicketNo: "T1", Operator: "Op"}); out.Code != "unauthentic_answer" {
 		t.Errorf("another ticket's refund: %+v", out)
 	}
 	cl, _ = once(t, with("WriteOffNo", "leu4loisz9tdtwatxl"))
-	if _, out := cl.StatusByWriteOffNo(t.Context(), "LEU4loiSZ9TDTWAtxL"); out.Code != "foreign_answer" {
+	if _, out := cl.StatusByWriteOffNo(t.Context(), "LEU4loiSZ9TDTWAtxL"); out.Code != "unauthentic_answer" {
 		t.Errorf("another redemption code: %+v", out)
 	}
 }

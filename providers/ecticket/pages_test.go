@@ -54,7 +54,7 @@ func TestTicketsOfAllPagesOrNone(t *testing.T) {
 		{"in process, counted already", []any{data{"RtnCode": 1, "Status": 3, "TotalCount": 6}}, 0, providers.Unknown, "status_3", 1},
 		{"failed", []any{data{"RtnCode": 1, "Status": 2, "Remark": "no stock", "TotalCount": 6}}, 0, providers.Rejected, "status_2", 1},
 		{"a status nobody knows", []any{with("Status", 9)}, 0, providers.Unknown, "status_9", 1},
-		{"no status told", []any{data{"RtnCode": 1, "TotalCount": 1, "TicketList": tickets(1, 1)}}, 1, providers.Done, "1", 1},
+		{"no status reported", []any{data{"RtnCode": 1, "TotalCount": 1, "TicketList": tickets(1, 1)}}, 1, providers.Done, "1", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := &gate{}
@@ -77,7 +77,7 @@ func TestTicketsOfAllPagesOrNone(t *testing.T) {
 	}
 }
 
-func TestOrderInfoTellsTotals(t *testing.T) {
+func TestOrderInfoHoldsTotals(t *testing.T) {
 	c, _ := once(t, data{
 		"RtnCode": 1, "RtnMsg": "Success", "TicketTradeNo": "2022030215301234", "Status": 1, "Remark": nil, "IssueType": 4,
 		"PaymentProvider": "1", "PaymentType": "credit", "IssueDate": "2022/03/02 15:30:00", "EscrowExpiredDate": "20230302",

@@ -50,7 +50,7 @@ func (c *Client) ticketStatus(ctx context.Context, ticketNo, writeOffNo string) 
 		return providers.TicketStatus{}, out
 	}
 	if a.UseStatus == "" {
-		return providers.TicketStatus{}, outcome(providers.Unknown, "status_missing", "the answer tells no UseStatus")
+		return providers.TicketStatus{}, outcome(providers.Unknown, "status_missing", "the answer has no UseStatus")
 	}
 	s := providers.TicketStatus{
 		Ticket: a.ticket(), OrderID: first(a.MerchantTradeNo, a.FreeTradeNo),
@@ -67,9 +67,9 @@ func (c *Client) ticketStatus(ctx context.Context, ticketNo, writeOffNo string) 
 	return s, out
 }
 
-// RefundTicket refunds one ticket once (ECTicket, Refund). Done means that ECTicket said yes
-// authentically. After Unknown, TicketStatus tells whether it was refunded; it must not be sent
-// again before that.
+// RefundTicket refunds one ticket once (ECTicket, Refund). Done means an authentic
+// confirmation. After Unknown, TicketStatus shows whether it was refunded; it must not be sent again
+// before that.
 func (c *Client) RefundTicket(ctx context.Context, r providers.TicketRefund) providers.Outcome {
 	if r.TicketNo == "" || r.Operator == "" {
 		return outcome(providers.Rejected, "invalid_refund", "a refund needs a ticket number and an operator; nothing was sent")

@@ -19,19 +19,19 @@ var hidden = []string{
 	"https://a.tw/v?t=1",
 }
 
-func TestNoOutcomeAndNoLogTellsWhatIsHidden(t *testing.T) {
-	told := strings.Join(hidden, " / ")
+func TestNoOutcomeAndNoLogHoldsWhatIsHidden(t *testing.T) {
+	quoted := strings.Join(hidden, " / ")
 	spoilt := []func(http.ResponseWriter, *http.Request){
-		say(data{"RtnCode": 1, "RtnMsg": told, "Status": 2, "Remark": told, "TotalCount": 0, "UseStatus": 1}),
-		say(data{"RtnCode": 5, "RtnMsg": told}),
-		say(data{"RtnCode": 1, "RtnMsg": told, "Status": told, "TotalCount": told, "UseStatus": data{"a": told}, "TicketTradeNo": []string{told}}),
-		say(data{"RtnCode": told}),
-		say(told),
-		say(yes(), set("TransCode", 9), set("TransMsg", told)),
-		say(yes(), set("TransCode", told)),
-		say(yes(), set("CheckMacValue", told)),
-		say(yes(), set("Data", told)),
-		text(told), status(400, text(told)), status(500, text(told)), status(403, text(told)),
+		say(data{"RtnCode": 1, "RtnMsg": quoted, "Status": 2, "Remark": quoted, "TotalCount": 0, "UseStatus": 1}),
+		say(data{"RtnCode": 5, "RtnMsg": quoted}),
+		say(data{"RtnCode": 1, "RtnMsg": quoted, "Status": quoted, "TotalCount": quoted, "UseStatus": data{"a": quoted}, "TicketTradeNo": []string{quoted}}),
+		say(data{"RtnCode": quoted}),
+		say(quoted),
+		say(yes(), set("TransCode", 9), set("TransMsg", quoted)),
+		say(yes(), set("TransCode", quoted)),
+		say(yes(), set("CheckMacValue", quoted)),
+		say(yes(), set("Data", quoted)),
+		text(quoted), status(400, text(quoted)), status(500, text(quoted)), status(403, text(quoted)),
 		func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/"+keys.HashKey, http.StatusFound) },
 		cut,
 	}
@@ -49,10 +49,10 @@ func TestNoOutcomeAndNoLogTellsWhatIsHidden(t *testing.T) {
 			// Each call knows its own secrets; what looks like one is hidden in every call.
 			for _, secret := range secretsOf(op.name) {
 				if text := fmt.Sprintf("%+v %s", out, out.Error()); strings.Contains(text, secret) {
-					t.Errorf("answer %d, %s: the outcome tells %s: %s", i, op.name, secret, text)
+					t.Errorf("answer %d, %s: the outcome holds %s: %s", i, op.name, secret, text)
 				}
 				if strings.Contains(logged.String(), secret) {
-					t.Errorf("answer %d, %s: the log tells %s: %s", i, op.name, secret, &logged)
+					t.Errorf("answer %d, %s: the log holds %s: %s", i, op.name, secret, &logged)
 				}
 			}
 		}

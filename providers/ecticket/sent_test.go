@@ -145,7 +145,7 @@ func TestGivingUpAfterSendingLeavesAMutationInDoubt(t *testing.T) {
 	}
 }
 
-// A transport that tells nothing about its connections cannot prove that nothing was sent.
+// A transport that reports nothing about its connections cannot prove that nothing was sent.
 type blind struct{}
 
 func (blind) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("it failed") }

@@ -114,7 +114,7 @@ func TestPaperAndGiftOrdersAreIssuedAtOnceAndStillAskedFor(t *testing.T) {
 	}
 }
 
-func TestAFailedOrderTellsWhyWithoutTheCustomer(t *testing.T) {
+func TestAFailedOrderSaysWhyWithoutTheCustomer(t *testing.T) {
 	sim, c, _ := start(t, ecticketsim.Config{})
 	o := electronic("E1", 2)
 	sim.FailOrder("E1", "customer 王珊珊 0912345678 is blocked")

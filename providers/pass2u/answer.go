@@ -111,7 +111,7 @@ func useStatus(s string) providers.UseStatus {
 	}
 }
 
-// result is what the answer tells about the order, tickets included.
+// result is what the answer says about the order, tickets included.
 func (a *answer) result() *providers.Result {
 	r := a.head()
 	r.Tickets = a.tickets()
@@ -136,22 +136,22 @@ type standing int
 const (
 	complete   standing = iota
 	incomplete          // ours, and something is still to come
-	foreign             // about another order than the one asked for
+	otherOrder          // about another order than the one asked for
 )
 
 // compare holds the answer against the order asked for. explanation is empty when the order
 // is complete.
 func (a *answer) compare(id identity) (standing, providers.Outcome) {
 	if !a.about(id) {
-		return foreign, unauthentic
+		return otherOrder, unauthentic
 	}
 	n := len(a.tickets())
 	if id.pickup == pass2udoc.PickupOrder {
 		switch {
 		case n > 0 && a.OrderURL == "":
-			return foreign, wrongPickup
+			return otherOrder, wrongPickup
 		case id.quantity > 0 && a.Quantity > 0 && int(a.Quantity) != id.quantity:
-			return foreign, countMismatch
+			return otherOrder, countMismatch
 		case a.OrderURL == "" || a.OrderPasscode == "":
 			return incomplete, providers.Outcome{Code: CodeIncomplete, Message: "Pass2U has the order, but shows no page and passcode for it yet"}
 		}
@@ -159,9 +159,9 @@ func (a *answer) compare(id identity) (standing, providers.Outcome) {
 	}
 	switch {
 	case n == 0 && a.OrderURL != "":
-		return foreign, wrongPickup
+		return otherOrder, wrongPickup
 	case id.quantity > 0 && n > id.quantity:
-		return foreign, countMismatch
+		return otherOrder, countMismatch
 	case n == 0 || n < id.quantity:
 		return incomplete, providers.Outcome{Code: CodeIncomplete,
 			Message: "Pass2U has the order, but not all of its vouchers are there yet: " + strconv.Itoa(n) + " so far"}

@@ -25,7 +25,7 @@ const (
 
 // verdict is what one call came to: an authentic success, or an outcome that explains.
 type verdict struct {
-	answer *answer // nil unless Pass2U said yes
+	answer *answer // nil unless Pass2U confirmed
 	out    providers.Outcome
 	// missing: nothing that looks like Pass2U answered at this path.
 	missing bool
@@ -79,12 +79,12 @@ func (c *Client) send(ctx context.Context, o op, order, path string, body any, h
 	if v.answer != nil {
 		log.Debug("pass2u call: answered")
 	} else {
-		log.Debug("pass2u call: no yes", "kind", string(v.out.Kind), "code", v.out.Code)
+		log.Debug("pass2u call: not confirmed", "kind", string(v.out.Kind), "code", v.out.Code)
 	}
 	return v
 }
 
-// banned tells the Gate, whose next Pass then holds everybody back; without such a Gate the
+// banned reports to the Gate, whose next Pass then holds everybody back; without such a Gate the
 // outcome itself says how long to wait.
 func (c *Client) banned(ctx context.Context, o op, out *providers.Outcome) {
 	if b, ok := c.cfg.Gate.(providers.BanReporter); ok {
@@ -115,7 +115,7 @@ func judge(o op, r httpcall.Response, hide []string) verdict {
 	case ok && polite.MatchString(strings.TrimSpace(string(a.Message))):
 		return verdict{answer: a}
 	case ok:
-		// No success is documented with a message. A yes that complains is no yes.
+		// No success is documented with a message. A confirmation with a complaint confirms nothing.
 		return verdict{out: providers.Outcome{Kind: providers.Unknown, Code: CodeContradictory,
 			Message: "the answer names an order, and has an error message" + quoted(providers.SafeText(string(a.Message), hide...))}}
 	}
@@ -144,9 +144,9 @@ func judge(o op, r httpcall.Response, hide []string) verdict {
 
 // refused reports whether the key or this machine's address was refused, and so nothing was done.
 // Pass2U documents no words for that, and words alone prove nothing: "SMTP authentication failed."
-// may tell of an order that was made. So a mutating call believes a matching text only under a
+// may be about an order that was made. So a mutating call believes a matching text only under a
 // status that says the same. A query has no effect either way, and its text holds the calls back
-// and calls a person.
+// and raises an alarm.
 func refused(o op, status int, said string) bool {
 	switch {
 	case status == http.StatusUnauthorized:

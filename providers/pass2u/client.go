@@ -3,7 +3,7 @@
 //
 // What Pass2U's document leaves open or contradicts itself in is decided here so that an error
 // can cost a question too many, never a ticket: an answer is judged by its body whatever its
-// HTTP status; what is not certainly a yes or a no to a mutating call is Unknown; a query never
+// HTTP status; what is not certainly a confirmation or a rejection of a mutating call is Unknown; a query never
 // carries mailTo, which could mail the order again; and nothing here ever makes a GET, because
 // opening a voucher's link is its pick-up.
 //

@@ -21,7 +21,7 @@ type Config struct {
 	BaseURL string
 	// Merchant is the operator's own name for the account, since Pass2U has none. Default "main".
 	Merchant string
-	// APIKey is sent as it stands in the header Authorization. Required.
+	// APIKey is sent as it is in the header Authorization. Required.
 	APIKey string `json:"-"`
 	// Timeout covers one call, from its leave of the Gate to the answer's last byte. A
 	// look-up with its second attempt stays within it too. Default 20 s.
@@ -101,7 +101,7 @@ func (c *Config) complete() error {
 	return nil
 }
 
-// String tells the settings without the secrets.
+// String shows the settings without the secrets.
 func (c Config) String() string {
 	key, proxy := "unset", "environment"
 	if c.APIKey != "" {
@@ -126,7 +126,7 @@ func (c Config) GoString() string { return c.String() }
 // LogValue is String, for log/slog.
 func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// String tells the client's settings without the secrets.
+// String shows the client's settings without the secrets.
 func (c *Client) String() string { return c.cfg.String() }
 
 // GoString is String, for %#v.

@@ -66,8 +66,8 @@ func (c *Client) LookUp(ctx context.Context, o providers.Order) providers.Findin
 	}
 }
 
-// unclear is a finding that learned nothing. A definite no to the question is no word on the
-// order, so it is told as Unknown.
+// unclear is a finding that learned nothing. A definite rejection of the question says nothing about
+// the order, so it is reported as Unknown.
 func unclear(out providers.Outcome) providers.Finding {
 	if out.Kind == providers.Rejected {
 		out.Kind = providers.Unknown

@@ -83,7 +83,7 @@ func TestTheRequestIsTheDocumentedOne(t *testing.T) {
 }
 
 // Whatever happens to the answer, generate is called once; what is in doubt is Unknown, and the
-// look-up then tells the truth.
+// look-up then shows the truth.
 func TestNoMisbehaviourMakesIssueCallTwiceOrGuess(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
@@ -181,15 +181,15 @@ func TestWhatIsNoAuthenticYesIsUnknown(t *testing.T) {
 		{"a passcode as number", "order", reply{200, strings.Replace(yes("P1"), `"vouchers":[]`, `"orderUrl":"u","orderPasscode":9005445`, 1)}, providers.Done, "", false},
 		{"a quantity as text", "order", reply{200, strings.Replace(yes("P1"), `"vouchers":[]`, `"quantity":"2","orderUrl":"u","orderPasscode":"1"`, 1)}, providers.Done, "", false},
 		{"another quantity", "order", reply{200, strings.Replace(yes("P1"), `"vouchers":[]`, `"quantity":3,"orderUrl":"u","orderPasscode":"1"`, 1)}, providers.Unknown, pass2u.CodeCountMismatch, true},
-		{"a yes under HTTP 500", "voucher", reply{500, yes("P1", "notPickedup", "notPickedup")}, providers.Unknown, "http_500", false},
+		{"a confirmation under HTTP 500", "voucher", reply{500, yes("P1", "notPickedup", "notPickedup")}, providers.Unknown, "http_500", false},
 		{"a redirect", "voucher", reply{307, ""}, providers.Unknown, "http_307", false},
 		{"nothing", "voucher", reply{200, ""}, providers.Unknown, pass2u.CodeUnreadable, false},
 		{"a list", "voucher", reply{200, "[]"}, providers.Unknown, pass2u.CodeUnreadable, false},
 		{"an empty object", "voucher", reply{200, "{}"}, providers.Unknown, pass2u.CodeUnreadable, false},
 		{"a page", "voucher", reply{200, "<html>"}, providers.Unknown, pass2u.CodeUnreadable, false},
 		{"more than any answer", "voucher", reply{200, strings.Repeat(" ", 9<<20)}, providers.Unknown, "answer_too_large", false},
-		{"a message nobody documents", "voucher", reply{400, refusal("Strange Things.")}, providers.Unknown, "http_400", false},
-		{"such a message under HTTP 200", "voucher", reply{200, refusal("Strange Things.")}, providers.Unknown, pass2u.CodeUnknownText, false},
+		{"a message nobody documents", "voucher", reply{400, refusal("Odd Things.")}, providers.Unknown, "http_400", false},
+		{"such a message under HTTP 200", "voucher", reply{200, refusal("Odd Things.")}, providers.Unknown, pass2u.CodeUnknownText, false},
 		{"a message that is no answer to generate", "voucher", reply{400, refusal(pass2usim.MsgOrderUnknown)}, providers.Unknown, pass2u.CodeOrderUnknown, false},
 		{"a wrong base URL", "voucher", reply{404, "<html>"}, providers.Unknown, "http_404", true},
 	} {
@@ -283,7 +283,7 @@ func TestWordsOfARefusalProveNothingAboutACallThatMayHaveHadItsEffect(t *testing
 	}
 }
 
-// A yes that only says so once more is a yes.
+// A confirmation that only says so once more is a confirmation.
 func TestAPoliteMessageIsNoComplaint(t *testing.T) {
 	for _, message := range []string{"", " ", "OK", "Success.", "successfully"} {
 		s := scripted(t, nil, reply{200, strings.Replace(yes("P1", "notPickedup"), "{", `{"message":"`+message+`",`, 1)})

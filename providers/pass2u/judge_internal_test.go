@@ -79,7 +79,7 @@ func TestTheClientDoesNotKnowTheSimulator(t *testing.T) {
 	}
 }
 
-// Whatever an answer holds, it is a yes only when it is a whole JSON object with Pass2U's id,
+// Whatever an answer holds, it is a confirmation only when it is a whole JSON object with Pass2U's id,
 // and no answer makes the client fall over.
 func FuzzJudge(f *testing.F) {
 	f.Add(200, []byte(`{"pass2uOrderId":"123932ewxrtg","productSaleId":"s","channelOrderId":"P1","expriationDate":"2015-03-15T13:00:00+08:00","vouchers":[{"barcodeMessage":"123456789","status":"notPickedup","voucherUrl":"https://pass2u.net/v/7?t=2&token=g"}]}`))
@@ -100,7 +100,7 @@ func FuzzJudge(f *testing.F) {
 				continue
 			}
 			if v.answer.Pass2uOrderID == "" || status < 200 || status > 299 {
-				t.Fatal("a yes without an id or with a bad status")
+				t.Fatal("a confirmation without an id or with a bad status")
 			}
 			id := identity{channel: "P1", sale: "s", pickup: "voucher", quantity: 1}
 			if s, _ := v.answer.compare(id); s == complete && len(v.answer.result().Tickets) != 1 {

@@ -30,7 +30,7 @@ const (
 	CodeCredentials   = "credentials_refused"   // the key or this machine's address is refused
 	CodeUnreadable    = "unreadable_answer"     // not a JSON object of Pass2U's
 	CodeUnknownText   = "unrecognised_message"  // an error message that no document lists
-	CodeContradictory = "contradictory_answer"  // a yes with an error message
+	CodeContradictory = "contradictory_answer"  // a confirmation with an error message
 	CodeUnauthentic   = "unauthentic_answer"    // the answer is about another order
 	CodeCountMismatch = "ticket_count_mismatch" // the order found has more tickets than ours
 	CodeWrongPickup   = "pickup_type_mismatch"  // the order found is of the other pickupType
@@ -38,7 +38,7 @@ const (
 	CodeNoVouchers    = "no_vouchers"           // a voucher-type order without a single voucher
 	CodeInvalid       = "invalid_document"      // our own order cannot be sent
 	CodeHeld          = "held"                  // the Gate holds the call back
-	CodeGate          = "call_budget_unknown"   // the Gate could not tell
+	CodeGate          = "call_budget_unknown"   // the Gate could not be asked
 )
 
 type op string
@@ -108,7 +108,7 @@ func (m *message) kind(o op) providers.Kind {
 	}
 }
 
-// polite finds messages that only repeat a yes; none is documented either.
+// polite finds messages that only repeat a confirmation; none is documented either.
 var polite = regexp.MustCompile(`(?i)^(ok|okay|done|success|succeeded|successful|successfully)?\.?!?$`)
 
 // refusal finds messages about the key or the caller's address; Pass2U documents none, so that

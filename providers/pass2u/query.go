@@ -127,7 +127,7 @@ func (v verdict) known() bool {
 // read sends a query that has passed the Gate, and once more when the connection failed.
 func (c *Client) read(ctx context.Context, path string, body queryBody) (v verdict) {
 	first := true
-	// The error is not needed: v tells everything.
+	// The error is not needed: v says everything.
 	_ = retry.Do(ctx, retry.WithMaxRetries(1, retry.NewConstant(readPause)), func(ctx context.Context) error {
 		if !first {
 			if held, ok := c.pass(ctx); !ok {

@@ -34,7 +34,7 @@ func (c *Client) RefundBaseline(ctx context.Context, o providers.Order) (provide
 		return providers.Baseline{}, done
 	}
 	var b providers.Baseline
-	told := true
+	known := true
 	for _, t := range v.answer.tickets() {
 		b.Total++
 		switch t.UseStatus {
@@ -44,14 +44,14 @@ func (c *Client) RefundBaseline(ctx context.Context, o providers.Order) (provide
 			b.Refundable++
 		case providers.Redeemed, providers.Invalid:
 		default:
-			told = false
+			known = false
 		}
 	}
 	if b.Total == 0 {
 		return providers.Baseline{}, providers.Outcome{Kind: providers.Unknown, Code: CodeNoVouchers,
 			Message: "Pass2U has the order but shows none of its vouchers"}
 	}
-	b.Provable = told && (id.quantity == 0 || b.Total == id.quantity)
+	b.Provable = known && (id.quantity == 0 || b.Total == id.quantity)
 	return b, done
 }
 

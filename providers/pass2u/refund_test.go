@@ -81,7 +81,7 @@ func TestABaselineThatDoesNotShowEveryTicketProvesNothing(t *testing.T) {
 	}
 }
 
-// Whatever happens to the answer, a refund is sent once, and the next baseline tells the truth.
+// Whatever happens to the answer, a refund is sent once, and the next baseline shows the truth.
 func TestNoMisbehaviourMakesARefundCallTwice(t *testing.T) {
 	for _, tc := range []struct {
 		name     string

@@ -14,6 +14,7 @@ var columns = providers.Columns{
 	ItemsField: "TicketInfo",
 	Numbers:    []string{"TicketPrice", "TicketAmount"},
 	IDs:        []string{"MerchantTradeNo", "FreeTradeNo"},
+	Merchant:   "MerchantID",
 }
 
 // templates are one file for each kind of order.

@@ -2,77 +2,25 @@ package ecticketdoc_test
 
 import (
 	"encoding/json"
+	"os"
 	"testing"
 	"time"
 
 	"issuance/providers/ecticket/ecticketdoc"
 )
 
-// The four data examples of "ECTicket, Issue", as printed.
-var examples = map[string]string{
-	"1": `{
-    "MerchantID": "2000132",
-    "MerchantTradeNo": "CBX20220302153064851",
-    "IssueType": "1",
-    "UseStatusNotifyURL": "http://www.happybuy123.com.tw/notifyurl",
-    "Operator": "AngelaChan",
-    "CustomerEmail": "abc@gmail.com",
-    "TicketInfo": [
-{
-"ItemNo": "VQT04959", "TicketAmount": 4
-},
-{
-"ItemNo": "VNS21400", "TicketAmount": 4
-}
-] }`,
-	"2": `{
-    "MerchantID": "2000132",
-    "MerchantTradeNo": "CBX20220302153064851",
-    "IssueType": "2",
-    "PrintType": "2",
-    "UseStatusNotifyURL": "http://www.happybuy123.com.tw/notifyurl",
-    "Operator": "AngelaChan",
-    "CustomerName": "王珊珊",
-    "TicketInfo": [
-{
-"ItemNo": "VQT04959", "TicketAmount": 10
-},
-{
-"ItemNo": "VNS21400", "TicketAmount": 10
-}
-] }`,
-	"3": `{
-    "MerchantID": "2000132",
-    "MerchantTradeNo": "CBX20220302153064851",
-    "IssueType": "3",
-    "IsImmediate": "2",
-    "Operator": "AngelaChan",
-    "CustomerName": "王珊珊",
-    "CustomerPhone": "0912345678",
-    "CustomerEmail": "abc@gmail.com",
-    "TicketInfo": [
-{
-"ItemNo": "VQT04959", "TicketAmount": 8, "StartDate": "20240101"
-},
-{
-"ItemNo": "VNS21400", "TicketAmount": 6, "StartDate": "20240101"
-}
-] }`,
-	"4": `{
-    "MerchantID": "2000132",
-    "MerchantTradeNo": "CBX20220302153064851",
-    "IssueType": "4",
-    "UseStatusNotifyURL": "http://www.happybuy123.com.tw/notifyurl",
-    "Operator": "AngelaChan",    
-    "TicketInfo": [
-{
-"ItemName": "五星渡假飯店假日住宿券", "TicketPrice": 6600, "TicketAmount": 2
-},
-{
-"ItemName": "SPA課程體驗券", "TicketPrice": 3200, "TicketAmount": 4
-}
-] }`,
-}
+// The four data examples of "ECTicket, Issue", as printed, by IssueType.
+var examples = func() map[string]string {
+	out := map[string]string{}
+	for kind, name := range map[string]string{"1": "convenience", "2": "paper", "3": "electronic", "4": "serial"} {
+		raw, err := os.ReadFile("testdata/" + name + ".json")
+		if err != nil {
+			panic(err)
+		}
+		out[kind] = string(raw)
+	}
+	return out
+}()
 
 // before is a day on which the third example's StartDate is still to come.
 var before = time.Date(2023, 12, 31, 12, 0, 0, 0, ecticketdoc.Taiwan)

@@ -50,7 +50,7 @@ func (p *parser) item(i int, raw json.RawMessage, seen map[string]bool) Item {
 	}
 	it.ItemNo = code(o, "ItemNo", 1, 8)
 	if it.ItemNo != "" && seen[it.ItemNo] {
-		o.Violate("ItemNo", "must not stand in two items; add up their TicketAmount")
+		o.Violate("ItemNo", "must not be in two items; add up their TicketAmount")
 	}
 	seen[it.ItemNo] = true
 	it.ItemName = itemName(o)

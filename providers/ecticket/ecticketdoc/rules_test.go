@@ -205,7 +205,7 @@ func TestEmailAddresses(t *testing.T) {
 	}
 }
 
-func TestAllViolationsAreToldAtOnce(t *testing.T) {
+func TestAllViolationsAreReportedAtOnce(t *testing.T) {
 	raw := change(t, "3", doc{
 		"MerchantID": "1", "FreeTradeNo": "F1", "IsImmediate": "9", "StoreID": "!", "Operator": "-",
 		"CustomerName": "王A", "CustomerPhone": "1", "CustomerEmail": "x", "CustomerAddress": "<", "Extra": 1,
@@ -226,7 +226,7 @@ func TestAllViolationsAreToldAtOnce(t *testing.T) {
 		"TicketInfo[0].ItemNo", "TicketInfo[0].TicketAmount", "TicketInfo[0].StartDate", "TicketInfo[0].ExpireDate",
 	} {
 		if !slices.Contains(got, want) {
-			t.Errorf("nothing is said about %s; told: %v", want, got)
+			t.Errorf("nothing is said about %s; reported: %v", want, got)
 		}
 	}
 	if len(got) != 16 {

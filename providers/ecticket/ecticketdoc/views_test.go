@@ -54,11 +54,11 @@ func TestShapeShowsTheOrderAndNotTheCustomer(t *testing.T) {
 	}
 	for _, s := range append(o.Sensitive(), "SECRET") {
 		if strings.Contains(string(text), s) {
-			t.Errorf("the shape tells %q", s)
+			t.Errorf("the shape holds %q", s)
 		}
 	}
 	if !strings.Contains(string(text), `"VQT04959"`) || !strings.Contains(string(text), `"tickets":14`) {
-		t.Errorf("the shape does not tell the items: %s", text)
+		t.Errorf("the shape does not hold the items: %s", text)
 	}
 }
 
@@ -145,7 +145,7 @@ func TestNoHTTPClientBehindTheDocuments(t *testing.T) {
 	}
 }
 
-// FuzzParse: no document makes the reader panic, and no violation tells a customer's data.
+// FuzzParse: no document makes the reader panic, and no violation holds a customer's data.
 func FuzzParse(f *testing.F) {
 	const canary = "CANARYvalue"
 	for _, text := range examples {
@@ -164,9 +164,9 @@ func FuzzParse(f *testing.F) {
 			t.Fatal("want either a refund or violations")
 		}
 		for _, e := range []error{errorOf(err == nil, err), errorOf(rerr == nil, rerr)} {
-			// A foreign field's name is told, its value is not.
+			// An unknown field's name is reported, its value is not.
 			if e != nil && strings.Contains(e.Error(), canary) && !strings.Contains(string(raw), canary+`":`) && !strings.Contains(string(raw), `\`) {
-				t.Fatalf("the violation tells the value: %v", e)
+				t.Fatalf("the violation holds the value: %v", e)
 			}
 		}
 		if o != nil {

@@ -1,7 +1,7 @@
 // Package ecticketsim is a simulator of ECPay ECTicket for the sandbox, demos and tests. It keeps
 // the rules of ECTicket's documents: the checksum both ways, the 10-minute window, trade numbers
 // that are used once, the catalogue, the scheduled job that issues later than it accepts, and
-// HTTP 403 for callers that are too fast. It can be told to misbehave call by call (SetFault).
+// HTTP 403 for callers that are too fast. It misbehaves call by call on request (SetFault).
 //
 // It serves Issue and Refund of pure issuance and of escrow use-then-redeem, WriteOff,
 // QueryIssueResult, QueryOrderInfo, QueryTicketStatus, QueryItemInfo and BatchQueryItemInfo.

@@ -177,7 +177,7 @@ func (s *Sim) answer(w http.ResponseWriter, in inbound, data any, wrongChecksum 
 
 func (a Account) keys() wire.Keys { return wire.Keys{HashKey: a.HashKey, HashIV: a.HashIV} }
 
-// count numbers the call and tells its ids.
+// count numbers the call and returns its ids.
 func (s *Sim) count(op string, in inbound) Call {
 	var ids struct{ MerchantTradeNo, FreeTradeNo, TicketNo, WriteOffNo string }
 	_ = json.Unmarshal(in.plain, &ids) // what cannot be read has no ids

@@ -80,7 +80,7 @@ func TestEnvelopeRules(t *testing.T) {
 				t.Errorf("TransCode %d (%s), want %d", resp.TransCode, resp.TransMsg, c.want)
 			}
 			if refused := resp.TransCode != wire.Accepted; refused != (resp.Data == "") || refused != (resp.TransMsg != "") {
-				t.Errorf("a refusal has a TransMsg and no Data, a yes the other way round: %+v", resp)
+				t.Errorf("a refusal has a TransMsg and no Data, a success the other way round: %+v", resp)
 			}
 		})
 	}

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Operations, as they stand in Call.Op and in Books.Calls.
+// Operations, as they are named in Call.Op and in Books.Calls.
 const (
 	OpIssue              = "Issue"
 	OpRefund             = "Refund"

@@ -164,7 +164,7 @@ func TestAnAnswerCanBeHeldBackAfterTheEffect(t *testing.T) {
 	<-done
 }
 
-func TestFaultsAreToldWhichCallItIs(t *testing.T) {
+func TestFaultsKnowWhichCallItIs(t *testing.T) {
 	r := start(t, Config{})
 	no := r.issued("N1")[0]
 	code, _ := r.sim.WriteOffNo(no)

@@ -162,7 +162,7 @@ func TestEscrowPathsWantThePaymentProvider(t *testing.T) {
 	r.sim.RunJob()
 	o, _ := r.sim.Books().Order("N1")
 	if !o.Escrow {
-		t.Error("the books do not tell escrow")
+		t.Error("the books do not show escrow")
 	}
 	if info := r.must(1, OpQueryOrderInfo, byOrder("N1")); info["PaymentProvider"] != "2" {
 		t.Errorf("PaymentProvider %v", info["PaymentProvider"])

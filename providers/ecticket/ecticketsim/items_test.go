@@ -58,7 +58,7 @@ func TestCatalogueFilters(t *testing.T) {
 	r.must(RtnField, OpBatchQueryItemInfo, `{"MerchantID":"2000132","PageNum":"one","ItemStatus":"2"}`)
 }
 
-func TestItemIsToldAsDocumented(t *testing.T) {
+func TestItemIsAnsweredAsDocumented(t *testing.T) {
 	r := start(t, Config{})
 	got := r.must(1, OpBatchQueryItemInfo, batch(1, "2", `,"ItemList":[{"ItemNo":"VTMT5062"}]`))
 	it := got["ItemInfoList"].([]any)[0].(map[string]any)

@@ -98,6 +98,6 @@ func TestLogHoldsNoCustomersDataAndNoSecrets(t *testing.T) {
 		}
 	}
 	if !strings.Contains(log, "CBX20220302153064851") || !strings.Contains(log, "banned") {
-		t.Errorf("the log tells nothing:\n%s", log)
+		t.Errorf("the log says nothing:\n%s", log)
 	}
 }

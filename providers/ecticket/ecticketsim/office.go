@@ -2,7 +2,7 @@ package ecticketsim
 
 import "fmt"
 
-// The methods here stand for what happens outside the API: the barcode scanner of a shop and the
+// The methods here are what happens outside the API: the barcode scanner of a shop and the
 // vendor's back office, which changes tickets behind a client's back.
 
 // WriteOffNo is what a scanner reads from a ticket: its redemption code, a bearer secret.
@@ -27,7 +27,7 @@ func (s *Sim) Redeem(ticketNo, storeID string) error {
 }
 
 // RefundInOffice refunds an unused ticket in the vendor's back office. It fails when the ticket
-// does not exist or is not unused. Books counts it apart from refunds by the API.
+// does not exist or is not unused. Books counts it separately from refunds by the API.
 func (s *Sim) RefundInOffice(ticketNo string) error {
 	return s.office(ticketNo, func(t *ticket, e *event) { t.refunded = e })
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-func TestDocumentedTicketIsToldAsDocumented(t *testing.T) {
+func TestDocumentedTicketIsAnsweredAsDocumented(t *testing.T) {
 	r := start(t, Config{})
 	const documented = `{
 "RtnCode": 1, "RtnMsg": "Success", "UseStatus":2, "ItemNo":"VQT04959", "TicketAmount":200, "StartDate":"20220302",
@@ -110,7 +110,7 @@ func TestOrderQueriesWantExactlyOneNumberOfTheRightKind(t *testing.T) {
 	}
 }
 
-func TestOrderInfoTellsTheOrder(t *testing.T) {
+func TestOrderInfoHoldsTheOrder(t *testing.T) {
 	r := start(t, Config{})
 	r.must(1, OpIssue, issueExamples["3"])
 	id := "CBX20220302153064851"

@@ -84,7 +84,7 @@ func (s *Sim) Start(ctx context.Context) (stopped <-chan struct{}) {
 	return done
 }
 
-// taiwan is the time zone of every date ECTicket tells.
+// taiwan is the time zone of every date in ECTicket's answers.
 var taiwan = time.FixedZone("Asia/Taipei", 8*60*60)
 
 // Formats of dates in ECTicket's documents.

@@ -7,6 +7,6 @@
 // concurrent use.
 //
 // What the checksum does not do: it covers only Data (not the envelope around it), and it is
-// taken from lower-cased text, so it cannot tell upper from lower case. A caller must therefore
+// taken from lower-cased text, so it does not distinguish upper from lower case. A caller must therefore
 // compare the ids inside Data with those it asked for.
 package wire

@@ -63,7 +63,7 @@ func TestValidateNamesWhatIsWrongWithoutTellingIt(t *testing.T) {
 			}
 		}
 		if k.HashKey != "" && strings.Contains(err.Error(), k.HashKey) || k.HashIV != "" && strings.Contains(err.Error(), k.HashIV) {
-			t.Errorf("error tells a key: %v", err)
+			t.Errorf("the error holds a key: %v", err)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // Variant is one way to URL-encode. ECTicket's documents recommend two functions that differ
-// (PHP's urlencode and .NET's Uri.EscapeDataString) and show no example that tells which one
+// (PHP's urlencode and .NET's Uri.EscapeDataString) and show no example that says which one
 // ECTicket itself uses, so all of them are accepted.
 type Variant struct {
 	PercentSpace bool // space as "%20" instead of "+"
@@ -49,7 +49,7 @@ func (v Variant) String() string {
 var literalMarks = strings.NewReplacer("%21", "!", "%27", "'", "%28", "(", "%29", ")", "%2A", "*")
 
 // encode URL-encodes text with upper-case hex. url.QueryEscape writes "+" for a space, "%2B" for
-// a plus and "%25" for a percent sign, so the replacements below cannot meet foreign text.
+// a plus and "%25" for a percent sign, so the replacements below cannot meet other text.
 func (v Variant) encode(text []byte) string {
 	s := url.QueryEscape(string(text))
 	if v.PercentSpace {

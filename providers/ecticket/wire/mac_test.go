@@ -65,12 +65,12 @@ func TestChecksumOfEveryVariant(t *testing.T) {
 		}
 		name, ok := VerifyMAC(example, []byte(row.plain), row.mac)
 		if !ok || name != row.variant.String() {
-			t.Errorf("%s: VerifyMAC told variant %q, %t; want %q", row.plain, name, ok, row.variant)
+			t.Errorf("%s: VerifyMAC reported variant %q, %t; want %q", row.plain, name, ok, row.variant)
 		}
 	}
 }
 
-func TestVerifyTellsEightVariantsApart(t *testing.T) {
+func TestVerifyDistinguishesEightVariants(t *testing.T) {
 	plain := []byte(`{"m":"a b~c!'()*"}`)
 	seen := map[string]Variant{}
 	for _, v := range Variants() {

@@ -19,7 +19,7 @@ func TestMarshalWritesAmbiguousCharactersAsEscapes(t *testing.T) {
 	}
 }
 
-func TestMarshalCompactsForeignJSON(t *testing.T) {
+func TestMarshalCompactsRawJSON(t *testing.T) {
 	got, err := Marshal(json.RawMessage("{ \"a b\" : [ 1, -2.5e+3 ],\n \"王\": \"\\\\ \" }"))
 	if err != nil {
 		t.Fatal(err)

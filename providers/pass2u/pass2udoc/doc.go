@@ -1,5 +1,5 @@
 // Package pass2udoc reads the two documents a producer writes for Pass2U: an order (the body
-// of "Generate an order API") and a refund ("Refund tickets of an order API"). It tells every
+// of "Generate an order API") and a refund ("Refund tickets of an order API"). It reports every
 // broken rule at once.
 //
 // It is pure: producers import it, so it depends on nothing but package providers, package
@@ -60,7 +60,7 @@ func text(o doccheck.Object, name, rule string, valid func(string) bool) string 
 }
 
 // quantity returns a whole-number field that, when it is there, must lie in 1..MaxQuantity.
-// Other types are told by the same rule, so that one look shows what is allowed.
+// Other types are reported by the same rule, so that one look shows what is allowed.
 func quantity(o doccheck.Object, name string) int {
 	if !o.Has(name) {
 		return 0

@@ -22,7 +22,7 @@ type Order struct {
 }
 
 // Parse reads an order. path is put before every field name in violations, such as "request".
-// "" and null count as absent. All violations are told at once; the order is nil then.
+// "" and null count as absent. All violations are reported at once; the order is nil then.
 func Parse(path string, raw json.RawMessage) (*Order, *providers.InvalidError) {
 	return parse(path, raw, false)
 }

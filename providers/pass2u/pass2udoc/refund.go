@@ -32,7 +32,7 @@ const (
 
 // ParseRefund reads a refund. path is put before every field name in violations, such as
 // "request". Exactly one of quantity and all must be there; "quanity", the misspelling in
-// Pass2U's field table, is understood as quantity. All violations are told at once; the
+// Pass2U's field table, is understood as quantity. All violations are reported at once; the
 // refund is nil then.
 func ParseRefund(path string, raw json.RawMessage) (*Refund, *providers.InvalidError) {
 	var c doccheck.Check
@@ -61,12 +61,12 @@ func ParseRefund(path string, raw json.RawMessage) (*Refund, *providers.InvalidE
 	return r, nil
 }
 
-// howMany reads quantity, quanity and all, of which exactly one may stand.
+// howMany reads quantity, quanity and all, of which exactly one may be given.
 func howMany(o doccheck.Object) (n int, all bool) {
 	key := "quantity"
 	if o.Has("quanity") {
 		key = "quanity"
-		o.Forbid("quantity", "must not stand beside quanity, which means the same")
+		o.Forbid("quantity", "must not be given beside quanity, which means the same")
 	}
 	n = quantity(o, key)
 	if o.Has("all") {

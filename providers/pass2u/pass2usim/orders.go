@@ -33,7 +33,7 @@ type answer struct {
 }
 
 // generate creates an order. The order of the checks is this simulator's: a repeated number is
-// told before a lack of stock.
+// reported before a lack of stock.
 func (s *Sim) generate(r request, origin string) reply {
 	n := whole(r.Quantity)
 	c := s.campaigns[r.ProductSaleID]
