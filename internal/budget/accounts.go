@@ -1,59 +1,119 @@
 package budget
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strconv"
-	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/keys"
 	"issuance/providers"
 )
 
-// accountsKey is a hash, account → calls per second, of the accounts that workers have announced,
-// so that an operator sees them without their credentials.
-const accountsKey = "issuance:accounts"
-
-// AccountOf names a provider's account; id tells several accounts of the provider apart, "" where there
-// is only one.
-func AccountOf(p providers.Name, id string) string {
-	if id == "" {
-		return string(p)
-	}
-	return string(p) + ":" + id
+// Announcement is what workers publish of an account that they serve.
+type Announcement struct {
+	Account   providers.Account `json:"-"` // its field in the hash
+	Allowance string            `json:"allowance"`
+	PerSecond float64           `json:"calls_per_second"`
+	Default   bool              `json:"default"` // it is its provider's default account
+	At        time.Time         `json:"at"`      // by the last worker's clock
 }
 
-// Provider is the provider of an account that AccountOf has named.
-func (s State) Provider() providers.Name {
-	p, _, _ := strings.Cut(s.Account, ":")
-	return providers.Name(p)
-}
-
-// Announce tells others which allowance this account has.
+// Announce publishes this account. A worker announces every account before it serves it. Where the
+// account had another allowance, its pauses move to the new one.
 func (b *Budget) Announce(ctx context.Context) error {
-	err := b.rdb.HSet(ctx, accountsKey, b.cfg.Account, strconv.FormatFloat(b.cfg.PerSecond, 'g', -1, 64)).Err()
+	account := b.cfg.Account
+	entry, err := json.Marshal(Announcement{Allowance: b.cfg.Allowance, PerSecond: b.cfg.PerSecond, Default: b.cfg.Default, At: b.clock().UTC()})
 	if err != nil {
-		return b.unreachable(err)
+		return fmt.Errorf("announce %s: %w", account, err)
+	}
+	before, err := allowanceOf(ctx, b.rdb, account)
+	moves := err == nil && before != b.cfg.Allowance
+	if errors.Is(err, ErrNotAnnounced) {
+		err = nil
+	}
+	old := keys.Paused(before, account)
+	if err == nil && moves { // first, so that no call slips through
+		err = copyHash(ctx, b.rdb, old, b.keys.paused)
+	}
+	if err == nil {
+		err = b.rdb.HSet(ctx, keys.Accounts, account.String(), entry).Err()
+	}
+	if err == nil && moves { // again, for a pause that came meanwhile
+		if err = copyHash(ctx, b.rdb, old, b.keys.paused); err == nil {
+			err = b.rdb.Del(ctx, old).Err()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("announce %s: %w", account, err)
 	}
 	return nil
 }
 
+func copyHash(ctx context.Context, rdb redis.UniversalClient, from, to string) error {
+	fields, err := rdb.HGetAll(ctx, from).Result()
+	if err != nil || len(fields) == 0 {
+		return err
+	}
+	return rdb.HSet(ctx, to, fields).Err()
+}
+
+// Announced lists all announced accounts by name. It asks Redis once.
+func Announced(ctx context.Context, rdb redis.UniversalClient) ([]Announcement, error) {
+	entries, err := rdb.HGetAll(ctx, keys.Accounts).Result()
+	if err != nil {
+		return nil, fmt.Errorf("announced accounts: %w", err)
+	}
+	list := make([]Announcement, 0, len(entries))
+	for name, entry := range entries {
+		a, err := readAnnouncement(name, entry)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, a)
+	}
+	slices.SortFunc(list, func(a, b Announcement) int { return cmp.Compare(a.Account.String(), b.Account.String()) })
+	return list, nil
+}
+
+func readAnnouncement(name, entry string) (Announcement, error) {
+	var a Announcement
+	if err := errors.Join(a.Account.UnmarshalText([]byte(name)), json.Unmarshal([]byte(entry), &a)); err != nil {
+		return Announcement{}, fmt.Errorf("announcement of account %q: %w", name, err)
+	}
+	if a.Allowance == "" {
+		a.Allowance = name
+	}
+	return a, nil
+}
+
+// allowanceOf is an account's allowance as announced, or ErrNotAnnounced.
+func allowanceOf(ctx context.Context, rdb redis.UniversalClient, account providers.Account) (string, error) {
+	entry, err := rdb.HGet(ctx, keys.Accounts, account.String()).Result()
+	if errors.Is(err, redis.Nil) {
+		return "", ErrNotAnnounced
+	}
+	if err != nil {
+		return "", err
+	}
+	a, err := readAnnouncement(account.String(), entry)
+	return a.Allowance, err
+}
+
 // States are all announced accounts as they stand, by name.
 func States(ctx context.Context, rdb redis.UniversalClient) ([]State, error) {
-	accounts, err := rdb.HGetAll(ctx, accountsKey).Result()
+	list, err := Announced(ctx, rdb)
 	if err != nil {
-		return nil, fmt.Errorf("budget: accounts: %w", err)
+		return nil, err
 	}
 	var states []State
-	for _, name := range slices.Sorted(maps.Keys(accounts)) {
-		perSecond, err := strconv.ParseFloat(accounts[name], 64)
-		if err != nil {
-			return nil, fmt.Errorf("budget: account %s: its allowance is no number", name)
-		}
-		b, err := New(rdb, Config{Account: name, PerSecond: perSecond})
+	for _, a := range list {
+		b, err := New(rdb, Config{Account: a.Account, Allowance: a.Allowance, PerSecond: a.PerSecond})
 		if err != nil {
 			return nil, err
 		}

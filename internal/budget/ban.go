@@ -5,17 +5,19 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	"issuance/providers"
 )
 
-// Banned stops all workers' calls to the account; the provider's client calls it on HTTP 403.
+// maxReason is how many characters are kept of the reason of a ban or a pause.
+const maxReason = 200
+
+// Banned stops all workers' calls of the allowance; the provider's client calls it on HTTP 403.
 // The reason must be safe to show. It outlives the caller's context, and when Redis does not
-// answer, this process tells it before its next call.
+// answer, this process publishes it before its next call.
 func (b *Budget) Banned(ctx context.Context, reason string) {
-	if r := []rune(strings.TrimSpace(reason)); len(r) > maxReason {
-		reason = string(r[:maxReason])
-	}
+	reason = oneLine(reason, maxReason)
 	if reason == "" {
 		reason = "the provider refuses calls"
 	}
@@ -26,13 +28,13 @@ func (b *Budget) Banned(ctx context.Context, reason string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishLimit)
 	defer cancel()
 	if err := b.publish(ctx); err != nil {
-		b.cfg.Log.ErrorContext(ctx, "banned by the provider, and Redis could not be told: this worker makes no call, others may",
-			"account", b.cfg.Account, "reason", reason, "error", err)
+		b.cfg.Log.ErrorContext(ctx, "banned by the provider, and the ban could not be published: this worker makes no call, others may",
+			"account", b.cfg.Account.String(), "reason", reason, "error", err)
 	}
 }
 
-// publish tells Redis of a ban it has not heard of; usually there is none. The ban counts from the
-// provider's answer: Redis may know of it all the same, and the ban may be over by now.
+// publish writes a ban to Redis that may not be there yet; usually there is none. The ban counts from
+// the provider's answer: an earlier attempt may have written it, and it may be over by now.
 func (b *Budget) publish(ctx context.Context) error {
 	b.mu.Lock()
 	r := b.unpublished
@@ -56,12 +58,12 @@ func (b *Budget) publish(ctx context.Context) error {
 	b.published(r)
 	if n[0] == 1 {
 		b.cfg.Log.WarnContext(ctx, "banned by the provider: no worker calls it for a while",
-			"account", b.cfg.Account, "reason", r.reason, "for", (time.Duration(n[1]) * time.Microsecond).Round(time.Second))
+			"account", b.cfg.Account.String(), "reason", r.reason, "for", (time.Duration(n[1]) * time.Microsecond).Round(time.Second))
 	}
 	return nil
 }
 
-// published forgets a refusal that Redis has heard of, unless there was another one meanwhile.
+// published forgets a refusal that is in Redis, unless there was another one meanwhile.
 func (b *Budget) published(r *refusal) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -86,4 +88,13 @@ func (b *Budget) heldByBan(a answer) error {
 		RetryAfter: max(a.wait, minRetry),
 		Reason:     fmt.Sprintf("%s is banned by the provider until %s", b.cfg.Account, b.clock().Add(a.wait).UTC().Format("15:04:05 UTC")),
 	}
+}
+
+// oneLine makes a text one line of at most so many characters.
+func oneLine(text string, most int) string {
+	words := strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
+	if r := []rune(strings.Join(words, " ")); len(r) > most {
+		return string(r[:most])
+	}
+	return strings.Join(words, " ")
 }

@@ -1,7 +1,8 @@
 -- Records that the provider answered "too fast". A ban that is still on is prolonged, because
--- the provider counts from the last call it saw; its beginning and reason stay.
+-- the provider counts from the last call it saw; its beginning and reason stay. A report that comes
+-- late never shortens it. The key outlives the ban by the ramp, which is counted from the ban's end.
 --
--- KEYS   1 ban (see keys in redis.go)
+-- KEYS   1 ban (see keySet in redis.go)
 -- ARGV   1 how long  2 ramp (both microseconds)  3 reason  4 now, or empty for Redis' clock
 -- Result {1 when the ban is new, else 0; microseconds until it ends}
 local long, ramp = tonumber(ARGV[1]), tonumber(ARGV[2])

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,9 +16,10 @@ import (
 
 	"issuance/internal/testredis"
 	"issuance/providers"
+	"issuance/tasks/order"
 )
 
-// held fails unless err says that the account is banned for about d.
+// held fails unless err reports that the account is banned for d.
 func (w *world) held(err error, d time.Duration) {
 	w.Helper()
 	var h *providers.HeldError
@@ -31,16 +33,16 @@ func TestBanStopsEverybody(t *testing.T) {
 	virtual(t, Config{Ban: 30 * time.Minute}, func(w *world) {
 		w.workers[0].Banned(w.ctx, "HTTP 403")
 		for i := range 6 {
-			w.held(w.pass(i, Lanes[i%3]), 30*time.Minute)
+			w.held(w.pass(i, order.Lanes()[i%3]), 30*time.Minute)
 		}
 		<-time.After(29 * time.Minute)
-		w.held(w.pass(1, Checkout), time.Minute)
+		w.held(w.pass(1, order.Checkout), time.Minute)
 		s, err := w.workers[1].State(w.ctx)
 		if err != nil || s.PerSecond != 0 || s.Ban == nil || s.Ban.Reason != "HTTP 403" || !s.Ban.Since.Equal(w.start) || !s.Ban.Until.Equal(w.start.Add(30*time.Minute)) {
 			w.Fatalf("%+v %v", s, err)
 		}
 		<-time.After(time.Minute)
-		if err := w.pass(1, Checkout); err != nil {
+		if err := w.pass(1, order.Checkout); err != nil {
 			w.Fatal(err)
 		}
 	})
@@ -52,7 +54,7 @@ func TestBanStopsWhoWaits(t *testing.T) {
 		var wg sync.WaitGroup
 		errs := make([]error, 9)
 		for i := range errs {
-			wg.Go(func() { errs[i] = w.pass(i, Checkout) })
+			wg.Go(func() { errs[i] = w.pass(i, order.Checkout) })
 		}
 		<-time.After(600 * time.Millisecond) // two left at once, two more since
 		w.workers[0].Banned(w.ctx, "HTTP 403")
@@ -77,7 +79,7 @@ func TestBanIsProlonged(t *testing.T) {
 		w.workers[0].Banned(w.ctx, "first")
 		<-time.After(15 * time.Second)
 		w.workers[1].Banned(w.ctx, "second")
-		w.held(w.pass(0, Poll), 30*time.Minute)
+		w.held(w.pass(0, order.Poll), 30*time.Minute)
 		ban := func() *Ban {
 			w.Helper()
 			s, err := w.workers[0].State(w.ctx)
@@ -107,7 +109,7 @@ func TestRamp(t *testing.T) {
 			w.Fatal(s, err)
 		}
 		for i := range 2 {
-			if err := w.pass(i, Checkout); err != nil {
+			if err := w.pass(i, order.Checkout); err != nil {
 				w.Fatal(err)
 			}
 		}
@@ -115,7 +117,7 @@ func TestRamp(t *testing.T) {
 			w.Fatalf("the second call after the ban left at %s", w.since())
 		}
 		var wg sync.WaitGroup
-		w.load(&wg, 8, Checkout, 4*time.Minute)
+		w.load(&wg, 8, order.Checkout, 4*time.Minute)
 		wg.Wait()
 		// The integral of the ramp, give or take the call at either end.
 		for _, c := range []struct {
@@ -126,7 +128,7 @@ func TestRamp(t *testing.T) {
 			{60 * time.Second, 120 * time.Second, rate * 60 * (0.25 + 0.75/2)},
 			{120 * time.Second, 240 * time.Second, rate * 120},
 		} {
-			if n := float64(w.count(c.from, c.to, Checkout)); n < c.want-4 || n > c.want+2 {
+			if n := float64(w.count(c.from, c.to, order.Checkout)); n < c.want-4 || n > c.want+2 {
 				w.Errorf("%v calls from %s to %s, want %v", n, c.from, c.to, c.want)
 			}
 		}
@@ -146,7 +148,7 @@ func TestLift(t *testing.T) {
 		if err := w.workers[1].Lift(w.ctx); err != nil {
 			w.Fatal(err)
 		}
-		if err := w.pass(0, Bulk); err != nil {
+		if err := w.pass(0, order.Bulk); err != nil {
 			w.Fatal(err)
 		}
 		if s, err := w.workers[0].State(w.ctx); err != nil || s.PerSecond != rate {
@@ -163,7 +165,7 @@ func TestBanWhileRedisIsDown(t *testing.T) {
 		log := slog.New(slog.NewTextHandler(&lines, nil))
 		var workers [2]*Budget
 		for i := range workers {
-			b, err := New(s.Client(), Config{Account: "a", PerSecond: rate, Log: log})
+			b, err := New(s.Client(), Config{Account: account, PerSecond: rate, Log: log})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -173,7 +175,7 @@ func TestBanWhileRedisIsDown(t *testing.T) {
 		ended, cancel := context.WithCancel(context.Background())
 		cancel()
 		workers[0].Banned(ended, "HTTP 403")
-		if !strings.Contains(lines.String(), "Redis could not be told") {
+		if !strings.Contains(lines.String(), "the ban could not be published") {
 			t.Fatal(lines.String())
 		}
 		s.Restart()
@@ -185,7 +187,7 @@ func TestBanWhileRedisIsDown(t *testing.T) {
 		}
 		workers[0].Banned(ended, "HTTP 403")
 		if n := strings.Count(lines.String(), "no worker calls it for a while"); n != 1 {
-			t.Fatalf("one ban was told %d times: %s", n, lines.String())
+			t.Fatalf("one ban was logged %d times: %s", n, lines.String())
 		}
 	})
 }
@@ -195,23 +197,23 @@ func TestBanWhileRedisIsDown(t *testing.T) {
 func TestState(t *testing.T) {
 	virtual(t, Config{}, func(w *world) {
 		for i := range 3 {
-			if err := w.pass(i, Lanes[i]); err != nil {
+			if err := w.pass(i, order.Lanes()[i]); err != nil {
 				w.Fatal(err)
 			}
 		}
 		s, err := w.workers[0].State(w.ctx)
-		if err != nil || s.Account != "test:1" || s.Limit != rate || s.PerSecond != rate || s.Ban != nil ||
-			s.Used[Checkout] != 1 || s.Used[Poll] != 1 || s.Used[Bulk] != 1 || s.Ahead <= 0 || s.Ahead > 500*time.Millisecond {
+		if err != nil || s.Account != account || s.Limit != rate || s.PerSecond != rate || s.Ban != nil ||
+			s.Used[order.Checkout] != 1 || s.Used[order.Poll] != 1 || s.Used[order.Bulk] != 1 || s.Ahead <= 0 || s.Ahead > 500*time.Millisecond {
 			w.Fatalf("%+v %v", s, err)
 		}
 		var wg sync.WaitGroup
-		w.load(&wg, 2, Bulk, 3*time.Minute)
+		w.load(&wg, 2, order.Bulk, 3*time.Minute)
 		wg.Wait()
 		s, err = w.workers[0].State(w.ctx)
-		if err != nil || s.Used[Checkout] != 0 || s.Used[Bulk] < 55*rate || s.Used[Bulk] > 60*rate+1 {
+		if err != nil || s.Used[order.Checkout] != 0 || s.Used[order.Bulk] < 55*rate || s.Used[order.Bulk] > 60*rate+1 {
 			w.Fatalf("%+v %v", s, err)
 		}
-		if n := w.rdb.HLen(w.ctx, w.workers[0].keys.used).Val(); n > keep*int64(len(Lanes)) {
+		if n := w.rdb.HLen(w.ctx, w.workers[0].keys.used).Val(); n > keep*int64(len(order.Lanes())) {
 			w.Fatalf("%d counters are kept", n)
 		}
 	})
@@ -229,14 +231,14 @@ func TestAnyArrivals(t *testing.T) {
 		}
 		now := time.Unix(1_700_000_000, 0)
 		reserve := rapid.IntRange(1, 4).Draw(t, "reserve")
-		b, err := New(rdb, Config{Account: "a", PerSecond: rate, Reserve: reserve, Now: func() time.Time { return now }})
+		b, err := New(rdb, Config{Account: account, PerSecond: rate, Reserve: reserve, Now: func() time.Time { return now }})
 		if err != nil {
 			t.Fatal(err)
 		}
 		var slots []time.Time
 		for range rapid.IntRange(1, 40).Draw(t, "calls") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 700).Draw(t, "ms")) * time.Millisecond)
-			lane := rapid.SampledFrom(Lanes).Draw(t, "lane")
+			lane := rapid.SampledFrom(order.Lanes()).Draw(t, "lane")
 			p, _ := b.policy(lane)
 			a, err := b.ask(ctx, lane, p, time.Hour)
 			if err != nil {
@@ -261,6 +263,68 @@ func TestAnyArrivals(t *testing.T) {
 					t.Fatalf("%d slots within %s", n, span)
 				}
 			}
+		}
+	})
+}
+
+// A ban that is reported late, because Redis could not be reached, does not shorten one that another
+// worker has met since.
+func TestALateReportDoesNotShortenANewerBan(t *testing.T) {
+	virtual(t, Config{Ban: 10 * time.Minute}, func(w *world) {
+		var losing atomic.Bool
+		w.workers[1].rdb.(hooked).AddHook(refusing{&lossy{&losing}})
+		losing.Store(true)
+		w.workers[1].Banned(w.ctx, "HTTP 403") // ends at 10 min, and nobody else knows
+		<-time.After(4 * time.Minute)
+		w.workers[0].Banned(w.ctx, "HTTP 403") // ends at 14 min
+		losing.Store(false)
+		<-time.After(time.Minute)
+		w.held(w.pass(1, order.Checkout), 9*time.Minute) // published now
+		for i := range w.workers {
+			s, err := w.workers[i].State(w.ctx)
+			if err != nil || s.Ban == nil || s.Ban.Until.Sub(w.start) != 14*time.Minute {
+				w.Fatalf("%+v %v", s.Ban, err)
+			}
+		}
+		<-time.After(9*time.Minute - time.Millisecond)
+		w.held(w.pass(0, order.Checkout), time.Second)
+	})
+}
+
+// What Redis knows of a ban lives until the allowance is whole again: until then the ramp depends on it.
+func TestABanIsRememberedUntilTheAllowanceIsWhole(t *testing.T) {
+	virtual(t, Config{Ban: time.Minute, Ramp: 10 * time.Minute}, func(w *world) {
+		whole := 11 * time.Minute
+		lives := func(d time.Duration) {
+			w.Helper()
+			if ttl := w.rdb.PTTL(w.ctx, w.workers[0].keys.ban).Val(); ttl < d-time.Second || ttl > d+2*time.Second {
+				w.Errorf("the ban is kept for %s, the allowance is whole after %s", ttl, d)
+			}
+		}
+		pass := func(d time.Duration) {
+			<-time.After(d)
+			w.redis.FastForward(d)
+		}
+		w.workers[0].Banned(w.ctx, "HTTP 403")
+		lives(whole)
+		if w.redis.Kind == testredis.Real {
+			return // its keys expire by its own clock
+		}
+		pass(30 * time.Second)
+		w.workers[0].Banned(w.ctx, "HTTP 403") // prolongs it
+		lives(whole)
+		pass(6 * time.Minute) // half of the ramp
+		s, err := w.workers[1].State(w.ctx)
+		if err != nil || s.PerSecond != rate*(rampFrom+(1-rampFrom)/2) {
+			w.Fatalf("%+v %v", s, err)
+		}
+		pass(5*time.Minute - time.Second)
+		if s, err = w.workers[1].State(w.ctx); err != nil || s.PerSecond >= rate {
+			w.Fatalf("just before the end: %+v %v", s, err)
+		}
+		pass(5 * time.Second)
+		if n := w.rdb.Exists(w.ctx, w.workers[0].keys.ban).Val(); n != 0 {
+			w.Error("it is kept for ever")
 		}
 	})
 }

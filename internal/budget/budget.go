@@ -1,10 +1,12 @@
 // Package budget keeps all workers together within what a provider allows: so many calls per
-// second to an account, whoever makes them, and none at all during a ban. It is a
-// providers.Gate over Redis; it imports providers and nothing else of ours.
+// second of an allowance, whoever makes them, and none at all during a ban or while an operator has
+// paused the account. It is a providers.Gate over Redis.
+//
+// It imports packages providers, tasks/order and internal/keys.
 //
 // # Arithmetic
 //
-// One account has one virtual line of slots, kept as a single time in Redis, the theoretical
+// One allowance has one virtual line of slots, kept as a single time in Redis, the theoretical
 // arrival time TAT of a GCRA (generic cell rate algorithm). With the spacing T = 1/PerSecond, a
 // call that asks at time now gets
 //
@@ -23,7 +25,7 @@
 //
 // # Lanes
 //
-// Lanes differ in how far ahead of now they may take a slot; whoever may take it farther ahead
+// Lanes differ in how far ahead of now they may take a slot; a lane that may take it farther ahead
 // goes first, because the others find it taken.
 //
 //	lane      tolerance       may take a slot                patience
@@ -36,46 +38,55 @@
 // for as long as its patience may once take a slot like a checkout: under any load polls keep an
 // eighth of the calls and bulk a twentieth.
 //
-// A slot within reach is reserved and waited for on the spot; a caller that is cancelled
-// meanwhile has wasted it, nothing worse. So has one that misses it by more than T (or 100 ms) and the
-// time that Redis' answers take, because
-// Redis or its process stood still: it asks for another, or else all who waited would leave at once. Lower lanes wait by asking again. When no slot is
-// within MaxWait the answer is a providers.HeldError. Pass blocks no longer than MaxWait (out
-// of patience: twice that and 3·T), and never beyond its context's deadline.
+// A slot within reach is reserved and waited for on the spot. A caller that is cancelled
+// meanwhile has wasted it, nothing worse. A caller that misses its slot, by more than T (or 100 ms)
+// and the time that Redis' answers take, asks for another one: its process or Redis stood still, and
+// otherwise all callers that waited would leave at once. For the same reason an answer that travelled
+// longer than T (or 100 ms) and half a second does not let a call leave. Lower lanes wait by asking
+// again. When no slot is within MaxWait the answer is a providers.HeldError. Pass blocks no longer
+// than MaxWait (out of patience: twice that and 3·T), and never beyond its context's deadline.
 //
 // # Bans
 //
-// After Banned nobody gets a slot until the ban is over, and who waits for a slot is stopped.
+// After Banned no call gets a slot until the ban is over, and calls that wait for a slot are stopped.
 // Then the allowance grows from a quarter to the whole within a minute (Ramp), without reserve.
+//
+// # Pauses
+//
+// An operator pauses an account, or one lane of it, with Pause. It holds calls as a ban does, but of
+// that account alone where several share an allowance, and until Resume.
 //
 // When Redis does not answer, Pass returns a plain error: no call leaves unbudgeted. A Redis
 // that forgets (a failover, a flush) allows at most Reserve calls more than it should, because
-// slots of the forgotten line are not used any more; but it forgets a ban as well.
+// slots of the forgotten line are not used any more; but it forgets bans and pauses as well.
 package budget
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"regexp"
 	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"issuance/providers"
+	"issuance/tasks/order"
 )
 
 // Config of one account's budget. All workers should use the same.
 type Config struct {
-	Account   string        // names the account, e.g. "ecticket:2000132"; it shows in Redis keys
-	PerSecond float64       // calls per second, on average; above 0
-	Reserve   int           // calls a checkout lane may make at once. Default 2
-	Ban       time.Duration // how long a ban lasts. Default 30 min
-	Ramp      time.Duration // how long the allowance grows after a ban. Default 1 min
-	MaxWait   time.Duration // how long Pass waits in place, see the package comment. Default 5 s
+	Account   providers.Account // whose calls they are; its merchant is named
+	Allowance string            // accounts of one allowance share calls and bans. Default Account.String()
+	Default   bool              // announces the account as its provider's default. Default false
+	PerSecond float64           // calls per second of the allowance, on average; above 0
+	Reserve   int               // calls a checkout lane may make at once. Default 2
+	Ban       time.Duration     // how long a ban lasts. Default 30 min
+	Ramp      time.Duration     // how long the allowance grows after a ban. Default 1 min
+	MaxWait   time.Duration     // how long Pass waits in place, see the package comment. Default 5 s
 	// Now replaces Redis' clock. Default nil: Redis' TIME, the only clock all workers share.
 	Now func() time.Time
 	// Sleep replaces waiting by timers, for simulations whose clock is their own. It returns the
@@ -92,9 +103,8 @@ const (
 
 	rampFrom     = 0.25 // share of the allowance right after a ban
 	minRetry     = time.Second
-	leastLate    = 100 * time.Millisecond // by so much, or one T, may who has waited miss its slot,
-	farthest     = 500 * time.Millisecond // and by Redis' own round trip, as far as it is not longer
-	maxReason    = 200                    // characters kept of a ban's reason
+	leastLate    = 100 * time.Millisecond // a waiting call may miss its slot by this much, or by one T,
+	farthest     = 500 * time.Millisecond // and by Redis' own round trip, up to this
 	publishLimit = 5 * time.Second
 )
 
@@ -103,10 +113,10 @@ type Budget struct {
 	cfg     Config
 	spacing time.Duration // T
 	rdb     redis.UniversalClient
-	keys    keys
+	keys    keySet
 
 	mu          sync.Mutex
-	unpublished *refusal // a ban that Redis has not heard of yet
+	unpublished *refusal // a ban that is not in Redis yet
 }
 
 // refusal is a provider's answer "too fast".
@@ -120,14 +130,34 @@ var (
 	_ providers.BanReporter = (*Budget)(nil)
 )
 
+// allowancePattern keeps names out that would leave the hash tag of the allowance's keys.
+var allowancePattern = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,100}$`)
+
 // New checks the configuration; it does not talk to Redis.
 func New(rdb redis.UniversalClient, cfg Config) (*Budget, error) {
-	if cfg.Account == "" {
-		return nil, errors.New("call budget: an account's name is missing")
+	if cfg.Account.Provider == "" || !providers.ValidMerchant(cfg.Account.Merchant) {
+		return nil, fmt.Errorf("call budget: account %q does not name a provider and a merchant", cfg.Account)
+	}
+	if cfg.Allowance == "" {
+		cfg.Allowance = cfg.Account.String()
+	}
+	if !allowancePattern.MatchString(cfg.Allowance) {
+		return nil, fmt.Errorf("call budget of %s: invalid allowance %q", cfg.Account, cfg.Allowance)
 	}
 	if !(cfg.PerSecond > 0) || math.IsInf(cfg.PerSecond, 0) {
 		return nil, fmt.Errorf("call budget of %s: %g calls per second; it must be above 0", cfg.Account, cfg.PerSecond)
 	}
+	cfg.setDefaults()
+	micros := math.Ceil(1e6 / cfg.PerSecond) // rounded to the safe side
+	return &Budget{
+		cfg:     cfg,
+		spacing: time.Duration(micros) * time.Microsecond,
+		rdb:     rdb,
+		keys:    keysOf(cfg.Allowance, cfg.Account),
+	}, nil
+}
+
+func (cfg *Config) setDefaults() {
 	if cfg.Reserve <= 0 {
 		cfg.Reserve = defaultReserve
 	}
@@ -146,30 +176,23 @@ func New(rdb redis.UniversalClient, cfg Config) (*Budget, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	micros := math.Ceil(1e6 / cfg.PerSecond) // rounded to the safe side
-	return &Budget{
-		cfg:     cfg,
-		spacing: time.Duration(micros) * time.Microsecond,
-		rdb:     rdb,
-		keys:    keysOf(cfg.Account),
-	}, nil
 }
 
 // Lane is the gate of one lane. A lane in the context (WithLane) wins over it.
-func (b *Budget) Lane(l Lane) providers.Gate { return gate{b, l} }
+func (b *Budget) Lane(l order.Lane) providers.Gate { return gate{b, l} }
 
 // Pass lets the next call of the context's lane leave; without one it is bulk, which hurts
 // nobody. See providers.Gate.
-func (b *Budget) Pass(ctx context.Context) error { return b.pass(ctx, laneOf(ctx, Bulk)) }
+func (b *Budget) Pass(ctx context.Context) error { return b.pass(ctx, laneOf(ctx, order.Bulk)) }
 
 type gate struct {
 	*Budget
-	lane Lane
+	lane order.Lane
 }
 
 func (g gate) Pass(ctx context.Context) error { return g.pass(ctx, laneOf(ctx, g.lane)) }
 
-func (b *Budget) pass(ctx context.Context, lane Lane) error {
+func (b *Budget) pass(ctx context.Context, lane order.Lane) error {
 	policy, ok := b.policy(lane)
 	if !ok {
 		return fmt.Errorf("call budget of %s: unknown lane %q", b.cfg.Account, lane)
@@ -184,49 +207,68 @@ func (b *Budget) pass(ctx context.Context, lane Lane) error {
 		if bounded {
 			reach = time.Until(deadline)
 		}
-		asked := b.clock()
 		a, err := b.ask(ctx, lane, policy, reach)
-		took := b.clock().Sub(asked)
-		switch {
-		case err != nil:
+		if err == nil && a.verdict == leave {
+			a, err = b.atSlot(ctx, lane, a)
+		}
+		if err != nil {
 			return err
-		case a.verdict == banned:
-			return b.heldByBan(a)
-		case a.verdict == leave && a.wait == 0:
+		}
+		switch a.verdict {
+		case leave:
 			return nil
-		case a.verdict == leave:
+		case banned:
+			return b.heldByBan(a)
+		case paused:
+			return heldByPause(a)
+		case missed:
+			if b.clock().After(giveUp) {
+				return b.usedUp(minRetry)
+			}
+		case again:
+			// A checkout's slot only moves away; for the others, is it worth waiting here?
+			if policy.patience == 0 || a.wait > giveUp.Sub(b.clock()) || a.wait >= reach {
+				return b.usedUp(max(a.wait, minRetry))
+			}
 			if err := b.cfg.Sleep(ctx, a.wait); err != nil {
 				return err
 			}
-			c, err := b.confirm(ctx, a, took)
-			switch {
-			case err != nil:
-				return err
-			case c.verdict == banned:
-				return b.heldByBan(c)
-			case c.verdict == leave:
-				return nil
-			case b.clock().After(giveUp):
-				return b.usedUp(minRetry)
-			}
-			continue
-		}
-		// Not now. A checkout's slot only moves away; for the others, is it worth waiting here?
-		if policy.patience == 0 || a.wait > giveUp.Sub(b.clock()) || a.wait >= reach {
-			return b.usedUp(max(a.wait, minRetry))
-		}
-		if err := b.cfg.Sleep(ctx, a.wait); err != nil {
-			return err
+		default:
+			return b.unreachable(fmt.Errorf("unknown verdict %d", a.verdict))
 		}
 	}
 }
 
+// atSlot waits for the slot of an answer and says whether the call may leave then. A slot that is
+// free now needs no second question, unless the answer comes late.
+func (b *Budget) atSlot(ctx context.Context, lane order.Lane, a answer) (answer, error) {
+	if a.wait == 0 && a.took <= b.late(farthest) {
+		return a, nil
+	}
+	if err := b.cfg.Sleep(ctx, a.wait); err != nil {
+		return answer{}, err
+	}
+	c, err := b.confirm(ctx, lane, a)
+	if err == nil && c.verdict == leave && c.took > b.late(farthest) {
+		c.verdict = missed
+	}
+	return c, err
+}
+
+// late is by how much a call may miss its slot when Redis' answers take so long.
+func (b *Budget) late(took time.Duration) time.Duration {
+	return max(b.spacing, leastLate) + min(took, farthest)
+}
+
 func (b *Budget) usedUp(retry time.Duration) error {
 	return &providers.HeldError{
-		RetryAfter: retry + rand.N(retry/2), // so that not all come back at once
+		RetryAfter: spread(retry),
 		Reason:     fmt.Sprintf("call budget of %s (%g per second) is used up", b.cfg.Account, b.cfg.PerSecond),
 	}
 }
+
+// spread adds up to half of d, so that not all held calls come back at once.
+func spread(d time.Duration) time.Duration { return d + rand.N(d/2) }
 
 // clock is this process's; it only measures how long a caller has waited.
 func (b *Budget) clock() time.Time {
@@ -234,6 +276,11 @@ func (b *Budget) clock() time.Time {
 		return b.cfg.Now()
 	}
 	return time.Now()
+}
+
+// unreachable says that Redis gave no usable answer.
+func (b *Budget) unreachable(err error) error {
+	return fmt.Errorf("call budget of %s: no answer from Redis, so no call leaves: %w", b.cfg.Account, err)
 }
 
 // wait blocks for d or until the context ends, whose error it then returns.

@@ -13,6 +13,7 @@ import (
 
 	"issuance/internal/testredis"
 	"issuance/providers"
+	"issuance/tasks/order"
 )
 
 // Two workers with many callers in every lane never exceed the allowance together, in any
@@ -21,12 +22,12 @@ func TestExactness(t *testing.T) {
 	virtual(t, Config{}, func(w *world) {
 		const long = 2 * time.Minute
 		var wg sync.WaitGroup
-		w.load(&wg, 6, Checkout, long)
-		w.load(&wg, 6, Poll, long)
-		w.load(&wg, 6, Bulk, long)
+		w.load(&wg, 6, order.Checkout, long)
+		w.load(&wg, 6, order.Poll, long)
+		w.load(&wg, 6, order.Bulk, long)
 		wg.Wait()
 		w.checkWindows(defaultReserve)
-		if n := w.count(0, long, Lanes...); float64(n) < rate*long.Seconds()-1 {
+		if n := w.count(0, long, order.Lanes()...); float64(n) < rate*long.Seconds()-1 {
 			w.Fatalf("only %d calls in %s", n, long)
 		}
 	})
@@ -34,10 +35,10 @@ func TestExactness(t *testing.T) {
 
 // After a pause a checkout may make two calls at once, the reserve; polls and bulk may not.
 func TestReserve(t *testing.T) {
-	for lane, want := range map[Lane][]time.Duration{
-		Checkout: {0, 0, 250, 500},
-		Poll:     {0, 250, 500, 750},
-		Bulk:     {0, 250, 500, 750},
+	for lane, want := range map[order.Lane][]time.Duration{
+		order.Checkout: {0, 0, 250, 500},
+		order.Poll:     {0, 250, 500, 750},
+		order.Bulk:     {0, 250, 500, 750},
 	} {
 		t.Run(string(lane), func(t *testing.T) {
 			virtual(t, Config{}, func(w *world) {
@@ -57,7 +58,7 @@ func TestReserve(t *testing.T) {
 // With bulk using up the allowance a checkout leaves at once; behind polls it waits at most half
 // a spacing.
 func TestCheckoutGoesFirst(t *testing.T) {
-	for lane, most := range map[Lane]time.Duration{Bulk: 0, Poll: 125 * time.Millisecond} {
+	for lane, most := range map[order.Lane]time.Duration{order.Bulk: 0, order.Poll: 125 * time.Millisecond} {
 		t.Run(string(lane), func(t *testing.T) {
 			virtual(t, Config{}, func(w *world) {
 				const long = time.Minute
@@ -66,7 +67,7 @@ func TestCheckoutGoesFirst(t *testing.T) {
 				for i := range 15 { // at odd moments
 					<-time.After(3*time.Second + 37*time.Millisecond)
 					asked := w.since()
-					if err := w.pass(i, Checkout); err != nil {
+					if err := w.pass(i, order.Checkout); err != nil {
 						w.Fatal(err)
 					}
 					if d := w.since() - asked; d > most {
@@ -84,7 +85,7 @@ func TestCheckoutGoesFirst(t *testing.T) {
 func TestNobodyStarves(t *testing.T) {
 	const long = 90 * time.Second
 	spacing := time.Duration(float64(time.Second) / rate)
-	gap := func(w *world, lane Lane, patience int) {
+	gap := func(w *world, lane order.Lane, patience int) {
 		w.Helper()
 		// Out of patience it takes a slot up to MaxWait + 3·T ahead; before that, its callers
 		// may have been sent away for up to 1.5 times what they had to wait.
@@ -96,31 +97,31 @@ func TestNobodyStarves(t *testing.T) {
 	t.Run("under checkouts", func(t *testing.T) {
 		virtual(t, Config{}, func(w *world) {
 			var wg sync.WaitGroup
-			w.load(&wg, 40, Checkout, long)
-			w.load(&wg, 4, Poll, long)
-			w.load(&wg, 4, Bulk, long)
+			w.load(&wg, 40, order.Checkout, long)
+			w.load(&wg, 4, order.Poll, long)
+			w.load(&wg, 4, order.Bulk, long)
 			wg.Wait()
 			w.checkWindows(defaultReserve)
-			c, p, b := w.count(0, long, Checkout), w.count(0, long, Poll), w.count(0, long, Bulk)
+			c, p, b := w.count(0, long, order.Checkout), w.count(0, long, order.Poll), w.count(0, long, order.Bulk)
 			if c < 5*p || p < b || b == 0 {
 				w.Errorf("checkout %d, poll %d, bulk %d", c, p, b)
 			}
-			gap(w, Poll, 8)
-			gap(w, Bulk, 20)
+			gap(w, order.Poll, 8)
+			gap(w, order.Bulk, 20)
 		})
 	})
 	t.Run("under polls", func(t *testing.T) {
 		virtual(t, Config{}, func(w *world) {
 			var wg sync.WaitGroup
-			w.load(&wg, 10, Poll, long)
-			w.load(&wg, 10, Bulk, long)
+			w.load(&wg, 10, order.Poll, long)
+			w.load(&wg, 10, order.Bulk, long)
 			wg.Wait()
 			w.checkWindows(defaultReserve)
-			p, b := w.count(0, long, Poll), w.count(0, long, Bulk)
+			p, b := w.count(0, long, order.Poll), w.count(0, long, order.Bulk)
 			if p < 15*b || b == 0 {
 				w.Errorf("poll %d, bulk %d", p, b)
 			}
-			gap(w, Bulk, 20)
+			gap(w, order.Bulk, 20)
 		})
 	})
 }
@@ -130,21 +131,21 @@ func TestCheckoutsInOrder(t *testing.T) {
 	virtual(t, Config{}, func(w *world) {
 		var wg sync.WaitGroup
 		var mu sync.Mutex
-		var order []int
+		var served []int
 		for i := range 10 {
 			wg.Go(func() {
-				if err := w.pass(i, Checkout); err != nil {
+				if err := w.pass(i, order.Checkout); err != nil {
 					w.Error(err)
 				}
 				mu.Lock()
-				order = append(order, i)
+				served = append(served, i)
 				mu.Unlock()
 			})
 			<-time.After(time.Millisecond)
 		}
 		wg.Wait()
-		if fmt.Sprint(order) != "[0 1 2 3 4 5 6 7 8 9]" {
-			w.Fatal(order)
+		if fmt.Sprint(served) != "[0 1 2 3 4 5 6 7 8 9]" {
+			w.Fatal(served)
 		}
 	})
 }
@@ -158,7 +159,7 @@ func TestHeldWhenUsedUp(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 20 {
 			wg.Go(func() {
-				err := w.pass(i, Checkout)
+				err := w.pass(i, order.Checkout)
 				var h *providers.HeldError
 				mu.Lock()
 				defer mu.Unlock()
@@ -177,7 +178,7 @@ func TestHeldWhenUsedUp(t *testing.T) {
 		if passed != 6 || held != 14 || w.since() != time.Second {
 			w.Fatalf("%d passed, %d held, after %s", passed, held, w.since())
 		}
-		if err := w.pass(0, Bulk); err != nil || w.since() != 1500*time.Millisecond {
+		if err := w.pass(0, order.Bulk); err != nil || w.since() != 1500*time.Millisecond {
 			w.Fatalf("the held callers took slots: %v after %s", err, w.since())
 		}
 	})
@@ -188,7 +189,7 @@ func TestHeldWhenUsedUp(t *testing.T) {
 func TestContext(t *testing.T) {
 	virtual(t, Config{}, func(w *world) {
 		for i := range 4 {
-			if err := w.pass(i, Bulk); err != nil {
+			if err := w.pass(i, order.Bulk); err != nil {
 				w.Fatal(err)
 			}
 		}
@@ -196,15 +197,15 @@ func TestContext(t *testing.T) {
 		short, cancel := context.WithTimeout(w.ctx, 100*time.Millisecond)
 		defer cancel()
 		before := w.since()
-		if err := w.workers[0].Lane(Bulk).Pass(short); !errors.As(err, &held) || w.since() != before {
+		if err := w.workers[0].Lane(order.Bulk).Pass(short); !errors.As(err, &held) || w.since() != before {
 			w.Fatalf("%v after %s", err, w.since()-before)
 		}
 		gone, stop := context.WithCancel(w.ctx)
 		time.AfterFunc(10*time.Millisecond, stop)
-		if err := w.workers[0].Lane(Bulk).Pass(gone); !errors.Is(err, context.Canceled) || w.since() != before+10*time.Millisecond {
+		if err := w.workers[0].Lane(order.Bulk).Pass(gone); !errors.Is(err, context.Canceled) || w.since() != before+10*time.Millisecond {
 			w.Fatalf("%v after %s", err, w.since()-before)
 		}
-		if err := w.pass(0, Bulk); err != nil || w.since() != before+250*time.Millisecond {
+		if err := w.pass(0, order.Bulk); err != nil || w.since() != before+250*time.Millisecond {
 			w.Fatalf("a slot was lost: %v after %s", err, w.since()-before)
 		}
 	})
@@ -220,12 +221,12 @@ func TestLaneOfContext(t *testing.T) {
 				w.Fatal(err)
 			}
 		}
-		must(b.Lane(Bulk).Pass(WithLane(w.ctx, Checkout)))
-		must(b.Pass(WithLane(w.ctx, Poll)))
+		must(b.Lane(order.Bulk).Pass(WithLane(w.ctx, order.Checkout)))
+		must(b.Pass(WithLane(w.ctx, order.Poll)))
 		must(b.Pass(w.ctx))
 		s, err := b.State(w.ctx)
 		must(err)
-		if s.Used[Checkout] != 1 || s.Used[Poll] != 1 || s.Used[Bulk] != 1 {
+		if s.Used[order.Checkout] != 1 || s.Used[order.Poll] != 1 || s.Used[order.Bulk] != 1 {
 			w.Fatal(s.Used)
 		}
 		if err := b.Pass(WithLane(w.ctx, "vip")); err == nil {
@@ -238,12 +239,12 @@ func TestLaneOfContext(t *testing.T) {
 func TestRedisDown(t *testing.T) {
 	testredis.Each(t, func(t *testing.T, s *testredis.Server) {
 		ctx := context.Background()
-		b, err := New(s.Client(), Config{Account: "a", PerSecond: rate})
+		b, err := New(s.Client(), Config{Account: account, PerSecond: rate})
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.Kill()
-		for _, l := range Lanes {
+		for _, l := range order.Lanes() {
 			var held *providers.HeldError
 			if err := b.Lane(l).Pass(ctx); err == nil || errors.As(err, &held) {
 				t.Fatalf("%s: %v", l, err)
@@ -253,7 +254,7 @@ func TestRedisDown(t *testing.T) {
 			t.Fatal("a state out of nothing")
 		}
 		s.Restart()
-		if err := b.Lane(Checkout).Pass(ctx); err != nil {
+		if err := b.Lane(order.Checkout).Pass(ctx); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -263,14 +264,14 @@ func TestRedisDown(t *testing.T) {
 func TestClockSetBack(t *testing.T) {
 	testredis.Each(t, func(t *testing.T, s *testredis.Server) {
 		now := time.Now()
-		b, err := New(s.Client(), Config{Account: "a", PerSecond: rate, Now: func() time.Time { return now }})
+		b, err := New(s.Client(), Config{Account: account, PerSecond: rate, Now: func() time.Time { return now }})
 		if err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		for range 2 {
-			if err := b.Lane(Checkout).Pass(ctx); err != nil {
+			if err := b.Lane(order.Checkout).Pass(ctx); err != nil {
 				t.Fatal(err)
 			}
 			now = now.Add(-time.Hour)
@@ -281,13 +282,13 @@ func TestClockSetBack(t *testing.T) {
 // Redis' own clock is the default: the second call waits for its slot in real time.
 func TestRedisClock(t *testing.T) {
 	testredis.Each(t, func(t *testing.T, s *testredis.Server) {
-		b, err := New(s.Client(), Config{Account: "a", PerSecond: 50})
+		b, err := New(s.Client(), Config{Account: account, PerSecond: 50})
 		if err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()
 		for range 4 {
-			if err := b.Lane(Bulk).Pass(context.Background()); err != nil {
+			if err := b.Lane(order.Bulk).Pass(context.Background()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -302,28 +303,32 @@ func TestCluster(t *testing.T) {
 	ctx := context.Background()
 	c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{testredis.Mini(t).Addr}})
 	defer c.Close()
-	b, err := New(c, Config{Account: "a", PerSecond: rate})
+	b, err := New(c, Config{Account: account, PerSecond: rate})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Lane(Checkout).Pass(ctx); err != nil {
+	if err := b.Lane(order.Checkout).Pass(ctx); err != nil {
 		t.Fatal(err)
 	}
 	b.Banned(ctx, "HTTP 403")
 	s, err := b.State(ctx)
-	if err != nil || s.Used[Checkout] != 1 || s.Ban == nil {
+	if err != nil || s.Used[order.Checkout] != 1 || s.Ban == nil {
 		t.Fatalf("%+v %v", s, err)
 	}
 	for _, k := range b.keys.all() {
-		if !strings.HasPrefix(k, "issuance:{budget:a}:") {
+		if !strings.HasPrefix(k, "issuance:{budget:ecticket:1}:") {
 			t.Errorf("%s lies in another slot", k)
 		}
 	}
 }
 
-// Mistakes in the configuration are told when the budget is made.
+// Mistakes in the configuration are reported when the budget is made.
 func TestNew(t *testing.T) {
-	for _, c := range []Config{{PerSecond: 1}, {Account: "a"}, {Account: "a", PerSecond: -1}} {
+	for _, c := range []Config{
+		{PerSecond: 1}, {Account: account}, {Account: account, PerSecond: -1},
+		{Account: providers.Account{Provider: providers.Pass2U}, PerSecond: 1}, // a document may leave it open, a worker may not
+		{Account: account, PerSecond: 1, Allowance: "a}b"},
+	} {
 		if _, err := New(nil, c); err == nil {
 			t.Errorf("%+v was accepted", c)
 		}

@@ -3,29 +3,19 @@ package budget
 import (
 	"context"
 	"time"
+
+	"issuance/tasks/order"
 )
-
-// Lane is a class of calls that share one account's allowance.
-type Lane string
-
-const (
-	Checkout Lane = "checkout" // somebody waits for the answer
-	Poll     Lane = "poll"     // follow-ups; many wait for their result
-	Bulk     Lane = "bulk"     // everything that may take its time
-)
-
-// Lanes lists every lane, first come first.
-var Lanes = []Lane{Checkout, Poll, Bulk}
 
 type laneKey struct{}
 
 // WithLane makes the calls under a context belong to lane.
-func WithLane(ctx context.Context, lane Lane) context.Context {
+func WithLane(ctx context.Context, lane order.Lane) context.Context {
 	return context.WithValue(ctx, laneKey{}, lane)
 }
 
-func laneOf(ctx context.Context, otherwise Lane) Lane {
-	if l, ok := ctx.Value(laneKey{}).(Lane); ok {
+func laneOf(ctx context.Context, otherwise order.Lane) order.Lane {
+	if l, ok := ctx.Value(laneKey{}).(order.Lane); ok {
 		return l
 	}
 	return otherwise
@@ -39,17 +29,17 @@ type policy struct {
 	impatient time.Duration
 }
 
-func (b *Budget) policy(l Lane) (policy, bool) {
+func (b *Budget) policy(l order.Lane) (policy, bool) {
 	t := b.spacing
 	// Checkouts fill the line up to MaxWait + 2·T; one impatient slot of each lower lane has to
 	// find its place behind them.
 	impatient := b.cfg.MaxWait + 3*t
 	switch l {
-	case Checkout:
+	case order.Checkout:
 		return policy{tolerance: time.Duration(b.cfg.Reserve-1) * t, ahead: b.cfg.MaxWait}, true
-	case Poll:
+	case order.Poll:
 		return policy{ahead: t / 2, patience: 8 * t, impatient: impatient}, true
-	case Bulk:
+	case order.Bulk:
 		return policy{patience: 20 * t, impatient: impatient}, true
 	}
 	return policy{}, false

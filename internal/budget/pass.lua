@@ -1,6 +1,6 @@
 -- May a call leave, and when? One GCRA for all lanes; the arithmetic is in the package comment.
 --
--- KEYS   1 tat, 2 ban, 3 used (see keys in redis.go)
+-- KEYS   1 tat, 2 ban, 3 used, 4 paused (see keySet in redis.go)
 -- ARGV   1 lane
 --        2 spacing  3 tolerance  4 ahead  5 patience (0: none)  6 ahead when out of patience
 --        7 ramp  8 share of the allowance at the ramp's start
@@ -10,6 +10,7 @@
 -- Result {0, us, slot, tat, line}  leave after us; the slot is taken. For confirm.lua.
 --        {1, us}  ask again after us
 --        {2, us}  banned for us
+--        {3, json}  paused by an operator
 local lane, spacing, tolerance, ahead = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local patience, impatient = tonumber(ARGV[5]), tonumber(ARGV[6])
 local ramp, share = tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -22,6 +23,9 @@ local function text(n) return string.format('%.0f', n) end
 
 local over = tonumber(redis.call('HGET', KEYS[2], 'until') or '')
 if over and now < over then return {2, math.ceil(over - now)} end
+
+local pause = redis.call('HMGET', KEYS[4], 'all', lane)
+if pause[1] or pause[2] then return {3, pause[1] or pause[2]} end
 
 local tat = tonumber(redis.call('HGET', KEYS[1], 'tat') or '0')
 -- No line is ever that long: the clock was set back. Start a new line, one spacing from now.

@@ -8,13 +8,17 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"issuance/internal/keys"
+	"issuance/providers"
+	"issuance/tasks/order"
 )
 
-// keys of one account, all in one cluster slot. Times are microseconds since 1970 by Redis'
-// clock.
-type keys struct {
-	// tat is a hash: tat, the theoretical arrival time; line, when this line of slots began, by
-	// which it is told from one that was forgotten; since:LANE, when the lane's callers began to be
+// keySet is what an account's calls depend on, all in one cluster slot. Times are microseconds since
+// 1970 by Redis' clock.
+type keySet struct {
+	// tat is a hash: tat, the theoretical arrival time; line, when this line of slots began, which
+	// distinguishes it from one that was forgotten; since:LANE, when the lane's callers began to be
 	// refused. It lives a minute longer than its tat.
 	tat string
 	// ban is a hash: since, until, reason. It lives until the allowance is whole again; deleting
@@ -23,14 +27,16 @@ type keys struct {
 	// used is a hash of counters BUCKET:LANE, where BUCKET is the time in steps of bucket. It
 	// lives a minute after the last call.
 	used string
+	// paused is a hash, lane or pauseAll → a pauseEntry as JSON. It lives until an operator resumes.
+	paused string
 }
 
-func keysOf(account string) keys {
-	p := "issuance:{budget:" + account + "}:"
-	return keys{tat: p + "tat", ban: p + "ban", used: p + "used"}
+func keysOf(allowance string, a providers.Account) keySet {
+	p := keys.Budget(allowance)
+	return keySet{tat: p + "tat", ban: p + "ban", used: p + "used", paused: keys.Paused(allowance, a)}
 }
 
-func (k keys) all() []string { return []string{k.tat, k.ban, k.used} }
+func (k keySet) all() []string { return []string{k.tat, k.ban, k.used, k.paused} }
 
 // bucket is the step of the usage counters; keep is how many of them State looks back.
 const (
@@ -43,7 +49,6 @@ var (
 	passSource string
 	//go:embed ban.lua
 	banSource string
-
 	//go:embed confirm.lua
 	confirmSource string
 
@@ -52,53 +57,79 @@ var (
 	confirmScript = redis.NewScript(confirmSource)
 )
 
+// verdict is the first number of a script's answer.
 type verdict int
 
 const (
 	leave  verdict = iota // after wait, the slot is reserved
 	again                 // ask again after wait
 	banned                // for wait
+	paused                // by pause
+	missed                // the slot has passed or does not count any more; ask for another one
 )
 
 type answer struct {
 	verdict verdict
 	wait    time.Duration
+	pause   string        // a pauseEntry
+	took    time.Duration // how long the answer travelled
 	// What confirm needs to know of a slot, in Redis' microseconds.
 	slot, tat, line int64
 }
 
 // ask runs pass.lua. reach bounds how far ahead a slot is of any use.
-func (b *Budget) ask(ctx context.Context, l Lane, p policy, reach time.Duration) (answer, error) {
-	n, err := passScript.Run(ctx, b.rdb, b.keys.all(), string(l),
+func (b *Budget) ask(ctx context.Context, l order.Lane, p policy, reach time.Duration) (answer, error) {
+	return b.run(ctx, passScript, b.keys.all(), string(l),
 		b.spacing.Microseconds(), p.tolerance.Microseconds(), min(p.ahead, reach).Microseconds(),
 		p.patience.Microseconds(), min(p.impatient, reach).Microseconds(),
-		b.cfg.Ramp.Microseconds(), rampFrom, b.now(), bucket.Microseconds(), keep).Int64Slice()
-	if err == nil && len(n) != 2 && (len(n) != 5 || verdict(n[0]) != leave) {
-		err = fmt.Errorf("unexpected answer %v", n)
-	}
+		b.cfg.Ramp.Microseconds(), rampFrom, b.now(), bucket.Microseconds(), keep)
+}
+
+// confirm asks whether a slot that was waited for is still good: a ban or a pause may have come, this
+// process or Redis may have stood still, and Redis may have forgotten which call it has given what. A
+// waiting call always comes late by what an answer travels, and would never leave without that allowance.
+func (b *Budget) confirm(ctx context.Context, l order.Lane, a answer) (answer, error) {
+	return b.run(ctx, confirmScript, []string{b.keys.tat, b.keys.ban, b.keys.paused}, string(l),
+		b.now(), a.slot, a.tat, a.line, b.late(a.took).Microseconds())
+}
+
+func (b *Budget) run(ctx context.Context, s *redis.Script, on []string, args ...any) (answer, error) {
+	asked := b.clock()
+	reply, err := s.Run(ctx, b.rdb, on, args...).Slice()
 	if err != nil {
 		return answer{}, b.unreachable(err)
 	}
-	a := answer{verdict: verdict(n[0]), wait: time.Duration(n[1]) * time.Microsecond}
-	if len(n) == 5 {
-		a.slot, a.tat, a.line = n[2], n[3], n[4]
+	a, ok := parse(reply)
+	if !ok {
+		return answer{}, b.unreachable(fmt.Errorf("unexpected answer %v", reply))
 	}
+	a.took = b.clock().Sub(asked)
 	return a, nil
 }
 
-// confirm asks whether a slot that was waited for is still good: a ban may have come, this process or
-// Redis may have stood still, and Redis may have forgotten to whom it has given what. took is how long
-// Redis' answer travelled: by that much who waits always comes late, and would never leave.
-func (b *Budget) confirm(ctx context.Context, a answer, took time.Duration) (answer, error) {
-	late := max(b.spacing, leastLate) + min(took, farthest)
-	n, err := confirmScript.Run(ctx, b.rdb, []string{b.keys.tat, b.keys.ban}, b.now(), a.slot, a.tat, a.line, late.Microseconds()).Int64Slice()
-	if err == nil && len(n) != 2 {
-		err = fmt.Errorf("unexpected answer %v", n)
+// parse reads the answer of pass.lua or confirm.lua.
+func parse(reply []any) (a answer, ok bool) {
+	if len(reply) != 2 && len(reply) != 5 {
+		return answer{}, false
 	}
-	if err != nil {
-		return answer{}, b.unreachable(err)
+	n := make([]int64, len(reply))
+	for i, r := range reply {
+		var isNumber bool
+		if n[i], isNumber = r.(int64); !isNumber && (i != 1 || verdict(n[0]) != paused) {
+			return answer{}, false
+		}
 	}
-	return answer{verdict: verdict(n[0]), wait: time.Duration(n[1]) * time.Microsecond}, nil
+	a.verdict = verdict(n[0])
+	if a.verdict == paused {
+		a.pause, ok = reply[1].(string)
+		return a, ok
+	}
+	a.wait = time.Duration(n[1]) * time.Microsecond
+	if len(n) == 5 {
+		a.slot, a.tat, a.line = n[2], n[3], n[4]
+		return a, a.verdict == leave
+	}
+	return a, true
 }
 
 // now is the scripts' argument: empty for Redis' own clock.
@@ -107,8 +138,4 @@ func (b *Budget) now() string {
 		return ""
 	}
 	return strconv.FormatInt(b.cfg.Now().UnixMicro(), 10)
-}
-
-func (b *Budget) unreachable(err error) error {
-	return fmt.Errorf("call budget of %s: Redis does not say whether a call may leave, so none does: %w", b.cfg.Account, err)
 }

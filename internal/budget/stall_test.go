@@ -12,10 +12,11 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"issuance/providers"
+	"issuance/tasks/order"
 )
 
-// Those who waited for their slots and wake up late, all together, because their process or Redis stood
-// still, do not leave together.
+// Callers that waited for their slots and wake up late, all together, because their process or Redis
+// stood still, do not leave together.
 func TestNobodyLeavesLate(t *testing.T) {
 	const stall = 2800 * time.Millisecond
 	start := time.Time{}
@@ -30,26 +31,27 @@ func TestNobodyLeavesLate(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 16 {
 			wg.Go(func() {
-				if err := w.pass(i, Checkout); err != nil && !isHeld(err) {
+				if err := w.pass(i, order.Checkout); err != nil && !isHeld(err) {
 					w.Error(err)
 				}
 			})
 		}
 		wg.Wait()
 		w.checkWindows(defaultReserve)
-		if n := w.count(0, time.Minute, Checkout); n < 10 {
+		if n := w.count(0, time.Minute, order.Checkout); n < 10 {
 			w.Errorf("only %d left at all", n)
 		}
 	})
 }
 
-// A Redis that forgets its line gives the same times to others: who waits in the forgotten one asks anew.
+// A Redis that forgets its line gives the same times to others: a caller that waits in the forgotten one
+// asks anew.
 func TestAForgottenLineIsNotUsed(t *testing.T) {
 	virtual(t, Config{}, func(w *world) {
 		var wg sync.WaitGroup
 		load := func() {
 			for i := range 16 {
-				wg.Go(func() { _ = w.pass(i, Checkout) })
+				wg.Go(func() { _ = w.pass(i, order.Checkout) })
 			}
 		}
 		load()
@@ -63,7 +65,7 @@ func TestAForgottenLineIsNotUsed(t *testing.T) {
 	})
 }
 
-// lossy is a Redis that does what it is asked for, and whose answers are lost while it is told so.
+// lossy is a Redis that does what it is asked for, and whose answers are lost while on is set.
 type lossy struct{ on *atomic.Bool }
 
 func (lossy) DialHook(next redis.DialHook) redis.DialHook { return next }
@@ -80,8 +82,8 @@ func (l lossy) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// A ban counts from the provider's answer, however late Redis hears of it, or hears of it again.
-func TestABanIsNotToldAnew(t *testing.T) {
+// A ban counts from the provider's answer, however late it is published, or published again.
+func TestABanIsNotPublishedAnew(t *testing.T) {
 	virtual(t, Config{Ban: 10 * time.Second}, func(w *world) {
 		var losing atomic.Bool
 		w.rdb.AddHook(lossy{&losing}) // the second worker's
@@ -94,7 +96,7 @@ func TestABanIsNotToldAnew(t *testing.T) {
 			w.Fatalf("%+v %v", s.Ban, err)
 		}
 		<-time.After(6 * time.Second)
-		if err := w.pass(0, Checkout); err != nil {
+		if err := w.pass(0, order.Checkout); err != nil {
 			w.Error("after the ban:", err)
 		}
 
@@ -102,17 +104,17 @@ func TestABanIsNotToldAnew(t *testing.T) {
 		w.workers[1].Banned(w.ctx, "HTTP 403")
 		losing.Store(false)
 		<-time.After(10 * time.Second)
-		for i := range 2 { // and one that nobody told again, and that is over
-			if err := w.pass(i, Checkout); err != nil {
+		for i := range 2 { // and one that nobody published again, and that is over
+			if err := w.pass(i, order.Checkout); err != nil {
 				w.Errorf("worker %d after the second ban: %v", i, err)
 			}
 		}
 	})
 }
 
-// A ban that Redis could not be told of is told by whoever looks at the budget next, not only by the
+// A ban that could not be published is published by the next reading of the budget, not only by the
 // next call.
-func TestALookTellsOfABan(t *testing.T) {
+func TestReadingTheStatePublishesABan(t *testing.T) {
 	virtual(t, Config{}, func(w *world) {
 		var losing atomic.Bool
 		hook := &lossy{&losing}
@@ -129,7 +131,7 @@ func TestALookTellsOfABan(t *testing.T) {
 	})
 }
 
-// refusing is a Redis that cannot be reached while it is told so.
+// refusing is a Redis that cannot be reached while on is set.
 type refusing struct{ *lossy }
 
 func (r refusing) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
@@ -137,6 +139,55 @@ func (r refusing) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		if r.on.Load() {
 			cmd.SetErr(errors.New("connection refused"))
 			return cmd.Err()
+		}
+		return next(ctx, cmd)
+	}
+}
+
+// hooked is a client that takes hooks.
+type hooked interface{ AddHook(redis.Hook) }
+
+// lateAnswers is a Redis whose scripts' answers, but for the first skip of them, travel long, once.
+type lateAnswers struct {
+	delay time.Duration
+	skip  int
+	done  bool
+}
+
+func (*lateAnswers) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (*lateAnswers) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+func (l *lateAnswers) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		if err != nil || cmd.Name() != "evalsha" && cmd.Name() != "eval" || l.done {
+			return err
+		}
+		if l.skip--; l.skip < 0 {
+			l.done = true
+			<-time.After(l.delay)
+		}
+		return nil
+	}
+}
+
+// meanwhile does something before the first command of a name.
+type meanwhile struct {
+	command string
+	do      func()
+	done    bool
+}
+
+func (*meanwhile) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (*meanwhile) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+func (m *meanwhile) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if cmd.Name() == m.command && !m.done {
+			m.done = true
+			m.do()
 		}
 		return next(ctx, cmd)
 	}
@@ -164,10 +215,10 @@ func (f far) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 // However far Redis is, the allowance can be used, and no more than that.
 func TestAFarRedisCostsNoCalls(t *testing.T) {
 	for _, rtt := range []time.Duration{20 * time.Millisecond, 240 * time.Millisecond, 450 * time.Millisecond} {
-		for _, lane := range []Lane{Checkout, Poll} {
+		for _, lane := range []order.Lane{order.Checkout, order.Poll} {
 			virtual(t, Config{}, func(w *world) {
 				for _, b := range w.workers {
-					b.rdb.(*redis.Client).AddHook(far{rtt})
+					b.rdb.(hooked).AddHook(far{rtt})
 				}
 				var wg sync.WaitGroup
 				w.load(&wg, 12, lane, 20*time.Second)

@@ -7,18 +7,24 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"issuance/providers"
+	"issuance/tasks/order"
 )
 
 // State is an account's budget at one moment.
 type State struct {
-	Account   string
-	PerSecond float64 // what is allowed now: 0 during a ban, a part of Limit after it
+	Account   providers.Account
+	Allowance string
+	PerSecond float64 // what is allowed now: 0 during a ban or a pause of all lanes, a part of Limit after a ban
 	Limit     float64 // what is configured
-	// Used counts the calls of the last minute (to five seconds) by lane; every lane is there.
-	Used map[Lane]int
+	// Used counts the allowance's calls of the last minute (to five seconds) by lane; every lane is there.
+	Used map[order.Lane]int
 	// Ahead is how much of the future is taken: a bulk call would have to wait so long.
 	Ahead time.Duration
 	Ban   *Ban // nil without one
+	// Paused lists what operators have paused, the whole account first, then by lane.
+	Paused []Hold
 }
 
 // Ban is a provider's refusal that is still on.
@@ -27,16 +33,32 @@ type Ban struct {
 	Since, Until time.Time
 }
 
-// State reads the budget without using any of it. A ban that this process alone knows of is told first.
+// Held reports whether no call of a lane may leave, with the reason and, for a ban, its end. A pause
+// has no known end: until is zero then.
+func (s State) Held(l order.Lane) (reason string, until time.Time, held bool) {
+	if s.Ban != nil {
+		return "banned: " + s.Ban.Reason, s.Ban.Until, true
+	}
+	for _, h := range s.Paused {
+		if h.Lane == "" || h.Lane == l {
+			return h.String(), time.Time{}, true
+		}
+	}
+	return "", time.Time{}, false
+}
+
+// State reads the budget without using any of it. A ban that only this process knows of is published
+// first.
 func (b *Budget) State(ctx context.Context) (State, error) {
 	if err := b.publish(ctx); err != nil {
 		return State{}, err
 	}
 	var clock *redis.TimeCmd
-	var tat, ban, used *redis.MapStringStringCmd
+	var tat, ban, used, paused *redis.MapStringStringCmd
 	_, err := b.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		clock = p.Time(ctx)
-		tat, ban, used = p.HGetAll(ctx, b.keys.tat), p.HGetAll(ctx, b.keys.ban), p.HGetAll(ctx, b.keys.used)
+		tat, ban = p.HGetAll(ctx, b.keys.tat), p.HGetAll(ctx, b.keys.ban)
+		used, paused = p.HGetAll(ctx, b.keys.used), p.HGetAll(ctx, b.keys.paused)
 		return nil
 	})
 	if err != nil {
@@ -46,7 +68,8 @@ func (b *Budget) State(ctx context.Context) (State, error) {
 	if b.cfg.Now != nil {
 		now = b.cfg.Now()
 	}
-	s := State{Account: b.cfg.Account, PerSecond: b.cfg.PerSecond, Limit: b.cfg.PerSecond, Used: map[Lane]int{}}
+	s := State{Account: b.cfg.Account, Allowance: b.cfg.Allowance, PerSecond: b.cfg.PerSecond, Limit: b.cfg.PerSecond,
+		Used: usedSince(used.Val(), now), Paused: holdsOf(paused.Val())}
 	if d := micros(tat.Val()["tat"]).Sub(now); d > 0 {
 		s.Ahead = d
 	}
@@ -56,19 +79,28 @@ func (b *Budget) State(ctx context.Context) (State, error) {
 	} else if d := now.Sub(until); d < b.cfg.Ramp {
 		s.PerSecond *= rampFrom + (1-rampFrom)*d.Seconds()/b.cfg.Ramp.Seconds()
 	}
-	for _, l := range Lanes {
-		s.Used[l] = 0
+	if len(s.Paused) > 0 && s.Paused[0].Lane == "" {
+		s.PerSecond = 0
+	}
+	return s, nil
+}
+
+// usedSince adds up the counters of the last minute.
+func usedSince(counters map[string]string, now time.Time) map[order.Lane]int {
+	used := map[order.Lane]int{}
+	for _, l := range order.Lanes() {
+		used[l] = 0
 	}
 	current := now.UnixMicro() / bucket.Microseconds()
-	for field, count := range used.Val() {
+	for field, count := range counters {
 		at, lane, _ := strings.Cut(field, ":")
 		i, errAt := strconv.ParseInt(at, 10, 64)
 		n, errN := strconv.Atoi(count)
 		if errAt == nil && errN == nil && i > current-keep && i <= current {
-			s.Used[Lane(lane)] += n
+			used[order.Lane(lane)] += n
 		}
 	}
-	return s, nil
+	return used
 }
 
 // micros reads a time of ours; an absent one is 1970.

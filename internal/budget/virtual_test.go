@@ -14,6 +14,7 @@ import (
 
 	"issuance/internal/testredis"
 	"issuance/providers"
+	"issuance/tasks/order"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -34,10 +35,13 @@ type world struct {
 
 type call struct {
 	at   time.Duration // since the start
-	lane Lane
+	lane order.Lane
 }
 
 const rate = 4.0 // calls per second of every test; T is 250 ms
+
+// account is every test's.
+var account = providers.Account{Provider: providers.ECTicket, Merchant: "1"}
 
 // virtual runs a test in virtual time, over miniredis and over a real Redis.
 func virtual(t *testing.T, cfg Config, run func(w *world)) {
@@ -46,7 +50,7 @@ func virtual(t *testing.T, cfg Config, run func(w *world)) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			w := &world{T: t, redis: s, ctx: ctx, start: time.Now()}
-			cfg.Account, cfg.PerSecond, cfg.Now = "test:1", rate, time.Now
+			cfg.Account, cfg.PerSecond, cfg.Now = account, rate, time.Now
 			for i := range w.workers {
 				rdb := redis.NewClient(&redis.Options{
 					Addr: s.Addr, DialerRetries: 1, MaxRetries: -1,
@@ -69,7 +73,7 @@ func virtual(t *testing.T, cfg Config, run func(w *world)) {
 func (w *world) since() time.Duration { return time.Since(w.start) }
 
 // pass makes one call as worker i and reports how it went.
-func (w *world) pass(i int, lane Lane) error {
+func (w *world) pass(i int, lane order.Lane) error {
 	err := w.workers[i%2].Lane(lane).Pass(w.ctx)
 	if err == nil {
 		w.mu.Lock()
@@ -80,8 +84,8 @@ func (w *world) pass(i int, lane Lane) error {
 }
 
 // load runs n callers of a lane, spread over the workers, each calling as fast as it may until
-// the time is over; held ones come back when told.
-func (w *world) load(wg *sync.WaitGroup, n int, lane Lane, until time.Duration) {
+// the time is over; held ones come back when the answer says.
+func (w *world) load(wg *sync.WaitGroup, n int, lane order.Lane, until time.Duration) {
 	for i := range n {
 		wg.Go(func() {
 			for w.since() < until {
@@ -99,8 +103,8 @@ func (w *world) load(wg *sync.WaitGroup, n int, lane Lane, until time.Duration) 
 	}
 }
 
-// count tells how many calls of the lanes left in [from, to).
-func (w *world) count(from, to time.Duration, lanes ...Lane) (n int) {
+// count is how many calls of the lanes left in [from, to).
+func (w *world) count(from, to time.Duration, lanes ...order.Lane) (n int) {
 	for _, c := range w.calls {
 		for _, l := range lanes {
 			if c.lane == l && c.at >= from && c.at < to {
@@ -126,7 +130,7 @@ func (w *world) checkWindows(reserve int) {
 }
 
 // longestGap is the longest time in [0, to) without a call of the lane.
-func (w *world) longestGap(lane Lane, to time.Duration) (gap time.Duration) {
+func (w *world) longestGap(lane order.Lane, to time.Duration) (gap time.Duration) {
 	var last time.Duration
 	for _, c := range append(w.calls, call{to, lane}) {
 		if c.lane == lane {

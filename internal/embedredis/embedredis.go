@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// DefaultPort is Redis' own, so that redis-cli and other tools find the sandbox unasked.
+	// DefaultPort is Redis' own, so that redis-cli and other tools find the sandbox by default.
 	DefaultPort = 6379
 	// LastPort is the last one tried when others are taken.
 	LastPort = 6399
@@ -24,8 +24,8 @@ const (
 type Server struct {
 	// Addr is host:port.
 	Addr string
-	// DefaultTaken says that something else listens on DefaultPort (very likely a Redis, which
-	// was left alone), so that whoever starts the sandbox can be told the other address.
+	// DefaultTaken reports that something else listens on DefaultPort (very likely a Redis, which is
+	// left alone), so that the sandbox can print the address that it uses instead.
 	DefaultTaken bool
 
 	mini *miniredis.Miniredis
@@ -49,7 +49,7 @@ func start(first, last int) (*Server, error) {
 		}
 		return &Server{Addr: addr, DefaultTaken: port != first, mini: mini}, nil
 	}
-	return nil, fmt.Errorf("no free port for the sandbox's Redis from %d to %d (%w): stop what uses them", first, last, lastErr)
+	return nil, fmt.Errorf("no free port for the sandbox's Redis from %d to %d: %w", first, last, lastErr)
 }
 
 // listens finds a server that was bound to all interfaces, which some systems (macOS) would let
@@ -66,8 +66,8 @@ func listens(addr string) bool {
 	return true
 }
 
-// configured is a miniredis that behaves like a server, not like a test double: out of the box
-// its TTLs pass only when told.
+// configured is a miniredis that behaves like a server: by default its TTLs pass only when a test
+// moves its clock.
 func configured() *miniredis.Miniredis {
 	m := miniredis.NewMiniRedis()
 	m.ClockTTL(true)

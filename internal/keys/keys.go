@@ -28,8 +28,9 @@ const (
 	Mode = Prefix + "mode"
 	// Sandbox is a hash of the settings that the command line needs to talk to a sandbox.
 	Sandbox = Prefix + "sandbox"
-	// Accounts is a hash, account → what workers announce of it, so that producers and operators
-	// see it without credentials. No expiry.
+	// Accounts is a hash, account → what workers announce of it as JSON (calls per second, allowance,
+	// whether it is its provider's default, when), so that producers and operators see it without
+	// credentials. No expiry.
 	Accounts = Prefix + "accounts"
 	// SealKeys is a zset of the ids of the seal keys that workers hold, by the time (ms) a worker
 	// last announced them.
@@ -65,12 +66,8 @@ func Open(a providers.Account) string { return Prefix + "{open:" + a.String() + 
 // Reviews is the zset of an account's records that need review, by the time (ms) they came to.
 func Reviews(a providers.Account) string { return Prefix + "{review:" + a.String() + "}" }
 
-// Paused is the hash of what operators have paused of an account: lane, or "all", → who, when and why
-// as JSON. No expiry.
-func Paused(a providers.Account) string { return Prefix + "{paused:" + a.String() + "}" }
-
 // QueuesHeld is the hash of a provider's queues that the product itself has paused in the web UI, for
-// a ban or an operator's pause. No expiry.
+// a ban or an operator's pause: queue → a mark. No expiry; see package servers for the marks.
 func QueuesHeld(p providers.Name) string { return Prefix + "{queues:" + string(p) + "}" }
 
 // Pending is the prefix of the keys of an account's follow-up poller (package pollers).
@@ -79,6 +76,13 @@ func Pending(a providers.Account) string { return Prefix + "{pending:" + a.Strin
 // Budget is the prefix of the keys of a call allowance (package budget). allowance is an account or
 // the name that several accounts share.
 func Budget(allowance string) string { return Prefix + "{budget:" + allowance + "}:" }
+
+// Paused is the hash of what operators have paused of an account: lane, or "all", → who, when and why
+// as JSON. No expiry. It shares the slot of the account's allowance, so that the script that gives a
+// call its time sees it.
+func Paused(allowance string, a providers.Account) string {
+	return Budget(allowance) + "paused:" + a.String()
+}
 
 // Items is the hash of an ECTicket merchant's catalogue of items, as last fetched.
 func Items(a providers.Account) string { return Prefix + "{items:" + a.String() + "}" }

@@ -9,7 +9,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// databases is how many a Redis has unless told otherwise.
+// databases is how many a Redis has by default.
 const databases = 16
 
 // Dump returns every key of every database with its whole content as text, whatever its type,
@@ -95,7 +95,7 @@ func content(ctx context.Context, c *redis.Conn, key string) (string, error) {
 	case "stream":
 		parts, err = stream(ctx, c, key)
 	default:
-		return "", fmt.Errorf("Dump does not know the type %s: teach it", typ)
+		return "", fmt.Errorf("Dump does not support the type %s", typ)
 	}
 	return typ + " " + strings.Join(parts, "\n"), err
 }

@@ -25,7 +25,7 @@ func startReal(t testing.TB, bin string, durable bool) *Server {
 	return startArgs(t, bin, durable, ownArgs(durable))
 }
 
-// ownArgs are the settings of a server of ours.
+// ownArgs are the settings of a server without a config file.
 func ownArgs(durable bool) []string {
 	args := []string{"--save", "", "--maxmemory-policy", "noeviction"}
 	if durable {
@@ -38,7 +38,7 @@ func startArgs(t testing.TB, bin string, durable bool, args []string) *Server {
 	t.Helper()
 	dir := t.TempDir()
 	var lastErr error
-	for range 5 { // a free port may be taken by somebody else before redis-server gets it
+	for range 5 { // another process may take the free port before redis-server does
 		addr, err := freeAddr()
 		if err != nil {
 			t.Fatalf("testredis: %v", err)
@@ -81,8 +81,8 @@ func launch(bin, addr, dir string, args []string) (*process, error) {
 	// Later arguments win, and a config file has to be the first of all.
 	args = append(slices.Clone(args), "--bind", host, "--port", port, "--dir", dir, "--logfile", logfile, "--daemonize", "no")
 	p := &process{cmd: exec.Command(bin, args...), done: make(chan struct{})}
-	var said bytes.Buffer // what it says before it knows its log file; complete once done is closed
-	p.cmd.Stdout, p.cmd.Stderr = &said, &said
+	var output bytes.Buffer // what it prints before it opens its log file; complete once done is closed
+	p.cmd.Stdout, p.cmd.Stderr = &output, &output
 	dieWithParent(p.cmd)
 
 	started := make(chan error, 1)
@@ -104,12 +104,12 @@ func launch(bin, addr, dir string, args []string) (*process, error) {
 	if err := p.ready(addr); err != nil {
 		p.kill()
 		tail, _ := os.ReadFile(logfile)
-		return nil, fmt.Errorf("%w\n%s%s", err, said.Bytes(), tail)
+		return nil, fmt.Errorf("%w\n%s%s", err, output.Bytes(), tail)
 	}
 	return p, nil
 }
 
-// ready waits until the process answers as itself on addr.
+// ready waits until the Redis that answers on addr is this process.
 func (p *process) ready(addr string) error {
 	limit := time.NewTimer(startLimit)
 	defer limit.Stop()

@@ -21,7 +21,7 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// Kind tells which Redis a Server is.
+// Kind is which Redis a Server is.
 type Kind string
 
 const (
@@ -114,15 +114,15 @@ func Each(t *testing.T, run func(t *testing.T, s *Server)) {
 	t.Run(string(Real), func(t *testing.T) { run(t, startReal(t, bin, false)) })
 }
 
-// lookup finds redis-server, as ISSUANCE_TEST_REDIS wishes.
+// lookup finds redis-server, unless ISSUANCE_TEST_REDIS switches it off.
 func lookup(t testing.TB) (string, bool) {
 	t.Helper()
-	wish := os.Getenv("ISSUANCE_TEST_REDIS")
-	if wish == "off" {
+	mode := os.Getenv("ISSUANCE_TEST_REDIS")
+	if mode == "off" {
 		return "", false
 	}
 	bin, err := exec.LookPath("redis-server")
-	if err != nil && wish == "required" {
+	if err != nil && mode == "required" {
 		t.Fatal("testredis: ISSUANCE_TEST_REDIS=required, but redis-server is not on PATH: install the package redis-server")
 	}
 	return bin, err == nil
@@ -193,7 +193,7 @@ func (s *Server) Restart() {
 	s.dead = false
 }
 
-// Freeze makes the server hang: connections stay open and are accepted, nothing answers.
+// Freeze makes the server hang: connections stay open and are accepted, no command is answered.
 func (s *Server) Freeze() {
 	s.t.Helper()
 	s.mu.Lock()

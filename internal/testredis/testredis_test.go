@@ -15,7 +15,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A killed server refuses everybody, and a restarted one is back under the same address.
+// A killed server refuses connections, and a restarted one is back at the same address.
 func TestKillAndRestart(t *testing.T) {
 	Each(t, func(t *testing.T, s *Server) {
 		ctx := context.Background()
@@ -112,22 +112,22 @@ func TestFastForward(t *testing.T) {
 }
 
 // A port on which another Redis answers is never taken for our own.
-func TestStrangersAreLeftAlone(t *testing.T) {
+func TestAnotherRedisOnThePortIsLeftAlone(t *testing.T) {
 	bin, ok := lookup(t)
 	if !ok {
 		t.Log("needs redis-server")
 		return
 	}
-	stranger := startReal(t, bin, false)
-	if _, err := launch(bin, stranger.Addr, t.TempDir(), ownArgs(false)); err == nil {
+	other := startReal(t, bin, false)
+	if _, err := launch(bin, other.Addr, t.TempDir(), ownArgs(false)); err == nil {
 		t.Fatal("another test's Redis was taken for our own")
 	}
-	must(t, stranger.Client().Ping(context.Background()).Err())
+	must(t, other.Client().Ping(context.Background()).Err())
 }
 
 // The server dies with a test binary that was killed before its cleanups ran.
 func TestDiesWithTheTestBinary(t *testing.T) {
-	if os.Getenv("TESTREDIS_VICTIM") != "" {
+	if os.Getenv("TESTREDIS_KILLED") != "" {
 		s := Start(t)
 		_, _ = os.Stdout.WriteString("addr=" + s.Addr + "\n")
 		_ = os.Stdout.Sync()
@@ -135,11 +135,11 @@ func TestDiesWithTheTestBinary(t *testing.T) {
 		_ = p.Kill()
 		<-make(chan struct{})
 	}
-	victim := exec.Command(os.Args[0], "-test.run=^TestDiesWithTheTestBinary$")
-	victim.Env = append(os.Environ(), "TESTREDIS_VICTIM=1")
-	out, err := victim.Output()
+	child := exec.Command(os.Args[0], "-test.run=^TestDiesWithTheTestBinary$")
+	child.Env = append(os.Environ(), "TESTREDIS_KILLED=1")
+	out, err := child.Output()
 	if err == nil {
-		t.Fatal("the victim survived")
+		t.Fatal("the killed test binary survived")
 	}
 	_, addr, ok := strings.Cut(string(out), "addr=")
 	addr, _, _ = strings.Cut(addr, "\n")

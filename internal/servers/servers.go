@@ -1,7 +1,9 @@
-// Package engine runs the queue: one asynq server per provider and lane, so that neither a
-// provider's outage nor a bulk load takes another lane's workers. It maps what handlers return to
-// the queue's vocabulary in one place and imports only package tasks and providers.
-package engine
+// Package servers runs one asynq server per provider and lane, so that neither a provider's outage
+// nor a bulk load takes another lane's workers, and shows in the queues what the call budget holds. It
+// applies the mapping of handlers' results to the queue's vocabulary (package tasks) in one place.
+//
+// It imports packages providers, tasks, tasks/order, internal/budget and internal/keys.
+package servers
 
 import (
 	"context"
@@ -17,20 +19,21 @@ import (
 
 	"issuance/providers"
 	"issuance/tasks"
+	"issuance/tasks/order"
 )
 
 // Lane is one queue to serve.
 type Lane struct {
 	Provider    providers.Name
-	Lane        tasks.Lane
+	Lane        order.Lane
 	Concurrency int // tasks at once, at least 1
 	Handler     asynq.Handler
 }
 
 // Queue is the lane's queue.
-func (l Lane) Queue() string { return tasks.Queue(l.Provider, l.Lane) }
+func (l Lane) Queue() string { return tasks.Queue(l.Provider, tasks.Lane(l.Lane)) }
 
-// Options of an Engine.
+// Options of a Set.
 type Options struct {
 	// ShutdownTimeout is how long running tasks may take to end. It must be longer than a task's
 	// timeout. Default 70 s.
@@ -40,8 +43,8 @@ type Options struct {
 	Log         *slog.Logger
 }
 
-// Engine is a set of running servers. Safe for concurrent use.
-type Engine struct {
+// Set is the servers of one process. Safe for concurrent use.
+type Set struct {
 	lanes   []Lane
 	servers []*asynq.Server
 	log     *slog.Logger
@@ -51,83 +54,83 @@ type Engine struct {
 	up     bool
 }
 
-// New makes an engine over rdb, which stays the caller's to close.
-func New(rdb redis.UniversalClient, lanes []Lane, opt Options) *Engine {
+// New makes a server for each lane over rdb, which stays the caller's to close.
+func New(rdb redis.UniversalClient, lanes []Lane, opt Options) *Set {
 	if opt.ShutdownTimeout <= 0 {
 		opt.ShutdownTimeout = 70 * time.Second
 	}
 	if opt.HealthEvery <= 0 {
 		opt.HealthEvery = 5 * time.Second
 	}
-	e := &Engine{lanes: lanes, log: opt.Log, health: map[string]error{}}
+	set := &Set{lanes: lanes, log: opt.Log, health: map[string]error{}}
 	for _, l := range lanes {
-		e.servers = append(e.servers, asynq.NewServerFromRedisClient(rdb, asynq.Config{
+		set.servers = append(set.servers, asynq.NewServerFromRedisClient(rdb, asynq.Config{
 			Concurrency:     max(l.Concurrency, 1),
 			Queues:          map[string]int{l.Queue(): 1},
 			RetryDelayFunc:  tasks.RetryDelay,
 			IsFailure:       tasks.IsFailure,
-			ErrorHandler:    asynq.ErrorHandlerFunc(e.unexpected),
+			ErrorHandler:    asynq.ErrorHandlerFunc(set.unexpected),
 			ShutdownTimeout: opt.ShutdownTimeout,
 			// Measured: the defaults (5 s, 1 s) start a due task 2.7 s late in the median; these, 0.4 s.
 			DelayedTaskCheckInterval: time.Second,
 			TaskCheckInterval:        200 * time.Millisecond,
 			HealthCheckInterval:      opt.HealthEvery,
-			HealthCheckFunc:          func(err error) { e.setHealth(l.Queue(), err) },
+			HealthCheckFunc:          func(err error) { set.setHealth(l.Queue(), err) },
 			Logger:                   asynqLog{opt.Log.With("queue", l.Queue())},
 			LogLevel:                 asynq.WarnLevel,
 		}))
 	}
-	return e
+	return set
 }
 
 // Start starts every server; when one does not start, those before it are stopped again.
-func (e *Engine) Start() error {
-	for i, s := range e.servers {
+func (s *Set) Start() error {
+	for i, server := range s.servers {
 		err := errors.New("it has no handler")
-		if h := e.lanes[i].Handler; h != nil {
-			err = s.Start(guard(h))
+		if h := s.lanes[i].Handler; h != nil {
+			err = server.Start(guard(h))
 		}
 		if err != nil {
-			for _, started := range e.servers[:i] {
+			for _, started := range s.servers[:i] {
 				started.Shutdown()
 			}
-			return fmt.Errorf("engine: queue %s: %w", e.lanes[i].Queue(), err)
+			return fmt.Errorf("servers: queue %s: %w", s.lanes[i].Queue(), err)
 		}
 	}
-	e.mu.Lock()
-	e.up = true
-	e.mu.Unlock()
+	s.mu.Lock()
+	s.up = true
+	s.mu.Unlock()
 	return nil
 }
 
 // Stop takes no new tasks at once, lets running ones end within the shutdown timeout, and gives
 // the rest back to the queue.
-func (e *Engine) Stop() {
-	e.mu.Lock()
-	wasUp := e.up
-	e.up = false
-	e.mu.Unlock()
+func (s *Set) Stop() {
+	s.mu.Lock()
+	wasUp := s.up
+	s.up = false
+	s.mu.Unlock()
 	if !wasUp {
 		return
 	}
-	for _, s := range e.servers {
-		s.Stop()
+	for _, server := range s.servers {
+		server.Stop()
 	}
 	var wg sync.WaitGroup
-	for _, s := range e.servers {
-		wg.Go(s.Shutdown)
+	for _, server := range s.servers {
+		wg.Go(server.Shutdown)
 	}
 	wg.Wait()
 }
 
 // Health reports, for every queue served, why it is not served, or nil.
-func (e *Engine) Health() map[string]error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+func (s *Set) Health() map[string]error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	report := map[string]error{}
-	for _, queue := range e.Queues() {
-		report[queue] = e.health[queue]
-		if !e.up {
+	for _, queue := range s.Queues() {
+		report[queue] = s.health[queue]
+		if !s.up {
 			report[queue] = errors.New("its server is not running")
 		}
 	}
@@ -135,28 +138,28 @@ func (e *Engine) Health() map[string]error {
 }
 
 // Queues lists the queues served.
-func (e *Engine) Queues() []string {
-	names := make([]string, len(e.lanes))
-	for i, l := range e.lanes {
+func (s *Set) Queues() []string {
+	names := make([]string, len(s.lanes))
+	for i, l := range s.lanes {
 		names[i] = l.Queue()
 	}
 	return names
 }
 
-func (e *Engine) setHealth(queue string, err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.health[queue] = err
+func (s *Set) setHealth(queue string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.health[queue] = err
 }
 
-// unexpected logs what no handler foresaw; waiting is none of that.
-func (e *Engine) unexpected(ctx context.Context, t *asynq.Task, err error) {
+// unexpected logs errors that no handler expects; waiting is not one of them.
+func (s *Set) unexpected(ctx context.Context, t *asynq.Task, err error) {
 	if !tasks.IsFailure(err) {
 		return
 	}
 	id, _ := asynq.GetTaskID(ctx)
 	retried, _ := asynq.GetRetryCount(ctx)
-	log := e.log.With("task", id, "type", t.Type(), "retried", retried)
+	log := s.log.With("task", id, "type", t.Type(), "retried", retried)
 	var p *PanicError
 	if errors.As(err, &p) {
 		log = log.With("stack", p.Stack)

@@ -1,26 +1,78 @@
-package engine_test
+package wiring
 
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/hibiken/asynq"
+	"go.uber.org/goleak"
 
-	"issuance/internal/engine"
 	"issuance/internal/fakeprovider"
 	"issuance/internal/ledger"
+	"issuance/internal/servers"
 	"issuance/internal/testbench"
+	"issuance/internal/testredis"
 	"issuance/pollers"
 	"issuance/providers"
 	"issuance/tasks"
 	"issuance/tasks/issue"
+	"issuance/tasks/order"
 	"issuance/tasks/refund"
 )
 
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world is a queue on a Redis of the test's own.
+type world struct {
+	*testbench.Bench
+	inspector *asynq.Inspector
+	client    *asynq.Client
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	t.Parallel() // asynq's own pace is a second
+	b := testbench.New(t, testredis.Start(t))
+	return &world{Bench: b, inspector: asynq.NewInspectorFromRedisClient(b.RDB), client: asynq.NewClientFromRedisClient(b.RDB)}
+}
+
+// handle makes a lane of ECTicket's.
+func handle(l order.Lane, concurrency int, h asynq.HandlerFunc) servers.Lane {
+	return servers.Lane{Provider: providers.ECTicket, Lane: l, Concurrency: concurrency, Handler: h}
+}
+
+// start starts a set, which is stopped with the test.
+func (w *world) start(opt servers.Options, lanes ...servers.Lane) *servers.Set {
+	w.T.Helper()
+	opt.Log = w.Log
+	set := servers.New(w.Redis.Client(), lanes, opt)
+	if err := set.Start(); err != nil {
+		w.T.Fatal(err)
+	}
+	w.T.Cleanup(set.Stop)
+	return set
+}
+
+// until waits for a condition that the handlers bring about.
+func (w *world) until(what string, over func() bool) {
+	w.T.Helper()
+	limit, tick := time.NewTimer(30*time.Second), time.NewTicker(5*time.Millisecond)
+	defer limit.Stop()
+	defer tick.Stop()
+	for !over() {
+		select {
+		case <-limit.C:
+			w.T.Fatalf("waited in vain for %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
 // worker runs the real handlers of ECTicket on the real queue.
-func (w *world) worker(name string, p *fakeprovider.Provider) *engine.Engine {
+func (w *world) worker(name string, p *fakeprovider.Provider) *servers.Set {
 	l := ledger.New(w.RDB, ledger.Options{})
 	gate := providers.Prepayable(nil)
 	follower := pollers.NewFollower(w.RDB, pollers.Schedule{Interval: time.Second}, pollers.FollowerOptions{})
@@ -30,10 +82,10 @@ func (w *world) worker(name string, p *fakeprovider.Provider) *engine.Engine {
 	mux.Handle(tasks.RefundType(providers.ECTicket), refund.New(refund.Config{Provider: p, Tickets: p, Ledger: l, Ring: w.Ring, Gate: gate,
 		Queued: func(context.Context, ledger.Key) (bool, error) { return false, nil }, Worker: name, Log: w.Log}))
 	poll := pollers.New(pollers.Config{Provider: p, Ledger: l, Ring: w.Ring, Schedule: pollers.Schedule{Interval: time.Second}, Log: w.Log})
-	return w.start(engine.Options{}, handle(tasks.Checkout, 8, mux.ProcessTask), handle(tasks.Poll, 4, poll.ProcessTask))
+	return w.start(servers.Options{}, handle(order.Checkout, 8, mux.ProcessTask), handle(order.Poll, 4, poll.ProcessTask))
 }
 
-func order(n int) string {
+func document(n int) string {
 	return fmt.Sprintf(`{"provider":"ecticket","request":{"MerchantTradeNo":"ORDER%d","IssueType":"1","Operator":"Shop1","CustomerEmail":%q,
 		"TicketInfo":[{"ItemNo":"VQT04959","TicketAmount":2}]}}`, n, testbench.CustomerEmail)
 }
@@ -45,7 +97,7 @@ func TestAnOrderTravelsFromTheDocumentToItsRefund(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	client := w.Client()
-	if _, err := client.Enqueue(ctx, []byte(order(1))); err != nil {
+	if _, err := client.Enqueue(ctx, []byte(document(1))); err != nil {
 		t.Fatal(err)
 	}
 	p.AnswerIssue(fakeprovider.Lost)
@@ -87,12 +139,12 @@ func TestTwoWorkersAndTwoTasksPerOrderMakeOneCallPerOrder(t *testing.T) {
 	w := newWorld(t)
 	p := fakeprovider.New(t, providers.ECTicket)
 	const orders = 25
-	var calls gauge
+	var calls atomic.Int64
 	for range orders {
-		p.AnswerIssue(providers.Outcome{Kind: providers.Done}, func(context.Context) { calls.enter(); calls.leave() })
+		p.AnswerIssue(providers.Outcome{Kind: providers.Done}, func(context.Context) { calls.Add(1) })
 	}
 	for n := range orders {
-		task := w.Enqueue(order(n))
+		task := w.Enqueue(document(n))
 		_, err := w.client.Enqueue(asynq.NewTask(task.Type(), task.Payload()), asynq.Queue("ecticket-bulk"),
 			asynq.TaskID(tasks.IssueID(providers.ECTicket, fmt.Sprintf("ORDER%d", n))), asynq.MaxRetry(tasks.MaxRetry), asynq.Retention(time.Hour))
 		if err != nil {
@@ -102,7 +154,7 @@ func TestTwoWorkersAndTwoTasksPerOrderMakeOneCallPerOrder(t *testing.T) {
 	for _, name := range []string{"w1", "w2"} {
 		h := issue.New(issue.Config{Provider: p, Ledger: ledger.New(w.RDB, ledger.Options{}), Ring: w.Ring, Gate: providers.Prepayable(nil),
 			Worker: name, Rules: w.Rules, Log: w.Log, Lease: 2 * time.Second})
-		w.start(engine.Options{}, handle(tasks.Checkout, 8, h.ProcessTask), handle(tasks.Bulk, 8, h.ProcessTask))
+		w.start(servers.Options{}, handle(order.Checkout, 8, h.ProcessTask), handle(order.Bulk, 8, h.ProcessTask))
 	}
 	for _, queue := range []string{"ecticket-checkout", "ecticket-bulk"} {
 		w.until(queue+" to be done", func() bool {
@@ -110,8 +162,8 @@ func TestTwoWorkersAndTwoTasksPerOrderMakeOneCallPerOrder(t *testing.T) {
 			return err == nil && q.Completed == orders
 		})
 	}
-	if _, _, in := calls.read(); in != orders {
-		t.Errorf("%d calls for %d orders", in, orders)
+	if n := calls.Load(); n != orders {
+		t.Errorf("%d calls for %d orders", n, orders)
 	}
 	ended := map[string]bool{} // an event may come twice, under one id
 	for _, event := range w.Events() {

@@ -1,0 +1,166 @@
+package budget
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"issuance/internal/keys"
+	"issuance/providers"
+	"issuance/tasks/order"
+)
+
+// Hold is an operator's pause of one lane of an account, or of the whole account.
+type Hold struct {
+	Lane   order.Lane // "" for all lanes
+	Who    string
+	Reason string // safe to show
+	Since  time.Time
+}
+
+// pauseAll is the field of the whole account's pause; the scripts know it, too.
+const pauseAll = "all"
+
+// pauseEntry is a Hold as it is stored.
+type pauseEntry struct {
+	Who    string    `json:"who"`
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since"`
+}
+
+// ErrNotAnnounced says that no worker has announced an account, so that its allowance is not known.
+var ErrNotAnnounced = errors.New("no worker has announced this account")
+
+// Pause holds the calls of one lane of an account, or of all lanes with lane "", until Resume, and
+// returns the hold that is in force. added is false when there was one already, which then stays as
+// it is. Look-ups and polls are calls, too. After an error the pause may or may not be in force;
+// repeating it is harmless. ErrNotAnnounced is returned for an account that no worker has served.
+func Pause(ctx context.Context, rdb redis.UniversalClient, a providers.Account, lane order.Lane, who, reason string) (h Hold, added bool, err error) {
+	h = Hold{Lane: lane, Who: oneLine(who, maxWho), Reason: providers.SafeText(reason)}
+	if err := h.check(); err != nil {
+		return Hold{}, false, fmt.Errorf("pause %s: %w", a, err)
+	}
+	now, err := rdb.Time(ctx).Result()
+	if err != nil {
+		return Hold{}, false, fmt.Errorf("pause %s: %w", a, err)
+	}
+	h.Since = now
+	allowance, err := allowanceOf(ctx, rdb, a)
+	for before := ""; err == nil && allowance != before; {
+		// A worker that announces another allowance meanwhile may have missed this entry.
+		before = allowance
+		if h, added, err = addHold(ctx, rdb, keys.Paused(allowance, a), h, added); err == nil {
+			allowance, err = allowanceOf(ctx, rdb, a)
+		}
+	}
+	if err != nil {
+		return Hold{}, false, fmt.Errorf("pause %s: %w", a, err)
+	}
+	return h, added, nil
+}
+
+// maxWho is how many characters are kept of an operator's name.
+const maxWho = 60
+
+func (h Hold) check() error {
+	switch {
+	case h.Lane != "" && !slices.Contains(order.Lanes(), h.Lane):
+		return fmt.Errorf("unknown lane %q", h.Lane)
+	case h.Who == "":
+		return errors.New("who pauses is missing")
+	case h.Reason == "":
+		return errors.New("a reason is missing")
+	}
+	return nil
+}
+
+func (h Hold) field() string {
+	if h.Lane == "" {
+		return pauseAll
+	}
+	return string(h.Lane)
+}
+
+// addHold writes a hold unless there is one, and reads the one in force.
+func addHold(ctx context.Context, rdb redis.UniversalClient, key string, h Hold, added bool) (Hold, bool, error) {
+	entry, err := json.Marshal(pauseEntry{h.Who, h.Reason, h.Since.UTC()})
+	if err != nil {
+		return Hold{}, false, err
+	}
+	first, err := rdb.HSetNX(ctx, key, h.field(), entry).Result()
+	if err != nil || first {
+		return h, first || added, err
+	}
+	stored, err := rdb.HGet(ctx, key, h.field()).Result()
+	if errors.Is(err, redis.Nil) { // it was resumed meanwhile
+		return addHold(ctx, rdb, key, h, added)
+	}
+	return readHold(h.field(), stored), added, err
+}
+
+// Resume ends the pause of one lane, or every pause of the account with lane "", and returns what it
+// has ended. A lane stays held while the whole account is paused.
+func Resume(ctx context.Context, rdb redis.UniversalClient, a providers.Account, lane order.Lane) ([]Hold, error) {
+	allowance, err := allowanceOf(ctx, rdb, a)
+	if err != nil {
+		return nil, fmt.Errorf("resume %s: %w", a, err)
+	}
+	key := keys.Paused(allowance, a)
+	var before *redis.MapStringStringCmd
+	_, err = rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		before = p.HGetAll(ctx, key)
+		if lane == "" {
+			p.Del(ctx, key)
+		} else {
+			p.HDel(ctx, key, string(lane))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("resume %s: %w", a, err)
+	}
+	ended := holdsOf(before.Val())
+	if lane != "" {
+		ended = slices.DeleteFunc(ended, func(h Hold) bool { return h.Lane != lane })
+	}
+	return ended, nil
+}
+
+// readHold reads an entry. One that cannot be read holds calls all the same.
+func readHold(field, stored string) Hold {
+	var e pauseEntry
+	if json.Unmarshal([]byte(stored), &e) != nil {
+		e = pauseEntry{Who: "unknown", Reason: "the entry in Redis cannot be read"}
+	}
+	h := Hold{Lane: order.Lane(field), Who: e.Who, Reason: e.Reason, Since: e.Since}
+	if field == pauseAll {
+		h.Lane = ""
+	}
+	return h
+}
+
+// holdsOf reads the hash of an account's pauses: the whole account's first, then by lane.
+func holdsOf(stored map[string]string) []Hold {
+	var holds []Hold
+	for _, l := range append([]order.Lane{""}, order.Lanes()...) {
+		field := Hold{Lane: l}.field()
+		if entry, ok := stored[field]; ok {
+			holds = append(holds, readHold(field, entry))
+		}
+	}
+	return holds
+}
+
+func (h Hold) String() string { return "paused by " + h.Who + ": " + h.Reason }
+
+// pauseRetry is when a held call is tried again, at the earliest: nobody knows how long a pause lasts.
+const pauseRetry = 30 * time.Second
+
+func heldByPause(a answer) error {
+	return &providers.HeldError{RetryAfter: spread(pauseRetry), Reason: readHold(pauseAll, a.pause).String()}
+}
