@@ -18,7 +18,6 @@ import (
 	"go.uber.org/goleak"
 
 	"issuance/internal/ledger"
-	"issuance/internal/seal"
 	"issuance/internal/testredis"
 	"issuance/providers"
 )
@@ -27,8 +26,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // Two keys nobody uses.
 var (
-	oldKey = base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{0x41}, seal.KeySize))
-	newKey = base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{0x42}, seal.KeySize))
+	oldKey = base64.StdEncoding.EncodeToString([]byte("the old seal key of these tests."))
+	newKey = base64.StdEncoding.EncodeToString([]byte("the new seal key of these tests."))
 )
 
 // before is a day on which every printed example is still to come.

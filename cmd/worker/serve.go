@@ -56,7 +56,7 @@ func serveProduction(ctx context.Context, s settings, log *slog.Logger) error {
 		log.Warn("the admin pages can be reached from other machines, and have no login: put one before them, or bind WORKER_HTTP_ADDR to 127.0.0.1",
 			"addr", l.Addr().String())
 	}
-	log.Info("serving", "queues", w.engine.Queues(), "redis", w.redis.Describe(), "admin", w.url, "version", version(), "seal_key", w.ring.KeyID())
+	log.Info("serving", "queues", w.engine.Queues(), "redis", w.redis.Describe(), "admin", w.url, "version", version(), "seal_key", w.ring.ID())
 	<-ctx.Done()
 	log.Info("stopping: running tasks end first", "at_most", s.Worker.ShutdownTimeout.String())
 	w.stop()

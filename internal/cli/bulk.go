@@ -103,7 +103,11 @@ func templateNames() []string {
 func (a *app) template(name string) error {
 	for _, t := range bulk.Templates() {
 		if t.Name == name {
-			return a.print("%s", t.CSV(a.now(), rules(a.env, a.now).Escrow))
+			checked, err := rules(a.env, a.now)
+			if err != nil {
+				return err
+			}
+			return a.print("%s", t.CSV(a.now(), checked.Escrow))
 		}
 	}
 	return usagef("--template: there is no %q; there are %s", name, strings.Join(templateNames(), ", "))
@@ -130,7 +134,10 @@ func (a *app) bulk(ctx context.Context, flags bulkFlags, name string) error {
 		return err
 	}
 	moment := a.now() // one for all lines
-	checked := rules(s.env, func() time.Time { return moment })
+	checked, err := rules(s.env, func() time.Time { return moment })
+	if err != nil {
+		return err
+	}
 	opt := bulk.Options{Rules: checked, Workers: runtime.GOMAXPROCS(0), Progress: &bulk.Progress{}}
 	if !flags.dryRun {
 		if err := s.enqueueInto(ctx, &opt, lane); err != nil {

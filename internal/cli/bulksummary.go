@@ -69,7 +69,7 @@ func (s summary) end(ctx context.Context, pre *precheck, wrong *rejects) error {
 	if err := s.print(ctx); err != nil {
 		return err
 	}
-	pre.tell(s.app)
+	pre.report(s.app)
 	switch {
 	case s.err != nil:
 		why := s.err.Error()

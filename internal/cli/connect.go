@@ -5,15 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/config"
+	"issuance/internal/keys"
 	"issuance/internal/ledger"
 	"issuance/internal/redisconn"
 	"issuance/internal/sandboxfile"
@@ -31,8 +30,7 @@ const waysOut = "start a sandbox with `go run ./cmd/worker --sandbox`, or set RE
 type session struct {
 	rdb    redis.UniversalClient
 	ledger *ledger.Ledger
-	// env is the environment; behind a sandbox's Redis, what it leaves for the command line fills
-	// the gaps.
+	// env is the environment, at a sandbox with the sandbox's accounts; see config.AtSandbox.
 	env map[string]string
 }
 
@@ -40,42 +38,51 @@ func (s *session) close() { _ = s.rdb.Close() }
 
 // connect finds Redis: by the environment, else the sandbox of this machine.
 func (a *app) connect(ctx context.Context) (*session, error) {
-	cfg, err := config.Load(pick(a.env, "REDIS_"))
+	cfg, err := config.LoadParts(a.env, config.Connection)
 	if err != nil {
 		return nil, err
 	}
-	found := false // by the sandbox's file
-	source := redisconn.Source{URL: cfg.Redis.URL.Reveal(), ClusterAddrs: cfg.Redis.ClusterAddrs.Reveal()}
-	var info sandboxfile.Info
-	if source == (redisconn.Source{}) {
-		info, err = sandboxfile.Read()
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return nil, errors.New("REDIS_URL is not set, and no sandbox runs on this machine: " + waysOut)
-		case err != nil:
-			return nil, fmt.Errorf("REDIS_URL is not set, and where this machine's sandbox is cannot be read: %w", err)
+	if cfg.Redis.URL.Set() || cfg.Redis.ClusterAddrs.Set() {
+		options, err := cfg.Redis.Options()
+		if err != nil {
+			return nil, err
 		}
-		found, source = true, redisconn.Source{URL: info.RedisURL, ClusterAddrs: info.ClusterAddrs}
+		return a.open(ctx, options, false)
 	}
-	options, err := redisconn.Parse(source)
+	info, err := sandboxfile.Read()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, errors.New("REDIS_URL is not set, and no sandbox runs on this machine: " + waysOut)
+	case err != nil:
+		return nil, fmt.Errorf("REDIS_URL is not set, and where this machine's sandbox is cannot be read: %w", err)
+	}
+	options, err := redisconn.Parse(redisconn.Source{URL: info.RedisURL, ClusterAddrs: info.ClusterAddrs})
 	if err != nil {
 		return nil, err
 	}
-	if found {
-		a.tell("using the sandbox at %s", shownAddress(info, options))
+	a.tell("using the sandbox at %s", shownAddress(info, options))
+	s, err := a.open(ctx, options, true)
+	if errors.As(err, new(*unreachableError)) && ctx.Err() == nil {
+		return nil, fmt.Errorf("that sandbox (process %d) does not answer, so it has probably ended: %s", info.PID, waysOut)
 	}
+	return s, err
+}
+
+// unreachableError says that no Redis answered.
+type unreachableError struct{ error }
+
+func (e *unreachableError) Unwrap() error { return e.error }
+
+// open connects; sandbox says that the Redis must be a sandbox's.
+func (a *app) open(ctx context.Context, options redisconn.Options, sandbox bool) (*session, error) {
 	first, cancel := context.WithTimeout(ctx, connectWithin)
 	defer cancel()
 	rdb, err := redisconn.Connect(first, options)
-	if err != nil && found && ctx.Err() == nil {
-		return nil, fmt.Errorf("that sandbox (process %d) does not answer, so it has probably ended: %s", info.PID, waysOut)
-	}
 	if err != nil {
-		return nil, err
+		return nil, &unreachableError{err}
 	}
-	s := &session{rdb: rdb, ledger: ledger.New(rdb, ledger.Options{}), env: map[string]string{}}
-	maps.Copy(s.env, a.env)
-	ignored, err := s.takeSandboxSettings(ctx, found)
+	s := &session{rdb: rdb, ledger: ledger.New(rdb, ledger.Options{}), env: a.env}
+	ignored, err := s.takeSandboxSettings(ctx, sandbox)
 	if err != nil {
 		s.close()
 		return nil, err
@@ -86,48 +93,25 @@ func (a *app) connect(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-// takeSandboxSettings reads what a sandbox leaves for the command line. Its accounts replace the
-// environment's: calls to the real ones would not be counted against the budget that is kept in
-// the production's Redis. Seal keys are not replaced: with real keys, somebody means production,
-// and enqueueing in a sandbox is then refused.
-func (s *session) takeSandboxSettings(ctx context.Context, found bool) (ignored []string, err error) {
+// takeSandboxSettings uses the settings that a sandbox has left for the command line. ignored are the
+// variables that they replace.
+func (s *session) takeSandboxSettings(ctx context.Context, wanted bool) (ignored []string, err error) {
 	mode, err := redisconn.ReadMode(ctx, s.rdb)
 	if err != nil {
 		return nil, err
 	}
 	if mode != redisconn.Sandbox {
-		if found { // another server listens there now; nobody meant that one
+		if wanted { // another server listens there now, which was not meant
 			return nil, errors.New("the Redis that answers there is not a sandbox's (any more): " + waysOut)
 		}
 		return nil, nil
 	}
-	left, err := s.rdb.HGetAll(ctx, ledger.SandboxKey).Result()
+	left, err := s.rdb.HGetAll(ctx, keys.Sandbox).Result()
 	if err != nil {
 		return nil, fmt.Errorf("read the sandbox's settings: %w", err)
 	}
-	for name, value := range s.env {
-		if account(name) && value != left[name] {
-			delete(s.env, name)
-			ignored = append(ignored, name)
-		}
-	}
-	for name, value := range left {
-		if account(name) {
-			s.env[name] = value
-		}
-	}
-	if s.env[sealKeys] == "" && s.env[sealKeys+"_FILE"] == "" {
-		s.env[sealKeys] = left[sealKeys]
-	}
-	slices.Sort(ignored)
+	s.env, ignored = config.AtSandbox(s.env, left)
 	return ignored, nil
-}
-
-const sealKeys = "ISSUANCE_SEAL_KEYS"
-
-// account reports whether a variable is about an account at a provider.
-func account(name string) bool {
-	return (strings.HasPrefix(name, "ECTICKET_") || strings.HasPrefix(name, "PASS2U_")) && name != precheckName
 }
 
 // shownAddress is the sandbox's address without a password.
@@ -140,7 +124,7 @@ func shownAddress(info sandboxfile.Info, o redisconn.Options) string {
 
 // tasks makes a client that can enqueue and open what is sealed.
 func (s *session) tasks(rules tasks.Rules) (*tasks.Client, error) {
-	cfg, err := config.Load(pick(s.env, sealKeys))
+	cfg, err := config.LoadParts(s.env, config.Keys, config.Tasks)
 	if err != nil {
 		return nil, err
 	}
@@ -148,47 +132,17 @@ func (s *session) tasks(rules tasks.Rules) (*tasks.Client, error) {
 		return nil, errors.New("ISSUANCE_SEAL_KEYS is not set: it must hold the workers' keys, because customers' data is sealed on its way through Redis. " +
 			"To try things out, start a sandbox with `go run ./cmd/worker --sandbox`")
 	}
-	timeout, err := s.duration("WORKER_TASK_TIMEOUT")
-	if err != nil {
-		return nil, err
-	}
-	retention, err := s.duration("WORKER_RETENTION")
-	if err != nil {
-		return nil, err
-	}
-	return tasks.NewClient(s.rdb, tasks.Options{SealKeys: cfg.Seal.Keys.Reveal(), Rules: rules, TaskTimeout: timeout, Retention: retention})
+	return tasks.NewClient(s.rdb, tasks.Options{SealKeys: cfg.Seal.Keys.Reveal(), Rules: rules,
+		TaskTimeout: cfg.Worker.TaskTimeout, Retention: cfg.Worker.Retention})
 }
 
-// reader makes a client that reads what is not sealed, for which nobody needs keys.
+// reader makes a client that reads what is not sealed, which needs no keys.
 func (s *session) reader() (*tasks.Client, error) {
 	return tasks.NewClient(s.rdb, tasks.Options{SealKeys: seal.SandboxKey()})
 }
 
-// duration reads one of the few settings that a task takes along to the worker.
-func (s *session) duration(name string) (time.Duration, error) {
-	if s.env[name] == "" {
-		return 0, nil
-	}
-	d, err := time.ParseDuration(s.env[name])
-	if err != nil || d < time.Second {
-		return 0, fmt.Errorf("%s is %q; write a duration of at least 1s, such as 60s", name, s.env[name])
-	}
-	return d, nil
-}
-
-// rules are what the environment says about documents.
-func rules(env map[string]string, now func() time.Time) tasks.Rules {
-	return tasks.Rules{MerchantID: strings.TrimSpace(env["ECTICKET_MERCHANT_ID"]), Escrow: env["ECTICKET_MODE"] == string(config.Escrow), Now: now}
-}
-
-// pick leaves of an environment what one purpose needs, so that a mistake in a setting of another
-// does not stand in the way.
-func pick(env map[string]string, prefix string) map[string]string {
-	out := map[string]string{}
-	for name, value := range env {
-		if strings.HasPrefix(name, prefix) {
-			out[name] = value
-		}
-	}
-	return out
+// rules are what documents are checked against by the environment.
+func rules(env map[string]string, now func() time.Time) (tasks.Rules, error) {
+	cfg, err := config.LoadParts(env, config.Documents)
+	return tasks.Rules{MerchantID: cfg.ECTicket.MerchantID, Escrow: cfg.ECTicket.Mode == config.Escrow, Now: now}, err
 }

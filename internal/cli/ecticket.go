@@ -13,16 +13,21 @@ import (
 	"issuance/providers/ecticket/wire"
 )
 
+// account is the environment's account at ECTicket, which may be incomplete.
+func (s *session) account() (config.ECTicket, error) {
+	cfg, err := config.LoadParts(s.env, config.Lookups)
+	return cfg.ECTicket, err
+}
+
 // ecticket makes a client for look-ups. Its calls count against the allowance that all workers
 // share, in the lane of the follow-up polls: checkouts go first.
 func (s *session) ecticket(ctx context.Context) (*ecticket.Client, error) {
-	cfg, err := config.Load(pick(s.env, "ECTICKET_"))
+	account, err := s.account()
 	if err != nil {
 		return nil, err
 	}
-	account := cfg.ECTicket
 	if !account.Configured() {
-		return nil, errors.New("ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY and ECTICKET_HASH_IV are not set; this command asks ECTicket itself and needs them")
+		return nil, errors.New("ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY and ECTICKET_HASH_IV are not set; this command calls ECTicket itself and needs them")
 	}
 	rate, err := s.ecticketRate(ctx, account)
 	if err != nil {
@@ -51,7 +56,7 @@ func notDone(out providers.Outcome) error {
 	case out.Alarm:
 		return fmt.Errorf("ECTicket refuses this account (%s); check ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY, ECTICKET_HASH_IV and ECTICKET_BASE_URL", word)
 	case out.Kind == providers.Rejected:
-		return fmt.Errorf("ECTicket answers no (%s)", word)
+		return fmt.Errorf("ECTicket rejects this query (%s)", word)
 	case out.Kind == providers.Held:
 		return fmt.Errorf("ECTicket was not asked (%s); try again in %s", word, max(out.RetryAfter, time.Second).Round(time.Second))
 	case out.Kind == providers.NotSent:

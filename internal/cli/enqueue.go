@@ -134,7 +134,10 @@ func (a *app) enqueue(ctx context.Context, f enqueueFlags, refunds bool, file st
 		env = s.env
 	}
 	moment := a.now() // one for all documents
-	checked := rules(env, func() time.Time { return moment })
+	checked, err := rules(env, func() time.Time { return moment })
+	if err != nil {
+		return err
+	}
 	jobs, invalid := r.check(docs, checked)
 	wrong = append(wrong, invalid...)
 	if connectErr == nil && !refunds {

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"issuance/internal/budget"
@@ -37,9 +36,13 @@ const paceWithin = time.Second
 // paces are what the workers have announced in Redis, and where they have not, what this
 // environment says.
 func (a *app) paces(ctx context.Context, s *session) map[providers.Name]pace {
-	out := map[providers.Name]pace{}
-	for _, p := range providers.All() {
-		out[p] = pace{perSecond: callsPerSecond(s.env, p)}
+	cfg, err := config.LoadParts(s.env, config.Estimates)
+	if err != nil { // an estimate is not worth an error
+		cfg, _ = config.LoadParts(nil, config.Estimates)
+	}
+	out := map[providers.Name]pace{
+		providers.ECTicket: {perSecond: cfg.ECTicket.CallsPerSecond},
+		providers.Pass2U:   {perSecond: cfg.Pass2U.CallsPerSecond},
 	}
 	if s.rdb == nil {
 		return out
@@ -47,11 +50,11 @@ func (a *app) paces(ctx context.Context, s *session) map[providers.Name]pace {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), paceWithin) // an interrupted run has an estimate, too
 	defer cancel()
 	accounts, err := budget.States(ctx, s.rdb)
-	if err != nil { // an estimate is not worth an error
+	if err != nil {
 		return out
 	}
-	for _, p := range providers.All() {
-		st := accountOf(accounts, p, s.env)
+	for p := range out {
+		st := accountOf(accounts, p, cfg.ECTicket.MerchantID)
 		if st == nil || st.Limit <= 0 {
 			continue
 		}
@@ -64,10 +67,9 @@ func (a *app) paces(ctx context.Context, s *session) map[providers.Name]pace {
 	return out
 }
 
-// accountOf is the provider's account: this environment's merchant, and where it names none, the
-// only one that there is. Nil when that cannot be told.
-func accountOf(accounts []budget.State, p providers.Name, env map[string]string) *budget.State {
-	merchant := strings.TrimSpace(env["ECTICKET_MERCHANT_ID"])
+// accountOf is the provider's account: this merchant's at ECTicket, and where none is named, the only
+// one that there is. Nil when that is not clear.
+func accountOf(accounts []budget.State, p providers.Name, merchant string) *budget.State {
 	var found *budget.State
 	for i, st := range accounts {
 		switch {
@@ -82,8 +84,8 @@ func accountOf(accounts []budget.State, p providers.Name, env map[string]string)
 	return found
 }
 
-// ecticketRate is the rate at which this process may call ECTicket: not faster than the workers,
-// with whom it shares the account, whatever this environment says.
+// ecticketRate is the rate at which this process may call ECTicket: not faster than the workers, which
+// share the account, whatever this environment says.
 func (s *session) ecticketRate(ctx context.Context, account config.ECTicket) (float64, error) {
 	accounts, err := budget.States(ctx, s.rdb)
 	if err != nil {
@@ -95,21 +97,4 @@ func (s *session) ecticketRate(ctx context.Context, account config.ECTicket) (fl
 		}
 	}
 	return account.CallsPerSecond, nil
-}
-
-// callsPerSecond is the call budget as this environment has it, else the default.
-func callsPerSecond(env map[string]string, p providers.Name) float64 {
-	of := func(env map[string]string) (float64, bool) {
-		cfg, err := config.Load(env)
-		if p == providers.Pass2U {
-			return cfg.Pass2U.CallsPerSecond, err == nil
-		}
-		return cfg.ECTicket.CallsPerSecond, err == nil
-	}
-	name := map[providers.Name]string{providers.ECTicket: "ECTICKET_CALLS_PER_SECOND", providers.Pass2U: "PASS2U_CALLS_PER_SECOND"}[p]
-	if rate, ok := of(map[string]string{name: env[name]}); ok {
-		return rate
-	}
-	rate, _ := of(nil)
-	return rate
 }

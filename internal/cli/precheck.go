@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"issuance/internal/budget"
-	"issuance/internal/catalogue"
 	"issuance/internal/config"
+	"issuance/internal/itemcheck"
 	"issuance/providers"
 	"issuance/providers/ecticket/ecticketdoc"
 	"issuance/tasks"
@@ -28,21 +28,27 @@ type precheck struct {
 	// check is nil when nothing is to be checked.
 	check func(context.Context, []*tasks.Order) ([][]providers.Violation, error)
 	close func()
-	// skipped is why some orders were not checked although nobody forbade it.
+	// skipped is why some orders were not checked although that was not switched off.
 	skipped atomic.Pointer[error]
 }
 
-// precheckFor makes the check. Whoever asks for it, by flag or by ECTICKET_PRECHECK, must have an
-// account, and an answer; a dry run that nobody asked does what it can.
+// precheckFor makes the check. When it was asked for, by flag or by ECTICKET_PRECHECK, an account and an
+// answer are needed; a dry run that was not asked to check does what it can.
 func (a *app) precheckFor(ctx context.Context, s *session, flag precheckFlag, dryRun bool) (*precheck, error) {
 	p := &precheck{close: func() {}}
-	cfg, err := config.Load(map[string]string{precheckName: a.env[precheckName]})
+	cfg, err := config.LoadParts(s.env, config.Prechecks)
 	if err != nil {
 		return nil, err
 	}
-	set := a.env[precheckName] != ""
-	asked := flag.on || !flag.given && set && cfg.ECTicket.Precheck == config.On
-	if !asked && (flag.given || set || !dryRun) {
+	when := cfg.Producer.Precheck
+	if flag.given {
+		when = config.Off
+		if flag.on {
+			when = config.On
+		}
+	}
+	asked := when == config.On
+	if when == config.Off || when == config.Auto && !dryRun {
 		return p, nil
 	}
 	if s.rdb == nil { // without Redis there is no call budget
@@ -51,16 +57,17 @@ func (a *app) precheckFor(ctx context.Context, s *session, flag precheckFlag, dr
 		}
 		return p, nil
 	}
-	account, err := config.Load(pick(s.env, "ECTICKET_"))
-	if err == nil && !account.ECTicket.Configured() && !asked {
-		return p, nil
+	account, err := s.account()
+	if err != nil || !account.Configured() && !asked {
+		return p, err
 	}
 	client, err := s.ecticket(ctx)
 	if err != nil {
 		return nil, err
 	}
 	p.close = client.Close
-	known := catalogue.New(s.rdb, client, catalogue.Options{MerchantID: account.ECTicket.MerchantID, Now: a.now})
+	known := itemcheck.New(s.rdb, client, itemcheck.Options{
+		Account: providers.Account{Provider: providers.ECTicket, Merchant: account.MerchantID}, Now: a.now})
 	p.check = func(ctx context.Context, orders []*tasks.Order) ([][]providers.Violation, error) {
 		if !asked && p.skipped.Load() != nil {
 			return nil, nil
@@ -75,11 +82,9 @@ func (a *app) precheckFor(ctx context.Context, s *session, flag precheckFlag, dr
 	return p, nil
 }
 
-const precheckName = "ECTICKET_PRECHECK"
-
-// checkCatalogue checks those that are ECTicket's. Nobody waits for these calls more than for
-// orders under way, so they go in the lane of bulk.
-func checkCatalogue(ctx context.Context, known *catalogue.Catalogue, orders []*tasks.Order) ([][]providers.Violation, error) {
+// checkCatalogue checks those that are ECTicket's. Its calls are less urgent than those of orders under
+// way, so they go in the lane of bulk.
+func checkCatalogue(ctx context.Context, known *itemcheck.Checker, orders []*tasks.Order) ([][]providers.Violation, error) {
 	var docs []*ecticketdoc.Order
 	var at []int
 	for i, o := range orders {
@@ -106,7 +111,7 @@ func checkCatalogue(ctx context.Context, known *catalogue.Catalogue, orders []*t
 	return found, nil
 }
 
-// precheckJobs finds what the catalogue says against orders that are valid by themselves.
+// precheckJobs finds the violations that only the catalogue shows.
 func (a *app) precheckJobs(ctx context.Context, s *session, flag precheckFlag, r reading, jobs []job) ([]violation, error) {
 	p, err := a.precheckFor(ctx, s, flag, false)
 	if err != nil {
@@ -131,18 +136,18 @@ func (a *app) precheckJobs(ctx context.Context, s *session, flag precheckFlag, r
 	return wrong, nil
 }
 
-// tell tells of orders that were not checked.
-func (p *precheck) tell(a *app) {
+// report says that some orders were not checked, and why.
+func (p *precheck) report(a *app) {
 	if why := p.skipped.Load(); why != nil {
 		a.tell("lines were not all checked against the catalogue: %s", p.explain(*why, (*why).Error()))
 	}
 }
 
-// explain says why the catalogue was not told, if that is it, and otherwise returns the text.
+// explain says why ECTicket gave no answer, if that is the reason, and otherwise returns the text.
 func (p *precheck) explain(err error, text string) string {
-	var notAsked *catalogue.NotAskedError
-	if errors.As(err, &notAsked) {
-		return notDone(notAsked.Outcome).Error()
+	var noAnswer *itemcheck.NoAnswerError
+	if errors.As(err, &noAnswer) {
+		return notDone(noAnswer.Outcome).Error()
 	}
 	return text
 }

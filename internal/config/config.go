@@ -1,10 +1,10 @@
-// Package config reads the environment of the worker and of the producers, tells all mistakes
-// at once, and never prints a secret. It takes the environment as a map, so that nothing but
-// main touches the process's own. It imports internal/redisconn and internal/seal, whose rules
-// it applies, and nothing else of ours.
+// Package config is the only place that reads and checks settings, for the worker and the command line
+// alike: a variable is read by the same rule wherever it is used. It reports all mistakes at once and
+// never shows a secret. It takes the environment as a map, so that only main reads the process's own.
+// It imports internal/redisconn, internal/seal and internal/httpcall, whose rules it applies.
 //
-// The struct tags below are the one list of variables: Table, the README and --help come from
-// them. Every field's comment is its help tag.
+// The struct tags below are the one list of variables; --help and docs/configuration.md come from it.
+// The tag "for" names the parts (see Part) that a variable belongs to.
 package config
 
 import "time"
@@ -16,7 +16,9 @@ type Config struct {
 	ECTicket ECTicket
 	Pass2U   Pass2U
 	Poll     Poll
+	Ledger   Ledger
 	Seal     Seal
+	Producer Producer
 
 	// Warnings are worth a log line each: probable typos, settings that are allowed but unwise.
 	Warnings []string
@@ -24,8 +26,8 @@ type Config struct {
 
 // Redis says where the queue and the ledger are; redisconn.Source documents both forms.
 type Redis struct {
-	URL          Secret `env:"REDIS_URL" help:"Redis of queue and ledger: redis://[user:password@]host:port/db, rediss:// for TLS, unix://PATH, or redis-sentinel://[:password@]host1,host2/db?master=NAME"`
-	ClusterAddrs Secret `env:"REDIS_CLUSTER_ADDRS" help:"instead of REDIS_URL, for Redis Cluster: host:port,host:port, optionally after rediss://user:password@"`
+	URL          Secret `env:"REDIS_URL" for:"connection" help:"Redis of queue and ledger: redis://[user:password@]host:port/db, rediss:// for TLS (?ca_file=PATH, and &cert_file=PATH&key_file=PATH for a certificate of your own), unix://PATH, or redis-sentinel://[:password@]host1,host2/db?master=NAME"`
+	ClusterAddrs Secret `env:"REDIS_CLUSTER_ADDRS" for:"connection" help:"instead of REDIS_URL, for Redis Cluster: host:port,host:port, optionally after rediss://user:password@"`
 	WaitReplicas int    `env:"REDIS_WAIT_REPLICAS" envDefault:"0" help:"how many replicas must have an intent before the provider is called; when fewer answer within a second, nothing is sent"`
 }
 
@@ -33,11 +35,11 @@ type Redis struct {
 type Worker struct {
 	HTTPAddr            string        `env:"WORKER_HTTP_ADDR" envDefault:"127.0.0.1:8080" help:"address of the web UI, health checks and metrics; they show no customer data, but put a login before them when you open them to others"`
 	LogFormat           LogFormat     `env:"LOG_FORMAT" envDefault:"auto" help:"text (coloured), json, or auto: text on a terminal, else json"`
-	Retention           time.Duration `env:"WORKER_RETENTION" envDefault:"24h" help:"how long a finished task stays visible in the web UI; the order's record is kept in any case"`
+	Retention           time.Duration `env:"WORKER_RETENTION" envDefault:"24h" for:"tasks" help:"how long a finished task stays visible in the web UI; the order's record is kept in any case"`
 	CheckoutConcurrency int           `env:"WORKER_CHECKOUT_CONCURRENCY" envDefault:"8" help:"checkout tasks one process runs at the same time, per provider"`
 	PollConcurrency     int           `env:"WORKER_POLL_CONCURRENCY" envDefault:"4" help:"poll tasks one process runs at the same time, per provider"`
 	BulkConcurrency     int           `env:"WORKER_BULK_CONCURRENCY" envDefault:"4" help:"bulk tasks one process runs at the same time, per provider"`
-	TaskTimeout         time.Duration `env:"WORKER_TASK_TIMEOUT" envDefault:"60s" help:"longest run of one task, in whole seconds; longer than the providers' timeouts"`
+	TaskTimeout         time.Duration `env:"WORKER_TASK_TIMEOUT" envDefault:"60s" for:"tasks" help:"longest run of one task, in whole seconds; longer than the providers' timeouts"`
 	ShutdownTimeout     time.Duration `env:"WORKER_SHUTDOWN_TIMEOUT" envDefault:"70s" help:"how long a stopping worker waits for running tasks; longer than WORKER_TASK_TIMEOUT, shorter than the grace period of whatever stops it"`
 }
 
@@ -52,26 +54,20 @@ const (
 
 // ECTicket is the account at ECPay ECTicket.
 type ECTicket struct {
-	BaseURL        string        `env:"ECTICKET_BASE_URL" envDefault:"https://ecticket.ecpay.com.tw" help:"host of ECTicket; the stage is https://ecticket-stage.ecpay.com.tw"`
-	MerchantID     string        `env:"ECTICKET_MERCHANT_ID" help:"merchant id; without it and its keys ECTicket is not served"`
-	PlatformID     string        `env:"ECTICKET_PLATFORM_ID" help:"for platform merchants: the platform's id (keys are then the platform's, too)"`
-	HashKey        Secret        `env:"ECTICKET_HASH_KEY" help:"HashKey, 16 characters"`
-	HashIV         Secret        `env:"ECTICKET_HASH_IV" help:"HashIV, 16 characters"`
-	Mode           Mode          `env:"ECTICKET_MODE" envDefault:"pure" help:"pure (pure issuance) or escrow (use escrow), as in the contract with ECPay"`
-	CallsPerSecond float64       `env:"ECTICKET_CALLS_PER_SECOND" envDefault:"4" help:"calls per second of all workers together; above 5 ECPay may ban the account for half an hour"`
-	Ban            time.Duration `env:"ECTICKET_BAN" envDefault:"30m" help:"how long no worker calls after ECPay answered 403"`
-	Timeout        time.Duration `env:"ECTICKET_TIMEOUT" envDefault:"20s" help:"longest wait for one answer"`
-	SettleAfter    time.Duration `env:"ECTICKET_SETTLE_AFTER" envDefault:"12m" help:"how long after a call without an answer an order unknown to ECPay may still appear there; longer than 10m, the validity of a request"`
-	Precheck       Switch        `env:"ECTICKET_PRECHECK" envDefault:"off" help:"on: before the command line enqueues orders, it checks their items against the catalogue at ECTicket; enqueue bulk --dry-run does so unless this says off"`
+	BaseURL        string        `env:"ECTICKET_BASE_URL" envDefault:"https://ecticket.ecpay.com.tw" for:"lookups" help:"host of ECTicket; the stage is https://ecticket-stage.ecpay.com.tw"`
+	MerchantID     string        `env:"ECTICKET_MERCHANT_ID" for:"documents lookups estimates" help:"merchant id; without it and its keys ECTicket is not served"`
+	PlatformID     string        `env:"ECTICKET_PLATFORM_ID" for:"lookups" help:"for platform merchants: the platform's id (keys are then the platform's, too)"`
+	HashKey        Secret        `env:"ECTICKET_HASH_KEY" for:"lookups" help:"HashKey, 16 characters"`
+	HashIV         Secret        `env:"ECTICKET_HASH_IV" for:"lookups" help:"HashIV, 16 characters"`
+	Mode           Mode          `env:"ECTICKET_MODE" envDefault:"pure" for:"documents lookups" help:"pure (pure issuance) or escrow (use escrow), as in the contract with ECPay"`
+	CallsPerSecond float64       `env:"ECTICKET_CALLS_PER_SECOND" envDefault:"4" for:"lookups estimates" help:"calls per second of all workers together; above 5 ECPay may ban the account for half an hour"`
+	Ban            time.Duration `env:"ECTICKET_BAN" envDefault:"30m" for:"lookups" help:"how long no worker calls after ECPay answered 403"`
+	Timeout        time.Duration `env:"ECTICKET_TIMEOUT" envDefault:"20s" for:"lookups" help:"longest wait for one answer"`
+	SettleAfter    time.Duration `env:"ECTICKET_SETTLE_AFTER" envDefault:"12m" for:"lookups" help:"how long after a call without an answer an order unknown to ECPay may still appear there; longer than 10m, the validity of a request"`
+	Paths          string        `env:"ECTICKET_PATHS" for:"lookups" help:"paths of single calls that differ from ECPay's documents, as CALL=/path, comma-separated, for example Refund=/api/issuance/Refund"`
+	Codes          string        `env:"ECTICKET_CODES" for:"lookups" help:"how calls ended that ECTicket answered with these codes, as CODE=rejected, not_sent, unknown or held, comma-separated; codes that are not listed mean rejected"`
+	RefundFields   string        `env:"ECTICKET_REFUND_FIELDS" for:"lookups" help:"body of Refund, whose documentation is not public in full, as FIELD=VALUE, comma-separated; {TicketNo}, {Operator} and {StoreID} stand for the refund's own, for example TicketNo={TicketNo},Action=1"`
 }
-
-// Switch is on or off.
-type Switch string
-
-const (
-	On  Switch = "on"
-	Off Switch = "off"
-)
 
 // Mode is the kind of contract with ECPay; it decides paths and rules.
 type Mode string
@@ -85,7 +81,7 @@ const (
 type Pass2U struct {
 	BaseURL           string        `env:"PASS2U_BASE_URL" envDefault:"https://www.pass2u.net/api/v1/public/product" help:"where generate, query and refund are"`
 	APIKey            Secret        `env:"PASS2U_API_KEY" help:"API key; without it Pass2U is not served"`
-	CallsPerSecond    float64       `env:"PASS2U_CALLS_PER_SECOND" envDefault:"4" help:"calls per second of all workers together"`
+	CallsPerSecond    float64       `env:"PASS2U_CALLS_PER_SECOND" envDefault:"4" for:"estimates" help:"calls per second of all workers together"`
 	Ban               time.Duration `env:"PASS2U_BAN" envDefault:"30m" help:"how long no worker calls after Pass2U answered 403"`
 	Timeout           time.Duration `env:"PASS2U_TIMEOUT" envDefault:"20s" help:"longest wait for one answer"`
 	SettleAfter       time.Duration `env:"PASS2U_SETTLE_AFTER" envDefault:"15m" help:"how long after a call without an answer an order unknown to Pass2U may still appear there"`
@@ -96,17 +92,38 @@ type Pass2U struct {
 
 // Poll is the follow-up poller's schedule.
 type Poll struct {
-	Sentinel    time.Duration `env:"POLL_SENTINEL" envDefault:"5s" help:"how often the oldest unfinished order of an account is asked for"`
+	Sentinel    time.Duration `env:"POLL_SENTINEL" envDefault:"5s" help:"how often the oldest unfinished order of an account is looked up"`
 	Interval    time.Duration `env:"POLL_INTERVAL" envDefault:"60s" help:"first wait of every other order"`
-	Expected    time.Duration `env:"POLL_EXPECTED" envDefault:"5m" help:"by when an order is usually issued; then it is asked for less often"`
-	MaxInterval time.Duration `env:"POLL_MAX_INTERVAL" envDefault:"10m" help:"longest wait between two questions"`
-	Deadline    time.Duration `env:"POLL_DEADLINE" envDefault:"24h" help:"when an unfinished order is handed to a person (review)"`
+	Expected    time.Duration `env:"POLL_EXPECTED" envDefault:"5m" help:"by when an order is usually issued; after that it is looked up less often"`
+	MaxInterval time.Duration `env:"POLL_MAX_INTERVAL" envDefault:"10m" help:"longest wait between two look-ups"`
+	Deadline    time.Duration `env:"POLL_DEADLINE" envDefault:"24h" help:"when an unfinished order needs review"`
+}
+
+// Ledger says how long records are kept.
+type Ledger struct {
+	KeepDetails time.Duration `env:"ISSUANCE_KEEP_DETAILS" envDefault:"90d" help:"how long a finished order keeps its details (document, result, history); orders in review keep theirs until they are decided"`
+	KeepRecords time.Duration `env:"ISSUANCE_KEEP_RECORDS" envDefault:"400d" help:"how long a finished order's record is kept (number, state, times, provider's id); until then its number cannot be used for another order, and it can be refunded by its number; not shorter than ISSUANCE_KEEP_DETAILS"`
+	KeepEvents  int           `env:"ISSUANCE_KEEP_EVENTS" envDefault:"1000000" help:"about how many entries the stream of final statuses keeps"`
 }
 
 // Seal holds the keys of customers' data.
 type Seal struct {
-	Keys Secret `env:"ISSUANCE_SEAL_KEYS" help:"keys that seal customers' data in Redis, comma-separated base64 of 32 bytes each (make one with: openssl rand -base64 32); the first seals, all open; the same for workers and producers"`
+	Keys Secret `env:"ISSUANCE_SEAL_KEYS" for:"keys" help:"keys that seal customers' data in Redis, comma-separated base64 of 32 bytes each (make one with: openssl rand -base64 32); the first seals, all open; the same for workers and producers"`
 }
+
+// Producer is what only the command line uses.
+type Producer struct {
+	Precheck Precheck `env:"ECTICKET_PRECHECK" envDefault:"auto" for:"precheck" help:"on: before the command line enqueues orders, it checks their items against the catalogue at ECTicket; off: it never does; auto: only for enqueue bulk --dry-run"`
+}
+
+// Precheck is when items are checked against the catalogue.
+type Precheck string
+
+const (
+	On   Precheck = "on"
+	Off  Precheck = "off"
+	Auto Precheck = "auto" // in a dry run, if ECTicket is configured
+)
 
 // Configured reports whether the account is complete, so that ECTicket is served.
 func (e ECTicket) Configured() bool {

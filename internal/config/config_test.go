@@ -47,10 +47,12 @@ func TestDefaults(t *testing.T) {
 	want := Config{
 		Worker: Worker{"127.0.0.1:8080", LogAuto, 24 * time.Hour, 8, 4, 4, time.Minute, 70 * time.Second},
 		ECTicket: ECTicket{BaseURL: "https://ecticket.ecpay.com.tw", Mode: Pure, CallsPerSecond: 4,
-			Ban: 30 * time.Minute, Timeout: 20 * time.Second, SettleAfter: 12 * time.Minute, Precheck: Off},
+			Ban: 30 * time.Minute, Timeout: 20 * time.Second, SettleAfter: 12 * time.Minute},
 		Pass2U: Pass2U{BaseURL: "https://www.pass2u.net/api/v1/public/product", CallsPerSecond: 4, Ban: 30 * time.Minute,
 			Timeout: 20 * time.Second, SettleAfter: 15 * time.Minute, RefundQuantityKey: "quantity", QueryPath: "/query"},
-		Poll: Poll{5 * time.Second, time.Minute, 5 * time.Minute, 10 * time.Minute, 24 * time.Hour},
+		Poll:     Poll{5 * time.Second, time.Minute, 5 * time.Minute, 10 * time.Minute, 24 * time.Hour},
+		Ledger:   Ledger{KeepDetails: 90 * 24 * time.Hour, KeepRecords: 400 * 24 * time.Hour, KeepEvents: 1_000_000},
+		Producer: Producer{Auto},
 	}
 	if c.String() != want.String() || c.Warnings != nil {
 		t.Fatalf("got\n%vwant\n%v%v", c, want, c.Warnings)
@@ -65,6 +67,9 @@ func TestProduction(t *testing.T) {
 	env := production()
 	maps.Copy(env, map[string]string{
 		"ECTICKET_BASE_URL": "https://ecticket-stage.ecpay.com.tw/", "ECTICKET_MODE": "escrow", "ECTICKET_PLATFORM_ID": "3085676",
+		"ECTICKET_PATHS": "Refund=/api/issuance/Refund, Issue=/api/issuance/issue", "ECTICKET_CODES": "10200047=unknown",
+		"ECTICKET_REFUND_FIELDS": "TicketNo={TicketNo},Action=1,Memo=", "ECTICKET_PRECHECK": "on",
+		"ISSUANCE_KEEP_DETAILS": "30d", "ISSUANCE_KEEP_RECORDS": "9600h", "ISSUANCE_KEEP_EVENTS": "5000",
 		"ECTICKET_CALLS_PER_SECOND": "0.5", "LOG_FORMAT": "json", "WORKER_BULK_CONCURRENCY": "2", "POLL_SENTINEL": "3s", "POLL_DEADLINE": "",
 	})
 	c := load(t, env, all...)
@@ -73,7 +78,9 @@ func TestProduction(t *testing.T) {
 	}
 	if c.ECTicket.BaseURL != "https://ecticket-stage.ecpay.com.tw" || c.ECTicket.Mode != Escrow || c.ECTicket.CallsPerSecond != 0.5 ||
 		c.ECTicket.HashKey.Reveal() != "Kanarie-hash-key" || c.Worker.LogFormat != LogJSON || c.Worker.BulkConcurrency != 2 ||
-		c.Poll.Sentinel != 3*time.Second || c.Poll.Deadline != 24*time.Hour {
+		c.Poll.Sentinel != 3*time.Second || c.Poll.Deadline != 24*time.Hour || c.Producer.Precheck != On ||
+		c.ECTicket.Paths != env["ECTICKET_PATHS"] || c.ECTicket.Codes != "10200047=unknown" || c.ECTicket.RefundFields != env["ECTICKET_REFUND_FIELDS"] ||
+		c.Ledger != (Ledger{30 * 24 * time.Hour, 400 * 24 * time.Hour, 5000}) {
 		t.Fatal(c)
 	}
 	o, err := c.Redis.Options()
@@ -82,7 +89,7 @@ func TestProduction(t *testing.T) {
 	}
 }
 
-// Each mistake is told under its variable's name, with what to write instead.
+// Each mistake is reported under its variable's name, with what to write instead.
 func TestMistakes(t *testing.T) {
 	for _, c := range []struct{ name, value, says string }{
 		{"REDIS_URL", "localhost:6379", "redis://"},
@@ -98,20 +105,25 @@ func TestMistakes(t *testing.T) {
 		{"WORKER_SHUTDOWN_TIMEOUT", "60s", "longer than WORKER_TASK_TIMEOUT"},
 		{"ECTICKET_BASE_URL", "http://ecticket.ecpay.com.tw", "https://"},
 		{"ECTICKET_BASE_URL", "ecticket.ecpay.com.tw", "https://"},
-		{"ECTICKET_BASE_URL", "https://a:b@ecticket.ecpay.com.tw", "without credentials"},
+		{"ECTICKET_BASE_URL", "https://a:b@ecticket.ecpay.com.tw", "no credentials"},
+		{"PASS2U_BASE_URL", "http://www.pass2u.net", "https"},
 		{"ECTICKET_MERCHANT_ID", "2000132-1", "letters and digits"},
 		{"ECTICKET_MERCHANT_ID", "", "is missing"},
 		{"ECTICKET_HASH_KEY", "Kanarie", "exactly 16"},
 		{"ECTICKET_HASH_KEY", "", "is missing"},
 		{"ECTICKET_HASH_IV", "Kanarie", "exactly 16"},
 		{"ECTICKET_MODE", "both", "pure or escrow"},
-		{"ECTICKET_PRECHECK", "maybe", "on or off"},
+		{"ECTICKET_PRECHECK", "maybe", "on or off or auto"},
 		{"ECTICKET_CALLS_PER_SECOND", "0", "above 0"},
 		{"ECTICKET_CALLS_PER_SECOND", "NaN", "above 0"},
 		{"ECTICKET_CALLS_PER_SECOND", "four", "is not a number"},
 		{"ECTICKET_BAN", "0s", "at least 1s"},
 		{"ECTICKET_TIMEOUT", "500ms", "at least 1s"},
 		{"ECTICKET_SETTLE_AFTER", "10m", "longer than the validity of a request (10m0s)"},
+		{"ECTICKET_PATHS", "/api/Refund", "NAME=VALUE"},
+		{"ECTICKET_PATHS", "Refund=/a,Refund=/b", "given twice"},
+		{"ECTICKET_CODES", "10200047=unknown,", "NAME=VALUE"},
+		{"ECTICKET_REFUND_FIELDS", "=1", "NAME=VALUE"},
 		{"PASS2U_API_KEY", "Bearer Kanarie", "without Bearer"},
 		{"PASS2U_SETTLE_AFTER", "20s", "longer than PASS2U_TIMEOUT"},
 		{"PASS2U_PROXY_URL", "Kanarie:3128", "http://user:password@host:port"},
@@ -120,8 +132,16 @@ func TestMistakes(t *testing.T) {
 		{"POLL_INTERVAL", "1s", "not be shorter than POLL_SENTINEL"},
 		{"POLL_MAX_INTERVAL", "30s", "not be shorter than POLL_INTERVAL"},
 		{"POLL_DEADLINE", "5m", "longer than POLL_EXPECTED"},
+		{"ISSUANCE_KEEP_DETAILS", "three months", "is not a duration"},
+		{"ISSUANCE_KEEP_DETAILS", "500ms", "at least 1s"},
+		{"ISSUANCE_KEEP_DETAILS", "200000d", "is not a duration"},
+		{"ISSUANCE_KEEP_RECORDS", "89d", "not be shorter than ISSUANCE_KEEP_DETAILS (2160h0m0s)"},
+		{"ISSUANCE_KEEP_RECORDS", "d", "is not a duration"},
+		{"ISSUANCE_KEEP_EVENTS", "999", "1000 to 1000000000"},
+		{"ISSUANCE_KEEP_EVENTS", "1e6", "whole number"},
+		{"ISSUANCE_SEAL_KEYS", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "key 1 is trivial"},
 		{"ISSUANCE_SEAL_KEYS", "S2FuYXJpZQ==", "openssl rand -base64 32"},
-		{"ISSUANCE_SEAL_KEYS", seal.SandboxKey(), "everybody knows"},
+		{"ISSUANCE_SEAL_KEYS", seal.SandboxKey(), "which is public"},
 		{"ISSUANCE_SEAL_KEYS", "", "is missing"},
 		{"REDIS_URL", "", "worker --sandbox"},
 	} {
@@ -156,7 +176,7 @@ func TestSettleAfterOfASimulator(t *testing.T) {
 	}
 }
 
-// All mistakes are told together, in the order of the documentation.
+// All mistakes are reported together, in the order of the documentation.
 func TestAllMistakesTogether(t *testing.T) {
 	_, err := Load(map[string]string{
 		"POLL_EXPECTED": "x", "ECTICKET_HASH_KEY": "short", "ECTICKET_TIMEOUT": "x", "PASS2U_TIMEOUT": "x", "LOG_FORMAT": "x",
@@ -175,7 +195,7 @@ func TestAllMistakesTogether(t *testing.T) {
 	}
 }
 
-// With no provider at all the worker is told that it has nothing to serve.
+// With no provider at all the mistake is that there is nothing to serve.
 func TestNoProvider(t *testing.T) {
 	env := production()
 	maps.DeleteFunc(env, func(k, _ string) bool { return strings.HasPrefix(k, "ECTICKET_") || strings.HasPrefix(k, "PASS2U_") })
@@ -271,6 +291,18 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+// Records that are kept for less than a month let an order number be used twice, which is warned about.
+func TestShortRetentionIsWarnedAbout(t *testing.T) {
+	for keep, warned := range map[string]bool{"29d": true, "30d": false} {
+		env := production()
+		env["ISSUANCE_KEEP_DETAILS"], env["ISSUANCE_KEEP_RECORDS"] = "24h", keep
+		got := strings.Join(load(t, env, all...).Warnings, "\n")
+		if warned != strings.Contains(got, "ISSUANCE_KEEP_RECORDS") {
+			t.Errorf("%s: %q", keep, got)
+		}
+	}
+}
+
 // Calls over http are for this machine only.
 func TestPlainHTTPOnLoopbackOnly(t *testing.T) {
 	for url, ok := range map[string]bool{"http://127.0.0.1:9": true, "http://localhost:9": true, "http://[::1]:9": true, "http://10.0.0.1": false} {
@@ -295,5 +327,5 @@ func ExampleLoad() {
 	// the configuration has mistakes:
 	//   ECTICKET_HASH_KEY is missing: ECTicket needs ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY, ECTICKET_HASH_IV (set all or none)
 	//   ECTICKET_HASH_IV is missing: ECTicket needs ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY, ECTICKET_HASH_IV (set all or none)
-	//   ECTICKET_TIMEOUT is "20", which is not a duration (a number with a unit: s, m or h); write for example 20s
+	//   ECTICKET_TIMEOUT is "20", which is not a duration (a number with a unit: s, m, h or d); write for example 20s
 }

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caarlos0/env/v11"
 )
@@ -16,7 +17,7 @@ import (
 // Mistake is one thing to correct.
 type Mistake struct {
 	Variable string
-	Text     string // what to write instead; never the value of a secret
+	Text     string // what is wrong and what to write instead; never the value of a secret
 }
 
 // Error holds every mistake of an environment.
@@ -40,35 +41,72 @@ const (
 	NeedProvider             // credentials of at least one provider
 )
 
+// Load reads the environment given and checks what is set; needs says what has to be. A
+// production worker needs all three, a sandbox nothing. The error is an *Error with every mistake.
+// Files named by X_FILE are read now, once.
+func Load(environment map[string]string, needs ...Need) (Config, error) {
+	l := newLoader(environment, func(Variable) bool { return true })
+	l.unknown(environment)
+	return l.load(needs...)
+}
+
 // loader gathers mistakes and warnings while reading.
 type loader struct {
-	cfg      Config
+	cfg   Config
+	given map[string]string // what is set of the variables to read
+	// table holds the variables to read by name. Those that are broken are unusable: no rule is
+	// applied to their zero.
+	table    map[string]Variable
+	broken   map[string]bool
 	mistakes []Mistake
+}
+
+// newLoader limits an environment to the variables to read.
+func newLoader(environment map[string]string, reads func(Variable) bool) *loader {
+	l := &loader{given: map[string]string{}, table: map[string]Variable{}, broken: map[string]bool{}}
+	for _, v := range Table() {
+		if !reads(v) {
+			continue
+		}
+		l.table[v.Name] = v
+		for _, name := range []string{v.Name, v.FileName()} {
+			if value := environment[name]; strings.TrimSpace(value) != "" {
+				l.given[name] = value
+			}
+		}
+	}
+	return l
+}
+
+func (l *loader) load(needs ...Need) (Config, error) {
+	l.readFiles()
+	l.parse()
+	l.check()
+	l.require(needs)
+	if len(l.mistakes) > 0 {
+		sortByTable(l.mistakes)
+		return Config{}, &Error{l.mistakes}
+	}
+	return l.cfg, nil
 }
 
 func (l *loader) wrong(variable, format string, a ...any) {
 	l.mistakes = append(l.mistakes, Mistake{variable, fmt.Sprintf(format, a...)})
+	l.broken[variable] = true
 }
 
 func (l *loader) warn(format string, a ...any) {
 	l.cfg.Warnings = append(l.cfg.Warnings, fmt.Sprintf(format, a...))
 }
 
-// Load reads the environment given and checks what is set; needs says what has to be. A
-// production worker needs all three, a producer Redis and the seal keys, a sandbox nothing.
-// The error is an *Error with every mistake. Files named by X_FILE are read now, once.
-func Load(environment map[string]string, needs ...Need) (Config, error) {
-	l := &loader{}
-	given := l.readFiles(environment)
-	broken := l.parse(given)
-	l.check(given, broken)
-	l.require(needs)
-	l.unknown(environment)
-	if len(l.mistakes) > 0 {
-		sortByTable(l.mistakes)
-		return Config{}, &Error{l.mistakes}
+// usable reports whether variables were to be read and could be.
+func (l *loader) usable(names ...string) bool {
+	for _, name := range names {
+		if _, read := l.table[name]; !read || l.broken[name] {
+			return false
+		}
 	}
-	return l.cfg, nil
+	return true
 }
 
 // sortByTable makes the order of mistakes the documentation's.
@@ -80,20 +118,14 @@ func sortByTable(ms []Mistake) {
 	slices.SortStableFunc(ms, func(a, b Mistake) int { return cmp.Compare(place[a.Variable], place[b.Variable]) })
 }
 
-// readFiles returns the variables that are set, the secrets among them also from their files.
-func (l *loader) readFiles(environment map[string]string) map[string]string {
-	given := map[string]string{} // never nil, for which the library would take the process's own
-	maps.Copy(given, environment)
-	maps.DeleteFunc(given, func(_, v string) bool { return strings.TrimSpace(v) == "" })
-	for _, v := range Table() {
-		if !v.Secret {
-			continue
-		}
-		path := given[v.FileName()]
+// readFiles takes secrets from the files that are named for them.
+func (l *loader) readFiles() {
+	for _, v := range l.table {
+		path := l.given[v.FileName()]
 		if path == "" {
 			continue
 		}
-		if _, both := given[v.Name]; both {
+		if _, both := l.given[v.Name]; both {
 			l.wrong(v.FileName(), "and %s are both set: remove one", v.Name)
 			continue
 		}
@@ -107,22 +139,22 @@ func (l *loader) readFiles(environment map[string]string) map[string]string {
 			l.wrong(v.FileName(), "names an empty file (%s): put the value of %s there", path, v.Name)
 			continue
 		}
-		given[v.Name] = text
+		l.given[v.Name] = text
 	}
-	return given
 }
 
-// parse fills the Config group by group, because the library names fields, not variables. It
-// returns the variables that could not be read, so that no rule is applied to their zero.
-func (l *loader) parse(given map[string]string) map[string]bool {
-	broken := map[string]bool{}
+// parse fills the Config group by group, because the library names fields, not variables.
+func (l *loader) parse() {
 	cfg := reflect.ValueOf(&l.cfg).Elem()
 	for g := range cfg.NumField() {
 		group := cfg.Field(g)
 		if group.Kind() != reflect.Struct {
 			continue
 		}
-		err := env.ParseWithOptions(group.Addr().Interface(), env.Options{Environment: given})
+		err := env.ParseWithOptions(group.Addr().Interface(), env.Options{
+			Environment: maps.Clone(l.given), // never nil, for which the library would take the process's own
+			FuncMap:     map[reflect.Type]env.ParserFunc{reflect.TypeFor[time.Duration](): parseDuration},
+		})
 		var all env.AggregateError
 		if !errors.As(err, &all) {
 			continue
@@ -134,18 +166,16 @@ func (l *loader) parse(given map[string]string) map[string]bool {
 			}
 			field, _ := group.Type().FieldByName(pe.Name)
 			name := field.Tag.Get("env")
-			broken[name] = true
-			l.wrong(name, "is %q, which is not %s; write for example %s", given[name], form(field.Type), field.Tag.Get("envDefault"))
+			l.wrong(name, "is %q, which is not %s; write for example %s", l.given[name], form(field.Type), field.Tag.Get("envDefault"))
 		}
 	}
-	return broken
 }
 
 // form says in words what a type wants.
 func form(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Int64: // of these, only durations
-		return "a duration (a number with a unit: s, m or h)"
+		return "a duration (a number with a unit: s, m, h or d)"
 	case reflect.Int:
 		return "a whole number"
 	case reflect.Float64:
@@ -153,3 +183,18 @@ func form(t reflect.Type) string {
 	}
 	return "valid"
 }
+
+// parseDuration reads what time.ParseDuration does, and whole durations in days: 90d.
+func parseDuration(s string) (any, error) {
+	days, ok := strings.CutSuffix(s, "d")
+	if !ok {
+		return time.ParseDuration(s)
+	}
+	d, err := time.ParseDuration(days + "h")
+	if err != nil || d.Abs() > maxDuration/24 {
+		return nil, errors.New("not a number of days")
+	}
+	return d * 24, nil
+}
+
+const maxDuration = time.Duration(1<<63 - 1)

@@ -18,7 +18,10 @@ type Variable struct {
 	// Secret values are never shown and may come from the file named by Name_FILE instead.
 	Secret bool
 
-	group, field int // where in Config
+	parts        []Part
+	account      bool // it is about an account at a provider
+	group, field int  // where in Config
+	kind         reflect.Type
 }
 
 // FileName is the variable that names a file with the value, "" for those that are no secret.
@@ -38,15 +41,23 @@ func Table() []Variable {
 		if group.Kind() != reflect.Struct {
 			continue // Warnings
 		}
+		account := group == reflect.TypeFor[ECTicket]() || group == reflect.TypeFor[Pass2U]()
 		for i := range group.NumField() {
 			f := group.Field(i)
+			var parts []Part
+			for _, p := range strings.Fields(f.Tag.Get("for")) {
+				parts = append(parts, Part(p))
+			}
 			out = append(out, Variable{
 				Name:    f.Tag.Get("env"),
 				Default: f.Tag.Get("envDefault"),
 				Meaning: f.Tag.Get("help"),
 				Secret:  f.Type == reflect.TypeFor[Secret](),
+				parts:   parts,
+				account: account,
 				group:   g,
 				field:   i,
+				kind:    f.Type,
 			})
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 	"testing"
 )
@@ -29,26 +28,6 @@ func TestTableIsComplete(t *testing.T) {
 	for _, secret := range []string{"REDIS_URL", "ECTICKET_HASH_KEY", "ECTICKET_HASH_IV", "PASS2U_API_KEY", "PASS2U_PROXY_URL", "ISSUANCE_SEAL_KEYS"} {
 		if !strings.Contains(help.String(), secret+"_FILE") {
 			t.Errorf("%s cannot come from a file", secret)
-		}
-	}
-}
-
-// Every variable is documented in the README, with its default.
-func TestReadmeDocumentsEveryVariable(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := strings.Split(string(readme), "\n")
-	for _, v := range Table() {
-		found := false
-		for _, line := range lines {
-			if strings.Contains(line, "`"+v.Name+"`") && strings.Contains(line, v.Default) {
-				found = true
-			}
-		}
-		if !found {
-			t.Errorf("README.md has no line with `%s` and its default %q", v.Name, v.Default)
 		}
 	}
 }

@@ -9,11 +9,11 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// ours are the beginnings of names that nobody else uses.
+// ours are the beginnings of this program's names.
 var ours = []string{"ECTICKET_", "PASS2U_", "POLL_", "ISSUANCE_", "WORKER_"}
 
-// Names that look like ours and are not: Kubernetes tells every container of a service called
-// "worker" its address, and our tests have a switch.
+// theirs are names that look like ours and are not: Kubernetes gives every container the address of a
+// service called "worker", and the tests have a switch.
 var theirs = regexp.MustCompile(`_SERVICE_(HOST|PORT)(_|$)|_PORT(_[0-9]+_(TCP|UDP).*)?$|^ISSUANCE_TEST_`)
 
 // unknown warns of names that look like ours but mean nothing: a misspelled variable would

@@ -13,18 +13,18 @@ import (
 // Codes of an Error.
 const (
 	CodeTimeout  = "timeout"           // no (whole) answer within the time allowed
-	CodeCanceled = "canceled"          // the caller gave up, as at a shutdown
+	CodeCanceled = "canceled"          // the caller cancelled, as at a shutdown
 	CodeDNS      = "dns"               // the host's name could not be resolved
-	CodeTLS      = "tls"               // no trustworthy TLS connection
-	CodeProxy    = "proxy"             // the proxy did not let us through
+	CodeTLS      = "tls"               // no TLS connection, or an untrusted certificate
+	CodeProxy    = "proxy"             // the proxy cannot be reached or refused
 	CodeConnect  = "connect"           // no connection
 	CodeBroken   = "broken_connection" // the connection broke after the request may have left
 	CodeTooLarge = "answer_too_large"
 	CodeBadURL   = "bad_url"
 )
 
-// Error says why a call has no usable answer. Its text is made of our words and of addresses
-// only: never a credential, a header or a body, so it may be logged and shown.
+// Error says why a call has no usable answer. Its text consists of fixed words and addresses, never
+// of a credential, a header or a body, so it may be logged and shown.
 type Error struct {
 	// Code is one of the Code constants.
 	Code string
@@ -50,9 +50,9 @@ func describe(err error, sent bool) *Error {
 	)
 	switch {
 	case errors.Is(err, context.Canceled):
-		return &Error{Code: CodeCanceled, text: "the call was given up before an answer came", is: context.Canceled}
+		return &Error{Code: CodeCanceled, text: "cancelled before an answer came", is: context.Canceled}
 	case errors.As(err, &refused):
-		return &Error{Code: CodeProxy, text: refused.Error() + "; check the proxy's address and its credentials"}
+		return &Error{Code: CodeProxy, text: refused.Error()}
 	case errors.As(err, &dns) && !sent:
 		return &Error{Code: CodeDNS, text: "cannot resolve the host's name: " + dns.Error()}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
@@ -61,7 +61,7 @@ func describe(err error, sent bool) *Error {
 		}
 		return &Error{Code: CodeTimeout, text: "no connection in time", is: context.DeadlineExceeded}
 	case errors.As(err, &verify), errors.As(err, &hostname):
-		return &Error{Code: CodeTLS, text: "the host's certificate is not trustworthy: " + certificate(verify, hostname)}
+		return &Error{Code: CodeTLS, text: "the host's certificate is not trusted: " + certificate(verify, hostname)}
 	case errors.As(err, &op) && op.Op == "proxyconnect":
 		return &Error{Code: CodeProxy, text: "cannot connect to the proxy" + cause(op.Err)}
 	case sent:
@@ -78,7 +78,7 @@ func certificate(verify *tls.CertificateVerificationError, hostname x509.Hostnam
 	return hostname.Error()
 }
 
-// cause adds the words of a network error; others stay unsaid.
+// cause adds the text of a network error; other errors may quote what was sent or received.
 func cause(err error) string {
 	var op *net.OpError
 	switch {

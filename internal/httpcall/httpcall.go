@@ -1,17 +1,17 @@
-// Package httpcall makes one HTTP POST to a provider and tells, besides the answer, whether
-// any byte of the request may have left this machine: after a failure, that alone decides
-// whether the call may simply be repeated or has to be asked for first.
+// Package httpcall makes one HTTP POST to a provider and reports, besides the answer, whether any
+// byte of the request may have left this machine: after a failure, that alone decides whether the
+// call may be repeated or has to be looked up first. It also holds the rules for the addresses that
+// are called.
 //
-// Redirects are not followed, HTTP/2 is not used (its transparent replays would be calls
-// nobody counted), the answer's size is bounded, and no error text holds a URL's credentials,
-// a header or a body. It imports nothing of ours.
+// Redirects are not followed, HTTP/2 is not used (its transparent replays would be calls that the
+// call budget does not count), the answer's size is bounded, and no error text holds a URL's
+// credentials, a header or a body. It imports nothing of ours.
 package httpcall
 
 import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -36,7 +36,7 @@ type Options struct {
 }
 
 // New returns a client for Post. It is safe for concurrent use; make one per provider account
-// and keep it. The error names what is wrong with the proxy's URL, never its password.
+// and keep it. The error says what is wrong with the proxy's URL, without its password.
 func New(o Options) (*http.Client, error) {
 	if o.Timeout <= 0 {
 		o.Timeout = 20 * time.Second
@@ -46,14 +46,9 @@ func New(o Options) (*http.Client, error) {
 	}
 	proxy := http.ProxyFromEnvironment
 	if o.ProxyURL != "" {
-		u, err := url.Parse(o.ProxyURL)
-		if err != nil || u.Host == "" {
-			return nil, errors.New("proxy URL: must look like http://user:password@host:port")
-		}
-		switch u.Scheme {
-		case "http", "https", "socks5", "socks5h":
-		default:
-			return nil, fmt.Errorf("proxy URL: scheme must be http, https or socks5 (found: %q)", u.Scheme)
+		u, err := CheckProxyURL(o.ProxyURL)
+		if err != nil {
+			return nil, fmt.Errorf("the proxy's URL %w", err)
 		}
 		proxy = http.ProxyURL(u)
 	}
@@ -68,8 +63,8 @@ func New(o Options) (*http.Client, error) {
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 			MaxConnsPerHost:        o.MaxConns,
 			MaxIdleConnsPerHost:    o.MaxConns,
-			// Short, because a connection that the server is just closing turns a sound
-			// call into one with an unknown outcome.
+			// Short, because a call on a connection that the server is just closing has an
+			// unknown outcome.
 			IdleConnTimeout:        20 * time.Second,
 			MaxResponseHeaderBytes: 64 << 10,
 			Protocols:              http1(),
@@ -119,7 +114,7 @@ func Post(ctx context.Context, client *http.Client, url string, header http.Head
 	})
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
-		return Response{Err: &Error{Code: CodeBadURL, text: "the URL to call is malformed; correct the base URL"}}
+		return Response{Err: &Error{Code: CodeBadURL, text: "the URL is malformed"}}
 	}
 	req.Header = header.Clone()
 
@@ -127,13 +122,13 @@ func Post(ctx context.Context, client *http.Client, url string, header http.Head
 	c.CheckRedirect, c.Jar = noRedirect, nil
 	res, err := c.Do(req)
 	if err != nil {
-		// A transport that is not the standard one may send without telling the trace.
+		// A transport that is not the standard one may send without calling the trace.
 		_, standard := c.Transport.(*http.Transport)
 		known := standard || c.Transport == nil || asked.Load()
 		sent := got.Load() || !known
 		e := describe(err, sent)
 		if e.Code == CodeConnect && tlsFailed.Load() {
-			e = &Error{Code: CodeTLS, text: "no TLS connection: the host does not speak TLS 1.2 or newer there"}
+			e = &Error{Code: CodeTLS, text: "no TLS connection: the host does not offer TLS 1.2 or newer"}
 		}
 		return Response{Sent: sent, Err: e}
 	}

@@ -87,11 +87,11 @@ func TestTLS(t *testing.T) {
 	}
 	defer m.Close()
 
-	strange, err := Parse(Source{URL: "rediss://" + m.Addr()})
+	unknown, err := Parse(Source{URL: "rediss://" + m.Addr()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c, err := Connect(context.Background(), strange); err == nil {
+	if c, err := Connect(context.Background(), unknown); err == nil {
 		_ = c.Close()
 		t.Fatal("a server of an unknown authority was trusted")
 	}
@@ -140,7 +140,7 @@ func put(t *testing.T, src Source) redis.UniversalClient {
 	return c
 }
 
-// fakeSentinel knows one master and nothing else.
+// fakeSentinel answers for one master only.
 func fakeSentinel(t *testing.T, name, addr string) string {
 	t.Helper()
 	srv, err := server.NewServer("127.0.0.1:0")

@@ -16,10 +16,10 @@ import (
 type Code string
 
 const (
-	Embedded        Code = "embedded"          // the sandbox's, nothing survives
+	Embedded        Code = "embedded"          // the sandbox's, without persistence
 	NoPersistence   Code = "no-persistence"    // AOF is off
 	LosesASecond    Code = "loses-a-second"    // AOF is written later than the answer
-	Evicts          Code = "evicts"            // a full Redis throws keys away
+	Evicts          Code = "evicts"            // a full Redis evicts keys
 	DiskTrouble     Code = "disk-trouble"      // the last write of the AOF failed
 	LossyFailover   Code = "lossy-failover"    // a replica may take over without the last writes
 	CannotBeChecked Code = "cannot-be-checked" // CONFIG is forbidden
@@ -81,13 +81,13 @@ func inspectNode(ctx context.Context, c redis.Cmdable) ([]Warning, error) {
 	info := fields(text)
 	version, ok := info["redis_version"]
 	if !ok { // miniredis knows no such line
-		return []Warning{{Code: Embedded, Text: "This is the embedded Redis of the sandbox: everything is gone when it ends."}}, nil
+		return []Warning{{Code: Embedded, Text: "This is the sandbox's embedded Redis: its data is lost when it ends."}}, nil
 	}
 	if tooOld(version) {
-		return nil, fmt.Errorf("this Redis is of version %s, which is too old: use %d.%d or newer", version, minMajor, minMinor)
+		return nil, fmt.Errorf("this Redis (%s) is too old: use %d.%d or newer", version, minMajor, minMinor)
 	}
 	if role := info["role"]; role != "master" {
-		return nil, fmt.Errorf("this Redis is a %s (replica), which takes no writes: point REDIS_URL at its master %s, or use redis-sentinel://",
+		return nil, fmt.Errorf("this Redis is a %s (replica), which takes no writes; its master is %s",
 			role, info["master_host"])
 	}
 	conf, allowed, err := config(ctx, c, "appendfsync", "min-replicas-to-write")
@@ -102,12 +102,12 @@ func inspectNode(ctx context.Context, c redis.Cmdable) ([]Warning, error) {
 	return append(ws, judgeClock(skew)...), nil
 }
 
-// maxSkew is how far clocks may differ unsaid. Workers beat every 5 s by their own clocks and are taken
-// for dead by Redis's after 14 s, so that 9 s of skew take tasks from the living.
+// maxSkew is how far clocks may differ without a warning. Workers extend their leases every 5 s by their
+// own clocks, and Redis's clock ends them after 14 s, so that 9 s of skew take tasks from running workers.
 const maxSkew = 3 * time.Second
 
-// clockSkew is by how much Redis's clock is ahead of ours, at least: while the question and its answer
-// travel, any moment may be the one that was told.
+// clockSkew is by how much Redis's clock is at least ahead of ours: Redis may have read it at any moment
+// between question and answer.
 func clockSkew(ctx context.Context, c redis.Cmdable) (time.Duration, error) {
 	before := time.Now()
 	at, err := c.Time(ctx).Result()
@@ -129,15 +129,15 @@ func judgeClock(skew time.Duration) []Warning {
 	if skew.Abs() <= maxSkew {
 		return nil
 	}
-	direction, harm := "ahead of", "tasks of living workers are taken for a dead one's and run twice, which asks the provider more often"
+	direction, harm := "ahead of", "tasks of running workers are taken for abandoned and run twice, which costs more calls"
 	if skew < 0 {
-		direction, harm = "behind", "the tasks of a worker that dies are taken up later"
+		direction, harm = "behind", "the tasks of a worker that has died are recovered later"
 	}
 	return []Warning{{ClockSkew, fmt.Sprintf("Redis's clock is %s %s this machine's: %s.", skew.Abs().Round(time.Second/10), direction, harm),
-		"run NTP (chrony, systemd-timesyncd) on this machine and on Redis's, then restart the worker"}}
+		"run NTP (chrony, systemd-timesyncd) on both machines, then restart the worker"}}
 }
 
-// judge is the table of warnings: pure, so that every line of it can be tested.
+// judge is the table of warnings. It is a pure function for the tests.
 func judge(info, conf map[string]string, checked bool) []Warning {
 	var ws []Warning
 	add := func(c Code, text, fix string) { ws = append(ws, Warning{c, text, fix}) }
@@ -154,7 +154,7 @@ func judge(info, conf map[string]string, checked bool) []Warning {
 			"with it the intents that keep a refund from being sent twice.", "appendfsync always")
 	}
 	if p := info["maxmemory_policy"]; p != "" && p != "noeviction" {
-		add(Evicts, fmt.Sprintf("Redis throws keys away when its memory is full (maxmemory-policy %s): orders would vanish without a trace.", p),
+		add(Evicts, fmt.Sprintf("Redis evicts keys when its memory is full (maxmemory-policy %s): orders would disappear without a trace.", p),
 			"maxmemory-policy noeviction")
 	}
 	if s := info["aof_last_write_status"]; s != "" && s != "ok" {
@@ -166,7 +166,7 @@ func judge(info, conf map[string]string, checked bool) []Warning {
 	}
 	if !checked && info["aof_enabled"] != "0" {
 		add(CannotBeChecked, "This Redis does not let us read its configuration (usual for managed services), "+
-			"so nobody checked whether it writes every order to disk before it answers.",
+			"so it is unknown whether it writes every order to disk before it answers.",
 			"make sure that it runs with appendonly yes and appendfsync always, or accept the loss of the last second")
 	}
 	return ws
@@ -209,7 +209,7 @@ func tooOld(version string) bool {
 	a, errA := strconv.Atoi(major)
 	b, errB := strconv.Atoi(minor)
 	if errA != nil || errB != nil {
-		return false // a fork with names of its own; refusing it would help nobody
+		return false // a fork with version names of its own; it is not refused
 	}
 	return a < minMajor || a == minMajor && b < minMinor
 }

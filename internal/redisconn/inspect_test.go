@@ -12,11 +12,12 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/keys"
 	"issuance/internal/testredis"
 )
 
 // Every way in which a Redis can lose orders is said, each with its line of redis.conf; a Redis
-// that cannot lose any is met with silence.
+// that cannot lose any gets no warning.
 func TestJudge(t *testing.T) {
 	good := map[string]string{"aof_enabled": "1", "maxmemory_policy": "noeviction", "aof_last_write_status": "ok", "connected_slaves": "0"}
 	always := map[string]string{"appendfsync": "always", "min-replicas-to-write": "0"}
@@ -122,7 +123,8 @@ func TestInspectReal(t *testing.T) {
 	}
 }
 
-// A clock that is more than 3 s off is said, with what to do; the time that the question takes is none.
+// A clock that is more than 3 s off gives a warning, with what to do; the time that the question takes
+// does not.
 func TestInspectClock(t *testing.T) {
 	s := testredis.StartDurable(t)
 	if s.Kind != testredis.Real {
@@ -195,13 +197,13 @@ func TestInspectDead(t *testing.T) {
 	})
 }
 
-// A Redis belongs to the first mode that marks it; the other one is told what to do.
+// A Redis belongs to the first mode that marks it; the other one's error says what to do.
 func TestMark(t *testing.T) {
 	testredis.Each(t, func(t *testing.T, s *testredis.Server) {
 		ctx := context.Background()
 		c := s.Client()
 		for _, first := range Modes {
-			if err := c.Del(ctx, ModeKey).Err(); err != nil {
+			if err := c.Del(ctx, keys.Mode).Err(); err != nil {
 				t.Fatal(err)
 			}
 			if m, err := ReadMode(ctx, c); m != "" || err != nil {
@@ -228,10 +230,10 @@ func TestMark(t *testing.T) {
 		if err := Mark(ctx, c, "test"); err == nil {
 			t.Fatal("an unknown mode was accepted")
 		}
-		if err := c.Set(ctx, ModeKey, "staging", 0).Err(); err != nil {
+		if err := c.Set(ctx, keys.Mode, "staging", 0).Err(); err != nil {
 			t.Fatal(err)
 		}
-		if err := Mark(ctx, c, Sandbox); err == nil || !strings.Contains(err.Error(), "something else") {
+		if err := Mark(ctx, c, Sandbox); err == nil || !strings.Contains(err.Error(), "another program") {
 			t.Fatal(err)
 		}
 	})

@@ -7,41 +7,38 @@ import (
 	"slices"
 
 	"github.com/redis/go-redis/v9"
+
+	"issuance/internal/keys"
 )
 
 // Mode is what a Redis is used for. The first worker marks it, for good.
 type Mode string
 
 const (
-	Sandbox    Mode = "sandbox"    // toy tickets by simulators
+	Sandbox    Mode = "sandbox"    // simulated tickets
 	Production Mode = "production" // real ones
 )
 
 // Modes lists every Mode.
 var Modes = []Mode{Sandbox, Production}
 
-// ModeKey holds the Mode as a string, without expiry.
-const ModeKey = "issuance:mode"
-
 // ModeError says that a Redis belongs to the other kind of worker.
 type ModeError struct{ Have, Want Mode }
 
 func (e *ModeError) Error() string {
 	if e.Have == Production {
-		return fmt.Sprintf("this Redis holds production orders (key %s), and a %s must not touch it: "+
-			"start the sandbox without REDIS_URL, it brings its own Redis", ModeKey, e.Want)
+		return fmt.Sprintf("this Redis holds production orders (key %s): start the %s without REDIS_URL, it brings its own Redis", keys.Mode, e.Want)
 	}
-	return fmt.Sprintf("this Redis was used by a sandbox (key %s), its tickets are toys: give the %s worker another Redis in REDIS_URL, "+
-		"or, when nothing in this one matters, empty it with FLUSHDB", ModeKey, e.Want)
+	return fmt.Sprintf("this Redis holds a sandbox's orders (key %s): give the %s worker another one in REDIS_URL", keys.Mode, e.Want)
 }
 
-// Mark claims the Redis for mode, or confirms that it was claimed for it before; for the other
-// one it returns a *ModeError. Safe when several workers start at once.
+// Mark claims the Redis for mode, or confirms that it was claimed for it before; when it was claimed
+// for the other one, the error is a *ModeError. Safe when several workers start at once.
 func Mark(ctx context.Context, c redis.UniversalClient, mode Mode) error {
 	if !slices.Contains(Modes, mode) {
 		return fmt.Errorf("unknown mode %q", mode)
 	}
-	if err := c.SetNX(ctx, ModeKey, string(mode), 0).Err(); err != nil {
+	if err := c.SetNX(ctx, keys.Mode, string(mode), 0).Err(); err != nil {
 		return fmt.Errorf("mark the Redis as %s: %w", mode, err)
 	}
 	have, err := ReadMode(ctx, c)
@@ -54,16 +51,16 @@ func Mark(ctx context.Context, c redis.UniversalClient, mode Mode) error {
 	return nil
 }
 
-// ReadMode tells what the Redis was marked as, "" when no worker has used it yet.
+// ReadMode is what the Redis was marked as, "" when no worker has used it yet.
 func ReadMode(ctx context.Context, c redis.UniversalClient) (Mode, error) {
-	v, err := c.Get(ctx, ModeKey).Result()
+	v, err := c.Get(ctx, keys.Mode).Result()
 	switch {
 	case errors.Is(err, redis.Nil):
 		return "", nil
 	case err != nil:
-		return "", fmt.Errorf("read the Redis's mode (key %s): %w", ModeKey, err)
+		return "", fmt.Errorf("read the Redis's mode (key %s): %w", keys.Mode, err)
 	case !slices.Contains(Modes, Mode(v)):
-		return "", fmt.Errorf("key %s holds %q, which no worker wrote: this Redis belongs to something else; set REDIS_URL to another one", ModeKey, v)
+		return "", fmt.Errorf("key %s holds %q: this Redis belongs to another program", keys.Mode, v)
 	}
 	return Mode(v), nil
 }

@@ -2,12 +2,10 @@ package redisconn
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,7 +21,8 @@ type Source struct {
 	//
 	// The password of a Sentinel URL is the Redis server's; Sentinels with a password of their own
 	// take sentinel_password (and sentinel_username). Everywhere: pool_size=n, and with TLS
-	// ca_file=PATH for a private authority.
+	// ca_file=PATH for a private authority, cert_file=PATH and key_file=PATH for a server that wants a
+	// certificate of its clients.
 	URL string
 	// ClusterAddrs is REDIS_CLUSTER_ADDRS: host:port,host:port…, after an optional
 	// redis://user:password@ or rediss://user:password@.
@@ -196,7 +195,7 @@ func (o *Options) setDB(s string) error {
 	return nil
 }
 
-// parameters reads what is left of the query, and refuses what nobody knows.
+// parameters reads what is left of the query, and refuses unknown parameters.
 func (o *Options) parameters(q url.Values) error {
 	o.poolSize = PoolSize
 	if s := take(q, "pool_size"); s != "" {
@@ -206,22 +205,12 @@ func (o *Options) parameters(q url.Values) error {
 		}
 		o.poolSize = int(n)
 	}
-	if file := take(q, "ca_file"); file != "" {
-		if o.tls == nil {
-			return errors.New("ca_file needs TLS: write rediss instead of redis")
-		}
-		pem, err := os.ReadFile(file)
-		if err != nil {
-			return fmt.Errorf("ca_file: %w", err)
-		}
-		o.tls.RootCAs = x509.NewCertPool()
-		if !o.tls.RootCAs.AppendCertsFromPEM(pem) {
-			return fmt.Errorf("ca_file %s holds no certificate in PEM form", file)
-		}
+	if err := o.tlsFiles(q); err != nil {
+		return err
 	}
 	for name := range q {
 		// Names are shown, values are not: one of them may be a misspelled password's.
-		return fmt.Errorf("it has an unknown parameter %q; known are pool_size, ca_file, db (unix://), master, sentinel_username and sentinel_password (Sentinel)", name)
+		return fmt.Errorf("it has an unknown parameter %q; known are pool_size; with TLS ca_file, cert_file, key_file; for unix:// db; for Sentinel master, sentinel_username, sentinel_password", name)
 	}
 	return nil
 }

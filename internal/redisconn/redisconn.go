@@ -1,9 +1,9 @@
 // Package redisconn turns REDIS_URL or REDIS_CLUSTER_ADDRS into the one Redis client that a
-// process shares among queue, ledger and budget, and judges whether that Redis is fit to hold
-// money. It imports nothing of ours. No error, warning or description shows a password.
+// process shares among queue, ledger and budget, and warns when that Redis may lose orders. It imports
+// internal/keys. No error, warning or description shows a password.
 //
 // The client resends a command whose answer was lost (up to three times), so a command may run
-// twice on the server: every script of ours has to bear that.
+// twice on the server: every script has to be safe to run twice.
 package redisconn
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// Kind tells how the server is found.
+// Kind is how the server is found.
 type Kind string
 
 const (
@@ -36,7 +36,7 @@ const (
 )
 
 // Options says where Redis is. Only Parse makes one; the zero value reaches nothing. It
-// implements asynq.RedisConnOpt for code that insists on a client of its own.
+// implements asynq.RedisConnOpt for code that makes a client of its own.
 type Options struct {
 	kind       Kind
 	network    string // "unix", or empty for TCP
@@ -51,11 +51,11 @@ type Options struct {
 	poolSize   int
 }
 
-// Kind tells how the server is found.
+// Kind is how the server is found.
 func (o Options) Kind() Kind { return o.kind }
 
 // New makes a client: a *redis.Client (also for Sentinel) or a *redis.ClusterClient. It does
-// not connect yet. Make one per process and hand it to everybody, asynq included
+// not connect yet. Make one per process and share it, also with asynq
 // (asynq.NewClientFromRedisClient and so on), and close it last.
 func (o Options) New() redis.UniversalClient {
 	u := &redis.UniversalOptions{
@@ -73,10 +73,10 @@ func (o Options) New() redis.UniversalClient {
 		ReadTimeout:           ReadTimeout,
 		WriteTimeout:          WriteTimeout,
 		ContextTimeoutEnabled: true,
-		// A handshake only one vendor's servers know; others answer it with an error.
+		// A handshake of one vendor's servers; others answer it with an error.
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
-	if o.kind == Single { // NewUniversalClient knows no network, and takes two addresses for a cluster
+	if o.kind == Single { // NewUniversalClient has no Network option, and takes two addresses for a cluster
 		single := u.Simple()
 		single.Network = o.network
 		return redis.NewClient(single)
@@ -122,8 +122,7 @@ func (o Options) GoString() string             { return o.Describe() }
 func (o Options) LogValue() slog.Value         { return slog.StringValue(o.Describe()) }
 func (o Options) MarshalText() ([]byte, error) { return []byte(o.Describe()), nil }
 
-// LogTo sends what the Redis library has to say (failed dials, Sentinel's switches) to log, as
-// warnings, instead of to standard error. It holds for the whole process: call it once, before
+// LogTo sends the Redis library's own lines (failed dials, Sentinel's switches) to log, as warnings, instead of to standard error. It holds for the whole process: call it once, before
 // the first client is made.
 func LogTo(log *slog.Logger) { redis.SetLogger(libraryLog{log}) }
 

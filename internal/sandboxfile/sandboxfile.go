@@ -1,6 +1,6 @@
-// Package sandboxfile tells the command line where the sandbox of this machine is, so that a
-// second terminal needs no settings: the sandbox's worker writes a small file into the user's
-// cache folder, the command line reads it. It imports nothing of ours.
+// Package sandboxfile lets the command line find the sandbox of this machine, so that a second terminal
+// needs no settings: the sandbox's worker writes a small file into the user's cache folder, and the
+// command line reads it. It imports nothing of ours.
 package sandboxfile
 
 import (
@@ -13,7 +13,7 @@ import (
 	"runtime"
 )
 
-// Info is what the file says. It holds no keys: those lie in the sandbox's Redis, and are public.
+// Info is the file's content. It holds no keys: those are in the sandbox's Redis, and are public.
 type Info struct {
 	// RedisURL is the sandbox's Redis as REDIS_URL takes it.
 	RedisURL string `json:"redis_url,omitempty"`
@@ -23,10 +23,10 @@ type Info struct {
 	PID int `json:"pid"`
 }
 
-// ErrUntrusted says that the file could have been written by somebody else on this machine.
+// ErrUntrusted says that another user of this machine could have written the file.
 var ErrUntrusted = errors.New("the file is open to other users of this machine")
 
-// Path is where the file lies: issuance/sandbox.json in the user's cache folder
+// Path is where the file is: issuance/sandbox.json in the user's cache folder
 // (~/.cache on Linux, or $XDG_CACHE_HOME), or in the temporary folder when there is none.
 func Path() string {
 	dir, err := os.UserCacheDir()
@@ -36,11 +36,11 @@ func Path() string {
 	return filepath.Join(dir, "issuance", "sandbox.json")
 }
 
-// Write tells where the sandbox is. Readers see the old file or the new one, never half of it;
-// of two sandboxes the last one to start is found.
+// Write publishes where the sandbox is. Readers see the old file or the new one, never half of it;
+// of two sandboxes the one that started last is found.
 func Write(info Info) error {
 	if info.RedisURL == "" && info.ClusterAddrs == "" {
-		return errors.New("sandboxfile: no Redis to tell of")
+		return errors.New("sandboxfile: no Redis given")
 	}
 	if info.PID == 0 {
 		info.PID = os.Getpid()
@@ -69,8 +69,8 @@ func Write(info Info) error {
 }
 
 // Read says where the sandbox was when it started; it may have ended since. The error is
-// fs.ErrNotExist when there is no file, and ErrUntrusted when the file is not the user's alone:
-// in a shared temporary folder it could lead orders into somebody else's Redis.
+// fs.ErrNotExist when there is no file, and ErrUntrusted when other users may open it: in a shared
+// temporary folder it could lead orders into another user's Redis.
 func Read() (Info, error) {
 	f, err := os.Open(Path())
 	if err != nil {
@@ -81,18 +81,18 @@ func Read() (Info, error) {
 	if err != nil {
 		return Info{}, fmt.Errorf("sandboxfile: %w", err)
 	}
-	// Whoever can read a file that is closed to group and others is its owner.
+	// This process has read it, so if group and others may not, its user is the owner.
 	if runtime.GOOS != "windows" && stat.Mode().Perm()&0o077 != 0 {
 		return Info{}, fmt.Errorf("sandboxfile: %s: %w; remove it", Path(), ErrUntrusted)
 	}
 	var info Info
 	if err := json.NewDecoder(f).Decode(&info); err != nil || info.RedisURL == "" && info.ClusterAddrs == "" {
-		return Info{}, fmt.Errorf("sandboxfile: %s is damaged; remove it, or start the sandbox again", Path())
+		return Info{}, fmt.Errorf("sandboxfile: %s is damaged; remove it", Path())
 	}
 	return info, nil
 }
 
-// Remove takes the file away when this process wrote it. A sandbox that started later keeps its
+// Remove deletes the file when this process wrote it. A sandbox that started later keeps its
 // own, and a file that is gone is no error.
 func Remove() error {
 	info, err := Read()

@@ -3,6 +3,7 @@
 package seal
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
@@ -14,6 +15,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -28,18 +30,14 @@ type Ring struct {
 }
 
 type key struct {
-	id   string // first 8 hex digits of SHA-256 over a label and the key; tells keys apart, reveals nothing of use
+	id   string // 8 hex digits of a digest derived from the key
 	aead cipher.AEAD
 	mac  func([]byte) [sha256.Size]byte // a function, because nothing prints what a function holds
 }
 
 // Format keeps keys out of every print: a ring shows the ids of its keys, whatever the verb.
 func (r Ring) Format(f fmt.State, _ rune) {
-	ids := make([]string, len(r.keys))
-	for i, k := range r.keys {
-		ids[i] = k.id
-	}
-	_, _ = io.WriteString(f, "seal.Ring("+strings.Join(ids, " ")+")")
+	_, _ = io.WriteString(f, "seal.Ring("+strings.Join(r.IDs(), " ")+")")
 }
 
 // KeySize is the length of a key in bytes (AES-256).
@@ -60,7 +58,8 @@ func Sandbox() *Ring {
 // SandboxKey is the sandbox's key as ISSUANCE_SEAL_KEYS takes it.
 func SandboxKey() string { return base64.StdEncoding.EncodeToString(sandboxKey) }
 
-// NewRing makes a ring of keys of KeySize bytes each.
+// NewRing makes a ring of keys of KeySize bytes each. Trivial keys are refused. Its errors never hold
+// a key.
 func NewRing(keys ...[]byte) (*Ring, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("no key given")
@@ -69,6 +68,9 @@ func NewRing(keys ...[]byte) (*Ring, error) {
 	for i, k := range keys {
 		if len(k) != KeySize {
 			return nil, fmt.Errorf("key %d has %d bytes, it must have %d", i+1, len(k), KeySize)
+		}
+		if trivial(k) {
+			return nil, fmt.Errorf("key %d is trivial, it must be random", i+1)
 		}
 		// One key in, two keys used: encryption and fingerprints must not share theirs.
 		block, err := aes.NewCipher(derive(k, "issuance/seal/aes"))
@@ -88,8 +90,19 @@ func NewRing(keys ...[]byte) (*Ring, error) {
 	return r, nil
 }
 
+// trivial reports whether a key repeats a pattern of at most 4 bytes, such as zeros. Such a key was
+// typed, not drawn at random, and can be guessed.
+func trivial(k []byte) bool {
+	for n := 1; n <= 4; n++ {
+		if bytes.Equal(k[n:], k[:len(k)-n]) {
+			return true
+		}
+	}
+	return false
+}
+
 // pooledMAC is HMAC-SHA-256 under one key. Setting one up costs more than what it digests here,
-// so they are used again.
+// so they are reused.
 func pooledMAC(k []byte) func([]byte) [sha256.Size]byte {
 	pool := sync.Pool{New: func() any { return hmac.New(sha256.New, k) }}
 	return func(data []byte) (sum [sha256.Size]byte) {
@@ -141,17 +154,21 @@ func decode(s string) ([]byte, bool) {
 
 // HoldsSandboxKey reports whether the publicly known key is in the ring.
 func (r *Ring) HoldsSandboxKey() bool {
-	id := Sandbox().keys[0].id
-	for _, k := range r.keys {
-		if k.id == id {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(r.IDs(), Sandbox().ID())
 }
 
-// KeyID tells which key seals, for logs and for watching a rotation.
-func (r *Ring) KeyID() string { return r.keys[0].id }
+// ID is the public id of the key that seals, for logs, announcements and watching a rotation. It
+// reveals nothing of the key.
+func (r *Ring) ID() string { return r.keys[0].id }
+
+// IDs are the public ids of all keys, the sealing one first.
+func (r *Ring) IDs() []string {
+	ids := make([]string, len(r.keys))
+	for i, k := range r.keys {
+		ids[i] = k.id
+	}
+	return ids
+}
 
 // Seal encrypts plaintext with the first key. Open succeeds only with the same context, which
 // should name the order and the field ("ecticket/ORDER/document").
@@ -173,13 +190,13 @@ func (r *Ring) Seal(plaintext []byte, context string) (Sealed, error) {
 const sealedVersion = "s1."
 
 // ErrUnknownKey says that a value was sealed with a key the ring does not hold.
-var ErrUnknownKey = errors.New("sealed with a key that is not in ISSUANCE_SEAL_KEYS; add the old key at the end of the list")
+var ErrUnknownKey = errors.New("sealed with a key that is not in ISSUANCE_SEAL_KEYS")
 
 // Open decrypts what Seal made with the same context and any key of the ring.
 func (r *Ring) Open(s Sealed, context string) ([]byte, error) {
 	parts := strings.Split(string(s), ".")
 	if len(parts) != 3 || parts[0] != "s1" {
-		return nil, errors.New("seal: not a sealed value of a version this program knows")
+		return nil, errors.New("seal: not a sealed value of a known version")
 	}
 	box, err := base64.RawURLEncoding.DecodeString(parts[2])
 	if err != nil {
@@ -201,8 +218,8 @@ func (r *Ring) Open(s Sealed, context string) ([]byte, error) {
 	return nil, fmt.Errorf("seal: %w", ErrUnknownKey)
 }
 
-// Fingerprint is a keyed digest of data: it tells whether two documents are the same without
-// letting anybody without the key test guesses about a customer's data.
+// Fingerprint is a keyed digest of data: equal documents have equal fingerprints, and only who has the
+// key can test guesses about a customer's data.
 func (r *Ring) Fingerprint(data []byte) string { return r.keys[0].fingerprint(data) }
 
 // SameFingerprint reports whether fp is the fingerprint of data under any key of the ring.

@@ -12,11 +12,11 @@ import (
 	"testing"
 )
 
-// Three keys nobody uses.
+// Three keys for these tests only.
 var (
-	oldKey   = bytes.Repeat([]byte{0x11}, KeySize)
-	newKey   = bytes.Repeat([]byte{0x22}, KeySize)
-	otherKey = bytes.Repeat([]byte{0x33}, KeySize)
+	oldKey   = []byte("the old key of tests: 32 bytes..")
+	newKey   = []byte("the new key of tests: 32 bytes..")
+	otherKey = []byte("another key of tests: 32 bytes..")
 )
 
 func ring(t testing.TB, keys ...[]byte) *Ring {
@@ -45,7 +45,7 @@ func TestWhatIsSealedOpens(t *testing.T) {
 		if len(plain) > 3 && strings.Contains(string(s), plain) {
 			t.Errorf("%q stands in %q", plain, s)
 		}
-		if !strings.HasPrefix(string(s), "s1."+r.KeyID()+".") {
+		if !strings.HasPrefix(string(s), "s1."+r.ID()+".") {
 			t.Errorf("%.20q does not name its key", s)
 		}
 		got, err := r.Open(s, "ecticket/O1/document")
@@ -53,7 +53,7 @@ func TestWhatIsSealedOpens(t *testing.T) {
 			t.Errorf("%.20q opens to %.20q, %v", plain, got, err)
 		}
 		if sealed(t, r, plain, "ecticket/O1/document") == s {
-			t.Error("sealing twice gave the same value: equal orders could be told")
+			t.Error("sealing twice gave the same value: equal orders could be recognised")
 		}
 	}
 }
@@ -69,11 +69,11 @@ func TestASealedValueOpensOnlyInItsPlace(t *testing.T) {
 	}
 }
 
-// A value that was damaged, cut or made up is refused, and the error tells nothing of it.
+// A value that was damaged, cut or made up is refused, and the error shows nothing of it.
 func TestADamagedValueIsRefused(t *testing.T) {
 	r := ring(t, newKey)
 	s := string(sealed(t, r, "secret", "c"))
-	head := "s1." + r.KeyID() + "."
+	head := "s1." + r.ID() + "."
 	box, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(s, head))
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +90,7 @@ func TestADamagedValueIsRefused(t *testing.T) {
 		if err == nil {
 			t.Errorf("%.30q opened to %q", w, got)
 		} else if strings.Contains(err.Error(), "secret") || len(w) > 20 && strings.Contains(err.Error(), w[12:]) {
-			t.Errorf("the error tells the value: %v", err)
+			t.Errorf("the error shows the value: %v", err)
 		}
 	}
 }
@@ -99,7 +99,7 @@ func TestADamagedValueIsRefused(t *testing.T) {
 func TestKeysRotate(t *testing.T) {
 	before, during, after := ring(t, oldKey), ring(t, newKey, oldKey), ring(t, newKey)
 	old, fresh := sealed(t, before, "secret", "c"), sealed(t, during, "secret", "c")
-	if during.KeyID() != after.KeyID() || during.KeyID() == before.KeyID() {
+	if during.ID() != after.ID() || during.ID() == before.ID() {
 		t.Error("the first key of the ring does not seal")
 	}
 	for name, try := range map[string]struct {
@@ -123,8 +123,8 @@ func TestKeysRotate(t *testing.T) {
 	}
 }
 
-// Fingerprints tell whether documents are the same, across a rotation, and tell nobody without
-// the key anything.
+// Fingerprints show whether documents are the same, across a rotation, and nothing else without the
+// key.
 func TestFingerprintsSurviveARotation(t *testing.T) {
 	before, during, after := ring(t, oldKey), ring(t, newKey, oldKey), ring(t, newKey)
 	doc, other := []byte(`{"a":1}`), []byte(`{"a":2}`)
@@ -138,7 +138,7 @@ func TestFingerprintsSurviveARotation(t *testing.T) {
 		same, known bool
 	}{{before, doc, true, true}, {during, doc, true, true}, {during, other, false, true}, {after, doc, false, false}} {
 		if same, known := c.r.SameFingerprint(fp, c.doc); same != c.same || known != c.known {
-			t.Errorf("%s: same %t, known %t, want %t, %t", c.r.KeyID(), same, known, c.same, c.known)
+			t.Errorf("%s: same %t, known %t, want %t, %t", c.r.ID(), same, known, c.same, c.known)
 		}
 	}
 	for _, wrong := range []string{"", ".", "x", strings.Split(fp, ".")[0], strings.Split(fp, ".")[0] + ".", fp + "0"} {
@@ -180,7 +180,7 @@ func TestARingPrintsNoKeys(t *testing.T) {
 			t.Errorf("a ring prints %q", s)
 		}
 	}
-	if want := "seal.Ring(" + r.KeyID() + " " + ring(t, otherKey).KeyID() + ")"; fmt.Sprint(r) != want {
+	if want := "seal.Ring(" + r.ID() + " " + ring(t, otherKey).ID() + ")"; fmt.Sprint(r) != want {
 		t.Errorf("a ring is printed as %q, want %q", fmt.Sprint(r), want)
 	}
 }
@@ -204,10 +204,10 @@ func TestTheSandboxKeyIsRecognised(t *testing.T) {
 	}
 }
 
-// ISSUANCE_SEAL_KEYS is read as it is usually written, and what is wrong is told without the key.
+// ISSUANCE_SEAL_KEYS is read as it is usually written, and what is wrong is said without the key.
 func TestParseRing(t *testing.T) {
 	std := base64.StdEncoding.EncodeToString
-	tricky := bytes.Repeat([]byte{0xfb, 0xef}, KeySize/2) // + and / in base64
+	tricky := append(bytes.Repeat([]byte{0xfb, 0xef}, KeySize/2-1), 0xff, 0xfe) // + and / in base64
 	for _, s := range []string{std(newKey), " " + std(newKey) + " , " + std(oldKey) + "\n", std(newKey) + ",", std(tricky),
 		base64.URLEncoding.EncodeToString(tricky), base64.RawURLEncoding.EncodeToString(tricky), base64.RawStdEncoding.EncodeToString(tricky)} {
 		if _, err := ParseRing(s); err != nil {
@@ -215,7 +215,7 @@ func TestParseRing(t *testing.T) {
 		}
 	}
 	r, err := ParseRing(std(newKey) + "," + std(oldKey))
-	if err != nil || r.KeyID() != ring(t, newKey).KeyID() || len(r.keys) != 2 {
+	if err != nil || r.ID() != ring(t, newKey).ID() || len(r.keys) != 2 {
 		t.Errorf("%v, %v", r, err)
 	}
 	const secret = "c2VjcmV0LXNlYWwta2V5"
@@ -228,7 +228,7 @@ func TestParseRing(t *testing.T) {
 		}
 		for _, part := range []string{secret, "secret-seal-key", std(newKey)[:20], std(oldKey)[:20]} {
 			if strings.Contains(err.Error(), part) {
-				t.Errorf("the error tells the key: %v", err)
+				t.Errorf("the error shows the key: %v", err)
 			}
 		}
 	}

@@ -1,6 +1,6 @@
-// Package input takes a file of JSON documents apart: one document, an array of documents, or
-// documents one after another (NDJSON). It looks at no document's content, and its errors never
-// show any. It imports nothing of ours.
+// Package input splits a file of JSON documents: one document, an array of documents, or documents one
+// after another (NDJSON). It does not look into documents, and its errors never show their content. It
+// imports nothing of ours.
 package input
 
 import (
@@ -58,8 +58,8 @@ var ErrEmpty = errors.New("the input is empty; it must hold one JSON document, a
 // ErrTooLong says that the input exceeds MaxInput.
 var ErrTooLong = fmt.Errorf("the input is longer than %d MiB; split it", MaxInput>>20)
 
-// Read reads everything and takes it apart. What cannot be read as a document is a Problem and
-// does not keep the rest from being read. The error is ErrEmpty, ErrTooLong, or r's own.
+// Read reads everything and splits it. What cannot be read as a document is a Problem, and the rest is
+// still read. The error is ErrEmpty, ErrTooLong, or r's own.
 func Read(r io.Reader) ([]Document, []Problem, error) {
 	data, err := io.ReadAll(io.LimitReader(r, MaxInput+1))
 	if err != nil {
@@ -88,7 +88,7 @@ func Read(r io.Reader) ([]Document, []Problem, error) {
 	return s.docs, s.problems, nil
 }
 
-// scanner walks through the input; line is the line of pos.
+// scanner reads through the input; line is the line of pos.
 type scanner struct {
 	data     []byte
 	pos      int
@@ -139,7 +139,7 @@ func (s *scanner) value() (raw json.RawMessage, wrong string) {
 	return raw, ""
 }
 
-// add files a document, or the problem that it is too long.
+// add adds a document, or the problem that it is too long.
 func (s *scanner) add(at string, raw json.RawMessage) {
 	if len(raw) > MaxDocument {
 		s.problem(at, "must be at most %d KiB (found: %d KiB)", MaxDocument>>10, len(raw)>>10)

@@ -148,7 +148,7 @@ func FuzzReadNeverLosesADocument(f *testing.F) {
 	})
 }
 
-// When what is broken is not UTF-8, that is told too, since it may be why.
+// When a broken input is not UTF-8, the problem says so, since it may be the reason.
 func TestABrokenInputInAnotherEncodingSaysSo(t *testing.T) {
 	_, problems, err := input.Read(strings.NewReader("{\"a\":\"\xb3\\\"}\n"))
 	if err != nil || len(problems) != 1 || !strings.HasSuffix(problems[0].Text, "; the input is not UTF-8") {

@@ -1,4 +1,4 @@
-package catalogue
+package itemcheck
 
 import (
 	"fmt"
@@ -9,16 +9,16 @@ import (
 	"issuance/providers/ecticket/ecticketdoc"
 )
 
-// TicketTypes of "ECTicket, BatchQueryItemInfo". What a type of another number means is unknown,
-// so nothing is concluded from it.
+// TicketTypes of "ECTicket, BatchQueryItemInfo". The meaning of other types is unknown, so no rule
+// applies to them.
 const (
 	pickupVoucher = "1"
 	giftVoucher   = "2"
 )
 
-// violations are the rules of "ECTicket, Issue" that take the catalogue to be judged. Every item
-// of the order is known.
-func (c *Catalogue) violations(o *ecticketdoc.Order) []providers.Violation {
+// violations applies the rules of "ECTicket, Issue" that need the catalogue. Every item of the order is
+// cached.
+func (c *Checker) violations(o *ecticketdoc.Order) []providers.Violation {
 	if o.IssueType == ecticketdoc.SerialOnly {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package catalogue_test
+package itemcheck_test
 
 import (
 	"context"
@@ -13,7 +13,8 @@ import (
 
 	"go.uber.org/goleak"
 
-	"issuance/internal/catalogue"
+	"issuance/internal/itemcheck"
+	"issuance/internal/keys"
 	"issuance/internal/testredis"
 	"issuance/providers"
 	"issuance/providers/ecticket"
@@ -23,6 +24,8 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var merchant = providers.Account{Provider: "ecticket", Merchant: "2000132"}
 
 // shop is a merchant with a simulator and a Redis.
 type shop struct {
@@ -50,13 +53,13 @@ func newShop(t *testing.T, server *testredis.Server) *shop {
 	return s
 }
 
-// catalogue is what another process would have.
-func (s *shop) catalogue() *catalogue.Catalogue {
-	return catalogue.New(s.redis.Client(), s.client, catalogue.Options{MerchantID: "2000132", Now: func() time.Time { return s.now }})
+// checker is what another process would have.
+func (s *shop) checker() *itemcheck.Checker {
+	return itemcheck.New(s.redis.Client(), s.client, itemcheck.Options{Account: merchant, Now: func() time.Time { return s.now }})
 }
 
 // check wants the answers to cost so many calls.
-func (s *shop) check(t *testing.T, c *catalogue.Catalogue, calls int, orders ...*ecticketdoc.Order) [][]providers.Violation {
+func (s *shop) check(t *testing.T, c *itemcheck.Checker, calls int, orders ...*ecticketdoc.Order) [][]providers.Violation {
 	t.Helper()
 	before := s.calls()
 	found, err := c.Check(t.Context(), orders)
@@ -101,10 +104,10 @@ func texts(found []providers.Violation) (out []string) {
 	return out
 }
 
-// What Check calls wrong ECTicket refuses, and what Check lets pass ECTicket takes.
+// What Check reports ECTicket rejects, and what Check lets pass ECTicket accepts.
 func TestTheRulesAreECTickets(t *testing.T) {
 	s := newShop(t, testredis.Mini(t))
-	c := s.catalogue()
+	c := s.checker()
 	for i, test := range []struct {
 		gift  bool
 		items []string
@@ -156,18 +159,18 @@ func TestIssueTypes(t *testing.T) {
 	s.sim.PutItem(item)
 	item.ItemNo, item.InstructionsList = "ANY1", nil
 	s.sim.PutItem(item)
-	found := s.check(t, s.catalogue(), 1, order("M1", "STORE1"), order("M2", "ANY1"))
+	found := s.check(t, s.checker(), 1, order("M1", "STORE1"), order("M2", "ANY1"))
 	if got := found[0]; len(got) != 1 || got[0].Rule != "must be an item that can be issued as IssueType 2" || got[0].Shape != "item of IssueType 1" || len(found[1]) != 0 {
 		t.Errorf("found %v", found)
 	}
 	serial := order("M3", "NOSUCH")
 	serial.IssueType = ecticketdoc.SerialOnly
-	if found := s.check(t, s.catalogue(), 0, serial); len(found[0]) != 0 {
+	if found := s.check(t, s.checker(), 0, serial); len(found[0]) != 0 {
 		t.Errorf("serial numbers need no catalogue: %v", found[0])
 	}
 }
 
-// Items cost one call for each twenty, once in ten minutes, whoever asks.
+// Items cost one call for each twenty, once in ten minutes, whichever process asks.
 func TestFewCalls(t *testing.T) {
 	testredis.Each(t, func(t *testing.T, server *testredis.Server) {
 		s := newShop(t, server)
@@ -175,28 +178,31 @@ func TestFewCalls(t *testing.T) {
 		for n := 1; n <= 40; n++ {
 			orders = append(orders, order(fmt.Sprintf("M%d", n), fmt.Sprintf("DEMO%04d", n), "VQT04959"))
 		}
-		c := s.catalogue()
+		c := s.checker()
 		for i, found := range s.check(t, c, 3, orders...) { // 41 items
 			if len(found) != 0 {
 				t.Errorf("order %d: %v", i, found)
 			}
 		}
 		s.check(t, c, 0, orders...)
-		other := s.catalogue()
+		other := s.checker()
 		s.check(t, other, 0, orders...)
 		s.check(t, other, 1, append(orders, order("M41", "VNS21400"))...)
 		s.now = s.now.Add(10 * time.Minute)
 		s.check(t, c, 3, orders...)
-		s.check(t, s.catalogue(), 0, orders...)
+		s.check(t, s.checker(), 0, orders...)
+		if n, err := s.redis.Client().HLen(t.Context(), keys.Items(merchant)).Result(); err != nil || n != 42 {
+			t.Errorf("%d items are cached for the merchant, %v", n, err)
+		}
 	})
 }
 
-// What is called wrong was asked for just now: an item that has been listed, or put into the
-// catalogue, since somebody else asked is not called wrong.
-func TestWhatIsCalledWrongWasAskedForJustNow(t *testing.T) {
+// A violation is always of this moment: an item that has been listed, or put into the catalogue, since
+// another process asked is no violation.
+func TestAViolationWasLookedUpJustNow(t *testing.T) {
 	s := newShop(t, testredis.Mini(t))
 	orders := []*ecticketdoc.Order{order("M1", "XA210010", "VQT04959"), order("M2", "NEW1"), order("M3", "VNS21400")}
-	first := s.check(t, s.catalogue(), 1, orders...)
+	first := s.check(t, s.checker(), 1, orders...)
 	if len(first[0]) != 1 || len(first[1]) != 1 || len(first[2]) != 0 {
 		t.Fatalf("found %v", first)
 	}
@@ -204,7 +210,7 @@ func TestWhatIsCalledWrongWasAskedForJustNow(t *testing.T) {
 	s.sim.PutItem(listed)
 	listed.ItemNo = "NEW1"
 	s.sim.PutItem(listed)
-	c := s.catalogue()
+	c := s.checker()
 	for i, found := range s.check(t, c, 1, orders...) { // NEW1, which is not kept, and with it the others
 		if len(found) != 0 {
 			t.Errorf("order %d: %v", i, found)
@@ -214,11 +220,11 @@ func TestWhatIsCalledWrongWasAskedForJustNow(t *testing.T) {
 	listed.ItemNo, listed.ItemStatus = "XA210010", "0"
 	s.sim.PutItem(listed)
 	s.now = s.now.Add(10 * time.Minute)
-	s.check(t, s.catalogue(), 1, orders[0])
+	s.check(t, s.checker(), 1, orders[0])
 	listed.ItemStatus = "1"
 	s.sim.PutItem(listed)
-	if found := s.check(t, s.catalogue(), 1, orders[0]); len(found[0]) != 0 {
-		t.Errorf("called wrong by hearsay: %v", found)
+	if found := s.check(t, s.checker(), 1, orders[0]); len(found[0]) != 0 {
+		t.Errorf("a violation from another process's answer: %v", found)
 	}
 	s.now = s.now.Add(-10 * time.Minute)
 	listed.ItemNo, listed.ItemStatus = "NEW1", "0"
@@ -228,7 +234,7 @@ func TestWhatIsCalledWrongWasAskedForJustNow(t *testing.T) {
 	}
 }
 
-// counter answers like ECTicket, or says no to everything, as it does to a wrong account.
+// counter answers like ECTicket, or rejects everything, as it does for a wrong account.
 type counter struct {
 	*shop
 	refuses bool
@@ -243,9 +249,9 @@ func (c *counter) Items(ctx context.Context, itemNos []string) ([]ecticket.Item,
 	return c.client.Items(ctx, itemNos)
 }
 
-// A no to a query is "no such items" only from an account that has told of others: what ECTicket has
-// against the account is no fault of the orders.
-func TestANoThatIsTheAccountsIsNoVerdict(t *testing.T) {
+// A rejected query means "no such items" only from an account that has listed others: what is wrong with
+// the account is not wrong with the orders.
+func TestARejectedAccountIsNoViolation(t *testing.T) {
 	many := func(prefix string, n int) (orders []*ecticketdoc.Order) {
 		for i := range n {
 			orders = append(orders, order(fmt.Sprintf("M%d", i), fmt.Sprintf("%s%d", prefix, i)))
@@ -253,17 +259,17 @@ func TestANoThatIsTheAccountsIsNoVerdict(t *testing.T) {
 		return orders
 	}
 	check := func(s *shop, source *counter, orders ...*ecticketdoc.Order) ([][]providers.Violation, error) {
-		c := catalogue.New(s.redis.Client(), source, catalogue.Options{MerchantID: "2000132", Now: func() time.Time { return s.now }})
+		c := itemcheck.New(s.redis.Client(), source, itemcheck.Options{Account: merchant, Now: func() time.Time { return s.now }})
 		return c.Check(t.Context(), orders)
 	}
 	s := newShop(t, testredis.Mini(t))
 	source := &counter{shop: s, refuses: true}
-	var notAsked *catalogue.NotAskedError
+	var noAnswer *itemcheck.NoAnswerError
 	found, err := check(s, source, many("NO", 50)...)
-	if !errors.As(err, &notAsked) || found != nil || notAsked.Outcome.Code != "10100050" || !strings.Contains(err.Error(), "10100050: no such merchant") || len(source.asked) != 2 {
+	if !errors.As(err, &noAnswer) || found != nil || noAnswer.Outcome.Code != "10100050" || !strings.Contains(err.Error(), "10100050: no such merchant") || len(source.asked) != 2 {
 		t.Errorf("a refused account: %v, %v after %d calls", found, err, len(source.asked))
 	}
-	// The whole catalogue is asked for once, and not again for anybody: an item that it told of is
+	// The whole catalogue is asked for once, and not again for anybody: an item that it listed is
 	// asked for along with the others.
 	source = &counter{shop: s}
 	found, err = check(s, source, many("NO", 50)...)
@@ -280,24 +286,24 @@ func TestANoThatIsTheAccountsIsNoVerdict(t *testing.T) {
 	if err != nil || len(source.asked) != 2 || len(source.asked[0]) != 20 || len(source.asked[1]) != 1 || len(found[19]) != 1 {
 		t.Errorf("%v after %v", err, source.asked)
 	}
-	// That the account was fine for others is no proof.
+	// That the account was accepted for others proves nothing.
 	source = &counter{shop: s, refuses: true}
-	if found, err := check(s, source, many("NO", 1)...); !errors.As(err, &notAsked) || found != nil {
+	if found, err := check(s, source, many("NO", 1)...); !errors.As(err, &noAnswer) || found != nil {
 		t.Errorf("a refused account whose items others know: %v, %v", found, err)
 	}
 }
 
-// When ECTicket does not tell, no order is called right or wrong.
-func TestNoAnswerIsNoVerdict(t *testing.T) {
+// When ECTicket does not answer, no order is reported right or wrong.
+func TestNoAnswerIsNoViolation(t *testing.T) {
 	s := newShop(t, testredis.Start(t))
 	s.sim.Ban("2000132")
-	found, err := s.catalogue().Check(t.Context(), []*ecticketdoc.Order{order("M1", "NOSUCH")})
-	var notAsked *catalogue.NotAskedError
-	if !errors.As(err, &notAsked) || notAsked.Outcome.Kind != providers.Held || found != nil {
+	found, err := s.checker().Check(t.Context(), []*ecticketdoc.Order{order("M1", "NOSUCH")})
+	var noAnswer *itemcheck.NoAnswerError
+	if !errors.As(err, &noAnswer) || noAnswer.Outcome.Kind != providers.Held || found != nil {
 		t.Errorf("during a ban: %v, %v", found, err)
 	}
 	s.redis.Kill()
-	if found, err := s.catalogue().Check(t.Context(), []*ecticketdoc.Order{order("M1", "VQT04959")}); err == nil || found != nil {
+	if found, err := s.checker().Check(t.Context(), []*ecticketdoc.Order{order("M1", "VQT04959")}); err == nil || found != nil {
 		t.Errorf("without Redis: %v, %v", found, err)
 	}
 }

@@ -1,4 +1,4 @@
-package catalogue
+package itemcheck
 
 import (
 	"context"
@@ -10,13 +10,14 @@ import (
 	"issuance/providers/ecticket"
 )
 
-// ask asks ECTicket and keeps what it tells.
+// ask looks items up at ECTicket and caches the answers.
 //
-// ECTicket says no to a query whose items all do not exist ("no data"), and says no in the same way
-// when something is wrong with the account or the query. Its codes are not public, so such a no is
-// believed only from an account that has told of other items in this run. To find out costs no call
-// as long as anybody knows an item that exists: it is asked for along with the first ones.
-func (c *Catalogue) ask(ctx context.Context, numbers []string) error {
+// ECTicket rejects a query whose items all do not exist ("no data"), and rejects a query in the same
+// way when something is wrong with the account or the query. Its codes are not public, so such a
+// rejection counts as "no such items" only from an account that has listed other items in this run. To
+// find out costs no call as long as any process knows an item that exists: it is asked for along with
+// the first ones.
+func (c *Checker) ask(ctx context.Context, numbers []string) error {
 	for len(numbers) > 0 {
 		some := numbers[:min(len(numbers), page)]
 		along := ""
@@ -34,11 +35,11 @@ func (c *Catalogue) ask(ctx context.Context, numbers []string) error {
 		if along != "" {
 			query = append(query, along)
 		}
-		told, out := c.source.Items(ctx, query)
+		listed, out := c.source.Items(ctx, query)
 		if out.Kind == providers.Rejected && !c.answered {
 			var whole providers.Outcome
-			if told, whole = c.source.Items(ctx, nil); whole.Kind == providers.Rejected {
-				return &NotAskedError{out} // what it says of the items is of the account
+			if listed, whole = c.source.Items(ctx, nil); whole.Kind == providers.Rejected {
+				return &NoAnswerError{out} // the rejection is of the account, not of the items
 			}
 			out = whole
 		}
@@ -46,18 +47,18 @@ func (c *Catalogue) ask(ctx context.Context, numbers []string) error {
 		case out.Kind == providers.Done:
 			c.answered = true
 		case out.Kind != providers.Rejected:
-			return &NotAskedError{out}
+			return &NoAnswerError{out}
 		}
-		if err := c.learn(ctx, some, told); err != nil {
+		if err := c.learn(ctx, some, listed); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// existing is an item that ECTicket has told of lately, whoever has asked; "" when there is none, or
-// one of those that are asked for anyway.
-func (c *Catalogue) existing(ctx context.Context, asked []string) (string, error) {
+// existing is an item that ECTicket has listed lately, to any process; "" when there is none, or when
+// one of those that are asked for anyway is known to exist.
+func (c *Checker) existing(ctx context.Context, asked []string) (string, error) {
 	if slices.ContainsFunc(asked, func(no string) bool { return c.kept[no].At != 0 && !c.kept[no].Gone }) {
 		return "", nil
 	}
@@ -68,7 +69,7 @@ func (c *Catalogue) existing(ctx context.Context, asked []string) (string, error
 	}
 	known, _, err := c.rdb.HScan(ctx, c.key, 0, "*", page+1).Result() // pairs of number and item
 	if err != nil {
-		return "", fmt.Errorf("read the catalogue kept in Redis: %w", err)
+		return "", fmt.Errorf("read the cached catalogue: %w", err)
 	}
 	for i := 0; i+1 < len(known); i += 2 {
 		if !slices.Contains(asked, known[i]) {
@@ -78,14 +79,14 @@ func (c *Catalogue) existing(ctx context.Context, asked []string) (string, error
 	return "", nil
 }
 
-// learn keeps what ECTicket has told when it was asked for items.
-func (c *Catalogue) learn(ctx context.Context, asked []string, told []ecticket.Item) error {
+// learn caches the items that ECTicket has listed, and that the others it was asked for do not exist.
+func (c *Checker) learn(ctx context.Context, asked []string, listed []ecticket.Item) error {
 	at := c.opt.Now().UnixMilli()
 	for _, no := range asked {
 		c.kept[no] = item{At: at, Gone: true, asked: true}
 	}
 	fields := map[string]any{}
-	for _, t := range told {
+	for _, t := range listed {
 		it := item{At: at, Listed: t.Listed, TicketType: t.TicketType, asked: true}
 		for _, in := range t.Instructions {
 			if !slices.Contains(it.IssueTypes, in.IssueType) {

@@ -1,0 +1,140 @@
+package config
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write docs/configuration.md")
+
+const docs = "../../docs/configuration.md"
+
+// docs/configuration.md is the table of variables; after a change of it run
+//
+//	go test ./internal/config -update
+func TestTheDocumentIsTheTable(t *testing.T) {
+	want := document()
+	if *update {
+		if err := os.WriteFile(docs, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(docs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Error("docs/configuration.md differs from the table of variables; run: go test ./internal/config -update")
+	}
+}
+
+// Every variable stands in the document, with its default, and no group without a title.
+func TestEveryVariableIsDocumented(t *testing.T) {
+	lines := strings.Split(document(), "\n")
+	for _, v := range Table() {
+		if !slices.ContainsFunc(lines, func(line string) bool {
+			return strings.HasPrefix(line, "| `"+v.Name+"` |") && strings.Contains(line, v.Default) && strings.Contains(line, v.FileName())
+		}) {
+			t.Errorf("%s is not documented", v.Name)
+		}
+	}
+	config := reflect.TypeFor[Config]()
+	for g := range config.NumField() {
+		if f := config.Field(g); f.Type.Kind() == reflect.Struct && titles[f.Name] == "" {
+			t.Errorf("the group %s has no title", f.Name)
+		}
+	}
+}
+
+var titles = map[string]string{
+	"Redis":    "Redis",
+	"Worker":   "The worker's process",
+	"ECTicket": "ECPay ECTicket",
+	"Pass2U":   "Pass2U",
+	"Poll":     "Following up",
+	"Ledger":   "How long records are kept",
+	"Seal":     "Seal keys",
+	"Producer": "The command line",
+}
+
+const introduction = `# Configuration
+
+<!-- Written by: go test ./internal/config -update -->
+
+Worker and command line are configured by the environment. Empty variables count as not set. Durations are numbers with a
+unit: ` + "`s`, `m`, `h` or `d`" + `. Mistakes are reported all at once, before anything is started; probable typing errors in names give
+a warning. ` + "`worker --help`" + ` prints the same list.
+
+A sandbox (` + "`worker --sandbox`" + `) needs no settings. It uses its own accounts and its own seal key, whatever the environment says,
+and the command line finds it by itself.
+
+## Where secrets come from
+
+A variable marked *secret* may come from a file instead: set ` + "`NAME_FILE`" + ` to its path, for example
+` + "`ECTICKET_HASH_KEY_FILE=/run/secrets/ecticket_hash_key`" + `. Spaces and line ends at the end of the file do not count. The file is read
+once, at the start. Setting both ` + "`NAME`" + ` and ` + "`NAME_FILE`" + ` is a mistake. Secrets never appear in logs, errors or the web UI.
+
+## Flags
+
+Flags override the environment where both exist:
+
+| Flag | Overrides |
+|---|---|
+| ` + "`worker --http-addr`" + ` | ` + "`WORKER_HTTP_ADDR`" + ` |
+| ` + "`enqueue issue --precheck`, `enqueue bulk --precheck`" + ` | ` + "`ECTICKET_PRECHECK`" + ` |
+
+## What must be the same for workers and producers
+
+Producers are the command line and programs that use package ` + "`tasks`" + `.
+
+| Setting | Why |
+|---|---|
+| %[1]s | both must use the same Redis, and the same database in it |
+| %[2]s | the producer's first key must be one of the workers' keys, or no worker could read its orders. Workers announce their keys, and enqueueing with another key is refused |
+| %[3]s | documents are checked against them when they are enqueued and again before they are sent |
+| %[4]s | a task takes them along when it is enqueued |
+
+To change the seal key, first add the new key at the end of the workers' list, then put it first for producers and workers, and
+remove the old one when no order that was sealed with it is kept any more (` + "`ISSUANCE_KEEP_RECORDS`" + `).
+
+All workers of one account must have the same calls per second, because they share one call budget.
+A command reads only the settings that it uses, by the same rules as the worker.
+`
+
+// document is docs/configuration.md.
+func document() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, introduction, names(Connection), names(Keys), names(Documents), names(Tasks))
+	group := -1
+	for _, v := range Table() {
+		if v.group != group {
+			group = v.group
+			title := titles[reflect.TypeFor[Config]().Field(group).Name]
+			fmt.Fprintf(&b, "\n## %s\n\n| Variable | Default | Meaning |\n|---|---|---|\n", title)
+		}
+		def, secret := "", ""
+		if v.Default != "" {
+			def = "`" + v.Default + "`"
+		}
+		if v.Secret {
+			secret = " (*secret*: or `" + v.FileName() + "`)"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s%s |\n", v.Name, def, strings.ReplaceAll(v.Meaning, "|", `\|`), secret)
+	}
+	return b.String()
+}
+
+func names(p Part) string {
+	var out []string
+	for _, v := range Table() {
+		if slices.Contains(v.parts, p) {
+			out = append(out, "`"+v.Name+"`")
+		}
+	}
+	return strings.Join(out, ", ")
+}

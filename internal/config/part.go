@@ -1,0 +1,73 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// Part is a group of variables that a command reads, so that a mistake in any other does not stand in
+// its way.
+type Part string
+
+const (
+	Connection Part = "connection" // where Redis is
+	Keys       Part = "keys"       // seal keys
+	Tasks      Part = "tasks"      // what a task takes along to the worker
+	Documents  Part = "documents"  // what documents are checked against
+	Prechecks  Part = "precheck"   // whether items are checked against the catalogue
+	Lookups    Part = "lookups"    // the account at ECTicket
+	Estimates  Part = "estimates"  // whose calls are counted, and how fast they are
+)
+
+// LoadParts reads and checks the variables of some parts only, by the same rules as Load. Every other
+// setting has its default, and there are no warnings.
+func LoadParts(environment map[string]string, parts ...Part) (Config, error) {
+	l := newLoader(environment, func(v Variable) bool {
+		return slices.ContainsFunc(parts, func(p Part) bool { return slices.Contains(v.parts, p) })
+	})
+	cfg, err := l.load()
+	cfg.Warnings = nil
+	return cfg, err
+}
+
+// AtSandbox is the environment of a command line whose Redis is a sandbox's. left are the settings that
+// the sandbox has left there. Its accounts replace the environment's, because calls to the real ones
+// would not be counted against their call budget, which is in production's Redis. The seal keys are not
+// replaced: with real keys production was meant, and enqueueing into a sandbox is then refused. ignored
+// are the names of the variables that were replaced.
+//
+// Nothing that is left makes this process read a file or call another machine: of an account that is
+// not simulated on this machine nothing is taken.
+func AtSandbox(environment, left map[string]string) (settings map[string]string, ignored []string) {
+	settings = map[string]string{}
+	for name, value := range environment {
+		switch {
+		case !ofAccount(name):
+			settings[name] = value
+		case value != "" && value != left[name]:
+			ignored = append(ignored, name)
+		}
+	}
+	for _, v := range Table() {
+		provider, _, _ := strings.Cut(v.Name, "_")
+		if value := left[v.Name]; v.account && len(v.parts) > 0 && value != "" && simulated(left[provider+"_BASE_URL"]) {
+			settings[v.Name] = value
+		}
+	}
+	const keys = "ISSUANCE_SEAL_KEYS"
+	if settings[keys] == "" && settings[keys+"_FILE"] == "" {
+		settings[keys] = left[keys]
+	}
+	slices.Sort(ignored)
+	return settings, ignored
+}
+
+// ofAccount reports whether a variable is about an account at a provider.
+func ofAccount(name string) bool {
+	for _, v := range Table() {
+		if name == v.Name || v.Secret && name == v.FileName() {
+			return v.account
+		}
+	}
+	return strings.HasPrefix(name, "ECTICKET_") || strings.HasPrefix(name, "PASS2U_")
+}

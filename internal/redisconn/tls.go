@@ -1,0 +1,64 @@
+package redisconn
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+)
+
+// tlsFiles reads the parameters that name files: ca_file for a private authority, cert_file and
+// key_file for a certificate of our own, which a Redis with tls-auth-clients asks for.
+func (o *Options) tlsFiles(q url.Values) error {
+	ca, cert, key := take(q, "ca_file"), take(q, "cert_file"), take(q, "key_file")
+	switch {
+	case ca == "" && cert == "" && key == "":
+		return nil
+	case o.tls == nil:
+		return errors.New("ca_file, cert_file and key_file need TLS: write rediss instead of redis")
+	case (cert == "") != (key == ""):
+		return errors.New("cert_file and key_file belong together: give both or none")
+	}
+	if ca != "" {
+		pool, err := authorities(ca)
+		if err != nil {
+			return err
+		}
+		o.tls.RootCAs = pool
+	}
+	if cert != "" {
+		return o.ownCertificate(cert, key)
+	}
+	return nil
+}
+
+func authorities(file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("ca_file: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("ca_file %s holds no certificate in PEM form", file)
+	}
+	return pool, nil
+}
+
+// ownCertificate reads both files now, to find mistakes, and again at every handshake, so that a
+// renewed certificate is used without a restart.
+func (o *Options) ownCertificate(cert, key string) error {
+	load := func() (*tls.Certificate, error) {
+		pair, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			return nil, fmt.Errorf("cert_file %s and key_file %s: %w", cert, key, err)
+		}
+		return &pair, nil
+	}
+	if _, err := load(); err != nil {
+		return err
+	}
+	o.tls.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return load() }
+	return nil
+}
