@@ -62,3 +62,15 @@ func TestALeftOverAnswerFailsTheTest(t *testing.T) {
 		t.Error("an answer that was never asked for did not fail the test")
 	}
 }
+
+func TestAFakeSaysWhoseCallsItMakesAndWhere(t *testing.T) {
+	p := fakeprovider.New(t, providers.ECTicket)
+	if p.Account() != (providers.Account{Provider: providers.ECTicket, Merchant: fakeprovider.Merchant}) || p.Host() != fakeprovider.Host {
+		t.Errorf("%s at %s", p.Account(), p.Host())
+	}
+	a := providers.Account{Provider: providers.Pass2U, Merchant: "shop-2"}
+	p = fakeprovider.ForAccount(t, a)
+	if p.SetHost("stage.invalid"); p.Account() != a || p.Host() != "stage.invalid" {
+		t.Errorf("%s at %s", p.Account(), p.Host())
+	}
+}

@@ -83,3 +83,16 @@ func TestECTicketConforms(t *testing.T) {
 		Times:       []string{"20220302 15:30", "2022/03/02 15:30:06"},
 	})
 }
+
+// A stub names no item: what remains of an old order can be asked for and refunded, never issued again.
+func TestAStubIsNeverIssued(t *testing.T) {
+	sim, c, _ := start(t, ecticketsim.Config{})
+	doc, bad := ecticketdoc.Codec().ParseOrder("request", serialOrder.Request, providers.Rules{})
+	if bad != nil {
+		t.Fatal(bad)
+	}
+	out := c.Issue(t.Context(), providers.Order{ID: serialOrder.ID, Request: doc.Stub})
+	if out.Kind != providers.Rejected || out.Code != "invalid_document" || sim.Books().Calls["Issue"] != 0 {
+		t.Errorf("%+v after %d calls", out, sim.Books().Calls["Issue"])
+	}
+}

@@ -6,5 +6,6 @@
 // It sends a mutating call exactly once; only queries are tried again, and only when the
 // connection failed.
 //
-// It may import providers, ecticketdoc, wire and internal/httpcall, nothing else of ours.
+// It may import providers, ecticketdoc, wire, internal/httpcall and internal/baseurl, nothing else of
+// ours.
 package ecticket

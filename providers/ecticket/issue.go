@@ -16,7 +16,7 @@ import (
 // Rejected with code "invalid_document", and nothing was sent.
 func (c *Client) Issue(ctx context.Context, o providers.Order) providers.Outcome {
 	var doc ecticketdoc.Order
-	if err := json.Unmarshal(o.Request, &doc); err != nil || doc.ID() == "" || doc.ID() != o.ID {
+	if err := json.Unmarshal(o.Request, &doc); err != nil || doc.ID() == "" || doc.ID() != o.ID || isStub(doc) {
 		return outcome(providers.Rejected, "invalid_document", "the document is not an ECTicket order of this number; nothing was sent")
 	}
 	doc.MerchantID = c.cfg.MerchantID
@@ -30,6 +30,17 @@ func (c *Client) Issue(ctx context.Context, o providers.Order) providers.Outcome
 		out.Result = &providers.Result{Ref: string(answer.TicketTradeNo)}
 	}
 	return out
+}
+
+// isStub reports whether an order names no item, as the stub of a document does: it can be asked for
+// and refunded, never issued.
+func isStub(doc ecticketdoc.Order) bool {
+	for _, it := range doc.TicketInfo {
+		if it.ItemNo != "" || it.ItemName != "" {
+			return false
+		}
+	}
+	return true
 }
 
 // IssuesAtOnce reports whether ECTicket issues the order at once instead of in its scheduled job:

@@ -3,11 +3,12 @@
 //
 // What Pass2U's document leaves open or contradicts itself in is decided here so that an error
 // can cost a question too many, never a ticket: an answer is judged by its body whatever its
-// HTTP status; what is not certainly a confirmation or a rejection of a mutating call is Unknown; a query never
-// carries mailTo, which could mail the order again; and nothing here ever makes a GET, because
-// opening a voucher's link is its pick-up.
+// HTTP status; what is not certainly a confirmation or a rejection of a mutating call is Unknown; a
+// query never carries mailTo, which could mail the order again; and nothing here ever makes a GET,
+// because opening a voucher's link is its pick-up.
 //
-// It may import package providers, pass2udoc and internal/httpcall; never the simulator.
+// It may import package providers, pass2udoc, internal/httpcall and internal/baseurl; never the
+// simulator.
 package pass2u
 
 import (
@@ -65,8 +66,7 @@ func (c *Client) Account() providers.Account {
 // Host is BaseURL's.
 func (c *Client) Host() string { return baseurl.Host(c.cfg.BaseURL) }
 
-// Traits: Pass2U says "channelOrderId Repeated." in so many words, so a rejection hides no
-// duplicate.
+// Traits: Pass2U has a message for a duplicate ("channelOrderId Repeated."), so a rejection hides none.
 func (c *Client) Traits() providers.Traits {
 	return providers.Traits{SettleAfter: c.cfg.SettleAfter}
 }

@@ -1,6 +1,6 @@
 // Package input splits a file of JSON documents: one document, an array of documents, or documents one
 // after another (NDJSON). It does not look into documents, and its errors never show their content. It
-// imports nothing of ours.
+// imports package internal/doccheck, which says where JSON breaks.
 package input
 
 import (
@@ -11,6 +11,8 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"issuance/internal/doccheck"
 )
 
 // Limits of what is read; all documents are checked before the first is enqueued, so all of them
@@ -120,23 +122,18 @@ func (s *scanner) problem(at, format string, args ...any) {
 // value reads the JSON value at pos and moves behind it. On an error it stays where it is, and
 // the text says what is wrong.
 func (s *scanner) value() (raw json.RawMessage, wrong string) {
-	dec := json.NewDecoder(bytes.NewReader(s.data[s.pos:]))
-	var syntax *json.SyntaxError
-	switch err := dec.Decode(&raw); {
-	case errors.As(err, &syntax):
-		before := s.data[s.pos : s.pos+max(0, int(syntax.Offset)-1)]
-		line := s.line + bytes.Count(before, []byte("\n"))
-		column := len(before) - bytes.LastIndexByte(before, '\n')
-		if line == s.line {
-			start := bytes.LastIndexByte(s.data[:s.pos], '\n') + 1
-			column = s.pos - start + len(before) + 1
-		}
-		return nil, fmt.Sprintf("must be well-formed JSON: syntax error in line %d, byte %d", line, column)
-	case err != nil:
+	raw, behind, fault := doccheck.Value(s.data[s.pos:])
+	switch {
+	case fault == nil:
+		s.advance(s.pos + behind)
+		return raw, ""
+	case fault.Kind != doccheck.SyntaxFault:
 		return nil, "must be well-formed JSON: it ends too early"
 	}
-	s.advance(s.pos + int(dec.InputOffset()))
-	return raw, ""
+	at := s.pos + fault.Offset
+	line := s.line + bytes.Count(s.data[s.pos:at], []byte("\n"))
+	column := at - bytes.LastIndexByte(s.data[:at], '\n')
+	return nil, fmt.Sprintf("must be well-formed JSON: syntax error in line %d, byte %d", line, column)
 }
 
 // add adds a document, or the problem that it is too long.
