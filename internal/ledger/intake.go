@@ -101,7 +101,8 @@ func (l *Ledger) LoadIntake(ctx context.Context) error {
 // NoScript reports whether an error says that Redis does not know a script.
 func NoScript(err error) bool { return err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") }
 
-// Record makes one record, unless there is one.
+// Record makes one record, unless there is one. In a cluster a program that dies between the record and its
+// open set loses nothing, because the set comes first.
 func (l *Ledger) Record(ctx context.Context, in Intake) (Known, error) {
 	if l.sharded {
 		if err := l.Announce(ctx, []order.Ref{in.Ref}); err != nil {

@@ -20,7 +20,8 @@ type Intent struct {
 	Host  string // where the request goes
 	Stub  []byte // enough of the document to look the order up later; may be nil for a refund
 	Lease time.Duration
-	// Ticket is the place of a ticket in a refund's plan; negative when the request is for all of the record.
+	// Ticket is the place of a ticket in a refund's plan; negative when the request is for all of the refund.
+	// Orders have none.
 	Ticket int
 }
 
@@ -29,11 +30,11 @@ type Intent struct {
 // claim back with NotSent.
 func (l *Ledger) Submit(ctx context.Context, r order.Ref, fence string, in Intent) (Answer, int, error) {
 	ticket, refund := "", ""
-	if in.Ticket >= 0 {
-		ticket = strconv.Itoa(in.Ticket)
-	}
 	if r.IsRefund() {
 		refund = "1"
+		if in.Ticket >= 0 {
+			ticket = strconv.Itoa(in.Ticket)
+		}
 	}
 	f, err := l.runIntent(ctx, r, "submit", []string{keys.Record(r)}, fence, in.Lease.Milliseconds(), in.Host, in.Stub, ticket, refund)
 	if err != nil {
@@ -67,7 +68,7 @@ func (l *Ledger) GiveBack(ctx context.Context, r order.Ref, fence string, how Re
 // a code is remembered as "rejected".
 func (l *Ledger) Rejected(ctx context.Context, r order.Ref, fence string, why Reason) (Answer, error) {
 	if why.Code == "" {
-		why.Code = string(order.CodeRejected) // an empty code would say that nothing was refused
+		why.Code = string(order.CodeRejected) // an empty code would say that nothing was rejected
 	}
 	return l.transition(ctx, r, "rejected", []string{keys.Record(r)}, fence, why.Code, why.Message)
 }

@@ -1,9 +1,10 @@
 -- intake: make the record of a document, unless there is one.
--- KEYS[1] record; of a refund KEYS[2] the order's refunds; and last, unless it is on another node, the open set
+-- KEYS[1] record; of a refund KEYS[2] the order's refunds; and last (KEYS[2], of a refund KEYS[3]), unless it is
+--   on another node, the open set
 -- ARGV: now, member of the open set, when (ms from now) it is inspected first, lane, fingerprint, shape,
 --   document (sealed), refund id or '', trace context or ''
--- Answers {verdict new|known, state, fp, doc '1' when the record holds this very document, created_at};
---   new again when this very call is repeated because its answer was lost
+-- Answers {verdict new|known, state, fp, created_at}; new again when this very call is repeated because its
+--   answer was lost
 local key, t = KEYS[1], clock()
 local f = redis.call('HMGET', key, 'state', 'fp', 'doc', 'created_at', 'fence')
 if f[1] then

@@ -1,5 +1,5 @@
 -- reopen: a person has a record in review worked on again. What may have been sent is looked up
--- first; a refusal that hid another order under the same number is remembered.
+-- first; a rejection that hid another order under the same number is remembered.
 -- KEYS[1] record, and unless it is on another node KEYS[2] reviews
 -- ARGV: now, who, reason, member of the reviews
 -- Answers {verdict ok|refused, state}
@@ -7,7 +7,7 @@ local key, t = KEYS[1], clock()
 local state = get(key, 'state')
 if state ~= 'review' then return refused(state) end
 state = 'queued'
-if (tonumber(get(key, 'attempts')) or 0) > (tonumber(get(key, 'unsent')) or 0) then
+if in_doubt(key) or not never_sent(key) then
   state = 'submitting'
   if not in_doubt(key) and get(key, 't:0') == '' then doubt(key, int(t)) end
 end
