@@ -77,8 +77,11 @@ func TestAnIncompleteCodecIsNeverRegistered(t *testing.T) {
 }
 
 func TestANameIsRegisteredOnce(t *testing.T) {
-	if text := panicked(func() { providers.Register(entry("once")) }); text != "" {
-		t.Fatal(text)
+	if !providers.Name("once").Known() { // the table outlives a test that runs twice
+		providers.Register(entry("once"))
+	}
+	if c, ok := providers.CodecOf("once"); !ok || c.Title != "Entry" {
+		t.Fatalf("registered: %v", providers.All())
 	}
 	if text := panicked(func() { providers.Register(entry("once")) }); !strings.Contains(text, "twice") {
 		t.Errorf("a second time: %q", text)

@@ -113,13 +113,42 @@ func (c *Client) Account(ctx context.Context, a Account) (Account, error) {
 	if err != nil {
 		return a, err
 	}
-	served := accountsOf(announced, a.Provider)
+	if only, ok := defaultOf(announced, a.Provider); ok {
+		return only, nil
+	}
+	return a, &UnknownAccountError{Account: a, Served: accountsOf(announced, a.Provider)}
+}
+
+// stale is how much older than a provider's newest announcement another one is when nobody serves that
+// account any more: workers announce every few seconds.
+const stale = time.Hour
+
+// defaultOf is the one account that "ecticket" alone means: the only default among those that are still
+// served, or the only one.
+func defaultOf(announced []budget.Announcement, p providers.Name) (Account, bool) {
+	var newest time.Time
 	for _, n := range announced {
-		if n.Account.Provider == a.Provider && (n.Default || len(served) == 1) {
-			return n.Account, nil
+		if n.Account.Provider == p && n.At.After(newest) {
+			newest = n.At
 		}
 	}
-	return a, &UnknownAccountError{Account: a, Served: served}
+	var all, defaults []Account
+	for _, n := range announced {
+		if n.Account.Provider != p || newest.Sub(n.At) > stale {
+			continue
+		}
+		all = append(all, n.Account)
+		if n.Default {
+			defaults = append(defaults, n.Account)
+		}
+	}
+	switch {
+	case len(defaults) == 1:
+		return defaults[0], true
+	case len(all) == 1:
+		return all[0], true
+	}
+	return Account{}, false
 }
 
 // served is Account for a document, whose account has to be one that workers have announced, if any have.

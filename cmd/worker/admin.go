@@ -67,7 +67,7 @@ func (w *worker) ready(rw http.ResponseWriter, r *http.Request) {
 	if err := w.rdb.Ping(ctx).Err(); err != nil {
 		answer.Ready, answer.Redis = false, "does not answer: "+err.Error()
 	}
-	for queue, err := range w.engine.Health() {
+	for queue, err := range w.servers.Health() {
 		answer.Queues[queue] = "ok"
 		if err != nil {
 			answer.Ready, answer.Queues[queue] = false, err.Error()
@@ -103,5 +103,5 @@ func (w *worker) index(rw http.ResponseWriter, _ *http.Request) {
 		Mode     string
 		Queues   []string
 		ReadOnly bool
-	}{mode, w.engine.Queues(), !w.uiWrite}) // the caller may have gone
+	}{mode, w.servers.Queues(), !w.uiWrite}) // the caller may have gone
 }

@@ -10,18 +10,19 @@ import (
 	"time"
 
 	"issuance/internal/config"
+	"issuance/internal/queue"
 	"issuance/internal/sandbox"
 	"issuance/providers"
-	"issuance/tasks"
+	"issuance/tasks/order"
 )
 
 // lane is one queue to serve.
 type lane struct {
 	provider providers.Name
-	lane     tasks.Lane
+	lane     order.Lane
 }
 
-func (l lane) queue() string { return tasks.Queue(l.provider, l.lane) }
+func (l lane) queue() string { return queue.Name(l.provider, l.lane) }
 
 // settings are checked flags and environment.
 type settings struct {
@@ -95,17 +96,17 @@ func (s *settings) checkSandbox(mistake func(name, format string, a ...any)) {
 
 // checkQueues finds out which queues to serve.
 func (s *settings) checkQueues(configured bool, mistake func(name, format string, a ...any)) {
-	served := map[providers.Name]bool{providers.ECTicket: s.ECTicket.Configured(), providers.Pass2U: s.Pass2U.Configured()}
 	var known []string
 	for _, p := range providers.All() {
-		for _, l := range tasks.Lanes() {
+		served := openers[p].configured(s.Config)
+		for _, l := range order.Lanes() {
 			q := lane{p, l}
 			known = append(known, q.queue())
-			wanted := len(s.queues) == 0 && served[p]
+			wanted := len(s.queues) == 0 && served
 			if slices.Contains(s.queues, q.queue()) {
 				wanted = true
-				if configured && !served[p] {
-					mistake("--queues", "has %s, but there are no credentials for %s: set %s", q.queue(), p, credentials[p])
+				if configured && !served {
+					mistake("--queues", "has %s, but there are no credentials for %s: set %s", q.queue(), p, openers[p].needs)
 				}
 			}
 			if wanted {
@@ -126,19 +127,13 @@ func (s *settings) checkQueues(configured bool, mistake func(name, format string
 	}
 }
 
-// credentials are the variables without which a provider is not served.
-var credentials = map[providers.Name]string{
-	providers.ECTicket: "ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY and ECTICKET_HASH_IV",
-	providers.Pass2U:   "PASS2U_API_KEY",
-}
-
 // demonstrates reports whether the demo's orders of a provider can end: both their queues are served.
 func (s *settings) demonstrates(p providers.Name) bool {
-	return s.serves(p, tasks.Checkout) && s.serves(p, tasks.Poll)
+	return s.serves(p, order.Checkout) && s.serves(p, order.Poll)
 }
 
 // serves reports whether a lane is among those to serve.
-func (s *settings) serves(p providers.Name, l tasks.Lane) bool {
+func (s *settings) serves(p providers.Name, l order.Lane) bool {
 	return slices.Contains(s.lanes, lane{p, l})
 }
 

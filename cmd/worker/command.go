@@ -121,7 +121,7 @@ func variables() string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// version tells the module's version and the commit it was built from, as far as the build knows.
+// version is the module's version and the commit it was built from, as far as the build knows.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -136,8 +136,8 @@ func version() string {
 	return text + " " + info.GoVersion
 }
 
-// tell prints what is wrong with flags or environment.
-func tell(stderr io.Writer, err error) int {
+// report prints what is wrong with flags or environment.
+func report(stderr io.Writer, err error) int {
 	var wrong *config.Error
 	if errors.As(err, &wrong) {
 		fmt.Fprintf(stderr, "worker: %v\n\nSee worker --help.\n", wrong)

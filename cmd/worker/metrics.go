@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -11,7 +12,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"issuance/internal/budget"
 	"issuance/internal/ledger"
+	"issuance/tasks/order"
 )
 
 // counts counts what this process did to records.
@@ -20,9 +23,9 @@ type counts struct{ changes *prometheus.CounterVec }
 func newCounts() *counts {
 	return &counts{changes: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "issuance_changes_total",
-		Help: "Changes of records by this worker. Event is the final state (issued, failed, refunded, partially_refunded, review), " +
-			"or queued, submit, accept, rejected, not_sent, unknown, idle, unclear, polled, and for refunds plan, submit_ticket, settle_ticket, yield_turn.",
-	}, []string{"provider", "record", "event"})}
+		Help: "Changes of records by this worker. Event is the final state (issued, failed, refunded, partially_refunded, cancelled, review), " +
+			"or queued, submit, accept, rejected, not_sent, unknown, idle, unclear, polled, and for refunds plan, settle_ticket, yield_turn.",
+	}, []string{"account", "record", "event"})}
 }
 
 func (c *counts) observe(ch ledger.Change) {
@@ -30,7 +33,7 @@ func (c *counts) observe(ch ledger.Change) {
 	if ch.RefundID != "" {
 		record = "refund"
 	}
-	c.changes.WithLabelValues(string(ch.Provider), record, ch.Event).Inc()
+	c.changes.WithLabelValues(ch.Account.String(), record, ch.Event).Inc()
 }
 
 // queueMetrics reads the queues and the ledger whenever it is asked.
@@ -43,9 +46,10 @@ var (
 	tasksDesc   = prometheus.NewDesc("issuance_queue_tasks", "Tasks in a queue by state.", []string{"queue", "state"}, nil)
 	latencyDesc = prometheus.NewDesc("issuance_queue_latency_seconds", "How long the oldest waiting task has been ready to run.", []string{"queue"}, nil)
 	pausedDesc  = prometheus.NewDesc("issuance_queue_paused", "1 when the queue is paused.", []string{"queue"}, nil)
-	bannedDesc  = prometheus.NewDesc("issuance_banned", "1 while the provider refuses our calls (HTTP 403) and none is made.", []string{"provider"}, nil)
-	openDesc    = prometheus.NewDesc("issuance_ledger_open", "Orders and refunds without a final status.", []string{"provider"}, nil)
-	reviewDesc  = prometheus.NewDesc("issuance_ledger_review", "Orders and refunds that need a person's decision.", []string{"provider"}, nil)
+	bannedDesc  = prometheus.NewDesc("issuance_banned", "1 while the provider refuses our calls (HTTP 403) and none is made.", []string{"account"}, nil)
+	heldDesc    = prometheus.NewDesc("issuance_paused", "1 while an operator has paused the account's calls in a lane.", []string{"account", "lane"}, nil)
+	openDesc    = prometheus.NewDesc("issuance_ledger_open", "Orders and refunds without a final status.", []string{"account"}, nil)
+	reviewDesc  = prometheus.NewDesc("issuance_ledger_review", "Orders and refunds that need review.", []string{"account"}, nil)
 )
 
 // collectLimit bounds what a scrape asks of Redis.
@@ -53,7 +57,7 @@ const collectLimit = 5 * time.Second
 
 // Describe implements prometheus.Collector.
 func (m queueMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{tasksDesc, latencyDesc, pausedDesc, bannedDesc, openDesc, reviewDesc} {
+	for _, d := range []*prometheus.Desc{tasksDesc, latencyDesc, pausedDesc, bannedDesc, heldDesc, openDesc, reviewDesc} {
 		ch <- d
 	}
 }
@@ -77,16 +81,20 @@ func (m queueMetrics) Collect(ch chan<- prometheus.Metric) {
 		gauge(latencyDesc, q.Latency.Seconds(), q.Queue)
 		gauge(pausedDesc, oneIf(q.Paused), q.Queue)
 	}
-	for _, s := range m.w.accounts {
-		p := s.provider.Name()
-		if ban, err := s.banned(ctx); err == nil {
-			gauge(bannedDesc, oneIf(ban != nil), string(p))
+	for _, a := range m.w.accounts {
+		name := a.name()
+		if state, err := a.budget.State(ctx); err == nil {
+			gauge(bannedDesc, oneIf(state.Ban != nil), name.String())
+			for _, lane := range order.Lanes() {
+				paused := slices.ContainsFunc(state.Paused, func(h budget.Hold) bool { return h.Lane == "" || h.Lane == lane })
+				gauge(heldDesc, oneIf(paused), name.String(), string(lane))
+			}
 		}
-		if n, err := m.w.ledger.OpenCount(ctx, p); err == nil {
-			gauge(openDesc, float64(n), string(p))
+		if n, err := m.w.ledger.OpenCount(ctx, name); err == nil {
+			gauge(openDesc, float64(n), name.String())
 		}
-		if n, err := m.w.ledger.ReviewCount(ctx, p); err == nil {
-			gauge(reviewDesc, float64(n), string(p))
+		if n, err := m.w.ledger.ReviewCount(ctx, name); err == nil {
+			gauge(reviewDesc, float64(n), name.String())
 		}
 	}
 }

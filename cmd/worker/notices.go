@@ -11,24 +11,34 @@ import (
 
 	"issuance/internal/budget"
 	"issuance/providers"
+	"issuance/tasks/order"
 )
 
-// notices are what stops orders or needs a person, on this Redis: asynq's web UI knows that a queue is
+// notices are what stops orders or needs review, on this Redis: asynq's web UI knows that a queue is
 // paused, and neither why nor until when. They are shown above its pages.
 type notices struct {
 	Bans    []banNotice    `json:"bans"`
+	Pauses  []pauseNotice  `json:"pauses"`
 	Reviews []reviewNotice `json:"reviews"`
 }
 
 type banNotice struct {
-	Account string    `json:"account"`
-	Reason  string    `json:"reason"`
-	Until   time.Time `json:"until"`
+	Account providers.Account `json:"account"`
+	Reason  string            `json:"reason"`
+	Until   time.Time         `json:"until"`
+}
+
+type pauseNotice struct {
+	Account providers.Account `json:"account"`
+	Lane    order.Lane        `json:"lane"` // "" for all
+	Who     string            `json:"who"`
+	Reason  string            `json:"reason"`
+	Since   time.Time         `json:"since"`
 }
 
 type reviewNotice struct {
-	Provider providers.Name `json:"provider"`
-	Count    int64          `json:"count"`
+	Account providers.Account `json:"account"`
+	Count   int64             `json:"count"`
 }
 
 const (
@@ -42,7 +52,7 @@ var noticesJS []byte
 
 // look reads the notices.
 func (w *worker) look(ctx context.Context) (notices, error) {
-	n := notices{Bans: []banNotice{}, Reviews: []reviewNotice{}}
+	n := notices{Bans: []banNotice{}, Pauses: []pauseNotice{}, Reviews: []reviewNotice{}}
 	accounts, err := budget.States(ctx, w.rdb)
 	if err != nil {
 		return n, err
@@ -51,14 +61,15 @@ func (w *worker) look(ctx context.Context) (notices, error) {
 		if s.Ban != nil {
 			n.Bans = append(n.Bans, banNotice{s.Account, s.Ban.Reason, s.Ban.Until.UTC()})
 		}
-	}
-	for _, p := range providers.All() {
-		count, err := w.ledger.ReviewCount(ctx, p)
+		for _, h := range s.Paused {
+			n.Pauses = append(n.Pauses, pauseNotice{s.Account, h.Lane, h.Who, h.Reason, h.Since.UTC()})
+		}
+		count, err := w.ledger.ReviewCount(ctx, s.Account)
 		if err != nil {
 			return n, err
 		}
 		if count > 0 {
-			n.Reviews = append(n.Reviews, reviewNotice{p, count})
+			n.Reviews = append(n.Reviews, reviewNotice{s.Account, count})
 		}
 	}
 	return n, nil

@@ -1,4 +1,4 @@
-// Shows above the web UI's pages what stops orders or needs a person.
+// Shows above the web UI's pages what stops orders or needs review.
 (() => {
   'use strict';
   const box = document.createElement('div');
@@ -21,11 +21,13 @@
     return div;
   };
 
-  const show = ({bans, reviews}) => box.replaceChildren(
+  const show = ({bans, pauses, reviews}) => box.replaceChildren(
     ...bans.map((b) => line('#b71c1c', `${b.account} is banned until ${clock(b.until)} (${b.reason}): ` +
       'no call leaves, its queues resume by themselves')),
-    ...reviews.map((r) => line('#8d5a00', `${r.provider}: ${r.count} ${r.count === 1 ? 'order or refund needs' : 'orders or refunds need'} ` +
-      'a person, see "enqueue review"')),
+    ...pauses.map((p) => line('#8d5a00', `${p.account}${p.lane ? ' ' + p.lane : ''} is paused by ${p.who} since ${clock(p.since)} (${p.reason}): ` +
+      'no call leaves until "enqueue resume"')),
+    ...reviews.map((r) => line('#8d5a00', `${r.account}: ${r.count} ${r.count === 1 ? 'order or refund needs' : 'orders or refunds need'} ` +
+      'review, see "enqueue review"')),
   );
 
   const look = async () => {
@@ -35,7 +37,7 @@
       if (!answer.ok) throw new Error(await answer.text());
       show(await answer.json());
     } catch (err) {
-      box.replaceChildren(line('#b71c1c', 'The worker of this page cannot tell how things stand: ' + err.message));
+      box.replaceChildren(line('#b71c1c', 'The worker of this page cannot read how things stand: ' + err.message));
     }
   };
 

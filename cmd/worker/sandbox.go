@@ -26,7 +26,7 @@ func serveSandbox(ctx context.Context, s settings, log *slog.Logger, stdout, std
 	sb, err := sandbox.Start(sandbox.Options{EmbedRedis: !s.Redis.URL.Set() && !s.Redis.ClusterAddrs.Set(),
 		ECTicketAddr: s.ecticketAddr, Pass2UAddr: s.pass2uAddr, JobEvery: s.jobEvery, Log: log})
 	if err != nil {
-		return tell(stderr, err)
+		return report(stderr, err)
 	}
 	defer sb.Close()
 	s.ECTicket.BaseURL, s.Pass2U.BaseURL = sb.ECTicketURL, sb.Pass2UURL
@@ -36,24 +36,24 @@ func serveSandbox(ctx context.Context, s settings, log *slog.Logger, stdout, std
 	story := sandbox.NewStory(stdout)
 	w, err := build(ctx, s, redisconn.Sandbox, log, story.Observe)
 	if err != nil {
-		return tell(stderr, err)
+		return report(stderr, err)
 	}
 	defer w.stop()
 
-	var telling sync.WaitGroup
-	told, endStory := context.WithCancel(context.Background())
-	telling.Go(func() { story.Tell(told, w.ledger) })
-	defer telling.Wait()
+	var printing sync.WaitGroup
+	observed, endStory := context.WithCancel(context.Background())
+	printing.Go(func() { story.Run(observed, w.ledger) })
+	defer printing.Wait()
 	defer endStory()
 
 	left, err := leave(ctx, w, sb)
 	if err != nil {
-		return tell(stderr, err)
+		return report(stderr, err)
 	}
 	defer func() { _ = sandboxfile.Remove() }() // one that stays behind names a Redis that does not answer
 	l, err := sandbox.ListenNear("tcp", s.Worker.HTTPAddr)
 	if err != nil {
-		return tell(stderr, fmt.Errorf("the web UI cannot be served: %w; choose another --http-addr", err))
+		return report(stderr, fmt.Errorf("the web UI cannot be served: %w; choose another --http-addr", err))
 	}
 	defer l.Close()
 	if _, port, ok := strings.Cut(s.Worker.HTTPAddr, ":"); ok && port != "0" && !strings.HasSuffix(l.Addr().String(), ":"+port) {
@@ -63,7 +63,7 @@ func serveSandbox(ctx context.Context, s settings, log *slog.Logger, stdout, std
 		left = append(left, fmt.Sprintf("%s can be reached from other machines, and has no login", l.Addr()))
 	}
 	if err := w.start(l); err != nil {
-		return tell(stderr, err)
+		return report(stderr, err)
 	}
 	story.Printf("%s", welcome(w, sb, left))
 	code := w.demonstrate(ctx, sb, story, stderr)
@@ -93,7 +93,7 @@ func leave(ctx context.Context, w *worker, sb *sandbox.Sandbox) (remarks []strin
 	if err := sb.Announce(ctx, w.rdb, env); err != nil {
 		return nil, err
 	}
-	inherited, err := sb.Inherit(ctx, w.ledger)
+	inherited, err := sb.Inherit(ctx, w.ledger, w.names())
 	if err != nil {
 		return nil, err
 	}
@@ -119,9 +119,9 @@ func (w *worker) demonstrate(ctx context.Context, sb *sandbox.Sandbox, story *sa
 	client, err := tasks.NewClient(w.rdb, tasks.Options{SealKeys: w.Seal.Keys.Reveal(), Rules: tasks.Rules{MerchantID: w.ECTicket.MerchantID},
 		Retention: w.Worker.Retention, TaskTimeout: w.Worker.TaskTimeout})
 	if err != nil {
-		return tell(stderr, err)
+		return report(stderr, err)
 	}
-	demo := sb.NewDemo(w.demo, time.Now(), func(p providers.Name, l tasks.Lane) bool { return w.demonstrates(p) && w.serves(p, l) }, w.ledger, client)
+	demo := sb.NewDemo(w.demo, time.Now(), w.byProvider(), func(p providers.Name, l tasks.Lane) bool { return w.demonstrates(p) && w.serves(p, l) }, w.ledger, client)
 	if demo.Empty() {
 		story.Printf("No demo: --queues leaves no provider its checkout and its poll queue.\n")
 		return exitFine
@@ -135,7 +135,7 @@ func (w *worker) demonstrate(ctx context.Context, sb *sandbox.Sandbox, story *sa
 	case ctx.Err() != nil && !w.once:
 		return exitFine // stopped by hand
 	case err != nil && !late && ctx.Err() == nil:
-		return tell(stderr, err)
+		return report(stderr, err)
 	}
 	return w.judge(demo, story, stderr, late)
 }
@@ -155,7 +155,7 @@ func (w *worker) judge(demo *sandbox.Demo, story *sandbox.Story, stderr io.Write
 	var table strings.Builder
 	wrong, err := demo.Verdict(ctx, &table)
 	if err != nil {
-		return tell(stderr, err)
+		return report(stderr, err)
 	}
 	story.Printf("\n%s\n", table.String())
 	switch {

@@ -18,7 +18,7 @@ var libraryLog sync.Once
 func serve(ctx context.Context, f flags, env map[string]string, stdout, stderr io.Writer) int {
 	s, err := check(f, env)
 	if err != nil {
-		return tell(stderr, err)
+		return report(stderr, err)
 	}
 	log := newLogger(stderr, s.Worker.LogFormat, levelOf(f))
 	libraryLog.Do(func() { redisconn.LogTo(log) })
@@ -35,7 +35,7 @@ func tellUnlessFine(stderr io.Writer, err error) int {
 	if err == nil {
 		return exitFine
 	}
-	return tell(stderr, err)
+	return report(stderr, err)
 }
 
 func serveProduction(ctx context.Context, s settings, log *slog.Logger) error {
@@ -56,7 +56,7 @@ func serveProduction(ctx context.Context, s settings, log *slog.Logger) error {
 		log.Warn("the admin pages can be reached from other machines, and have no login: put one before them, or bind WORKER_HTTP_ADDR to 127.0.0.1",
 			"addr", l.Addr().String())
 	}
-	log.Info("serving", "queues", w.engine.Queues(), "redis", w.redis.Describe(), "admin", w.url, "version", version(), "seal_key", w.ring.ID())
+	log.Info("serving", "queues", w.servers.Queues(), "redis", w.redis.Describe(), "admin", w.url, "version", version(), "seal_key", w.ring.ID())
 	<-ctx.Done()
 	log.Info("stopping: running tasks end first", "at_most", s.Worker.ShutdownTimeout.String())
 	w.stop()

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -13,8 +12,7 @@ import (
 
 	"github.com/hibiken/asynqmon"
 
-	"issuance/internal/seal"
-	"issuance/tasks"
+	"issuance/internal/queue"
 )
 
 // uiRoot is where the web UI is.
@@ -46,7 +44,7 @@ func ownPagesOnly(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		safe := r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
 		if !safe && !loopback(withPort(r.Host)) {
-			// A foreign name that was made to point here (DNS rebinding) is an origin of its own.
+			// Another host's name that was made to point here (DNS rebinding) is an origin of its own.
 			http.Error(rw, "changes are taken under the address of this machine only, such as 127.0.0.1; a proxy must pass that as Host", http.StatusForbidden)
 			return
 		}
@@ -87,22 +85,13 @@ type page struct {
 func (p *page) Header() http.Header    { return p.header }
 func (p *page) WriteHeader(status int) { p.status = status }
 
-// showPayload is what the web UI shows of a task: our payload without the sealed document, and of
-// anything else only its size.
+// showPayload is what the web UI shows of a task: our payload, which names a record and nothing else, and
+// of anything else only its size.
 func showPayload(_ string, raw []byte) string {
-	p, err := tasks.DecodePayload(raw)
-	if err != nil {
+	if _, _, err := queue.Decode(raw); err != nil {
 		return size(raw)
 	}
-	p.Fingerprint = "" // tells people nothing
-	if p.Document != "" {
-		p.Document = seal.Sealed("[sealed]")
-	}
-	text, err := json.Marshal(p)
-	if err != nil {
-		return size(raw)
-	}
-	return string(text)
+	return string(raw)
 }
 
 func size(raw []byte) string {

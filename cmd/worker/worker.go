@@ -14,12 +14,13 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
-	"issuance/internal/engine"
+	"issuance/internal/announce"
 	"issuance/internal/ledger"
 	"issuance/internal/redisconn"
 	"issuance/internal/seal"
+	"issuance/internal/servers"
+	"issuance/internal/sweeper"
 	"issuance/providers"
-	"issuance/tasks/sweep"
 )
 
 // worker is a built one. Build it, start it, stop it.
@@ -30,7 +31,7 @@ type worker struct {
 	rdb       redis.UniversalClient
 	ledger    *ledger.Ledger
 	ring      *seal.Ring
-	engine    *engine.Engine
+	servers   *servers.Set
 	accounts  []*account
 	chores    []func(context.Context) // run beside the queues until their context ends
 	counts    *counts
@@ -43,7 +44,7 @@ type worker struct {
 // startLimit bounds everything that is asked of Redis before the first task runs.
 const startLimit = 15 * time.Second
 
-// build connects to Redis and puts the parts together; nothing runs yet. observer hears of every
+// build connects to Redis and puts the parts together; nothing runs yet. observer is called with every
 // change of a record. On an error nothing is left open.
 func build(ctx context.Context, s settings, mode redisconn.Mode, log *slog.Logger, observer func(ledger.Change)) (_ *worker, err error) {
 	w := &worker{settings: s, log: log, counts: newCounts()}
@@ -70,12 +71,14 @@ func build(ctx context.Context, s settings, mode redisconn.Mode, log *slog.Logge
 	if toy := w.ring.HoldsSandboxKey(); toy != (mode == redisconn.Sandbox) {
 		return nil, errors.New("the sandbox's seal key, which everybody knows, is for the sandbox only: make a key for ISSUANCE_SEAL_KEYS with: openssl rand -base64 32")
 	}
-	w.ledger = ledger.New(w.rdb, ledger.Options{WaitReplicas: s.Redis.WaitReplicas, Observer: func(c ledger.Change) {
+	records := ledgerOptions(s.Config)
+	records.Observer = func(c ledger.Change) {
 		w.counts.observe(c)
 		if observer != nil {
 			observer(c)
 		}
-	}})
+	}
+	w.ledger = ledger.New(w.rdb, records)
 	return w, w.wire()
 }
 
@@ -97,30 +100,59 @@ func (w *worker) claimRedis(ctx context.Context, mode redisconn.Mode) error {
 	return nil
 }
 
-// wire makes the clients, the handlers and the engine.
+// wire makes the clients, the handlers and the servers.
 func (w *worker) wire() error {
-	k := &wiring{cfg: w.Config, rdb: w.rdb, ledger: w.ledger, ring: w.ring, queue: asynq.NewInspectorFromRedisClient(w.rdb), worker: workerName(), log: w.log}
+	k := &wiring{cfg: w.Config, rdb: w.rdb, ledger: w.ledger, ring: w.ring, worker: workerName(), log: w.log}
 	handlers := map[providers.Name]asynq.Handler{}
-	var lanes []engine.Lane
-	var served []providers.Name
+	var lanes []servers.Lane
+	var swept []providers.Account
 	for _, l := range w.lanes {
 		if handlers[l.provider] == nil {
-			a, err := openAccount(l.provider, w.Config, w.rdb, w.log)
+			a, err := openers[l.provider].open(w.Config, w.rdb, w.log.With("provider", string(l.provider)))
 			if err != nil {
 				return err
 			}
 			w.closes = append(w.closes, a.close)
 			w.accounts = append(w.accounts, a)
-			w.chores = append(w.chores, engine.NewBanPauser(w.rdb, l.provider, a.banned, w.log).Run)
-			handlers[l.provider] = k.handler(a)
-			served = append(served, l.provider)
+			w.chores = append(w.chores, servers.NewQueueHolder(w.rdb, l.provider, []servers.Account{a.budget}, w.log).Run)
+			if handlers[l.provider], err = k.handlers(l.provider, []*account{a}); err != nil {
+				return err
+			}
+			swept = append(swept, a.name())
 		}
-		lanes = append(lanes, k.engineLane(l, handlers[l.provider]))
+		lanes = append(lanes, k.lane(l, handlers[l.provider]))
 	}
-	w.engine = engine.New(w.rdb, lanes, engine.Options{ShutdownTimeout: w.Worker.ShutdownTimeout, Log: w.log})
-	w.chores = append(w.chores, sweep.New(w.rdb, sweep.Config{Ledger: w.ledger, Providers: served, Log: w.log,
-		TaskTimeout: w.Worker.TaskTimeout, Retention: w.Worker.Retention}).Run)
+	w.servers = servers.New(w.rdb, lanes, serverOptions(w.Config, w.log))
+	w.chores = append(w.chores, w.keepAnnouncing,
+		sweeper.New(w.rdb, sweeper.Config{Ledger: w.ledger, Accounts: swept, Log: w.log, Tasks: k.tasks()}).Run)
 	return nil
+}
+
+// announce publishes what producers go by: the accounts that are served, and the seal keys that are held, so
+// that a document for another account, or sealed with another key, is refused at once.
+func (w *worker) announce(ctx context.Context) error {
+	for _, a := range w.accounts {
+		if err := a.budget.Announce(ctx); err != nil {
+			return err
+		}
+	}
+	return announce.SealKeys(ctx, w.rdb, w.ring.IDs())
+}
+
+// keepAnnouncing announces until the context ends.
+func (w *worker) keepAnnouncing(ctx context.Context) {
+	tick := time.NewTicker(announce.Every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := w.announce(ctx); err != nil && ctx.Err() == nil {
+			w.log.Warn("accounts and seal keys could not be announced, trying again", "error", err)
+		}
+	}
 }
 
 // start serves the queues and, on l, the admin pages.
@@ -136,12 +168,10 @@ func (w *worker) start(l net.Listener) error {
 	}()
 	announcing, cancelAnnouncing := context.WithTimeout(context.Background(), startLimit)
 	defer cancelAnnouncing()
-	for _, a := range w.accounts {
-		if err := a.budget.Announce(announcing); err != nil {
-			return err
-		}
+	if err := w.announce(announcing); err != nil {
+		return err
 	}
-	if err := w.engine.Start(); err != nil {
+	if err := w.servers.Start(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -159,8 +189,8 @@ func (w *worker) stopServing() {
 	if w.endChores != nil {
 		w.endChores()
 	}
-	if w.engine != nil {
-		w.engine.Stop()
+	if w.servers != nil {
+		w.servers.Stop()
 	}
 	if w.admin != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
@@ -184,7 +214,7 @@ func (w *worker) close() {
 	w.closes = nil
 }
 
-// workerName tells this process from others in the orders' histories.
+// workerName distinguishes this process from others in the orders' histories.
 func workerName() string {
 	host, err := os.Hostname()
 	if err != nil {

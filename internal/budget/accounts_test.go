@@ -1,6 +1,7 @@
 package budget
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -125,7 +126,7 @@ func TestAPauseIsNotLostWhileTheAllowanceChanges(t *testing.T) {
 	for name, run := range map[string]func(t *testing.T, srv *testredis.Server){
 		"the pause comes during the announcement": func(t *testing.T, srv *testredis.Server) {
 			rdb := srv.Client()
-			rdb.AddHook(&meanwhile{command: "hset", do: func() { pause(t, srv.Client()) }})
+			rdb.AddHook(&meanwhile{command: "hset", before: func(context.Context, redis.Cmder) { pause(t, srv.Client()) }})
 			b, err := New(rdb, moved)
 			if err == nil {
 				err = b.Announce(t.Context())
@@ -136,7 +137,7 @@ func TestAPauseIsNotLostWhileTheAllowanceChanges(t *testing.T) {
 		},
 		"the announcement comes during the pause": func(t *testing.T, srv *testredis.Server) {
 			rdb := srv.Client()
-			rdb.AddHook(&meanwhile{command: "hsetnx", do: func() { announce(t, srv, moved) }})
+			rdb.AddHook(&meanwhile{command: "hsetnx", before: func(context.Context, redis.Cmder) { announce(t, srv, moved) }})
 			pause(t, rdb)
 		},
 	} {

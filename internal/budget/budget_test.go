@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/keys"
 	"issuance/internal/testredis"
 	"issuance/providers"
 	"issuance/tasks/order"
@@ -316,7 +317,7 @@ func TestCluster(t *testing.T) {
 		t.Fatalf("%+v %v", s, err)
 	}
 	for _, k := range b.keys.all() {
-		if !strings.HasPrefix(k, "issuance:{budget:ecticket:1}:") {
+		if !strings.HasPrefix(k, keys.Budget(account.String())) {
 			t.Errorf("%s lies in another slot", k)
 		}
 	}

@@ -42,26 +42,34 @@ var ErrNotAnnounced = errors.New("no worker has announced this account")
 // repeating it is harmless. ErrNotAnnounced is returned for an account that no worker has served.
 func Pause(ctx context.Context, rdb redis.UniversalClient, a providers.Account, lane order.Lane, who, reason string) (h Hold, added bool, err error) {
 	h = Hold{Lane: lane, Who: oneLine(who, maxWho), Reason: providers.SafeText(reason)}
-	if err := h.check(); err != nil {
-		return Hold{}, false, fmt.Errorf("pause %s: %w", a, err)
+	if err = h.check(); err == nil {
+		h.Since, err = rdb.Time(ctx).Result()
 	}
-	now, err := rdb.Time(ctx).Result()
-	if err != nil {
-		return Hold{}, false, fmt.Errorf("pause %s: %w", a, err)
-	}
-	h.Since = now
-	allowance, err := allowanceOf(ctx, rdb, a)
-	for before := ""; err == nil && allowance != before; {
-		// A worker that announces another allowance meanwhile may have missed this entry.
-		before = allowance
-		if h, added, err = addHold(ctx, rdb, keys.Paused(allowance, a), h, added); err == nil {
-			allowance, err = allowanceOf(ctx, rdb, a)
-		}
+	if err == nil {
+		h, added, err = pause(ctx, rdb, a, h)
 	}
 	if err != nil {
 		return Hold{}, false, fmt.Errorf("pause %s: %w", a, err)
 	}
 	return h, added, nil
+}
+
+// pause writes a hold where the account's workers look for it. A worker that announces another allowance
+// meanwhile may have missed it, so it is then written there as well.
+func pause(ctx context.Context, rdb redis.UniversalClient, a providers.Account, h Hold) (Hold, bool, error) {
+	allowance, err := allowanceOf(ctx, rdb, a)
+	for err == nil {
+		inForce, added, err := addHold(ctx, rdb, keys.Paused(allowance, a), h)
+		if err != nil {
+			return Hold{}, false, err
+		}
+		now, err := allowanceOf(ctx, rdb, a)
+		if err != nil || now == allowance {
+			return inForce, added, err
+		}
+		allowance = now
+	}
+	return Hold{}, false, err
 }
 
 // maxWho is how many characters are kept of an operator's name.
@@ -86,21 +94,22 @@ func (h Hold) field() string {
 	return string(h.Lane)
 }
 
-// addHold writes a hold unless there is one, and reads the one in force.
-func addHold(ctx context.Context, rdb redis.UniversalClient, key string, h Hold, added bool) (Hold, bool, error) {
+// addHold writes a hold unless there is one, and reads the one in force. One that is equal is its own:
+// the client repeats a command whose answer was lost, and the allowance's change copies holds.
+func addHold(ctx context.Context, rdb redis.UniversalClient, key string, h Hold) (inForce Hold, added bool, err error) {
 	entry, err := json.Marshal(pauseEntry{h.Who, h.Reason, h.Since.UTC()})
 	if err != nil {
 		return Hold{}, false, err
 	}
 	first, err := rdb.HSetNX(ctx, key, h.field(), entry).Result()
 	if err != nil || first {
-		return h, first || added, err
+		return h, first, err
 	}
 	stored, err := rdb.HGet(ctx, key, h.field()).Result()
 	if errors.Is(err, redis.Nil) { // it was resumed meanwhile
-		return addHold(ctx, rdb, key, h, added)
+		return addHold(ctx, rdb, key, h)
 	}
-	return readHold(h.field(), stored), added, err
+	return readHold(h.field(), stored), stored == string(entry), err
 }
 
 // Resume ends the pause of one lane, or every pause of the account with lane "", and returns what it

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"issuance/internal/keys"
 	"issuance/internal/testredis"
 	"issuance/providers"
@@ -288,6 +290,25 @@ func TestCallsDoNotWaitForeverForASlowRedis(t *testing.T) {
 		defer cancel()
 		if err := w.workers[1].Lane(order.Checkout).Pass(ctx); !isHeld(err) {
 			w.Error(err)
+		}
+	})
+}
+
+// A pause whose first answer is lost, so that the client repeats it, is reported as made, not as
+// somebody's earlier one.
+func TestARepeatedPauseIsItsOwn(t *testing.T) {
+	testredis.Each(t, func(t *testing.T, s *testredis.Server) {
+		announce(t, s, Config{Account: account, PerSecond: rate})
+		rdb := s.Client()
+		hook := &meanwhile{command: "hsetnx"}
+		hook.before = func(ctx context.Context, cmd redis.Cmder) { // the first attempt, which Redis carries out
+			a := cmd.Args()
+			s.Client().HSetNX(ctx, a[1].(string), a[2].(string), a[3])
+		}
+		rdb.AddHook(hook)
+		h, added, err := Pause(t.Context(), rdb, account, "", "angela", "maintenance")
+		if err != nil || !added || h.Who != "angela" || !hook.done {
+			t.Error(h, added, err)
 		}
 	})
 }

@@ -175,7 +175,7 @@ func (l *lateAnswers) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 // meanwhile does something before the first command of a name.
 type meanwhile struct {
 	command string
-	do      func()
+	before  func(context.Context, redis.Cmder)
 	done    bool
 }
 
@@ -187,7 +187,7 @@ func (m *meanwhile) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		if cmd.Name() == m.command && !m.done {
 			m.done = true
-			m.do()
+			m.before(ctx, cmd)
 		}
 		return next(ctx, cmd)
 	}

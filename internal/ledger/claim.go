@@ -61,6 +61,9 @@ func (l *Ledger) Claim(ctx context.Context, r order.Ref, runner string, lease ti
 	if c.Verdict != Missing {
 		c.Record = record(r, f)
 	}
+	if c.Verdict == MaySend && c.Record.Fence == "1" {
+		l.observeFirst(r)
+	}
 	return c, l.stayOpen(ctx, c, lease)
 }
 

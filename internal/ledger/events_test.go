@@ -162,10 +162,10 @@ func TestAResolutionIsPublishedInEveryOrderOfThings(t *testing.T) {
 			f := b.claim(t, k).Record.Fence
 			slow := b.Ledger
 			if between {
-				// The decision is written, and the program that wrote it is still to publish it.
+				// The decision comes before the review is marked as published.
 				slow = slowPublisher(t, b, func() {
-					_, err := b.run(b.ctx, k, "resolve", []string{keys.Record(k)}, string(order.Issued), "ann", "seen in the back office")
-					must(t, err)
+					a, err := b.Resolve(b.ctx, k, Resolution{State: order.Issued, Who: "ann", Reason: "seen in the back office"})
+					applied(t, a, err)
 				})
 			}
 			a, err := slow.Finish(b.ctx, k, f, Ending{State: order.Review, Reason: Reason{Code: "in_doubt"}})

@@ -115,9 +115,6 @@ func (l *Ledger) Record(ctx context.Context, in Intake) (Known, error) {
 		b.Add(ctx, in)
 		_, _ = pipe.Exec(ctx) // the result has its error
 		k, err := b.Result(0)
-		if err == nil && k.New {
-			l.observeIntake(in.Ref)
-		}
 		if try > 0 || !NoScript(err) {
 			return k, err
 		}

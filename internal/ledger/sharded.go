@@ -84,7 +84,8 @@ func (l *Ledger) listReview(ctx context.Context, r order.Ref, e end) error {
 	if e.state.Settled() {
 		return l.rdb.ZRem(ctx, set, keys.Member(r)).Err()
 	}
-	if err := l.rdb.ZAdd(ctx, set, redis.Z{Score: float64(number(e.at)), Member: keys.Member(r)}).Err(); err != nil {
+	// GT: it may be in review anew, and listed for that.
+	if err := l.rdb.ZAddGT(ctx, set, redis.Z{Score: float64(number(e.at)), Member: keys.Member(r)}).Err(); err != nil {
 		return err
 	}
 	// Whoever decides takes it off the list, which may have been before it was put there.

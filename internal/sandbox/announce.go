@@ -9,16 +9,18 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/keys"
 	"issuance/internal/ledger"
 	"issuance/providers"
+	"issuance/tasks/order"
 )
 
-// idField of ledger.SandboxKey holds Sandbox.ID; every other field is named like the environment
+// idField of keys.Sandbox holds Sandbox.ID; every other field is named like the environment
 // variable whose value it holds.
 const idField = "SANDBOX_ID"
 
-// told are the variables that the command line needs to talk to the sandbox.
-var told = []string{
+// published are the variables that the command line needs to talk to the sandbox.
+var published = []string{
 	"ECTICKET_BASE_URL", "ECTICKET_MERCHANT_ID", "ECTICKET_HASH_KEY", "ECTICKET_HASH_IV", "ECTICKET_CALLS_PER_SECOND",
 	"PASS2U_BASE_URL", "PASS2U_API_KEY", "ISSUANCE_SEAL_KEYS",
 }
@@ -27,27 +29,27 @@ var told = []string{
 // environment with the addresses it really has. It refuses a Redis on which another sandbox runs:
 // its orders would be looked up at simulators that never heard of them.
 func (s *Sandbox) Announce(ctx context.Context, rdb redis.UniversalClient, env map[string]string) error {
-	before, err := rdb.HGetAll(ctx, ledger.SandboxKey).Result()
+	before, err := rdb.HGetAll(ctx, keys.Sandbox).Result()
 	if err != nil {
-		return fmt.Errorf("read what an earlier sandbox left (key %s): %w", ledger.SandboxKey, err)
+		return fmt.Errorf("read what an earlier sandbox left (key %s): %w", keys.Sandbox, err)
 	}
 	if other := before[idField]; other != "" && other != s.ID && answers(ctx, before["ECTICKET_BASE_URL"]) == other {
 		return errors.New("another sandbox is running on this Redis: stop that one, or give this one another Redis (leave REDIS_URL out, and it brings its own)")
 	}
 	fields := map[string]any{idField: s.ID}
-	for _, name := range told {
+	for _, name := range published {
 		fields[name] = env[name]
 	}
 	pipe := rdb.TxPipeline()
-	pipe.Del(ctx, ledger.SandboxKey)
-	pipe.HSet(ctx, ledger.SandboxKey, fields)
+	pipe.Del(ctx, keys.Sandbox)
+	pipe.HSet(ctx, keys.Sandbox, fields)
 	if _, err := pipe.Exec(ctx); err != nil {
-		return fmt.Errorf("leave what the command line needs (key %s): %w", ledger.SandboxKey, err)
+		return fmt.Errorf("leave what the command line needs (key %s): %w", keys.Sandbox, err)
 	}
 	return nil
 }
 
-// answers tells the id of the sandbox whose simulator answers at url, "" when none does.
+// answers is the id of the sandbox whose simulator answers at url, "" when none does.
 func answers(ctx context.Context, url string) string {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -63,19 +65,19 @@ func answers(ctx context.Context, url string) string {
 	return resp.Header.Get(idHeader)
 }
 
-// Inherit hands orders that an earlier sandbox's simulators had accepted to a person: those
-// simulators forgot them when they ended, so nobody can tell any more what became of them. Orders
+// Inherit leaves orders that an earlier sandbox's simulators had accepted to review: those
+// simulators forgot them when they ended, so nobody can find out any more what became of them. Orders
 // not sent yet, or in doubt, go on by themselves. It says in plain words what it did, "" for
 // nothing.
-func (s *Sandbox) Inherit(ctx context.Context, l *ledger.Ledger) (string, error) {
+func (s *Sandbox) Inherit(ctx context.Context, l *ledger.Ledger, accounts []providers.Account) (string, error) {
 	n := 0
-	for _, p := range providers.All() {
-		refs, err := l.InState(ctx, p, ledger.Accepted)
+	for _, account := range accounts {
+		refs, err := l.InState(ctx, account, order.Accepted)
 		if err != nil {
 			return "", err
 		}
 		for _, r := range refs {
-			a, err := l.Finish(ctx, r.Key, "", ledger.Ending{State: ledger.Review, Reason: ledger.Reason{
+			a, err := l.Finish(ctx, r, "", ledger.Ending{State: order.Review, Reason: ledger.Reason{
 				Code: "sandbox_ended", Message: "the simulator that had accepted this order ended with its sandbox and took its memory along"}})
 			if err != nil {
 				return "", err

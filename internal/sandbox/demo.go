@@ -7,10 +7,10 @@ import (
 	"strings"
 	"time"
 
-	"issuance/internal/ledger"
 	"issuance/providers"
 	"issuance/providers/pass2u/pass2usim"
 	"issuance/tasks"
+	"issuance/tasks/order"
 )
 
 // Fields of a JSON object.
@@ -18,19 +18,19 @@ type object = map[string]any
 
 // demoOrder is one order of the demo and how it has to end.
 type demoOrder struct {
-	key    ledger.Key
+	ref    order.Ref
 	raw    []byte // the order document
 	lane   tasks.Lane
-	want   ledger.State
+	want   order.State
 	remark string // what the ECTicket simulator's job is to fail it with
 	refund *demoRefund
 }
 
 // demoRefund is a refund of a demo order, enqueued when that is issued.
 type demoRefund struct {
-	key  ledger.RefundKey
+	ref  order.Ref
 	raw  []byte
-	want ledger.State
+	want order.State
 }
 
 // kind is a recipe of demo orders.
@@ -111,7 +111,7 @@ var kinds = []kind{
 // demoOrders makes n mixed orders for the providers that are served: every kind once, of the
 // failing ones the first only, then again those that succeed, in the bulk lane where that is
 // served. One issued order gets a refund. Order numbers are unique to the moment now.
-func demoOrders(n int, now time.Time, served func(providers.Name, tasks.Lane) bool) []demoOrder {
+func demoOrders(n int, now time.Time, accounts map[providers.Name]providers.Account, served func(providers.Name, tasks.Lane) bool) []demoOrder {
 	var once, again []kind
 	failing := false
 	for _, k := range kinds {
@@ -139,14 +139,14 @@ func demoOrders(n int, now time.Time, served func(providers.Name, tasks.Lane) bo
 			}
 		}
 		number := fmt.Sprintf("%s%02d", run, i+1)
-		o := demoOrder{key: ledger.Key{Provider: k.provider, OrderID: number}, raw: document(object{"provider": k.provider, "request": k.request(number, today)}),
-			lane: lane, want: ledger.Issued, remark: k.remark}
+		o := demoOrder{ref: order.Ref{Account: accounts[k.provider], OrderID: number}, raw: document(object{"provider": k.provider, "request": k.request(number, today)}),
+			lane: lane, want: order.Issued, remark: k.remark}
 		if k.fails {
-			o.want = ledger.Failed
+			o.want = order.Failed
 		}
 		if k.refund != nil && !refunded {
 			refunded = true
-			o.refund = &demoRefund{key: ledger.RefundKey{Key: o.key, RefundID: "R1"}, want: ledger.Refunded,
+			o.refund = &demoRefund{ref: o.ref.Refund("R1"), want: order.Refunded,
 				raw: document(object{"provider": k.provider, "refund_id": "R1", "request": k.refund(number)})}
 		}
 		orders = append(orders, o)

@@ -13,6 +13,7 @@ import (
 // simulators', whatever the environment says.
 var toys = []string{
 	"ECTICKET_BASE_URL", "ECTICKET_MERCHANT_ID", "ECTICKET_PLATFORM_ID", "ECTICKET_MODE",
+	"ECTICKET_PATHS", "ECTICKET_CODES", "ECTICKET_REFUND_FIELDS",
 	"ECTICKET_HASH_KEY", "ECTICKET_HASH_KEY_FILE", "ECTICKET_HASH_IV", "ECTICKET_HASH_IV_FILE",
 	"PASS2U_BASE_URL", "PASS2U_API_KEY", "PASS2U_API_KEY_FILE", "PASS2U_PROXY_URL", "PASS2U_PROXY_URL_FILE",
 	"PASS2U_QUERY_PATH", "PASS2U_REFUND_QUANTITY_KEY", "ISSUANCE_SEAL_KEYS", "ISSUANCE_SEAL_KEYS_FILE",
@@ -22,7 +23,7 @@ var toys = []string{
 var hurry = map[string]string{"POLL_SENTINEL": "1s", "POLL_INTERVAL": "2s"}
 
 // Environment is env with every account replaced by the simulators', which are at the default
-// addresses until Start tells others. ignored lists the variables of env that were replaced.
+// addresses until Start has found others. ignored lists the variables of env that were replaced.
 func Environment(env map[string]string) (sandboxed map[string]string, ignored []string) {
 	sandboxed = map[string]string{}
 	maps.Copy(sandboxed, hurry)

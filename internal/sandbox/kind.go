@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"issuance/internal/ledger"
 	"issuance/providers"
 	"issuance/providers/ecticket/ecticketdoc"
 	"issuance/providers/pass2u/pass2udoc"
+	"issuance/tasks/order"
 )
 
 // issueTypes in words (ECTicket, Issue).
@@ -18,13 +18,13 @@ var issueTypes = map[string]string{
 	ecticketdoc.SerialOnly:       "serial number",
 }
 
-// describe says in words what kind of order or refund a record's shape tells of, such as
+// describe says in words what kind of order or refund a record's shape describes, such as
 // "electronic ticket ×2". It is "order" or "refund" for a shape it does not know.
-func describe(r ledger.Ref, shape json.RawMessage) string {
+func describe(r order.Ref, shape json.RawMessage) string {
 	switch {
 	case r.RefundID != "":
 		return "refund " + r.RefundID + refundSize(shape)
-	case r.Provider == providers.ECTicket:
+	case r.Account.Provider == providers.ECTicket:
 		return ecticketKind(shape)
 	default:
 		return pass2uKind(shape)
@@ -61,7 +61,7 @@ func ecticketKind(shape json.RawMessage) string {
 	if err := json.Unmarshal(shape, &s); err != nil || issueTypes[s.IssueType] == "" {
 		return "order"
 	}
-	// A shape does not tell which number the order goes by; only gift vouchers need a last day.
+	// A shape does not say which number the order goes by; only gift vouchers need a last day.
 	gift := len(s.TicketInfo) > 0
 	for _, it := range s.TicketInfo {
 		gift = gift && it.ExpireDate != ""

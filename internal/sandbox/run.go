@@ -10,24 +10,25 @@ import (
 	"issuance/internal/ledger"
 	"issuance/providers"
 	"issuance/tasks"
+	"issuance/tasks/order"
 )
 
 // Demo is a load of mixed orders that shows what the worker does.
 type Demo struct {
 	orders   []demoOrder
-	byKey    map[ledger.Key]demoOrder
+	byRef    map[order.Ref]demoOrder
 	sandbox  *Sandbox
 	ledger   *ledger.Ledger
 	client   *tasks.Client
-	finished map[ledger.Ref]bool
+	finished map[order.Ref]bool
 }
 
-// NewDemo makes a demo of n orders for the lanes that the worker serves.
-func (s *Sandbox) NewDemo(n int, now time.Time, served func(providers.Name, tasks.Lane) bool, l *ledger.Ledger, c *tasks.Client) *Demo {
-	d := &Demo{orders: demoOrders(n, now, served), sandbox: s, ledger: l, client: c,
-		byKey: map[ledger.Key]demoOrder{}, finished: map[ledger.Ref]bool{}}
+// NewDemo makes a demo of n orders of the accounts, one per provider, for the lanes that the worker serves.
+func (s *Sandbox) NewDemo(n int, now time.Time, accounts map[providers.Name]providers.Account, served func(providers.Name, tasks.Lane) bool, l *ledger.Ledger, c *tasks.Client) *Demo {
+	d := &Demo{orders: demoOrders(n, now, accounts, served), sandbox: s, ledger: l, client: c,
+		byRef: map[order.Ref]demoOrder{}, finished: map[order.Ref]bool{}}
 	for _, o := range d.orders {
-		d.byKey[o.key] = o
+		d.byRef[o.ref] = o
 	}
 	return d
 }
@@ -36,7 +37,7 @@ func (s *Sandbox) NewDemo(n int, now time.Time, served func(providers.Name, task
 func (d *Demo) Describe() string {
 	fail, refund := 0, 0
 	for _, o := range d.orders {
-		if o.want == ledger.Failed {
+		if o.want == order.Failed {
 			fail++
 		}
 		if o.refund != nil {
@@ -67,7 +68,7 @@ func (d *Demo) Patience() time.Duration {
 func (d *Demo) Run(ctx context.Context) error {
 	for _, o := range d.orders {
 		if o.remark != "" {
-			d.sandbox.ecticket.FailOrder(o.key.OrderID, o.remark)
+			d.sandbox.ecticket.FailOrder(o.ref.OrderID, o.remark)
 		}
 		if _, err := d.client.Enqueue(ctx, o.raw, tasks.InLane(o.lane)); err != nil {
 			return fmt.Errorf("demo: %w", err)
@@ -83,7 +84,7 @@ func (d *Demo) Run(ctx context.Context) error {
 		}
 		for _, e := range events {
 			after = e.StreamID
-			if err := d.ended(ctx, ledger.Ref{Key: ledger.Key{Provider: e.Provider, OrderID: e.OrderID}, RefundID: e.RefundID}, e.State); err != nil {
+			if err := d.ended(ctx, e.Ref, e.State); err != nil {
 				return err
 			}
 		}
@@ -103,15 +104,15 @@ func (d *Demo) Run(ctx context.Context) error {
 }
 
 // ended notes that something of the demo is final.
-func (d *Demo) ended(ctx context.Context, r ledger.Ref, s ledger.State) error {
-	o, ours := d.byKey[r.Key]
+func (d *Demo) ended(ctx context.Context, r order.Ref, s order.State) error {
+	o, ours := d.byRef[r.Order()]
 	if !ours || d.finished[r] {
 		return nil
 	}
 	d.finished[r] = true
 	if r.RefundID == "" && o.refund != nil {
-		if s != ledger.Issued {
-			d.finished[ledger.Ref(o.refund.key)] = true // nothing to refund, and the verdict says so
+		if s != order.Issued {
+			d.finished[o.refund.ref] = true // nothing to refund, and the verdict says so
 			return nil
 		}
 		if _, err := d.client.EnqueueRefund(ctx, o.refund.raw); err != nil {
@@ -128,15 +129,15 @@ func (d *Demo) look(ctx context.Context) error {
 			if d.finished[r] {
 				continue
 			}
-			b, err := load(ctx, d.ledger, r)
+			rec, err := d.ledger.Load(ctx, r)
 			if errors.Is(err, ledger.ErrNotFound) {
 				continue
 			}
 			if err != nil {
 				return err
 			}
-			if b.State.Final() {
-				if err := d.ended(ctx, r, b.State); err != nil {
+			if rec.State.Final() {
+				if err := d.ended(ctx, r, rec.State); err != nil {
 					return err
 				}
 			}
@@ -158,28 +159,12 @@ func (d *Demo) over() bool {
 }
 
 // refs are the order and, if it is to get one, its refund.
-func (o demoOrder) refs() []ledger.Ref {
-	refs := []ledger.Ref{{Key: o.key}}
+func (o demoOrder) refs() []order.Ref {
+	refs := []order.Ref{o.ref}
 	if o.refund != nil {
-		refs = append(refs, ledger.Ref(o.refund.key))
+		refs = append(refs, o.refund.ref)
 	}
 	return refs
-}
-
-// load reads what orders' and refunds' records have in common.
-func load(ctx context.Context, l *ledger.Ledger, r ledger.Ref) (ledger.Base, error) {
-	if r.RefundID != "" {
-		rec, err := l.LoadRefund(ctx, ledger.RefundKey(r))
-		if err != nil {
-			return ledger.Base{}, err
-		}
-		return rec.Base, nil
-	}
-	rec, err := l.Load(ctx, r.Key)
-	if err != nil {
-		return ledger.Base{}, err
-	}
-	return rec.Base, nil
 }
 
 func count(n int, what string) string {

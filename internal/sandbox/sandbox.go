@@ -1,5 +1,5 @@
 // Package sandbox is everything that `worker --sandbox` adds to a worker: a Redis that lives in
-// the process, simulators of both providers, a demo load with its verdict, and the lines that tell
+// the process, simulators of both providers, a demo load with its verdict, and the lines that show
 // a newcomer what happens to every order. Nothing of it is ever part of a production worker.
 //
 // It imports the simulators, tasks, internal/ledger, internal/embedredis, internal/seal and

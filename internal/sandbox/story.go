@@ -12,14 +12,15 @@ import (
 
 	"issuance/internal/cli/table"
 	"issuance/internal/ledger"
+	"issuance/tasks/order"
 )
 
-// Story tells every order's way in one line per change of state, to people. It tells what this
-// process does, which in a sandbox is all there is. Safe for concurrent use.
+// Story prints every order's way in one line per change of state, for people: what this process does,
+// which in a sandbox is all there is. Safe for concurrent use.
 type Story struct {
 	out     io.Writer
 	changes chan change
-	heard   map[ledger.Ref]*heard
+	shown   map[order.Ref]*shown
 	idWidth int
 
 	mu sync.Mutex // guards out
@@ -28,23 +29,23 @@ type Story struct {
 type change struct {
 	ledger.Change
 	at      time.Time
-	drained chan struct{} // closed instead of told
+	drained chan struct{} // closed instead of being printed
 }
 
-// heard is what was told of a record.
-type heard struct {
+// shown is what a record's lines have said so far.
+type shown struct {
 	kind  string
-	state ledger.State
+	state order.State
 	waits bool // a line said that the refund waits
 }
 
-// backlog is how many changes may wait to be told; more are left out, so that no order ever waits
+// backlog is how many changes may wait to be printed; more are left out, so that no order ever waits
 // for a terminal.
 const backlog = 10000
 
-// NewStory makes a story that is told on out.
+// NewStory makes a story that is printed to out.
 func NewStory(out io.Writer) *Story {
-	return &Story{out: out, changes: make(chan change, backlog), heard: map[ledger.Ref]*heard{}, idWidth: 14}
+	return &Story{out: out, changes: make(chan change, backlog), shown: map[order.Ref]*shown{}, idWidth: 14}
 }
 
 // Observe is a ledger's observer; it never blocks.
@@ -55,7 +56,7 @@ func (s *Story) Observe(c ledger.Change) {
 	}
 }
 
-// Drain returns when all that was observed before is told, or when the context ends.
+// Drain returns when all that was observed before is printed, or when the context ends.
 func (s *Story) Drain(ctx context.Context) {
 	drained := make(chan struct{})
 	select {
@@ -76,77 +77,55 @@ func (s *Story) Printf(format string, a ...any) {
 	_, _ = fmt.Fprintf(s.out, format, a...)
 }
 
-// Tell tells what is observed until the context ends and everything observed by then is told. l
+// Run prints what is observed until the context ends and everything observed by then is printed. l
 // is asked for the details of a record.
-func (s *Story) Tell(ctx context.Context, l *ledger.Ledger) {
+func (s *Story) Run(ctx context.Context, l *ledger.Ledger) {
 	for {
 		select {
 		case c := <-s.changes:
-			s.tell(ctx, l, c)
+			s.print(ctx, l, c)
 		case <-ctx.Done():
 			for len(s.changes) > 0 {
-				s.tell(ctx, l, <-s.changes)
+				s.print(ctx, l, <-s.changes)
 			}
 			return
 		}
 	}
 }
 
-func (s *Story) tell(ctx context.Context, l *ledger.Ledger, c change) {
+func (s *Story) print(ctx context.Context, l *ledger.Ledger, c change) {
 	if c.drained != nil {
 		close(c.drained)
 		return
 	}
-	// What happened just before the end is told, too.
+	// What happened just before the end is printed, too.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
-	h := s.heard[c.Ref]
+	h := s.shown[c.Ref]
 	if h == nil {
-		h = &heard{}
-		s.heard[c.Ref] = h
+		h = &shown{}
+		s.shown[c.Ref] = h
 	}
 	line, ok := s.line(ctx, l, h, c)
 	if c.Final() {
-		delete(s.heard, c.Ref)
+		delete(s.shown, c.Ref)
 	}
 	if !ok {
 		return
 	}
 	s.idWidth = max(s.idWidth, len(c.OrderID))
-	s.Printf("%s  %-8s  %-*s  %s  %s\n", c.at.Format("15:04:05"), c.Provider, s.idWidth, c.OrderID, runewidth.FillRight(h.kind, kindWidth), table.Clean(line))
+	s.Printf("%s  %-8s  %-*s  %s  %s\n", c.at.Format("15:04:05"), c.Account.Provider, s.idWidth, c.OrderID, runewidth.FillRight(h.kind, kindWidth), table.Clean(line))
 }
 
 // kindWidth is the width of the longest usual kind.
 const kindWidth = 29
 
-// details are what a line may need besides the change itself.
-type details struct {
-	ledger.Base
-	polls           int
-	count, refunded int
-}
-
-func read(ctx context.Context, l *ledger.Ledger, r ledger.Ref) (details, error) {
-	if r.RefundID != "" {
-		rec, err := l.LoadRefund(ctx, ledger.RefundKey(r))
-		if err != nil {
-			return details{}, err
-		}
-		return details{Base: rec.Base, count: rec.Count, refunded: rec.Refunded}, nil
-	}
-	rec, err := l.Load(ctx, r.Key)
-	if err != nil {
-		return details{}, err
-	}
-	return details{Base: rec.Base, polls: rec.Polls}, nil
-}
-
-// line is what to tell of a change; ok is false when it is not worth a line.
-func (s *Story) line(ctx context.Context, l *ledger.Ledger, h *heard, c change) (text string, ok bool) {
+// line describes a change; ok is false when it is not worth a line.
+func (s *Story) line(ctx context.Context, l *ledger.Ledger, h *shown, c change) (text string, ok bool) {
 	if c.Event == "polled" || c.Event == "idle" || c.Event == "settle_ticket" {
 		return "", false // only waiting
 	}
-	d, err := read(ctx, l, c.Ref)
+	d, err := l.Load(ctx, c.Ref)
 	if err != nil {
 		return "", false // the record is gone, or Redis is: the log says more
 	}
@@ -165,14 +144,14 @@ func (s *Story) line(ctx context.Context, l *ledger.Ledger, h *heard, c change) 
 	switch {
 	case c.Final():
 		step += effort(d)
-		if c.State != ledger.Issued && c.State != ledger.Refunded {
+		if c.State != order.Issued && c.State != order.Refunded {
 			step += ": " + because(d.Reason)
 		}
 		return step, true
 	case c.Event == "submit" && d.Attempts > 1:
 		return fmt.Sprintf("%s (attempt %d)", step, d.Attempts), true
 	case c.Event == "plan":
-		return fmt.Sprintf("%s: %s to refund, chosen and written down", step, count(d.count, "ticket")), true
+		return fmt.Sprintf("%s: %s to refund, chosen and written down", step, count(d.Count, "ticket")), true
 	case c.Event == "not_sent":
 		return step + ": not sent" + why + ", tried again soon", true
 	case c.Event == "unknown":
@@ -193,20 +172,20 @@ func (s *Story) line(ctx context.Context, l *ledger.Ledger, h *heard, c change) 
 func because(r ledger.Reason) string { return strings.Trim(r.Code+": "+r.Message, ": ") }
 
 // effort says what it took.
-func effort(d details) string {
+func effort(d *ledger.Record) string {
 	var parts []string
 	if d.Attempts > 1 {
 		parts = append(parts, count(d.Attempts, "attempt"))
 	}
-	if d.polls > 0 {
-		parts = append(parts, count(d.polls, "poll"))
+	if d.Polls > 0 {
+		parts = append(parts, count(d.Polls, "poll"))
 	}
-	parts = append(parts, seconds(d.Base)+" s")
+	parts = append(parts, seconds(d)+" s")
 	return " after " + strings.Join(parts, ", ")
 }
 
-// seconds is the time from the first claim to the end.
-func seconds(b ledger.Base) string {
+// seconds is the time from the intake to the end.
+func seconds(b *ledger.Record) string {
 	if b.FinalAt.IsZero() || b.CreatedAt.IsZero() {
 		return "-"
 	}

@@ -12,6 +12,7 @@ import (
 	"issuance/internal/ledger"
 	"issuance/providers"
 	"issuance/providers/ecticket/ecticketsim"
+	"issuance/tasks/order"
 )
 
 // Verdict writes the demo's table and returns what did not end as it should have, in plain words:
@@ -27,14 +28,14 @@ func (d *Demo) Verdict(ctx context.Context, w io.Writer) (wrong []string, err er
 			if r.RefundID != "" {
 				want = o.refund.want
 			}
-			rec, err := read(ctx, d.ledger, r)
+			rec, err := d.ledger.Load(ctx, r)
 			switch {
 			case errors.Is(err, ledger.ErrNotFound):
-				rec.State = "-"
+				rec = &ledger.Record{State: "-"}
 			case err != nil:
 				return nil, err
 			}
-			t.Row(string(r.Provider), r.OrderID, describe(r, rec.Shape), string(rec.State), strconv.Itoa(rec.Attempts), pollsOf(r, rec), seconds(rec.Base))
+			t.Row(string(r.Account.Provider), r.OrderID, describe(r, rec.Shape), string(rec.State), strconv.Itoa(rec.Attempts), pollsOf(r, rec), seconds(rec))
 			if rec.State != want {
 				complaints = append(complaints, strings.TrimSuffix(fmt.Sprintf("%s is %s and should be %s (%s)", r, rec.State, want, because(rec.Reason)), " ()"))
 			}
@@ -48,37 +49,37 @@ func (d *Demo) Verdict(ctx context.Context, w io.Writer) (wrong []string, err er
 	return wrong, err
 }
 
-func pollsOf(r ledger.Ref, d details) string {
+func pollsOf(r order.Ref, d *ledger.Record) string {
 	if r.RefundID != "" {
 		return "-"
 	}
-	return strconv.Itoa(d.polls)
+	return strconv.Itoa(d.Polls)
 }
 
 // audit compares the simulator's books with what should have become of an order.
 func (d *Demo) audit(books ecticketsim.Books, o demoOrder) []string {
 	wantIssued, wantRefunded := 0, 0
-	if o.want == ledger.Issued {
+	if o.want == order.Issued {
 		wantIssued = 1
 	}
 	if o.refund != nil {
 		wantRefunded = 1
 	}
-	issued, refunded := d.sandbox.booked(books, o.key)
+	issued, refunded := d.sandbox.booked(books, o.ref)
 	if issued != wantIssued || refunded != wantRefunded {
 		return []string{fmt.Sprintf("%s: the simulator issued it %d times and refunded %d of its tickets; it should be %d and %d",
-			o.key, issued, refunded, wantIssued, wantRefunded)}
+			o.ref, issued, refunded, wantIssued, wantRefunded)}
 	}
 	return nil
 }
 
 // booked is how often a simulator issued an order, and how many of its tickets it refunded.
-func (s *Sandbox) booked(books ecticketsim.Books, k ledger.Key) (issued, refunded int) {
-	if k.Provider == providers.Pass2U {
-		b, _ := s.pass2u.Order(k.OrderID)
+func (s *Sandbox) booked(books ecticketsim.Books, r order.Ref) (issued, refunded int) {
+	if r.Account.Provider == providers.Pass2U {
+		b, _ := s.pass2u.Order(r.OrderID)
 		return b.Generated, b.Refunded()
 	}
-	b, _ := books.Order(k.OrderID)
+	b, _ := books.Order(r.OrderID)
 	for _, t := range b.Tickets {
 		refunded += t.Refunds - t.RefundCancels
 	}

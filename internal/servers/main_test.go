@@ -63,7 +63,7 @@ func (l *lines) contains(text string) bool {
 func (w *world) enqueue(l order.Lane, n int) string {
 	w.T.Helper()
 	id := fmt.Sprintf("%s-%d", l, n)
-	_, err := w.client.Enqueue(asynq.NewTask("t", []byte(id)), asynq.TaskID(id), asynq.Queue(queue(l)),
+	_, err := w.client.Enqueue(asynq.NewTask("t", []byte(id)), asynq.TaskID(id), asynq.Queue(queueOf(l)),
 		asynq.MaxRetry(1_000_000), asynq.Timeout(time.Minute), asynq.Retention(time.Hour))
 	if err != nil {
 		w.T.Fatal(err)
@@ -71,8 +71,8 @@ func (w *world) enqueue(l order.Lane, n int) string {
 	return id
 }
 
-// queue is a lane's queue of ECTicket's.
-func queue(l order.Lane) string { return handle(l, 1, nil).Queue() }
+// queueOf is a lane's queue of ECTicket's.
+func queueOf(l order.Lane) string { return handle(l, 1, nil).Queue() }
 
 // handle makes a lane of ECTicket's.
 func handle(l order.Lane, concurrency int, h asynq.HandlerFunc) servers.Lane {
@@ -99,7 +99,7 @@ func (w *world) startOn(rdb redis.UniversalClient, opt servers.Options, lanes ..
 // info is what the queue knows of a task.
 func (w *world) info(l order.Lane, id string) *asynq.TaskInfo {
 	w.T.Helper()
-	info, err := w.inspector.GetTaskInfo(queue(l), id)
+	info, err := w.inspector.GetTaskInfo(queueOf(l), id)
 	if err != nil {
 		w.T.Fatal(err)
 	}

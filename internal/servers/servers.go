@@ -1,8 +1,8 @@
 // Package servers runs one asynq server per provider and lane, so that neither a provider's outage
 // nor a bulk load takes another lane's workers, and shows in the queues what the call budget holds. It
-// applies the mapping of handlers' results to the queue's vocabulary (package tasks) in one place.
+// applies the mapping of handlers' results to the queue's vocabulary (package queue) in one place.
 //
-// It imports packages providers, tasks, tasks/order, internal/budget and internal/keys.
+// It imports packages providers, tasks/order, internal/budget, internal/keys and internal/queue.
 package servers
 
 import (
@@ -17,8 +17,8 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/queue"
 	"issuance/providers"
-	"issuance/tasks"
 	"issuance/tasks/order"
 )
 
@@ -31,7 +31,7 @@ type Lane struct {
 }
 
 // Queue is the lane's queue.
-func (l Lane) Queue() string { return tasks.Queue(l.Provider, tasks.Lane(l.Lane)) }
+func (l Lane) Queue() string { return queue.Name(l.Provider, l.Lane) }
 
 // Options of a Set.
 type Options struct {
@@ -67,8 +67,8 @@ func New(rdb redis.UniversalClient, lanes []Lane, opt Options) *Set {
 		set.servers = append(set.servers, asynq.NewServerFromRedisClient(rdb, asynq.Config{
 			Concurrency:     max(l.Concurrency, 1),
 			Queues:          map[string]int{l.Queue(): 1},
-			RetryDelayFunc:  tasks.RetryDelay,
-			IsFailure:       tasks.IsFailure,
+			RetryDelayFunc:  queue.RetryDelay,
+			IsFailure:       queue.IsFailure,
 			ErrorHandler:    asynq.ErrorHandlerFunc(set.unexpected),
 			ShutdownTimeout: opt.ShutdownTimeout,
 			// Measured: the defaults (5 s, 1 s) start a due task 2.7 s late in the median; these, 0.4 s.
@@ -154,7 +154,7 @@ func (s *Set) setHealth(queue string, err error) {
 
 // unexpected logs errors that no handler expects; waiting is not one of them.
 func (s *Set) unexpected(ctx context.Context, t *asynq.Task, err error) {
-	if !tasks.IsFailure(err) {
+	if !queue.IsFailure(err) {
 		return
 	}
 	id, _ := asynq.GetTaskID(ctx)

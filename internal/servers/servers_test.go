@@ -13,9 +13,9 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/keys"
+	"issuance/internal/queue"
 	"issuance/internal/servers"
 	"issuance/providers"
-	"issuance/tasks"
 	"issuance/tasks/order"
 )
 
@@ -28,7 +28,7 @@ func TestWaitingUsesUpNoRetryAndIsNoFailure(t *testing.T) {
 		n++
 		defer func(n int) { runs <- n }(n)
 		if n < 3 {
-			return tasks.Wait(time.Second, "not issued yet")
+			return queue.Wait(time.Second, "not issued yet")
 		}
 		return nil
 	}))
@@ -259,7 +259,7 @@ func TestASetThatDoesNotStartStopsWhatHadBegun(t *testing.T) {
 // work. They stop neither the queue's other tasks nor its health.
 func TestDanglingIDsBreakNeitherTheQueueNorItsHealth(t *testing.T) {
 	w := newWorld(t)
-	ctx, q := t.Context(), queue(order.Checkout)
+	ctx, q := t.Context(), queueOf(order.Checkout)
 	w.enqueue(order.Checkout, 0) // makes the queue known
 	past := float64(time.Now().Add(-time.Hour).Unix())
 	for i, set := range []string{"scheduled", "retry", "archived", "completed", "lease"} {

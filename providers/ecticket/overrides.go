@@ -189,7 +189,7 @@ func checkRefundFields(fields map[string]string) (err error) {
 		err = errors.Join(err, errors.New("one field must hold {TicketNo}, or the wrong ticket could be refunded"))
 	}
 	if action, ok := fields["Action"]; ok && action != actionRefund {
-		err = errors.Join(err, errors.New(`Action must be "1" (refund); this client does not take refunds back`))
+		err = errors.Join(err, errors.New(`the field Action must be "1" (refund); this client does not take refunds back`))
 	}
 	return err
 }

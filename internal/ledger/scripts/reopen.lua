@@ -2,10 +2,10 @@
 -- first; a rejection that hid another order under the same number is remembered.
 -- KEYS[1] record, and unless it is on another node KEYS[2] reviews
 -- ARGV: now, who, reason, member of the reviews
--- Answers {verdict ok|refused, state}
+-- Answers {verdict ok|refused, state}; refused, too, while the event of the review is not published
 local key, t = KEYS[1], clock()
 local state = get(key, 'state')
-if state ~= 'review' then return refused(state) end
+if state ~= 'review' or get(key, 'event') == '' then return refused(state) end
 state = 'queued'
 if in_doubt(key) or not never_sent(key) then
   state = 'submitting'
