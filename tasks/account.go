@@ -40,6 +40,7 @@ type neighbourhood struct {
 	mu       sync.Mutex
 	readAt   time.Time
 	accounts []budget.Announcement
+	wrong    error // why nothing may be enqueued with this client's keys; nil when it may
 }
 
 // fresh is how long what was read of the neighbourhood is believed.
@@ -57,11 +58,23 @@ func (c *Client) announced(ctx context.Context) ([]budget.Announcement, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tasks: accounts: %w", err)
 	}
-	if err := c.check(ctx); err != nil {
+	wrong := c.check(ctx)
+	if wrong != nil && !errors.Is(wrong, ErrWrongKeys) {
+		return nil, wrong
+	}
+	n.accounts, n.wrong, n.readAt = accounts, wrong, time.Now()
+	return accounts, nil
+}
+
+// forEnqueueing is announced where something is going to be enqueued: wrong keys are an error.
+func (c *Client) forEnqueueing(ctx context.Context) ([]budget.Announcement, error) {
+	accounts, err := c.announced(ctx)
+	if err != nil {
 		return nil, err
 	}
-	n.accounts, n.readAt = accounts, time.Now()
-	return accounts, nil
+	c.near.mu.Lock()
+	defer c.near.mu.Unlock()
+	return accounts, c.near.wrong
 }
 
 // Ready reports whether Redis answers and this client's keys are for it, which every enqueueing
@@ -70,7 +83,7 @@ func (c *Client) Ready(ctx context.Context) error {
 	c.near.mu.Lock()
 	c.near.readAt = time.Time{}
 	c.near.mu.Unlock()
-	_, err := c.announced(ctx)
+	_, err := c.forEnqueueing(ctx)
 	return err
 }
 
@@ -153,7 +166,7 @@ func defaultOf(announced []budget.Announcement, p providers.Name) (Account, bool
 
 // served is Account for a document, whose account has to be one that workers have announced, if any have.
 func (c *Client) served(ctx context.Context, a Account) (Account, error) {
-	announced, err := c.announced(ctx) // also checks keys and mode
+	announced, err := c.forEnqueueing(ctx)
 	if err != nil {
 		return a, err
 	}

@@ -5,20 +5,28 @@ import (
 	"fmt"
 	"time"
 
+	"issuance/internal/budget"
 	"issuance/internal/queue"
+	"issuance/tasks/order"
 )
 
 // addWaits says of everything unfinished in a status what it waits for.
 func (c *Client) addWaits(ctx context.Context, s *Status) error {
-	var err error
+	if s.Ended() {
+		return nil
+	}
+	held, err := c.budgetOf(ctx, s.Account)
+	if err != nil {
+		return fmt.Errorf("tasks: status: %w", err)
+	}
 	if !s.State.Final() && s.State != Elsewhere {
-		if s.Waits, err = c.waits(ctx, s.Ref(), s.State, s.Lane); err != nil {
+		if s.Waits, err = c.waits(ctx, held, s.Ref(), s.State, s.Lane); err != nil {
 			return err
 		}
 	}
 	for i := range s.Refunds {
 		if r := &s.Refunds[i]; !r.State.Final() {
-			if r.Waits, err = c.waits(ctx, s.Ref().Refund(r.RefundID), r.State, r.Lane); err != nil {
+			if r.Waits, err = c.waits(ctx, held, s.Ref().Refund(r.RefundID), r.State, r.Lane); err != nil {
 				return err
 			}
 		}
@@ -27,7 +35,7 @@ func (c *Client) addWaits(ctx context.Context, s *Status) error {
 }
 
 // waits looks at a record's task. A task that is gone is the sweeper's to bring back.
-func (c *Client) waits(ctx context.Context, r Ref, state State, lane Lane) (*Waiting, error) {
+func (c *Client) waits(ctx context.Context, b budget.State, r Ref, state State, lane Lane) (*Waiting, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -41,6 +49,9 @@ func (c *Client) waits(ctx context.Context, r Ref, state State, lane Lane) (*Wai
 		return nil, fmt.Errorf("tasks: status: %w", err)
 	}
 	w := &Waiting{NoWorker: !served}
+	if why, until, held := b.Held(laneOf(state, lane)); held {
+		w.Held, w.HeldUntil = why, stamp(until)
+	}
 	reason, until, known := queue.ParseWait(t.Why)
 	switch {
 	case t.Waiting() && known:
@@ -59,6 +70,17 @@ func (c *Client) waits(ctx context.Context, r Ref, state State, lane Lane) (*Wai
 	return w, nil
 }
 
+// laneOf is the lane of the next call for a record.
+func laneOf(state State, lane Lane) Lane {
+	switch {
+	case state == Accepted:
+		return order.Poll
+	case lane == Bulk:
+		return Bulk
+	}
+	return Checkout
+}
+
 // sweepWithin is how soon a worker's sweeper brings back a task that is gone.
 const sweepWithin = 30 * time.Second
 
@@ -70,4 +92,22 @@ func (c *Client) WorkerServes(a Account, lane Lane) (bool, error) {
 		return false, fmt.Errorf("tasks: %w", err)
 	}
 	return served, nil
+}
+
+// budgetOf is the call budget of an account as it stands; zero when no worker has announced it.
+func (c *Client) budgetOf(ctx context.Context, a Account) (budget.State, error) {
+	announced, err := c.announced(ctx)
+	if err != nil {
+		return budget.State{}, err
+	}
+	for _, n := range announced {
+		if n.Account == a {
+			b, err := budget.New(c.rdb, budget.Config{Account: a, Allowance: n.Allowance, PerSecond: n.PerSecond})
+			if err != nil {
+				return budget.State{}, err
+			}
+			return b.State(ctx)
+		}
+	}
+	return budget.State{}, nil
 }
