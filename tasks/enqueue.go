@@ -120,6 +120,9 @@ func (b *batch) try(ctx context.Context) error {
 	for n, i := range b.left {
 		known, err := records.Result(n)
 		if err == nil {
+			// An earlier try may have made it, and a worker finished it since.
+			known.New = known.New || b.known[i].New
+			b.known[i] = known
 			if err = woken.Result(n); errors.Is(err, queue.ErrTaken) {
 				err = nil
 				if !known.State.Final() {
@@ -131,7 +134,6 @@ func (b *batch) try(ctx context.Context) error {
 			again, failure = append(again, i), err
 			continue
 		}
-		b.known[i] = known
 		b.out[i].Receipt, b.out[i].Err = b.c.receipt(b.items[i], known)
 	}
 	b.left = again

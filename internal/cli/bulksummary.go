@@ -146,7 +146,12 @@ func (s summary) estimates(ctx context.Context) []estimate {
 		return out
 	}
 	paces := s.pacesOf(ctx, s.session)
+	whole := map[tasks.Account]bulk.Load{} // documents may name their account or not
 	for account, load := range loads {
+		sum := whole[paces.account(account)]
+		whole[paces.account(account)] = bulk.Load{Orders: sum.Orders + load.Orders, Calls: sum.Calls + load.Calls}
+	}
+	for account, load := range whole {
 		p := paces.of(account)
 		e := estimate{Provider: account.Provider, Account: account, Orders: load.Orders, Calls: load.Calls, CallsPerSecond: p.perSecond,
 			Seconds: p.duration(load.Calls).Seconds(), Paused: p.paused, pace: p}

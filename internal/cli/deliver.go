@@ -55,6 +55,11 @@ func (a *app) enqueueAll(ctx context.Context, s *session, client *tasks.Client, 
 	var failed failures
 	firsts := make([]tasks.Receipt, len(jobs)) // of the jobs that others repeat
 	accepted := make([]bool, len(jobs))
+	for i := range jobs {
+		if account, err := client.Account(ctx, jobs[i].ref.Account); err == nil { // else enqueueing says what is wrong
+			jobs[i].ref.Account = account
+		}
+	}
 	width := receiptWidths(jobs)
 	gone := newOutage(ctx, s)
 	done, err := inOrder(len(jobs), func(i int) result {

@@ -145,7 +145,10 @@ func explain(err error) problem {
 	case errors.Is(err, tasks.ErrUnknownOrder), errors.Is(err, ledger.ErrNotFound):
 		return advise("unknown", Unknown, elsewhereAdvice)
 	case errors.As(err, &account), errors.Is(err, budget.ErrNotAnnounced):
-		return advise("unknown_account", Wrong, "name it, such as ecticket:2000132; `enqueue budget` lists those that workers serve")
+		if account != nil && account.Account.Merchant == "" {
+			return advise("unknown_account", Wrong, fmt.Sprintf("write ACCOUNT as %s:MERCHANT", account.Account))
+		}
+		return advise("unknown_account", Wrong, "`enqueue budget` lists those that workers serve")
 	case errors.Is(err, tasks.ErrWrongKeys):
 		return advise("wrong_keys", CouldNot, "nothing was enqueued")
 	case errors.As(err, &sent):

@@ -62,13 +62,23 @@ func (a *app) pacesOf(ctx context.Context, s *session) paces {
 	return p
 }
 
+// account is what an account without a merchant means, as far as it is known: this environment's, or the
+// only one that there is.
+func (p paces) account(a tasks.Account) tasks.Account {
+	if a.Merchant == "" {
+		a.Merchant, _ = p.cfg.Pace(a.Provider)
+	}
+	if st := accountOf(p.states, a); st != nil {
+		return st.Account
+	}
+	return a
+}
+
 // of is an account's pace.
 func (p paces) of(a tasks.Account) pace {
-	merchant, perSecond := p.cfg.Pace(a.Provider)
+	_, perSecond := p.cfg.Pace(a.Provider)
 	out := pace{perSecond: perSecond}
-	if a.Merchant == "" {
-		a.Merchant = merchant
-	}
+	a = p.account(a)
 	st := accountOf(p.states, a)
 	if st == nil || st.Limit <= 0 {
 		return out
