@@ -135,10 +135,11 @@ type lister struct {
 	found  []ledger.Found
 	more   int  // left out because of the limit
 	stream bool // too much was found: lines are printed as they come
+	wide   int  // the column of states
 }
 
 func (a *app) list(ctx context.Context, s *session, q ledger.Query, limit int) error {
-	l := lister{app: a, limit: limit, seen: map[tasks.Ref]bool{}}
+	l := lister{app: a, limit: limit, seen: map[tasks.Ref]bool{}, wide: len(tasks.Submitting)}
 	if err := s.ledger.Search(ctx, q, l.add); err != nil {
 		return err
 	}
@@ -148,6 +149,9 @@ func (a *app) list(ctx context.Context, s *session, q ledger.Query, limit int) e
 	l.newest()
 	if len(l.found) == 0 {
 		a.report("nothing is found")
+	}
+	for _, f := range l.found {
+		l.wide = max(l.wide, len(f.State))
 	}
 	for _, f := range l.found {
 		if err := l.line(f); err != nil {
@@ -204,7 +208,7 @@ func (l *lister) newest() {
 
 func (l *lister) line(f ledger.Found) error {
 	if !l.json {
-		text := fmt.Sprintf("%s  %-10s  %s  %s", l.time(f.CreatedAt), f.State, f.Ref, f.Code)
+		text := fmt.Sprintf("%s  %-*s  %s  %s", l.time(f.CreatedAt), l.wide, f.State, f.Ref, f.Code)
 		return l.print("%s\n", strings.TrimRight(table.Clean(text), " "))
 	}
 	line := listLine{Provider: f.Account.Provider, Account: f.Account, OrderID: f.OrderID, RefundID: f.RefundID, State: f.State, Code: f.Code,

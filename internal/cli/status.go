@@ -110,7 +110,7 @@ func (a *app) printStatus(s *tasks.Status) error {
 	f.row("accepted", a.timeAt(s.AcceptedAt))
 	f.row("in review", since(a.timeAt(s.ReviewAt)))
 	f.row("final", a.timeAt(s.FinalAt))
-	f.row("last answer", statusError(s.Error))
+	f.row("last result", statusError(s.Error))
 	f.row("decided", decided(s.ResolvedBy, s.Resolved))
 	f.row("erased", a.timeAt(s.ErasedAt))
 	for _, r := range s.Refunds {
@@ -157,7 +157,7 @@ func (a *app) refundRows(f *fields, r tasks.RefundStatus) {
 	f.row("queued", a.timeAt(r.CreatedAt))
 	f.row("in review", since(a.timeAt(r.ReviewAt)))
 	f.row("final", a.timeAt(r.FinalAt))
-	f.row("last answer", statusError(r.Error))
+	f.row("last result", statusError(r.Error))
 	f.row("decided", decided(r.ResolvedBy, r.Resolved))
 }
 
