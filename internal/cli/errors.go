@@ -257,7 +257,7 @@ func (f *failures) err() error {
 
 // away reports whether an error says that Redis does not answer.
 func away(err error) bool {
-	var network net.Error
+	var network *net.OpError // a file's errors are net.Errors, too
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return false
 	}

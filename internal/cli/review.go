@@ -202,11 +202,8 @@ func (a *app) printReview(l reviewLine, gap bool) error {
 	f.row("what", shape(l.Shape))
 	f.row("provider's id", l.ProviderRef)
 	f.row("queued", a.timeAt(l.CreatedAt))
-	text := sent(l.Attempts, l.Unsent)
-	if l.SentAt != nil {
-		text += ", last at " + a.timeAt(l.SentAt)
-	}
-	f.row("sent", text)
+	f.row("sent", sent(l.Attempts, l.Unsent))
+	f.row("last try", a.timeAt(l.SentAt))
 	if l.DoubtAt != nil {
 		f.row("in doubt", "a request that may have taken effect left by "+a.timeAt(l.DoubtAt))
 	}

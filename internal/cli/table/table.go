@@ -137,14 +137,14 @@ func (t *Table) continued(text string, from int) string {
 	}
 	var out strings.Builder
 	used := 0
-	for i, word := range strings.Fields(text) {
+	for i, word := range strings.Split(text, " ") {
 		n := cells.StringWidth(word)
 		switch {
 		case i == 0:
 		case used+1+n > room:
 			out.WriteString("\n" + strings.Repeat(" ", from))
 			used = 0
-		default:
+		case used > 0 || n > 0: // a line begins without spaces
 			out.WriteString(" ")
 			used++
 		}
