@@ -65,12 +65,7 @@ enqueued; 2 some lines are wrong, or there are none.`,
 			}
 			return takes(1, 1, "FILE, or - for standard input")(cmd, args)
 		},
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			if len(args) == 0 {
-				return []string{"csv", "ndjson", "jsonl"}, cobra.ShellCompDirectiveFilterFileExt
-			}
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		},
+		ValidArgsFunction: completeBulk,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.template != "" {
 				return a.template(f.template)
@@ -83,7 +78,7 @@ enqueued; 2 some lines are wrong, or there are none.`,
 	flags.BoolVar(&f.dryRun, "dry-run", false, "check every line and enqueue nothing")
 	flags.StringVar(&f.rejects, "rejects", "", "write wrong lines, with what is wrong, into this `FILE` (an old one is replaced)")
 	flags.StringVar(&f.template, "template", "", "print a CSV file to start from: "+strings.Join(templateNames(), ", "))
-	flags.StringVar(&f.provider, "provider", "", "NDJSON holds bare requests to this provider: ecticket or pass2u")
+	flags.StringVar(&f.provider, "provider", "", "the orders are of this `ACCOUNT`, or PROVIDER, and NDJSON holds bare requests to it")
 	flags.StringVar(&f.lane, "lane", string(tasks.Bulk), "bulk (nobody waits for single orders) or checkout")
 	a.addPrecheckFlag(cmd, &f.precheck)
 	completeFlag(cmd, "template", templateNames()...)
@@ -118,7 +113,7 @@ func (a *app) bulk(ctx context.Context, flags bulkFlags, name string) error {
 	if err != nil {
 		return err
 	}
-	file, err := a.openBulk(ctx, name, bulk.Reading{Provider: r.provider, Explain: r.explain})
+	file, err := a.openBulk(ctx, name, bulk.Reading{Account: r.account, Explain: r.explain})
 	if err != nil {
 		return err
 	}
@@ -128,7 +123,7 @@ func (a *app) bulk(ctx context.Context, flags bulkFlags, name string) error {
 	case err == nil:
 		defer s.close()
 	case flags.dryRun && ctx.Err() == nil:
-		a.tell("lines are checked without Redis: %s", firstLine(err))
+		a.report("lines are checked without Redis: %s", firstLine(err))
 		s = &session{env: a.env}
 	default:
 		return err
@@ -155,7 +150,7 @@ func (a *app) bulk(ctx context.Context, flags bulkFlags, name string) error {
 		return err
 	}
 	opt.Reject = wrong.add
-	failed := failures{app: a, session: s, ctx: ctx}
+	failed := unqueued{app: a, session: s, ctx: ctx}
 	opt.Failed = failed.add
 	defer thrifty(a.env)()
 	began := time.Now()
@@ -178,8 +173,8 @@ func (s *session) enqueueInto(ctx context.Context, opt *bulk.Options, lane tasks
 	if err := client.Ready(ctx); err != nil {
 		return err
 	}
-	opt.Prepare = func(o *tasks.Order) (tasks.Prepared, error) { return client.Prepare(o, lane) }
-	opt.Stream = client.EnqueueStream
+	opt.Prepare = func(ctx context.Context, o *tasks.Order) (tasks.Prepared, error) { return client.Prepare(ctx, o, lane) }
+	opt.Enqueue = client.EnqueuePrepared
 	return nil
 }
 
@@ -189,8 +184,8 @@ func firstLine(err error) string {
 	return line
 }
 
-// failures are orders that are right and could not be enqueued.
-type failures struct {
+// unqueued are orders that are right and could not be enqueued.
+type unqueued struct {
 	*app
 	session *session
 	ctx     context.Context
@@ -201,8 +196,8 @@ type failures struct {
 // maxFailures is how many orders may fail before the run is given up.
 const maxFailures = 1000
 
-func (f *failures) add(line int, err error) error {
-	if f.n++; len(f.list) < maxTold {
+func (f *unqueued) add(line int, err error) error {
+	if f.n++; len(f.list) < maxListedLines {
 		f.list = append(f.list, fmt.Sprintf("line %d: %v", line, err))
 	}
 	if f.n >= maxFailures || !f.session.answers(f.ctx) {
@@ -211,11 +206,11 @@ func (f *failures) add(line int, err error) error {
 	return nil
 }
 
-func (f *failures) print() {
+func (f *unqueued) print() {
 	for _, text := range f.list {
-		f.tell("%s", text)
+		f.report("%s", text)
 	}
 	if more := f.n - len(f.list); more > 0 {
-		f.tell("… and %s more failed", thousands(int64(more)))
+		f.report("… and %s more failed", thousands(int64(more)))
 	}
 }
