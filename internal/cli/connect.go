@@ -161,7 +161,7 @@ func (s *session) tasks(rules tasks.Rules) (*tasks.Client, error) {
 
 // reader makes a client that reads what is not sealed, which needs no keys.
 func (s *session) reader() (*tasks.Client, error) {
-	// Whose account "ecticket" means; a mistake there keeps nobody from asking.
+	// Whose account "ecticket" means; a mistake there is no reason not to answer.
 	documents, _ := rules(s.env, nil)
 	return tasks.NewClient(s.rdb, tasks.Options{SealKeys: seal.SandboxKey(), Rules: documents})
 }
