@@ -41,7 +41,7 @@ func (w *attendance) look(places []place) {
 		asked[name] = true
 		served, err := w.client.WorkerServes(p.account, p.lane)
 		if err != nil {
-			return // Redis's silence is somebody else's to report
+			return // the caller reports what is wrong with Redis
 		}
 		if !served {
 			absent = append(absent, name)

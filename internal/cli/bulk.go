@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"issuance/internal/bulk"
+	"issuance/internal/cli/table"
+	"issuance/providers"
 	"issuance/tasks"
 )
 
@@ -33,13 +35,7 @@ requests. CSV starts with a line of column titles, which are the fields of the p
 in the provider's own spelling; cells that are empty, and columns that are left out, are absent
 fields. Print a file to start from with --template.
 
-  ECTicket  MerchantTradeNo (or FreeTradeNo), IssueType, Operator, and where the rules want them
-            PrintType, IsImmediate, StoreID, CustomerName, CustomerPhone, CustomerEmail,
-            CustomerAddress, RefundNotifyURL, UseStatusNotifyURL, MerchantID, PaymentProvider.
-            Items are numbered columns: ItemNo1, TicketAmount1, ItemNo2, TicketAmount2 … to 100,
-            and likewise ItemName1, TicketPrice1, StartDate1, ExpireDate1.
-  Pass2U    channelOrderId, productSaleId, quantity, pickupType, and mailTo.
-
+` + columnsHelp() + `
 CSV is UTF-8, with or without a byte order mark; cells are separated by commas and may stand in
 quotes. Spaces around a cell mean nothing.
 
@@ -54,7 +50,8 @@ with Redis gone, just run it again. A line with the number of another order is r
 does not compare lines with each other, nor with what is enqueued.
 
 Exit codes: 0 all lines are fine (being enqueued already is fine); 1 not everything could be
-enqueued; 2 some lines are wrong, or there are none.`,
+enqueued; 2 some lines are wrong, numbers of other orders included, or there are none; 5 Redis does
+not answer.`,
 		Example: `  enqueue bulk --template ecticket-electronic > orders.csv
   enqueue bulk --dry-run orders.csv
   enqueue bulk orders.csv --rejects rejects.csv
@@ -85,6 +82,21 @@ enqueued; 2 some lines are wrong, or there are none.`,
 	completeFlag(cmd, "provider", providerNames()...)
 	completeFlag(cmd, "lane", laneNames()...)
 	return cmd
+}
+
+// columnsHelp lists the columns of every provider.
+func columnsHelp() string {
+	t := table.Table{Indent: "  ", Width: 98}
+	for _, c := range providers.Codecs() {
+		text := strings.Join(c.Columns.Scalars, ", ")
+		if items := c.Columns.Items; len(items) > 0 {
+			text += fmt.Sprintf("; items are numbered columns, to %d: %s1, %s2 …", bulk.MaxItems, strings.Join(items, "1, "), items[0])
+		}
+		t.Row(string(c.Name), text)
+	}
+	var out strings.Builder
+	_, _ = t.WriteTo(&out) // a builder takes everything
+	return out.String()
 }
 
 func templateNames() []string {

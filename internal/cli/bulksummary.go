@@ -81,8 +81,6 @@ func (s summary) end(ctx context.Context, pre *precheck, wrong *rejects) error {
 		p := explain(s.err)
 		if ctx.Err() != nil {
 			p = explain(coded("interrupted", "interrupted"))
-		} else if s.session.rdb != nil && (away(s.err) || !s.session.answers(ctx)) {
-			p.Code, p.exit = "unreachable", Unreachable
 		}
 		p.Message = fmt.Sprintf("stopped behind line %s: %s", thousands(done.LastLine.Load()), pre.explain(s.err, p.Message))
 		if !s.dryRun {

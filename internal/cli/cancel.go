@@ -125,7 +125,7 @@ func (c *canceller) all(refs []tasks.Ref, at []string, each func(tasks.Ref)) err
 			c.gone.skipped++
 			return nil
 		case r.err != nil:
-			p := c.gone.explain(r.err).about(refs[i])
+			p := explain(r.err).about(refs[i])
 			if at != nil {
 				p.At = at[i]
 			}

@@ -73,7 +73,7 @@ func (a *app) enqueueAll(ctx context.Context, s *session, client *tasks.Client, 
 		first := jobs[i].first
 		switch {
 		case r.err != nil:
-			failed.add(a, gone.explain(r.err).at(jobs[i]))
+			failed.add(a, explain(r.err).at(jobs[i]))
 			return nil
 		case first != i:
 			if r.receipt = firsts[first]; !accepted[first] {

@@ -119,7 +119,7 @@ func explain(err error) problem {
 		account  *tasks.UnknownAccountError
 		sent     *tasks.NotCancellableError
 		needed   *tasks.NotErasableError
-		away     *unreachableError
+		silent   *unreachableError
 		settings *config.Error
 		own      *codedError
 	)
@@ -155,7 +155,7 @@ func explain(err error) problem {
 		return advise("not_cancellable", CouldNot, whatInstead(sent))
 	case errors.As(err, &needed):
 		return advise("not_erasable", CouldNot, "erase it once it is settled (`enqueue review` lists what a person has to decide first)")
-	case errors.As(err, &away):
+	case errors.As(err, &silent), away(err):
 		return advise("unreachable", Unreachable, "")
 	case errors.As(err, &settings):
 		return advise("settings", CouldNot, "")

@@ -30,7 +30,7 @@ func (a *app) listCommand() *cobra.Command {
 		Long: `List orders and refunds: when each was recorded, its state, and the code that explains it. All
 conditions that are given must hold.
 
-The whole ledger is walked through in small steps that hold up nobody, in little memory. Up to 1,000
+The whole ledger is walked through in small steps that do not block Redis, in little memory. Up to 1,000
 lines, or --limit of the newest, are sorted, the newest first; more are printed as they are found,
 and some of them perhaps twice.
 

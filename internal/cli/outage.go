@@ -19,17 +19,13 @@ func (o *outage) is() bool { return o.gone.Load() }
 
 // look finds out whether an error is the outage's. Those that say something about a single order are not.
 func (o *outage) look(err error) {
-	if err != nil && explain(err).Code == "failed" && !o.session.answers(o.ctx) {
+	if err == nil {
+		return
+	}
+	code := explain(err).Code
+	if (code == "failed" || code == "unreachable") && !o.session.answers(o.ctx) {
 		o.gone.Store(true)
 	}
-}
-
-// explain is explain for an error of a single order, which may be the outage's.
-func (o *outage) explain(err error) problem {
-	if o.is() && away(err) {
-		err = &unreachableError{err}
-	}
-	return explain(err)
 }
 
 // report says that the rest was not tried, and returns the exit code.

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -105,7 +107,9 @@ func TestEveryErrorHasItsCode(t *testing.T) {
 		{notInReview(r, tasks.Issued, "resolved"), "not_in_review", CouldNot},
 		{notInReview(r, "", "resolved"), "unknown", Unknown},
 		{coded("timeout", "x"), "timeout", CouldNot},
-		{io.EOF, "failed", CouldNot},
+		{io.EOF, "unreachable", Unreachable},
+		{errors.New("x"), "failed", CouldNot},
+		{&fs.PathError{Op: "write", Path: "f", Err: syscall.ENOSPC}, "failed", CouldNot},
 	} {
 		for _, err := range []error{c.err, fmt.Errorf("tasks: %w", c.err)} {
 			if p := explain(err); p.Code != c.code || p.exit != c.exit {

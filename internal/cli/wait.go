@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"issuance/internal/ledger"
@@ -70,10 +71,8 @@ func (a *app) wait(ctx context.Context, s *session, c *tasks.Client, receipts []
 			count(len(left), "document"), timeout, left[0])
 	case ctx.Err() != nil:
 		return coded("interrupted", "interrupted; the workers go on with what is enqueued")
-	case away(err):
-		return &unreachableError{coded("unreachable", "%w; the workers go on with what is enqueued", err)}
 	}
-	return coded("failed", "%w; the workers go on with what is enqueued", err)
+	return fmt.Errorf("%w; the workers go on with what is enqueued", err)
 }
 
 func (a *app) printFinal(ctx context.Context, s *session, ref tasks.Ref, state tasks.State, receipts []tasks.Receipt) error {
