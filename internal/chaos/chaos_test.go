@@ -14,8 +14,10 @@ var (
 	workers   = flag.Int("chaos.workers", 3, "worker processes of TestChaos")
 	killEvery = flag.Duration("chaos.kill-every", 5*time.Second, "mean time between kills of a worker; 0 for none")
 	kills     = flag.Int("chaos.kills", 2, "kills of a worker, at least")
-	stalls    = flag.Int("chaos.stalls", 0, "times that a worker is stopped for 15 s, longer than its claims last, and goes on then")
-	removals  = flag.Int("chaos.removals", 0, "waiting tasks that are deleted or archived")
+	stalls    = flag.Int("chaos.stalls", 2, "times that a worker is stopped for longer than its claims last (every other time: than its tasks' leases, too), and goes on then")
+	removals  = flag.Int("chaos.removals", 15, "times that waiting tasks are deleted, archived, or left active without a lease, one or all of a queue")
+	pauses    = flag.Int("chaos.pauses", 2, "times that an account or a lane of it is paused and resumed")
+	replays   = flag.Int("chaos.replays", 30, "settled records that are deleted in the end and whose tasks are made again")
 	restarts  = flag.Int("chaos.redis-restarts", 1, "times that Redis is killed and started again")
 	freezes   = flag.Int("chaos.redis-freezes", 1, "times that Redis hangs")
 	freezeFor = flag.Duration("chaos.redis-freeze", 4*time.Second, "how long Redis hangs")
@@ -33,7 +35,7 @@ var (
 )
 
 // Whatever crashes, lies or repeats: nothing is issued or refunded twice, nothing is lost, every
-// final status is true and told, and nobody's data or secret is left where others can read it.
+// final status is true and published, and nobody's data or secret is left where others can read it.
 func TestChaos(t *testing.T) {
 	t.Parallel()
 	over := *spread
@@ -42,8 +44,9 @@ func TestChaos(t *testing.T) {
 	}
 	rig := NewRig(t, RigConfig{Seed: *seed, Workers: *workers, Binary: theWorker(t), Log: t.Logf, LogDir: *logs,
 		Odds: Odds{Lost: *lost, HTTP5xx: *http5xx, Garbage: *garbage, Checksum: *checksum, Slow: *slow, Cut: *cut, Overtaken: *overtaken}})
-	run, err := Execute(t.Context(), rig, Plan{Seed: *seed, Mix: Mix{Orders: *orders, Refunds: *refunds}, Spread: over, Patience: *patience,
-		Disasters: DisasterPlan{KillEvery: *killEvery, Kills: *kills, Stops: true, Stalls: *stalls, Removals: *removals, Restarts: *restarts, Freezes: *freezes, FreezeFor: *freezeFor, Bans: *bans}})
+	run, err := Execute(t.Context(), rig, Plan{Seed: *seed, Mix: Mix{Orders: *orders, Refunds: *refunds}, Spread: over, Patience: *patience, ProducersDie: true,
+		Disasters: DisasterPlan{KillEvery: *killEvery, Kills: *kills, Stops: true, Stalls: *stalls, Removals: *removals, Pauses: *pauses,
+			Replays: *replays, Restarts: *restarts, Freezes: *freezes, FreezeFor: *freezeFor, Bans: *bans}})
 	if err != nil {
 		t.Fatalf("seed %d: %v", *seed, err)
 	}
@@ -57,6 +60,9 @@ func TestChaos(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Logf("searched: %s", counts(places))
+		if places["details"] == 0 {
+			t.Error("no record's details were searched")
+		}
 		for i, f := range found {
 			if t.Error(f); i == 30 {
 				t.Fatalf("and %d more", len(found)-i)

@@ -41,6 +41,7 @@ func newOrder(r *rand.Rand, seed uint64, i int, m Mix) *Order {
 	o.Personal = personal(seed, i)
 	if !m.Plain {
 		o.fate(r)
+		o.Cancel = wantsCancel(r, 8)
 	}
 	if o.Provider == providers.ECTicket {
 		o.ecticket(r)

@@ -93,6 +93,7 @@ func NewRig(t testing.TB, c RigConfig) *Rig {
 		t.Fatal(err)
 	}
 	producers := where.New()
+	producers.AddHook(crashHook{})
 	t.Cleanup(func() { _ = producers.Close() })
 	if r.Client, err = tasks.NewClient(producers, tasks.Options{SealKeys: r.Secrets.SealKeys, TaskTimeout: taskTimeout}); err != nil {
 		t.Fatal(err)
@@ -207,7 +208,7 @@ func (r *Rig) StartWorkers(ctx context.Context) error {
 	return nil
 }
 
-// StopWorkers asks all workers to end, and tells of those that do not end well.
+// StopWorkers asks all workers to end, and reports the first that does not end well.
 func (r *Rig) StopWorkers(ctx context.Context) error {
 	for _, w := range r.Workers {
 		if err := w.stop(ctx); err != nil {

@@ -1,0 +1,77 @@
+package chaos
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// crash is how a producer dies while it enqueues a document: so many commands of its pipeline (the record, the
+// task, the task's queue) still reach Redis, and it hears no answer.
+type crash struct {
+	commands int
+	die      context.CancelFunc
+}
+
+// crashKey is a crash's in a context.
+type crashKey struct{}
+
+// withCrash has a producer die at the first pipeline that it sends with the context.
+func withCrash(ctx context.Context, commands int) (context.Context, context.CancelFunc) {
+	ctx, die := context.WithCancel(ctx)
+	return context.WithValue(ctx, crashKey{}, &crash{commands, die}), die
+}
+
+var errCrashed = errors.New("chaos: the producer died")
+
+// crashHook lets producers die between two commands of a pipeline. A redis.Hook.
+type crashHook struct{}
+
+// DialHook implements redis.Hook.
+func (crashHook) DialHook(next redis.DialHook) redis.DialHook {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
+}
+
+// ProcessHook implements redis.Hook.
+func (crashHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+// ProcessPipelineHook implements redis.Hook.
+func (crashHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		c, dies := ctx.Value(crashKey{}).(*crash)
+		if !dies || cmds[0].Name() != "evalsha" { // the intake's script begins the pipeline
+			return next(ctx, cmds)
+		}
+		if n := min(c.commands, len(cmds)); n > 0 {
+			_ = next(ctx, cmds[:n]) // nobody hears what became of it
+		}
+		c.die()
+		for _, cmd := range cmds {
+			cmd.SetErr(errCrashed)
+		}
+		return errCrashed
+	}
+}
+
+// death is how, and for how long, a producer dies with a document.
+type death struct {
+	commands int
+	down     time.Duration // until it enqueues the document again
+}
+
+// dies decides whether a producer dies while it enqueues: one in twelve. Half of the dead are back soon and
+// repeat the document, as an outbox does; the others so late that the sweeper has to find what they left.
+func dies(r *rand.Rand) *death {
+	if r.IntN(12) > 0 {
+		return nil
+	}
+	d := &death{commands: []int{0, 1, 1, 1, 2, 3}[r.IntN(6)], down: between(r, 0, 2*time.Second)}
+	if r.IntN(2) == 0 {
+		d.down = between(r, 22*time.Second, 30*time.Second)
+	}
+	return d
+}
