@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -11,7 +10,6 @@ import (
 	"issuance/internal/config"
 	"issuance/providers"
 	"issuance/providers/ecticket"
-	"issuance/providers/ecticket/wire"
 	"issuance/providers/pass2u"
 )
 
@@ -74,29 +72,13 @@ func openECTicket(c config.Config, rdb redis.UniversalClient, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
-	mode := ecticket.Pure
-	if cfg.Mode == config.Escrow {
-		mode = ecticket.EscrowUse
-	}
-	paths, err := ecticket.ParsePaths(cfg.Paths)
+	settings, err := cfg.Client()
 	if err != nil {
-		return nil, fmt.Errorf("ECTICKET_PATHS: %w", err)
-	}
-	codes, err := ecticket.ParseCodes(cfg.Codes)
-	if err != nil {
-		return nil, fmt.Errorf("ECTICKET_CODES: %w", err)
-	}
-	fields, err := ecticket.ParseRefundFields(cfg.RefundFields)
-	if err != nil {
-		return nil, fmt.Errorf("ECTICKET_REFUND_FIELDS: %w", err)
+		return nil, err
 	}
 	gate := providers.Prepayable(b)
-	client, err := ecticket.New(ecticket.Config{
-		BaseURL: cfg.BaseURL, MerchantID: cfg.MerchantID, PlatformID: cfg.PlatformID,
-		Keys: wire.Keys{HashKey: cfg.HashKey.Reveal(), HashIV: cfg.HashIV.Reveal()}, Mode: mode,
-		Paths: paths, Codes: codes, RefundFields: fields,
-		Timeout: cfg.Timeout, SettleAfter: cfg.SettleAfter, Ban: cfg.Ban, Gate: gate, Log: log,
-	})
+	settings.Gate, settings.Log = gate, log
+	client, err := ecticket.New(settings)
 	if err != nil {
 		return nil, err
 	}
@@ -115,10 +97,9 @@ func openPass2U(c config.Config, rdb redis.UniversalClient, log *slog.Logger) (*
 		return nil, err
 	}
 	gate := providers.Prepayable(b)
-	client, err := pass2u.New(pass2u.Config{
-		BaseURL: cfg.BaseURL, Merchant: name.Merchant, APIKey: cfg.APIKey.Reveal(), Timeout: cfg.Timeout, ProxyURL: cfg.ProxyURL.Reveal(),
-		SettleAfter: cfg.SettleAfter, QueryAtBase: cfg.QueryPath == "/", RefundQuantityKey: cfg.RefundQuantityKey, Gate: gate, Log: log,
-	})
+	settings := cfg.Client()
+	settings.Merchant, settings.Gate, settings.Log = name.Merchant, gate, log
+	client, err := pass2u.New(settings)
 	if err != nil {
 		return nil, err
 	}

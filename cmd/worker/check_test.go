@@ -23,7 +23,7 @@ func production(redisURL string) map[string]string {
 	}
 }
 
-// Wrong flags and a wrong environment are all told at once, by name, with exit code 2, before
+// Wrong flags and a wrong environment are all reported at once, by name, with exit code 2, before
 // anything is started or connected to.
 func TestMistakes(t *testing.T) {
 	t.Parallel()
@@ -69,7 +69,7 @@ func TestMistakes(t *testing.T) {
 			}
 			for _, want := range c.want {
 				if !strings.Contains(p.err.String(), want) {
-					t.Errorf("%q is not told in\n%s", want, p.err)
+					t.Errorf("%q is not reported in\n%s", want, p.err)
 				}
 			}
 			if p.out.String() != "" {
@@ -80,7 +80,7 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// --help names every variable and shows examples; --version tells something; neither needs a
+// --help names every variable and shows examples; --version says something; neither needs a
 // configuration.
 func TestHelp(t *testing.T) {
 	p := start(t, nil, "--help")

@@ -10,12 +10,18 @@ import (
 	"time"
 
 	"issuance/internal/budget"
-	"issuance/internal/ledger"
 	"issuance/internal/testredis"
 	"issuance/providers"
 	"issuance/providers/ecticket/ecticketsim"
 	"issuance/providers/pass2u/pass2usim"
 	"issuance/tasks"
+	"issuance/tasks/order"
+)
+
+// The accounts of production.
+var (
+	ecticketAccount = providers.Account{Provider: providers.ECTicket, Merchant: "2000132"}
+	pass2uAccount   = providers.Account{Provider: providers.Pass2U, Merchant: "main"}
 )
 
 // outside are simulated providers that outlive the workers, as real ones do.
@@ -46,7 +52,7 @@ func newOutside(t *testing.T, redisURL string) *outside {
 
 func (o *outside) client(t *testing.T, s *testredis.Server) *tasks.Client {
 	t.Helper()
-	c, err := tasks.NewClient(s.Client(), tasks.Options{SealKeys: sealKey})
+	c, err := tasks.NewClient(s.Client(), tasks.Options{SealKeys: sealKey, Rules: tasks.Rules{MerchantID: ecticketAccount.Merchant}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +94,7 @@ func TestGracefulStopLosesNothing(t *testing.T) {
 		}
 		return pass2usim.None
 	})
-	var keys []ledger.Key
+	var refs []order.Ref
 	for i := range each {
 		e, p := fmt.Sprintf("E%02d", i), fmt.Sprintf("P%02d", i)
 		if _, err := client.Enqueue(ctx, ecticketOrder(e)); err != nil {
@@ -97,7 +103,7 @@ func TestGracefulStopLosesNothing(t *testing.T) {
 		if _, err := client.Enqueue(ctx, pass2uOrder(p)); err != nil {
 			t.Fatal(err)
 		}
-		keys = append(keys, ledger.Key{Provider: providers.ECTicket, OrderID: e}, ledger.Key{Provider: providers.Pass2U, OrderID: p})
+		refs = append(refs, order.Ref{Account: ecticketAccount, OrderID: e}, order.Ref{Account: pass2uAccount, OrderID: p})
 	}
 	first := start(t, o.env)
 	<-reached
@@ -109,12 +115,12 @@ func TestGracefulStopLosesNothing(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	second := start(t, o.env)
-	for _, k := range keys {
-		st, err := client.Wait(ctx, k.Provider, k.OrderID)
-		if err != nil || st.State != ledger.Issued || st.Attempts != 1 {
+	for _, k := range refs {
+		st, err := client.Wait(ctx, k.Account, k.OrderID)
+		if err != nil || st.State != order.Issued || st.Attempts != 1 {
 			t.Errorf("%s: %+v %v", k, st, err)
 		}
-		if k.Provider == providers.Pass2U {
+		if k.Account == pass2uAccount {
 			if b, ok := o.pass2u.Order(k.OrderID); !ok || b.Generated != 1 {
 				t.Errorf("%s: %+v", k, b)
 			}
@@ -125,11 +131,11 @@ func TestGracefulStopLosesNothing(t *testing.T) {
 	if code := second.stop(); code != exitFine {
 		t.Errorf("exit code %d", code)
 	}
-	account, err := budget.New(s.Client(), budget.Config{Account: "ecticket:2000132", PerSecond: 100})
+	account, err := budget.New(s.Client(), budget.Config{Account: ecticketAccount, PerSecond: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if state, err := account.State(ctx); err != nil || state.Used[budget.Checkout] != each || state.Used[budget.Poll] == 0 || state.Used[budget.Bulk] != 0 {
+	if state, err := account.State(ctx); err != nil || state.Used[order.Checkout] != each || state.Used[order.Poll] == 0 || state.Used[order.Bulk] != 0 {
 		t.Errorf("calls are not made in their lanes: %+v %v", state.Used, err)
 	}
 	log := first.err.String() + second.err.String()
@@ -139,7 +145,7 @@ func TestGracefulStopLosesNothing(t *testing.T) {
 		}
 	}
 	no(t, "the log", log, append(canaries, "Kanarie", "0955555555", "37a0ad3c6ffa428b", "7b53896b742849d3", pass2usim.DefaultAPIKey, "/v/")...)
-	for _, want := range []string{`"order":"E03"`, `"provider":"pass2u"`, `"attempt":1`, `"outcome":"accepted"`, `"state":"issued"`} {
+	for _, want := range []string{`"order":"E03"`, `"account":"pass2u:main"`, `"attempt":1`, `"outcome":"accepted"`, `"state":"issued"`} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log lacks %s", want)
 		}
@@ -167,22 +173,22 @@ func TestBanPausesTheQueues(t *testing.T) {
 	w.sees(w.err, `queue paused.*ecticket-checkout`)
 	url := w.sees(w.err, `"admin":"([^"]+)"`)[1]
 	if _, body := get(t, url+"/metrics"); !strings.Contains(body, `issuance_queue_paused{queue="ecticket-checkout"} 1`+"\n") ||
-		!strings.Contains(body, `issuance_banned{provider="ecticket"} 1`+"\n") || !strings.Contains(body, `issuance_banned{provider="pass2u"} 0`+"\n") {
-		t.Errorf("the metrics do not tell of the ban:\n%s", body)
+		!strings.Contains(body, `issuance_banned{account="ecticket:2000132"} 1`+"\n") || !strings.Contains(body, `issuance_banned{account="pass2u:main"} 0`+"\n") {
+		t.Errorf("the metrics do not show the ban:\n%s", body)
 	}
-	var told notices
-	if _, body := get(t, url+noticesPath); json.Unmarshal([]byte(body), &told) != nil || len(told.Bans) != 1 || told.Bans[0].Account != "ecticket:2000132" ||
-		told.Bans[0].Reason == "" || time.Until(told.Bans[0].Until) > 3*time.Second {
-		t.Errorf("the web UI is not told of the ban: %s", body)
+	var shown notices
+	if _, body := get(t, url+noticesPath); json.Unmarshal([]byte(body), &shown) != nil || len(shown.Bans) != 1 || shown.Bans[0].Account != ecticketAccount ||
+		shown.Bans[0].Reason == "" || time.Until(shown.Bans[0].Until) > 3*time.Second {
+		t.Errorf("the web UI does not show the ban: %s", body)
 	}
 	if n := o.ecticket.Books().Calls[ecticketsim.OpIssue]; n != 1 {
 		t.Errorf("%d calls in spite of the ban", n)
 	}
 	w.sees(w.err, `queue resumed.*ecticket-checkout`)
-	if _, body := get(t, url+noticesPath); body != `{"bans":[],"reviews":[]}`+"\n" {
-		t.Errorf("the web UI still tells of a ban: %s", body)
+	if _, body := get(t, url+noticesPath); body != `{"bans":[],"pauses":[],"reviews":[]}`+"\n" {
+		t.Errorf("the web UI still shows a ban: %s", body)
 	}
-	if st, err := client.Wait(t.Context(), providers.ECTicket, "E1"); err != nil || st.State != ledger.Issued {
+	if st, err := client.Wait(t.Context(), ecticketAccount, "E1"); err != nil || st.State != order.Issued {
 		t.Errorf("%+v %v", st, err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"issuance/internal/sandboxfile"
 	"issuance/internal/testredis"
 	"issuance/providers"
+	"issuance/tasks/order"
 )
 
 // customers are the demo's invented ones.
@@ -65,7 +66,7 @@ func TestSandboxOnAGivenRedisTwice(t *testing.T) {
 			}
 		}
 		p := start(t, production(s.URL()))
-		if code := p.wait(); code != exitFailed || !strings.Contains(p.err.String(), "was used by a sandbox") {
+		if code := p.wait(); code != exitFailed || !strings.Contains(p.err.String(), "holds a sandbox's orders") {
 			t.Errorf("a production worker on a sandbox's Redis: %d %s", code, p.err)
 		}
 	})
@@ -109,23 +110,23 @@ func TestOneSandboxPerRedis(t *testing.T) {
 }
 
 // An order that the simulator of an ended sandbox had accepted can never be issued: the next
-// sandbox hands it to a person instead of asking for it for ever.
+// sandbox leaves it to review instead of asking for it for ever.
 func TestOrdersOfAnEndedSandbox(t *testing.T) {
 	t.Parallel()
 	s := testredis.Start(t)
 	first := start(t, hasty(s.URL()), toys("--demo", "1", "--sandbox-job-every", "1h")...)
-	order := first.sees(first.out, `ecticket  (DEMO\w+) .*→ accepted`)[1]
+	number := first.sees(first.out, `ecticket  (DEMO\w+) .*→ accepted`)[1]
 	first.stop()
 	second := start(t, hasty(s.URL()), toys("--demo", "0")...)
 	second.sees(second.out, `Note: an earlier sandbox on this Redis ended before its simulator had issued 1 of its orders`)
 	l := ledger.New(s.Client(), ledger.Options{})
-	rec, err := l.Load(context.Background(), ledger.Key{Provider: providers.ECTicket, OrderID: order})
-	if err != nil || rec.State != ledger.Review || rec.Reason.Code != "sandbox_ended" {
+	rec, err := l.Load(context.Background(), order.Ref{Account: providers.Account{Provider: providers.ECTicket, Merchant: "2000132"}, OrderID: number})
+	if err != nil || rec.State != order.Review || rec.Reason.Code != "sandbox_ended" {
 		t.Errorf("%+v %v", rec, err)
 	}
 }
 
-// A sandbox serves only the queues it is told to, and its demo keeps to them.
+// A sandbox serves only the queues it is given, and its demo keeps to them.
 func TestSandboxQueues(t *testing.T) {
 	t.Parallel()
 	s := testredis.Mini(t)
@@ -139,7 +140,7 @@ func TestSandboxQueues(t *testing.T) {
 }
 
 // Whoever has real credentials in the environment and tries the sandbox calls simulators only, and
-// is told so by name, never by value.
+// is shown so by name, never by value.
 func TestSandboxIgnoresRealAccounts(t *testing.T) {
 	t.Parallel()
 	s := testredis.Mini(t)

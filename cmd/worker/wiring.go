@@ -61,10 +61,23 @@ func (k *wiring) schedule() pollers.Schedule {
 	return pollers.Schedule{Interval: p.Interval, Expected: p.Expected, MaxInterval: p.MaxInterval, Deadline: p.Deadline}
 }
 
+func (k *wiring) sentinel() pollers.SentinelConfig {
+	return pollers.SentinelConfig{Every: k.cfg.Poll.Sentinel, Expected: k.cfg.Poll.Expected}
+}
+
 func (k *wiring) follower(a *account) *pollers.Follower {
-	sentinel := pollers.NewSentinel(k.rdb, a.name(), pollers.SentinelConfig{Every: k.cfg.Poll.Sentinel, Expected: k.cfg.Poll.Expected})
-	return pollers.NewFollower(k.rdb, k.schedule(), pollers.FollowerOptions{Sentinel: sentinel,
+	return pollers.NewFollower(k.rdb, k.schedule(), pollers.FollowerOptions{Sentinel: pollers.NewSentinel(k.rdb, a.name(), k.sentinel()),
 		TaskTimeout: k.cfg.Worker.TaskTimeout, Retention: k.cfg.Worker.Retention})
+}
+
+// ledgerOptions are how records are kept.
+func ledgerOptions(c config.Config) ledger.Options {
+	return ledger.Options{WaitReplicas: c.Redis.WaitReplicas, KeepDetails: c.Ledger.KeepDetails, KeepRecords: c.Ledger.KeepRecords, KeepEvents: int64(c.Ledger.KeepEvents)}
+}
+
+// serverOptions are how the queues are served.
+func serverOptions(c config.Config, log *slog.Logger) servers.Options {
+	return servers.Options{ShutdownTimeout: c.Worker.ShutdownTimeout, Log: log}
 }
 
 // lane is a lane's queue with its handler, whose calls then are the lane's in the budget.

@@ -71,13 +71,14 @@ func build(ctx context.Context, s settings, mode redisconn.Mode, log *slog.Logge
 	if toy := w.ring.HoldsSandboxKey(); toy != (mode == redisconn.Sandbox) {
 		return nil, errors.New("the sandbox's seal key, which everybody knows, is for the sandbox only: make a key for ISSUANCE_SEAL_KEYS with: openssl rand -base64 32")
 	}
-	w.ledger = ledger.New(w.rdb, ledger.Options{WaitReplicas: s.Redis.WaitReplicas, KeepDetails: s.Ledger.KeepDetails,
-		KeepRecords: s.Ledger.KeepRecords, KeepEvents: int64(s.Ledger.KeepEvents), Observer: func(c ledger.Change) {
-			w.counts.observe(c)
-			if observer != nil {
-				observer(c)
-			}
-		}})
+	records := ledgerOptions(s.Config)
+	records.Observer = func(c ledger.Change) {
+		w.counts.observe(c)
+		if observer != nil {
+			observer(c)
+		}
+	}
+	w.ledger = ledger.New(w.rdb, records)
 	return w, w.wire()
 }
 
@@ -121,7 +122,7 @@ func (w *worker) wire() error {
 		}
 		lanes = append(lanes, k.lane(l, handlers[l.provider]))
 	}
-	w.servers = servers.New(w.rdb, lanes, servers.Options{ShutdownTimeout: w.Worker.ShutdownTimeout, Log: w.log})
+	w.servers = servers.New(w.rdb, lanes, serverOptions(w.Config, w.log))
 	w.chores = append(w.chores, w.keepAnnouncing,
 		sweeper.New(w.rdb, sweeper.Config{Ledger: w.ledger, Accounts: swept, Log: w.log, Tasks: k.tasks()}).Run)
 	return nil

@@ -10,7 +10,7 @@ import (
 	"issuance/internal/config"
 	"issuance/providers"
 	"issuance/providers/ecticket"
-	"issuance/providers/ecticket/wire"
+	"issuance/tasks/order"
 )
 
 // account is the environment's account at ECTicket, which may be incomplete.
@@ -29,24 +29,21 @@ func (s *session) ecticket(ctx context.Context) (*ecticket.Client, error) {
 	if !account.Configured() {
 		return nil, errors.New("ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY and ECTICKET_HASH_IV are not set; this command calls ECTicket itself and needs them")
 	}
-	rate, err := s.ecticketRate(ctx, account)
+	own := providers.Account{Provider: providers.ECTicket, Merchant: account.MerchantID}
+	allowance, rate, err := s.allowance(ctx, own, account.CallsPerSecond)
 	if err != nil {
 		return nil, err
 	}
-	allowance, err := budget.New(s.rdb, budget.Config{Account: budget.AccountOf(providers.ECTicket, account.MerchantID), PerSecond: rate, Ban: account.Ban})
+	calls, err := budget.New(s.rdb, budget.Config{Account: own, Allowance: allowance, PerSecond: rate, Ban: account.Ban})
 	if err != nil {
 		return nil, err
 	}
-	mode := ecticket.Pure
-	if account.Mode == config.Escrow {
-		mode = ecticket.EscrowUse
+	cfg, err := account.Client()
+	if err != nil {
+		return nil, err
 	}
-	return ecticket.New(ecticket.Config{
-		BaseURL: account.BaseURL, MerchantID: account.MerchantID, PlatformID: account.PlatformID,
-		Keys: wire.Keys{HashKey: account.HashKey.Reveal(), HashIV: account.HashIV.Reveal()},
-		Mode: mode, Timeout: account.Timeout, SettleAfter: account.SettleAfter, Ban: account.Ban,
-		Gate: allowance.Lane(budget.Poll),
-	})
+	cfg.Gate = calls.Lane(order.Poll)
+	return ecticket.New(cfg)
 }
 
 // notDone explains a look-up that got no answer to print.

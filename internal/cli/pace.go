@@ -73,8 +73,8 @@ func accountOf(accounts []budget.State, p providers.Name, merchant string) *budg
 	var found *budget.State
 	for i, st := range accounts {
 		switch {
-		case st.Provider() != p:
-		case p == providers.ECTicket && merchant != "" && st.Account != budget.AccountOf(p, merchant):
+		case st.Account.Provider != p:
+		case p == providers.ECTicket && merchant != "" && st.Account.Merchant != merchant:
 		case found != nil:
 			return nil
 		default:
@@ -84,17 +84,17 @@ func accountOf(accounts []budget.State, p providers.Name, merchant string) *budg
 	return found
 }
 
-// ecticketRate is the rate at which this process may call ECTicket: not faster than the workers, which
-// share the account, whatever this environment says.
-func (s *session) ecticketRate(ctx context.Context, account config.ECTicket) (float64, error) {
+// allowance is the allowance that calls of an account count against, and the rate at which this process
+// may call: as the workers have announced it, and not faster than this environment says.
+func (s *session) allowance(ctx context.Context, account providers.Account, perSecond float64) (string, float64, error) {
 	accounts, err := budget.States(ctx, s.rdb)
 	if err != nil {
-		return 0, fmt.Errorf("read the call budget that the workers keep: %w", err)
+		return "", 0, fmt.Errorf("read the call budget that the workers keep: %w", err)
 	}
 	for _, st := range accounts {
-		if st.Account == budget.AccountOf(providers.ECTicket, account.MerchantID) && st.Limit > 0 {
-			return min(account.CallsPerSecond, st.Limit), nil
+		if st.Account == account && st.Limit > 0 {
+			return st.Allowance, min(perSecond, st.Limit), nil
 		}
 	}
-	return account.CallsPerSecond, nil
+	return account.String(), perSecond, nil
 }

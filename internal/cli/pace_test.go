@@ -25,9 +25,10 @@ func shop(t *testing.T) *desk {
 	return d
 }
 
-func (d *desk) announce(t *testing.T, account string, perSecond float64) *budget.Budget {
+func (d *desk) announce(t *testing.T, merchant string, perSecond float64) *budget.Budget {
 	t.Helper()
-	b, err := budget.New(d.rdb, budget.Config{Account: account, PerSecond: perSecond})
+	b, err := budget.New(d.rdb, budget.Config{
+		Account: providers.Account{Provider: providers.ECTicket, Merchant: merchant}, PerSecond: perSecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,8 +52,8 @@ func TestLookUpsAreNoFasterThanTheWorkers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b := d.announce(t, "ecticket:2000132", rate)
-			d.announce(t, "ecticket:3362787", 0.001) // another merchant's
+			b := d.announce(t, "2000132", rate)
+			d.announce(t, "3362787", 0.001) // another merchant's
 			_, out, text := d.run(t.Context(), strings.NewReader("MerchantTradeNo,IssueType,PrintType,Operator,ItemNo1,TicketAmount1\nM1,2,2,A,VQT04959,1\n"), args...)
 			st, err := b.State(t.Context())
 			if err != nil {
@@ -73,21 +74,25 @@ func TestAnEstimateGoesByOneAccount(t *testing.T) {
 		p        providers.Name
 		want     string
 	}{
-		{"1", "ecticket:1 ecticket:2 pass2u", providers.ECTicket, "ecticket:1"},
-		{"3", "ecticket:1 ecticket:2 pass2u", providers.ECTicket, ""},
-		{"", "ecticket:1 pass2u", providers.ECTicket, "ecticket:1"},
+		{"1", "ecticket:1 ecticket:2 pass2u:main", providers.ECTicket, "ecticket:1"},
+		{"3", "ecticket:1 ecticket:2 pass2u:main", providers.ECTicket, ""},
+		{"", "ecticket:1 pass2u:main", providers.ECTicket, "ecticket:1"},
 		{"", "ecticket:1 ecticket:2", providers.ECTicket, ""},
-		{"1", "ecticket:1 pass2u", providers.Pass2U, "pass2u"},
+		{"1", "ecticket:1 pass2u:main", providers.Pass2U, "pass2u:main"},
 		{"1", "ecticket:1", providers.Pass2U, ""},
 		{"", "", providers.Pass2U, ""},
 	} {
 		var accounts []budget.State
 		for _, name := range strings.Fields(c.accounts) {
-			accounts = append(accounts, budget.State{Account: name})
+			var account providers.Account
+			if err := account.UnmarshalText([]byte(name)); err != nil {
+				t.Fatal(err)
+			}
+			accounts = append(accounts, budget.State{Account: account})
 		}
 		got := ""
 		if st := accountOf(accounts, c.p, c.merchant); st != nil {
-			got = st.Account
+			got = st.Account.String()
 		}
 		if got != c.want {
 			t.Errorf("%+v: %q", c, got)

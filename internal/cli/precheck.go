@@ -14,6 +14,7 @@ import (
 	"issuance/providers"
 	"issuance/providers/ecticket/ecticketdoc"
 	"issuance/tasks"
+	"issuance/tasks/order"
 )
 
 // precheckFlag is --precheck, where given.
@@ -88,7 +89,7 @@ func checkCatalogue(ctx context.Context, known *itemcheck.Checker, orders []*tas
 	var docs []*ecticketdoc.Order
 	var at []int
 	for i, o := range orders {
-		if o.Provider != providers.ECTicket {
+		if o.Account.Provider != providers.ECTicket {
 			continue
 		}
 		var doc ecticketdoc.Order
@@ -100,7 +101,7 @@ func checkCatalogue(ctx context.Context, known *itemcheck.Checker, orders []*tas
 	if len(docs) == 0 {
 		return nil, nil
 	}
-	some, err := known.Check(budget.WithLane(ctx, budget.Bulk), docs)
+	some, err := known.Check(budget.WithLane(ctx, order.Bulk), docs)
 	if err != nil {
 		return nil, err
 	}

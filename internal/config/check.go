@@ -1,18 +1,18 @@
 package config
 
 import (
-	"errors"
 	"net"
-	"net/url"
 	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"issuance/internal/baseurl"
 	"issuance/internal/httpcall"
 	"issuance/internal/redisconn"
 	"issuance/internal/seal"
+	"issuance/providers/ecticket"
 )
 
 // check applies every rule to what is set and could be read. Variables that are not read have their
@@ -84,9 +84,12 @@ func (l *loader) ecticket() {
 			l.wrong(name, "has %d characters; it has exactly 16, copy it again from ECPay's back office", n)
 		}
 	}
-	l.notation("ECTICKET_PATHS", e.Paths, pairs)
-	l.notation("ECTICKET_CODES", e.Codes, pairs)
-	l.notation("ECTICKET_REFUND_FIELDS", e.RefundFields, pairs)
+	_, errPaths := ecticket.ParsePaths(e.Paths)
+	l.reads("ECTICKET_PATHS", errPaths)
+	_, errCodes := ecticket.ParseCodes(e.Codes)
+	l.reads("ECTICKET_CODES", errCodes)
+	_, errFields := ecticket.ParseRefundFields(e.RefundFields)
+	l.reads("ECTICKET_REFUND_FIELDS", errFields)
 	l.wholeAccount()
 }
 
@@ -180,44 +183,17 @@ func (l *loader) rate(name string, r float64) {
 
 // baseURL checks a provider's address and takes trailing slashes off.
 func (l *loader) baseURL(name string, value *string) {
-	u, err := httpcall.CheckBaseURL(*value)
-	if err != nil {
+	*value = strings.TrimRight(*value, "/")
+	if err := baseurl.Check(*value); err != nil {
 		l.wrong(name, "%v; write for example %s", err, l.table[name].Default)
-		return
-	}
-	*value = u.String()
-}
-
-// notation checks a value that is written in a notation of its own, as its parser reads it.
-func (l *loader) notation(name, value string, parse func(string) error) {
-	if value == "" {
-		return
-	}
-	if err := parse(value); err != nil {
-		l.wrong(name, "is wrong: %v", err)
 	}
 }
 
-// pairs checks the outer form of NAME=VALUE,NAME=VALUE.
-func pairs(s string) error {
-	seen := map[string]bool{}
-	for pair := range strings.SplitSeq(s, ",") {
-		name, _, ok := strings.Cut(strings.TrimSpace(pair), "=")
-		switch {
-		case !ok || name == "":
-			return errors.New("write NAME=VALUE, comma-separated")
-		case seen[name]:
-			return errors.New(name + " is given twice")
-		}
-		seen[name] = true
+// reads reports what a parser of the provider's package has found wrong.
+func (l *loader) reads(name string, err error) {
+	if err != nil {
+		l.wrong(name, "is wrong: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
-	return nil
-}
-
-// simulated reports whether a provider is on this machine, where only simulators are.
-func simulated(base string) bool {
-	u, err := url.Parse(base)
-	return err == nil && httpcall.IsLoopback(u.Hostname())
 }
 
 // duration is a setting by its variable's name.

@@ -1,7 +1,8 @@
 // Package config is the only place that reads and checks settings, for the worker and the command line
 // alike: a variable is read by the same rule wherever it is used. It reports all mistakes at once and
 // never shows a secret. It takes the environment as a map, so that only main reads the process's own.
-// It imports internal/redisconn, internal/seal and internal/httpcall, whose rules it applies.
+// It imports internal/baseurl, internal/httpcall, internal/redisconn, internal/seal and the providers'
+// clients, whose rules it applies.
 //
 // The struct tags below are the one list of variables; --help and docs/configuration.md come from it.
 // The tag "for" names the parts (see Part) that a variable belongs to.
@@ -64,8 +65,8 @@ type ECTicket struct {
 	Ban            time.Duration `env:"ECTICKET_BAN" envDefault:"30m" for:"lookups" help:"how long no worker calls after ECPay answered 403"`
 	Timeout        time.Duration `env:"ECTICKET_TIMEOUT" envDefault:"20s" for:"lookups" help:"longest wait for one answer"`
 	SettleAfter    time.Duration `env:"ECTICKET_SETTLE_AFTER" envDefault:"12m" for:"lookups" help:"how long after a call without an answer an order unknown to ECPay may still appear there; longer than 10m, the validity of a request"`
-	Paths          string        `env:"ECTICKET_PATHS" for:"lookups" help:"paths of single calls that differ from ECPay's documents, as CALL=/path, comma-separated, for example Refund=/api/issuance/Refund"`
-	Codes          string        `env:"ECTICKET_CODES" for:"lookups" help:"how calls ended that ECTicket answered with these codes, as CODE=rejected, not_sent, unknown or held, comma-separated; codes that are not listed mean rejected"`
+	Paths          string        `env:"ECTICKET_PATHS" for:"lookups" help:"paths of single calls that differ from ECPay's documents, as CALL=PATH, comma-separated, for example Refund=/api/issuance/Refund"`
+	Codes          string        `env:"ECTICKET_CODES" for:"lookups" help:"what codes of ECTicket's answers mean, as MEANING=CODE, comma-separated, for example not_found=10200047; the meanings are rejected, not_sent, unknown, held, not_found and exists; codes that are not listed mean rejected"`
 	RefundFields   string        `env:"ECTICKET_REFUND_FIELDS" for:"lookups" help:"body of Refund, whose documentation is not public in full, as FIELD=VALUE, comma-separated; {TicketNo}, {Operator} and {StoreID} stand for the refund's own, for example TicketNo={TicketNo},Action=1"`
 }
 

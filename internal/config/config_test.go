@@ -67,8 +67,8 @@ func TestProduction(t *testing.T) {
 	env := production()
 	maps.Copy(env, map[string]string{
 		"ECTICKET_BASE_URL": "https://ecticket-stage.ecpay.com.tw/", "ECTICKET_MODE": "escrow", "ECTICKET_PLATFORM_ID": "3085676",
-		"ECTICKET_PATHS": "Refund=/api/issuance/Refund, Issue=/api/issuance/issue", "ECTICKET_CODES": "10200047=unknown",
-		"ECTICKET_REFUND_FIELDS": "TicketNo={TicketNo},Action=1,Memo=", "ECTICKET_PRECHECK": "on",
+		"ECTICKET_PATHS": "Refund=/api/issuance/Refund, Issue=/api/issuance/issue", "ECTICKET_CODES": "not_found=10200047",
+		"ECTICKET_REFUND_FIELDS": "TicketNo={TicketNo},Action=1", "ECTICKET_PRECHECK": "on",
 		"ISSUANCE_KEEP_DETAILS": "30d", "ISSUANCE_KEEP_RECORDS": "9600h", "ISSUANCE_KEEP_EVENTS": "5000",
 		"ECTICKET_CALLS_PER_SECOND": "0.5", "LOG_FORMAT": "json", "WORKER_BULK_CONCURRENCY": "2", "POLL_SENTINEL": "3s", "POLL_DEADLINE": "",
 	})
@@ -79,7 +79,7 @@ func TestProduction(t *testing.T) {
 	if c.ECTicket.BaseURL != "https://ecticket-stage.ecpay.com.tw" || c.ECTicket.Mode != Escrow || c.ECTicket.CallsPerSecond != 0.5 ||
 		c.ECTicket.HashKey.Reveal() != "Kanarie-hash-key" || c.Worker.LogFormat != LogJSON || c.Worker.BulkConcurrency != 2 ||
 		c.Poll.Sentinel != 3*time.Second || c.Poll.Deadline != 24*time.Hour || c.Producer.Precheck != On ||
-		c.ECTicket.Paths != env["ECTICKET_PATHS"] || c.ECTicket.Codes != "10200047=unknown" || c.ECTicket.RefundFields != env["ECTICKET_REFUND_FIELDS"] ||
+		c.ECTicket.Paths != env["ECTICKET_PATHS"] || c.ECTicket.Codes != "not_found=10200047" || c.ECTicket.RefundFields != env["ECTICKET_REFUND_FIELDS"] ||
 		c.Ledger != (Ledger{30 * 24 * time.Hour, 400 * 24 * time.Hour, 5000}) {
 		t.Fatal(c)
 	}
@@ -120,10 +120,10 @@ func TestMistakes(t *testing.T) {
 		{"ECTICKET_BAN", "0s", "at least 1s"},
 		{"ECTICKET_TIMEOUT", "500ms", "at least 1s"},
 		{"ECTICKET_SETTLE_AFTER", "10m", "longer than the validity of a request (10m0s)"},
-		{"ECTICKET_PATHS", "/api/Refund", "NAME=VALUE"},
-		{"ECTICKET_PATHS", "Refund=/a,Refund=/b", "given twice"},
-		{"ECTICKET_CODES", "10200047=unknown,", "NAME=VALUE"},
-		{"ECTICKET_REFUND_FIELDS", "=1", "NAME=VALUE"},
+		{"ECTICKET_PATHS", "/api/Refund", "CALL=PATH"},
+		{"ECTICKET_PATHS", "Refund=/a,Sell=b", "must be one of"},
+		{"ECTICKET_CODES", "10200047=unknown,", "MEANING=RTNCODE"},
+		{"ECTICKET_REFUND_FIELDS", "Action=1", "{TicketNo}"},
 		{"PASS2U_API_KEY", "Bearer Kanarie", "without Bearer"},
 		{"PASS2U_SETTLE_AFTER", "20s", "longer than PASS2U_TIMEOUT"},
 		{"PASS2U_PROXY_URL", "Kanarie:3128", "http://user:password@host:port"},

@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"strings"
+
+	"issuance/internal/baseurl"
 )
 
 // Part is a group of variables that a command reads, so that a mistake in any other does not stand in
@@ -50,7 +52,7 @@ func AtSandbox(environment, left map[string]string) (settings map[string]string,
 	}
 	for _, v := range Table() {
 		provider, _, _ := strings.Cut(v.Name, "_")
-		if value := left[v.Name]; v.account && len(v.parts) > 0 && value != "" && simulated(left[provider+"_BASE_URL"]) {
+		if value := left[v.Name]; v.account && len(v.parts) > 0 && value != "" && baseurl.OnThisMachine(left[provider+"_BASE_URL"]) {
 			settings[v.Name] = value
 		}
 	}

@@ -3,6 +3,8 @@ package config
 import (
 	"reflect"
 	"time"
+
+	"issuance/internal/baseurl"
 )
 
 // ecticketWindow is how long ECPay accepts a request after its timestamp (ECTicket, Issue).
@@ -23,7 +25,7 @@ func (l *loader) times() {
 	l.longer(l.slowest(), task, "otherwise a task ends while its call is under way")
 	l.longer(task, stop, "otherwise a stopping worker cuts calls off")
 	const settle = "ECTICKET_SETTLE_AFTER"
-	if simulated(l.cfg.ECTicket.BaseURL) { // a simulator's window is its owner's choice
+	if baseurl.OnThisMachine(l.cfg.ECTicket.BaseURL) { // a simulator's window is its owner's choice
 		l.longer("ECTICKET_TIMEOUT", settle, "an order may appear as long as its call is under way")
 	} else if l.usable(settle) && l.duration(settle) <= ecticketWindow {
 		l.wrong(settle, "is %s; it must be longer than the validity of a request (%s): until then ECPay may still accept a delayed request",

@@ -1,7 +1,6 @@
 // Package httpcall makes one HTTP POST to a provider and reports, besides the answer, whether any
 // byte of the request may have left this machine: after a failure, that alone decides whether the
-// call may be repeated or has to be looked up first. It also holds the rules for the addresses that
-// are called.
+// call may be repeated or has to be looked up first.
 //
 // Redirects are not followed, HTTP/2 is not used (its transparent replays would be calls that the
 // call budget does not count), the answer's size is bounded, and no error text holds a URL's

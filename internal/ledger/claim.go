@@ -50,17 +50,7 @@ func (l *Ledger) Claim(ctx context.Context, r order.Ref, runner string, lease ti
 	if r.IsRefund() {
 		k = append(k, keys.Turn(r))
 	}
-	if l.sharded {
-		// Whatever happens next, an unfinished record is in the open set.
-		now := time.Now()
-		if l.opt.Now != nil {
-			now = l.opt.Now()
-		}
-		due := redis.Z{Score: float64(now.Add(lease).UnixMilli()), Member: keys.Member(r)}
-		if err := l.rdb.ZAdd(ctx, keys.Open(r.Account), due).Err(); err != nil {
-			return Claim{}, fmt.Errorf("ledger: claim %s: %w", r, err)
-		}
-	} else {
+	if !l.sharded {
 		k = append(k, keys.Open(r.Account))
 	}
 	f, err := l.run(ctx, r, "claim", k, runner, lease.Milliseconds(), keys.Member(r), r.RefundID)
@@ -71,17 +61,24 @@ func (l *Ledger) Claim(ctx context.Context, r order.Ref, runner string, lease ti
 	if c.Verdict != Missing {
 		c.Record = record(r, f)
 	}
-	return c, l.notOpen(ctx, r, c)
+	if c.Verdict == MaySend && c.Record.Fence == "1" {
+		l.observeFirst(r)
+	}
+	return c, l.stayOpen(ctx, c, lease)
 }
 
-// notOpen takes a record out of the open set again that is missing, or finished, event and all. A review
-// is left to the sweeper, because a person may be resolving it at this moment. (A script that has the
-// open set at hand leaves such a record out of it.)
-func (l *Ledger) notOpen(ctx context.Context, r order.Ref, c Claim) error {
-	if !l.sharded || c.Verdict != Missing && (!c.Record.State.Settled() || c.Record.Event == "") {
+// stayOpen makes sure that an unfinished record is in the open set, to be inspected when the claim should
+// be over, where the script cannot. It is there since its intake; should this program die now, it is inspected
+// sooner. Nothing is taken out: the record may be made, or made open, at this moment.
+func (l *Ledger) stayOpen(ctx context.Context, c Claim, lease time.Duration) error {
+	if !l.sharded || c.Record == nil || c.Record.State.Final() && c.Record.Event != "" {
 		return nil
 	}
-	return l.Close(ctx, r)
+	due := redis.Z{Score: float64(c.Now.Add(lease).UnixMilli()), Member: keys.Member(c.Record.Ref)}
+	if err := l.rdb.ZAdd(ctx, keys.Open(c.Record.Account), due).Err(); err != nil {
+		return fmt.Errorf("ledger: claim %s: %w", c.Record.Ref, err)
+	}
+	return nil
 }
 
 // ErrFenced says that another runner has taken the record over: the caller must stop.

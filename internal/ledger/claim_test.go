@@ -1,12 +1,13 @@
 package ledger
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"sync"
 	"testing"
 	"time"
+
+	"issuance/tasks/order"
 )
 
 const runners = 16
@@ -27,20 +28,15 @@ func race[T any](f func(i int) T) []T {
 	return out
 }
 
-// Of many runners that begin the same order at once, one gets the claim; the others learn until when.
+// Of many runners that claim the same record at once, one gets it; the others learn until when it is claimed.
 func TestOneOfManyRunnersGetsTheClaim(t *testing.T) {
 	eachClock(t, func(t *testing.T, b *bench) {
 		for range 5 {
 			k, rk := b.order(), b.refund()
-			must(t, errors.Join(race(func(i int) error {
-				_, err := b.Load(b.ctx, k)
-				if !errors.Is(err, ErrNotFound) {
-					return fmt.Errorf("before anybody began: %v", err)
-				}
-				return nil
-			})...))
-			orders := race(func(i int) Claim { c, _ := b.Begin(b.ctx, k, intake(strconv.Itoa(i))); return c })
-			refunds := race(func(i int) Claim { c, _ := b.BeginRefund(b.ctx, rk, intake(strconv.Itoa(i))); return c })
+			b.record(t, k)
+			b.record(t, rk)
+			orders := race(func(i int) Claim { c, _ := b.begin(k, strconv.Itoa(i)); return c })
+			refunds := race(func(i int) Claim { c, _ := b.begin(rk, strconv.Itoa(i)); return c })
 			for what, claims := range map[string][]Claim{"order": orders, "refund": refunds} {
 				got := map[Verdict]int{}
 				for _, c := range claims {
@@ -59,11 +55,11 @@ func TestOneOfManyRunnersGetsTheClaim(t *testing.T) {
 
 // Of many that finish, one is applied and one event is published.
 func TestOneOfManyFinishesIsApplied(t *testing.T) {
-	ends := []Ending{{State: Issued, Ref: "a"}, {State: Failed, Reason: Reason{Code: "E"}}, {State: Review, Reason: Reason{Code: "R"}}}
+	ends := []Ending{{State: order.Issued, ProviderRef: "a"}, {State: order.Failed, Reason: Reason{Code: "E"}}, {State: order.Review, Reason: Reason{Code: "R"}}}
 	eachClock(t, func(t *testing.T, b *bench) {
 		for _, accepted := range []bool{false, true} {
 			k := b.order()
-			fence := b.claim(t, k).Fence
+			fence := b.claim(t, k).Record.Fence
 			b.submit(t, k, fence)
 			if accepted {
 				a, err := b.Accept(b.ctx, k, fence, "", "")
@@ -73,10 +69,10 @@ func TestOneOfManyFinishesIsApplied(t *testing.T) {
 			before := len(b.events(t))
 			type result struct {
 				Answer
-				state State
+				state order.State
 				err   error
 			}
-			var winner State
+			var winner order.State
 			for _, r := range race(func(i int) result {
 				e := ends[i%len(ends)]
 				a, err := b.Finish(b.ctx, k, fence, e)
@@ -107,7 +103,7 @@ func TestAClaimAbandonedBeforeItsIntentIsSentAgain(t *testing.T) {
 		first := b.claim(t, k)
 		b.clock.pass(lease)
 		c := b.claim(t, k)
-		if c.Verdict != MaySend || !c.DoubtAt.IsZero() || c.Crashes != 1 || c.Fence == first.Fence {
+		if c.Verdict != MaySend || !c.Record.DoubtAt.IsZero() || c.Record.Crashes != 1 || c.Record.Fence == first.Record.Fence {
 			t.Errorf("%+v", c)
 		}
 	})
@@ -118,20 +114,20 @@ func TestAClaimAbandonedBeforeItsIntentIsSentAgain(t *testing.T) {
 func TestAClaimAbandonedAfterItsIntentIsLookedUp(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		k := b.order()
-		fence := b.claim(t, k).Fence
+		fence := b.claim(t, k).Record.Fence
 		b.clock.pass(time.Second)
 		b.submit(t, k, fence)
 		b.clock.pass(time.Second)
-		must(t, b.ExtendOrder(b.ctx, k, fence, lease))
+		must(t, b.Extend(b.ctx, k, fence, lease))
 		end := b.clock.Now().Add(lease)
 
 		b.clock.pass(lease - time.Millisecond)
-		if c, err := b.Begin(b.ctx, k, intake("second")); err != nil || c.Verdict != Busy || !c.Until.Equal(end) {
+		if c, err := b.begin(k, "second"); err != nil || c.Verdict != Busy || !c.Record.Until.Equal(end) {
 			t.Fatalf("before the claim ran out: %+v, %v", c, err)
 		}
 		b.clock.pass(time.Hour)
 		c := b.claim(t, k)
-		if c.Verdict != MustLookUp || !c.DoubtAt.Equal(end) || c.Crashes != 1 || c.Attempts != 1 {
+		if c.Verdict != MustLookUp || !c.Record.DoubtAt.Equal(end) || c.Record.Crashes != 1 || c.Record.Attempts != 1 {
 			t.Errorf("%+v, want a look-up with the doubt at %s", c, end)
 		}
 	})
@@ -144,15 +140,14 @@ func TestAClaimRunsOutByRedissClock(t *testing.T) {
 			return // the other half is for this test
 		}
 		k := b.order()
-		in := intake("first")
-		in.Lease = time.Millisecond
-		c, err := b.Begin(b.ctx, k, in)
+		b.record(t, k)
+		c, err := b.Claim(b.ctx, k, "first", time.Millisecond)
 		must(t, err)
-		a, _, err := b.Submit(b.ctx, k, c.Fence, 20*time.Millisecond)
+		a, _, err := b.Submit(b.ctx, k, c.Record.Fence, Intent{Lease: 20 * time.Millisecond, Ticket: -1})
 		applied(t, a, err)
 		until := b.load(t, k).Until
 		for giveUp := time.Now().Add(5 * time.Second); ; {
-			c, err = b.Begin(b.ctx, k, intake("second"))
+			c, err = b.begin(k, "second")
 			must(t, err)
 			if c.Verdict != Busy {
 				break
@@ -161,7 +156,7 @@ func TestAClaimRunsOutByRedissClock(t *testing.T) {
 				t.Fatal("the claim never ran out")
 			}
 		}
-		if c.Verdict != MustLookUp || !c.DoubtAt.Equal(until) {
+		if c.Verdict != MustLookUp || !c.Record.DoubtAt.Equal(until) {
 			t.Errorf("%+v, want a look-up with the doubt at %s", c, until)
 		}
 		if now, err := b.Time(b.ctx); err != nil || now.Before(until) || time.Since(now).Abs() > time.Minute {
@@ -175,12 +170,12 @@ func TestDeadRunnersAreCounted(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		k, rk := b.order(), b.refund()
 		for i := range 4 {
-			c, err := b.Begin(b.ctx, k, intake(fmt.Sprintf("w%d", i)))
-			if err != nil || c.Crashes != i {
+			c, err := b.begin(k, fmt.Sprintf("w%d", i))
+			if err != nil || c.Record.Crashes != i {
 				t.Fatalf("%+v, %v", c, err)
 			}
-			r, err := b.BeginRefund(b.ctx, rk, intake(fmt.Sprintf("w%d", i)))
-			if err != nil || r.Crashes != i {
+			r, err := b.begin(rk, fmt.Sprintf("w%d", i))
+			if err != nil || r.Record.Crashes != i {
 				t.Fatalf("%+v, %v", r, err)
 			}
 			b.clock.pass(lease)
@@ -201,11 +196,11 @@ func TestDeadRunnersAreCounted(t *testing.T) {
 func TestGivingAClaimBackIsNoCrash(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		k := b.order()
-		f := b.claim(t, k).Fence
-		a, err := b.Idle(b.ctx, k, f, Reason{})
+		f := b.claim(t, k).Record.Fence
+		a, err := b.GiveBack(b.ctx, k, f, Idle, Reason{})
 		applied(t, a, err)
 		b.clock.pass(time.Hour)
-		if c := b.claim(t, k); c.Crashes != 0 || c.Verdict != MaySend {
+		if c := b.claim(t, k); c.Record.Crashes != 0 || c.Verdict != MaySend {
 			t.Errorf("%+v", c)
 		}
 	})
@@ -215,18 +210,18 @@ func TestGivingAClaimBackIsNoCrash(t *testing.T) {
 func TestNotSentKeepsAnOlderDoubt(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		k := b.order()
-		f := b.claim(t, k).Fence
+		f := b.claim(t, k).Record.Fence
 		b.submit(t, k, f)
-		a, err := b.Unknown(b.ctx, k, f, Reason{Code: "timeout"})
+		a, err := b.GiveBack(b.ctx, k, f, Unknown, Reason{Code: "timeout"})
 		applied(t, a, err)
 		doubt := b.clock.Now()
 
 		b.clock.pass(time.Hour)
-		f = b.claim(t, k).Fence
+		f = b.claim(t, k).Record.Fence
 		b.submit(t, k, f)
-		a, err = b.NotSent(b.ctx, k, f, Reason{Code: "dial"})
+		a, err = b.GiveBack(b.ctx, k, f, NotSent, Reason{Code: "dial"})
 		applied(t, a, err)
-		if c := b.claim(t, k); c.Verdict != MustLookUp || !c.DoubtAt.Equal(doubt) || c.State != Submitting {
+		if c := b.claim(t, k); c.Verdict != MustLookUp || !c.Record.DoubtAt.Equal(doubt) || c.Record.State != order.Submitting {
 			t.Errorf("%+v, want a look-up with the doubt at %s", c, doubt)
 		}
 	})
@@ -236,12 +231,12 @@ func TestNotSentKeepsAnOlderDoubt(t *testing.T) {
 func TestASecondIntentLeavesTheFirstInDoubt(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		k := b.order()
-		f := b.claim(t, k).Fence
+		f := b.claim(t, k).Record.Fence
 		b.submit(t, k, f)
 		b.submit(t, k, f)
-		a, err := b.NotSent(b.ctx, k, f, Reason{})
+		a, err := b.GiveBack(b.ctx, k, f, NotSent, Reason{})
 		applied(t, a, err)
-		if c := b.claim(t, k); c.Verdict != MustLookUp || c.Attempts != 2 {
+		if c := b.claim(t, k); c.Verdict != MustLookUp || c.Record.Attempts != 2 {
 			t.Errorf("%+v", c)
 		}
 	})
@@ -251,39 +246,39 @@ func TestASecondIntentLeavesTheFirstInDoubt(t *testing.T) {
 func TestAnOpenIntentIsNeverIdle(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		k := b.order()
-		f := b.claim(t, k).Fence
+		f := b.claim(t, k).Record.Fence
 		b.submit(t, k, f)
-		a, err := b.Idle(b.ctx, k, f, Reason{})
+		a, err := b.GiveBack(b.ctx, k, f, Idle, Reason{})
 		applied(t, a, err)
-		if c := b.claim(t, k); c.Verdict != MustLookUp || !c.DoubtAt.Equal(b.clock.Now()) {
+		if c := b.claim(t, k); c.Verdict != MustLookUp || !c.Record.DoubtAt.Equal(b.clock.Now()) {
 			t.Errorf("%+v", c)
 		}
 	})
 }
 
-// The provider's no waits for a look-up, through unclear ones and crashes, even when it came
+// The provider's rejection waits for a look-up, through unclear ones and crashes, even when it came
 // without a code; and the look-up may then find the order.
-func TestAnUnconfirmedNoIsLookedUp(t *testing.T) {
+func TestAnUnconfirmedRejectionIsLookedUp(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		for _, code := range []string{"E1", ""} {
 			k := b.order()
-			f := b.claim(t, k).Fence
+			f := b.claim(t, k).Record.Fence
 			b.submit(t, k, f)
 			a, err := b.Rejected(b.ctx, k, f, Reason{Code: code, Message: "no such thing"})
 			applied(t, a, err)
-			a, err = b.Idle(b.ctx, k, f, Reason{Code: "unclear"})
+			a, err = b.GiveBack(b.ctx, k, f, Idle, Reason{Code: "unclear"})
 			applied(t, a, err)
 			c := b.claim(t, k)
-			if c.Verdict != MustLookUp || c.RejectedCode == "" || c.RejectedMessage != "no such thing" || !c.DoubtAt.IsZero() {
+			if c.Verdict != MustLookUp || c.Record.Rejection.Code == "" || c.Record.Rejection.Message != "no such thing" || !c.Record.DoubtAt.IsZero() {
 				t.Errorf("after an unclear look-up: %+v", c)
 			}
 			b.clock.pass(lease)
-			if c = b.claim(t, k); c.Verdict != MustLookUp || c.RejectedCode == "" || !c.DoubtAt.IsZero() {
+			if c = b.claim(t, k); c.Verdict != MustLookUp || c.Record.Rejection.Code == "" || !c.Record.DoubtAt.IsZero() {
 				t.Errorf("after a crash: %+v", c)
 			}
-			a, err = b.Accept(b.ctx, k, c.Fence, "ref", "")
+			a, err = b.Accept(b.ctx, k, c.Record.Fence, "ref", "")
 			applied(t, a, err)
-			if r := b.load(t, k); r.State != Accepted || r.Reason != (Reason{}) {
+			if r := b.load(t, k); r.State != order.Accepted || r.Reason != (Reason{}) {
 				t.Errorf("found after all: %+v", r)
 			}
 		}
@@ -291,11 +286,11 @@ func TestAnUnconfirmedNoIsLookedUp(t *testing.T) {
 }
 
 // A claim is taken on a Redis that has never seen the scripts, and on one that lost them.
-func TestBeginLoadsItsScripts(t *testing.T) {
+func TestClaimLoadsItsScripts(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		for range 2 {
 			b.claim(t, b.order())
-			b.claimRefund(t, b.refund())
+			b.claim(t, b.refund())
 			must(t, b.rdb.ScriptFlush(b.ctx).Err())
 		}
 	})

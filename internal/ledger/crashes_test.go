@@ -3,6 +3,8 @@ package ledger
 import (
 	"testing"
 	"time"
+
+	"issuance/internal/keys"
 )
 
 // A record is poisonous when it takes down one worker after another, not when workers die now and
@@ -12,25 +14,25 @@ func TestCrashesCountInARow(t *testing.T) {
 		k := b.order()
 		crash := func() Claim {
 			t.Helper()
-			if _, err := b.Begin(b.ctx, k, intake("runner")); err != nil {
+			if _, err := b.begin(k, "runner"); err != nil {
 				t.Fatal(err)
 			}
 			b.clock.pass(lease + time.Second)
-			c, err := b.Begin(b.ctx, k, intake("runner"))
+			c, err := b.begin(k, "runner")
 			if err != nil {
 				t.Fatal(err)
 			}
 			return c
 		}
 		c := crash()
-		if c.Crashes != 1 {
-			t.Fatalf("%d crashes, want 1", c.Crashes)
+		if c.Record.Crashes != 1 {
+			t.Fatalf("%d crashes, want 1", c.Record.Crashes)
 		}
-		if _, err := b.Idle(b.ctx, k, c.Fence, Reason{}); err != nil {
+		if _, err := b.GiveBack(b.ctx, k, c.Record.Fence, Idle, Reason{}); err != nil {
 			t.Fatal(err)
 		}
-		if c = crash(); c.Crashes != 1 {
-			t.Fatalf("after a run that ended in order: %d crashes, want 1", c.Crashes)
+		if c = crash(); c.Record.Crashes != 1 {
+			t.Fatalf("after a run that ended in order: %d crashes, want 1", c.Record.Crashes)
 		}
 	})
 }
@@ -39,17 +41,17 @@ func TestCrashesCountInARow(t *testing.T) {
 func TestTheTurnOfADeletedRefundIsTakenOver(t *testing.T) {
 	eachClock(t, func(t *testing.T, b *bench) {
 		first := b.refund()
-		second := RefundKey{Key: first.Key, RefundID: "R22"}
-		if _, err := b.BeginRefund(b.ctx, first, intake("runner")); err != nil {
+		second := first.Refund("R22")
+		if _, err := b.begin(first, "runner"); err != nil {
 			t.Fatal(err)
 		}
-		if c, err := b.BeginRefund(b.ctx, second, intake("runner")); err != nil || c.Verdict != WaitTurn {
+		if c, err := b.begin(second, "runner"); err != nil || c.Verdict != WaitTurn {
 			t.Fatalf("%+v, %v", c, err)
 		}
-		if err := b.rdb.Del(b.ctx, first.refund()).Err(); err != nil {
+		if err := b.rdb.Del(b.ctx, keys.Record(first)).Err(); err != nil {
 			t.Fatal(err)
 		}
-		if c, err := b.BeginRefund(b.ctx, second, intake("runner")); err != nil || c.Verdict != MaySend {
+		if c, err := b.begin(second, "runner"); err != nil || c.Verdict != MaySend {
 			t.Fatalf("%+v, %v", c, err)
 		}
 	})

@@ -63,48 +63,6 @@ func unpublished(r order.Ref, f reply) error {
 	return fmt.Errorf("ledger: publish %s: %s", r, f["problem"])
 }
 
-// publishSharded is Publish step by step: the event, the mark, the sets. Wherever it breaks off, the
-// record is still open, and publishing it again repeats no more than the event.
-func (l *Ledger) publishSharded(ctx context.Context, r order.Ref) error {
-	f, err := l.rdb.HMGet(ctx, keys.Record(r), "state", "code", "final_at", "event", "ends").Result()
-	if err != nil {
-		return fmt.Errorf("ledger: publish %s: %w", r, err)
-	}
-	field := func(i int) string { s, _ := f[i].(string); return s }
-	state, ends := order.State(field(0)), field(4)
-	if !state.Final() {
-		return nil
-	}
-	marked := ""
-	if field(3) == "" {
-		marked, err = l.rdb.XAdd(ctx, &redis.XAddArgs{Stream: keys.Events, MaxLen: l.opt.KeepEvents, Approx: true, Values: []any{
-			"event_id", fmt.Sprintf("%s/%s/%s", r, state, ends), "provider", string(r.Account.Provider), "account", r.Account.String(),
-			"order_id", r.OrderID, "refund_id", r.RefundID, "state", string(state), "code", field(1), "at", field(2)}}).Result()
-		if err != nil {
-			return fmt.Errorf("ledger: publish %s: %w", r, err)
-		}
-	}
-	a, err := l.transition(ctx, r, "published", []string{keys.Record(r), keys.Details(r)}, ends, marked,
-		l.opt.KeepDetails.Milliseconds(), l.opt.KeepRecords.Milliseconds())
-	if err != nil || !a.Applied {
-		return err // not applied: resolved meanwhile, and whoever did that publishes it, or the sweeper does
-	}
-	pipe := l.rdb.Pipeline()
-	if state.Settled() {
-		if r.IsRefund() {
-			pipe.PExpire(ctx, keys.Refunds(r), l.opt.KeepRecords)
-		}
-		pipe.ZRem(ctx, keys.Reviews(r.Account), keys.Member(r))
-	} else {
-		pipe.ZAdd(ctx, keys.Reviews(r.Account), redis.Z{Score: float64(millis(field(2)).UnixMilli()), Member: keys.Member(r)})
-	}
-	pipe.ZRem(ctx, keys.Open(r.Account), keys.Member(r))
-	if _, err := pipe.Exec(ctx); err != nil {
-		return fmt.Errorf("ledger: publish %s: %w", r, err)
-	}
-	return nil
-}
-
 // Events reads up to count events after the stream id `after` ("0" for the first, "$" for new
 // ones), waiting up to block for one; block 0 does not wait.
 func (l *Ledger) Events(ctx context.Context, after string, count int64, block time.Duration) ([]Event, error) {

@@ -9,25 +9,26 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/keys"
 	"issuance/internal/testredis"
-	"issuance/providers"
+	"issuance/tasks/order"
 )
 
 // A finished record has one event, is out of the open set, and expires; a review stays.
 func TestAFinalRecordIsPublishedOnceAndExpires(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
-		for i, s := range []State{Issued, Failed, Review} {
+		for i, s := range []order.State{order.Issued, order.Failed, order.Review} {
 			k := b.order()
 			finished(s)(t, b, k)
-			id := fmt.Sprintf("ecticket/%s/%s", k.OrderID, s)
+			id := fmt.Sprintf("%s/%s/1", k, s)
 			if ids := b.events(t); len(ids) != i+1 || ids[i] != id {
 				t.Errorf("events %v, want %s last", ids, id)
 			}
-			ttl := b.rdb.PTTL(b.ctx, k.order()).Val()
-			if s == Review && ttl >= 0 {
+			ttl := b.rdb.PTTL(b.ctx, keys.Record(k)).Val()
+			if s == order.Review && ttl >= 0 {
 				t.Errorf("a review expires in %s", ttl)
 			}
-			if s != Review && (ttl <= 89*24*time.Hour || ttl > 90*24*time.Hour) {
+			if s != order.Review && (ttl <= 399*24*time.Hour || ttl > 400*24*time.Hour) {
 				t.Errorf("%s expires in %s", s, ttl)
 			}
 		}
@@ -37,20 +38,20 @@ func TestAFinalRecordIsPublishedOnceAndExpires(t *testing.T) {
 	})
 }
 
-// The event tells what a checkout needs, and nothing else.
-func TestAnEventTellsTheEnd(t *testing.T) {
+// The event holds what a checkout needs, and nothing else.
+func TestAnEventReportsTheEnd(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		k, rk := b.order(), b.refund()
-		finished(Failed)(t, b, k)
-		f := b.claimRefund(t, rk).Fence
-		a, err := b.FinishRefund(b.ctx, rk, f, RefundEnding{State: Refunded, Refunded: 2})
+		finished(order.Failed)(t, b, k)
+		f := b.claim(t, rk).Record.Fence
+		a, err := b.Finish(b.ctx, rk, f, Ending{State: order.Refunded, Refunded: 2})
 		applied(t, a, err)
 		list, err := b.Events(b.ctx, "0", 10, 0)
 		must(t, err)
 		at := b.clock.Now()
 		want := []Event{
-			{ID: "ecticket/" + k.OrderID + "/failed", Provider: providers.ECTicket, OrderID: k.OrderID, State: Failed, Code: "C", At: at},
-			{ID: "ecticket/" + rk.OrderID + "/R1/refunded", Provider: providers.ECTicket, OrderID: rk.OrderID, RefundID: "R1", State: Refunded, At: at},
+			{ID: k.String() + "/failed/1", Ref: k, State: order.Failed, Code: "C", At: at},
+			{ID: rk.String() + "/refunded/1", Ref: rk, State: order.Refunded, At: at},
 		}
 		for i := range list {
 			if list[i].StreamID == "" {
@@ -68,39 +69,39 @@ func TestAnEventTellsTheEnd(t *testing.T) {
 func TestAnEventThatWasNotPublishedIsMadeUpFor(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		k, rk := b.order(), b.refund()
-		finished(Issued)(t, b, k)
-		f := b.claimRefund(t, rk).Fence
-		a, err := b.FinishRefund(b.ctx, rk, f, RefundEnding{State: PartiallyRefunded, Refunded: 1})
+		finished(order.Issued)(t, b, k)
+		f := b.claim(t, rk).Record.Fence
+		a, err := b.Finish(b.ctx, rk, f, Ending{State: order.PartiallyRefunded, Refunded: 1})
 		applied(t, a, err)
-		must(t, b.rdb.Del(b.ctx, EventsKey).Err())
-		for _, r := range []Ref{{Key: k}, Ref(rk)} {
+		must(t, b.rdb.Del(b.ctx, keys.Events).Err())
+		for _, r := range []order.Ref{k, rk} {
 			// As a crash between the transition and its event leaves it.
-			must(t, b.rdb.HDel(b.ctx, r.record(), "event").Err())
-			must(t, b.rdb.Persist(b.ctx, r.record()).Err())
-			must(t, b.rdb.ZAdd(b.ctx, openKey(r.Provider), redis.Z{Score: 1, Member: r.openMember()}).Err())
+			must(t, b.rdb.HDel(b.ctx, keys.Record(r), "event").Err())
+			must(t, b.rdb.Persist(b.ctx, keys.Record(r)).Err())
+			must(t, b.rdb.ZAdd(b.ctx, keys.Open(shop), redis.Z{Score: 1, Member: keys.Member(r)}).Err())
 		}
-		c, err := b.Begin(b.ctx, k, intake("late"))
-		if err != nil || c.Verdict != IsFinal || !c.EventDue {
+		c, err := b.begin(k, "late")
+		if err != nil || c.Verdict != IsFinal || c.Record.Event != "" {
 			t.Errorf("%+v, %v", c, err)
 		}
 		if n := len(b.open(t)); n != 2 {
 			t.Fatalf("%d open before the events are published", n)
 		}
 		for range 2 { // the second time marks nothing and appends nothing
-			must(t, b.Publish(b.ctx, Ref{Key: k}))
-			must(t, b.Publish(b.ctx, Ref(rk)))
+			must(t, b.Publish(b.ctx, k))
+			must(t, b.Publish(b.ctx, rk))
 		}
-		if ids := b.events(t); !slices.Equal(ids, []string{"ecticket/" + k.OrderID + "/issued", "ecticket/" + rk.OrderID + "/R1/partially_refunded"}) {
+		if ids := b.events(t); !slices.Equal(ids, []string{k.String() + "/issued/1", rk.String() + "/partially_refunded/1"}) {
 			t.Errorf("events %v", ids)
 		}
-		if b.load(t, k).Event == "" || b.loadRefund(t, rk).Event == "" || len(b.open(t)) != 0 {
+		if b.load(t, k).Event == "" || b.load(t, rk).Event == "" || len(b.open(t)) != 0 {
 			t.Error("not marked, or still open")
 		}
-		if b.rdb.PTTL(b.ctx, k.order()).Val() <= 0 || b.rdb.PTTL(b.ctx, rk.refund()).Val() <= 0 || b.rdb.PTTL(b.ctx, rk.refunds()).Val() <= 0 {
+		if b.rdb.PTTL(b.ctx, keys.Record(k)).Val() <= 0 || b.rdb.PTTL(b.ctx, keys.Record(rk)).Val() <= 0 || b.rdb.PTTL(b.ctx, keys.Refunds(rk)).Val() <= 0 {
 			t.Error("kept for ever")
 		}
-		c, err = b.Begin(b.ctx, k, intake("late"))
-		if err != nil || c.Verdict != IsFinal || c.EventDue {
+		c, err = b.begin(k, "late")
+		if err != nil || c.Verdict != IsFinal || c.Record.Event == "" {
 			t.Errorf("%+v, %v", c, err)
 		}
 		if open := b.open(t); len(open) != 0 {
@@ -111,28 +112,28 @@ func TestAnEventThatWasNotPublishedIsMadeUpFor(t *testing.T) {
 
 // An end whose event cannot be written is recorded all the same, says so, and stays open until the
 // event is made up for.
-func TestAnEndThatCannotBeToldStaysOpen(t *testing.T) {
+func TestAnEndThatCannotBePublishedStaysOpen(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		k, rk := b.order(), b.refund()
-		f, rf := b.claim(t, k).Fence, b.claimRefund(t, rk).Fence
-		must(t, b.rdb.Set(b.ctx, EventsKey, "no stream", 0).Err())
-		if a, err := b.Finish(b.ctx, k, f, Ending{State: Failed}); err == nil || !a.Applied {
+		f, rf := b.claim(t, k).Record.Fence, b.claim(t, rk).Record.Fence
+		must(t, b.rdb.Set(b.ctx, keys.Events, "no stream", 0).Err())
+		if a, err := b.Finish(b.ctx, k, f, Ending{State: order.Failed}); err == nil || !a.Applied {
 			t.Errorf("order: %+v, %v", a, err)
 		}
-		if a, err := b.FinishRefund(b.ctx, rk, rf, RefundEnding{State: Refunded}); err == nil || !a.Applied {
+		if a, err := b.Finish(b.ctx, rk, rf, Ending{State: order.Refunded}); err == nil || !a.Applied {
 			t.Errorf("refund: %+v, %v", a, err)
 		}
-		must(t, b.rdb.Del(b.ctx, EventsKey).Err())
-		if c, err := b.Begin(b.ctx, k, intake("late")); err != nil || c.Verdict != IsFinal || !c.EventDue {
+		must(t, b.rdb.Del(b.ctx, keys.Events).Err())
+		if c, err := b.begin(k, "late"); err != nil || c.Verdict != IsFinal || c.Record.Event != "" {
 			t.Errorf("%+v, %v", c, err)
 		}
 		if open := b.open(t); len(open) != 2 {
 			t.Fatalf("open: %v", open)
 		}
-		for _, r := range []Ref{{Key: k}, Ref(rk)} {
+		for _, r := range []order.Ref{k, rk} {
 			must(t, b.Publish(b.ctx, r))
 		}
-		if ids := b.events(t); !slices.Equal(ids, []string{"ecticket/" + k.OrderID + "/failed", "ecticket/" + rk.OrderID + "/R1/refunded"}) || len(b.open(t)) != 0 {
+		if ids := b.events(t); !slices.Equal(ids, []string{k.String() + "/failed/1", rk.String() + "/refunded/1"}) || len(b.open(t)) != 0 {
 			t.Errorf("events %v, open %v", ids, b.open(t))
 		}
 	})
@@ -143,10 +144,10 @@ func TestOnlyFinalRecordsArePublished(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		k := b.order()
 		b.claim(t, k)
-		before := b.snapshot(t, Ref{Key: k})
-		must(t, b.Publish(b.ctx, Ref{Key: k}))
-		must(t, b.Publish(b.ctx, Ref{Key: b.order()}))
-		if after := b.snapshot(t, Ref{Key: k}); after != before {
+		before := b.snapshot(t, k)
+		must(t, b.Publish(b.ctx, k))
+		must(t, b.Publish(b.ctx, b.order()))
+		if after := b.snapshot(t, k); after != before {
 			t.Errorf("changed\n%s\ninto\n%s", before, after)
 		}
 	})
@@ -158,34 +159,34 @@ func TestAResolutionIsPublishedInEveryOrderOfThings(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		for _, between := range []bool{false, true} {
 			k := b.order()
-			f := b.claim(t, k).Fence
+			f := b.claim(t, k).Record.Fence
 			slow := b.Ledger
 			if between {
-				// The decision is written, and the program that wrote it is still to publish it.
+				// The decision comes before the review is marked as published.
 				slow = slowPublisher(t, b, func() {
-					_, err := b.run(b.ctx, "resolve", []string{k.order()}, string(Issued), "ann", "seen in the back office")
-					must(t, err)
+					a, err := b.Resolve(b.ctx, k, Resolution{State: order.Issued, Who: "ann", Reason: "seen in the back office"})
+					applied(t, a, err)
 				})
 			}
-			a, err := slow.Finish(b.ctx, k, f, Ending{State: Review, Reason: Reason{Code: "in_doubt"}})
+			a, err := slow.Finish(b.ctx, k, f, Ending{State: order.Review, Reason: Reason{Code: "in_doubt"}})
 			applied(t, a, err)
 			if between {
-				must(t, b.Publish(b.ctx, Ref{Key: k}))
+				must(t, b.Publish(b.ctx, k))
 			} else {
-				a, err := b.Resolve(b.ctx, Ref{Key: k}, Resolution{State: Issued, Who: "ann", Reason: "seen in the back office"})
+				a, err := b.Resolve(b.ctx, k, Resolution{State: order.Issued, Who: "ann", Reason: "seen in the back office"})
 				applied(t, a, err)
 			}
 			ids := b.events(t)
-			for _, s := range []State{Review, Issued} {
-				if id := fmt.Sprintf("ecticket/%s/%s", k.OrderID, s); !slices.Contains(ids, id) {
+			for n, s := range []order.State{order.Review, order.Issued} {
+				if id := fmt.Sprintf("%s/%s/%d", k, s, n+1); !slices.Contains(ids, id) {
 					t.Errorf("between %t: no event %s in %v", between, id, ids)
 				}
 			}
 			r := b.load(t, k)
-			if r.State != Issued || r.ResolvedBy != "ann" || r.Resolved != "seen in the back office" || len(b.open(t)) != 0 {
+			if r.State != order.Issued || r.ResolvedBy != "ann" || r.Resolved != "seen in the back office" || len(b.open(t)) != 0 {
 				t.Errorf("%+v, open %v", r, b.open(t))
 			}
-			if b.rdb.PTTL(b.ctx, k.order()).Val() <= 0 {
+			if b.rdb.PTTL(b.ctx, keys.Record(k)).Val() <= 0 {
 				t.Error("a resolved record never expires")
 			}
 		}
@@ -198,7 +199,7 @@ func slowPublisher(t testing.TB, b *bench, f func()) *Ledger {
 	t.Cleanup(func() { _ = rdb.Close() })
 	rdb.AddHook(afterXAdd{f})
 	l := New(rdb, b.opt)
-	l.apart = true // where they are on one node, nothing can happen in between
+	l.sharded = true // where they are on one node, nothing can happen in between
 	return l
 }
 
@@ -225,21 +226,21 @@ func TestAResolutionIsNotOverlookedWhenItsEventIsLost(t *testing.T) {
 	testredis.Each(t, func(t *testing.T, s *testredis.Server) {
 		b := newBench(s, newClock())
 		k := b.order()
-		finished(Review)(t, b, k)
+		finished(order.Review)(t, b, k)
 		// The stream cannot be written: its key holds something else.
-		must(t, b.rdb.Del(b.ctx, EventsKey).Err())
-		must(t, b.rdb.Set(b.ctx, EventsKey, "no stream", 0).Err())
-		if _, err := b.Resolve(b.ctx, Ref{Key: k}, Resolution{State: Failed, Who: "ann", Reason: "r"}); err == nil {
+		must(t, b.rdb.Del(b.ctx, keys.Events).Err())
+		must(t, b.rdb.Set(b.ctx, keys.Events, "no stream", 0).Err())
+		if _, err := b.Resolve(b.ctx, k, Resolution{State: order.Failed, Who: "ann", Reason: "r"}); err == nil {
 			t.Fatal("no error")
 		}
-		must(t, b.rdb.Del(b.ctx, EventsKey).Err())
+		must(t, b.rdb.Del(b.ctx, keys.Events).Err())
 		b.clock.pass(time.Minute)
-		due := b.due(t, providers.ECTicket, 10).Refs
-		if !slices.Equal(due, []Ref{{Key: k}}) {
+		due := b.due(t, shop, 10).Refs
+		if !slices.Equal(due, []order.Ref{k}) {
 			t.Fatalf("due %v", due)
 		}
 		must(t, b.Publish(b.ctx, due[0]))
-		if ids := b.events(t); !slices.Equal(ids, []string{"ecticket/" + k.OrderID + "/failed"}) {
+		if ids := b.events(t); !slices.Equal(ids, []string{k.String() + "/failed/2"}) {
 			t.Errorf("events %v", ids)
 		}
 	})
@@ -249,33 +250,33 @@ func TestAResolutionIsNotOverlookedWhenItsEventIsLost(t *testing.T) {
 func TestNothingEndsInAStateThatIsNoEnd(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		k, rk := b.order(), b.refund()
-		finished(Review)(t, b, k)
-		f := b.claimRefund(t, rk).Fence
-		a, err := b.FinishRefund(b.ctx, rk, f, RefundEnding{State: Review})
+		finished(order.Review)(t, b, k)
+		f := b.claim(t, rk).Record.Fence
+		a, err := b.Finish(b.ctx, rk, f, Ending{State: order.Review})
 		applied(t, a, err)
 		live, liveRefund := b.order(), b.refund()
-		fence, refundFence := b.claim(t, live).Fence, b.claimRefund(t, liveRefund).Fence
-		before := b.snapshot(t, Ref{Key: k}) + b.snapshot(t, Ref(rk)) + b.snapshot(t, Ref{Key: live}) + b.snapshot(t, Ref(liveRefund))
-		for _, s := range []State{"", "done", Queued, Submitting, Accepted, Refunded, PartiallyRefunded} {
-			if _, err := b.Resolve(b.ctx, Ref{Key: k}, Resolution{State: s}); err == nil {
+		fence, refundFence := b.claim(t, live).Record.Fence, b.claim(t, liveRefund).Record.Fence
+		before := b.snapshot(t, k) + b.snapshot(t, rk) + b.snapshot(t, live) + b.snapshot(t, liveRefund)
+		for _, s := range []order.State{"", "done", order.Queued, order.Submitting, order.Accepted, order.Cancelled, order.Refunded, order.PartiallyRefunded} {
+			if _, err := b.Resolve(b.ctx, k, Resolution{State: s}); err == nil {
 				t.Errorf("an order was resolved as %q", s)
 			}
 			if _, err := b.Finish(b.ctx, live, fence, Ending{State: s}); err == nil {
 				t.Errorf("an order ended as %q", s)
 			}
 		}
-		for _, s := range []State{"", Queued, Submitting, Accepted, Issued} {
-			if _, err := b.Resolve(b.ctx, Ref(rk), Resolution{State: s}); err == nil {
+		for _, s := range []order.State{"", order.Queued, order.Submitting, order.Accepted, order.Cancelled, order.Issued} {
+			if _, err := b.Resolve(b.ctx, rk, Resolution{State: s}); err == nil {
 				t.Errorf("a refund was resolved as %q", s)
 			}
-			if _, err := b.FinishRefund(b.ctx, liveRefund, refundFence, RefundEnding{State: s}); err == nil {
+			if _, err := b.Finish(b.ctx, liveRefund, refundFence, Ending{State: s}); err == nil {
 				t.Errorf("a refund ended as %q", s)
 			}
 		}
-		if _, err := b.Resolve(b.ctx, Ref{Key: k}, Resolution{State: Review}); err == nil {
+		if _, err := b.Resolve(b.ctx, k, Resolution{State: order.Review}); err == nil {
 			t.Error("a review was resolved as a review")
 		}
-		if after := b.snapshot(t, Ref{Key: k}) + b.snapshot(t, Ref(rk)) + b.snapshot(t, Ref{Key: live}) + b.snapshot(t, Ref(liveRefund)); after != before {
+		if after := b.snapshot(t, k) + b.snapshot(t, rk) + b.snapshot(t, live) + b.snapshot(t, liveRefund); after != before {
 			t.Errorf("changed\n%s\ninto\n%s", before, after)
 		}
 	})
@@ -287,8 +288,8 @@ func TestEventsAreReadFromAPlace(t *testing.T) {
 		if e, err := b.Events(b.ctx, "0", 10, 0); err != nil || e != nil {
 			t.Errorf("an empty stream: %v, %v", e, err)
 		}
-		finished(Issued)(t, b, b.order())
-		finished(Failed)(t, b, b.order())
+		finished(order.Issued)(t, b, b.order())
+		finished(order.Failed)(t, b, b.order())
 		first, err := b.Events(b.ctx, "0", 1, 0)
 		must(t, err)
 		rest, err := b.Events(b.ctx, first[0].StreamID, 10, 0)
@@ -301,12 +302,12 @@ func TestEventsAreReadFromAPlace(t *testing.T) {
 			e, _ := b.Events(b.ctx, rest[0].StreamID, 10, 5*time.Second)
 			last <- e
 		}()
-		finished(Review)(t, b, b.order())
-		var states []State
+		finished(order.Review)(t, b, b.order())
+		var states []order.State
 		for _, e := range slices.Concat(first, rest, <-last) {
 			states = append(states, e.State)
 		}
-		if !slices.Equal(states, []State{Issued, Failed, Review}) {
+		if !slices.Equal(states, []order.State{order.Issued, order.Failed, order.Review}) {
 			t.Errorf("read %v", states)
 		}
 	})

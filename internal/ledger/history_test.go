@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"issuance/internal/keys"
+	"issuance/tasks/order"
 )
 
 // An order's story can be read: what happened, when, and by whom.
@@ -12,15 +15,15 @@ func TestTheHistoryTellsTheStory(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		k := b.order()
 		start := b.clock.Now()
-		f := b.claim(t, k).Fence
+		f := b.claim(t, k).Record.Fence
 		b.submit(t, k, f)
 		b.clock.pass(time.Second)
-		a, err := b.Unknown(b.ctx, k, f, Reason{Code: "timeout"})
+		a, err := b.GiveBack(b.ctx, k, f, Unknown, Reason{Code: "timeout"})
 		applied(t, a, err)
-		f = b.claim(t, k).Fence
-		a, err = b.Finish(b.ctx, k, f, Ending{State: Review, Reason: Reason{Code: "in_doubt"}})
+		f = b.claim(t, k).Record.Fence
+		a, err = b.Finish(b.ctx, k, f, Ending{State: order.Review, Reason: Reason{Code: "in_doubt"}})
 		applied(t, a, err)
-		a, err = b.Resolve(b.ctx, Ref{Key: k}, Resolution{State: Failed, Who: "ann", Reason: "never arrived"})
+		a, err = b.Resolve(b.ctx, k, Resolution{State: order.Failed, Who: "ann", Reason: "never arrived"})
 		applied(t, a, err)
 		end := start.Add(time.Second)
 		want := []Step{{start, "queued", "checkout"}, {start, "submitting", "attempt 1 by runner"}, {end, "unknown", "timeout"},
@@ -36,8 +39,8 @@ func TestARepeatedLineStandsOnce(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		k := b.order()
 		for range 5 {
-			f := b.claim(t, k).Fence
-			a, err := b.NotSent(b.ctx, k, f, Reason{Code: "dial"})
+			f := b.claim(t, k).Record.Fence
+			a, err := b.GiveBack(b.ctx, k, f, NotSent, Reason{Code: "dial"})
 			applied(t, a, err)
 			b.clock.pass(time.Minute)
 		}
@@ -55,13 +58,13 @@ func TestALongStoryIsCutInTheMiddle(t *testing.T) {
 		long := strings.Repeat("é", 60) // a line's detail, in bytes twice as long
 		whole := map[string]bool{}
 		for i := range 300 {
-			f := b.claim(t, k).Fence
+			f := b.claim(t, k).Record.Fence
 			code := fmt.Sprintf("n%d-%s", i, long)
-			a, err := b.NotSent(b.ctx, k, f, Reason{Code: code})
+			a, err := b.GiveBack(b.ctx, k, f, NotSent, Reason{Code: code})
 			applied(t, a, err)
 			whole[code] = true
 		}
-		raw := b.rdb.HGet(b.ctx, k.order(), "history").Val()
+		raw := b.rdb.HGet(b.ctx, keys.Record(k), "history").Val()
 		if len(raw) > 13_000 || !strings.HasSuffix(raw, "\n") {
 			t.Errorf("the history has %d bytes", len(raw))
 		}
@@ -88,10 +91,10 @@ func TestALongStoryIsCutInTheMiddle(t *testing.T) {
 func TestALineBreakForgesNoHistory(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		k := b.order()
-		f := b.claim(t, k).Fence
-		a, err := b.Finish(b.ctx, k, f, Ending{State: Review, Reason: Reason{Code: "x\n1700000000000 issued y"}})
+		f := b.claim(t, k).Record.Fence
+		a, err := b.Finish(b.ctx, k, f, Ending{State: order.Review, Reason: Reason{Code: "x\n1700000000000 issued y"}})
 		applied(t, a, err)
-		a, err = b.Resolve(b.ctx, Ref{Key: k}, Resolution{State: Failed, Who: "ann\r\n0 issued", Reason: "a\nb"})
+		a, err = b.Resolve(b.ctx, k, Resolution{State: order.Failed, Who: "ann\r\n0 issued", Reason: "a\nb"})
 		applied(t, a, err)
 		h := b.load(t, k).History
 		if len(h) != 3 || h[1].Event != "review" || h[2].Event != "resolved" {

@@ -75,7 +75,7 @@ func (b *Intakes) Add(ctx context.Context, in Intake) {
 	if !b.l.sharded {
 		k = append(k, keys.Open(in.Account))
 	}
-	args := b.l.args([]any{keys.Member(in.Ref), firstLook.Milliseconds(), string(in.Lane), in.Fingerprint, in.Shape, string(in.Document), in.RefundID, in.Trace})
+	args := b.l.args([]any{keys.Member(in.Ref), firstLook.Milliseconds(), string(in.Lane), in.Fingerprint, in.Shape, pack(in.Document), in.RefundID, in.Trace})
 	b.cmds = append(b.cmds, scripts["intake"].EvalSha(ctx, b.pipe, k, args...))
 }
 
@@ -86,7 +86,7 @@ func (b *Intakes) Result(i int) (Known, error) {
 	if err != nil {
 		return Known{}, err
 	}
-	return Known{New: r["verdict"] == "new", State: order.State(r["state"]), Fingerprint: r["fp"], CreatedAt: millis(r["created_at"])}, nil
+	return Known{New: r["verdict"] == "new", State: order.State(r["state"]), Fingerprint: r["fp"], CreatedAt: millis(r["created"])}, nil
 }
 
 // LoadIntake makes Redis know the script of intakes, which a pipeline cannot do by itself: after an error
@@ -101,7 +101,8 @@ func (l *Ledger) LoadIntake(ctx context.Context) error {
 // NoScript reports whether an error says that Redis does not know a script.
 func NoScript(err error) bool { return err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") }
 
-// Record makes one record, unless there is one.
+// Record makes one record, unless there is one. In a cluster a program that dies between the record and its
+// open set loses nothing, because the set comes first.
 func (l *Ledger) Record(ctx context.Context, in Intake) (Known, error) {
 	if l.sharded {
 		if err := l.Announce(ctx, []order.Ref{in.Ref}); err != nil {
@@ -114,9 +115,6 @@ func (l *Ledger) Record(ctx context.Context, in Intake) (Known, error) {
 		b.Add(ctx, in)
 		_, _ = pipe.Exec(ctx) // the result has its error
 		k, err := b.Result(0)
-		if err == nil && k.New {
-			l.observeIntake(in.Ref)
-		}
 		if try > 0 || !NoScript(err) {
 			return k, err
 		}

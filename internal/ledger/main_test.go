@@ -13,8 +13,10 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"issuance/internal/keys"
 	"issuance/internal/testredis"
 	"issuance/providers"
+	"issuance/tasks/order"
 )
 
 func TestMain(m *testing.M) {
@@ -32,7 +34,7 @@ func TestMain(m *testing.M) {
 
 const lease = 10 * time.Second
 
-// testClock is a clock that moves only when it is told to.
+// testClock is a clock that moves only when the test moves it.
 type testClock struct {
 	mu sync.Mutex
 	t  time.Time
@@ -75,9 +77,9 @@ func newBench(s *testredis.Server, clock *testClock) *bench {
 func each(t *testing.T, run func(t *testing.T, b *bench)) {
 	t.Helper()
 	testredis.Each(t, func(t *testing.T, s *testredis.Server) { run(t, newBench(s, newClock())) })
-	t.Run("apart", func(t *testing.T) {
+	t.Run("clustered", func(t *testing.T) {
 		b := newBench(testredis.Mini(t), newClock())
-		b.apart = true
+		b.sharded = true
 		run(t, b)
 	})
 }
@@ -97,60 +99,93 @@ func eachClock(t *testing.T, run func(t *testing.T, b *bench)) {
 	})
 }
 
-// order is a key nobody has used before.
-func (b *bench) order() Key {
+// shop is the account of all tests; other is another one.
+var (
+	shop  = providers.Account{Provider: providers.ECTicket, Merchant: "2000132"}
+	other = providers.Account{Provider: providers.Pass2U, Merchant: "main"}
+)
+
+// order names an order nobody has used before.
+func (b *bench) order() order.Ref {
 	*b.n++
-	return Key{Provider: providers.ECTicket, OrderID: fmt.Sprintf("O%d", *b.n)}
+	return order.Ref{Account: shop, OrderID: fmt.Sprintf("O%d", *b.n)}
 }
 
-// refund is the key of a refund of an order nobody has used before.
-func (b *bench) refund() RefundKey { return RefundKey{Key: b.order(), RefundID: "R1"} }
+// refund names a refund of an order nobody has used before.
+func (b *bench) refund() order.Ref { return b.order().Refund("R1") }
 
-func intake(runner string) Intake {
-	return Intake{Runner: runner, Lease: lease, Fingerprint: "k.f", Lane: "checkout", Shape: `{"n":1}`, Document: "s1.k.doc"}
+func document(r order.Ref) Intake {
+	return Intake{Ref: r, Lane: order.Checkout, Fingerprint: "k.f", Shape: []byte(`{"n":1}`), Document: "s1.k.doc", Trace: "00-trace-01"}
 }
 
-// claim begins an order and fails the test unless it is granted.
-func (b *bench) claim(t testing.TB, k Key) Claim {
+// record makes a record.
+func (b *bench) record(t testing.TB, r order.Ref) {
 	t.Helper()
-	c, err := b.Begin(b.ctx, k, intake("runner"))
+	k, err := b.Record(b.ctx, document(r))
+	if err != nil || !k.New {
+		t.Fatalf("record %s: %+v, %v", r, k, err)
+	}
+}
+
+// begin claims a record, which it makes when there is none.
+func (b *bench) begin(r order.Ref, runner string) (Claim, error) {
+	if n, err := b.rdb.Exists(b.ctx, keys.Record(r)).Result(); err != nil {
+		return Claim{}, err
+	} else if n == 0 {
+		if _, err := b.Record(b.ctx, document(r)); err != nil {
+			return Claim{}, err
+		}
+	}
+	return b.Claim(b.ctx, r, runner, lease)
+}
+
+// claim begins a record and fails the test unless it is granted.
+func (b *bench) claim(t testing.TB, r order.Ref) Claim {
+	t.Helper()
+	c, err := b.begin(r, "runner")
 	if err != nil || (c.Verdict != MaySend && c.Verdict != MustLookUp) {
-		t.Fatalf("begin %s: %+v, %v", k, c, err)
+		t.Fatalf("claim %s: %+v, %v", r, c, err)
 	}
 	return c
 }
 
-func (b *bench) claimRefund(t testing.TB, k RefundKey) Claim {
-	t.Helper()
-	c, err := b.BeginRefund(b.ctx, k, intake("runner"))
-	if err != nil || (c.Verdict != MaySend && c.Verdict != MustLookUp) {
-		t.Fatalf("begin %s: %+v, %v", k, c, err)
-	}
-	return c
+const host = "provider.example"
+
+var stub = []byte(`{"MerchantTradeNo":"O"}`)
+
+// trySubmit writes the intent of a request for all of the record.
+func (b *bench) trySubmit(r order.Ref, fence string) (Answer, int, error) {
+	return b.Submit(b.ctx, r, fence, Intent{Host: host, Stub: stub, Lease: lease, Ticket: -1})
 }
 
-func (b *bench) submit(t testing.TB, k Key, fence string) {
+func (b *bench) submit(t testing.TB, r order.Ref, fence string) {
 	t.Helper()
-	a, _, err := b.Submit(b.ctx, k, fence, lease)
+	a, _, err := b.trySubmit(r, fence)
 	applied(t, a, err)
 }
 
-func (b *bench) load(t testing.TB, k Key) *Record {
+func (b *bench) giveBack(t testing.TB, r order.Ref, fence string, how Release, code string) {
 	t.Helper()
-	r, err := b.Load(b.ctx, k)
-	if err != nil {
-		t.Fatalf("load %s: %v", k, err)
-	}
-	return r
+	a, err := b.GiveBack(b.ctx, r, fence, how, Reason{Code: code})
+	applied(t, a, err)
 }
 
-func (b *bench) loadRefund(t testing.TB, k RefundKey) *RefundRecord {
+func (b *bench) submitTicket(r order.Ref, fence string, i int) (Answer, error) {
+	a, _, err := b.Submit(b.ctx, r, fence, Intent{Host: host, Lease: lease, Ticket: i})
+	return a, err
+}
+
+func (b *bench) settle(r order.Ref, fence string, i int, s order.TicketState, code string) (Answer, error) {
+	return b.SettleTicket(b.ctx, r, fence, i, Settlement{State: s, Code: code})
+}
+
+func (b *bench) load(t testing.TB, r order.Ref) *Record {
 	t.Helper()
-	r, err := b.LoadRefund(b.ctx, k)
+	rec, err := b.Load(b.ctx, r)
 	if err != nil {
-		t.Fatalf("load %s: %v", k, err)
+		t.Fatalf("load %s: %v", r, err)
 	}
-	return r
+	return rec
 }
 
 // events lists the ids of all events.
@@ -168,9 +203,9 @@ func (b *bench) events(t testing.TB) []string {
 }
 
 // due takes what is due. It is due again a millisecond later.
-func (b *bench) due(t testing.TB, p providers.Name, limit int64) Due {
+func (b *bench) due(t testing.TB, a providers.Account, limit int64) Due {
 	t.Helper()
-	d, err := b.Due(b.ctx, p, limit, time.Millisecond)
+	d, err := b.Due(b.ctx, a, limit, time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,7 +215,7 @@ func (b *bench) due(t testing.TB, p providers.Name, limit int64) Due {
 // open lists the members of the open set.
 func (b *bench) open(t testing.TB) []string {
 	t.Helper()
-	m, err := b.rdb.ZRange(b.ctx, openKey(providers.ECTicket), 0, -1).Result()
+	m, err := b.rdb.ZRange(b.ctx, keys.Open(shop), 0, -1).Result()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,24 +223,27 @@ func (b *bench) open(t testing.TB) []string {
 }
 
 // snapshot is everything the ledger keeps about an order, byte for byte, and the number of events.
-func (b *bench) snapshot(t testing.TB, r Ref) string {
+func (b *bench) snapshot(t testing.TB, r order.Ref) string {
 	t.Helper()
 	pipe := b.rdb.Pipeline()
-	order, refund := pipe.HGetAll(b.ctx, r.Key.order()), pipe.HGetAll(b.ctx, RefundKey(r).refund())
-	list := pipe.ZRangeWithScores(b.ctx, r.Key.refunds(), 0, -1)
-	turn := pipe.MGet(b.ctx, r.Key.turn())
-	var sets []*redis.FloatSliceCmd
-	for _, set := range []string{openKey(r.Provider), reviewKey(r.Provider)} {
-		sets = append(sets, pipe.ZMScore(b.ctx, set, r.Key.openMember(), RefundKey(r).openMember()))
+	var hashes []*redis.MapStringStringCmd
+	for _, key := range []string{keys.Record(r.Order()), keys.Details(r.Order()), keys.Record(r), keys.Details(r)} {
+		hashes = append(hashes, pipe.HGetAll(b.ctx, key))
 	}
-	n := pipe.XLen(b.ctx, EventsKey)
+	list := pipe.ZRangeWithScores(b.ctx, keys.Refunds(r), 0, -1)
+	turn := pipe.MGet(b.ctx, keys.Turn(r))
+	var sets []*redis.FloatSliceCmd
+	for _, set := range []string{keys.Open(r.Account), keys.Reviews(r.Account)} {
+		sets = append(sets, pipe.ZMScore(b.ctx, set, keys.Member(r.Order()), keys.Member(r)))
+	}
+	n := pipe.XLen(b.ctx, keys.Events)
 	if _, err := pipe.Exec(b.ctx); err != nil {
 		t.Fatal(err)
 	}
 	var lines []string
-	for _, h := range []map[string]string{order.Val(), refund.Val()} {
-		for f, v := range h {
-			lines = append(lines, f+"="+v)
+	for i, h := range hashes {
+		for f, v := range h.Val() {
+			lines = append(lines, fmt.Sprintf("%d %s=%s", i, f, v))
 		}
 	}
 	slices.Sort(lines)
@@ -227,10 +265,10 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// hash is an order's record, byte for byte.
-func (b *bench) hash(t testing.TB, k Key) string {
+// hash is a record, byte for byte.
+func (b *bench) hash(t testing.TB, r order.Ref) string {
 	t.Helper()
-	h, err := b.rdb.HGetAll(b.ctx, k.order()).Result()
+	h, err := b.rdb.HGetAll(b.ctx, keys.Record(r)).Result()
 	must(t, err)
 	return fmt.Sprint(h)
 }

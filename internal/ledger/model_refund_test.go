@@ -7,13 +7,16 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"issuance/internal/keys"
+	"issuance/tasks/order"
 )
 
 // refundModel is what one refund should be.
 type refundModel struct {
 	claimModel
 	planned bool
-	tickets []TicketState
+	tickets []order.TicketState
 }
 
 func (m *refundModel) free() bool { return len(m.tickets) == 0 }
@@ -21,17 +24,17 @@ func (m *refundModel) free() bool { return len(m.tickets) == 0 }
 // refundMachine drives two refunds of one order with two runners and an operator.
 type refundMachine struct {
 	b      *bench
-	keys   [2]RefundKey
+	refs   [2]order.Ref
 	m      [2]refundModel
 	turn   int          // whose turn it is, -1 for nobody's
 	fences [2][2]string // by refund and runner
-	last   [2]State
+	last   [2]order.State
 }
 
 func newRefundMachine(b *bench) *refundMachine {
 	k := b.order()
 	none := refundModel{claimModel: claimModel{holder: -1}}
-	return &refundMachine{b: b, keys: [2]RefundKey{{k, "R0"}, {k, "R1"}}, m: [2]refundModel{none, none}, turn: -1,
+	return &refundMachine{b: b, refs: [2]order.Ref{k.Refund("R0"), k.Refund("R1")}, m: [2]refundModel{none, none}, turn: -1,
 		fences: [2][2]string{{"none", "none"}, {"none", "none"}}}
 }
 
@@ -40,18 +43,18 @@ type step struct {
 	*refundMachine
 	r, i  int // refund, runner
 	m     *refundModel
-	k     RefundKey
+	k     order.Ref
 	fence string
 	now   time.Time
 }
 
 func (f *refundMachine) draw(t *rapid.T) step {
 	r, i := rapid.IntRange(0, 1).Draw(t, "refund"), rapid.IntRange(0, 1).Draw(t, "runner")
-	return step{f, r, i, &f.m[r], f.keys[r], f.fences[r][i], f.b.clock.Now()}
+	return step{f, r, i, &f.m[r], f.refs[r], f.fences[r][i], f.b.clock.Now()}
 }
 
 func (s step) valid() bool {
-	return s.m.holder == s.i && (s.m.state == Queued || s.m.state == Submitting)
+	return s.m.holder == s.i && (s.m.state == order.Queued || s.m.state == order.Submitting)
 }
 
 func (s step) expect(t *rapid.T, what string, a Answer, err error, want bool, apply func()) {
@@ -67,15 +70,14 @@ func (s step) expect(t *rapid.T, what string, a Answer, err error, want bool, ap
 }
 
 func (s step) begin(t *rapid.T) {
-	c, err := s.b.BeginRefund(s.b.ctx, s.k, intake(runnerName(s.i)))
+	c, err := s.b.Claim(s.b.ctx, s.k, runnerName(s.i), lease)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.m.state == "" {
-		s.m.state = Queued
-	}
 	var want Verdict
 	switch {
+	case s.m.state == "":
+		want = Missing
 	case s.m.state.Final():
 		want = IsFinal
 	case s.turn >= 0 && s.turn != s.r:
@@ -89,12 +91,26 @@ func (s step) begin(t *rapid.T) {
 		want = s.m.take(s.i, s.now)
 		s.refundMachine.turn = s.r
 	}
-	if c.Verdict != want || !c.DoubtAt.Equal(s.m.doubt) {
-		t.Fatalf("begin of %s by %s: %s with the doubt at %s, want %s with %s", s.k.RefundID, runnerName(s.i), c.Verdict, c.DoubtAt, want, s.m.doubt)
+	if c.Verdict != want || c.Record != nil && !c.Record.DoubtAt.Equal(s.m.doubt) || (c.Record == nil) != (want == Missing) {
+		t.Fatalf("claim of %s by %s: %+v, want %s with %s", s.k.RefundID, runnerName(s.i), c, want, s.m.doubt)
 	}
 	if want == MaySend || want == MustLookUp {
-		s.fences[s.r][s.i] = c.Fence
-		s.refundMachine.fences[s.r][s.i] = c.Fence
+		s.fences[s.r][s.i] = c.Record.Fence
+		s.refundMachine.fences[s.r][s.i] = c.Record.Fence
+	}
+}
+
+// intake is the refund's document being enqueued, for the first time or once more.
+func (s step) intake(t *rapid.T) {
+	known, err := s.b.Record(s.b.ctx, document(s.k))
+	if err != nil || s.m.state == "" && !known.New {
+		t.Fatalf("intake: %+v, %v", known, err)
+	}
+	if s.m.state == "" {
+		s.m.state = order.Queued
+	}
+	if known.State != s.m.state {
+		t.Fatalf("intake: %+v, want %s", known, s.m.state)
 	}
 }
 
@@ -105,31 +121,32 @@ func (s step) passOn() {
 	}
 }
 
-func (s step) end(state State) {
+func (s step) end(state order.State) {
 	s.m.end(state)
 	s.passOn()
 }
 
 func (f *refundMachine) actions() map[string]func(*rapid.T) {
 	b, ctx := f.b, f.b.ctx
-	refundEnd := rapid.SampledFrom([]State{Refunded, PartiallyRefunded, Failed, Review})
-	release := func(how string, do func(k RefundKey, fence string) (Answer, error)) func(*rapid.T) {
+	refundEnd := rapid.SampledFrom([]order.State{order.Refunded, order.PartiallyRefunded, order.Failed, order.Review})
+	release := func(how Release, why Reason) func(*rapid.T) {
 		return func(t *rapid.T) {
 			s := f.draw(t)
-			a, err := do(s.k, s.fence)
-			s.expect(t, how, a, err, s.valid(), func() { s.m.release(how, s.now, s.m.free()) })
+			a, err := b.GiveBack(ctx, s.k, s.fence, how, why)
+			s.expect(t, string(how), a, err, s.valid(), func() { s.m.release(how, s.now, s.m.tickets) })
 		}
 	}
 	return map[string]func(*rapid.T){
-		"":      func(t *rapid.T) { f.check(t) },
-		"begin": func(t *rapid.T) { f.draw(t).begin(t) },
+		"":       func(t *rapid.T) { f.check(t) },
+		"intake": func(t *rapid.T) { f.draw(t).intake(t) },
+		"begin":  func(t *rapid.T) { f.draw(t).begin(t) },
 		"plan": func(t *rapid.T) {
 			s, p := f.draw(t), byNumber
 			if rapid.Bool().Draw(t, "by ticket") {
 				p = twoTickets
 			}
 			a, err := b.WritePlan(ctx, s.k, s.fence, p)
-			s.expect(t, "plan", a, err, s.valid() && s.m.state == Queued && s.m.free() && s.m.doubt.IsZero(), func() {
+			s.expect(t, "plan", a, err, s.valid() && s.m.state == order.Queued && s.m.free() && s.m.doubt.IsZero(), func() {
 				s.m.planned = true
 				for _, ticket := range p.Tickets {
 					s.m.tickets = append(s.m.tickets, ticket.State)
@@ -138,53 +155,57 @@ func (f *refundMachine) actions() map[string]func(*rapid.T) {
 		},
 		"submit": func(t *rapid.T) {
 			s := f.draw(t)
-			a, _, err := b.SubmitRefund(ctx, s.k, s.fence, lease)
+			a, _, err := b.trySubmit(s.k, s.fence)
 			s.expect(t, "submit", a, err, s.valid() && s.m.planned && s.m.free(), func() { s.m.intent(s.now) })
 		},
 		"submit ticket": func(t *rapid.T) {
 			s, n := f.draw(t), rapid.IntRange(0, 2).Draw(t, "ticket")
-			a, err := b.SubmitTicket(ctx, s.k, s.fence, lease, n)
-			may := s.valid() && n < len(s.m.tickets) && (s.m.tickets[n] == TicketPlanned || s.m.tickets[n] == TicketDoubt)
+			a, err := b.submitTicket(s.k, s.fence, n)
+			may := s.valid() && n < len(s.m.tickets) && (s.m.tickets[n] == order.TicketPlanned || s.m.tickets[n] == order.TicketDoubt)
 			s.expect(t, "submit ticket", a, err, may, func() {
 				s.m.intent(s.now)
-				s.m.tickets[n] = TicketSending
+				s.m.tickets[n] = order.TicketSending
 			})
 		},
 		"settle ticket": func(t *rapid.T) {
 			s, n := f.draw(t), rapid.IntRange(0, 2).Draw(t, "ticket")
-			to := rapid.SampledFrom([]TicketState{TicketPlanned, TicketDoubt, TicketRefunded, TicketElsewhere, TicketRejected}).Draw(t, "to")
-			a, err := b.SettleTicket(ctx, s.k, s.fence, n, to, "C", time.Time{})
+			to := rapid.SampledFrom([]order.TicketState{order.TicketPlanned, order.TicketDoubt, order.TicketRefunded, order.TicketElsewhere, order.TicketRejected}).Draw(t, "to")
+			notSent := to == order.TicketPlanned && rapid.Bool().Draw(t, "not sent")
+			a, err := b.SettleTicket(ctx, s.k, s.fence, n, Settlement{State: to, Code: "C", NotSent: notSent})
 			s.expect(t, "settle ticket", a, err, s.valid() && n < len(s.m.tickets) && !s.m.tickets[n].Settled(), func() {
+				if notSent && s.m.phase == "send" && s.m.tickets[n] == order.TicketSending {
+					s.m.unsent++
+				}
 				s.m.tickets[n], s.m.phase = to, "claim"
-				if !slices.Contains(s.m.tickets, TicketSending) {
+				if !slices.Contains(s.m.tickets, order.TicketSending) {
 					s.m.doubt = time.Time{}
 				}
 			})
 		},
-		"not sent": release(releaseNotSent, func(k RefundKey, f string) (Answer, error) { return b.RefundNotSent(ctx, k, f, Reason{Code: "dial"}) }),
-		"unknown":  release(releaseUnknown, func(k RefundKey, f string) (Answer, error) { return b.RefundUnknown(ctx, k, f, Reason{Code: "t"}) }),
-		"idle":     release(releaseIdle, func(k RefundKey, f string) (Answer, error) { return b.RefundIdle(ctx, k, f, Reason{}) }),
+		"not sent": release(NotSent, Reason{Code: "dial"}),
+		"unknown":  release(Unknown, Reason{Code: "t"}),
+		"idle":     release(Idle, Reason{}),
 		"rejected": func(t *rapid.T) {
 			s := f.draw(t)
-			a, err := b.RefundRejected(ctx, s.k, s.fence, Reason{Code: "E"})
-			s.expect(t, "rejected", a, err, s.valid() && s.m.state == Submitting, func() { s.m.rejected, s.m.phase = true, "claim" })
+			a, err := b.Rejected(ctx, s.k, s.fence, Reason{Code: "E"})
+			s.expect(t, "rejected", a, err, s.valid() && s.m.state == order.Submitting, func() { s.m.rejected, s.m.phase = true, "claim" })
 		},
 		"yield": func(t *rapid.T) {
 			s := f.draw(t)
-			a, err := b.YieldTurn(ctx, s.k, s.fence, Reason{Code: "w"})
-			s.expect(t, "yield", a, err, s.valid() && s.m.state == Queued && !s.m.planned, func() {
+			a, err := b.YieldTurn(ctx, s.k, s.fence, Reason{Code: "w"}, false)
+			s.expect(t, "yield", a, err, s.valid() && s.m.state == order.Queued && !s.m.planned, func() {
 				s.m.giveBack()
 				s.passOn()
 			})
 		},
 		"finish": func(t *rapid.T) {
 			s, to := f.draw(t), refundEnd.Draw(t, "end")
-			a, err := b.FinishRefund(ctx, s.k, s.fence, RefundEnding{State: to, Reason: Reason{Code: "C"}, Refunded: 1})
+			a, err := b.Finish(ctx, s.k, s.fence, Ending{State: to, Reason: Reason{Code: "C"}, Refunded: 1})
 			s.expect(t, "finish", a, err, s.valid(), func() { s.end(to) })
 		},
 		"extend": func(t *rapid.T) {
 			s := f.draw(t)
-			err := b.ExtendRefund(ctx, s.k, s.fence, lease)
+			err := b.Extend(ctx, s.k, s.fence, lease)
 			if (err == nil) != s.valid() {
 				t.Fatalf("extend: %v, want applied %t", err, s.valid())
 			} else if err == nil {
@@ -193,18 +214,29 @@ func (f *refundMachine) actions() map[string]func(*rapid.T) {
 		},
 		"resolve": func(t *rapid.T) {
 			s := f.draw(t)
-			to := rapid.SampledFrom([]State{Refunded, PartiallyRefunded, Failed}).Draw(t, "end")
-			a, err := b.Resolve(ctx, Ref(s.k), Resolution{State: to, Who: "ann", Reason: "r"})
-			s.expect(t, "resolve", a, err, s.m.state == Review, func() { s.m.end(to) })
+			to := rapid.SampledFrom([]order.State{order.Refunded, order.PartiallyRefunded, order.Failed}).Draw(t, "end")
+			a, err := b.Resolve(ctx, s.k, Resolution{State: to, Who: "ann", Reason: "r"})
+			s.expect(t, "resolve", a, err, s.m.state == order.Review, func() { s.m.end(to) })
 		},
 		"reopen": func(t *rapid.T) {
 			s := f.draw(t)
-			a, err := b.Reopen(ctx, Ref(s.k), "ann", "r")
-			s.expect(t, "reopen", a, err, s.m.state == Review, func() { s.m.reopen(s.now, s.m.free()) })
+			a, err := b.Reopen(ctx, s.k, "ann", "r")
+			s.expect(t, "reopen", a, err, s.m.state == order.Review, func() { s.m.reopen(s.now, s.m.free()) })
+		},
+		"cancel": func(t *rapid.T) {
+			s := f.draw(t)
+			a, err := b.Cancel(ctx, s.k, "ann", "r")
+			if s.m.state == "" {
+				if err != ErrNotFound {
+					t.Fatalf("cancel of nothing: %+v, %v", a, err)
+				}
+				return
+			}
+			s.expect(t, "cancel", a, err, s.m.state == order.Queued && !s.m.inDoubt() && s.m.neverSent() && !openTicket(s.m.tickets), func() { s.end(order.Cancelled) })
 		},
 		"an event is lost": func(t *rapid.T) {
 			if s := f.draw(t); s.m.state.Final() {
-				loseEvent(t, b, Ref(s.k))
+				loseEvent(t, b, s.k)
 			}
 		},
 		"sweep": func(t *rapid.T) { sweep(t, b) },
@@ -216,8 +248,8 @@ func (f *refundMachine) actions() map[string]func(*rapid.T) {
 
 // check holds after every step.
 func (f *refundMachine) check(t *rapid.T) {
-	for i, k := range f.keys {
-		r, err := f.b.LoadRefund(f.b.ctx, k)
+	for i, k := range f.refs {
+		r, err := f.b.Load(f.b.ctx, k)
 		m := &f.m[i]
 		if m.state == "" {
 			if !errors.Is(err, ErrNotFound) {
@@ -228,14 +260,14 @@ func (f *refundMachine) check(t *rapid.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d := m.differs(r.Base); d != "" {
+		if d := m.differs(f.b, r); d != "" {
 			t.Fatalf("%s: %s", k.RefundID, d)
 		}
 		if r.State != f.last[i] && !slices.Contains(edges[f.last[i]], r.State) {
 			t.Fatalf("%s became %s", f.last[i], r.State)
 		}
 		f.last[i] = r.State
-		var states []TicketState
+		var states []order.TicketState
 		for _, ticket := range r.Tickets {
 			states = append(states, ticket.State)
 		}
@@ -245,9 +277,9 @@ func (f *refundMachine) check(t *rapid.T) {
 	}
 	want := ""
 	if f.turn >= 0 {
-		want = f.keys[f.turn].RefundID
+		want = f.refs[f.turn].RefundID
 	}
-	if turn := f.b.rdb.Get(f.b.ctx, f.keys[0].turn()).Val(); turn != want {
+	if turn := f.b.rdb.Get(f.b.ctx, keys.Turn(f.refs[0])).Val(); turn != want {
 		t.Fatalf("it is the turn of %q, want %q", turn, want)
 	}
 }
@@ -256,28 +288,31 @@ func (f *refundMachine) check(t *rapid.T) {
 func (f *refundMachine) conclude(t *rapid.T) {
 	b := f.b
 	for range 2 {
-		for r := range f.keys {
+		for r := range f.refs {
 			b.clock.pass(time.Hour)
-			s := step{f, r, 0, &f.m[r], f.keys[r], "", b.clock.Now()}
-			if s.m.state == Review {
-				a, err := b.Resolve(b.ctx, Ref(s.k), Resolution{State: Failed, Who: "ann", Reason: "r"})
-				s.expect(t, "the last decision", a, err, true, func() { s.m.end(Failed) })
+			s := step{f, r, 0, &f.m[r], f.refs[r], "", b.clock.Now()}
+			if s.m.state == order.Review {
+				a, err := b.Resolve(b.ctx, s.k, Resolution{State: order.Failed, Who: "ann", Reason: "r"})
+				s.expect(t, "the last decision", a, err, true, func() { s.m.end(order.Failed) })
+			}
+			if s.m.state == "" {
+				s.intake(t)
 			}
 			s.begin(t)
 			if f.m[r].holder == 0 {
 				s.fence = f.fences[r][0]
-				a, err := b.FinishRefund(b.ctx, s.k, s.fence, RefundEnding{State: Refunded})
-				s.expect(t, "the last finish", a, err, true, func() { s.end(Refunded) })
+				a, err := b.Finish(b.ctx, s.k, s.fence, Ending{State: order.Refunded})
+				s.expect(t, "the last finish", a, err, true, func() { s.end(order.Refunded) })
 			}
 		}
 	}
 	b.clock.pass(time.Hour)
 	sweep(t, b)
-	for r, k := range f.keys {
-		if !f.m[r].state.Final() || f.m[r].state == Review {
+	for r, k := range f.refs {
+		if !f.m[r].state.Final() || f.m[r].state == order.Review {
 			t.Fatalf("%s is left as %s", k.RefundID, f.m[r].state)
 		}
-		toldEvents(t, b, Ref(k), f.m[r].finals)
+		publishedEvents(t, b, k, f.m[r].finals)
 	}
 }
 

@@ -5,7 +5,7 @@ import "issuance/tasks/order"
 // Change is one transition that this process has applied; those of other processes are not seen.
 type Change struct {
 	order.Ref
-	// Event names what happened: "queued" for a new record, the name of a claim's release
+	// Event names what happened: "queued" for a record that this process is the first to claim, the name of a claim's release
 	// ("idle", "unclear", "not_sent", "unknown"), the final state ("issued", "review", …), or the
 	// transition itself ("submit", "rejected", "accept", "polled", "plan", "settle_ticket",
 	// "yield_turn", "reopen").
@@ -37,7 +37,7 @@ func (l *Ledger) observe(ref order.Ref, name string, args []any, r reply) {
 	l.opt.Observer(c)
 }
 
-func (l *Ledger) observeIntake(ref order.Ref) {
+func (l *Ledger) observeFirst(ref order.Ref) {
 	if l.opt.Observer != nil {
 		l.opt.Observer(Change{Ref: ref, Event: string(order.Queued), State: order.Queued})
 	}

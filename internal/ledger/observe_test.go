@@ -3,85 +3,65 @@ package ledger
 import (
 	"slices"
 	"testing"
-	"time"
 
-	"issuance/internal/testredis"
+	"issuance/tasks/order"
 )
 
-// An observer hears of every transition that is applied, once, and of none that is refused.
-func TestObserver(t *testing.T) {
-	testredis.Each(t, func(t *testing.T, s *testredis.Server) {
-		var heard []string
-		l := New(s.Client(), Options{Observer: func(c Change) {
-			heard = append(heard, c.Ref.String()+" "+c.Event+" "+string(c.State))
-			if c.Final() != (c.Event == "issued" || c.Event == "refunded") {
+// An observer is called with every transition that is applied, once, and with none that is refused.
+func TestTheObserverSeesEveryTransition(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		var seen []string
+		b.opt.Observer = func(c Change) {
+			seen = append(seen, c.Ref.String()+" "+c.Event+" "+string(c.State))
+			if c.Final() != (c.Event == "issued" || c.Event == "refunded" || c.Event == "cancelled") {
 				t.Errorf("%+v: Final is %v", c, c.Final())
 			}
-		}})
-		ctx := t.Context()
-		k := Key{Provider: "ecticket", OrderID: "A1"}
-		in := Intake{Runner: "w", Lease: time.Minute, Fingerprint: "fp", Shape: "{}"}
-		ok := func(a Answer, err error) {
-			t.Helper()
-			if err != nil || !a.Applied {
-				t.Fatal(a, err)
-			}
 		}
-		submit := func(fence string) {
-			t.Helper()
-			a, _, err := l.Submit(ctx, k, fence, time.Minute)
-			ok(a, err)
+		k := order.Ref{Account: shop, OrderID: "A1"}
+		f := b.claim(t, k).Record.Fence
+		if c, err := b.begin(k, "other"); err != nil || c.Verdict != Busy { // nothing to see
+			t.Fatal(c, err)
 		}
-		begin := func() string {
-			t.Helper()
-			c, err := l.Begin(ctx, k, in)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return c.Fence
-		}
-		f := begin()
-		begin() // busy: nothing to tell
-		submit(f)
-		ok(l.NotSent(ctx, k, f, Reason{Code: "x"}))
-		if a, err := l.Accept(ctx, k, f, "R", ""); err != nil || a.Applied {
+		b.submit(t, k, f)
+		b.giveBack(t, k, f, NotSent, "x")
+		if a, err := b.Accept(b.ctx, k, f, "R", ""); err != nil || a.Applied {
 			t.Fatal("an old fence is taken", a, err)
 		}
-		f = begin()
-		submit(f)
-		ok(l.Unknown(ctx, k, f, Reason{Code: "timeout"}))
-		f = begin()
-		ok(l.Idle(ctx, k, f, Reason{}))
-		f = begin()
-		submit(f)
-		ok(l.Rejected(ctx, k, f, Reason{Code: "no"}))
-		ok(l.Accept(ctx, k, f, "R", ""))
-		a, _, err := l.Polled(ctx, k, Reason{})
-		ok(a, err)
-		ok(l.Finish(ctx, k, "", Ending{State: Issued}))
-		if a, err := l.Finish(ctx, k, "", Ending{State: Failed}); err != nil || a.Applied {
+		f = b.claim(t, k).Record.Fence
+		b.submit(t, k, f)
+		b.giveBack(t, k, f, Unknown, "timeout")
+		b.giveBack(t, k, b.claim(t, k).Record.Fence, Idle, "")
+		f = b.claim(t, k).Record.Fence
+		b.submit(t, k, f)
+		ok := func(a Answer, err error) { t.Helper(); applied(t, a, err) }
+		ok(b.Rejected(b.ctx, k, f, Reason{Code: "no"}))
+		ok(b.Accept(b.ctx, k, f, "R", ""))
+		ok(b.Polled(b.ctx, k, Reason{}))
+		ok(b.Finish(b.ctx, k, "", Ending{State: order.Issued}))
+		if a, err := b.Finish(b.ctx, k, "", Ending{State: order.Failed}); err != nil || a.Applied {
 			t.Fatal("a final state changes", a, err)
 		}
-		r := RefundKey{Key: k, RefundID: "R1"}
-		c, err := l.BeginRefund(ctx, r, in)
-		if err != nil {
-			t.Fatal(err)
+		r := k.Refund("R1")
+		f = b.plan(t, r, Plan{Count: 1, Tickets: []PlannedTicket{{State: order.TicketPlanned}}})
+		ok(b.submitTicket(r, f, 0))
+		ok(b.settle(r, f, 0, order.TicketRefunded, ""))
+		ok(b.Finish(b.ctx, r, f, Ending{State: order.Refunded, Refunded: 1}))
+		r = k.Refund("R2")
+		b.record(t, r)
+		ok(b.Cancel(b.ctx, r, "ann", "r"))
+		if known, err := b.Record(b.ctx, document(r)); err != nil || known.New {
+			t.Fatal("a known document is new", known, err)
 		}
-		ok(l.WritePlan(ctx, r, c.Fence, Plan{Count: 1, Tickets: []PlannedTicket{{State: TicketPlanned}}}))
-		ok(l.SubmitTicket(ctx, r, c.Fence, time.Minute, 0))
-		ok(l.SettleTicket(ctx, r, c.Fence, 0, TicketRefunded, "", time.Time{}))
-		ok(l.FinishRefund(ctx, r, c.Fence, RefundEnding{State: Refunded, Refunded: 1}))
 
+		const a1, r1, r2 = "ecticket:2000132/A1 ", "ecticket:2000132/A1/R1 ", "ecticket:2000132/A1/R2 "
 		want := []string{
-			"ecticket/A1 queued queued", "ecticket/A1 submit submitting", "ecticket/A1 not_sent queued",
-			"ecticket/A1 submit submitting", "ecticket/A1 unknown submitting", "ecticket/A1 idle submitting",
-			"ecticket/A1 submit submitting", "ecticket/A1 rejected submitting", "ecticket/A1 accept accepted",
-			"ecticket/A1 polled accepted", "ecticket/A1 issued issued",
-			"ecticket/A1/R1 queued queued", "ecticket/A1/R1 plan queued", "ecticket/A1/R1 submit_ticket submitting",
-			"ecticket/A1/R1 settle_ticket submitting", "ecticket/A1/R1 refunded refunded",
+			a1 + "queued queued", a1 + "submit submitting", a1 + "not_sent queued", a1 + "submit submitting", a1 + "unknown submitting",
+			a1 + "idle submitting", a1 + "submit submitting", a1 + "rejected submitting", a1 + "accept accepted", a1 + "polled accepted",
+			a1 + "issued issued", r1 + "queued queued", r1 + "plan queued", r1 + "submit submitting", r1 + "settle_ticket submitting",
+			r1 + "refunded refunded", r2 + "cancelled cancelled", // nobody has claimed R2
 		}
-		if !slices.Equal(heard, want) {
-			t.Errorf("heard\n%q\nwant\n%q", heard, want)
+		if !slices.Equal(seen, want) {
+			t.Errorf("seen\n%q\nwant\n%q", seen, want)
 		}
 	})
 }

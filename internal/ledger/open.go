@@ -74,11 +74,3 @@ func (l *Ledger) Open(ctx context.Context, a providers.Account, first, count int
 func (l *Ledger) OpenCount(ctx context.Context, a providers.Account) (int64, error) {
 	return l.rdb.ZCard(ctx, keys.Open(a)).Result()
 }
-
-// Close takes a record out of the open set: it is finished, or it never came to be.
-func (l *Ledger) Close(ctx context.Context, r order.Ref) error {
-	if err := l.rdb.ZRem(ctx, keys.Open(r.Account), keys.Member(r)).Err(); err != nil {
-		return fmt.Errorf("ledger: close %s: %w", r, err)
-	}
-	return nil
-}

@@ -7,7 +7,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"issuance/providers"
+	"issuance/internal/keys"
+	"issuance/tasks/order"
 )
 
 // Whatever is not finished stands in the open set and comes up when its claim should be over, the
@@ -17,28 +18,28 @@ func TestWhatIsNotFinishedComesUpForInspection(t *testing.T) {
 		k, rk := b.order(), b.refund()
 		b.claim(t, k)
 		b.clock.pass(time.Second)
-		b.claimRefund(t, rk)
-		if due := b.due(t, providers.ECTicket, 10).Refs; len(due) != 0 {
+		b.claim(t, rk)
+		if due := b.due(t, shop, 10).Refs; len(due) != 0 {
 			t.Errorf("due at once: %v", due)
 		}
-		if n, err := b.OpenCount(b.ctx, providers.ECTicket); err != nil || n != 2 {
+		if n, err := b.OpenCount(b.ctx, shop); err != nil || n != 2 {
 			t.Errorf("%d open, %v", n, err)
 		}
 		b.clock.pass(lease)
-		if due := b.due(t, providers.ECTicket, 1).Refs; !slices.Equal(due, []Ref{{Key: k}}) {
+		if due := b.due(t, shop, 1).Refs; !slices.Equal(due, []order.Ref{k}) {
 			t.Errorf("the longest due: %v", due)
 		}
-		if due := b.due(t, providers.Pass2U, 10).Refs; len(due) != 0 {
+		if due := b.due(t, other, 10).Refs; len(due) != 0 {
 			t.Errorf("another provider's: %v", due)
 		}
 		b.clock.pass(time.Second)
-		due := b.due(t, providers.ECTicket, 10)
+		due := b.due(t, shop, 10)
 		if len(due.Refs) != 2 {
 			t.Errorf("due %v", due.Refs)
 		}
-		must(t, b.PutOff(b.ctx, due, map[Ref]time.Time{{Key: k}: b.clock.Now().Add(time.Hour)}))
+		must(t, b.PutOff(b.ctx, due, map[order.Ref]time.Time{k: b.clock.Now().Add(time.Hour)}))
 		b.clock.pass(time.Second)
-		if due := b.due(t, providers.ECTicket, 10).Refs; !slices.Equal(due, []Ref{Ref(rk)}) {
+		if due := b.due(t, shop, 10).Refs; !slices.Equal(due, []order.Ref{rk}) {
 			t.Errorf("after putting one off: %v", due)
 		}
 	})
@@ -53,7 +54,7 @@ func TestSweepersShareWhatIsDue(t *testing.T) {
 		b.clock.pass(lease)
 		take := func(limit int64) int {
 			t.Helper()
-			d, err := b.Due(b.ctx, providers.ECTicket, limit, 5*time.Second)
+			d, err := b.Due(b.ctx, shop, limit, 5*time.Second)
 			must(t, err)
 			return len(d.Refs)
 		}
@@ -74,11 +75,11 @@ func TestAClaimIsNotPutOff(t *testing.T) {
 		k := b.order()
 		b.claim(t, k)
 		b.clock.pass(lease)
-		due := b.due(t, providers.ECTicket, 10)
+		due := b.due(t, shop, 10)
 		b.claim(t, k)
-		must(t, b.PutOff(b.ctx, due, map[Ref]time.Time{{Key: k}: b.clock.Now().Add(time.Hour)}))
+		must(t, b.PutOff(b.ctx, due, map[order.Ref]time.Time{k: b.clock.Now().Add(time.Hour)}))
 		b.clock.pass(lease)
-		if due := b.due(t, providers.ECTicket, 10).Refs; !slices.Equal(due, []Ref{{Key: k}}) {
+		if due := b.due(t, shop, 10).Refs; !slices.Equal(due, []order.Ref{k}) {
 			t.Errorf("due %v", due)
 		}
 	})
@@ -88,62 +89,27 @@ func TestAClaimIsNotPutOff(t *testing.T) {
 func TestAFinishedRecordIsNotPutBack(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		k, ghost := b.order(), b.order()
-		f := b.claim(t, k).Fence
+		f := b.claim(t, k).Record.Fence
 		b.clock.pass(lease)
-		due := b.due(t, providers.ECTicket, 10)
-		a, err := b.Finish(b.ctx, k, f, Ending{State: Issued})
+		due := b.due(t, shop, 10)
+		a, err := b.Finish(b.ctx, k, f, Ending{State: order.Issued})
 		applied(t, a, err)
-		must(t, b.PutOff(b.ctx, due, map[Ref]time.Time{{Key: k}: b.clock.Now()}))
+		must(t, b.PutOff(b.ctx, due, map[order.Ref]time.Time{k: b.clock.Now()}))
 		if open := b.open(t); len(open) != 0 {
 			t.Errorf("open: %v", open)
 		}
 		// What never came to be is taken out, unless it has come to be since.
-		must(t, b.rdb.ZAdd(b.ctx, openKey(ghost.Provider), redis.Z{Score: 1, Member: ghost.openMember()}).Err())
-		due = b.due(t, providers.ECTicket, 10)
+		must(t, b.rdb.ZAdd(b.ctx, keys.Open(shop), redis.Z{Score: 1, Member: keys.Member(ghost)}).Err())
+		due = b.due(t, shop, 10)
 		b.clock.pass(time.Second)
-		again := b.due(t, providers.ECTicket, 10)
-		must(t, b.PutOff(b.ctx, due, map[Ref]time.Time{{Key: ghost}: {}}))
+		again := b.due(t, shop, 10)
+		must(t, b.PutOff(b.ctx, due, map[order.Ref]time.Time{ghost: {}}))
 		if open := b.open(t); len(open) != 1 {
 			t.Errorf("open: %v", open)
 		}
-		must(t, b.PutOff(b.ctx, again, map[Ref]time.Time{{Key: ghost}: {}}))
+		must(t, b.PutOff(b.ctx, again, map[order.Ref]time.Time{ghost: {}}))
 		if open := b.open(t); len(open) != 0 {
 			t.Errorf("open: %v", open)
 		}
 	})
-}
-
-// The names in the open set are read back as they were written, and others are passed over.
-func TestOpenMembersAreReadBack(t *testing.T) {
-	for _, r := range []Ref{
-		{Key: Key{providers.Pass2U, "a-b_c.1"}},
-		{Key: Key{providers.Pass2U, "a-b_c.1"}, RefundID: "R.-_1"},
-	} {
-		if got, ok := parseMember(r.Provider, r.openMember()); !ok || got != r {
-			t.Errorf("%q is read as %+v, %t", r.openMember(), got, ok)
-		}
-	}
-	for _, m := range []string{"", "o", "o:", "r:x", "x:y"} {
-		if got, ok := parseMember(providers.Pass2U, m); ok {
-			t.Errorf("%q is read as %+v", m, got)
-		}
-	}
-}
-
-// Keys of one order are in one cluster slot, and no two records share a key.
-func TestKeysOfAnOrderShareASlot(t *testing.T) {
-	k := RefundKey{Key: Key{providers.ECTicket, "O1"}, RefundID: "R1"}
-	seen := map[string]bool{}
-	for _, key := range []string{k.order(), k.refund(), k.refunds(), k.turn()} {
-		if seen[key] {
-			t.Errorf("%s is used twice", key)
-		}
-		seen[key] = true
-		if tag := key[len("issuance:"):]; tag[:len("{ecticket:O1}")] != "{ecticket:O1}" {
-			t.Errorf("%s has no hash tag of the order", key)
-		}
-	}
-	if k.SealContext("document") == k.Key.SealContext("document") || k.SealContext("a") == k.SealContext("b") {
-		t.Error("sealed values could be moved from one field to another")
-	}
 }

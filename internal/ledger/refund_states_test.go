@@ -2,84 +2,107 @@ package ledger
 
 import (
 	"testing"
-	"time"
+
+	"issuance/tasks/order"
 )
 
 // refundSituation is a place in a refund's life, with the fence that was valid there last.
 type refundSituation struct {
 	name  string
-	reach func(t testing.TB, b *bench, k RefundKey) (fence string)
+	reach func(t testing.TB, b *bench, k order.Ref) (fence string)
 }
 
-var twoTickets = Plan{Sealed: "s1.k.plan", Count: 2, Baseline: -1, Tickets: []PlannedTicket{{State: TicketPlanned}, {State: TicketPlanned}}}
+var twoTickets = Plan{Sealed: "s1.k.plan", Count: 2, Baseline: -1, Tickets: []PlannedTicket{{State: order.TicketPlanned}, {State: order.TicketPlanned}}}
 
-func (b *bench) plan(t testing.TB, k RefundKey, p Plan) (fence string) {
+func (b *bench) plan(t testing.TB, k order.Ref, p Plan) (fence string) {
 	t.Helper()
-	fence = b.claimRefund(t, k).Fence
+	fence = b.claim(t, k).Record.Fence
 	a, err := b.WritePlan(b.ctx, k, fence, p)
 	applied(t, a, err)
 	return fence
 }
 
-func (b *bench) submitRefund(t testing.TB, k RefundKey, fence string) {
+func (b *bench) submitRefund(t testing.TB, k order.Ref, fence string) {
 	t.Helper()
-	a, _, err := b.SubmitRefund(b.ctx, k, fence, lease)
+	a, _, err := b.trySubmit(k, fence)
 	applied(t, a, err)
 }
 
 var byNumber = Plan{Count: 2, Baseline: 1}
 
 var refundSituations = []refundSituation{
-	{"no record", func(testing.TB, *bench, RefundKey) string { return "1" }},
-	{"waiting for its turn", func(t testing.TB, b *bench, k RefundKey) string {
-		b.claimRefund(t, RefundKey{Key: k.Key, RefundID: "R0"})
-		if c, err := b.BeginRefund(b.ctx, k, intake("runner")); err != nil || c.Verdict != WaitTurn {
+	{"no record", func(testing.TB, *bench, order.Ref) string { return "1" }},
+	{"recorded", func(t testing.TB, b *bench, k order.Ref) string { b.record(t, k); return "" }},
+	{"waiting for its turn", func(t testing.TB, b *bench, k order.Ref) string {
+		b.claim(t, k.Refund("R0"))
+		if c, err := b.begin(k, "runner"); err != nil || c.Verdict != WaitTurn {
 			t.Fatalf("%+v, %v", c, err)
 		}
 		return "0"
 	}},
-	{"queued, claimed", func(t testing.TB, b *bench, k RefundKey) string { return b.claimRefund(t, k).Fence }},
-	{"queued, free", func(t testing.TB, b *bench, k RefundKey) string {
-		f := b.claimRefund(t, k).Fence
-		a, err := b.RefundIdle(b.ctx, k, f, Reason{})
+	{"queued, claimed", func(t testing.TB, b *bench, k order.Ref) string { return b.claim(t, k).Record.Fence }},
+	{"queued, free", func(t testing.TB, b *bench, k order.Ref) string {
+		f := b.claim(t, k).Record.Fence
+		a, err := b.GiveBack(b.ctx, k, f, Idle, Reason{})
 		applied(t, a, err)
 		return f
 	}},
-	{"planned by number", func(t testing.TB, b *bench, k RefundKey) string { return b.plan(t, k, byNumber) }},
-	{"planned by ticket", func(t testing.TB, b *bench, k RefundKey) string { return b.plan(t, k, twoTickets) }},
-	{"sent", func(t testing.TB, b *bench, k RefundKey) string {
+	{"planned by number", func(t testing.TB, b *bench, k order.Ref) string { return b.plan(t, k, byNumber) }},
+	{"planned by ticket", func(t testing.TB, b *bench, k order.Ref) string { return b.plan(t, k, twoTickets) }},
+	{"not sent", func(t testing.TB, b *bench, k order.Ref) string {
 		f := b.plan(t, k, byNumber)
-		b.submitRefund(t, k, f)
+		b.submit(t, k, f)
+		b.giveBack(t, k, f, NotSent, "dial")
 		return f
 	}},
-	{"ticket sent", func(t testing.TB, b *bench, k RefundKey) string {
+	{"ticket not sent", func(t testing.TB, b *bench, k order.Ref) string {
 		f := b.plan(t, k, twoTickets)
-		a, err := b.SubmitTicket(b.ctx, k, f, lease, 0)
+		a, err := b.submitTicket(k, f, 0)
+		applied(t, a, err)
+		a, err = b.SettleTicket(b.ctx, k, f, 0, Settlement{State: order.TicketPlanned, NotSent: true})
+		applied(t, a, err)
+		b.giveBack(t, k, f, NotSent, "dial")
+		return f
+	}},
+	{"sent", func(t testing.TB, b *bench, k order.Ref) string {
+		f := b.plan(t, k, byNumber)
+		b.submit(t, k, f)
+		return f
+	}},
+	{"ticket sent", func(t testing.TB, b *bench, k order.Ref) string {
+		f := b.plan(t, k, twoTickets)
+		a, err := b.submitTicket(k, f, 0)
 		applied(t, a, err)
 		return f
 	}},
-	{"in doubt", func(t testing.TB, b *bench, k RefundKey) string {
+	{"in doubt", func(t testing.TB, b *bench, k order.Ref) string {
 		f := b.plan(t, k, byNumber)
-		b.submitRefund(t, k, f)
-		a, err := b.RefundUnknown(b.ctx, k, f, Reason{Code: "timeout"})
+		b.submit(t, k, f)
+		a, err := b.GiveBack(b.ctx, k, f, Unknown, Reason{Code: "timeout"})
 		applied(t, a, err)
 		return f
 	}},
-	{"proving", func(t testing.TB, b *bench, k RefundKey) string {
+	{"proving", func(t testing.TB, b *bench, k order.Ref) string {
 		f := b.plan(t, k, byNumber)
-		b.submitRefund(t, k, f)
-		a, err := b.RefundUnknown(b.ctx, k, f, Reason{Code: "timeout"})
+		b.submit(t, k, f)
+		a, err := b.GiveBack(b.ctx, k, f, Unknown, Reason{Code: "timeout"})
 		applied(t, a, err)
-		return b.claimRefund(t, k).Fence
+		return b.claim(t, k).Record.Fence
 	}},
-	{"refunded", ended(Refunded)}, {"partly", ended(PartiallyRefunded)}, {"failed", ended(Failed)}, {"review", ended(Review)},
+	{"refunded", ended(order.Refunded)}, {"partly", ended(order.PartiallyRefunded)}, {"failed", ended(order.Failed)}, {"review", ended(order.Review)},
+	{"cancelled", func(t testing.TB, b *bench, k order.Ref) string {
+		f := b.claim(t, k).Record.Fence
+		a, err := b.Cancel(b.ctx, k, "ann", "sold out")
+		applied(t, a, err)
+		return f
+	}},
 }
 
-func ended(s State) func(testing.TB, *bench, RefundKey) string {
-	return func(t testing.TB, b *bench, k RefundKey) string {
+func ended(s order.State) func(testing.TB, *bench, order.Ref) string {
+	return func(t testing.TB, b *bench, k order.Ref) string {
 		f := b.plan(t, k, byNumber)
-		b.submitRefund(t, k, f)
-		a, err := b.FinishRefund(b.ctx, k, f, RefundEnding{State: s, Reason: Reason{Code: "C", Message: "m"}, Refunded: 1})
+		b.submit(t, k, f)
+		a, err := b.Finish(b.ctx, k, f, Ending{State: s, Reason: Reason{Code: "C", Message: "m"}, Refunded: 1})
 		applied(t, a, err)
 		return f
 	}
@@ -87,16 +110,16 @@ func ended(s State) func(testing.TB, *bench, RefundKey) string {
 
 type refundTransition struct {
 	name  string
-	try   func(b *bench, k RefundKey, fence string) (Answer, error)
-	after map[string]State // where it leads to; refused in every other situation
+	try   func(b *bench, k order.Ref, fence string) (Answer, error)
+	after map[string]order.State // where it leads to; refused in every other situation
 }
 
 // claimed are the situations in which somebody holds the claim, with their states.
-var claimed = map[string]State{"queued, claimed": Queued, "planned by number": Queued, "planned by ticket": Queued,
-	"sent": Submitting, "ticket sent": Submitting, "proving": Submitting}
+var claimed = map[string]order.State{"queued, claimed": order.Queued, "planned by number": order.Queued, "planned by ticket": order.Queued,
+	"sent": order.Submitting, "ticket sent": order.Submitting, "proving": order.Submitting}
 
-func whileClaimed(after State) map[string]State {
-	m := map[string]State{}
+func whileClaimed(after order.State) map[string]order.State {
+	m := map[string]order.State{}
 	for s := range claimed {
 		m[s] = after
 	}
@@ -104,57 +127,60 @@ func whileClaimed(after State) map[string]State {
 }
 
 var refundTransitions = []refundTransition{
-	{"plan by ticket", func(b *bench, k RefundKey, f string) (Answer, error) { return b.WritePlan(b.ctx, k, f, twoTickets) },
-		while(Queued, "queued, claimed", "planned by number")},
-	{"plan by number", func(b *bench, k RefundKey, f string) (Answer, error) { return b.WritePlan(b.ctx, k, f, byNumber) },
-		while(Queued, "queued, claimed", "planned by number")},
-	{"submit", func(b *bench, k RefundKey, f string) (Answer, error) {
-		a, _, err := b.SubmitRefund(b.ctx, k, f, lease)
+	{"plan by ticket", func(b *bench, k order.Ref, f string) (Answer, error) { return b.WritePlan(b.ctx, k, f, twoTickets) },
+		while(order.Queued, "queued, claimed", "planned by number")},
+	{"plan by number", func(b *bench, k order.Ref, f string) (Answer, error) { return b.WritePlan(b.ctx, k, f, byNumber) },
+		while(order.Queued, "queued, claimed", "planned by number")},
+	{"submit", func(b *bench, k order.Ref, f string) (Answer, error) {
+		a, _, err := b.trySubmit(k, f)
 		return a, err
-	}, while(Submitting, "planned by number", "sent", "proving")},
-	{"submit ticket", func(b *bench, k RefundKey, f string) (Answer, error) { return b.SubmitTicket(b.ctx, k, f, lease, 1) },
-		while(Submitting, "planned by ticket", "ticket sent")},
-	{"settle ticket", func(b *bench, k RefundKey, f string) (Answer, error) {
-		return b.SettleTicket(b.ctx, k, f, 0, TicketRefunded, "", time.Time{})
-	}, map[string]State{"planned by ticket": Queued, "ticket sent": Submitting}},
-	{"not sent", func(b *bench, k RefundKey, f string) (Answer, error) {
-		return b.RefundNotSent(b.ctx, k, f, Reason{Code: "dial"})
+	}, while(order.Submitting, "planned by number", "sent", "proving")},
+	{"submit ticket", func(b *bench, k order.Ref, f string) (Answer, error) { return b.submitTicket(k, f, 1) },
+		while(order.Submitting, "planned by ticket", "ticket sent")},
+	{"settle ticket", func(b *bench, k order.Ref, f string) (Answer, error) {
+		return b.settle(k, f, 0, order.TicketRefunded, "")
+	}, map[string]order.State{"planned by ticket": order.Queued, "ticket sent": order.Submitting}},
+	{"not sent", func(b *bench, k order.Ref, f string) (Answer, error) {
+		return b.GiveBack(b.ctx, k, f, NotSent, Reason{Code: "dial"})
 	},
-		map[string]State{"queued, claimed": Queued, "planned by number": Queued, "planned by ticket": Queued,
-			"sent": Queued, "ticket sent": Submitting, "proving": Submitting}},
-	{"unknown", func(b *bench, k RefundKey, f string) (Answer, error) {
-		return b.RefundUnknown(b.ctx, k, f, Reason{Code: "t"})
+		map[string]order.State{"queued, claimed": order.Queued, "planned by number": order.Queued, "planned by ticket": order.Queued,
+			"sent": order.Queued, "ticket sent": order.Submitting, "proving": order.Submitting}},
+	{"unknown", func(b *bench, k order.Ref, f string) (Answer, error) {
+		return b.GiveBack(b.ctx, k, f, Unknown, Reason{Code: "t"})
 	},
-		whileClaimed(Submitting)},
-	{"idle", func(b *bench, k RefundKey, f string) (Answer, error) { return b.RefundIdle(b.ctx, k, f, Reason{}) }, claimed},
-	{"unclear", func(b *bench, k RefundKey, f string) (Answer, error) {
-		return b.RefundUnclear(b.ctx, k, f, Reason{Code: "t"})
+		whileClaimed(order.Submitting)},
+	{"idle", func(b *bench, k order.Ref, f string) (Answer, error) { return b.GiveBack(b.ctx, k, f, Idle, Reason{}) }, claimed},
+	{"unclear", func(b *bench, k order.Ref, f string) (Answer, error) {
+		return b.GiveBack(b.ctx, k, f, Unclear, Reason{Code: "t"})
 	}, claimed},
-	{"rejected", func(b *bench, k RefundKey, f string) (Answer, error) {
-		return b.RefundRejected(b.ctx, k, f, Reason{Code: "E"})
+	{"rejected", func(b *bench, k order.Ref, f string) (Answer, error) {
+		return b.Rejected(b.ctx, k, f, Reason{Code: "E"})
 	},
-		while(Submitting, "sent", "ticket sent", "proving")},
-	{"yield", func(b *bench, k RefundKey, f string) (Answer, error) {
-		return b.YieldTurn(b.ctx, k, f, Reason{Code: "w"})
+		while(order.Submitting, "sent", "ticket sent", "proving")},
+	{"yield", func(b *bench, k order.Ref, f string) (Answer, error) {
+		return b.YieldTurn(b.ctx, k, f, Reason{Code: "w"}, false)
 	},
-		while(Queued, "queued, claimed")},
-	{"yield, unclear", func(b *bench, k RefundKey, f string) (Answer, error) {
-		return b.YieldUnclear(b.ctx, k, f, Reason{Code: "t"})
+		while(order.Queued, "queued, claimed")},
+	{"yield, unclear", func(b *bench, k order.Ref, f string) (Answer, error) {
+		return b.YieldTurn(b.ctx, k, f, Reason{Code: "t"}, true)
 	},
-		while(Queued, "queued, claimed")},
-	{"finish as refunded", endAs(Refunded), whileClaimed(Refunded)},
-	{"finish as partly refunded", endAs(PartiallyRefunded), whileClaimed(PartiallyRefunded)},
-	{"finish as failed", endAs(Failed), whileClaimed(Failed)},
-	{"finish as review", endAs(Review), whileClaimed(Review)},
-	{"resolve", func(b *bench, k RefundKey, _ string) (Answer, error) {
-		return b.Resolve(b.ctx, Ref(k), Resolution{State: Refunded, Who: "ann", Reason: "asked them"})
-	}, while(Refunded, "review")},
-	{"reopen", func(b *bench, k RefundKey, _ string) (Answer, error) {
-		return b.Reopen(b.ctx, Ref(k), "ann", "asked them")
+		while(order.Queued, "queued, claimed")},
+	{"finish as refunded", endAs(order.Refunded), whileClaimed(order.Refunded)},
+	{"finish as partly refunded", endAs(order.PartiallyRefunded), whileClaimed(order.PartiallyRefunded)},
+	{"finish as failed", endAs(order.Failed), whileClaimed(order.Failed)},
+	{"finish as review", endAs(order.Review), whileClaimed(order.Review)},
+	{"resolve", func(b *bench, k order.Ref, _ string) (Answer, error) {
+		return b.Resolve(b.ctx, k, Resolution{State: order.Refunded, Who: "ann", Reason: "asked them"})
+	}, while(order.Refunded, "review")},
+	{"reopen", func(b *bench, k order.Ref, _ string) (Answer, error) {
+		return b.Reopen(b.ctx, k, "ann", "asked them")
 	},
-		while(Submitting, "review")},
-	{"extend", func(b *bench, k RefundKey, f string) (Answer, error) {
-		switch err := b.ExtendRefund(b.ctx, k, f, 2*lease); err {
+		while(order.Submitting, "review")},
+	{"cancel", func(b *bench, k order.Ref, _ string) (Answer, error) { return cancel(b, k) },
+		while(order.Cancelled, "recorded", "waiting for its turn", "queued, claimed", "queued, free", "planned by number", "planned by ticket",
+			"not sent", "ticket not sent")},
+	{"extend", func(b *bench, k order.Ref, f string) (Answer, error) {
+		switch err := b.Extend(b.ctx, k, f, 2*lease); err {
 		case nil:
 			return Answer{Applied: true}, nil
 		case ErrFenced:
@@ -165,9 +191,9 @@ var refundTransitions = []refundTransition{
 	}, claimed},
 }
 
-func endAs(s State) func(b *bench, k RefundKey, f string) (Answer, error) {
-	return func(b *bench, k RefundKey, f string) (Answer, error) {
-		return b.FinishRefund(b.ctx, k, f, RefundEnding{State: s, Reason: Reason{Code: "E"}, Refunded: 1})
+func endAs(s order.State) func(b *bench, k order.Ref, f string) (Answer, error) {
+	return func(b *bench, k order.Ref, f string) (Answer, error) {
+		return b.Finish(b.ctx, k, f, Ending{State: s, Reason: Reason{Code: "E"}, Refunded: 1})
 	}
 }
 
@@ -178,7 +204,7 @@ func TestARefundsTransitionIsAppliedOnlyWhereTheGraphAllowsIt(t *testing.T) {
 			for _, s := range refundSituations {
 				k := b.refund()
 				fence := s.reach(t, b, k)
-				before := b.snapshot(t, Ref(k))
+				before := b.snapshot(t, k)
 				a, err := tr.try(b, k, fence)
 				if err != nil {
 					t.Fatalf("%s while %s: %v", tr.name, s.name, err)
@@ -188,10 +214,10 @@ func TestARefundsTransitionIsAppliedOnlyWhereTheGraphAllowsIt(t *testing.T) {
 					t.Errorf("%s while %s: applied %t, want %t", tr.name, s.name, a.Applied, allowed)
 				}
 				if !allowed {
-					if after := b.snapshot(t, Ref(k)); after != before {
+					if after := b.snapshot(t, k); after != before {
 						t.Errorf("%s while %s was refused and changed\n%s\ninto\n%s", tr.name, s.name, before, after)
 					}
-				} else if r := b.loadRefund(t, k); r.State != want {
+				} else if r := b.load(t, k); r.State != want {
 					t.Errorf("%s while %s led to %s, want %s", tr.name, s.name, r.State, want)
 				}
 			}
@@ -212,14 +238,14 @@ func TestARefundsEndIsAppliedOnce(t *testing.T) {
 				fence := s.reach(t, b, k)
 				a, err := tr.try(b, k, fence)
 				applied(t, a, err)
-				before := b.snapshot(t, Ref(k))
+				before := b.snapshot(t, k)
 				if a, err = tr.try(b, k, fence); err != nil {
 					t.Fatalf("%s twice while %s: %v", tr.name, s.name, err)
 				}
 				if a.Applied != repeatable[tr.name] {
 					t.Errorf("%s twice while %s: applied %t", tr.name, s.name, a.Applied)
 				}
-				if !a.Applied && b.snapshot(t, Ref(k)) != before {
+				if !a.Applied && b.snapshot(t, k) != before {
 					t.Errorf("%s twice while %s: refused, and the record changed", tr.name, s.name)
 				}
 			}
@@ -231,27 +257,27 @@ func TestARefundsEndIsAppliedOnce(t *testing.T) {
 func TestARefundsOldFenceChangesNothing(t *testing.T) {
 	eachClock(t, func(t *testing.T, b *bench) {
 		for _, tr := range refundTransitions {
-			if tr.name == "resolve" || tr.name == "reopen" {
+			if tr.name == "resolve" || tr.name == "reopen" || tr.name == "cancel" {
 				continue
 			}
 			k := b.refund()
-			old := b.claimRefund(t, k).Fence
-			a, err := b.RefundIdle(b.ctx, k, old, Reason{})
+			old := b.claim(t, k).Record.Fence
+			a, err := b.GiveBack(b.ctx, k, old, Idle, Reason{})
 			applied(t, a, err)
-			fence := b.claimRefund(t, k).Fence
+			fence := b.claim(t, k).Record.Fence
 			if _, ok := tr.after["queued, claimed"]; !ok {
 				a, err = b.WritePlan(b.ctx, k, fence, twoTickets)
 				applied(t, a, err)
-				a, err = b.SubmitTicket(b.ctx, k, fence, lease, 0)
+				a, err = b.submitTicket(k, fence, 0)
 				applied(t, a, err)
 			}
-			before := b.snapshot(t, Ref(k))
+			before := b.snapshot(t, k)
 			for _, wrong := range []string{old, "0", "", "3"} {
 				if a, err := tr.try(b, k, wrong); err != nil || a.Applied {
 					t.Errorf("%s with fence %q instead of %q: %+v, %v", tr.name, wrong, fence, a, err)
 				}
 			}
-			if after := b.snapshot(t, Ref(k)); after != before {
+			if after := b.snapshot(t, k); after != before {
 				t.Errorf("%s with an old fence changed\n%s\ninto\n%s", tr.name, before, after)
 			}
 		}

@@ -9,7 +9,9 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/keys"
 	"issuance/internal/testredis"
+	"issuance/tasks/order"
 )
 
 // With WaitReplicas an intent that no replica has is refused in about a second, and the error says
@@ -23,9 +25,9 @@ func TestAnIntentThatNoReplicaHasIsAnError(t *testing.T) {
 	b := newBench(s, newClock())
 	l := New(b.rdb, Options{Now: b.clock.Now, WaitReplicas: 1})
 	k, rk := b.order(), b.refund()
-	f, rf := b.claim(t, k).Fence, b.claimRefund(t, rk).Fence
+	f, rf := b.claim(t, k).Record.Fence, b.claim(t, rk).Record.Fence
 	for what, try := range map[string]func() error{
-		"submit": func() error { _, _, err := l.Submit(b.ctx, k, f, lease); return err },
+		"submit": func() error { _, _, err := l.Submit(b.ctx, k, f, Intent{Lease: lease, Ticket: -1}); return err },
 		"plan":   func() error { _, err := l.WritePlan(b.ctx, rk, rf, twoTickets); return err },
 	} {
 		began := time.Now()
@@ -65,22 +67,22 @@ func TestAnIntentThatAReplicaHasIsWritten(t *testing.T) {
 		l := New(rdb, Options{Now: b.clock.Now, WaitReplicas: 1})
 		must(t, rdb.ScriptFlush(b.ctx).Err())
 		k, rk := b.order(), b.refund()
-		a, n, err := l.Submit(b.ctx, k, b.claim(t, k).Fence, lease)
+		a, n, err := l.Submit(b.ctx, k, b.claim(t, k).Record.Fence, Intent{Lease: lease, Ticket: -1})
 		applied(t, a, err)
 		if n != 1 {
 			t.Errorf("%s: attempt %d", name, n)
 		}
-		f := b.claimRefund(t, rk).Fence
+		f := b.claim(t, rk).Record.Fence
 		a, err = l.WritePlan(b.ctx, rk, f, twoTickets)
 		applied(t, a, err)
-		a, err = l.SubmitTicket(b.ctx, rk, f, lease, 0)
+		a, _, err = l.Submit(b.ctx, rk, f, Intent{Lease: lease, Ticket: 0})
 		applied(t, a, err)
-		state, err := replica.Client().HGet(b.ctx, k.order(), "state").Result()
-		if err != nil || State(state) != Submitting {
+		state, err := replica.Client().HGet(b.ctx, keys.Record(k), "state").Result()
+		if err != nil || order.State(state) != order.Submitting {
 			t.Errorf("%s: the replica has %q, %v", name, state, err)
 		}
 		// A refusal is an answer here, too.
-		if a, _, err := l.Submit(b.ctx, k, "99", lease); err != nil || a.Applied || a.State != Submitting {
+		if a, _, err := l.Submit(b.ctx, k, "99", Intent{Lease: lease, Ticket: -1}); err != nil || a.Applied || a.State != order.Submitting {
 			t.Errorf("%s: %+v, %v", name, a, err)
 		}
 	}
@@ -111,14 +113,14 @@ func TestReplicasNeedAKnownKindOfClient(t *testing.T) {
 	s := testredis.Mini(t)
 	b := newBench(s, newClock())
 	k := b.order()
-	f := b.claim(t, k).Fence
-	before := b.snapshot(t, Ref{Key: k})
+	f := b.claim(t, k).Record.Fence
+	before := b.snapshot(t, k)
 	ring := redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"one": s.Addr}})
 	t.Cleanup(func() { _ = ring.Close() })
-	if _, _, err := New(ring, Options{WaitReplicas: 1}).Submit(b.ctx, k, f, lease); err == nil || !strings.Contains(err.Error(), "REDIS_WAIT_REPLICAS") {
+	if _, _, err := New(ring, Options{WaitReplicas: 1}).Submit(b.ctx, k, f, Intent{Lease: lease, Ticket: -1}); err == nil || !strings.Contains(err.Error(), "REDIS_WAIT_REPLICAS") {
 		t.Errorf("%v", err)
 	}
-	if b.snapshot(t, Ref{Key: k}) != before {
+	if b.snapshot(t, k) != before {
 		t.Error("the record changed")
 	}
 }

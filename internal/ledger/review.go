@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -79,12 +78,17 @@ func (l *Ledger) Reopen(ctx context.Context, r order.Ref, who, reason string) (A
 // out of: nothing unfinished, and no event that is due, may be overlooked when this program dies in
 // the middle of what it is going to do. A record in another state is left alone; the answer holds it.
 func (l *Ledger) openReview(ctx context.Context, r order.Ref) (Answer, error) {
-	state, err := l.rdb.HGet(ctx, keys.Record(r), "state").Result()
-	if err != nil && !errors.Is(err, redis.Nil) {
+	f, err := l.rdb.HMGet(ctx, keys.Record(r), "state", "event").Result()
+	if err != nil {
 		return Answer{}, fmt.Errorf("ledger: review of %s: %w", r, err)
 	}
-	if order.State(state) != order.Review {
+	if state, _ := f[0].(string); order.State(state) != order.Review {
 		return Answer{State: order.State(state)}, nil
+	}
+	if f[1] == nil { // the next end must not take the place of this one's event
+		if err := l.Publish(ctx, r); err != nil {
+			return Answer{}, err
+		}
 	}
 	now, err := l.Time(ctx)
 	if err == nil {

@@ -9,34 +9,35 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"issuance/providers"
+	"issuance/internal/keys"
+	"issuance/tasks/order"
 )
 
-// What needs a person is listed, the longest waiting first, until somebody has decided.
+// What needs review is listed, the longest waiting first, until somebody has decided.
 func TestReviewsAreListedUntilTheyAreDecided(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		k, rk, again := b.order(), b.refund(), b.order()
-		finished(Review)(t, b, k)
+		finished(order.Review)(t, b, k)
 		b.clock.pass(time.Second)
-		ended(Review)(t, b, rk)
+		ended(order.Review)(t, b, rk)
 		b.clock.pass(time.Second)
-		finished(Review)(t, b, again)
-		finished(Failed)(t, b, b.order())
-		refs, err := b.Reviews(b.ctx, providers.ECTicket)
-		if err != nil || !slices.Equal(refs, []Ref{{Key: k}, Ref(rk), {Key: again}}) {
+		finished(order.Review)(t, b, again)
+		finished(order.Failed)(t, b, b.order())
+		refs, err := b.Reviews(b.ctx, shop)
+		if err != nil || !slices.Equal(refs, []order.Ref{k, rk, again}) {
 			t.Errorf("%v, %v", refs, err)
 		}
-		if n, err := b.ReviewCount(b.ctx, providers.ECTicket); err != nil || n != 3 {
+		if n, err := b.ReviewCount(b.ctx, shop); err != nil || n != 3 {
 			t.Errorf("%d, %v", n, err)
 		}
-		if n, err := b.ReviewCount(b.ctx, providers.Pass2U); err != nil || n != 0 {
+		if n, err := b.ReviewCount(b.ctx, other); err != nil || n != 0 {
 			t.Errorf("another provider: %d, %v", n, err)
 		}
-		a, err := b.Resolve(b.ctx, Ref(rk), Resolution{State: Refunded, Who: "ann", Reason: "r"})
+		a, err := b.Resolve(b.ctx, rk, Resolution{State: order.Refunded, Who: "ann", Reason: "r"})
 		applied(t, a, err)
-		a, err = b.Reopen(b.ctx, Ref{Key: again}, "ann", "r")
+		a, err = b.Reopen(b.ctx, again, "ann", "r")
 		applied(t, a, err)
-		if refs, err = b.Reviews(b.ctx, providers.ECTicket); err != nil || !slices.Equal(refs, []Ref{{Key: k}}) {
+		if refs, err = b.Reviews(b.ctx, shop); err != nil || !slices.Equal(refs, []order.Ref{k}) {
 			t.Errorf("after two decisions: %v, %v", refs, err)
 		}
 	})
@@ -47,33 +48,33 @@ func TestReviewsAreListedUntilTheyAreDecided(t *testing.T) {
 func TestAReopenedOrderIsLookedUpFirst(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		sent, unsent, poison := b.order(), b.order(), b.order()
-		finished(Review)(t, b, sent)
-		f := b.claim(t, unsent).Fence
-		a, err := b.Finish(b.ctx, unsent, f, Ending{State: Review, Reason: Reason{Code: "invalid_document"}})
+		finished(order.Review)(t, b, sent)
+		f := b.claim(t, unsent).Record.Fence
+		a, err := b.Finish(b.ctx, unsent, f, Ending{State: order.Review, Reason: Reason{Code: "invalid_document"}})
 		applied(t, a, err)
 		for range 3 { // a document that takes its workers down
 			b.claim(t, poison)
 			b.clock.pass(lease)
 		}
-		a, err = b.Finish(b.ctx, poison, b.claim(t, poison).Fence, Ending{State: Review, Reason: Reason{Code: "crashes_worker"}})
+		a, err = b.Finish(b.ctx, poison, b.claim(t, poison).Record.Fence, Ending{State: order.Review, Reason: Reason{Code: "crashes_worker"}})
 		applied(t, a, err)
-		for k, want := range map[Key]Verdict{sent: MustLookUp, unsent: MaySend, poison: MaySend} {
-			a, err := b.Reopen(b.ctx, Ref{Key: k}, "ann", "fixed")
+		for k, want := range map[order.Ref]Verdict{sent: MustLookUp, unsent: MaySend, poison: MaySend} {
+			a, err := b.Reopen(b.ctx, k, "ann", "fixed")
 			applied(t, a, err)
-			if !slices.Contains(b.open(t), k.openMember()) {
+			if !slices.Contains(b.open(t), keys.Member(k)) {
 				t.Errorf("%s is not in the open set", k)
 			}
 			if r := b.load(t, k); r.Event != "" || !r.FinalAt.IsZero() || r.Reason != (Reason{}) {
 				t.Errorf("a reopened order looks final: %+v", r)
 			}
 			c := b.claim(t, k)
-			if c.Verdict != want || c.Crashes != 0 || want == MustLookUp && !c.DoubtAt.Equal(b.clock.Now()) {
+			if c.Verdict != want || c.Record.Crashes != 0 || want == MustLookUp && !c.Record.DoubtAt.Equal(b.clock.Now()) {
 				t.Errorf("%s: %+v, want %s", k, c, want)
 			}
-			a, err = b.Finish(b.ctx, k, c.Fence, Ending{State: Issued})
+			a, err = b.Finish(b.ctx, k, c.Record.Fence, Ending{State: order.Issued})
 			applied(t, a, err)
-			if !slices.Contains(b.events(t), "ecticket/"+k.OrderID+"/issued") {
-				t.Error("the new end is not told")
+			if !slices.Contains(b.events(t), k.String()+"/issued/2") {
+				t.Error("the new end is not published")
 			}
 		}
 	})
@@ -84,15 +85,15 @@ func TestOneOfManyDecisionsCounts(t *testing.T) {
 	eachClock(t, func(t *testing.T, b *bench) {
 		for range 5 {
 			k := b.order()
-			finished(Review)(t, b, k)
-			decide := func(i int) State { return []State{Submitting, Issued, Failed}[i%3] }
-			var won []State
+			finished(order.Review)(t, b, k)
+			decide := func(i int) order.State { return []order.State{order.Submitting, order.Issued, order.Failed}[i%3] }
+			var won []order.State
 			for i, a := range race(func(i int) Answer {
 				var a Answer
-				if to := decide(i); to == Submitting {
-					a, _ = b.Reopen(b.ctx, Ref{Key: k}, "ann", "r")
+				if to := decide(i); to == order.Submitting {
+					a, _ = b.Reopen(b.ctx, k, "ann", "r")
 				} else {
-					a, _ = b.Resolve(b.ctx, Ref{Key: k}, Resolution{State: to, Who: "ann", Reason: "r"})
+					a, _ = b.Resolve(b.ctx, k, Resolution{State: to, Who: "ann", Reason: "r"})
 				}
 				return a
 			}) {
@@ -107,54 +108,64 @@ func TestOneOfManyDecisionsCounts(t *testing.T) {
 	})
 }
 
-// The sweeper's view of a record tells whether somebody is at it, or has died.
-func TestTheSweeperSeesWhoIsAtIt(t *testing.T) {
+// The sweeper's view of a record shows whether somebody is working on it, or has died.
+func TestTheSweeperSeesWhoIsWorkingOnIt(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		k := b.order()
-		f := b.claim(t, k).Fence
-		v, err := b.View(b.ctx, Ref{Key: k})
-		if err != nil || !v.Live() || v.Abandoned() || v.Runner != "runner" || v.Fence != 1 || v.State != Queued || v.Lane != "checkout" ||
-			v.Fingerprint != "k.f" || string(v.Shape) != `{"n":1}` || v.Document != "s1.k.doc" || !v.Until.Equal(v.Now.Add(lease)) {
-			t.Errorf("%+v, %v", v, err)
+		view := func(r order.Ref) *View {
+			t.Helper()
+			list, err := b.Views(b.ctx, []order.Ref{b.refund(), r})
+			if err != nil || len(list) != 2 || list[0] != nil || list[1] == nil {
+				t.Fatalf("%v, %v", list, err)
+			}
+			return list[1]
+		}
+		b.record(t, k)
+		if v := view(k); v.Live() || v.Abandoned() || v.State != order.Queued || !v.UpdatedAt.Equal(b.clock.Now()) {
+			t.Errorf("nobody has begun it: %+v", v)
+		}
+		f := b.claim(t, k).Record.Fence
+		if v := view(k); !v.Live() || v.Abandoned() || v.Runner != "runner" || v.Fence != 1 || v.State != order.Queued || v.Lane != order.Checkout ||
+			!v.Until.Equal(v.Now.Add(lease)) {
+			t.Errorf("%+v", v)
 		}
 		b.clock.pass(lease)
-		if v, err = b.View(b.ctx, Ref{Key: k}); err != nil || v.Live() || !v.Abandoned() {
-			t.Errorf("%+v, %v", v, err)
+		if v := view(k); v.Live() || !v.Abandoned() {
+			t.Errorf("%+v", v)
 		}
-		a, err := b.Idle(b.ctx, k, f, Reason{})
-		applied(t, a, err)
-		if v, err = b.View(b.ctx, Ref{Key: k}); err != nil || v.Live() || v.Abandoned() {
-			t.Errorf("%+v, %v", v, err)
+		b.giveBack(t, k, f, Idle, "")
+		if v := view(k); v.Live() || v.Abandoned() {
+			t.Errorf("%+v", v)
 		}
 		rk := b.refund()
-		ended(Failed)(t, b, rk)
-		if v, err = b.View(b.ctx, Ref(rk)); err != nil || v.State != Failed {
-			t.Errorf("%+v, %v", v, err)
+		ended(order.Failed)(t, b, rk)
+		if v := view(rk); v.State != order.Failed {
+			t.Errorf("%+v", v)
 		}
 	})
 }
 
-// What has fallen out of the open set is found again: unfinished records, and ends that were never told.
+// What has fallen out of the open set is found again: unfinished records, and ends that were never published.
 func TestWhatFellOutOfTheOpenSetIsAdopted(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
-		live, untold, told, rk := b.order(), b.order(), b.order(), b.refund()
+		live, unpublished, done, rk := b.order(), b.order(), b.order(), b.refund()
 		b.claim(t, live)
-		finished(Issued)(t, b, told)
-		finished(Failed)(t, b, untold)
-		b.claimRefund(t, rk)
-		must(t, b.rdb.HDel(b.ctx, untold.order(), "event").Err())
-		must(t, b.rdb.Del(b.ctx, openKey(providers.ECTicket)).Err())
-		n, err := b.AdoptOpen(b.ctx, providers.ECTicket)
+		finished(order.Issued)(t, b, done)
+		finished(order.Failed)(t, b, unpublished)
+		b.claim(t, rk)
+		must(t, b.rdb.HDel(b.ctx, keys.Record(unpublished), "event").Err())
+		must(t, b.rdb.Del(b.ctx, keys.Open(shop)).Err())
+		n, err := b.AdoptOpen(b.ctx, shop)
 		if err != nil || n != 3 {
 			t.Errorf("%d, %v", n, err)
 		}
 		open := b.open(t)
-		for k, want := range map[string]bool{live.openMember(): true, untold.openMember(): true, rk.openMember(): true, told.openMember(): false} {
+		for k, want := range map[string]bool{keys.Member(live): true, keys.Member(unpublished): true, keys.Member(rk): true, keys.Member(done): false} {
 			if slices.Contains(open, k) != want {
 				t.Errorf("%s adopted: %t, want %t", k, !want, want)
 			}
 		}
-		if n, err := b.AdoptOpen(b.ctx, providers.ECTicket); err != nil || n != 0 {
+		if n, err := b.AdoptOpen(b.ctx, shop); err != nil || n != 0 {
 			t.Errorf("a second time: %d, %v", n, err)
 		}
 	})
@@ -165,23 +176,23 @@ func TestWhatFellOutOfTheOpenSetIsAdopted(t *testing.T) {
 func TestTheListOfReviewsIsTrueWhateverHappensMeanwhile(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		listed := func() int64 {
-			n, err := b.ReviewCount(b.ctx, providers.ECTicket)
+			n, err := b.ReviewCount(b.ctx, shop)
 			must(t, err)
 			return n
 		}
 		k := b.order()
-		finished(Review)(t, b, k)
+		finished(order.Review)(t, b, k)
 		hooked := redis.NewClient(b.rdb.Options())
 		defer hooked.Close()
 		slow := *b.Ledger
 		slow.rdb = hooked
 		hooked.AddHook(after{func() { // of reopen: the sweeper has woken it, and nothing is any clearer
-			a, err := b.Finish(b.ctx, k, b.claim(t, k).Fence, Ending{State: Review, Reason: Reason{Code: "in_doubt"}})
+			a, err := b.Finish(b.ctx, k, b.claim(t, k).Record.Fence, Ending{State: order.Review, Reason: Reason{Code: "in_doubt"}})
 			applied(t, a, err)
 		}})
-		a, err := slow.Reopen(b.ctx, Ref{Key: k}, "ann", "r")
+		a, err := slow.Reopen(b.ctx, k, "ann", "r")
 		applied(t, a, err)
-		if b.load(t, k).State != Review || listed() != 1 {
+		if b.load(t, k).State != order.Review || listed() != 1 {
 			t.Errorf("it is %s, and %d are listed", b.load(t, k).State, listed())
 		}
 
@@ -190,9 +201,9 @@ func TestTheListOfReviewsIsTrueWhateverHappensMeanwhile(t *testing.T) {
 		ctx, die := context.WithCancel(b.ctx)
 		dying.AddHook(after{die})
 		slow.rdb = dying
-		_, _ = slow.Resolve(ctx, Ref{Key: k}, Resolution{State: Issued, Who: "ann", Reason: "r"})
-		must(t, b.Publish(b.ctx, Ref{Key: k})) // as the sweeper does
-		if b.load(t, k).State != Issued || listed() != 0 {
+		_, _ = slow.Resolve(ctx, k, Resolution{State: order.Issued, Who: "ann", Reason: "r"})
+		must(t, b.Publish(b.ctx, k)) // as the sweeper does
+		if b.load(t, k).State != order.Issued || listed() != 0 {
 			t.Errorf("it is %s, and %d are listed", b.load(t, k).State, listed())
 		}
 	})
@@ -220,26 +231,26 @@ func TestADoubtKeepsItsBeginning(t *testing.T) {
 		since := b.clock.Now()
 		for range 3 {
 			c := b.claim(t, k)
-			b.submit(t, k, c.Fence)
-			a, err := b.Unknown(b.ctx, k, c.Fence, Reason{Code: "timeout"})
+			b.submit(t, k, c.Record.Fence)
+			a, err := b.GiveBack(b.ctx, k, c.Record.Fence, Unknown, Reason{Code: "timeout"})
 			applied(t, a, err)
 			b.clock.pass(time.Hour)
 		}
 		c := b.claim(t, k)
-		if !c.DoubtSince.Equal(since) || !c.DoubtAt.Equal(since.Add(2*time.Hour)) {
-			t.Errorf("in doubt since %s, last sent at %s", c.DoubtSince, c.DoubtAt)
+		if !c.Record.DoubtSince.Equal(since) || !c.Record.DoubtAt.Equal(since.Add(2*time.Hour)) {
+			t.Errorf("in doubt since %s, last sent at %s", c.Record.DoubtSince, c.Record.DoubtAt)
 		}
-		a, err := b.Finish(b.ctx, k, c.Fence, Ending{State: Review, Reason: Reason{Code: "in_doubt"}})
+		a, err := b.Finish(b.ctx, k, c.Record.Fence, Ending{State: order.Review, Reason: Reason{Code: "in_doubt"}})
 		applied(t, a, err)
 		b.clock.pass(time.Hour)
-		a, err = b.Reopen(b.ctx, Ref{Key: k}, "ann", "r")
+		a, err = b.Reopen(b.ctx, k, "ann", "r")
 		applied(t, a, err)
 		c = b.claim(t, k)
-		if !c.DoubtSince.Equal(b.clock.Now()) || !c.DoubtAt.Equal(since.Add(2*time.Hour)) || !b.load(t, k).ReopenedAt.Equal(b.clock.Now()) {
-			t.Errorf("tried again: in doubt since %s, last sent at %s", c.DoubtSince, c.DoubtAt)
+		if !c.Record.DoubtSince.Equal(b.clock.Now()) || !c.Record.DoubtAt.Equal(since.Add(2*time.Hour)) || !b.load(t, k).ReopenedAt.Equal(b.clock.Now()) {
+			t.Errorf("tried again: in doubt since %s, last sent at %s", c.Record.DoubtSince, c.Record.DoubtAt)
 		}
-		b.submit(t, k, c.Fence)
-		a, err = b.Accept(b.ctx, k, c.Fence, "", "")
+		b.submit(t, k, c.Record.Fence)
+		a, err = b.Accept(b.ctx, k, c.Record.Fence, "", "")
 		applied(t, a, err)
 		if r := b.load(t, k); !r.DoubtSince.IsZero() {
 			t.Errorf("accepted, and in doubt since %s", r.DoubtSince)
@@ -249,13 +260,13 @@ func TestADoubtKeepsItsBeginning(t *testing.T) {
 		f := b.plan(t, rk, Plan{Count: 1, Baseline: 0})
 		since = b.clock.Now()
 		for range 2 {
-			b.submitRefund(t, rk, f)
-			a, err := b.RefundUnknown(b.ctx, rk, f, Reason{Code: "timeout"})
+			b.submit(t, rk, f)
+			a, err := b.GiveBack(b.ctx, rk, f, Unknown, Reason{Code: "timeout"})
 			applied(t, a, err)
 			b.clock.pass(time.Hour)
-			c := b.claimRefund(t, rk)
-			if f = c.Fence; !c.DoubtSince.Equal(since) {
-				t.Errorf("a refund in doubt since %s", c.DoubtSince)
+			c := b.claim(t, rk)
+			if f = c.Record.Fence; !c.Record.DoubtSince.Equal(since) {
+				t.Errorf("a refund in doubt since %s", c.Record.DoubtSince)
 			}
 		}
 	})

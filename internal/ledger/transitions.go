@@ -20,7 +20,8 @@ type Intent struct {
 	Host  string // where the request goes
 	Stub  []byte // enough of the document to look the order up later; may be nil for a refund
 	Lease time.Duration
-	// Ticket is the place of a ticket in a refund's plan; negative when the request is for all of the record.
+	// Ticket is the place of a ticket in a refund's plan; negative when the request is for all of the refund.
+	// Orders have none.
 	Ticket int
 }
 
@@ -29,11 +30,11 @@ type Intent struct {
 // claim back with NotSent.
 func (l *Ledger) Submit(ctx context.Context, r order.Ref, fence string, in Intent) (Answer, int, error) {
 	ticket, refund := "", ""
-	if in.Ticket >= 0 {
-		ticket = strconv.Itoa(in.Ticket)
-	}
 	if r.IsRefund() {
 		refund = "1"
+		if in.Ticket >= 0 {
+			ticket = strconv.Itoa(in.Ticket)
+		}
 	}
 	f, err := l.runIntent(ctx, r, "submit", []string{keys.Record(r)}, fence, in.Lease.Milliseconds(), in.Host, in.Stub, ticket, refund)
 	if err != nil {
@@ -67,14 +68,14 @@ func (l *Ledger) GiveBack(ctx context.Context, r order.Ref, fence string, how Re
 // a code is remembered as "rejected".
 func (l *Ledger) Rejected(ctx context.Context, r order.Ref, fence string, why Reason) (Answer, error) {
 	if why.Code == "" {
-		why.Code = string(order.CodeRejected) // an empty code would say that nothing was refused
+		why.Code = string(order.CodeRejected) // an empty code would say that nothing was rejected
 	}
 	return l.transition(ctx, r, "rejected", []string{keys.Record(r)}, fence, why.Code, why.Message)
 }
 
 // Accept records that the provider has the order and will issue it later.
 func (l *Ledger) Accept(ctx context.Context, r order.Ref, fence, providerRef string, result seal.Sealed) (Answer, error) {
-	return l.transition(ctx, r, "accept", []string{keys.Record(r)}, fence, providerRef, string(result))
+	return l.transition(ctx, r, "accept", []string{keys.Record(r)}, fence, providerRef, pack(result))
 }
 
 // Polled counts a poll after which the order is still accepted. why is empty when the provider
@@ -103,7 +104,7 @@ func (l *Ledger) Finish(ctx context.Context, r order.Ref, fence string, e Ending
 	if e.Polled {
 		polls = 1
 	}
-	return l.end(ctx, r, "finish", fence, string(e.State), e.Reason.Code, e.Reason.Message, e.ProviderRef, string(e.Result),
+	return l.end(ctx, r, "finish", fence, string(e.State), e.Reason.Code, e.Reason.Message, e.ProviderRef, pack(e.Result),
 		polls, strconv.Itoa(e.Refunded), r.RefundID)
 }
 

@@ -17,7 +17,7 @@ func (t Task) Runs(v *ledger.View) bool {
 	case t.Waiting():
 		return !v.Abandoned()
 	case t.Active():
-		// The record's times do not tell: a poll holds no claim, and an answer of "not yet" changes
+		// The record's times do not show it: a poll holds no claim, and an answer of "not yet" changes
 		// nothing of the record.
 		return !v.Abandoned() && t.Held
 	}

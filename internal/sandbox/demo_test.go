@@ -5,10 +5,15 @@ import (
 	"testing"
 	"time"
 
-	"issuance/internal/ledger"
 	"issuance/providers"
 	"issuance/tasks"
+	"issuance/tasks/order"
 )
+
+var accounts = map[providers.Name]providers.Account{
+	providers.ECTicket: {Provider: providers.ECTicket, Merchant: "2000132"},
+	providers.Pass2U:   {Provider: providers.Pass2U, Merchant: "main"},
+}
 
 func everything(providers.Name, tasks.Lane) bool { return true }
 
@@ -20,30 +25,30 @@ func TestDemoDocumentsAreValid(t *testing.T) {
 		time.Date(2028, 2, 29, 23, 59, 59, 0, time.UTC),
 	} {
 		rules := tasks.Rules{MerchantID: "2000132", Now: func() time.Time { return now }}
-		seen := map[ledger.Key]bool{}
-		for _, o := range demoOrders(40, now, everything) {
+		seen := map[order.Ref]bool{}
+		for _, o := range demoOrders(40, now, accounts, everything) {
 			parsed, err := tasks.ParseOrder(o.raw, rules)
 			if err != nil {
 				t.Fatalf("%s: %v", o.raw, err)
 			}
-			if parsed.Key() != o.key || seen[o.key] {
-				t.Errorf("%s is called %s, seen before: %v", parsed, o.key, seen[o.key])
+			if parsed.Ref() != o.ref || seen[o.ref] {
+				t.Errorf("%s is called %s, seen before: %v", parsed, o.ref, seen[o.ref])
 			}
-			seen[o.key] = true
+			seen[o.ref] = true
 			if o.refund != nil {
 				r, err := tasks.ParseRefund(o.refund.raw, rules)
-				if err != nil || r.Key() != o.refund.key {
+				if err != nil || r.Ref() != o.refund.ref {
 					t.Errorf("%s: %v", o.refund.raw, err)
 				}
 			}
 		}
-		for _, o := range demoOrders(40, now.Add(time.Millisecond), everything) {
-			if seen[o.key] {
-				t.Errorf("%s was in an earlier demo", o.key)
+		for _, o := range demoOrders(40, now.Add(time.Millisecond), accounts, everything) {
+			if seen[o.ref] {
+				t.Errorf("%s was in an earlier demo", o.ref)
 			}
 		}
 	}
-	if _, err := tasks.ParseOrder(demoOrders(MaxDemo, time.Now(), everything)[MaxDemo-1].raw, tasks.Rules{}); err != nil {
+	if _, err := tasks.ParseOrder(demoOrders(MaxDemo, time.Now(), accounts, everything)[MaxDemo-1].raw, tasks.Rules{MerchantID: "2000132"}); err != nil {
 		t.Errorf("the last order of the largest demo: %v", err)
 	}
 }
@@ -53,9 +58,9 @@ func TestDemoDocumentsAreValid(t *testing.T) {
 func TestDemoIsMixed(t *testing.T) {
 	var all strings.Builder
 	fails, refunds := 0, 0
-	for _, o := range demoOrders(12, time.Now(), everything) {
+	for _, o := range demoOrders(12, time.Now(), accounts, everything) {
 		all.Write(o.raw)
-		if o.want == ledger.Failed {
+		if o.want == order.Failed {
 			fails++
 		}
 		if o.refund != nil {
@@ -76,13 +81,13 @@ func TestDemoIsMixed(t *testing.T) {
 // A demo keeps to the lanes that are served, and still has its failure and its refund.
 func TestDemoKeepsToServedLanes(t *testing.T) {
 	for _, only := range providers.All() {
-		orders := demoOrders(8, time.Now(), func(p providers.Name, l tasks.Lane) bool { return p == only && l != tasks.Bulk })
+		orders := demoOrders(8, time.Now(), accounts, func(p providers.Name, l tasks.Lane) bool { return p == only && l != tasks.Bulk })
 		fails, refunds := 0, 0
 		for _, o := range orders {
-			if o.key.Provider != only || o.lane != tasks.Checkout {
-				t.Errorf("%s in lane %s", o.key, o.lane)
+			if o.ref.Account.Provider != only || o.lane != tasks.Checkout {
+				t.Errorf("%s in lane %s", o.ref, o.lane)
 			}
-			if o.want == ledger.Failed {
+			if o.want == order.Failed {
 				fails++
 			}
 			if o.refund != nil {
@@ -93,10 +98,10 @@ func TestDemoKeepsToServedLanes(t *testing.T) {
 			t.Errorf("%s: %d orders, %d fail, %d refunds", only, len(orders), fails, refunds)
 		}
 	}
-	if orders := demoOrders(8, time.Now(), func(providers.Name, tasks.Lane) bool { return false }); len(orders) != 0 {
+	if orders := demoOrders(8, time.Now(), accounts, func(providers.Name, tasks.Lane) bool { return false }); len(orders) != 0 {
 		t.Error(orders)
 	}
-	if n := len(demoOrders(0, time.Now(), everything)); n != 0 {
+	if n := len(demoOrders(0, time.Now(), accounts, everything)); n != 0 {
 		t.Error(n)
 	}
 }
@@ -110,23 +115,23 @@ func TestExample(t *testing.T) {
 	}
 }
 
-// Every kind of document is told in words.
+// Every kind of document is described in words.
 func TestKinds(t *testing.T) {
-	order := ledger.Ref{Key: ledger.Key{Provider: "ecticket", OrderID: "A"}}
-	pass2u := ledger.Ref{Key: ledger.Key{Provider: "pass2u", OrderID: "A"}}
-	refund := ledger.Ref{Key: order.Key, RefundID: "R7"}
+	ecticket := order.Ref{Account: accounts[providers.ECTicket], OrderID: "A"}
+	pass2u := order.Ref{Account: accounts[providers.Pass2U], OrderID: "A"}
+	refund := ecticket.Refund("R7")
 	for _, c := range []struct {
-		r           ledger.Ref
+		r           order.Ref
 		shape, want string
 	}{
-		{order, `{"IssueType":"1","tickets":8,"TicketInfo":[{"TicketAmount":8}]}`, "convenience store ticket ×8"},
-		{order, `{"IssueType":"2","tickets":2,"TicketInfo":[{}]}`, "paper ticket ×2"},
-		{order, `{"IssueType":"3","IsImmediate":"1","tickets":2,"TicketInfo":[{}]}`, "electronic ticket ×2"},
-		{order, `{"IssueType":"3","IsImmediate":"2","tickets":2,"TicketInfo":[{"StartDate":"20300101"}]}`, "electronic presale ticket ×2"},
-		{order, `{"IssueType":"3","IsImmediate":"1","tickets":2,"TicketInfo":[{"ExpireDate":"20300101"}]}`, "electronic gift voucher ×2"},
-		{order, `{"IssueType":"4","tickets":3,"TicketInfo":[{}]}`, "serial number ×3"},
-		{order, `{"IssueType":"9","tickets":3}`, "order"},
-		{order, ``, "order"},
+		{ecticket, `{"IssueType":"1","tickets":8,"TicketInfo":[{"TicketAmount":8}]}`, "convenience store ticket ×8"},
+		{ecticket, `{"IssueType":"2","tickets":2,"TicketInfo":[{}]}`, "paper ticket ×2"},
+		{ecticket, `{"IssueType":"3","IsImmediate":"1","tickets":2,"TicketInfo":[{}]}`, "electronic ticket ×2"},
+		{ecticket, `{"IssueType":"3","IsImmediate":"2","tickets":2,"TicketInfo":[{"StartDate":"20300101"}]}`, "electronic presale ticket ×2"},
+		{ecticket, `{"IssueType":"3","IsImmediate":"1","tickets":2,"TicketInfo":[{"ExpireDate":"20300101"}]}`, "electronic gift voucher ×2"},
+		{ecticket, `{"IssueType":"4","tickets":3,"TicketInfo":[{}]}`, "serial number ×3"},
+		{ecticket, `{"IssueType":"9","tickets":3}`, "order"},
+		{ecticket, ``, "order"},
 		{pass2u, `{"pickupType":"voucher","quantity":2}`, "voucher links ×2"},
 		{pass2u, `{"pickupType":"order","quantity":3}`, "order page with passcode ×3"},
 		{pass2u, `{}`, "order"},

@@ -13,16 +13,19 @@ import (
 
 	"go.uber.org/goleak"
 
+	"issuance/internal/keys"
 	"issuance/internal/ledger"
 	"issuance/internal/seal"
 	"issuance/internal/testredis"
+	"issuance/providers"
+	"issuance/tasks/order"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// A sandbox's environment has every account replaced, keeps the rest, and tells what it replaced.
+// A sandbox's environment has every account replaced, keeps the rest, and says what it replaced.
 func TestEnvironment(t *testing.T) {
 	given := map[string]string{"ECTICKET_HASH_KEY_FILE": "/run/secret", "PASS2U_PROXY_URL": "http://proxy", "ECTICKET_TIMEOUT": "5s",
 		"POLL_INTERVAL": "7s", "REDIS_URL": "redis://x/0", "ECTICKET_PLATFORM_ID": "", "ISSUANCE_SEAL_KEYS": "real"}
@@ -59,7 +62,7 @@ func TestTakenPorts(t *testing.T) {
 	}
 	_, err = Start(Options{ECTicketAddr: taken.Addr().String(), Pass2UAddr: "127.0.0.1:0", JobEvery: time.Second, Log: quiet})
 	if err == nil || !strings.Contains(err.Error(), taken.Addr().String()) {
-		t.Errorf("a simulator listens elsewhere than it was told: %v", err)
+		t.Errorf("a simulator listens elsewhere than it was asked to: %v", err)
 	}
 }
 
@@ -85,11 +88,11 @@ func TestAnnounce(t *testing.T) {
 	if err := s.Announce(t.Context(), redis.Client(), env); err != nil {
 		t.Fatal(err)
 	}
-	left, err := redis.Client().HGetAll(t.Context(), ledger.SandboxKey).Result()
+	left, err := redis.Client().HGetAll(t.Context(), keys.Sandbox).Result()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range told {
+	for _, name := range published {
 		if left[name] == "" || left[name] != env[name] {
 			t.Errorf("%s is %q, not %q", name, left[name], env[name])
 		}
@@ -111,7 +114,7 @@ func TestAnnounce(t *testing.T) {
 	}
 }
 
-// Every line tells time, provider, order, kind and the change; waiting is not told, and a reason is.
+// Every line has time, provider, order, kind and the change; waiting is left out, and a reason is given.
 func TestStory(t *testing.T) {
 	redis := testredis.Mini(t)
 	var out bytes.Buffer
@@ -120,10 +123,12 @@ func TestStory(t *testing.T) {
 	l := ledger.New(redis.Client(), ledger.Options{Observer: story.Observe, Now: func() time.Time { return at }})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { defer close(done); story.Tell(ctx, l) }()
+	go func() { defer close(done); story.Run(ctx, l) }()
 
-	k := ledger.Key{Provider: "pass2u", OrderID: "A1"}
-	in := ledger.Intake{Runner: "w", Lease: time.Minute, Fingerprint: "fp", Shape: `{"pickupType":"voucher","quantity":2}`}
+	k := order.Ref{Account: accounts[providers.Pass2U], OrderID: "A1"}
+	if _, err := l.Record(ctx, ledger.Intake{Ref: k, Fingerprint: "fp", Shape: []byte(`{"pickupType":"voucher","quantity":2}`), Document: "s1.x.y"}); err != nil {
+		t.Fatal(err)
+	}
 	step := func(a ledger.Answer, err error) {
 		t.Helper()
 		if err != nil || !a.Applied {
@@ -133,28 +138,28 @@ func TestStory(t *testing.T) {
 	}
 	begin := func() string {
 		t.Helper()
-		c, err := l.Begin(ctx, k, in)
+		c, err := l.Claim(ctx, k, "w", time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
 		story.Drain(ctx)
-		return c.Fence
+		return c.Record.Fence
 	}
 	submit := func(f string) {
 		t.Helper()
-		a, _, err := l.Submit(ctx, k, f, time.Minute)
+		a, _, err := l.Submit(ctx, k, f, ledger.Intent{Host: "h", Lease: time.Minute, Ticket: -1})
 		step(a, err)
 	}
 	f := begin()
 	submit(f)
-	step(l.NotSent(ctx, k, f, ledger.Reason{Code: "dial", Message: "no route\x1b[2J"}))
+	step(l.GiveBack(ctx, k, f, ledger.NotSent, ledger.Reason{Code: "dial", Message: "no route\x1b[2J"}))
 	f = begin()
 	submit(f)
-	step(l.Unknown(ctx, k, f, ledger.Reason{Code: "timeout"}))
+	step(l.GiveBack(ctx, k, f, ledger.Unknown, ledger.Reason{Code: "timeout"}))
 	f = begin()
-	step(l.Idle(ctx, k, f, ledger.Reason{}))
+	step(l.GiveBack(ctx, k, f, ledger.Idle, ledger.Reason{}))
 	f = begin()
-	step(l.Finish(ctx, k, f, ledger.Ending{State: ledger.Failed, Reason: ledger.Reason{Code: "no", Message: "sold out"}}))
+	step(l.Finish(ctx, k, f, ledger.Ending{State: order.Failed, Reason: ledger.Reason{Code: "no", Message: "sold out"}}))
 	cancel()
 	<-done
 
@@ -179,7 +184,7 @@ func TestStory(t *testing.T) {
 // A terminal that hangs holds no order up.
 func TestStoryNeverBlocks(t *testing.T) {
 	story := NewStory(io.Discard)
-	for range 3 * backlog { // nobody tells it
+	for range 3 * backlog { // nobody prints it
 		story.Observe(ledger.Change{})
 	}
 }
@@ -193,16 +198,19 @@ func TestVerdictComparesTheBooks(t *testing.T) {
 	defer s.Close()
 	redis := testredis.Mini(t)
 	l := ledger.New(redis.Client(), ledger.Options{})
-	d := s.NewDemo(2, time.Now(), everything, l, nil)
+	d := s.NewDemo(2, time.Now(), accounts, everything, l, nil)
 	first, second := d.orders[0], d.orders[1]
 	first.refund = nil
 	d.orders = []demoOrder{first, second}
 	// The first is "issued" though no simulator ever heard of it; the second has no record at all.
-	c, err := l.Begin(t.Context(), first.key, ledger.Intake{Runner: "w", Lease: time.Minute, Fingerprint: "fp", Shape: "{}"})
+	if _, err := l.Record(t.Context(), ledger.Intake{Ref: first.ref, Fingerprint: "fp", Shape: []byte("{}"), Document: "s1.x.y"}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := l.Claim(t.Context(), first.ref, "w", time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.Finish(t.Context(), first.key, c.Fence, ledger.Ending{State: ledger.Issued}); err != nil {
+	if _, err := l.Finish(t.Context(), first.ref, c.Record.Fence, ledger.Ending{State: order.Issued}); err != nil {
 		t.Fatal(err)
 	}
 	var table bytes.Buffer

@@ -6,8 +6,7 @@
 -- Answers {verdict ok|refused, state, problem}; refused when a request may have left, or it has ended
 local key, t, id = KEYS[1], clock(), ARGV[4]
 local state = get(key, 'state')
-if state ~= 'queued' or in_doubt(key) or get(key, 't:0') == 'sending'
-  or (tonumber(get(key, 'attempts')) or 0) > (tonumber(get(key, 'unsent')) or 0) then
+if state ~= 'queued' or in_doubt(key) or not never_sent(key) or any_ticket(key, open_ticket) then
   return refused(state)
 end
 redis.call('HINCRBY', key, 'fence', 1)

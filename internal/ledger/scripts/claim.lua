@@ -1,6 +1,7 @@
 -- claim: claim a record for work, and of a refund the order's turn: one refund of an order is under way
 -- at a time.
--- KEYS[1] record; of a refund KEYS[2] the turn; and last, unless it is on another node, the open set
+-- KEYS[1] record; of a refund KEYS[2] the turn; and last (KEYS[2], of a refund KEYS[3]), unless it is on another
+--   node, the open set
 -- ARGV: now, runner, lease ms, member of the open set, refund id or ''
 -- Answers {verdict, now, turn} and every field of the record; verdict is one of
 --   send       claimed; nothing of an earlier attempt is in doubt

@@ -1,18 +1,19 @@
 -- intake: make the record of a document, unless there is one.
--- KEYS[1] record; of a refund KEYS[2] the order's refunds; and last, unless it is on another node, the open set
+-- KEYS[1] record; of a refund KEYS[2] the order's refunds; and last (KEYS[2], of a refund KEYS[3]), unless it is
+--   on another node, the open set
 -- ARGV: now, member of the open set, when (ms from now) it is inspected first, lane, fingerprint, shape,
 --   document (sealed), refund id or '', trace context or ''
--- Answers {verdict new|known, state, fp, doc '1' when the record holds this very document, created_at};
---   new again when this very call is repeated because its answer was lost
+-- Answers {verdict new|known, state, fp, created}; new again when this very call is repeated because its
+--   answer was lost
 local key, t = KEYS[1], clock()
-local f = redis.call('HMGET', key, 'state', 'fp', 'doc', 'created_at', 'fence')
+local f = redis.call('HMGET', key, 'state', 'fp', 'doc', 'created', 'fence')
 if f[1] then
   -- A sealed document is never twice the same, so this is the call that made the record.
   local ours = f[3] == ARGV[7] and f[1] == 'queued' and not f[5]
-  return {'verdict', ours and 'new' or 'known', 'state', f[1], 'fp', f[2] or '', 'created_at', f[4] or ''}
+  return {'verdict', ours and 'new' or 'known', 'state', f[1], 'fp', f[2] or '', 'created', f[4] or ''}
 end
 redis.call('HSET', key, 'v', '2', 'state', 'queued', 'lane', ARGV[4], 'fp', ARGV[5], 'shape', ARGV[6],
-  'doc', ARGV[7], 'created_at', int(t))
+  'doc', ARGV[7], 'created', int(t))
 if ARGV[9] ~= '' then redis.call('HSET', key, 'trace', ARGV[9]) end
 local open = KEYS[2]
 if ARGV[8] ~= '' then
@@ -21,4 +22,4 @@ if ARGV[8] ~= '' then
   open = KEYS[3]
 end
 if open then redis.call('ZADD', open, int(t + tonumber(ARGV[3])), ARGV[2]) end
-return {'verdict', 'new', 'state', 'queued', 'fp', ARGV[5], 'created_at', int(t)}
+return {'verdict', 'new', 'state', 'queued', 'fp', ARGV[5], 'created', int(t)}

@@ -1,5 +1,5 @@
 -- Common to every script. ARGV[1] is the time in milliseconds, or '' to ask Redis. Every script
--- answers a flat list of names and values.
+-- of a record answers a flat list of names and values.
 local function clock()
   if ARGV[1] ~= '' then return tonumber(ARGV[1]) end
   local t = redis.call('TIME')
@@ -48,6 +48,24 @@ local function doubt(key, at)
   redis.call('HINCRBY', key, 'doubts', 1)
 end
 
+-- Whether every request of this record certainly had no effect. An intent without an answer is not counted.
+local function never_sent(key)
+  return (tonumber(get(key, 'attempts')) or 0) <= (tonumber(get(key, 'unsent')) or 0)
+end
+
+-- Whether a ticket of a refund's plan is in one of the states.
+local function any_ticket(key, states)
+  local i = 0
+  while true do
+    local state = get(key, 't:' .. int(i))
+    if state == '' then return false end
+    if states[state] then return true end
+    i = i + 1
+  end
+end
+
+local open_ticket = {sending = true, doubt = true}
+
 -- A rejection that nothing has confirmed yet is a doubt as well.
 local function in_doubt(key)
   return get(key, 'doubt_at') ~= '' or get(key, 'rejected_code') ~= ''
@@ -61,37 +79,65 @@ local function give_back(key)
   redis.call('HDEL', key, 'runner', 'until', 'phase')
 end
 
--- Ends a record: the event of each end has an id of its own, so the ends are counted.
+-- Ends a record. The event of each end has an id of its own, so earlier ends are counted (see again).
 local function finish(key, t, state, code, message)
-  redis.call('HSET', key, 'state', state, 'final_at', int(t), 'updated_at', int(t))
+  redis.call('HSET', key, 'state', state, 'final', int(t), 'updated_at', int(t))
   redis.call('HDEL', key, 'event')
+  if code == '' and state == 'failed' then
+    code, message = get(key, 'rejected_code'), get(key, 'rejected_message') -- the rejection that was confirmed
+  end
   if code ~= '' then redis.call('HSET', key, 'code', code, 'message', message)
-  elseif state ~= 'failed' then redis.call('HDEL', key, 'code', 'message') end
-  redis.call('HINCRBY', key, 'ends', 1)
+  else redis.call('HDEL', key, 'code', 'message') end
   if state ~= 'review' then no_doubt(key) end
   give_back(key)
 end
 
--- What stays of a settled record when its details have expired: enough to answer for it, and to refund it.
-local bare = {v = true, state = true, lane = true, fp = true, stub = true, created_at = true, accepted_at = true,
-  final_at = true, ref = true, code = true, attempts = true, unsent = true, event = true, ends = true, count = true,
-  baseline = true, baseline_at = true, refunded = true, resolved_by = true, erased_at = true}
+-- A review that is resolved or reopened will end once more.
+local function again(key) redis.call('HINCRBY', key, 'ends', 1) end
 
--- Lets a settled record age: its bulky fields move to the details, and each expires in its time.
-local function age(key, details, keep_details, keep_record)
+-- What stays of a settled record when its details have expired: enough to answer for it, and to refund it.
+-- Short names keep it below 600 bytes with all that Redis needs for it.
+local bare = {state = true, fp = true, stub = true, created = true, accepted = true, final = true, ref = true,
+  code = true, attempts = true, unsent = true, event = true, ends = true, count = true, baseline = true,
+  baseline_at = true, refunded = true, erased_at = true}
+
+-- Lets a key expire, unless it does already: publishing an end again does not keep it longer.
+local function expire(key, ms)
+  if redis.call('PTTL', key) < 0 then redis.call('PEXPIRE', key, ms) end
+end
+
+-- Lets the list of an order's refunds expire with the last of them, this one, which has just settled; while
+-- another one is unfinished, or in review, the list stays. Those whose record is gone are taken out of it.
+local function age_list(list, key, id, keep_record)
+  local record = string.sub(key, 1, #key - #id)
+  local busy = false
+  for _, other in ipairs(redis.call('ZRANGE', list, 0, -1)) do
+    local state = get(record .. other, 'state')
+    if state == '' then redis.call('ZREM', list, other)
+    elseif not final[state] or state == 'review' then busy = true end
+  end
+  if busy then redis.call('PERSIST', list) else redis.call('PEXPIRE', list, keep_record) end
+end
+
+-- Lets a settled record age: its bulky fields move to the details, and each expires in its time. list is
+-- that of the refunds, for a refund of this id.
+local function age(key, details, keep_details, keep_record, list, id)
+  if list then age_list(list, key, id, keep_record) end
   local f, moved, names = redis.call('HGETALL', key), {}, {}
   for i = 1, #f, 2 do
     if not bare[f[i]] then
       moved[#moved + 1], moved[#moved + 2] = f[i], f[i + 1]
       names[#names + 1] = f[i]
     end
+    -- In parts: a refund of many tickets has more fields than a call takes arguments.
+    if #names == 500 or (#names > 0 and i == #f - 1) then
+      redis.call('HSET', details, unpack(moved))
+      redis.call('HDEL', key, unpack(names))
+      moved, names = {}, {}
+    end
   end
-  if #names > 0 then
-    redis.call('HSET', details, unpack(moved))
-    redis.call('HDEL', key, unpack(names))
-  end
-  redis.call('PEXPIRE', details, keep_details)
-  redis.call('PEXPIRE', key, keep_record)
+  expire(details, keep_details)
+  expire(key, keep_record)
 end
 
 -- Publishes the end of a record: appends its event to the stream unless it is marked already, marks the
@@ -104,10 +150,10 @@ end
 -- Answers what went wrong, '' when nothing did.
 local function publish(key, details, k, a)
   if not KEYS[k] then return '' end
-  local f = redis.call('HMGET', key, 'state', 'code', 'final_at', 'event', 'ends')
+  local f = redis.call('HMGET', key, 'state', 'code', 'final', 'event', 'ends')
   if not f[4] or f[4] == '' then
     local id = redis.pcall('XADD', KEYS[k], 'MAXLEN', '~', ARGV[a + 6], '*',
-      'event_id', ARGV[a] .. '/' .. f[1] .. '/' .. (f[5] or '1'), 'provider', ARGV[a + 1], 'account', ARGV[a + 2],
+      'event_id', ARGV[a] .. '/' .. f[1] .. '/' .. int((tonumber(f[5]) or 0) + 1), 'provider', ARGV[a + 1], 'account', ARGV[a + 2],
       'order_id', ARGV[a + 3], 'refund_id', ARGV[a + 4], 'state', f[1], 'code', f[2] or '', 'at', f[3])
     if type(id) == 'table' then return id.err end
     redis.call('HSET', key, 'event', id)
@@ -116,8 +162,7 @@ local function publish(key, details, k, a)
     redis.call('ZADD', KEYS[k + 2], f[3], ARGV[a + 5])
   else
     redis.call('ZREM', KEYS[k + 2], ARGV[a + 5])
-    age(key, details, ARGV[a + 7], ARGV[a + 8])
-    if KEYS[k + 3] then redis.call('PEXPIRE', KEYS[k + 3], ARGV[a + 8]) end
+    age(key, details, ARGV[a + 7], ARGV[a + 8], KEYS[k + 3], ARGV[a + 4])
   end
   redis.call('ZREM', KEYS[k + 1], ARGV[a + 5])
   return ''

@@ -1,6 +1,6 @@
 -- put_off: set when records that due has given are to be inspected next. A record that was claimed
 -- anew meanwhile, or finished, is left alone: whoever did that knows better.
--- KEYS[1] open set
+-- KEYS[1] open set, or another set of records by time
 -- ARGV: now, until when (ms) due has put them off, then of each its member and time (ms), or '' to take it
 --   out of the set
 -- Answers {how many were set}

@@ -1,11 +1,12 @@
 -- resolve: a person decides what the machine could not prove.
 -- KEYS[1] record  ARGV: now, state, who, reason
--- Answers {verdict ok|refused, state}
+-- Answers {verdict ok|refused, state}; refused, too, while the event of the review is not published
 local key, t = KEYS[1], clock()
 local state = get(key, 'state')
-if state ~= 'review' then return refused(state) end
+if state ~= 'review' or get(key, 'event') == '' then return refused(state) end
 redis.call('HSET', key, 'resolved_by', ARGV[3], 'resolved_reason', ARGV[4])
 local code, message = get(key, 'code'), get(key, 'message')
 note(key, t, 'resolved', ARGV[2] .. ' by ' .. ARGV[3] .. ': ' .. ARGV[4])
+again(key)
 finish(key, t, ARGV[2], code, message) -- the code says why it had to be decided
 return applied(ARGV[2])

@@ -7,7 +7,7 @@ local state = get(key, 'state')
 if (state ~= 'queued' and state ~= 'submitting') or not held(key, ARGV[2]) then return refused(state) end
 local before = get(key, 't:' .. ARGV[3])
 if before == '' or before == 'refunded' or before == 'elsewhere' or before == 'rejected' then return refused(state) end
-if ARGV[7] == '1' and get(key, 'phase') == 'send' then redis.call('HINCRBY', key, 'unsent', 1) end
+if ARGV[7] == '1' and before == 'sending' and get(key, 'phase') == 'send' then redis.call('HINCRBY', key, 'unsent', 1) end
 redis.call('HSET', key, 't:' .. ARGV[3], ARGV[4], 'phase', 'claim', 'updated_at', int(t))
 if ARGV[5] ~= '' then redis.call('HSET', key, 'c:' .. ARGV[3], ARGV[5]) end
 if ARGV[4] == 'doubt' then
@@ -19,12 +19,6 @@ if ARGV[4] == 'doubt' then
   redis.call('HSET', key, 'd:' .. ARGV[3], at)
 end
 -- The record's doubt lasts until every ticket it may be about is settled or in doubt itself.
-local i = 0
-while true do
-  local status = get(key, 't:' .. int(i))
-  if status == 'sending' then break end
-  if status == '' then redis.call('HDEL', key, 'doubt_at', 'doubt_since', 'doubts') break end
-  i = i + 1
-end
+if not any_ticket(key, {sending = true}) then redis.call('HDEL', key, 'doubt_at', 'doubt_since', 'doubts') end
 note(key, t, 'ticket ' .. tonumber(ARGV[3]) + 1, ARGV[4] .. ' ' .. ARGV[5])
 return applied(state)

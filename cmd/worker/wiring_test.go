@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"issuance/internal/budget"
+	"issuance/internal/config"
+	"issuance/internal/keys"
+	"issuance/internal/queue"
+	"issuance/internal/testredis"
+	"issuance/providers"
+	"issuance/tasks"
+	"issuance/tasks/order"
+)
+
+// wired is everything that settings of the process become.
+func wired(c config.Config) string {
+	k := &wiring{cfg: c, log: slog.New(slog.DiscardHandler)}
+	text := fmt.Sprintf("%+v|%+v|%+v|%+v|%+v", k.tasks(), k.schedule(), k.sentinel(), ledgerOptions(c), serverOptions(c, nil))
+	for _, l := range order.Lanes() {
+		text += fmt.Sprintf("|%s %d", l, k.lane(lane{providers.ECTicket, l}, nil).Concurrency)
+	}
+	return text
+}
+
+// A setting that is read and lost on its way would keep its default for ever: each one of the process, the
+// poller and the ledger changes something that is wired, and the three concurrencies change their own lane.
+func TestEverySettingIsWired(t *testing.T) {
+	base, err := config.Load(production("redis://127.0.0.1:1/0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := map[string]bool{"HTTPAddr": true, "LogFormat": true, "URL": true, "ClusterAddrs": true} // tested where they are used
+	for _, group := range []string{"Redis", "Worker", "Poll", "Ledger"} {
+		fields := reflect.ValueOf(base).FieldByName(group)
+		for i := range fields.NumField() {
+			name := fields.Type().Field(i).Name
+			if elsewhere[name] {
+				continue
+			}
+			changed := base
+			f := reflect.ValueOf(&changed).Elem().FieldByName(group).Field(i)
+			f.SetInt(f.Int() + 7)
+			if wired(changed) == wired(base) {
+				t.Errorf("%s.%s is lost on its way", group, name)
+			}
+		}
+	}
+	base.Worker.CheckoutConcurrency, base.Worker.PollConcurrency, base.Worker.BulkConcurrency = 11, 12, 13
+	if text := wired(base); !strings.Contains(text, "|checkout 11|poll 12|bulk 13") {
+		t.Error(text)
+	}
+}
+
+// What the environment says of an account is what its client and its budget do.
+func TestAccountsAreWired(t *testing.T) {
+	rdb := testredis.Mini(t).Client()
+	env := production("redis://127.0.0.1:1/0")
+	for name, value := range map[string]string{
+		"ECTICKET_BASE_URL": "https://ecticket-stage.ecpay.com.tw", "ECTICKET_MODE": "escrow", "ECTICKET_SETTLE_AFTER": "17m", "ECTICKET_TIMEOUT": "9s",
+		"ECTICKET_CALLS_PER_SECOND": "3", "ECTICKET_BAN": "41m",
+		"PASS2U_BASE_URL": "https://pass2u.example/api", "PASS2U_SETTLE_AFTER": "19m", "PASS2U_TIMEOUT": "8s", "PASS2U_CALLS_PER_SECOND": "2", "PASS2U_BAN": "43m",
+	} {
+		env[name] = value
+	}
+	cfg, err := config.Load(env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[providers.Name]struct {
+		account, host string
+		settle        time.Duration
+		rate          float64
+		ban, timeout  time.Duration
+		rules         providers.Rules
+	}{
+		providers.ECTicket: {"ecticket:2000132", "ecticket-stage.ecpay.com.tw", 17 * time.Minute, 3, 41 * time.Minute, 9 * time.Second, providers.Rules{Merchant: "2000132", Escrow: true}},
+		providers.Pass2U:   {"pass2u:main", "pass2u.example", 19 * time.Minute, 2, 43 * time.Minute, 8 * time.Second, providers.Rules{}},
+	} {
+		o := openers[name]
+		if !o.configured(cfg) || o.configured(config.Config{}) || o.needs == "" {
+			t.Errorf("%s: it is said to be configured otherwise than it is", name)
+		}
+		a, err := o.open(cfg, rdb, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.close()
+		if a.name().String() != want.account || a.provider.Host() != want.host || a.provider.Traits().SettleAfter != want.settle || a.timeout != want.timeout {
+			t.Errorf("%s: %s at %s, settles after %s, calls last %s", name, a.name(), a.provider.Host(), a.provider.Traits().SettleAfter, a.timeout)
+		}
+		rules := a.rules()
+		if age := time.Since(rules.Now); age < 0 || age > time.Minute {
+			t.Errorf("%s: rules of %s", name, rules.Now)
+		}
+		rules.Now = time.Time{}
+		if rules != want.rules {
+			t.Errorf("%s: %+v", name, rules)
+		}
+		a.budget.Banned(t.Context(), "the test")
+		s, err := a.budget.State(t.Context())
+		if err != nil || s.Limit != want.rate || s.Ban == nil || s.Ban.Until.Sub(s.Ban.Since).Round(time.Second) != want.ban {
+			t.Errorf("%s: %+v %v", name, s, err)
+		}
+		if err := a.gate.Pass(t.Context()); err == nil {
+			t.Errorf("%s: the gate is not the account's budget", name)
+		}
+	}
+}
+
+// Bulk orders are called for in the bulk lane; finished records and tasks are kept as long as the settings
+// say; and the worker announces its accounts and its seal keys.
+func TestABulkOrderAndWhatStaysOfIt(t *testing.T) {
+	t.Parallel()
+	s := testredis.Start(t)
+	o := newOutside(t, s.URL())
+	o.env["ISSUANCE_KEEP_DETAILS"], o.env["ISSUANCE_KEEP_RECORDS"], o.env["WORKER_RETENTION"] = "3d", "5d", "7h"
+	client := o.client(t, s)
+	w := start(t, o.env)
+	w.sees(w.err, `"admin"`)
+	if _, err := client.Enqueue(t.Context(), pass2uOrder("B1"), tasks.InLane(tasks.Bulk)); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := client.Wait(t.Context(), pass2uAccount, "B1"); err != nil || st.State != order.Issued {
+		t.Fatalf("%+v %v", st, err)
+	}
+	account, err := budget.New(s.Client(), budget.Config{Account: pass2uAccount, PerSecond: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if state, err := account.State(t.Context()); err != nil || state.Used[order.Bulk] == 0 || state.Used[order.Checkout] != 0 {
+		t.Errorf("%+v %v", state.Used, err)
+	}
+	ref := order.Ref{Account: pass2uAccount, OrderID: "B1"}
+	within(t, s, keys.Details(ref), 3*24*time.Hour)
+	within(t, s, keys.Record(ref), 5*24*time.Hour)
+	h := queue.HomeOf(ref, order.Queued, order.Bulk)
+	kept, err := s.Client().HGet(t.Context(), keys.Task(h.Queue, h.ID), "msg").Result()
+	if err != nil || kept == "" {
+		t.Errorf("the finished task is gone: %v", err)
+	}
+	announced, err := budget.Announced(context.Background(), s.Client())
+	if err != nil || len(announced) != 2 {
+		t.Errorf("%+v %v", announced, err)
+	}
+	if n := s.Client().ZCard(t.Context(), keys.SealKeys).Val(); n != 1 {
+		t.Errorf("%d seal keys are announced", n)
+	}
+	other, err := tasks.NewClient(s.Client(), tasks.Options{SealKeys: strings.Repeat("A", 41) + "QI="})
+	if err == nil {
+		_, err = other.Enqueue(t.Context(), pass2uOrder("B2"))
+	}
+	if err == nil {
+		t.Error("a producer with another seal key is accepted")
+	}
+}
+
+// within expects a key to expire within a minute of its time.
+func within(t *testing.T, s *testredis.Server, key string, want time.Duration) {
+	t.Helper()
+	left, err := s.Client().PTTL(t.Context(), key).Result()
+	if err != nil || left > want || left < want-time.Minute {
+		t.Errorf("%s expires in %s, want %s; %v", key, left, want, err)
+	}
+}
