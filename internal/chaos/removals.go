@@ -205,7 +205,7 @@ func (d *Disasters) back(ctx context.Context, left map[order.Ref]*ledger.View) m
 	is := map[order.Ref]bool{}
 	for i, v := range views {
 		was := left[refs[i]]
-		if v == nil || v.State != was.State || v.Fence != was.Fence || v.Live() || found[i].Runs(v) {
+		if v == nil || v.State.Final() || v.State != was.State || v.Fence != was.Fence || v.Live() || found[i].Runs(v) {
 			is[refs[i]] = true
 		}
 	}
