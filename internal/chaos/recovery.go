@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -11,11 +12,36 @@ import (
 	"issuance/tasks/order"
 )
 
-// recovery is how long a record or a task that was in a killed worker's hands waited for the next.
+// recovery is a time for which a record or a task had nobody to work on it: its worker was killed or
+// stalled, or its task removed.
 type recovery struct {
-	what      string
-	took      time.Duration
-	disturbed bool // Redis was away, or the account banned, meanwhile
+	what string
+	span
+}
+
+// took is how long it lasted, without the time for which Redis was away or an account banned or paused.
+func (d *Disasters) took(r recovery) time.Duration {
+	took := r.to.Sub(r.from)
+	outages := slices.Clone(d.outages)
+	slices.SortFunc(outages, func(a, b span) int { return a.from.Compare(b.from) })
+	counted := r.from
+	for _, o := range outages {
+		from, to := later(o.from, counted), o.to
+		if to.After(r.to) {
+			to = r.to
+		}
+		if to.After(from) {
+			took, counted = took-to.Sub(from), to
+		}
+	}
+	return took
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // watchWhatItHeld has the records and tasks of a process that does nothing any more watched until
@@ -75,7 +101,7 @@ func (d *Disasters) watch(ctx context.Context, what string, since time.Time, tak
 		}
 		now := time.Now()
 		d.mu.Lock()
-		d.recovered = append(d.recovered, recovery{what: what, took: now.Sub(since), disturbed: d.disturbed(span{since, now})})
+		d.recovered = append(d.recovered, recovery{what, span{since, now}})
 		d.mu.Unlock()
 		return
 	}

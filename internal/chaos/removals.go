@@ -172,7 +172,7 @@ func (d *Disasters) watchRemoved(ctx context.Context, what string, since time.Ti
 		for ref := range d.back(ctx, left) {
 			now := time.Now()
 			d.mu.Lock()
-			d.returned = append(d.returned, recovery{what: fmt.Sprintf("%s (%s)", ref, what), took: now.Sub(since), disturbed: overlaps(d.outages, span{since, now})})
+			d.returned = append(d.returned, recovery{fmt.Sprintf("%s (%s)", ref, what), span{since, now}})
 			d.mu.Unlock()
 			delete(left, ref)
 		}

@@ -11,7 +11,8 @@ import (
 	"issuance/tasks/order"
 )
 
-// RecoveryLimit is how long a killed worker's order may wait for the next worker.
+// RecoveryLimit is how long a killed worker's order may wait for the next worker, as long as Redis and the
+// account are there.
 const RecoveryLimit = 20 * time.Second
 
 // Problems lists everything that fails the run, the audit's differences first.
@@ -26,13 +27,13 @@ func (run *Run) Problems() []string {
 		out = append(out, w.crashes()...)
 	}
 	for _, r := range run.Disasters.recovered {
-		if r.took > RecoveryLimit && !r.disturbed {
-			out = append(out, fmt.Sprintf("%s: %s passed from the death of its worker until the next took it up", r.what, r.took.Round(100*time.Millisecond)))
+		if took := run.Disasters.took(r); took > RecoveryLimit {
+			out = append(out, fmt.Sprintf("%s: %s passed from the death of its worker until the next took it up", r.what, took.Round(100*time.Millisecond)))
 		}
 	}
 	for _, r := range run.Disasters.returned {
-		if r.took > RemovalLimit && !r.disturbed {
-			out = append(out, fmt.Sprintf("%s: %s passed until it had a task again", r.what, r.took.Round(100*time.Millisecond)))
+		if took := run.Disasters.took(r); took > RemovalLimit {
+			out = append(out, fmt.Sprintf("%s: %s passed until it had a task again", r.what, took.Round(100*time.Millisecond)))
 		}
 	}
 	return out
@@ -68,22 +69,15 @@ func (run *Run) String() string {
 // recovery is how long orders waited whose worker was killed or whose task was removed.
 func (run *Run) recovery() string {
 	d := run.Disasters
-	return fmt.Sprintf("in workers' hands when one was killed or stalled: %s\ntasks that were removed: %s\n", summaryOf(d.recovered), summaryOf(d.returned))
+	return fmt.Sprintf("in workers' hands when one was killed or stalled: %s\ntasks that were removed: %s\n", d.longest(d.recovered), d.longest(d.returned))
 }
 
-func summaryOf(list []recovery) string {
-	var longest, disturbed time.Duration
-	n := 0
+func (d *Disasters) longest(list []recovery) string {
+	var longest time.Duration
 	for _, r := range list {
-		if r.disturbed {
-			disturbed = max(disturbed, r.took)
-			continue
-		}
-		n++
-		longest = max(longest, r.took)
+		longest = max(longest, d.took(r))
 	}
-	return fmt.Sprintf("%d, taken up after at most %s; %d more while Redis or an account was held, too: at most %s",
-		n, longest.Round(100*time.Millisecond), len(list)-n, disturbed.Round(100*time.Millisecond))
+	return fmt.Sprintf("%d, taken up after at most %s (without the time for which Redis or an account was held)", len(list), longest.Round(100*time.Millisecond))
 }
 
 func (w *Weather) table() string {
