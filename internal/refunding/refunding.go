@@ -56,16 +56,14 @@ func New(c Config) (*handler.Course, error) {
 		return nil, fmt.Errorf("refunding: %s cannot refund", c.Provider.Account())
 	}
 	return handler.New(c.Config, true, func(ctx context.Context, hr *handler.Run) (handler.Result, error) {
-		return (&run{Run: hr, CallTimeout: c.CallTimeout, OrderPatience: c.OrderPatience}).act(ctx, s)
+		return (&run{Run: hr, Config: c}).act(ctx, s)
 	}), nil
 }
 
 // run is one run of one refund's task.
 type run struct {
 	*handler.Run
-	// Of the Config. The rest of it is the Run's, which has its defaults filled in.
-	CallTimeout, OrderPatience time.Duration
-
+	Config
 	doc *providers.RefundDocument
 }
 
