@@ -191,7 +191,7 @@ func (r *Run) open() (res Result, ok bool) {
 	r.Request, err = vault.OpenDocument(r.Ring, r.Ref, r.Rec.Document)
 	if errors.Is(err, seal.ErrUnknownKey) {
 		r.Log.Error("alarm: the document cannot be opened", "error", err)
-		return Wait(time.Minute, order.CodeSealKey, "waiting for its seal key in ISSUANCE_SEAL_KEYS"), false
+		return Wait(time.Minute, order.CodeSealKey, "waiting for its seal key in ISSUANCE_SEAL_KEYS").Yielding(), false
 	}
 	if err != nil {
 		return Review(order.CodeUnreadable, err.Error()), false

@@ -36,6 +36,7 @@ func (r *Run) record(res Result) error {
 
 func (r *Run) finish(ctx context.Context, e ledger.Ending) error {
 	if e.State == order.Review {
+		e.Refunded = r.refunded()
 		r.Log.Error("alarm: it needs review", "code", e.Reason.Code, "message", e.Reason.Message)
 	}
 	a, err := r.Ledger.Finish(ctx, r.Ref, r.Rec.Fence, e)
@@ -45,8 +46,19 @@ func (r *Run) finish(ctx context.Context, e ledger.Ending) error {
 	return r.Written("finish", a, err)
 }
 
+// refunded counts the tickets that a refund has refunded so far, ticket by ticket.
+func (r *Run) refunded() int {
+	n := 0
+	for _, t := range r.Rec.Tickets {
+		if t.State == order.TicketRefunded {
+			n++
+		}
+	}
+	return n
+}
+
 func (r *Run) giveBack(ctx context.Context, res Result) (ledger.Answer, error) {
-	if res.yield {
+	if res.yield && r.Ref.IsRefund() {
 		a, err := r.Ledger.YieldTurn(ctx, r.Ref, r.Rec.Fence, res.why, res.release == ledger.Unclear)
 		if err != nil || a.Applied {
 			return a, err
