@@ -16,13 +16,13 @@ var (
 	kills     = flag.Int("chaos.kills", 2, "kills of a worker, at least")
 	stalls    = flag.Int("chaos.stalls", 2, "times that a worker is stopped for longer than its claims last (every other time: than its tasks' leases, too), and goes on then")
 	removals  = flag.Int("chaos.removals", 15, "times that waiting tasks are deleted, archived, or left active without a lease, one or all of a queue")
-	pauses    = flag.Int("chaos.pauses", 2, "times that an account or a lane of it is paused and resumed")
+	pauses    = flag.Int("chaos.pauses", 3, "times that an account or a lane of it is paused and resumed")
 	replays   = flag.Int("chaos.replays", 30, "settled records that are deleted in the end and whose tasks are made again")
 	restarts  = flag.Int("chaos.redis-restarts", 1, "times that Redis is killed and started again")
 	freezes   = flag.Int("chaos.redis-freezes", 1, "times that Redis hangs")
 	freezeFor = flag.Duration("chaos.redis-freeze", 4*time.Second, "how long Redis hangs")
 	bans      = flag.Int("chaos.bans", 1, "times that both providers answer 403 and ban the account")
-	spread    = flag.Duration("chaos.spread", 0, "time over which the load is enqueued (default: 60ms an order, at least 12s)")
+	spread    = flag.Duration("chaos.spread", 0, "time over which the load is enqueued (default: 60ms an order, at least 25s)")
 	patience  = flag.Duration("chaos.patience", 4*time.Minute, "how long everything may take to become final after the last fault")
 	lost      = flag.Float64("chaos.lost", DefaultOdds().Lost, "percent of calls whose answer is lost after the effect")
 	http5xx   = flag.Float64("chaos.5xx", DefaultOdds().HTTP5xx, "percent of calls answered by HTTP 5xx, half of them after the effect")
@@ -40,7 +40,7 @@ func TestChaos(t *testing.T) {
 	t.Parallel()
 	over := *spread
 	if over <= 0 {
-		over = max(12*time.Second, time.Duration(*orders)*60*time.Millisecond)
+		over = max(25*time.Second, time.Duration(*orders)*60*time.Millisecond)
 	}
 	rig := NewRig(t, RigConfig{Seed: *seed, Workers: *workers, Binary: theWorker(t), Log: t.Logf, LogDir: *logs,
 		Odds: Odds{Lost: *lost, HTTP5xx: *http5xx, Garbage: *garbage, Checksum: *checksum, Slow: *slow, Cut: *cut, Overtaken: *overtaken}})

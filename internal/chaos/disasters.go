@@ -33,7 +33,8 @@ type Disasters struct {
 	begun     int            // of these, tasks of records that somebody had worked on
 	outages   []span         // of Redis; bans and pauses are among them
 	stalled   []span
-	pauses    []pauseSpan
+	paused    int
+	pauses    []pauseSpan // of all lanes
 	recovered []recovery
 	returned  []recovery // tasks that were removed
 	crashed   int        // workers that ended by themselves, as they may when Redis is away at their start

@@ -23,8 +23,10 @@ const pauseFor = 5 * time.Second
 // pauseAccount pauses an account, or a lane of it, as an operator does, and resumes it.
 func (d *Disasters) pauseAccount(ctx context.Context, r *rand.Rand) {
 	a := accounts()[r.IntN(2)]
-	lanes := append([]order.Lane{"", ""}, order.Lanes()...)
-	lane := lanes[r.IntN(len(lanes))]
+	lane := order.Lane("")
+	if r.IntN(2) == 0 {
+		lane = order.Lanes()[r.IntN(3)]
+	}
 	d.rig.Log("pausing %s %s for %s", a, lane, pauseFor)
 	d.outage(func() {
 		if _, _, err := budget.Pause(ctx, d.rdb, a, lane, "chaos", "a pause in the middle of everything"); err != nil {
@@ -39,6 +41,7 @@ func (d *Disasters) pauseAccount(ctx context.Context, r *rand.Rand) {
 		}
 		d.mu.Lock()
 		defer d.mu.Unlock()
+		d.paused++
 		if lane == "" {
 			d.pauses = append(d.pauses, pauseSpan{span{at.Add(onTheWay), until}, a.Provider})
 		}

@@ -38,9 +38,9 @@ func (d *Disasters) stallWorkers(ctx context.Context) {
 
 // stall stops a worker, if possible in the middle of a provider call.
 func (d *Disasters) stall(ctx context.Context, r *rand.Rand, long time.Duration) {
-	w := d.rig.Workers[r.IntN(len(d.rig.Workers))]
-	if !w.stopped.TryLock() {
-		return // it is being asked to end
+	w := d.lock(ctx, r)
+	if w == nil {
+		return
 	}
 	defer w.stopped.Unlock()
 	calling := d.awaitCall(ctx, w)
@@ -60,6 +60,21 @@ func (d *Disasters) stall(ctx context.Context, r *rand.Rand, long time.Duration)
 	d.stalls++
 	d.stalled[n].to = time.Now().Add(time.Second)
 	d.mu.Unlock()
+}
+
+// lock takes a running worker that is neither stalled nor asked to end.
+func (d *Disasters) lock(ctx context.Context, r *rand.Rand) *Worker {
+	for pause(ctx, 50*time.Millisecond) {
+		w := d.rig.Workers[r.IntN(len(d.rig.Workers))]
+		if !w.stopped.TryLock() {
+			continue
+		}
+		if _, ok := w.running(); ok {
+			return w
+		}
+		w.stopped.Unlock()
+	}
+	return nil
 }
 
 // awaitCall waits until a worker has written an intent, so that its call is under way; not for ever, because
