@@ -55,6 +55,8 @@ type DisasterPlan struct {
 	Bans      int // each of both providers
 	Pauses    int // of an account or a lane of it, and its resumption
 	Removals  int // times that tasks are deleted, archived or left active without a lease; see removal
+	// OnlyRemoval, when set, is the only removal that strikes. Default: every one in turn.
+	OnlyRemoval string
 	// Replays are settled records that are deleted in the end and whose tasks are made again.
 	Replays int
 	// Over is the time over which they are spread.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -72,10 +73,13 @@ func (d *Disasters) orphan(ctx context.Context, name, id string) error {
 	return err
 }
 
-// removeTasks strikes tasks of every lane and state, half of the times tasks that no worker has begun.
+// removeTasks strikes tasks of every lane and state.
 func (d *Disasters) removeTasks(ctx context.Context) {
 	r := dice(d.seed, "removals")
 	kinds := d.removals()
+	if only := d.plan.OnlyRemoval; only != "" {
+		kinds = slices.DeleteFunc(kinds, func(k removal) bool { return k.name != only })
+	}
 	r.Shuffle(len(kinds), func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
 	var strikes []func(context.Context, *rand.Rand)
 	for n := range d.plan.Removals {
