@@ -34,7 +34,7 @@ var (
 	cut       = flag.Float64("chaos.cut", DefaultOdds().Cut, "percent of calls whose connection breaks before the effect")
 )
 
-// Whatever crashes, lies or repeats: nothing is issued or refunded twice, nothing is lost, every
+// Whatever crashes, repeats or gets a wrong answer: nothing is issued or refunded twice, nothing is lost, every
 // final status is true and published, and nobody's data or secret is left where others can read it.
 func TestChaos(t *testing.T) {
 	t.Parallel()

@@ -11,7 +11,7 @@ import (
 )
 
 // crash is how a producer dies while it enqueues a document: so many commands of its pipeline (the record, the
-// task, the task's queue) still reach Redis, and it hears no answer.
+// task, the task's queue) still reach Redis, and it gets no answer.
 type crash struct {
 	commands int
 	die      context.CancelFunc
@@ -47,7 +47,7 @@ func (crashHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proce
 			return next(ctx, cmds)
 		}
 		if n := min(c.commands, len(cmds)); n > 0 {
-			_ = next(ctx, cmds[:n]) // nobody hears what became of it
+			_ = next(ctx, cmds[:n]) // the dead get no answer
 		}
 		c.die()
 		for _, cmd := range cmds {

@@ -134,7 +134,7 @@ func (d *Disasters) killWorkers(ctx context.Context, over <-chan struct{}) {
 // stop asks a worker to end in the middle of its work, as a new version's roll-out does.
 func (d *Disasters) stop(ctx context.Context, w *Worker) {
 	if !w.stopped.TryLock() {
-		return // it is stalled and would not hear
+		return // it is stalled
 	}
 	defer w.stopped.Unlock()
 	if _, ok := w.running(); !ok {
@@ -212,21 +212,20 @@ func (d *Disasters) strikeRedis(ctx context.Context) {
 	d.spread(ctx, r, strikes)
 }
 
-// outage runs f and remembers when.
-func (d *Disasters) outage(f func()) {
+// outage runs f and remembers when. Workers need the time of after to notice that it is over.
+func (d *Disasters) outage(after time.Duration, f func()) {
 	d.mu.Lock()
 	at := len(d.outages)
 	d.outages = append(d.outages, span{from: time.Now()})
 	d.mu.Unlock()
 	f()
 	d.mu.Lock()
-	// Workers need a moment to notice that it is back.
-	d.outages[at].to = time.Now().Add(3 * time.Second)
+	d.outages[at].to = time.Now().Add(after)
 	d.mu.Unlock()
 }
 
 func (d *Disasters) restart(ctx context.Context, r *rand.Rand) {
-	d.outage(func() {
+	d.outage(3*time.Second, func() {
 		d.rig.Log("killing Redis")
 		d.rig.Redis.Kill()
 		pause(ctx, between(r, 200*time.Millisecond, 3*time.Second))
@@ -239,7 +238,7 @@ func (d *Disasters) restart(ctx context.Context, r *rand.Rand) {
 }
 
 func (d *Disasters) freeze(ctx context.Context, _ *rand.Rand) {
-	d.outage(func() {
+	d.outage(3*time.Second, func() {
 		d.rig.Log("freezing Redis for %s", d.plan.FreezeFor)
 		d.rig.Redis.Freeze()
 		pause(ctx, d.plan.FreezeFor)
@@ -251,7 +250,7 @@ func (d *Disasters) freeze(ctx context.Context, _ *rand.Rand) {
 }
 
 func (d *Disasters) ban(ctx context.Context, _ *rand.Rand) {
-	d.outage(func() {
+	d.outage(time.Second, func() {
 		d.rig.Log("both providers answer 403 to the next call")
 		for _, a := range accounts() {
 			d.rig.Weather.Ban(a.Provider)

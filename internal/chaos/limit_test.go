@@ -102,7 +102,7 @@ func TestAForcedBanStopsEveryWorkerAndHeals(t *testing.T) {
 	if len(books.Bans) != 1 {
 		t.Fatalf("%d bans, want the forced one alone", len(books.Bans))
 	}
-	// The first refused call tells all workers; only those already on their way hear the same.
+	// The first refused call stops all workers; only calls already on their way are refused, too.
 	if n := books.Bans[0].Calls; n == 0 || n > allowance/2 {
 		t.Errorf("%d calls were made during the ban", n)
 	}

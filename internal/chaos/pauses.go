@@ -28,7 +28,7 @@ func (d *Disasters) pauseAccount(ctx context.Context, r *rand.Rand) {
 		lane = order.Lanes()[r.IntN(3)]
 	}
 	d.rig.Log("pausing %s %s for %s", a, lane, pauseFor)
-	d.outage(func() {
+	d.outage(time.Second, func() {
 		if _, _, err := budget.Pause(ctx, d.rdb, a, lane, "chaos", "a pause in the middle of everything"); err != nil {
 			d.fail("pause %s %s: %v", a, lane, err)
 			return

@@ -26,7 +26,7 @@ const (
 	Lost          Fault = "answer lost"    // takes effect, the connection breaks
 	After5xx      Fault = "5xx after"      // takes effect, HTTP 5xx
 	SlowAfter     Fault = "slow after"     // takes effect, answers after the caller has given up
-	Garbage       Fault = "garbage"        // takes effect, the answer is nonsense
+	Garbage       Fault = "garbage"        // takes effect, the answer cannot be read
 	WrongChecksum Fault = "wrong checksum" // takes effect; Pass2U has no checksums and says "Oops!"
 	OopsBefore    Fault = "oops before"    // Pass2U's "Oops! Something Went Wrong.", no effect
 	Banned        Fault = "403"            // no effect, and the account is to pause
