@@ -71,7 +71,7 @@ func dies(r *rand.Rand) *death {
 	}
 	d := &death{commands: []int{0, 1, 1, 1, 2, 3}[r.IntN(6)], down: between(r, 0, 2*time.Second)}
 	if r.IntN(2) == 0 {
-		d.down = between(r, 22*time.Second, 30*time.Second)
+		d.down = between(r, 26*time.Second, 34*time.Second)
 	}
 	return d
 }

@@ -23,8 +23,9 @@ type Producers struct {
 	rig  *Rig
 	load *Load
 	seed uint64
-	// mortal: producers die now and then.
+	// mortal: producers die now and then; died is called with what they may have left without a task.
 	mortal bool
+	died   func(context.Context, order.Ref)
 
 	mu       sync.Mutex
 	acked    int // documents acknowledged, repetitions included
@@ -184,6 +185,7 @@ func (p *Producers) die(ctx context.Context, s shot, enqueue enqueueing) {
 		p.texts[err.Error()] = true
 	}
 	p.mu.Unlock()
+	p.died(ctx, s.ref)
 	down := s.death.down
 	s.death = nil
 	p.aside.Go(func() {

@@ -151,10 +151,26 @@ func (d *Disasters) removeFrom(ctx context.Context, r *rand.Rand, name string, k
 	}
 	d.mu.Lock()
 	d.removed[kind.name] += len(refs)
+	for _, v := range before {
+		if v != nil && v.Fence > 0 {
+			d.begun++
+		}
+	}
 	d.mu.Unlock()
 	d.rig.Log("%s: %d of %s", kind.name, len(refs), name)
 	d.watchers.Go(func() { d.watchRemoved(ctx, kind.name, at, refs, before) })
 	return true
+}
+
+// watchAbandoned has a record watched whose producer died, perhaps before it made the task. Nothing is
+// recorded when the producer died sooner than that.
+func (d *Disasters) watchAbandoned(ctx context.Context, ref order.Ref) {
+	views, err := d.rig.Ledger.Views(ctx, []order.Ref{ref})
+	if err != nil || views[0] == nil {
+		return
+	}
+	at := time.Now()
+	d.watchers.Go(func() { d.watchRemoved(ctx, "its producer died", at, []order.Ref{ref}, views) })
 }
 
 // watchRemoved measures how long each record whose task was removed is without one.
@@ -166,11 +182,6 @@ func (d *Disasters) watchRemoved(ctx context.Context, what string, since time.Ti
 			continue
 		}
 		left[ref] = before[i]
-		if before[i].Fence > 0 {
-			d.mu.Lock()
-			d.begun++
-			d.mu.Unlock()
-		}
 	}
 	for len(left) > 0 && d.watching(ctx, 250*time.Millisecond) {
 		for ref := range d.back(ctx, left) {
@@ -182,7 +193,7 @@ func (d *Disasters) watchRemoved(ctx context.Context, what string, since time.Ti
 		}
 	}
 	for ref := range left {
-		d.fail("%s: its task was removed (%s), and it has none since", ref, what)
+		d.fail("%s: it has no task (%s), and nobody has made one", ref, what)
 	}
 }
 

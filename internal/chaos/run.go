@@ -58,6 +58,8 @@ func Execute(ctx context.Context, r *Rig, p Plan) (*Run, error) {
 	run.Disasters = &Disasters{rig: r, rdb: rdb, inspector: asynq.NewInspectorFromRedisClient(rdb),
 		queue: queue.NewClient(rdb, queue.Options{}), removed: map[string]int{}, over: make(chan struct{}), seed: p.Seed, plan: p.Disasters}
 
+	run.Producers.died = run.Disasters.watchAbandoned
+
 	supervised, endSupervision := context.WithCancel(ctx)
 	var supervisor sync.WaitGroup
 	supervisor.Go(func() { run.Disasters.supervise(supervised) })
