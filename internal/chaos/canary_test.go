@@ -92,7 +92,7 @@ func TestALoadIsValidAndRepeatable(t *testing.T) {
 		if f.Wish == ByNumbers && len(f.Numbers) == 0 {
 			f.Numbers = []string{"AB20260101001"}
 		}
-		r, err := tasks.ParseRefund(f.document(), tasks.Rules{})
+		r, err := tasks.ParseRefund(f.document(), tasks.Rules{MerchantID: merchantID})
 		if err != nil || r.Ref() != f.Ref() {
 			t.Errorf("refund %d (%s): %v", i, f.Kind(), err)
 		}
