@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"issuance/internal/testredis"
-	"issuance/providers"
 )
 
 // A late order stops being the sentinel: it lets the oldest that is not late be asked, which takes
@@ -331,7 +330,7 @@ func TestLostRaces(t *testing.T) {
 func TestRedisClock(t *testing.T) {
 	testredis.Each(t, func(t *testing.T, r *testredis.Server) {
 		ctx := context.Background()
-		s := NewSentinel(r.Client(), providers.ECTicket, SentinelConfig{})
+		s := NewSentinel(r.Client(), account, SentinelConfig{})
 		oldest, err := s.Enter(ctx, "A", time.Time{})
 		if err != nil || !oldest {
 			t.Fatal(oldest, err)
@@ -352,7 +351,7 @@ func TestRedisClock(t *testing.T) {
 // A Redis that is away is an error, never an advice.
 func TestSentinelWithoutRedis(t *testing.T) {
 	testredis.Each(t, func(t *testing.T, r *testredis.Server) {
-		s := NewSentinel(r.Client(), providers.ECTicket, SentinelConfig{})
+		s := NewSentinel(r.Client(), account, SentinelConfig{})
 		r.Kill()
 		ctx := context.Background()
 		_, err1 := s.Enter(ctx, "A", time.Time{})

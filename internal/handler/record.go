@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"issuance/internal/ledger"
@@ -30,8 +31,10 @@ func (r *Run) record(res Result) error {
 			return r.Written("release", a, err)
 		}
 		return queue.WaitUntil(res.wait, res.text, res.until)
+	case recorded:
+		return nil
 	}
-	return nil
+	return fmt.Errorf("handler: %s: the run came to no result", r.Ref)
 }
 
 func (r *Run) finish(ctx context.Context, e ledger.Ending) error {

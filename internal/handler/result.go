@@ -64,7 +64,8 @@ func Recorded(after func(context.Context) error) Result { return Result{kind: re
 // As changes how the claim is given back by a wait.
 func (r Result) As(how ledger.Release) Result { r.release = how; return r }
 
-// Yielding gives a refund's turn back as well, unless something is planned or in doubt.
+// Yielding gives a refund's turn back as well, unless something is planned or in doubt. It means nothing for
+// an order.
 func (r Result) Yielding() Result { r.yield = true; return r }
 
 // Until says when what is waited for is over at the latest.

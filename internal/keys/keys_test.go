@@ -118,7 +118,7 @@ func TestNoKeyIsUsedTwice(t *testing.T) {
 	seen := map[string]bool{}
 	all := []string{Events, Decisions, Cursors, Mode, Sandbox, Accounts, SealKeys, QueuesHeld(providers.ECTicket), QueuesHeld(providers.Pass2U)}
 	for _, a := range []providers.Account{shop, longer, nameless, {Provider: providers.Pass2U, Merchant: "2000132"}} {
-		all = append(all, Open(a), Reviews(a), Paused(a), Pending(a), Budget(a.String()), Items(a))
+		all = append(all, Open(a), Reviews(a), Paused(a.String(), a), Pending(a), Budget(a.String()), Items(a))
 	}
 	for _, r := range refs {
 		all = append(all, Record(r), Details(r))

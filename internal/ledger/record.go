@@ -33,6 +33,7 @@ type Record struct {
 	Host        string // where the last intent was for
 	Trace       string // W3C traceparent of the enqueueing
 
+	Newer   bool   // a newer program wrote it, so this one must leave it alone
 	Fence   string // goes with every transition of a claim
 	Runner  string // empty when nobody holds a claim
 	Until   time.Time
@@ -169,7 +170,7 @@ func (l *Ledger) Refunds(ctx context.Context, r order.Ref) ([]*Record, error) {
 func record(r order.Ref, f map[string]string) *Record {
 	rec := &Record{Ref: r, State: order.State(f["state"]), Lane: order.Lane(f["lane"]), Fingerprint: f["fp"],
 		Shape: json.RawMessage(f["shape"]), Document: unpack(f["doc"]), Stub: []byte(f["stub"]), Host: f["host"], Trace: f["trace"],
-		Fence: f["fence"], Runner: f["runner"], Until: millis(f["until"]), Crashes: number(f["crashes"]),
+		Newer: number(f["v"]) > 2, Fence: f["fence"], Runner: f["runner"], Until: millis(f["until"]), Crashes: number(f["crashes"]),
 		Attempts: number(f["attempts"]), Unsent: number(f["unsent"]),
 		DoubtAt: millis(f["doubt_at"]), DoubtSince: millis(f["doubt_since"]), Doubts: number(f["doubts"]),
 		Rejection: Reason{Code: f["rejected_code"], Message: f["rejected_message"]}, Reason: Reason{Code: f["code"], Message: f["message"]},

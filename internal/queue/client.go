@@ -75,7 +75,7 @@ func missing(err error) bool {
 
 // Task is what the queue holds of one task.
 type Task struct {
-	State string // as asynq spells it; "" when there is none
+	State string // as asynq spells it; "" when there is none, or nothing of it but its state
 	// Held: a worker holds it and extends its lease, which asynq writes and reads by the workers' own
 	// clocks. Handing out, taking back and ending a task change state and lease at the same moment.
 	Held bool
@@ -103,8 +103,10 @@ func (t Task) Pending() bool { return t.State == asynq.TaskStatePending.String()
 func (c *Client) Find(ctx context.Context, homes []Home) ([]Task, error) {
 	pipe := c.rdb.Pipeline()
 	states, leases := make([]*redis.StringCmd, len(homes)), make([]*redis.FloatCmd, len(homes))
+	whole := make([]*redis.BoolCmd, len(homes))
 	for i, h := range homes {
 		states[i] = pipe.HGet(ctx, keys.Task(h.Queue, h.ID), "state")
+		whole[i] = pipe.HExists(ctx, keys.Task(h.Queue, h.ID), "msg")
 		leases[i] = pipe.ZScore(ctx, keys.Queue(h.Queue)+"lease", h.ID)
 	}
 	if len(homes) > 0 {
@@ -112,30 +114,17 @@ func (c *Client) Find(ctx context.Context, homes []Home) ([]Task, error) {
 	}
 	out := make([]Task, len(homes))
 	for i := range homes {
-		for _, err := range []error{states[i].Err(), leases[i].Err()} {
+		for _, err := range []error{states[i].Err(), whole[i].Err(), leases[i].Err()} {
 			if err != nil && !errors.Is(err, redis.Nil) {
 				return nil, fmt.Errorf("queue: %s: %w", homes[i].ID, err)
 			}
 		}
-		out[i] = Task{State: states[i].Val(), Held: leases[i].Val() > float64(time.Now().Unix())}
+		if whole[i].Val() {
+			// (asynq hands out an id whose task was deleted, and that leaves its state alone behind.)
+			out[i] = Task{State: states[i].Val(), Held: leases[i].Val() > float64(time.Now().Unix())}
+		}
 	}
 	return out, nil
-}
-
-// Look reads one task, with when it runs next and why it waits.
-func (c *Client) Look(h Home) (Task, error) {
-	info, err := c.inspector.GetTaskInfo(h.Queue, h.ID)
-	if missing(err) {
-		return Task{}, nil
-	}
-	if err != nil {
-		return Task{}, fmt.Errorf("queue: %s: %w", h.ID, err)
-	}
-	t := Task{State: info.State.String(), Why: info.LastErr}
-	if t.Waiting() {
-		t.Next = info.NextProcessAt
-	}
-	return t, nil
 }
 
 // Delete removes a task that has ended. done is false when the queue does not let go of it: asynq trims
@@ -143,6 +132,15 @@ func (c *Client) Look(h Home) (Task, error) {
 func (c *Client) Delete(h Home) (done bool) {
 	err := c.inspector.DeleteTask(h.Queue, h.ID)
 	return err == nil || missing(err)
+}
+
+// Paused reports whether a queue is paused, by a person in the web UI or by a worker.
+func (c *Client) Paused(ctx context.Context, queue string) (bool, error) {
+	n, err := c.rdb.Exists(ctx, keys.Queue(queue)+"paused").Result()
+	if err != nil {
+		return false, fmt.Errorf("queue: %s: %w", queue, err)
+	}
+	return n > 0, nil
 }
 
 // Served reports whether any worker serves a queue, as far as the workers' last heartbeats say.

@@ -24,6 +24,41 @@ func (t Task) Runs(v *ledger.View) bool {
 	return false
 }
 
+// Look reads the task that runs for a record, under its own id or, where that one does not run, beside it.
+func (c *Client) Look(ctx context.Context, r order.Ref, v *ledger.View) (Task, error) {
+	own := HomeOf(r, v.State, v.Lane)
+	beside := own
+	beside.ID = detour(own.ID, v.Fence, 1)
+	found, err := c.Find(ctx, []Home{own, beside})
+	if err != nil {
+		return Task{}, err
+	}
+	h, t := own, found[0]
+	if !t.Runs(v) && found[1].Runs(v) {
+		h, t = beside, found[1]
+	}
+	if !t.Waiting() {
+		return t, nil
+	}
+	info, err := c.inspector.GetTaskInfo(h.Queue, h.ID)
+	if missing(err) {
+		return Task{}, nil
+	}
+	if err != nil {
+		return Task{}, fmt.Errorf("queue: %s: %w", h.ID, err)
+	}
+	t.Next, t.Why = info.NextProcessAt, info.LastErr
+	return t, nil
+}
+
+// detour is the n-th id beside a record's own.
+func detour(own string, fence, n int) string {
+	if n == 1 {
+		return fmt.Sprintf("%s~%d", own, fence)
+	}
+	return fmt.Sprintf("%s~%d.%d", own, fence, n-1)
+}
+
 // detours is how many ids beside its own a record's task may have: more than one is in the way only
 // when the queue has forgotten several without letting go of their ids.
 const detours = 10
@@ -36,12 +71,8 @@ func (c *Client) Ensure(ctx context.Context, r order.Ref, v *ledger.View) (why s
 	own := h.ID
 	reason := "its task is gone"
 	for i := range 1 + detours {
-		switch i {
-		case 0:
-		case 1:
-			h.ID = fmt.Sprintf("%s~%d", own, v.Fence)
-		default:
-			h.ID = fmt.Sprintf("%s~%d.%d", own, v.Fence, i-1)
+		if i > 0 {
+			h.ID = detour(own, v.Fence, i)
 		}
 		for range 2 { // once more when somebody was faster: a worker, a producer, another sweeper
 			made, done, err := c.settle(ctx, r, v, h, &reason)

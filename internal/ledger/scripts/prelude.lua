@@ -6,6 +6,9 @@ local function clock()
   return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 end
 
+-- The queue's script that makes the task of a new record, where an intake comes with one.
+local wake
+
 -- Numbers go out as whole digits: Lua would write 1.7e+12.
 local function int(n) return string.format('%.0f', n) end
 
