@@ -10,8 +10,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// crash is how a producer dies while it enqueues a document: so many commands of its pipeline (the record, the
-// task, the task's queue) still reach Redis, and it gets no answer.
+// crash is how a producer dies while it enqueues a document: so many commands of the pipeline with the record
+// still reach Redis, and it gets no answer.
 type crash struct {
 	commands int
 	die      context.CancelFunc
@@ -57,8 +57,13 @@ func (crashHook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proce
 	}
 }
 
+// inSteps is a single Redis that is taken for several nodes: a client over it makes record and task one after
+// the other, as in a cluster, where a producer may die in between.
+type inSteps struct{ redis.UniversalClient }
+
 // death is how, and for how long, a producer dies with a document.
 type death struct {
+	inSteps  bool // by the client for a cluster
 	commands int
 	down     time.Duration // until it enqueues the document again
 }
@@ -69,7 +74,7 @@ func dies(r *rand.Rand) *death {
 	if r.IntN(12) > 0 {
 		return nil
 	}
-	d := &death{commands: []int{0, 1, 1, 1, 2, 3}[r.IntN(6)], down: between(r, 0, 2*time.Second)}
+	d := &death{inSteps: r.IntN(3) > 0, commands: []int{0, 1, 1, 2}[r.IntN(4)], down: between(r, 0, 2*time.Second)}
 	if r.IntN(2) == 0 {
 		d.down = between(r, 26*time.Second, 34*time.Second)
 	}

@@ -51,9 +51,11 @@ type shot struct {
 	forged []byte // another document of this name, to be tried when this one is acknowledged
 	doc    []byte
 	lane   tasks.Lane
-	death  *death        // nil: the producer lives
-	cancel *Cancellation // what is wanted once it is enqueued; mostly nil
-	ref    order.Ref
+	death  *death // nil: the producer lives
+	// inSteps: by a producer who takes Redis for a cluster.
+	inSteps bool
+	cancel  *Cancellation // what is wanted once it is enqueued; mostly nil
+	ref     order.Ref
 }
 
 // Run enqueues everything that does not wait for an order to be issued, over the given time, and
@@ -92,7 +94,7 @@ func (p *Producers) plan(over time.Duration) []shot {
 	for _, o := range p.load.Orders {
 		at := between(r, 0, over)
 		for i, lane := range o.Lanes {
-			s := shot{at: at + soon(r), what: o.Ref().String(), doc: o.Doc, lane: lane, forged: o.Forged, ref: o.Ref(), death: dies(r)}
+			s := shot{at: at + soon(r), what: o.Ref().String(), doc: o.Doc, lane: lane, forged: o.Forged, ref: o.Ref(), death: dies(r), inSteps: r.IntN(4) == 0}
 			if i == 0 {
 				s.cancel = o.Cancel
 			}
@@ -111,7 +113,7 @@ func (p *Producers) plan(over time.Duration) []shot {
 // shots are all times that a refund's document is enqueued.
 func (f *Refund) shots(r *rand.Rand, at func() time.Duration) (shots []shot) {
 	for i, lane := range f.Lanes {
-		s := shot{at: at(), what: f.Ref().String(), doc: f.document(), refund: true, lane: lane, ref: f.Ref(), death: dies(r)}
+		s := shot{at: at(), what: f.Ref().String(), doc: f.document(), refund: true, lane: lane, ref: f.Ref(), death: dies(r), inSteps: r.IntN(4) == 0}
 		if i == 0 {
 			s.cancel = f.Cancel
 		}
@@ -134,9 +136,13 @@ type enqueueing func(context.Context, []byte, ...tasks.EnqueueOption) (tasks.Rec
 // enqueue insists until the document is acknowledged, and then tries the forged one, if there is one. Should
 // the producer die, that is done when it is back.
 func (p *Producers) enqueue(ctx context.Context, s shot) {
-	var enqueue enqueueing = p.rig.Client.Enqueue
+	client := p.rig.Client
+	if s.inSteps || s.death != nil && s.death.inSteps {
+		client = p.rig.InSteps
+	}
+	var enqueue enqueueing = client.Enqueue
 	if s.refund {
-		enqueue = p.rig.Client.EnqueueRefund
+		enqueue = client.EnqueueRefund
 	}
 	if wish := s.cancel; wish != nil {
 		p.aside.Go(func() { p.cancel(ctx, s.ref, wish) })

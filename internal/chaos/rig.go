@@ -57,10 +57,11 @@ type Rig struct {
 	Weather  *Weather
 	Intents  *Intents
 	Workers  []*Worker
-	// Client is a producer's, Ledger and Ring are the auditor's.
-	Client *tasks.Client
-	Ledger *ledger.Ledger
-	Ring   *seal.Ring
+	// Client is a producer's, and InSteps that of one who takes Redis for a cluster; Ledger and Ring are the
+	// auditor's.
+	Client, InSteps *tasks.Client
+	Ledger          *ledger.Ledger
+	Ring            *seal.Ring
 
 	ecticketURL, pass2uURL string
 	t                      testing.TB
@@ -95,7 +96,11 @@ func NewRig(t testing.TB, c RigConfig) *Rig {
 	producers := where.New()
 	producers.AddHook(crashHook{})
 	t.Cleanup(func() { _ = producers.Close() })
-	if r.Client, err = tasks.NewClient(producers, tasks.Options{SealKeys: r.Secrets.SealKeys, TaskTimeout: taskTimeout}); err != nil {
+	options := tasks.Options{SealKeys: r.Secrets.SealKeys, TaskTimeout: taskTimeout}
+	if r.Client, err = tasks.NewClient(producers, options); err != nil {
+		t.Fatal(err)
+	}
+	if r.InSteps, err = tasks.NewClient(inSteps{producers}, options); err != nil {
 		t.Fatal(err)
 	}
 	dir := c.LogDir
