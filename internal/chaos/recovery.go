@@ -118,9 +118,14 @@ func (d *Disasters) watching(ctx context.Context, long time.Duration) bool {
 	}
 }
 
-// endWatching waits for what is still watched, for as long as that may take, and then gives up on it.
-func (d *Disasters) endWatching() {
-	give := time.AfterFunc(RemovalLimit, func() { close(d.over) })
+// endWatching waits for what is still watched, for as long as that may take, and then gives up on it; at once
+// when the run's patience is at its end.
+func (d *Disasters) endWatching(patient context.Context) {
+	left := RemovalLimit
+	if patient.Err() != nil {
+		left = 0
+	}
+	giveUp := time.AfterFunc(left, func() { close(d.over) })
 	d.watchers.Wait()
-	give.Stop()
+	giveUp.Stop()
 }

@@ -90,7 +90,7 @@ func Execute(ctx context.Context, r *Rig, p Plan) (*Run, error) {
 		return nil, err
 	}
 	run.Settling = time.Since(calm)
-	run.Disasters.endWatching()
+	run.Disasters.endWatching(patient)
 	return run, run.judge(ctx)
 }
 
