@@ -2,6 +2,7 @@ package docs
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"os"
 	"os/exec"
@@ -174,15 +175,17 @@ func work(t *testing.T, dir, name string) {
 		if !ok {
 			continue
 		}
-		cmd := exec.Command("sh", "-c", filepath.Join(dir, "enqueue")+rest)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		cmd := exec.CommandContext(ctx, "sh", "-c", "exec "+filepath.Join(dir, "enqueue")+rest)
 		cmd.Dir, cmd.Env = clone, env
 		out, _ := cmd.CombinedOutput() // the exit code says how it ended
+		cancel()
 		want := 0
 		if strings.Contains(line, "ecticket-late") {
 			want = 2
 		}
 		if code := cmd.ProcessState.ExitCode(); code != want {
-			t.Errorf("%q: exit code %d\n%s", line, code, out)
+			t.Fatalf("%q: exit code %d\n%s", line, code, out) // the next ones build on it
 		}
 		ran++
 	}
