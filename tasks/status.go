@@ -57,7 +57,7 @@ type Waiting struct {
 	Until *time.Time `json:"until,omitempty"`
 	// NextAt is when it is looked at next; nil when that is as soon as a worker is free.
 	NextAt *time.Time `json:"next_at,omitempty"`
-	// NoWorker is true when no worker serves its queue at present.
+	// NoWorker is true when it is known that no worker serves its queue at present.
 	NoWorker bool `json:"no_worker,omitempty"`
 }
 

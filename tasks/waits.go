@@ -50,11 +50,9 @@ func (c *Client) waits(ctx context.Context, r Ref, v *ledger.View) (*Waiting, er
 		return nil, err
 	}
 	name := queue.HomeOf(r, v.State, v.Lane).Queue
-	served, err := c.queue.Served(name)
-	if err != nil {
-		return nil, err
-	}
-	w := &Waiting{NoWorker: !served}
+	// Looking for workers also tidies their list, which a replica refuses: then it is not known.
+	served, unknown := c.queue.Served(name)
+	w := &Waiting{NoWorker: unknown == nil && !served}
 	switch {
 	case v.Live() || t.Active() && t.Runs(v):
 		w.For = "the worker that is working on it"
