@@ -45,7 +45,7 @@ func (c *Client) waits(ctx context.Context, r Ref, v *ledger.View) (*Waiting, er
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	t, err := c.queue.Look(ctx, r, v)
+	t, err := c.queue.LookFor(ctx, r, v)
 	if err != nil {
 		return nil, err
 	}
