@@ -14,7 +14,7 @@ import (
 	"issuance/internal/seal"
 )
 
-// Enqueueing the same document again is one task, and the second caller is told.
+// Enqueueing the same document again is one task, and the second receipt says so.
 func TestEnqueueingTwiceIsOneTask(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		for _, raw := range [][]byte{orderDoc("O1"), refundDoc("O1", "R1")} {

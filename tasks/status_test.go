@@ -151,7 +151,7 @@ func TestTicketsAreOpenedOnlyOnRequest(t *testing.T) {
 			t.Errorf("%+v", s.Refunds[0])
 		}
 
-		// Who has no key for them is told so, and still gets the rest.
+		// Who has no key for them gets an error for them, and without them the rest.
 		keyless := b.client(t, oldKey)
 		if _, err := keyless.Status(b.ctx, shop, "O1"); err != nil {
 			t.Error(err)
