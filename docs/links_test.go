@@ -63,7 +63,7 @@ func TestTheReadmeLinksToEveryDocument(t *testing.T) {
 	}
 }
 
-var source = regexp.MustCompile("[a-z0-9]+(?:/[a-z0-9_.-]+)*/[a-z0-9_-]+\\.(?:go|lua|conf|example|json|csv|ndjson|txtar)\\b")
+var source = regexp.MustCompile(`[a-z0-9]+(?:/[a-z0-9_.-]+)*/[a-z0-9_-]+\.(?:go|lua|conf|example|json|csv|ndjson|txtar)\b`)
 
 // Every file that a document names by its path is there.
 func TestNamedFilesExist(t *testing.T) {
