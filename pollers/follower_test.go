@@ -8,15 +8,17 @@ import (
 
 	"github.com/hibiken/asynq"
 
-	"issuance/internal/engine"
-	"issuance/internal/testbench"
+	"issuance/internal/handlertest"
+	"issuance/internal/keys"
+	"issuance/internal/queue"
 	"issuance/internal/testredis"
 	"issuance/pollers"
 	"issuance/providers"
-	"issuance/tasks"
+	"issuance/tasks/order"
 )
 
-const queue, id = "ecticket-poll", "poll:ecticket:ORDER1"
+// lane and id are where the order's poll task is.
+const lane, id = "ecticket-poll", "poll:ecticket:2000132:ORDER1"
 
 // followed is a follower and the queue it fills.
 type followed struct {
@@ -37,7 +39,7 @@ func eachFollower(t *testing.T, run func(f *followed)) {
 
 func (f *followed) follow(delay time.Duration) {
 	f.t.Helper()
-	if err := f.follower.Follow(f.t.Context(), key, delay); err != nil {
+	if err := f.follower.Follow(f.t.Context(), ref, delay); err != nil {
 		f.t.Fatal(err)
 	}
 }
@@ -45,14 +47,14 @@ func (f *followed) follow(delay time.Duration) {
 // task expects the order's only poll task in a state.
 func (f *followed) task(want asynq.TaskState) *asynq.TaskInfo {
 	f.t.Helper()
-	q, err := f.inspector.GetQueueInfo(queue)
+	q, err := f.inspector.GetQueueInfo(lane)
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	if q.Size != 1 {
 		f.t.Errorf("the queue holds %d tasks", q.Size)
 	}
-	info, err := f.inspector.GetTaskInfo(queue, id)
+	info, err := f.inspector.GetTaskInfo(lane, id)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -70,12 +72,11 @@ func TestFollowingTwiceIsOneTask(t *testing.T) {
 		if in := first.NextProcessAt.Sub(before); in < 53*time.Second || in > 61*time.Second {
 			f.t.Errorf("the first poll comes in %s, want a minute less its jitter", in)
 		}
-		if first.MaxRetry != tasks.MaxRetry || first.Timeout != tasks.DefaultTimeout || first.Retention != tasks.DefaultRetention {
+		if first.MaxRetry != queue.MaxRetry || first.Timeout != queue.DefaultTimeout || first.Retention != queue.DefaultRetention {
 			f.t.Errorf("retries %d, timeout %s, retention %s", first.MaxRetry, first.Timeout, first.Retention)
 		}
-		p, err := tasks.DecodePayload(first.Payload)
-		if err != nil || p.Key() != key {
-			f.t.Errorf("the payload names %s, %v", p.Key(), err)
+		if r, _, err := queue.Decode(first.Payload); err != nil || r != ref {
+			f.t.Errorf("the payload names %s, %v", r, err)
 		}
 		f.follow(0)
 		if second := f.task(asynq.TaskStateScheduled); second.NextProcessAt != first.NextProcessAt {
@@ -96,7 +97,7 @@ func TestAnOrderToAskForAtOnceIsPending(t *testing.T) {
 func TestFollowingRevivesAnArchivedPoll(t *testing.T) {
 	eachFollower(t, func(f *followed) {
 		f.follow(-1)
-		if err := f.inspector.ArchiveTask(queue, id); err != nil {
+		if err := f.inspector.ArchiveTask(lane, id); err != nil {
 			f.t.Fatal(err)
 		}
 		f.task(asynq.TaskStateArchived)
@@ -109,11 +110,11 @@ func TestFollowingRevivesAnArchivedPoll(t *testing.T) {
 func TestFollowingLeavesAPollThatCannotBeDeletedToTheSweeper(t *testing.T) {
 	eachFollower(t, func(f *followed) {
 		f.follow(-1)
-		if err := f.inspector.ArchiveTask(queue, id); err != nil {
+		if err := f.inspector.ArchiveTask(lane, id); err != nil {
 			f.t.Fatal(err)
 		}
 		// As asynq trims its archive: the id stays taken.
-		if err := f.server.Client().ZRem(f.t.Context(), "asynq:{"+queue+"}:archived", id).Err(); err != nil {
+		if err := f.server.Client().ZRem(f.t.Context(), keys.Queue(lane)+"archived", id).Err(); err != nil {
 			f.t.Fatal(err)
 		}
 		f.follow(0)
@@ -128,13 +129,13 @@ func (f *followed) serve(handle func(ctx context.Context) error) {
 		defer func() { ran <- struct{}{} }()
 		return handle(ctx)
 	})
-	b := testbench.New(f.t, f.server)
-	e := engine.New(f.server.Client(), []engine.Lane{{Provider: key.Provider, Lane: tasks.Poll, Concurrency: 1, Handler: h}}, engine.Options{Log: b.Log})
-	if err := e.Start(); err != nil {
+	server := asynq.NewServerFromRedisClient(f.server.Client(), asynq.Config{Concurrency: 1, Queues: map[string]int{lane: 1},
+		TaskCheckInterval: 10 * time.Millisecond, LogLevel: asynq.FatalLevel, RetryDelayFunc: queue.RetryDelay, IsFailure: queue.IsFailure})
+	if err := server.Start(h); err != nil {
 		f.t.Fatal(err)
 	}
 	<-ran
-	e.Stop() // lets the run end
+	server.Shutdown() // lets the run end
 }
 
 func TestFollowingRevivesACompletedPoll(t *testing.T) {
@@ -151,11 +152,11 @@ func TestFollowingLeavesAPollThatRunsOrWaitsForAnotherTryAsItIs(t *testing.T) {
 	eachFollower(t, func(f *followed) {
 		f.follow(0)
 		f.serve(func(ctx context.Context) error {
-			if err := f.follower.Follow(ctx, key, 0); err != nil {
+			if err := f.follower.Follow(ctx, ref, 0); err != nil {
 				f.t.Error(err)
 			}
 			f.task(asynq.TaskStateActive)
-			return tasks.Wait(time.Hour, "not issued yet")
+			return queue.Wait(time.Hour, "not issued yet")
 		})
 		f.task(asynq.TaskStateRetry)
 		f.follow(0)
@@ -165,17 +166,20 @@ func TestFollowingLeavesAPollThatRunsOrWaitsForAnotherTryAsItIs(t *testing.T) {
 	})
 }
 
-func TestTwoProvidersOrdersOfOneNumberAreTwoTasks(t *testing.T) {
+func TestTwoAccountsOrdersOfOneNumberAreTwoTasks(t *testing.T) {
 	eachFollower(t, func(f *followed) {
 		f.follow(0)
-		other := key
-		other.Provider = providers.Pass2U
-		if err := f.follower.Follow(f.t.Context(), other, 0); err != nil {
-			f.t.Fatal(err)
-		}
 		f.task(asynq.TaskStatePending)
-		if _, err := f.inspector.GetTaskInfo("pass2u-poll", "poll:pass2u:ORDER1"); err != nil {
-			f.t.Error(err)
+		for _, other := range []order.Ref{{Account: handlertest.Pass2U, OrderID: "ORDER1"},
+			{Account: providers.Account{Provider: providers.ECTicket, Merchant: "3085676"}, OrderID: "ORDER1"}} {
+			if err := f.follower.Follow(f.t.Context(), other, 0); err != nil {
+				f.t.Fatal(err)
+			}
+		}
+		for queue, other := range map[string]string{"pass2u-poll": "poll:pass2u:main:ORDER1", lane: "poll:ecticket:3085676:ORDER1"} {
+			if info, err := f.inspector.GetTaskInfo(queue, other); err != nil || info.State != asynq.TaskStatePending {
+				f.t.Errorf("task %s: %+v, %v", other, info, err)
+			}
 		}
 	})
 }
@@ -184,10 +188,10 @@ func TestAFollowUpThatCannotBeEnqueuedIsAnError(t *testing.T) {
 	eachFollower(t, func(f *followed) {
 		ctx, cancel := context.WithCancel(f.t.Context())
 		cancel()
-		if err := f.follower.Follow(ctx, key, 0); err == nil {
+		if err := f.follower.Follow(ctx, ref, 0); err == nil {
 			f.t.Error("a follow-up that was not enqueued is taken for done")
 		}
-		if _, err := f.inspector.GetTaskInfo(queue, id); !errors.Is(err, asynq.ErrTaskNotFound) && !errors.Is(err, asynq.ErrQueueNotFound) {
+		if _, err := f.inspector.GetTaskInfo(lane, id); !errors.Is(err, asynq.ErrTaskNotFound) && !errors.Is(err, asynq.ErrQueueNotFound) {
 			f.t.Error(err)
 		}
 	})

@@ -72,6 +72,9 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	case rec.State != order.Accepted:
 		return h.Follower.finished(ctx, ref, rec.State)
 	}
+	if rec.Newer {
+		return handler.NewerRecord(log)
+	}
 	p := &poll{Handler: h, rec: rec, age: now.Sub(rec.AcceptedAt), log: log.With("attempt", rec.Attempts, "poll", rec.Polls+1)}
 	if host := h.Provider.Host(); rec.Host != "" && rec.Host != host {
 		log.Error("alarm: the order is at another host; a worker of that host has to ask for it", "host", rec.Host, "this_host", host)
@@ -87,7 +90,7 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 // that the order was ended instead.
 func (p *poll) open() (end bool, err error) {
 	p.order = providers.Order{ID: p.rec.OrderID, Request: p.rec.Stub, Ref: p.rec.ProviderRef}
-	if p.rec.Document == "" {
+	if p.rec.Document == "" && len(p.rec.Stub) > 0 {
 		return false, nil
 	}
 	p.order.Request, err = vault.OpenDocument(p.Ring, p.rec.Ref, p.rec.Document)

@@ -9,42 +9,40 @@ import (
 	"github.com/hibiken/asynq"
 
 	"issuance/internal/fakeprovider"
+	"issuance/internal/handlertest"
+	"issuance/internal/keys"
 	"issuance/internal/ledger"
-	"issuance/internal/testbench"
+	"issuance/internal/vault"
 	"issuance/pollers"
 	"issuance/providers"
-	"issuance/tasks"
+	"issuance/tasks/order"
 )
 
-const document = `{"provider":"ecticket","request":{"MerchantTradeNo":"ORDER1","IssueType":"4","Operator":"Shop1","CustomerEmail":"` + testbench.CustomerEmail + `",
+const document = `{"provider":"ecticket","request":{"MerchantTradeNo":"ORDER1","IssueType":"4","Operator":"Shop1","CustomerEmail":"` + handlertest.CustomerEmail + `",
 	"TicketInfo":[{"ItemName":"SPA課程體驗券","TicketPrice":3200,"TicketAmount":2}]}}`
 
-var key = ledger.Key{Provider: providers.ECTicket, OrderID: "ORDER1"}
+var ref = order.Ref{Account: handlertest.ECTicket, OrderID: "ORDER1"}
 
 // world is one accepted order and its poll task.
 type world struct {
-	*testbench.Bench
+	*handlertest.Bench
 	provider *fakeprovider.Provider
 	task     *asynq.Task
 }
 
-func newWorld(b *testbench.Bench, s ledger.State) *world {
+func newWorld(b *handlertest.Bench, s order.State) *world {
 	b.T.Helper()
 	w := &world{Bench: b, provider: fakeprovider.New(b.T, providers.ECTicket)}
 	b.OrderIn(s, document)
-	raw, err := tasks.PollPayload(key, b.Clock.Now())
-	if err != nil {
-		b.T.Fatal(err)
-	}
-	w.task = asynq.NewTask(tasks.PollType(key.Provider), raw)
+	w.task = b.PollTask(ref)
 	return w
 }
 
-func accepted(b *testbench.Bench) *world { return newWorld(b, ledger.Accepted) }
+func accepted(b *handlertest.Bench) *world { return newWorld(b, order.Accepted) }
 
 func each(t *testing.T, run func(w *world)) {
 	t.Helper()
-	testbench.Each(t, func(b *testbench.Bench) { run(accepted(b)) })
+	handlertest.Each(t, func(b *handlertest.Bench) { run(accepted(b)) })
 }
 
 func (w *world) handler() *pollers.Handler {
@@ -60,13 +58,13 @@ func (w *world) pending() time.Duration {
 	return w.Waits(w.run())
 }
 
-func (w *world) state(want ledger.State, code string, polls int) *ledger.Record {
+func (w *world) state(want order.State, code string, polls int) *ledger.Record {
 	w.T.Helper()
-	rec := w.Order(key)
+	rec := w.Record(ref)
 	if rec.State != want || rec.Reason.Code != code || rec.Polls != polls {
 		w.T.Errorf("the order is %s (%q: %s) after %d polls, want %s (%q) after %d", rec.State, rec.Reason.Code, rec.Reason.Message, rec.Polls, want, code, polls)
 	}
-	published := len(w.Events()) == 1 && w.Events()[0] == key.String()+"/"+string(want)
+	published := len(w.Events()) == 1 && w.Events()[0] == ref.String()+"/"+string(want)+"/1"
 	if want.Final() != published {
 		w.T.Errorf("the events are %v", w.Events())
 	}
@@ -92,15 +90,15 @@ func TestAPendingOrderIsPolledByTheSchedule(t *testing.T) {
 	each(t, func(w *world) {
 		w.Clock.Advance(time.Minute)
 		w.near(w.pending(), time.Minute)
-		rec := w.state(ledger.Accepted, "", 1)
-		if rec.PolledAt != testbench.Start.Add(time.Minute) {
+		rec := w.state(order.Accepted, "", 1)
+		if rec.PolledAt != handlertest.Start.Add(time.Minute) {
 			w.T.Errorf("polled at %s", rec.PolledAt)
 		}
 		w.Clock.Advance(8*time.Minute + 45*time.Second)
 		w.near(w.pending(), 3*time.Minute+22*time.Second+500*time.Millisecond)
 		w.Clock.Advance(10 * time.Hour)
 		w.near(w.pending(), 10*time.Minute)
-		w.state(ledger.Accepted, "", 3)
+		w.state(order.Accepted, "", 3)
 		w.calls("look_up, look_up, look_up")
 	})
 }
@@ -109,25 +107,25 @@ func TestAnIssuedOrderIsRecordedOnce(t *testing.T) {
 	each(t, func(w *world) {
 		w.pending()
 		f := fakeprovider.Known(providers.FoundIssued)
-		f.Result = &providers.Result{Ref: "REF2", Access: &providers.Access{URL: testbench.VoucherURL, Passcode: testbench.Passcode}}
+		f.Result = &providers.Result{Ref: "REF2", Access: &providers.Access{URL: handlertest.VoucherURL, Passcode: handlertest.Passcode}}
 		w.provider.AnswerLookUp(f)
 		w.Done(w.run())
-		rec := w.state(ledger.Issued, "", 2)
-		res, err := tasks.OpenResult(w.Ring, key, rec.Result)
-		if diff := cmp.Diff(f.Result, res); diff != "" || err != nil || rec.Ref != "REF2" {
-			w.T.Errorf("ref %s, %v; the result (-want +got):\n%s", rec.Ref, err, diff)
+		rec := w.state(order.Issued, "", 2)
+		res, err := vault.OpenResult(w.Ring, ref, rec.Result)
+		if diff := cmp.Diff(f.Result, res); diff != "" || err != nil || rec.ProviderRef != "REF2" {
+			w.T.Errorf("ref %s, %v; the result (-want +got):\n%s", rec.ProviderRef, err, diff)
 		}
 		w.Done(w.run())
-		w.state(ledger.Issued, "", 2)
+		w.state(order.Issued, "", 2)
 		w.calls("look_up, look_up")
 	})
 }
 
 func TestAnOrderTheProviderCouldNotIssueFailsWithItsReason(t *testing.T) {
-	w := accepted(testbench.Mini(t))
+	w := accepted(handlertest.Mini(t))
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundFailed))
 	w.Done(w.run())
-	if rec := w.state(ledger.Failed, "status_2", 1); rec.Reason.Message != "issuing failed" {
+	if rec := w.state(order.Failed, "status_2", 1); rec.Reason.Message != "issuing failed" {
 		t.Errorf("the message is %q", rec.Reason.Message)
 	}
 }
@@ -138,23 +136,23 @@ func TestAnOrderThatVanishesIsPolledOnAndNeverSentAgain(t *testing.T) {
 			w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
 			w.near(w.Waits(w.run()), time.Minute)
 		}
-		w.state(ledger.Accepted, "absent", 3)
+		w.state(order.Accepted, "absent", 3)
 		w.pending()
-		w.state(ledger.Accepted, "", 4)
+		w.state(order.Accepted, "", 4)
 		w.calls("look_up, look_up, look_up, look_up")
 	})
 }
 
 func TestAPollThatLearnedNothingIsCountedAndRepeated(t *testing.T) {
-	w := accepted(testbench.Mini(t))
+	w := accepted(handlertest.Mini(t))
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.Unclear))
 	w.near(w.Waits(w.run()), time.Minute)
-	w.state(ledger.Accepted, fakeprovider.Lost.Code, 1)
+	w.state(order.Accepted, fakeprovider.Lost.Code, 1)
 	later := fakeprovider.Known(providers.Unclear)
 	later.Outcome.RetryAfter = 5 * time.Minute
 	w.provider.AnswerLookUp(later)
 	if after := w.Waits(w.run()); after != 5*time.Minute {
-		t.Errorf("told to wait 5 minutes it waits %s", after)
+		t.Errorf("it waits %s, the answer said 5 minutes", after)
 	}
 }
 
@@ -163,14 +161,14 @@ func TestAHeldPollIsNoPoll(t *testing.T) {
 		w.Clock.Advance(48 * time.Hour) // not even a reason to give up: nobody has asked
 		for _, out := range []providers.Outcome{
 			{Kind: providers.Held, Code: "held", Message: "call budget", RetryAfter: 2 * time.Second},
-			{Kind: providers.Held, Code: "credentials", Message: "check the key", RetryAfter: 2 * time.Second, Alarm: true},
+			{Kind: providers.Held, Code: "credentials", Message: "check the ref", RetryAfter: 2 * time.Second, Alarm: true},
 		} {
 			w.provider.AnswerLookUp(providers.Finding{State: providers.Unclear, Outcome: out})
 			if after := w.Waits(w.run()); after != 2*time.Second {
 				w.T.Errorf("waits %s", after)
 			}
 		}
-		w.state(ledger.Accepted, "", 0)
+		w.state(order.Accepted, "", 0)
 		if !w.Said("alarm: the provider refuses this account") {
 			w.T.Error("no alarm was raised")
 		}
@@ -181,7 +179,7 @@ func TestASerialNumberOrderEndsOnlyWithAllItsTickets(t *testing.T) {
 	each(t, func(w *world) {
 		w.provider.NeedTickets(2)
 		ticket := func(n string) providers.Ticket {
-			return providers.Ticket{TicketNo: testbench.TicketNo + n, WriteOffNo: testbench.WriteOffNo, UseStatus: providers.Unused}
+			return providers.Ticket{TicketNo: handlertest.TicketNo + n, WriteOffNo: handlertest.WriteOffNo, UseStatus: providers.Unused}
 		}
 		answers := []struct {
 			list []providers.Ticket
@@ -197,15 +195,15 @@ func TestASerialNumberOrderEndsOnlyWithAllItsTickets(t *testing.T) {
 			w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
 			w.provider.AnswerTickets(a.list, a.out)
 			w.Waits(w.run())
-			w.state(ledger.Accepted, a.code, i+1)
+			w.state(order.Accepted, a.code, i+1)
 		}
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
 		w.provider.AnswerTickets([]providers.Ticket{ticket("1"), ticket("2")}, fakeprovider.Yes)
 		w.Done(w.run())
-		rec := w.state(ledger.Issued, "", 5)
-		res, err := tasks.OpenResult(w.Ring, key, rec.Result)
-		if diff := cmp.Diff([]providers.Ticket{ticket("1"), ticket("2")}, res.Tickets); diff != "" || err != nil || res.Ref != "REF1" || rec.Ref != "REF1" {
-			w.T.Errorf("ref %q and %q, %v; the tickets (-want +got):\n%s", res.Ref, rec.Ref, err, diff)
+		rec := w.state(order.Issued, "", 5)
+		res, err := vault.OpenResult(w.Ring, ref, rec.Result)
+		if diff := cmp.Diff([]providers.Ticket{ticket("1"), ticket("2")}, res.Tickets); diff != "" || err != nil || res.Ref != "REF1" || rec.ProviderRef != "REF1" {
+			w.T.Errorf("ref %q and %q, %v; the tickets (-want +got):\n%s", res.Ref, rec.ProviderRef, err, diff)
 		}
 	})
 }
@@ -217,63 +215,71 @@ func TestAnAnswerIsNotAppliedToAnOrderThatHasChangedMeanwhile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			each(t, func(w *world) {
 				w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
-				slow := fakeprovider.New(w.T, key.Provider) // the poll whose answer comes late
+				slow := fakeprovider.New(w.T, ref.Account.Provider) // the poll whose answer comes late
 				slow.AnswerLookUp(answer, func(context.Context) { w.Done(w.run()) })
 				h := pollers.New(pollers.Config{Provider: slow, Ledger: w.Ledger, Ring: w.Ring, Log: w.Log})
 				w.Done(w.Run(h, w.task))
-				w.state(ledger.Issued, "", 1)
+				w.state(order.Issued, "", 1)
 			})
 		})
 	}
 }
 
 func TestAnOrderThatIsNotAcceptedIsLeftAlone(t *testing.T) {
-	for _, s := range []ledger.State{ledger.Queued, ledger.Submitting, ledger.Failed, ledger.Review, ledger.Issued} {
-		w := newWorld(testbench.Mini(t), s)
+	for _, s := range []order.State{order.Queued, order.Submitting, order.Failed, order.Cancelled, order.Review, order.Issued} {
+		w := newWorld(handlertest.Mini(t), s)
 		w.Done(w.run())
 		w.calls("")
-		if rec := w.Order(key); rec.State != s || rec.Polls != 0 {
+		if rec := w.Record(ref); rec.State != s || rec.Polls != 0 {
 			t.Errorf("the order is %s after %d polls, it was %s", rec.State, rec.Polls, s)
 		}
 	}
 }
 
 func TestAFinishedOrderWithoutItsEventGetsIt(t *testing.T) {
-	w := newWorld(testbench.Mini(t), ledger.Issued)
-	if err := w.RDB.HDel(t.Context(), "issuance:{ecticket:ORDER1}:order", "event").Err(); err != nil {
+	w := newWorld(handlertest.Mini(t), order.Issued)
+	if err := w.RDB.HDel(t.Context(), keys.Record(ref), "event").Err(); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.RDB.Del(t.Context(), ledger.EventsKey).Err(); err != nil {
+	if err := w.RDB.Del(t.Context(), keys.Events).Err(); err != nil {
 		t.Fatal(err)
 	}
 	w.Done(w.run())
-	if diff := cmp.Diff([]string{"ecticket/ORDER1/issued"}, w.Events()); diff != "" {
+	if diff := cmp.Diff([]string{"ecticket:2000132/ORDER1/issued/1"}, w.Events()); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
 }
 
-func TestAPollWhoseRecordIsGoneIsDropped(t *testing.T) {
-	w := accepted(testbench.Mini(t))
-	if err := w.RDB.Del(t.Context(), "issuance:{ecticket:ORDER1}:order").Err(); err != nil {
-		t.Fatal(err)
-	}
-	w.Done(w.run())
-	w.calls("")
+// Who can merely write to the queue must not have anything asked, nor leave anything behind.
+func TestAPollWithoutARecordAsksNobodyRaisesAnAlarmAndWritesNothing(t *testing.T) {
+	each(t, func(w *world) {
+		w.Forget(ref)
+		before := w.Redis.Dump(w.T.Context())
+		w.Done(w.run())
+		w.calls("")
+		if !w.Said("alarm: a task names an order or refund that the ledger does not know") {
+			w.T.Error("no alarm was raised")
+		}
+		if diff := cmp.Diff(before, w.Redis.Dump(w.T.Context())); diff != "" {
+			w.T.Errorf("Redis has changed:\n%s", diff)
+		}
+	})
 }
 
 // A poll needs no more of its payload than whose order it is.
 func TestAPollOfANewerVersionIsMade(t *testing.T) {
-	w := accepted(testbench.Mini(t))
+	w := accepted(handlertest.Mini(t))
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
-	w.Done(w.Run(w.handler(), asynq.NewTask("poll:ecticket", []byte(`{"v":2,"provider":"ecticket","order_id":"ORDER1","lane":{"of":"the future"}}`))))
-	w.state(ledger.Issued, "", 1)
+	w.Done(w.Run(w.handler(), asynq.NewTask("poll:ecticket", []byte(`{"v":9,"ref":"ecticket:2000132/ORDER1","lane":{"of":"the future"}}`))))
+	w.state(order.Issued, "", 1)
 }
 
-func TestAPollOfAnotherProviderIsKeptAndRubbishIsDropped(t *testing.T) {
-	w := accepted(testbench.Mini(t))
+func TestAPollOfAnotherAccountIsKeptAndRubbishIsDropped(t *testing.T) {
+	w := accepted(handlertest.Mini(t))
 	for payload, kept := range map[string]bool{
-		`{"v":1,"provider":"pass2u","order_id":"ORDER1"}`: true,
-		`{"v":1}`: false, "": false, `{"v":2,"provider":"ecticket","order_id":{"of":"the future"}}`: false,
+		`{"v":2,"ref":"pass2u:main/ORDER1"}`: true, `{"v":2,"ref":"ecticket:3085676/ORDER1"}`: true,
+		`{"v":2,"ref":"ecticket:2000132/ORDER1/R1"}`: true,
+		`{"v":2}`: false, "": false, `{"v":9,"ref":{"of":"the future"}}`: false,
 	} {
 		err := w.Run(w.handler(), asynq.NewTask("poll:ecticket", []byte(payload)))
 		if kept {
@@ -285,24 +291,24 @@ func TestAPollOfAnotherProviderIsKeptAndRubbishIsDropped(t *testing.T) {
 	w.calls("")
 }
 
-func TestARecordSealedWithAMissingKeyWaitsAndADamagedOneGoesToAPerson(t *testing.T) {
-	w := accepted(testbench.Mini(t))
+func TestARecordSealedWithAMissingKeyWaitsAndADamagedOneNeedsReview(t *testing.T) {
+	w := accepted(handlertest.Mini(t))
 	ring := w.Ring
-	w.Ring = testbench.Ring(t, 2)
+	w.Ring = handlertest.Ring(t, 2)
 	w.Clock.Advance(25 * time.Hour)
 	w.Waits(w.run())
-	w.state(ledger.Accepted, "", 0)
+	w.state(order.Accepted, "", 0)
 	w.Ring = ring
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
 	w.Done(w.run())
-	w.state(ledger.Issued, "", 1)
+	w.state(order.Issued, "", 1)
 
-	w = accepted(testbench.Mini(t))
-	if err := w.RDB.HSet(t.Context(), "issuance:{ecticket:ORDER1}:order", "doc", "damaged").Err(); err != nil {
+	w = accepted(handlertest.Mini(t))
+	if err := w.RDB.HSet(t.Context(), keys.Record(ref), "doc", "damaged").Err(); err != nil {
 		t.Fatal(err)
 	}
 	w.Done(w.run())
-	w.state(ledger.Review, "unreadable_document", 0)
+	w.state(order.Review, "unreadable_document", 0)
 	w.calls("")
 }
 
@@ -314,7 +320,7 @@ func TestATaskThatIsCancelledInTheMiddleOfAPollLosesNoAnswer(t *testing.T) {
 			<-inCall.Done()
 		})
 		w.Done(w.RunContext(ctx, w.handler(), w.task))
-		w.state(ledger.Issued, "", 1)
+		w.state(order.Issued, "", 1)
 	})
 }
 
@@ -322,7 +328,7 @@ func TestNoTicketAndNoCustomersDataIsLoggedReturnedOrStoredInTheClear(t *testing
 	each(t, func(w *world) {
 		w.provider.NeedTickets(1)
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
-		w.provider.AnswerTickets([]providers.Ticket{{TicketNo: testbench.TicketNo, WriteOffNo: testbench.WriteOffNo}}, fakeprovider.Yes)
+		w.provider.AnswerTickets([]providers.Ticket{{TicketNo: handlertest.TicketNo, WriteOffNo: handlertest.WriteOffNo}}, fakeprovider.Yes)
 		w.Done(w.run())
 		for _, text := range []string{`"msg":"asked"`, "fetched the tickets", `"msg":"final"`} {
 			if !w.Said(text) {

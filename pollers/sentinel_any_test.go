@@ -10,7 +10,6 @@ import (
 	"pgregory.net/rapid"
 
 	"issuance/internal/testredis"
-	"issuance/providers"
 )
 
 // Whatever happened before, with answers and wakes lost at any point: once the provider has issued
@@ -24,7 +23,7 @@ func TestAnyHistory(t *testing.T) {
 			t.Fatal(err)
 		}
 		now := time.Unix(1_700_000_000, 0)
-		s := NewSentinel(rdb, providers.ECTicket, SentinelConfig{Every: every, Expected: expected, Now: func() time.Time { return now }})
+		s := NewSentinel(rdb, account, SentinelConfig{Every: every, Expected: expected, Now: func() time.Time { return now }})
 		type order struct {
 			id       string
 			accepted time.Time

@@ -17,6 +17,9 @@ const (
 	trust    = expected
 )
 
+// account is whose orders are pending.
+var account = providers.Account{Provider: providers.ECTicket, Merchant: "2000132"}
+
 // stage is an account's pending orders as two workers see them, and a clock that a test moves.
 type stage struct {
 	*testing.T
@@ -32,7 +35,7 @@ func onStage(t *testing.T, run func(st *stage)) {
 		start := time.Unix(1_700_000_000, 0)
 		st := &stage{T: t, start: start, now: start, accepted: map[string]time.Time{}}
 		for i := range st.workers {
-			st.workers[i] = NewSentinel(s.Client(), providers.ECTicket, SentinelConfig{Every: every, Expected: expected,
+			st.workers[i] = NewSentinel(s.Client(), account, SentinelConfig{Every: every, Expected: expected,
 				Now: func() time.Time { return st.now }})
 		}
 		run(st)
@@ -190,7 +193,7 @@ func TestLoneFailure(t *testing.T) {
 		if len(woken) == 0 || len(woken) > 2 || woken[0] != "O002" {
 			t.Fatalf("woken: %v", woken)
 		}
-		// O002 contradicts: one against one. It is left to its own schedule, in case the odd one
+		// O002 contradicts: one against one. It is left to its own schedule, in case the exception
 		// was not O001.
 		next := st.notYet("O002")
 		if next.Sentinel || len(next.Wake) > 1 {

@@ -8,9 +8,8 @@ import (
 	"time"
 
 	"issuance/internal/bench/sim"
-	"issuance/internal/ledger"
 	"issuance/internal/testredis"
-	"issuance/tasks"
+	"issuance/tasks/order"
 )
 
 // rate is the calls per second of the simulated account, load how many orders come.
@@ -37,7 +36,7 @@ func simulate(t *testing.T, change func(cfg *sim.Config, w func() *sim.World)) *
 	for i := range after {
 		after[i] = time.Duration(i) * time.Second
 	}
-	w.Arrive(tasks.Bulk, after)
+	w.Arrive(order.Bulk, after)
 	r, err := w.Run(2 * time.Hour)
 	if err != nil {
 		t.Fatal(err)
@@ -79,7 +78,7 @@ func TestFailingOrders(t *testing.T) {
 	})
 	bounds(t, r, 2.2, 12*time.Second, 30*time.Second, 0)
 	for _, o := range r.Orders {
-		if want := map[bool]ledger.State{true: ledger.Failed, false: ledger.Issued}[o.Fails]; o.State != want {
+		if want := map[bool]order.State{true: order.Failed, false: order.Issued}[o.Fails]; o.State != want {
 			t.Fatalf("%s is %s", o.ID, o.State)
 		}
 	}
@@ -115,7 +114,7 @@ func TestACrowdOfStuckOrdersHoldsNobodyUp(t *testing.T) {
 	for d := 20 * time.Minute; d < time.Hour; d += 30 * time.Second {
 		after = append(after, d)
 	}
-	w.Arrive(tasks.Checkout, after)
+	w.Arrive(order.Checkout, after)
 	r, err := w.Run(70 * time.Minute)
 	if err != nil {
 		t.Fatal(err)

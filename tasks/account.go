@@ -6,15 +6,16 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
+	"issuance/internal/announce"
 	"issuance/internal/budget"
 	"issuance/internal/redisconn"
 	"issuance/providers"
 )
 
-// UnknownAccountError says that a document's account cannot be told, or that no worker has it.
+// UnknownAccountError says that a document or a question does not say which account it means, or that no
+// worker has it.
 type UnknownAccountError struct {
 	Account Account   // as far as it is known
 	Served  []Account // those of the provider that workers have announced
@@ -25,83 +26,94 @@ func (e *UnknownAccountError) Error() string {
 	for i, a := range e.Served {
 		served[i] = a.String()
 	}
-	switch {
+	switch list := strings.Join(served, ", "); {
 	case e.Account.Merchant != "":
-		return fmt.Sprintf("no worker serves account %s; there are: %s", e.Account, strings.Join(served, ", "))
+		return fmt.Sprintf("no worker serves account %s; there are: %s", e.Account, list)
 	case len(served) == 0:
 		return fmt.Sprintf("%s: which account? none is configured, and no worker has announced one", e.Account)
+	default:
+		return fmt.Sprintf("%s: which account? there are: %s", e.Account, list)
 	}
-	return fmt.Sprintf("%s: which account? there are: %s", e.Account, strings.Join(served, ", "))
 }
 
 // neighbourhood is what the client knows of the workers behind its Redis, read again when it is old: which
 // accounts they have, which seal keys they hold, and whether the Redis is of the kind the keys are for.
 type neighbourhood struct {
-	mu       sync.Mutex
+	turn     chan struct{} // holds one token, which whoever reads or changes the rest has taken
 	readAt   time.Time
 	accounts []budget.Announcement
-	wrong    error // why nothing may be enqueued with this client's keys; nil when it may
+	wrong    error // an ErrWrongKeys, where there is a reason for it
+}
+
+func newNeighbourhood() neighbourhood {
+	n := neighbourhood{turn: make(chan struct{}, 1)}
+	n.turn <- struct{}{}
+	return n
 }
 
 // fresh is how long what was read of the neighbourhood is believed.
 const fresh = 10 * time.Second
 
-// announced are the accounts that workers have announced.
-func (c *Client) announced(ctx context.Context) ([]budget.Announcement, error) {
+// announced are the accounts that workers have announced. It reads them, and checks keys and mode, when what
+// is known is older than age. Wrong keys are an error only for enqueueing: asking takes no key. Only one caller does so at a time; the others wait for it, or for the end of
+// their context.
+func (c *Client) announced(ctx context.Context, age time.Duration, enqueueing bool) ([]budget.Announcement, error) {
 	n := &c.near
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if time.Since(n.readAt) < fresh {
+	select {
+	case <-n.turn:
+		defer func() { n.turn <- struct{}{} }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("tasks: accounts: %w", ctx.Err())
+	}
+	if !n.readAt.IsZero() && time.Since(n.readAt) < age && !(enqueueing && n.wrong != nil) {
 		return n.accounts, nil
 	}
 	accounts, err := budget.Announced(ctx, c.rdb)
-	if err != nil {
-		return nil, fmt.Errorf("tasks: accounts: %w", err)
+	var wrong error
+	if err == nil {
+		if err = c.check(ctx); errors.Is(err, ErrWrongKeys) {
+			wrong, err = fmt.Errorf("tasks: %w", err), nil
+		}
 	}
-	wrong := c.check(ctx)
-	if wrong != nil && !errors.Is(wrong, ErrWrongKeys) {
-		return nil, wrong
+	if err != nil {
+		return nil, fmt.Errorf("tasks: %w", err)
 	}
 	n.accounts, n.wrong, n.readAt = accounts, wrong, time.Now()
-	return accounts, nil
-}
-
-// forEnqueueing is announced where something is going to be enqueued: wrong keys are an error.
-func (c *Client) forEnqueueing(ctx context.Context) ([]budget.Announcement, error) {
-	accounts, err := c.announced(ctx)
-	if err != nil {
-		return nil, err
+	if enqueueing && wrong != nil {
+		return nil, wrong
 	}
-	c.near.mu.Lock()
-	defer c.near.mu.Unlock()
-	return accounts, c.near.wrong
+	return accounts, nil
 }
 
 // Ready reports whether Redis answers and this client's keys are for it, which every enqueueing
 // checks. A bulk asks once, instead of being refused order by order.
 func (c *Client) Ready(ctx context.Context) error {
-	c.near.mu.Lock()
-	c.near.readAt = time.Time{}
-	c.near.mu.Unlock()
-	_, err := c.forEnqueueing(ctx)
+	_, err := c.announced(ctx, 0, true)
 	return err
 }
 
 // ErrWrongKeys says that the client's seal keys are not the ones its Redis's workers have.
 var ErrWrongKeys = errors.New("the seal keys are not the workers' (ISSUANCE_SEAL_KEYS)")
 
-// check refuses to put real orders into a sandbox, toy keys into production, and documents into the hands of
-// workers that cannot open them.
+// check refuses to put real orders into a sandbox, the sandbox's key into production, and documents into the
+// hands of workers that cannot open them.
 func (c *Client) check(ctx context.Context) error {
 	mode, err := redisconn.ReadMode(ctx, c.rdb)
 	if err != nil {
-		return fmt.Errorf("tasks: %w", err)
+		return err
 	}
-	switch toy := c.ring.HoldsSandboxKey(); {
-	case mode == redisconn.Sandbox && !toy:
-		return fmt.Errorf("tasks: %w: this Redis is a sandbox's, which issues toy tickets only", ErrWrongKeys)
-	case mode == redisconn.Production && toy:
-		return fmt.Errorf("tasks: %w: this Redis is production's, and the seal key is the sandbox's, which everybody knows", ErrWrongKeys)
+	switch simulated := c.ring.HoldsSandboxKey(); {
+	case mode == redisconn.Sandbox && !simulated:
+		return fmt.Errorf("%w: this Redis belongs to a sandbox, which issues simulated tickets only", ErrWrongKeys)
+	case mode == redisconn.Production && simulated:
+		return fmt.Errorf("%w: this Redis belongs to production, and the sandbox's key is public", ErrWrongKeys)
+	}
+	held, anybody, err := announce.SealKeyAnnounced(ctx, c.rdb, c.ring.IDs()[0])
+	if err != nil {
+		return err
+	}
+	if anybody && !held {
+		return fmt.Errorf("%w: no worker holds the first of this client's", ErrWrongKeys)
 	}
 	return nil
 }
@@ -113,6 +125,8 @@ func (c *Client) Account(ctx context.Context, a Account) (Account, error) {
 	switch {
 	case !known:
 		return a, fmt.Errorf("tasks: unknown provider %q", a.Provider)
+	case a.Merchant != "" && !providers.ValidMerchant(a.Merchant):
+		return a, fmt.Errorf("tasks: account of %s: %q names no merchant", a.Provider, a.Merchant)
 	case a.Merchant != "":
 		return a, nil
 	}
@@ -122,7 +136,7 @@ func (c *Client) Account(ctx context.Context, a Account) (Account, error) {
 	if a.Merchant = codec.DefaultMerchant; a.Merchant != "" {
 		return a, nil
 	}
-	announced, err := c.announced(ctx)
+	announced, err := c.announced(ctx, fresh, false)
 	if err != nil {
 		return a, err
 	}
@@ -166,7 +180,7 @@ func defaultOf(announced []budget.Announcement, p providers.Name) (Account, bool
 
 // served is Account for a document, whose account has to be one that workers have announced, if any have.
 func (c *Client) served(ctx context.Context, a Account) (Account, error) {
-	announced, err := c.forEnqueueing(ctx)
+	announced, err := c.announced(ctx, fresh, true)
 	if err != nil {
 		return a, err
 	}

@@ -48,7 +48,7 @@ func NewClient(rdb redis.UniversalClient, opt Options) (*Client, error) {
 		opt.Rules.Now = opt.Now
 	}
 	return &Client{rdb: rdb, queue: queue.NewClient(rdb, queue.Options{Timeout: opt.TaskTimeout, Retention: opt.Retention}),
-		ledger: ledger.New(rdb, ledger.Options{Now: opt.Now}), ring: ring, opt: opt}, nil
+		ledger: ledger.New(rdb, ledger.Options{Now: opt.Now}), ring: ring, opt: opt, near: newNeighbourhood()}, nil
 }
 
 // Receipt says where a document stands after it was enqueued. It is given once the document is recorded:

@@ -191,6 +191,8 @@ func (e envelope) account(c *doccheck.Check, inDocument, configured string) Acco
 	a := Account{Provider: e.codec.Name, Merchant: e.merchant}
 	if a.Merchant != "" && inDocument != "" && a.Merchant != inDocument {
 		c.Violate("account", "must be the merchant that the request names, or be left out", "another merchant")
+	} else if a.Merchant != "" && configured != "" && a.Merchant != configured {
+		c.Violate("account", "must be the configured merchant's, or be left out", "another merchant")
 	}
 	for _, m := range []string{inDocument, configured, e.codec.DefaultMerchant} {
 		if a.Merchant == "" {

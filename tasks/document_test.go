@@ -30,15 +30,19 @@ func TestThePrintedExamplesAreOrders(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if o.Provider != want.provider || o.ID != want.id || o.Tickets != want.tickets || !json.Valid(o.Request) {
+		if o.Account.Provider != want.provider || o.ID != want.id || o.Tickets != want.tickets || !json.Valid(o.Request) {
 			t.Errorf("%s is read as %s with %d tickets", name, o, o.Tickets)
 		}
-		if k := o.Key(); k.Provider != want.provider || k.OrderID != want.id {
-			t.Errorf("%s: key %s", name, k)
+		wantAccount := shop
+		if want.provider == providers.Pass2U {
+			wantAccount = Account{Provider: providers.Pass2U, Merchant: "main"}
+		}
+		if r := o.Ref(); r != (Ref{Account: wantAccount, OrderID: want.id}) {
+			t.Errorf("%s: it is %s", name, r)
 		}
 	}
 	r, err := ParseRefund(printed(t, "pass2u-refund"), rules)
-	if err != nil || r.Provider != providers.Pass2U || r.OrderID != "P100001" || r.RefundID != "R1" {
+	if err != nil || r.Account.Provider != providers.Pass2U || r.OrderID != "P100001" || r.RefundID != "R1" {
 		t.Errorf("the printed refund: %v, %v", r, err)
 	}
 }
@@ -68,8 +72,8 @@ func TestRefundsOfBothProviders(t *testing.T) {
 	}
 }
 
-// Everything that is wrong is told at once, in the envelope and in the request.
-func TestAllViolationsAreToldAtOnce(t *testing.T) {
+// Everything that is wrong is reported at once, in the envelope and in the request.
+func TestAllViolationsAreReportedAtOnce(t *testing.T) {
 	_, err := ParseRefund([]byte(`{"provider":"ecticket","refund_id":"a b","requst":1,"Provider":"x","request":{"all":true,"quantity":0,"x":1}}`), Rules{})
 	var paths []string
 	for _, v := range invalid(t, err).Violations {
@@ -77,12 +81,12 @@ func TestAllViolationsAreToldAtOnce(t *testing.T) {
 	}
 	for _, want := range []string{"requst", "Provider", "refund_id", "request.x", "request.quantity", "request.MerchantTradeNo"} {
 		if !slices.Contains(paths, want) {
-			t.Errorf("nothing is told of %s: %v", want, paths)
+			t.Errorf("nothing is said of %s: %v", want, paths)
 		}
 	}
 }
 
-// What is wrong with the envelope is told with its place, and never what stands there.
+// What is wrong with the envelope is reported with its place, and never what stands there.
 func TestWrongEnvelopesAreRefused(t *testing.T) {
 	for doc, want := range map[string]string{
 		"":                        "document: must be well-formed JSON: it is empty",
@@ -103,7 +107,7 @@ func TestWrongEnvelopesAreRefused(t *testing.T) {
 		`{"provider":"pass2u"}`:   "request: must hold the provider's request body (found: missing)",
 		`{"provider":"pass2u","provider":"ecticket","request":{}}`:   "provider: must be given only once",
 		`{"provider":"pass2u","request":"王小明"}`:                      "request: must be a JSON object (found: string of 3 characters)",
-		`{"provider":"pass2u","request":{},"refund_id":"R1"}`:        "refund_id: is not a field here; known fields: provider, request",
+		`{"provider":"pass2u","request":{},"refund_id":"R1"}`:        "refund_id: is not a field here; known fields: account, provider, request",
 		`{"provider":"ecticket","request":{"MerchantID":"2000133"}}`: "request.MerchantID: must be the configured merchant's",
 	} {
 		_, err := ParseOrder([]byte(doc), Rules{MerchantID: "2000132", Now: before})
@@ -128,53 +132,53 @@ func TestTextInAnotherEncodingIsRefusedNotRepaired(t *testing.T) {
 		raw   []byte
 		want  string
 	}{
-		"order":              {parseOrder, bytes.Replace(order("O1"), []byte("王小明"), []byte(big5), 1), "request.CustomerName: must be UTF-8 (found: text in another encoding)"},
-		"order, nested":      {parseOrder, bytes.Replace(order("O1"), []byte("VQT04959"), []byte(big5), 1), "request.TicketInfo[0].ItemNo: must be UTF-8"},
-		"order, escape":      {parseOrder, bytes.Replace(order("O1"), []byte("王小明"), []byte(`王\ud800`), 1), "request.CustomerName: must be UTF-8 (found: half of a surrogate pair)"},
-		"order, envelope":    {parseOrder, bytes.Replace(order("O1"), []byte(`"ecticket"`), []byte(`"`+big5+`"`), 1), "provider: must be UTF-8"},
-		"order, broken":      {parseOrder, utf16, "document: must be well-formed JSON: syntax error at byte 2"},
-		"order, broken Big5": {parseOrder, []byte("{\"provider\":\"\xa5\\x"), ", and it is not UTF-8"},
-		"refund":             {parseRefund, bytes.Replace(refund("O1", "R1"), []byte(canaryTicket), []byte(big5), 1), "request.TicketNo[0]: must be UTF-8"},
-		"refund id":          {parseRefund, bytes.Replace(refund("O1", "R1"), []byte(`"R1"`), []byte(`"`+big5+`"`), 1), "refund_id: must be UTF-8"},
-		"bare request":       {parseBare, []byte("{\"mailTo\":\"" + big5 + "\"}"), "request.mailTo: must be UTF-8"},
-		"bare, broken":       {parseBare, []byte("{\"mailTo\":\"" + big5), ", and it is not UTF-8"},
+		"order":              {orderError, bytes.Replace(orderDoc("O1"), []byte("王小明"), []byte(big5), 1), "request.CustomerName: must be UTF-8 (found: text in another encoding)"},
+		"order, nested":      {orderError, bytes.Replace(orderDoc("O1"), []byte("VQT04959"), []byte(big5), 1), "request.TicketInfo[0].ItemNo: must be UTF-8"},
+		"order, escape":      {orderError, bytes.Replace(orderDoc("O1"), []byte("王小明"), []byte(`王\ud800`), 1), "request.CustomerName: must be UTF-8 (found: half of a surrogate pair)"},
+		"order, envelope":    {orderError, bytes.Replace(orderDoc("O1"), []byte(`"ecticket"`), []byte(`"`+big5+`"`), 1), "provider: must be UTF-8"},
+		"order, broken":      {orderError, utf16, "document: must be well-formed JSON: syntax error at byte 2"},
+		"order, broken Big5": {orderError, []byte("{\"provider\":\"\xa5\\x"), ", and it is not UTF-8"},
+		"refund":             {refundError, bytes.Replace(refundDoc("O1", "R1"), []byte(canaryTicket), []byte(big5), 1), "request.TicketNo[0]: must be UTF-8"},
+		"refund id":          {refundError, bytes.Replace(refundDoc("O1", "R1"), []byte(`"R1"`), []byte(`"`+big5+`"`), 1), "refund_id: must be UTF-8"},
+		"bare request":       {requestError, []byte("{\"mailTo\":\"" + big5 + "\"}"), "request.mailTo: must be UTF-8"},
+		"bare, broken":       {requestError, []byte("{\"mailTo\":\"" + big5), ", and it is not UTF-8"},
 	} {
 		err := c.parse(c.raw)
 		if e := invalid(t, err); !strings.Contains(e.Error(), c.want) || strings.Contains(e.Error(), "�") {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
 		}
 	}
-	whole := bytes.Replace(order("O1"), []byte("王小明"), []byte(`\u738b\u5c0f\u660e`), 1)
+	whole := bytes.Replace(orderDoc("O1"), []byte("王小明"), []byte(`\u738b\u5c0f\u660e`), 1)
 	if _, err := ParseOrder(whole, rules); err != nil {
 		t.Errorf("escapes of whole characters: %v", err)
 	}
 }
 
-func parseOrder(raw []byte) error {
+func orderError(raw []byte) error {
 	_, err := ParseOrder(raw, rules)
 	return err
 }
 
-func parseRefund(raw []byte) error {
+func refundError(raw []byte) error {
 	_, err := ParseRefund(raw, rules)
 	return err
 }
 
-func parseBare(raw []byte) error {
-	_, err := ParseRequest(providers.Pass2U, raw, rules, false)
+func requestError(raw []byte) error {
+	_, err := ParseRequest(Account{Provider: providers.Pass2U}, raw, rules, false)
 	return err
 }
 
 // The rules that the worker's configuration sets are applied.
 func TestRulesAreApplied(t *testing.T) {
-	paid := strings.Replace(string(order("O1")), `"Operator"`, `"PaymentProvider":"1","Operator"`, 1)
-	if _, err := ParseOrder([]byte(paid), Rules{Escrow: true, Now: before}); err != nil {
+	paid := strings.Replace(string(orderDoc("O1")), `"Operator"`, `"PaymentProvider":"1","Operator"`, 1)
+	if _, err := ParseOrder([]byte(paid), Rules{MerchantID: shop.Merchant, Escrow: true, Now: before}); err != nil {
 		t.Errorf("an escrow order: %v", err)
 	}
 	if _, err := ParseOrder([]byte(paid), Rules{Now: before}); err == nil {
 		t.Error("an escrow field without escrow")
 	}
-	if _, err := ParseOrder(order("O1"), Rules{Escrow: true, Now: before}); err == nil {
+	if _, err := ParseOrder(orderDoc("O1"), Rules{MerchantID: shop.Merchant, Escrow: true, Now: before}); err == nil {
 		t.Error("an order without the field escrow requires")
 	}
 	if _, err := ParseOrder(printed(t, "ecticket-electronic"), Rules{}); err == nil {
@@ -184,11 +188,11 @@ func TestRulesAreApplied(t *testing.T) {
 
 // A document's errors, prints and logs hold nothing of the customer's, neither does its shape.
 func TestDocumentsHideCustomersData(t *testing.T) {
-	o, err := ParseOrder(order("O1"), rules)
+	o, err := ParseOrder(orderDoc("O1"), rules)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := ParseRefund(refund("O1", "R1"), rules)
+	r, err := ParseRefund(refundDoc("O1", "R1"), rules)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,11 +210,11 @@ func TestDocumentsHideCustomersData(t *testing.T) {
 	out.Write(o.shape)
 	out.Write(r.shape)
 	noCanary(t, "a print", out.String())
-	if !strings.Contains(out.String(), "ecticket/O1") || !strings.Contains(out.String(), "ecticket/O1/R1") {
+	if !strings.Contains(out.String(), "ecticket:2000132/O1") || !strings.Contains(out.String(), "ecticket:2000132/O1/R1") {
 		t.Errorf("a print does not say which document it is: %s", out.String())
 	}
 	// The same when the document is refused.
-	broken := bytes.Replace(order("O1"), []byte(`"0987654321"`), []byte(`"0987654321x"`), 1)
+	broken := bytes.Replace(orderDoc("O1"), []byte(`"0987654321"`), []byte(`"0987654321x"`), 1)
 	broken = bytes.Replace(broken, []byte(`"canary@example.com"`), []byte(`"canary@example.com canary@example.com"`), 1)
 	broken = bytes.Replace(broken, []byte(`"王小明"`), []byte(`"王小明1"`), 1)
 	_, err = ParseOrder(broken, rules)

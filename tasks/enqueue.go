@@ -48,16 +48,21 @@ type Enqueued struct {
 // tasks have ids of their own.
 const enqueueTries = 3
 
-// enqueue records a batch of documents and makes their tasks, in one round trip, or step by step in a
-// cluster. The record comes first, so that a task without a record never exists.
+// enqueue records a batch of documents and makes their tasks. On one node both happen in one step; in a
+// cluster records come first, so that a task without a record never exists.
 func (c *Client) enqueue(ctx context.Context, items []item) []Enqueued {
-	b := &batch{c: c, items: items, out: make([]Enqueued, len(items)), known: make([]ledger.Known, len(items))}
+	b := &batch{c: c, items: items, out: make([]Enqueued, len(items)), left: make([]int, len(items))}
 	for i := range items {
-		b.left = append(b.left, i)
+		b.left[i] = i
 	}
 	backoff := retry.WithMaxRetries(enqueueTries-1, retry.NewExponential(50*time.Millisecond))
 	err := retry.Do(ctx, backoff, func(ctx context.Context) error {
 		err := b.try(ctx)
+		if ledger.NoScript(err) { // Redis was restarted, or is another one: no reason to wait
+			if err = c.ledger.LoadIntake(ctx); err == nil {
+				err = b.try(ctx)
+			}
+		}
 		if err != nil && ctx.Err() == nil {
 			return retry.RetryableError(err)
 		}
@@ -66,7 +71,9 @@ func (c *Client) enqueue(ctx context.Context, items []item) []Enqueued {
 	for _, i := range b.left {
 		b.out[i].Err = fmt.Errorf("tasks: enqueue %s: %w; enqueue it again, it stays one order", items[i].intake.Ref, err)
 	}
-	b.heal(ctx)
+	if len(b.asleep) > 0 {
+		_ = c.wake(ctx, b.asleep) // what fails here, the sweeper does
+	}
 	return b.out
 }
 
@@ -75,95 +82,107 @@ type batch struct {
 	c        *Client
 	items    []item
 	out      []Enqueued
-	known    []ledger.Known
 	left     []int // those without a result
-	taken    []int // recorded and unfinished, and their task's id was taken
+	asleep   []Ref // recorded and unfinished, without a task of this batch's making
 	noScript error // Redis did not know asynq's script
+}
+
+// made is what a try has made of one document.
+type made struct {
+	known ledger.Known
+	err   error
 }
 
 // try sends what is left and keeps in left what has to be sent again.
 func (b *batch) try(ctx context.Context) error {
+	send := b.together
 	if b.c.ledger.Sharded() {
-		refs := make([]Ref, len(b.left))
-		for n, i := range b.left {
-			refs[n] = b.items[i].intake.Ref
-		}
-		if err := b.c.ledger.Announce(ctx, refs); err != nil {
-			return err
-		}
+		send = b.inSteps
 	}
-	pipe := b.c.rdb.Pipeline()
-	records, woken := b.c.ledger.Intakes(pipe), b.c.queue.Batch(pipe, b.noScript)
-	for _, i := range b.left {
-		in := b.items[i].intake
-		records.Add(ctx, in)
-		if !b.c.ledger.Sharded() {
-			// Whatever the record says: a task only wakes a worker up.
-			woken.Add(ctx, in.Ref, queue.HomeOf(in.Ref, Queued, in.Lane), in.Trace)
-		}
-	}
-	_, _ = pipe.Exec(ctx) // each result has its error
-	if b.c.ledger.Sharded() {
-		pipe = b.c.rdb.Pipeline()
-		woken = b.c.queue.Batch(pipe, b.noScript)
-		for n, i := range b.left {
-			if _, err := records.Result(n); err != nil {
-				return b.failed(ctx, err) // nothing has a task yet; all of it is sent again
-			}
-			in := b.items[i].intake
-			woken.Add(ctx, in.Ref, queue.HomeOf(in.Ref, Queued, in.Lane), in.Trace)
-		}
-		_, _ = pipe.Exec(ctx)
+	results, err := send(ctx)
+	if err != nil {
+		return err
 	}
 	var again []int
-	var failure error
 	for n, i := range b.left {
-		known, err := records.Result(n)
-		if err == nil {
-			// An earlier try may have made it, and a worker finished it since.
-			known.New = known.New || b.known[i].New
-			b.known[i] = known
-			if err = woken.Result(n); errors.Is(err, queue.ErrTaken) {
-				err = nil
-				if !known.State.Final() {
-					b.taken = append(b.taken, i)
-				}
-			}
-		}
-		if err != nil {
-			again, failure = append(again, i), err
+		r := results[n]
+		if r.err != nil {
+			again, err = append(again, i), r.err
 			continue
 		}
-		b.out[i].Receipt, b.out[i].Err = b.c.receipt(b.items[i], known)
+		b.out[i].Receipt, b.out[i].Err = b.c.receipt(b.items[i], r.known)
+		if b.out[i].Err == nil && !r.known.Woken && !r.known.State.Final() {
+			b.asleep = append(b.asleep, b.items[i].intake.Ref)
+		}
 	}
 	b.left = again
-	if failure != nil {
-		return b.failed(ctx, failure)
-	}
-	return nil
-}
-
-// failed prepares for the next try after an error.
-func (b *batch) failed(ctx context.Context, err error) error {
-	if ledger.NoScript(err) {
-		b.noScript = err
-		return errors.Join(err, b.c.ledger.LoadIntake(ctx))
-	}
 	return err
 }
 
-// heal makes sure that documents that were known, unfinished and had a task, have one that will run: a task
-// may have been archived, or taken by a worker that is gone. What fails here, the sweeper does.
-func (b *batch) heal(ctx context.Context) {
-	var refs []Ref
-	for _, i := range b.taken {
-		if b.out[i].Err == nil && b.out[i].Receipt.Duplicate {
-			refs = append(refs, b.items[i].intake.Ref)
+// together makes records and tasks in one round trip.
+func (b *batch) together(ctx context.Context) ([]made, error) {
+	pipe := b.c.rdb.Pipeline()
+	records, tasks := b.c.ledger.Intakes(pipe), b.c.queue.Batch(pipe, nil)
+	for _, i := range b.left {
+		in := b.items[i].intake
+		w, err := tasks.Wake(ctx, in.Ref, queue.HomeOf(in.Ref, Queued, in.Lane), in.Trace)
+		if err != nil {
+			return nil, err
+		}
+		records.AddWith(ctx, in, w)
+	}
+	_, _ = pipe.Exec(ctx) // each result has its error
+	out := make([]made, len(b.left))
+	for n := range out {
+		out[n].known, out[n].err = records.Result(n)
+		if out[n].err == nil && out[n].known.New {
+			out[n].err = tasks.Queues()
 		}
 	}
-	if len(refs) > 0 {
-		_ = b.c.wake(ctx, refs)
+	return out, nil
+}
+
+// inSteps announces the records, makes them, and makes the tasks of the new ones.
+func (b *batch) inSteps(ctx context.Context) ([]made, error) {
+	refs := make([]Ref, len(b.left))
+	for n, i := range b.left {
+		refs[n] = b.items[i].intake.Ref
 	}
+	if err := b.c.ledger.Announce(ctx, refs); err != nil {
+		return nil, err
+	}
+	pipe := b.c.rdb.Pipeline()
+	records := b.c.ledger.Intakes(pipe)
+	for _, i := range b.left {
+		records.Add(ctx, b.items[i].intake)
+	}
+	_, _ = pipe.Exec(ctx)
+	out := make([]made, len(b.left))
+	var fresh []int
+	pipe = b.c.rdb.Pipeline()
+	tasks := b.c.queue.Batch(pipe, b.noScript)
+	for n, i := range b.left {
+		if out[n].known, out[n].err = records.Result(n); out[n].err == nil && out[n].known.New {
+			in := b.items[i].intake
+			fresh = append(fresh, n)
+			tasks.Add(ctx, in.Ref, queue.HomeOf(in.Ref, Queued, in.Lane), in.Trace)
+		}
+	}
+	if len(fresh) == 0 {
+		return out, nil
+	}
+	_, _ = pipe.Exec(ctx)
+	for t, n := range fresh {
+		err := tasks.Result(t)
+		if out[n].known.Woken = err == nil; err == nil || errors.Is(err, queue.ErrTaken) {
+			continue
+		}
+		out[n].err = err
+		if ledger.NoScript(err) {
+			b.noScript = err
+		}
+	}
+	return out, nil
 }
 
 // wake makes sure that unfinished records have tasks that will run.

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -28,15 +26,15 @@ type Event struct {
 	At       time.Time
 }
 
-// GapError says that events before the next one are gone: the reader was away for longer than events are
+// GapError says that events before the next one may be gone: the reader was away for longer than events are
 // kept (ISSUANCE_KEEP_EVENTS). Reading goes on after it; what was missed is in the orders' statuses.
 type GapError struct {
-	After string // the position that was committed last
+	After string // the position of the event that was read last
 	First string // the position of the oldest event that is still there
 }
 
 func (e *GapError) Error() string {
-	return fmt.Sprintf("events between %s and %s are gone; look up the status of what is still waited for", e.After, e.First)
+	return fmt.Sprintf("events between %s and %s are gone", e.After, e.First)
 }
 
 // EventReader reads the final statuses of all orders and refunds, from a position that it keeps in Redis
@@ -48,7 +46,11 @@ type EventReader struct {
 	name    string
 	after   string // what was read last; "" before the first Next
 	pending []ledger.Event
+	gap     *GapError // found and not returned yet
 }
+
+// oldest is the position before every event.
+const oldest = "0"
 
 var readerName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
@@ -73,17 +75,16 @@ func (r *EventReader) Next(ctx context.Context) (Event, error) {
 		}
 	}
 	for len(r.pending) == 0 {
-		if err := ctx.Err(); err != nil {
-			return Event{}, err
+		if err := r.fetch(ctx); err != nil {
+			if end := ended(ctx); end != nil {
+				err = end // a connection that ends with the context reports only an i/o timeout
+			}
+			return Event{}, fmt.Errorf("tasks: events: %w", err)
 		}
-		events, err := r.c.ledger.Events(ctx, r.after, eventBatch, time.Second)
-		if end := ended(ctx); err != nil && end != nil {
-			err = end
+		if gap := r.gap; gap != nil {
+			r.gap = nil
+			return Event{}, gap
 		}
-		if err != nil {
-			return Event{}, fmt.Errorf("tasks: %w", err)
-		}
-		r.pending = events
 	}
 	e := r.pending[0]
 	r.pending, r.after = r.pending[1:], e.StreamID
@@ -93,46 +94,49 @@ func (r *EventReader) Next(ctx context.Context) (Event, error) {
 // begin finds the position to go on from.
 func (r *EventReader) begin(ctx context.Context) error {
 	after, err := r.c.rdb.HGet(ctx, keys.Cursors, r.name).Result()
-	if errors.Is(err, redis.Nil) {
-		r.after = "0"
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("tasks: events: %w", err)
-	}
-	first, err := r.c.ledger.FirstEvent(ctx)
-	if err != nil {
-		return fmt.Errorf("tasks: %w", err)
-	}
-	kept, err := r.c.rdb.XRangeN(ctx, keys.Events, after, after, 1).Result()
-	if err != nil {
+	switch {
+	case errors.Is(err, redis.Nil):
+		after = oldest
+	case err != nil:
+		if end := ended(ctx); end != nil {
+			err = end
+		}
 		return fmt.Errorf("tasks: events: %w", err)
 	}
 	r.after = after
-	// The committed event itself is gone, and there are younger ones: those between may be gone, too.
-	if len(kept) == 0 && first != "" && before(after, first) {
-		return &GapError{After: after, First: first}
+	return nil
+}
+
+// fetch reads the events that follow, waiting a second for one. Events are trimmed from the oldest on, so
+// none was lost as long as the one before them is still there afterwards.
+func (r *EventReader) fetch(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
+	events, err := r.c.ledger.Events(ctx, r.after, eventBatch, time.Second)
+	if err != nil || len(events) == 0 {
+		return err
+	}
+	if r.after != oldest {
+		kept, err := r.c.rdb.XRangeN(ctx, keys.Events, r.after, r.after, 1).Result()
+		if err != nil {
+			return err
+		}
+		if len(kept) == 0 {
+			r.gap = &GapError{After: r.after, First: events[0].StreamID}
+		}
+	}
+	r.pending = events
 	return nil
 }
 
 // Commit keeps the position of an event: whoever reads under this name later begins after it.
 func (r *EventReader) Commit(ctx context.Context, e Event) error {
+	if e.Position == "" {
+		return errors.New("tasks: events: commit of an event without a position")
+	}
 	if err := r.c.rdb.HSet(ctx, keys.Cursors, r.name, e.Position).Err(); err != nil {
 		return fmt.Errorf("tasks: events: %w", err)
 	}
 	return nil
-}
-
-// before compares stream ids, "MS-N".
-func before(a, b string) bool {
-	split := func(s string) (ms, n uint64) {
-		x, y, _ := strings.Cut(s, "-")
-		ms, _ = strconv.ParseUint(x, 10, 64) // Redis wrote it
-		n, _ = strconv.ParseUint(y, 10, 64)
-		return ms, n
-	}
-	am, an := split(a)
-	bm, bn := split(b)
-	return am < bm || am == bm && an < bn
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"issuance/internal/ledger"
+	"issuance/providers"
 )
 
 // NotCancellableError says that a document cannot be cancelled: it may have been sent, or it has ended.
@@ -34,8 +35,10 @@ func (c *Client) Cancel(ctx context.Context, r Ref, who, reason string) error {
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
 		return fmt.Errorf("%s: %w", r, ErrUnknownOrder)
-	case a.Applied || err == nil && a.State == Cancelled:
-		return nil // should publishing have failed, the sweeper does it
+	case a.Applied: // should publishing have failed, the sweeper does it
+		return c.decided(ctx, "cancel", r, who, reason)
+	case err == nil && a.State == Cancelled:
+		return nil
 	case err != nil:
 		return fmt.Errorf("tasks: cancel %s: %w", r, err)
 	}
@@ -44,13 +47,14 @@ func (c *Client) Cancel(ctx context.Context, r Ref, who, reason string) error {
 
 // Erasure is the receipt of an erasure.
 type Erasure struct {
-	Provider string    `json:"provider"`
-	Account  Account   `json:"account"`
-	OrderID  string    `json:"order_id"`
-	State    State     `json:"state"`
-	By       string    `json:"by"`
-	Reason   string    `json:"reason"`
-	At       time.Time `json:"at"`
+	Provider providers.Name `json:"provider"`
+	Account  Account        `json:"account"`
+	OrderID  string         `json:"order_id"`
+	// State is the order's; Elsewhere when only refunds of it are known.
+	State  State     `json:"state"`
+	By     string    `json:"by"`
+	Reason string    `json:"reason"`
+	At     time.Time `json:"at"`
 	// Removed names what was removed, of the order ("document", "tickets", …) and of its refunds
 	// ("refund R1: document", …); empty when there was nothing left.
 	Removed []string `json:"removed"`
@@ -93,36 +97,60 @@ func (c *Client) Erase(ctx context.Context, r Ref, who, reason string) (*Erasure
 	if err := c.erasable(ctx, refs, who, reason); err != nil {
 		return nil, err
 	}
-	out := &Erasure{Provider: string(r.Account.Provider), Account: r.Account, OrderID: r.OrderID, By: who, Reason: reason, Removed: []string{}}
+	out := &Erasure{Provider: r.Account.Provider, Account: r.Account, OrderID: r.OrderID, By: who, Reason: reason, Removed: []string{}}
 	found := false
 	for _, ref := range refs {
-		e, err := c.ledger.Erase(ctx, ref, who)
+		e, err := c.erase(ctx, ref, who)
 		switch {
 		case err != nil:
-			return nil, fmt.Errorf("tasks: erase %s: %w", ref, err)
+			return nil, err
 		case e.State == "":
 			continue
-		case !e.Applied:
-			return nil, &NotErasableError{Ref: ref, State: e.State}
 		}
 		found = true
-		prefix := ""
-		if ref.IsRefund() {
-			prefix = "refund " + ref.RefundID + ": "
-		} else {
-			out.State = e.State
-		}
-		for _, name := range e.Removed {
-			out.Removed = append(out.Removed, prefix+whatIsErased[name])
-		}
-		if e.At.After(out.At) {
-			out.At = e.At
-		}
+		out.add(ref, e)
 	}
 	if !found {
 		return nil, fmt.Errorf("%s: %w", r, ErrUnknownOrder)
 	}
 	return out, c.decided(ctx, "erase", r, who, reason)
+}
+
+// add enters what was removed of one record.
+func (e *Erasure) add(ref Ref, removed ledger.Erasure) {
+	prefix := ""
+	switch {
+	case ref.IsRefund():
+		prefix = "refund " + ref.RefundID + ": "
+		if e.State == "" {
+			e.State = Elsewhere
+		}
+	default:
+		e.State = removed.State
+	}
+	for _, name := range removed.Removed {
+		e.Removed = append(e.Removed, prefix+whatIsErased[name])
+	}
+	if removed.At.After(e.At) {
+		e.At = removed.At
+	}
+}
+
+// erase erases one record. One whose end is not published yet is published first.
+func (c *Client) erase(ctx context.Context, r Ref, who string) (ledger.Erasure, error) {
+	e, err := c.ledger.Erase(ctx, r, who)
+	if err == nil && !e.Applied && e.State.Settled() {
+		if err = c.ledger.Publish(ctx, r); err == nil {
+			e, err = c.ledger.Erase(ctx, r, who)
+		}
+	}
+	switch {
+	case err != nil:
+		return e, fmt.Errorf("tasks: erase %s: %w", r, err)
+	case e.State != "" && !e.Applied:
+		return e, &NotErasableError{Ref: r, State: e.State}
+	}
+	return e, nil
 }
 
 // erasable finds out whether all of an order can be erased, before anything is, and cancels what was never
@@ -132,18 +160,22 @@ func (c *Client) erasable(ctx context.Context, refs []Ref, who, reason string) e
 	if err != nil {
 		return fmt.Errorf("tasks: erase %s: %w", refs[0], err)
 	}
+	var unsent []Ref
 	for i, s := range states {
 		switch {
-		case s == "", s.Settled(), s == Accepted:
 		case s == Queued:
-			var no *NotCancellableError
-			if err := c.Cancel(ctx, refs[i], who, "erased: "+reason); errors.As(err, &no) {
-				return &NotErasableError{Ref: refs[i], State: no.State}
-			} else if err != nil {
-				return err
-			}
-		default:
+			unsent = append(unsent, refs[i])
+		case s != "" && s != Accepted && !s.Settled():
 			return &NotErasableError{Ref: refs[i], State: s}
+		}
+	}
+	for _, r := range unsent {
+		err := c.Cancel(ctx, r, who, "erased: "+reason)
+		if no := (*NotCancellableError)(nil); errors.As(err, &no) {
+			err = &NotErasableError{Ref: r, State: no.State}
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -57,11 +57,7 @@ type Waiting struct {
 	Until *time.Time `json:"until,omitempty"`
 	// NextAt is when it is looked at next; nil when that is as soon as a worker is free.
 	NextAt *time.Time `json:"next_at,omitempty"`
-	// Held says why no call for it may leave, whatever else it waits for: the provider's ban, or an
-	// operator's pause. HeldUntil is when a ban ends; a pause has no known end.
-	Held      string     `json:"held,omitempty"`
-	HeldUntil *time.Time `json:"held_until,omitempty"`
-	// NoWorker is true when no worker serves its queue at present.
+	// NoWorker is true when it is known that no worker serves its queue at present.
 	NoWorker bool `json:"no_worker,omitempty"`
 }
 
@@ -110,22 +106,33 @@ type StatusOption func(*statusWish)
 
 type statusWish struct{ tickets bool }
 
+func newStatusWish(opts []StatusOption) (w statusWish) {
+	for _, opt := range opts {
+		opt(&w)
+	}
+	return w
+}
+
 // WithTickets adds the tickets and what opens them, which are bearer secrets.
 func WithTickets() StatusOption { return func(w *statusWish) { w.tickets = true } }
 
 // Status says where an order and its refunds stand. An account without a merchant is the provider's
 // default. ErrUnknownOrder says that there is no such order.
 func (c *Client) Status(ctx context.Context, a Account, orderID string, opts ...StatusOption) (*Status, error) {
-	var w statusWish
-	for _, opt := range opts {
-		opt(&w)
-	}
 	a, err := c.Account(ctx, a)
 	if err != nil {
 		return nil, err
 	}
-	ref := Ref{Account: a, OrderID: orderID}
-	s := &Status{Provider: a.Provider, Account: a, OrderID: orderID, Refunds: []RefundStatus{}}
+	s, err := c.recorded(ctx, Ref{Account: a, OrderID: orderID}, newStatusWish(opts))
+	if err != nil {
+		return nil, err
+	}
+	return s, c.addWaits(ctx, s)
+}
+
+// recorded is a status as far as the ledger has it. The account is complete.
+func (c *Client) recorded(ctx context.Context, ref Ref, w statusWish) (*Status, error) {
+	s := &Status{Provider: ref.Account.Provider, Account: ref.Account, OrderID: ref.OrderID, Refunds: []RefundStatus{}}
 	rec, err := c.ledger.Load(ctx, ref)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
@@ -153,7 +160,7 @@ func (c *Client) Status(ctx context.Context, a Account, orderID string, opts ...
 		}
 		s.State = Elsewhere
 	}
-	return s, c.addWaits(ctx, s)
+	return s, nil
 }
 
 // States says where many orders and refunds stand, in one round trip; a few hundred at a time are

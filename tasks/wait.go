@@ -56,13 +56,14 @@ func (c *Client) await(ctx context.Context, r Ref, over func(*Status) bool, opts
 	if err != nil {
 		return nil, fmt.Errorf("tasks: wait for %s: %w", r, err)
 	}
+	wish := newStatusWish(opts)
 	for {
-		s, err := c.Status(ctx, r.Account, r.OrderID, opts...)
+		s, err := c.recorded(ctx, r.Order(), wish)
 		if err != nil && !errors.Is(err, ErrUnknownOrder) {
 			return nil, err
 		}
 		if err == nil && over(s) {
-			return s, nil
+			return s, c.addWaits(ctx, s)
 		}
 		if after, err = c.awaitEvent(ctx, r.Order(), after); err != nil {
 			return nil, fmt.Errorf("tasks: wait for %s: %w", r, err)

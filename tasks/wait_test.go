@@ -9,11 +9,10 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"issuance/internal/ledger"
-	"issuance/providers"
+	"issuance/internal/keys"
 )
 
-// onRead tells when a client reads the stream of events for the first time.
+// onRead shows when a client reads the stream of events for the first time.
 type onRead struct {
 	once    sync.Once
 	reading chan struct{}
@@ -46,9 +45,8 @@ type waiter struct {
 
 func (b *bench) wait(t testing.TB, ctx context.Context, wait func(ctx context.Context, c *Client) (*Status, error)) *waiter {
 	t.Helper()
-	rdb, hook := b.server.Client(), newOnRead()
-	rdb.AddHook(hook)
-	c := client(t, rdb, newKey)
+	hook := newOnRead()
+	c := b.client(t, newKey, hook)
 	w := &waiter{reading: hook.reading, done: make(chan struct{})}
 	go func() {
 		defer close(w.done)
@@ -58,7 +56,7 @@ func (b *bench) wait(t testing.TB, ctx context.Context, wait func(ctx context.Co
 }
 
 func forOrder(id string) func(context.Context, *Client) (*Status, error) {
-	return func(ctx context.Context, c *Client) (*Status, error) { return c.Wait(ctx, providers.ECTicket, id) }
+	return func(ctx context.Context, c *Client) (*Status, error) { return c.Wait(ctx, shop, id) }
 }
 
 // over waits for the waiter, but not for ever.
@@ -76,16 +74,16 @@ func (w *waiter) over(t testing.TB, within time.Duration) {
 // Whoever waits learns of the end when it comes, by its event and not by asking again.
 func TestWaitReturnsWhenTheOrderEnds(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
-		for _, s := range []ledger.State{ledger.Issued, ledger.Failed, ledger.Review} {
-			id := "O" + string(s)
-			b.enqueue(t, order(id))
+		for _, s := range []State{Issued, Failed, Cancelled, Review} {
+			id := b.id()
+			b.enqueue(t, orderDoc(id))
 			w := b.wait(t, b.ctx, forOrder(id))
 			<-w.reading
 			began := time.Now()
 			// Somebody else's end does not end the wait.
-			b.enqueue(t, order("X"+string(s)))
-			b.finish(t, "X"+string(s), ledger.Ending{State: ledger.Issued})
-			b.finish(t, id, ledger.Ending{State: s, Reason: ledger.Reason{Code: "C"}})
+			b.enqueue(t, orderDoc("X"+id))
+			b.reach(t, ref("X"+id), Issued)
+			b.reach(t, ref(id), s)
 			w.over(t, 10*time.Second)
 			if w.err != nil || w.status.State != s || w.status.OrderID != id {
 				t.Errorf("%+v, %v", w.status, w.err)
@@ -97,17 +95,17 @@ func TestWaitReturnsWhenTheOrderEnds(t *testing.T) {
 	})
 }
 
-// An order that has ended, however long ago, is told at once.
+// An order that has ended, however long ago, is reported at once.
 func TestWaitForAnOrderThatHasEnded(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
-		b.enqueue(t, order("O1"))
-		b.finish(t, "O1", ledger.Ending{State: ledger.Issued})
-		if err := b.rdb.Del(b.ctx, ledger.EventsKey).Err(); err != nil {
+		b.enqueue(t, orderDoc("O1"))
+		b.reach(t, ref("O1"), Issued)
+		if err := b.rdb.Del(b.ctx, keys.Events).Err(); err != nil {
 			t.Fatal(err)
 		}
 		w := b.wait(t, b.ctx, forOrder("O1"))
 		w.over(t, 10*time.Second)
-		if w.err != nil || w.status.State != ledger.Issued {
+		if w.err != nil || w.status.State != Issued {
 			t.Errorf("%+v, %v", w.status, w.err)
 		}
 		select {
@@ -123,10 +121,10 @@ func TestWaitForAnOrderThatIsStillToCome(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		w := b.wait(t, b.ctx, forOrder("O1"))
 		<-w.reading
-		b.enqueue(t, order("O1"))
-		b.finish(t, "O1", ledger.Ending{State: ledger.Issued})
+		b.enqueue(t, orderDoc("O1"))
+		b.reach(t, ref("O1"), Issued)
 		w.over(t, 10*time.Second)
-		if w.err != nil || w.status.State != ledger.Issued {
+		if w.err != nil || w.status.State != Issued {
 			t.Errorf("%+v, %v", w.status, w.err)
 		}
 	})
@@ -135,7 +133,7 @@ func TestWaitForAnOrderThatIsStillToCome(t *testing.T) {
 // The end of the context ends the wait soon, and is what the error says, however it shows.
 func TestWaitEndsWithItsContext(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
-		b.enqueue(t, order("O1"))
+		b.enqueue(t, orderDoc("O1"))
 		ctx, cancel := context.WithCancel(b.ctx)
 		w := b.wait(t, ctx, forOrder("O1"))
 		<-w.reading
@@ -162,23 +160,19 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 // A refund's end is waited for in the same way; the order's own end and another refund's are not it.
 func TestWaitForARefund(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
-		b.enqueue(t, order("O1"))
-		b.finish(t, "O1", ledger.Ending{State: ledger.Issued})
-		b.enqueue(t, refund("O1", "R1"))
-		b.enqueue(t, refund("O1", "R2"))
+		b.enqueue(t, orderDoc("O1"))
+		b.reach(t, ref("O1"), Issued)
+		b.enqueue(t, refundDoc("O1", "R1"))
+		b.enqueue(t, refundDoc("O1", "R2"))
 		w := b.wait(t, b.ctx, func(ctx context.Context, c *Client) (*Status, error) {
-			return c.WaitRefund(ctx, providers.ECTicket, "O1", "R2")
+			return c.WaitRefund(ctx, shop, "O1", "R2")
 		})
 		<-w.reading
 		for _, id := range []string{"R1", "R2"} {
-			p := b.task(t, Checkout, "refund:ecticket:O1:"+id)
-			a, err := b.ledger.FinishRefund(b.ctx, p.RefundKey(), b.begin(t, p), ledger.RefundEnding{State: ledger.Refunded, Refunded: 1})
-			if err != nil || !a.Applied {
-				t.Fatalf("%+v, %v", a, err)
-			}
+			b.reach(t, ref("O1").Refund(id), Refunded)
 		}
 		w.over(t, 10*time.Second)
-		if w.err != nil || len(w.status.Refunds) != 2 || w.status.Refunds[1].State != ledger.Refunded {
+		if w.err != nil || len(w.status.Refunds) != 2 || w.status.Refunds[1].State != Refunded {
 			t.Errorf("%+v, %v", w.status, w.err)
 		}
 	})
@@ -187,13 +181,48 @@ func TestWaitForARefund(t *testing.T) {
 // A Redis that goes away ends the wait with an error that is not the context's.
 func TestWaitEndsWhenRedisIsGone(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
-		b.enqueue(t, order("O1"))
+		b.enqueue(t, orderDoc("O1"))
 		w := b.wait(t, b.ctx, forOrder("O1"))
 		<-w.reading
 		b.server.Kill()
 		w.over(t, 10*time.Second)
 		if w.err == nil || errors.Is(w.err, context.Canceled) || errors.Is(w.err, context.DeadlineExceeded) {
 			t.Errorf("%v", w.err)
+		}
+	})
+}
+
+// A review that a person has worked on again and that needs review again ends a new wait, and the end that a
+// person decides is an end, too.
+func TestWaitForAReviewThatIsRetried(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		r := ref("O1")
+		b.enqueue(t, orderDoc("O1"))
+		b.reach(t, r, Review)
+		a, err := b.ledger.Reopen(b.ctx, r, "ann", "look again")
+		applied(t, a, err)
+		w := b.wait(t, b.ctx, forOrder("O1"))
+		<-w.reading
+		b.reach(t, r, Review)
+		w.over(t, 10*time.Second)
+		if w.err != nil || w.status.State != Review || w.status.ReviewAt == nil {
+			t.Errorf("%+v, %v", w.status, w.err)
+		}
+	})
+}
+
+// A refund that is enqueued while somebody waits for it is waited for, and what the order's other refunds
+// still wait for stands in the answer.
+func TestWaitForARefundThatIsStillToCome(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.enqueue(t, refundDoc("O1", "R1"))
+		w := b.wait(t, b.ctx, func(ctx context.Context, c *Client) (*Status, error) { return c.WaitRefund(ctx, shop, "O1", "R2") })
+		<-w.reading
+		b.enqueue(t, refundDoc("O1", "R2"))
+		b.reach(t, ref("O1").Refund("R2"), Cancelled)
+		w.over(t, 10*time.Second)
+		if w.err != nil || len(w.status.Refunds) != 2 || w.status.Refunds[0].Waits == nil || w.status.Refunds[1].Waits != nil {
+			t.Errorf("%+v, %v", w.status, w.err)
 		}
 	})
 }

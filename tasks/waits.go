@@ -6,76 +6,104 @@ import (
 	"time"
 
 	"issuance/internal/budget"
+	"issuance/internal/ledger"
 	"issuance/internal/queue"
-	"issuance/tasks/order"
 )
 
 // addWaits says of everything unfinished in a status what it waits for.
 func (c *Client) addWaits(ctx context.Context, s *Status) error {
-	if s.Ended() {
-		return nil
-	}
-	held, err := c.budgetOf(ctx, s.Account)
-	if err != nil {
-		return fmt.Errorf("tasks: status: %w", err)
-	}
+	var refs []Ref
+	var into []**Waiting
 	if !s.State.Final() && s.State != Elsewhere {
-		if s.Waits, err = c.waits(ctx, held, s.Ref(), s.State, s.Lane); err != nil {
-			return err
-		}
+		refs, into = append(refs, s.Ref()), append(into, &s.Waits)
 	}
 	for i := range s.Refunds {
 		if r := &s.Refunds[i]; !r.State.Final() {
-			if r.Waits, err = c.waits(ctx, held, s.Ref().Refund(r.RefundID), r.State, r.Lane); err != nil {
-				return err
-			}
+			refs, into = append(refs, s.Ref().Refund(r.RefundID)), append(into, &r.Waits)
+		}
+	}
+	if len(refs) == 0 {
+		return nil
+	}
+	views, err := c.ledger.Views(ctx, refs)
+	if err != nil {
+		return fmt.Errorf("tasks: status: %w", err)
+	}
+	for i, v := range views {
+		if v == nil || v.State.Final() { // since a moment ago
+			continue
+		}
+		if *into[i], err = c.waits(ctx, refs[i], v); err != nil {
+			return fmt.Errorf("tasks: status: %w", err)
 		}
 	}
 	return nil
 }
 
 // waits looks at a record's task. A task that is gone is the sweeper's to bring back.
-func (c *Client) waits(ctx context.Context, b budget.State, r Ref, state State, lane Lane) (*Waiting, error) {
+func (c *Client) waits(ctx context.Context, r Ref, v *ledger.View) (*Waiting, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	h := queue.HomeOf(r, state, lane)
-	t, err := c.queue.Look(h)
+	t, err := c.queue.LookFor(ctx, r, v)
 	if err != nil {
-		return nil, fmt.Errorf("tasks: status: %w", err)
+		return nil, err
 	}
-	served, err := c.queue.Served(h.Queue)
-	if err != nil {
-		return nil, fmt.Errorf("tasks: status: %w", err)
-	}
-	w := &Waiting{NoWorker: !served}
-	if why, until, held := b.Held(laneOf(state, lane)); held {
-		w.Held, w.HeldUntil = why, stamp(until)
-	}
-	reason, until, known := queue.ParseWait(t.Why)
+	name := queue.HomeOf(r, v.State, v.Lane).Queue
+	// Looking for workers also tidies their list, which a replica refuses: then it is not known.
+	served, unknown := c.queue.Served(name)
+	w := &Waiting{NoWorker: unknown == nil && !served}
 	switch {
-	case t.Waiting() && known:
-		w.For, w.Until, w.NextAt = reason, stamp(until), stamp(t.Next)
-	case t.Waiting() && t.Why != "":
-		w.For, w.NextAt = "another try after an error: "+t.Why, stamp(t.Next)
-	case t.Waiting():
-		w.For, w.NextAt = "its next look", stamp(t.Next)
-	case t.Active():
+	case v.Live() || t.Active() && t.Runs(v):
 		w.For = "the worker that is working on it"
+	case !t.Runs(v):
+		w.For = "the sweeper, which brings its task back within " + sweepWithin.String()
 	case t.Pending():
 		w.For = "a free worker"
+		err = c.addHold(ctx, w, r, laneOf(v), name)
 	default:
-		w.For = "the sweeper, which brings its task back within " + sweepWithin.String()
+		w.lastRun(t)
 	}
-	return w, nil
+	return w, err
 }
 
-// laneOf is the lane of the next call for a record.
-func laneOf(state State, lane Lane) Lane {
+// lastRun says why a task waits for its time, by the answer of its last run.
+func (w *Waiting) lastRun(t queue.Task) {
+	w.NextAt = stamp(t.Next)
+	reason, until, known := queue.ParseWait(t.Why)
 	switch {
-	case state == Accepted:
-		return order.Poll
-	case lane == Bulk:
+	case known:
+		w.For, w.Until = reason, stamp(until)
+	case t.Why != "":
+		w.For = "another try after an error: " + t.Why
+	default:
+		w.For = "its next look"
+	}
+}
+
+// addHold says why no worker takes a task although it could run: its account or its queue is held.
+func (c *Client) addHold(ctx context.Context, w *Waiting, r Ref, lane Lane, name string) error {
+	reason, until, held, err := budget.HeldNow(ctx, c.rdb, r.Account, lane)
+	if err != nil {
+		return err
+	}
+	if held {
+		w.For, w.Until = reason, stamp(until)
+		return nil
+	}
+	paused, err := c.queue.Paused(ctx, name)
+	if err == nil && paused {
+		w.For = "its queue, which is paused"
+	}
+	return err
+}
+
+// laneOf is the lane of a record's next calls.
+func laneOf(v *ledger.View) Lane {
+	switch {
+	case v.State == Accepted:
+		return "poll"
+	case v.Lane == Bulk:
 		return Bulk
 	}
 	return Checkout
@@ -92,22 +120,4 @@ func (c *Client) WorkerServes(a Account, lane Lane) (bool, error) {
 		return false, fmt.Errorf("tasks: %w", err)
 	}
 	return served, nil
-}
-
-// budgetOf is the call budget of an account as it stands; zero when no worker has announced it.
-func (c *Client) budgetOf(ctx context.Context, a Account) (budget.State, error) {
-	announced, err := c.announced(ctx)
-	if err != nil {
-		return budget.State{}, err
-	}
-	for _, n := range announced {
-		if n.Account == a {
-			b, err := budget.New(c.rdb, budget.Config{Account: a, Allowance: n.Allowance, PerSecond: n.PerSecond})
-			if err != nil {
-				return budget.State{}, err
-			}
-			return b.State(ctx)
-		}
-	}
-	return budget.State{}, nil
 }

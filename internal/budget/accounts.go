@@ -13,6 +13,7 @@ import (
 
 	"issuance/internal/keys"
 	"issuance/providers"
+	"issuance/tasks/order"
 )
 
 // Announcement is what workers publish of an account that they serve.
@@ -113,15 +114,41 @@ func States(ctx context.Context, rdb redis.UniversalClient) ([]State, error) {
 	}
 	var states []State
 	for _, a := range list {
-		b, err := New(rdb, Config{Account: a.Account, Allowance: a.Allowance, PerSecond: a.PerSecond})
-		if err != nil {
-			return nil, err
-		}
-		s, err := b.State(ctx)
+		s, err := stateOf(ctx, rdb, a)
 		if err != nil {
 			return nil, err
 		}
 		states = append(states, s)
 	}
 	return states, nil
+}
+
+// HeldNow reports whether no call of an announced account's lane may leave at present; see State.Held. An
+// account that no worker has announced is not held.
+func HeldNow(ctx context.Context, rdb redis.UniversalClient, a providers.Account, l order.Lane) (reason string, until time.Time, held bool, err error) {
+	entry, err := rdb.HGet(ctx, keys.Accounts, a.String()).Result()
+	if errors.Is(err, redis.Nil) {
+		return "", time.Time{}, false, nil
+	}
+	if err != nil {
+		return "", time.Time{}, false, fmt.Errorf("announced accounts: %w", err)
+	}
+	n, err := readAnnouncement(a.String(), entry)
+	if err != nil {
+		return "", time.Time{}, false, err
+	}
+	s, err := stateOf(ctx, rdb, n)
+	if err != nil {
+		return "", time.Time{}, false, err
+	}
+	reason, until, held = s.Held(l)
+	return reason, until, held, nil
+}
+
+func stateOf(ctx context.Context, rdb redis.UniversalClient, n Announcement) (State, error) {
+	b, err := New(rdb, Config{Account: n.Account, Allowance: n.Allowance, PerSecond: n.PerSecond})
+	if err != nil {
+		return State{}, err
+	}
+	return b.State(ctx)
 }

@@ -129,8 +129,7 @@ func (c *Course) ProcessTask(ctx context.Context, t *asynq.Task) error {
 		NoRecord(r.Log)
 		return nil
 	case ledger.Newer:
-		r.Log.Error("alarm: the record was written by a newer version; upgrade this worker")
-		return queue.Wait(time.Minute, "waiting for a worker of a newer version")
+		return NewerRecord(r.Log)
 	}
 	return fmt.Errorf("handler: the ledger answered %q", r.Claim.Verdict)
 }
@@ -191,7 +190,7 @@ func (r *Run) open() (res Result, ok bool) {
 	r.Request, err = vault.OpenDocument(r.Ring, r.Ref, r.Rec.Document)
 	if errors.Is(err, seal.ErrUnknownKey) {
 		r.Log.Error("alarm: the document cannot be opened", "error", err)
-		return Wait(time.Minute, order.CodeSealKey, "waiting for its seal key in ISSUANCE_SEAL_KEYS"), false
+		return Wait(time.Minute, order.CodeSealKey, "waiting for its seal key in ISSUANCE_SEAL_KEYS").Yielding(), false
 	}
 	if err != nil {
 		return Review(order.CodeUnreadable, err.Error()), false

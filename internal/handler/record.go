@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"issuance/internal/ledger"
@@ -30,12 +31,15 @@ func (r *Run) record(res Result) error {
 			return r.Written("release", a, err)
 		}
 		return queue.WaitUntil(res.wait, res.text, res.until)
+	case recorded:
+		return nil
 	}
-	return nil
+	return fmt.Errorf("handler: %s: the run came to no result", r.Ref)
 }
 
 func (r *Run) finish(ctx context.Context, e ledger.Ending) error {
 	if e.State == order.Review {
+		e.Refunded = r.refunded()
 		r.Log.Error("alarm: it needs review", "code", e.Reason.Code, "message", e.Reason.Message)
 	}
 	a, err := r.Ledger.Finish(ctx, r.Ref, r.Rec.Fence, e)
@@ -45,8 +49,19 @@ func (r *Run) finish(ctx context.Context, e ledger.Ending) error {
 	return r.Written("finish", a, err)
 }
 
+// refunded counts the tickets that a refund has refunded so far, ticket by ticket.
+func (r *Run) refunded() int {
+	n := 0
+	for _, t := range r.Rec.Tickets {
+		if t.State == order.TicketRefunded {
+			n++
+		}
+	}
+	return n
+}
+
 func (r *Run) giveBack(ctx context.Context, res Result) (ledger.Answer, error) {
-	if res.yield {
+	if res.yield && r.Ref.IsRefund() {
 		a, err := r.Ledger.YieldTurn(ctx, r.Ref, r.Rec.Fence, res.why, res.release == ledger.Unclear)
 		if err != nil || a.Applied {
 			return a, err

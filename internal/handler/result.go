@@ -64,7 +64,8 @@ func Recorded(after func(context.Context) error) Result { return Result{kind: re
 // As changes how the claim is given back by a wait.
 func (r Result) As(how ledger.Release) Result { r.release = how; return r }
 
-// Yielding gives a refund's turn back as well, unless something is planned or in doubt.
+// Yielding gives a refund's turn back as well, unless something is planned or in doubt. It means nothing for
+// an order.
 func (r Result) Yielding() Result { r.yield = true; return r }
 
 // Until says when what is waited for is over at the latest.
@@ -95,7 +96,7 @@ func Reason(out providers.Outcome) ledger.Reason {
 	return ledger.Reason{Code: out.Code, Message: out.Message}
 }
 
-// Text is an outcome in a word.
+// Text is an outcome in short: its code, or else its kind.
 func Text(out providers.Outcome) string {
 	if out.Code == "" {
 		return string(out.Kind)

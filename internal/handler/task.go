@@ -41,6 +41,12 @@ func NoRecord(log *slog.Logger) {
 	log.Error("alarm: a task names an order or refund that the ledger does not know; nothing is done")
 }
 
+// NewerRecord leaves a record alone that a newer program wrote: this one would not understand all of it.
+func NewerRecord(log *slog.Logger) error {
+	log.Error("alarm: the record was written by a newer version; upgrade this worker")
+	return queue.Wait(time.Minute, "waiting for a worker of a newer version")
+}
+
 // Misplaced handles a task that came to the wrong handler. It names a record, so it is kept until it is
 // where it belongs.
 func Misplaced(log *slog.Logger, taskType string) error {

@@ -1,20 +1,21 @@
 package issuing_test
 
 import (
-	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/hibiken/asynq"
 
 	"issuance/internal/fakeprovider"
-	"issuance/internal/ledger"
-	"issuance/internal/testbench"
+	"issuance/internal/handlertest"
+	"issuance/internal/issuing"
+	"issuance/internal/keys"
 	"issuance/providers"
 	"issuance/tasks"
-	"issuance/tasks/issue"
+	"issuance/tasks/order"
 )
 
 func TestADocumentWhoseDateHasPassedIsNotSent(t *testing.T) {
@@ -35,7 +36,7 @@ func TestADocumentWhoseDateHasPassedIsNotSent(t *testing.T) {
 			w.gate.Refuse(nil)
 			w.Clock.Advance(time.Second)
 			w.Done(w.run())
-			rec := w.state(ledger.Review, "invalid_document")
+			rec := w.state(order.Review, "invalid_document")
 			if !strings.Contains(rec.Reason.Message, "request.TicketInfo[0].StartDate") {
 				t.Errorf("the reason does not name the field: %s", rec.Reason.Message)
 			}
@@ -52,62 +53,53 @@ func TestADocumentInDoubtIsLookedUpWhateverItsDate(t *testing.T) {
 	w.Clock.Advance(14 * time.Hour)
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
 	w.Done(w.run())
-	w.state(ledger.Issued, "")
+	w.state(order.Issued, "")
 }
 
 func TestAnotherMerchantsDocumentIsNotSent(t *testing.T) {
 	w := mini(t)
-	w.Unqueue(key.Provider, key.OrderID)
-	w.task = w.Enqueue(strings.Replace(document, `{"Merch`, `{"MerchantID":"7777777","Merch`, 1))
-	c := w.config("w")
-	c.Rules.MerchantID = "3085676"
-	w.Done(w.Run(issue.New(c), w.task))
-	w.state(ledger.Review, "invalid_document")
+	w.document(ours)
+	w.Done(w.Run(w.anotherMerchants(), w.task))
+	w.state(order.Review, "invalid_document")
 	w.calls("")
 }
 
-// altered is the task with its payload changed.
-func (w *world) altered(change func(p map[string]any)) *asynq.Task {
-	w.T.Helper()
-	var p map[string]any
-	if err := json.Unmarshal(w.task.Payload(), &p); err != nil {
-		w.T.Fatal(err)
-	}
-	change(p)
-	raw, err := json.Marshal(p)
-	if err != nil {
-		w.T.Fatal(err)
-	}
-	return asynq.NewTask(w.task.Type(), raw)
+// ours is the document with its merchant in it.
+var ours = strings.Replace(document, `{"Merch`, `{"MerchantID":"2000132","Merch`, 1)
+
+// anotherMerchants is a worker whose rules are those of another merchant.
+func (w *world) anotherMerchants() *issuing.Handler {
+	c := w.config("w")
+	c.Rules = func() providers.Rules { return providers.Rules{Merchant: "3085676", Now: w.Clock.Now()} }
+	return w.configured(c)
 }
 
-func TestAPayloadOfANewerVersionWaitsForANewerWorkerAndThenForAPerson(t *testing.T) {
+// What a task carries besides the name of its record decides nothing, whoever wrote it.
+func TestATaskOfANewerVersionWakesItsRecordLikeAnyOther(t *testing.T) {
 	each(t, func(w *world) {
-		w.task = w.altered(func(p map[string]any) { p["v"], p["document"], p["shape"] = 2, map[string]any{"new": true}, "new" })
-		w.Waits(w.run())
-		w.Clock.Advance(tasks.UpgradePatience - time.Millisecond)
-		w.Waits(w.run())
-		if _, err := w.Ledger.Load(w.T.Context(), key); !errors.Is(err, ledger.ErrNotFound) {
-			w.T.Errorf("an old worker made a record of it: %v", err)
-		}
-		w.Clock.Advance(time.Millisecond)
+		w.task = asynq.NewTask(w.task.Type(), []byte(`{"v":9,"ref":"ecticket:2000132/ORDER1","document":{"new":true},"lane":7}`))
+		w.provider.AnswerIssue(providers.Outcome{Kind: providers.Done, Result: result()})
 		w.Done(w.run())
-		w.state(ledger.Review, "newer_payload")
-		w.calls("")
-		w.Done(w.run())
+		w.state(order.Issued, "")
 	})
 }
 
-func TestAForeignPayloadIsDropped(t *testing.T) {
+func TestAPayloadThatIsNotThisProgramsIsDropped(t *testing.T) {
 	w := mini(t)
-	for _, payload := range []string{"", "hello", "{}", `{"v":1}`, `{"v":1,"provider":"nobody","order_id":"X"}`, `{"v":1,"provider":"ecticket"}`, `[1]`,
-		`{"v":2,"order_id":"ORDER1"}`, `{"order_id":"` + testbench.CustomerEmail + `"}`} {
+	before := w.Redis.Dump(t.Context())
+	for _, payload := range []string{"", "hello", "{}", `[1]`, `{"v":2}`, `{"v":2,"ref":"nobody/ORDER1"}`, `{"v":2,"ref":"ecticket:2000132"}`, `{"v":2,"ref":"ORDER1"}`,
+		`{"v":1,"provider":"ecticket","order_id":"ORDER1"}`, `{"v":1,"ref":"ecticket:2000132/ORDER1"}`,
+		`{"v":9,"order_id":"ORDER1"}`, `{"v":9,"ref":{"of":"the future"}}`,
+		`{"order_id":"` + handlertest.CustomerEmail + `"}`} {
 		w.Done(w.Run(w.worker("w"), asynq.NewTask("issue:ecticket", []byte(payload))))
 	}
-	if !w.Said("alarm: a task of this queue holds a payload that is not this program's") {
+	if !w.Said("alarm: a task holds a payload that is not this program's") {
 		t.Error("no alarm was raised")
 	}
 	w.calls("")
+	if diff := cmp.Diff(before, w.Redis.Dump(t.Context())); diff != "" {
+		t.Errorf("Redis has changed:\n%s", diff)
+	}
 }
 
 func TestATaskOfAnotherHandlerIsKeptAndRaisesAnAlarm(t *testing.T) {
@@ -118,9 +110,9 @@ func TestATaskOfAnotherHandlerIsKeptAndRaisesAnAlarm(t *testing.T) {
 		w.Waits(w.Run(w.worker("w"), task))
 	}
 	w.calls("")
-	for _, p := range providers.All() {
-		if _, err := w.Ledger.Load(t.Context(), ledger.Key{Provider: p, OrderID: "ORDER1"}); !errors.Is(err, ledger.ErrNotFound) {
-			t.Errorf("a record was made of it: %v", err)
+	for _, r := range []order.Ref{ref.Refund("R1"), {Account: handlertest.Pass2U, OrderID: "ORDER1"}} {
+		if rec := w.Record(r); rec.State != order.Queued || rec.Fence != "" {
+			t.Errorf("%s is %s, and was claimed (fence %q)", r, rec.State, rec.Fence)
 		}
 	}
 	if !w.Said("alarm: a task came to a handler that is not for it") {
@@ -130,113 +122,94 @@ func TestATaskOfAnotherHandlerIsKeptAndRaisesAnAlarm(t *testing.T) {
 
 func TestADocumentSealedWithAMissingKeyWaitsUntilTheKeyIsThere(t *testing.T) {
 	each(t, func(w *world) {
-		w.Unqueue(key.Provider, key.OrderID)
+		w.Forget(ref)
 		w.task = w.EnqueueSealedWith(2, document)
 		w.Waits(w.run())
 		w.Waits(w.run())
 		w.calls("")
-		if !w.Said("alarm: the order's document cannot be opened") {
+		w.state(order.Queued, "seal_key")
+		if !w.Said("alarm: the document cannot be opened") {
 			w.T.Error("no alarm was raised")
 		}
-		w.Ring = testbench.Ring(w.T, 1, 2)
+		w.Ring = handlertest.Ring(w.T, 1, 2)
 		w.provider.AnswerIssue(providers.Outcome{Kind: providers.Done, Result: result()})
 		w.Done(w.run())
-		w.state(ledger.Issued, "")
+		w.state(order.Issued, "")
 		if got := w.opened(); got.Ref != "REF1" {
 			w.T.Error("the result cannot be read")
 		}
 	})
 }
 
-func TestADamagedDocumentGoesToAPerson(t *testing.T) {
-	for name, change := range map[string]func(p map[string]any){
-		"cut short":        func(p map[string]any) { p["document"] = p["document"].(string)[:40] },
-		"another order's":  func(p map[string]any) { p["order_id"] = "ORDER2" },
-		"missing":          func(p map[string]any) { delete(p, "document") },
-		"a later format's": func(p map[string]any) { p["document"] = "s9" + p["document"].(string)[2:] },
+func TestADamagedDocumentNeedsReview(t *testing.T) {
+	for name, change := range map[string]func(w *world, doc string) string{
+		"cut short":        func(_ *world, doc string) string { return doc[:40] },
+		"missing":          func(*world, string) string { return "" },
+		"a later format's": func(_ *world, doc string) string { return "s9" + doc[2:] },
+		"another order's": func(w *world, _ string) string {
+			w.Enqueue(strings.Replace(document, "ORDER1", "ORDER2", 1))
+			return string(w.Record(order.Ref{Account: ref.Account, OrderID: "ORDER2"}).Document)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := mini(t)
-			w.task = w.altered(change)
+			w.set("doc", change(w, string(w.record().Document)))
 			w.Done(w.run())
-			p, err := tasks.DecodePayload(w.task.Payload())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if rec := w.Order(p.Key()); rec.State != ledger.Review || rec.Reason.Code != "unreadable_document" {
-				t.Errorf("the order is %s (%s)", rec.State, rec.Reason.Code)
-			}
+			w.state(order.Review, "unreadable_document")
 			w.calls("")
-			w.Done(w.run())
+			w.quiet()
 		})
 	}
 }
 
-func TestADamagedCopyOfATaskChangesNothing(t *testing.T) {
-	w := mini(t)
-	good, bad := w.task, w.altered(func(p map[string]any) { p["document"] = "s1.x.y" })
-	w.provider.AnswerIssue(providers.Outcome{Kind: providers.Accepted})
-	w.task = good
-	w.Done(w.run())
-	w.task = bad
-	w.Done(w.run())
-	w.state(ledger.Accepted, "")
+// set changes a field of the order's record, past the ledger.
+func (w *world) set(field, value string) {
+	w.T.Helper()
+	if err := w.RDB.HSet(w.T.Context(), keys.Record(ref), field, value).Err(); err != nil {
+		w.T.Fatal(err)
+	}
 }
 
-func TestAnotherDocumentUnderTheSameNumberIsDropped(t *testing.T) {
+// Which document stands under a number is decided when it is enqueued.
+func TestTheDocumentThatCameFirstIsTheOneThatIsIssued(t *testing.T) {
 	each(t, func(w *world) {
-		first := w.task
-		w.Unqueue(key.Provider, key.OrderID)
-		second := w.Enqueue(other)
-		w.provider.AnswerIssue(fakeprovider.Unreached)
-		w.Waits(w.Run(w.worker("w"), first))
-		before := w.Redis.Dump(w.T.Context())[`issuance:{ecticket:ORDER1}:order`]
-		w.Done(w.Run(w.worker("w"), second))
-		if after := w.Redis.Dump(w.T.Context())[`issuance:{ecticket:ORDER1}:order`]; after != before {
+		before := w.Redis.Dump(w.T.Context())[keys.Record(ref)]
+		var conflict *tasks.ConflictError
+		if _, err := w.Client().Enqueue(w.T.Context(), []byte(other)); !errors.As(err, &conflict) {
+			w.T.Fatalf("another document under the number is answered with %v", err)
+		}
+		if after := w.Redis.Dump(w.T.Context())[keys.Record(ref)]; after != before {
 			w.T.Error("the record has changed")
 		}
-		w.calls("issue")
-		if !w.Said("another document is enqueued under this number already") {
-			w.T.Error("nothing was logged")
-		}
+		w.provider.AnswerIssue(providers.Outcome{Kind: providers.Accepted})
+		w.Done(w.run())
+		w.sent(0, document)
 	})
 }
 
-func TestTheSameDocumentSealedWithAnotherKeyIsTheSameOrder(t *testing.T) {
+// sent expects call i to hold the request of an order document as it was enqueued.
+func (w *world) sent(i int, doc string) {
+	w.T.Helper()
+	want := doc[len(`{"provider":"ecticket","request":`) : len(doc)-1]
+	if o := w.provider.Calls()[i].Order; o.ID != "ORDER1" || string(o.Request) != want {
+		w.T.Errorf("the provider was given another order than was enqueued (id %q, %d bytes)", o.ID, len(o.Request))
+	}
+}
+
+func TestAnOrderSealedWithAnOlderKeyGoesOn(t *testing.T) {
 	each(t, func(w *world) {
 		w.provider.AnswerIssue(fakeprovider.Unreached)
 		w.Waits(w.run())
-		w.Unqueue(key.Provider, key.OrderID)
-		// The sealing key was changed in between; the ring opens both.
-		w.task = w.rotated()
-		w.Ring = testbench.Ring(w.T, 2, 1)
+		w.Ring = handlertest.Ring(w.T, 2) // the key was changed, and the old one was taken out too early
+		w.Waits(w.run())
+		w.state(order.Queued, "seal_key")
+		w.calls("issue")
+		w.Ring = handlertest.Ring(w.T, 2, 1)
 		w.provider.AnswerIssue(providers.Outcome{Kind: providers.Accepted})
 		w.Done(w.run())
-		w.state(ledger.Accepted, "")
+		w.state(order.Accepted, "")
 		w.calls("issue, issue")
 	})
-}
-
-// rotated is the same order, enqueued by a producer that seals with key 2.
-func (w *world) rotated() (task *asynq.Task) {
-	w.T.Helper()
-	w.Without("issuance:{ecticket:ORDER1}:order", func() { task = w.EnqueueSealedWith(2, document) })
-	return task
-}
-
-func TestARecordOfAMissingKeyIsNotTakenForAnotherDocuments(t *testing.T) {
-	w := mini(t)
-	w.provider.AnswerIssue(fakeprovider.Unreached)
-	w.Waits(w.run())
-	w.Unqueue(key.Provider, key.OrderID)
-	w.task = w.rotated()
-	w.Ring = testbench.Ring(t, 2)
-	w.Waits(w.run())
-	w.calls("issue")
-	w.Ring = testbench.Ring(t, 2, 1)
-	w.provider.AnswerIssue(providers.Outcome{Kind: providers.Accepted})
-	w.Done(w.run())
-	w.state(ledger.Accepted, "")
 }
 
 // Every test of this package ends with the same look at what was logged, returned and stored; this
@@ -250,8 +223,8 @@ func TestNoCustomersDataAndNoSecretIsLoggedReturnedOrStoredInTheClear(t *testing
 		f.Result = result()
 		w.provider.AnswerLookUp(f)
 		w.Done(w.run())
-		w.state(ledger.Issued, "")
-		for _, text := range []string{"issue answered", "looked up", `"msg":"final"`, "returned: in doubt", "ORDER1"} {
+		w.state(order.Issued, "")
+		for _, text := range []string{`"msg":"answered"`, "looked up", `"msg":"final"`, "returned: in doubt", "ORDER1"} {
 			if !w.Said(text) {
 				w.T.Errorf("%q was not said", text)
 			}

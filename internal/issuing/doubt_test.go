@@ -7,9 +7,8 @@ import (
 	"time"
 
 	"issuance/internal/fakeprovider"
-	"issuance/internal/ledger"
 	"issuance/providers"
-	"issuance/tasks/issue"
+	"issuance/tasks/order"
 )
 
 // inDoubt is a world whose first request got no clear answer.
@@ -19,7 +18,7 @@ func inDoubt(w *world) {
 	if after := w.Waits(w.run()); after != 5*time.Second {
 		w.T.Fatalf("the first look-up comes after %s", after)
 	}
-	rec := w.state(ledger.Submitting, fakeprovider.Lost.Code)
+	rec := w.state(order.Submitting, fakeprovider.Lost.Code)
 	if rec.DoubtAt.IsZero() {
 		w.T.Fatal("no doubt is recorded")
 	}
@@ -28,12 +27,12 @@ func inDoubt(w *world) {
 func TestAfterAnUnknownOutcomeTheProviderIsAskedBeforeAnythingIsSent(t *testing.T) {
 	for _, c := range []struct {
 		found providers.FindingState
-		state ledger.State
+		state order.State
 		code  string
 	}{
-		{providers.FoundIssued, ledger.Issued, ""},
-		{providers.FoundPending, ledger.Accepted, ""},
-		{providers.FoundFailed, ledger.Failed, "status_2"},
+		{providers.FoundIssued, order.Issued, ""},
+		{providers.FoundPending, order.Accepted, ""},
+		{providers.FoundFailed, order.Failed, "status_2"},
 	} {
 		t.Run(string(c.found), func(t *testing.T) {
 			each(t, func(w *world) {
@@ -43,8 +42,8 @@ func TestAfterAnUnknownOutcomeTheProviderIsAskedBeforeAnythingIsSent(t *testing.
 				w.provider.AnswerLookUp(f)
 				w.Done(w.run())
 				rec := w.state(c.state, c.code)
-				if rec.Ref != "REF1" || !rec.DoubtAt.IsZero() || rec.Attempts != 1 {
-					w.T.Errorf("ref %q, doubt %s, %d attempts", rec.Ref, rec.DoubtAt, rec.Attempts)
+				if rec.ProviderRef != "REF1" || !rec.DoubtAt.IsZero() || rec.Attempts != 1 {
+					w.T.Errorf("ref %q, doubt %s, %d attempts", rec.ProviderRef, rec.DoubtAt, rec.Attempts)
 				}
 				w.calls("issue, look_up")
 			})
@@ -58,7 +57,7 @@ func TestAFoundOrderThatNeedsItsTicketsIsLeftToThePoller(t *testing.T) {
 	inDoubt(w)
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
 	w.Done(w.run())
-	w.state(ledger.Accepted, "")
+	w.state(order.Accepted, "")
 	if len(w.follower.list) != 1 || w.follower.list[0].delay != 0 {
 		t.Errorf("followed %v, want at once", w.follower.list)
 	}
@@ -72,7 +71,7 @@ func TestALookUpThatLearnsNothingSendsNothing(t *testing.T) {
 		if after := w.Waits(w.run()); after != 5*time.Second {
 			w.T.Errorf("waits %s", after)
 		}
-		w.state(ledger.Submitting, fakeprovider.Lost.Code)
+		w.state(order.Submitting, fakeprovider.Lost.Code)
 		w.Clock.Advance(time.Hour)
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.Unclear))
 		if after := w.Waits(w.run()); after != 10*time.Minute {
@@ -81,16 +80,16 @@ func TestALookUpThatLearnsNothingSendsNothing(t *testing.T) {
 		held := providers.Finding{State: providers.Unclear, Outcome: providers.Outcome{Kind: providers.Held, RetryAfter: 30 * time.Minute}}
 		w.provider.AnswerLookUp(held)
 		if after := w.Waits(w.run()); after != 30*time.Minute {
-			w.T.Errorf("told to wait 30 minutes it waits %s", after)
+			w.T.Errorf("it waits %s, the answer said 30 minutes", after)
 		}
-		if rec := w.order(); rec.Attempts != 1 {
+		if rec := w.record(); rec.Attempts != 1 {
 			w.T.Errorf("%d attempts", rec.Attempts)
 		}
 		w.calls("issue, look_up, look_up, look_up")
 	})
 }
 
-func TestADoubtThatLastsGoesToAPerson(t *testing.T) {
+func TestADoubtThatLastsNeedsReview(t *testing.T) {
 	w := mini(t)
 	inDoubt(w)
 	w.Clock.Advance(24 * time.Hour)
@@ -102,25 +101,24 @@ func TestADoubtThatLastsGoesToAPerson(t *testing.T) {
 	w.Waits(w.run()) // that look-up never left
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.Unclear))
 	w.Done(w.run())
-	w.state(ledger.Review, "in_doubt")
+	w.state(order.Review, "in_doubt")
 	w.quiet()
 }
 
 // withTime has the order keep its rules for a month.
 func (w *world) withTime() {
 	w.T.Helper()
-	w.Unqueue(key.Provider, key.OrderID)
-	w.task = w.Enqueue(strings.Replace(document, "20260505", "20260605", 1))
+	w.document(strings.Replace(document, "20260505", "20260605", 1))
 }
 
 // However often a look-up says that the order may be sent again: it ends, and until then it is sent ever
 // more rarely.
-func TestAnOrderThatNeverGetsAClearAnswerGoesToAPerson(t *testing.T) {
+func TestAnOrderThatNeverGetsAClearAnswerNeedsReview(t *testing.T) {
 	w := mini(t)
 	w.withTime()
 	inDoubt(w)
 	began := w.Clock.Now()
-	for w.order().State == ledger.Submitting {
+	for w.record().State == order.Submitting {
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
 		if w.Clock.Now().Sub(began) <= 24*time.Hour {
 			w.provider.AnswerIssue(fakeprovider.Lost)
@@ -129,7 +127,7 @@ func TestAnOrderThatNeverGetsAClearAnswerGoesToAPerson(t *testing.T) {
 			w.Done(w.run())
 		}
 	}
-	rec := w.state(ledger.Review, "in_doubt")
+	rec := w.state(order.Review, "in_doubt")
 	if rec.Attempts < 100 || rec.Attempts > 250 {
 		t.Errorf("%d attempts in a day", rec.Attempts)
 	}
@@ -137,28 +135,26 @@ func TestAnOrderThatNeverGetsAClearAnswerGoesToAPerson(t *testing.T) {
 	w.quiet()
 }
 
-// What is sent again is checked again: its date may have passed, or the worker may be another merchant's,
-// where the order would be issued a second time.
+// What is sent again is checked again: its date may have passed, or the worker's rules may be another
+// merchant's.
 func TestADocumentThatNoLongerKeepsTheRulesIsNotSentAgain(t *testing.T) {
 	w := mini(t)
 	inDoubt(w)
 	w.Clock.Advance(14 * time.Hour) // midnight in Taiwan
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
 	w.Done(w.run())
-	w.state(ledger.Review, "invalid_document")
+	w.state(order.Review, "invalid_document")
 
 	w = mini(t)
-	w.Unqueue(key.Provider, key.OrderID)
-	w.task = w.Enqueue(strings.Replace(document, `{"Merch`, `{"MerchantID":"7777777","Merch`, 1))
+	w.document(ours)
 	inDoubt(w)
-	c := w.config("w")
-	c.Rules.MerchantID = "3085676"
+	another := w.anotherMerchants()
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
-	w.Waits(w.Run(issue.New(c), w.task))
+	w.Waits(w.Run(another, w.task))
 	w.Clock.Advance(settleAfter)
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
-	w.Done(w.Run(issue.New(c), w.task))
-	w.state(ledger.Review, "invalid_document")
+	w.Done(w.Run(another, w.task))
+	w.state(order.Review, "invalid_document")
 	w.calls("issue, look_up, look_up")
 }
 
@@ -182,7 +178,7 @@ func TestADoubtThatIsOldBecauseNoWorkerRanIsNoReasonToGiveUp(t *testing.T) {
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
 	w.provider.AnswerIssue(providers.Outcome{Kind: providers.Accepted})
 	w.Done(w.run())
-	w.state(ledger.Accepted, "")
+	w.state(order.Accepted, "")
 }
 
 func TestAQuestionThatNeverLeftGivesNothingUp(t *testing.T) {
@@ -193,10 +189,10 @@ func TestAQuestionThatNeverLeftGivesNothingUp(t *testing.T) {
 		w.provider.AnswerLookUp(providers.Finding{State: providers.Unclear, Outcome: providers.Outcome{Kind: kind, Code: "no_budget"}})
 		w.Waits(w.run())
 	}
-	w.state(ledger.Submitting, "no_budget")
+	w.state(order.Submitting, "no_budget")
 }
 
-func TestARefusalThatCannotBeConfirmedGoesToAPersonToo(t *testing.T) {
+func TestARejectionThatCannotBeConfirmedNeedsReviewToo(t *testing.T) {
 	w := mini(t)
 	w.provider.SetTraits(providers.Traits{SettleAfter: settleAfter, RejectionMayHideDuplicate: true})
 	w.provider.AnswerIssue(fakeprovider.Refused)
@@ -205,7 +201,7 @@ func TestARefusalThatCannotBeConfirmedGoesToAPersonToo(t *testing.T) {
 	w.Clock.Advance(24*time.Hour + time.Second)
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.Unclear))
 	w.Done(w.run())
-	w.state(ledger.Review, "in_doubt")
+	w.state(order.Review, "in_doubt")
 }
 
 func TestAnOrderTheProviderDoesNotKnowIsSentAgainUnderItsNumber(t *testing.T) {
@@ -214,7 +210,7 @@ func TestAnOrderTheProviderDoesNotKnowIsSentAgainUnderItsNumber(t *testing.T) {
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
 		w.provider.AnswerIssue(providers.Outcome{Kind: providers.Accepted})
 		w.Done(w.run())
-		if rec := w.state(ledger.Accepted, ""); rec.Attempts != 2 {
+		if rec := w.state(order.Accepted, ""); rec.Attempts != 2 {
 			w.T.Errorf("%d attempts", rec.Attempts)
 		}
 		w.calls("issue, look_up, issue")
@@ -231,10 +227,10 @@ func TestARequestThatNeverLeftDoesNotEndAnEarlierDoubt(t *testing.T) {
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
 	w.provider.AnswerIssue(fakeprovider.Unreached)
 	w.Waits(w.run())
-	w.state(ledger.Submitting, fakeprovider.Unreached.Code)
+	w.state(order.Submitting, fakeprovider.Unreached.Code)
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundPending))
 	w.Done(w.run())
-	w.state(ledger.Accepted, "")
+	w.state(order.Accepted, "")
 	w.calls("issue, look_up, issue, look_up")
 }
 
@@ -248,17 +244,17 @@ func TestARejectionAfterADoubtIsNoFailureBeforeTheDoubtHasSettled(t *testing.T) 
 		if after := w.Waits(w.run()); after != settleAfter-time.Minute {
 			w.T.Errorf("waits %s, want until the first request cannot arrive any more", after)
 		}
-		w.state(ledger.Submitting, fakeprovider.Refused.Code)
+		w.state(order.Submitting, fakeprovider.Refused.Code)
 
 		w.Clock.Advance(settleAfter - time.Minute - time.Millisecond)
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
 		w.Waits(w.run())
-		w.state(ledger.Submitting, fakeprovider.Refused.Code)
+		w.state(order.Submitting, fakeprovider.Refused.Code)
 
 		w.Clock.Advance(time.Millisecond)
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
 		w.Done(w.run())
-		w.state(ledger.Failed, fakeprovider.Refused.Code)
+		w.state(order.Failed, fakeprovider.Refused.Code)
 		w.calls("issue, look_up, issue, look_up, look_up, look_up")
 		w.quiet()
 	})
@@ -278,7 +274,7 @@ func TestARejectionAfterADoubtIsOverruledByTheOrderBeingThere(t *testing.T) {
 		f.Result = result()
 		w.provider.AnswerLookUp(f)
 		w.Done(w.run())
-		w.state(ledger.Issued, "")
+		w.state(order.Issued, "")
 		if got := w.opened(); got.Ref != "REF1" || len(got.Tickets) != 1 {
 			t.Error("the result of the order that was found is not recorded")
 		}
@@ -292,7 +288,7 @@ func TestADuplicateAnswerAfterADoubtLeadsToTheOrderThatIsThere(t *testing.T) {
 		w.provider.AnswerIssue(providers.Outcome{Kind: providers.Unknown, Code: "repeated", Exists: true})
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundPending))
 		w.Done(w.run())
-		w.state(ledger.Accepted, "")
+		w.state(order.Accepted, "")
 		w.calls("issue, look_up, issue, look_up")
 	})
 }
@@ -312,14 +308,14 @@ func TestANumberThatExistsAndIsNotFoundIsNeverCalledFailed(t *testing.T) {
 		w.Clock.Advance(settleAfter)
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
 		w.Done(w.run())
-		w.state(ledger.Review, "number_exists")
+		w.state(order.Review, "number_exists")
 		w.quiet()
 	}
 }
 
 func TestAReopenedReviewIsLookedUpFirst(t *testing.T) {
 	reopen := func(w *world) {
-		a, err := w.Ledger.Reopen(context.Background(), ledger.Ref{Key: key}, "op", "the provider was away")
+		a, err := w.Ledger.Reopen(context.Background(), ref, "op", "the provider was away")
 		if err != nil || !a.Applied {
 			w.T.Fatalf("reopen: %+v, %v", a, err)
 		}
@@ -330,14 +326,14 @@ func TestAReopenedReviewIsLookedUpFirst(t *testing.T) {
 		w.Clock.Advance(24*time.Hour + time.Second)
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.Unclear))
 		w.Done(w.run())
-		w.state(ledger.Review, "in_doubt")
+		w.state(order.Review, "in_doubt")
 		reopen(w)
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
 		w.Done(w.run())
-		w.state(ledger.Issued, "")
+		w.state(order.Issued, "")
 		w.calls("issue, look_up, look_up")
 	})
-	t.Run("a stranger's order stays a stranger's", func(t *testing.T) {
+	t.Run("another order under the number stays another order", func(t *testing.T) {
 		w := mini(t)
 		w.provider.AnswerIssue(providers.Outcome{Kind: providers.Unknown, Exists: true})
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
@@ -345,7 +341,7 @@ func TestAReopenedReviewIsLookedUpFirst(t *testing.T) {
 		reopen(w)
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
 		w.Done(w.run())
-		w.state(ledger.Review, "number_taken")
+		w.state(order.Review, "number_taken")
 	})
 }
 
@@ -353,7 +349,7 @@ func TestAnAnswerOfAKindNobodyKnowsIsADoubt(t *testing.T) {
 	w := mini(t)
 	w.provider.AnswerIssue(providers.Outcome{Kind: "invented", Code: "x"})
 	w.Waits(w.run())
-	w.state(ledger.Submitting, "x")
+	w.state(order.Submitting, "x")
 	w.provider.AnswerLookUp(providers.Finding{State: "invented"})
 	w.Waits(w.run())
 	w.calls("issue, look_up")

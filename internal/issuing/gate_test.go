@@ -7,16 +7,15 @@ import (
 	"time"
 
 	"issuance/internal/fakeprovider"
-	"issuance/internal/ledger"
+	"issuance/internal/queue"
 	"issuance/providers"
-	"issuance/tasks"
-	"issuance/tasks/issue"
+	"issuance/tasks/order"
 )
 
 // untouched expects that the gate's refusal has left no trace: no intent, no attempt, no claim.
 func (w *world) untouched(code string) {
 	w.T.Helper()
-	rec := w.state(ledger.Queued, code)
+	rec := w.state(order.Queued, code)
 	if rec.Attempts != 0 || !rec.SentAt.IsZero() || !rec.DoubtAt.IsZero() || rec.Runner != "" {
 		w.T.Errorf("%d attempts, sent at %s, in doubt since %s, held by %q", rec.Attempts, rec.SentAt, rec.DoubtAt, rec.Runner)
 	}
@@ -31,12 +30,12 @@ func TestAnOrderThatIsHeldLeavesNoIntentAndUsesNoRetry(t *testing.T) {
 			if after := w.Waits(err); after != 3*time.Second {
 				w.T.Errorf("waits %s", after)
 			}
-			if delay := tasks.RetryDelay(0, err, w.task); delay != 3*time.Second {
+			if delay := queue.RetryDelay(0, err, w.task); delay != 3*time.Second {
 				w.T.Errorf("the queue waits %s", delay)
 			}
 		}
 		w.untouched("")
-		// A long hold is told in the record, so that a person who asks learns of it.
+		// A long hold is in the record, so that a person who asks learns of it.
 		w.gate.Refuse(&providers.HeldError{RetryAfter: 30 * time.Minute, Reason: "banned until 14:05:00"})
 		if after := w.Waits(w.run()); after != 30*time.Minute {
 			w.T.Errorf("waits %s", after)
@@ -46,7 +45,7 @@ func TestAnOrderThatIsHeldLeavesNoIntentAndUsesNoRetry(t *testing.T) {
 		w.gate.Refuse(nil)
 		w.provider.AnswerIssue(providers.Outcome{Kind: providers.Accepted})
 		w.Done(w.run())
-		if rec := w.state(ledger.Accepted, ""); rec.Attempts != 1 || w.gate.Passed() != 1 {
+		if rec := w.state(order.Accepted, ""); rec.Attempts != 1 || w.gate.Passed() != 1 {
 			w.T.Errorf("%d attempts, passed %d times", rec.Attempts, w.gate.Passed())
 		}
 	})
@@ -92,7 +91,7 @@ func TestTheGateIsPassedOncePerCall(t *testing.T) {
 		}
 	})
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.Unclear), client)
-	w.Waits(w.Run(issue.New(c), w.task))
+	w.Waits(w.Run(w.configured(c), w.task))
 	if paid != 2 {
 		t.Errorf("two calls were paid for with %d passes", paid)
 	}
@@ -103,6 +102,6 @@ func TestWithoutAGateNothingIsHeld(t *testing.T) {
 	c := w.config("w")
 	c.Gate = nil
 	w.provider.AnswerIssue(providers.Outcome{Kind: providers.Accepted})
-	w.Done(w.Run(issue.New(c), w.task))
-	w.state(ledger.Accepted, "")
+	w.Done(w.Run(w.configured(c), w.task))
+	w.state(order.Accepted, "")
 }

@@ -9,21 +9,23 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"issuance/internal/fakeprovider"
+	"issuance/internal/handlertest"
+	"issuance/internal/issuing"
+	"issuance/internal/keys"
 	"issuance/internal/ledger"
-	"issuance/internal/testbench"
 	"issuance/providers"
-	"issuance/tasks/issue"
+	"issuance/tasks/order"
 )
 
 func TestAnAcceptedOrderIsFollowedUp(t *testing.T) {
 	each(t, func(w *world) {
 		w.provider.AnswerIssue(providers.Outcome{Kind: providers.Accepted, Result: &providers.Result{Ref: "REF1"}})
 		w.Done(w.run())
-		rec := w.state(ledger.Accepted, "")
-		if rec.Ref != "REF1" || rec.Attempts != 1 || rec.Result != "" || rec.AcceptedAt != testbench.Start {
-			w.T.Errorf("the record holds ref %q, %d attempts, result %q, accepted at %s", rec.Ref, rec.Attempts, rec.Result, rec.AcceptedAt)
+		rec := w.state(order.Accepted, "")
+		if rec.ProviderRef != "REF1" || rec.Attempts != 1 || rec.Result != "" || rec.AcceptedAt != handlertest.Start {
+			w.T.Errorf("the record holds ref %q, %d attempts, result %q, accepted at %s", rec.ProviderRef, rec.Attempts, rec.Result, rec.AcceptedAt)
 		}
-		if diff := cmp.Diff([]follow{{key, issue.FollowSchedule}}, w.follower.list, cmp.AllowUnexported(follow{})); diff != "" {
+		if diff := cmp.Diff([]follow{{ref, issuing.FollowSchedule}}, w.follower.list, cmp.AllowUnexported(follow{})); diff != "" {
 			w.T.Errorf("followed (-want +got):\n%s", diff)
 		}
 		w.calls("issue")
@@ -36,14 +38,14 @@ func TestPaperIsAskedForAtOnce(t *testing.T) {
 		w.provider.SetIssuesAtOnce(true)
 		w.provider.AnswerIssue(providers.Outcome{Kind: providers.Accepted, Result: &providers.Result{Ref: "REF1"}})
 		w.provider.AnswerLookUp(providers.Finding{State: providers.FoundIssued, Result: &providers.Result{Ref: "REF1"}}, func(context.Context) {
-			if rec := w.order(); rec.State != ledger.Accepted || rec.Runner != "" {
+			if rec := w.record(); rec.State != order.Accepted || rec.Runner != "" {
 				w.T.Errorf("asked for while the order is %s", rec.State)
 			}
 		})
 		w.Done(w.run())
 		w.calls("issue, look_up")
-		if rec := w.state(ledger.Issued, ""); rec.Ref != "REF1" || rec.Polls != 1 || rec.Attempts != 1 {
-			w.T.Errorf("ref %q, polls %d, attempts %d", rec.Ref, rec.Polls, rec.Attempts)
+		if rec := w.state(order.Issued, ""); rec.ProviderRef != "REF1" || rec.Polls != 1 || rec.Attempts != 1 {
+			w.T.Errorf("ref %q, polls %d, attempts %d", rec.ProviderRef, rec.Polls, rec.Attempts)
 		}
 		if len(w.follower.list) != 0 {
 			w.T.Errorf("followed %v", w.follower.list)
@@ -60,8 +62,8 @@ func TestPaperThatIsNotIssuedYetIsFollowed(t *testing.T) {
 		need    int
 		delay   time.Duration
 	}{
-		"pending": {finding: providers.Finding{State: providers.FoundPending}, delay: issue.FollowSchedule},
-		"absent":  {finding: providers.Finding{State: providers.Absent}, delay: issue.FollowSchedule},
+		"pending": {finding: providers.Finding{State: providers.FoundPending}, delay: issuing.FollowSchedule},
+		"absent":  {finding: providers.Finding{State: providers.Absent}, delay: issuing.FollowSchedule},
 		"failed":  {finding: providers.Finding{State: providers.FoundFailed, Outcome: providers.Outcome{Kind: providers.Rejected, Code: "C"}}},
 		"unclear": {finding: providers.Finding{State: providers.Unclear, Outcome: providers.Outcome{Kind: providers.Held}}},
 		"tickets": {finding: providers.Finding{State: providers.FoundIssued}, need: 2},
@@ -73,8 +75,8 @@ func TestPaperThatIsNotIssuedYetIsFollowed(t *testing.T) {
 			w.provider.AnswerIssue(providers.Outcome{Kind: providers.Accepted})
 			w.provider.AnswerLookUp(c.finding)
 			w.Done(w.run())
-			w.state(ledger.Accepted, "")
-			if diff := cmp.Diff([]follow{{key, c.delay}}, w.follower.list, cmp.AllowUnexported(follow{})); diff != "" {
+			w.state(order.Accepted, "")
+			if diff := cmp.Diff([]follow{{ref, c.delay}}, w.follower.list, cmp.AllowUnexported(follow{})); diff != "" {
 				t.Errorf("followed (-want +got):\n%s", diff)
 			}
 		})
@@ -85,14 +87,14 @@ func TestPaperWhoseWorkerDiedWhileAskingIsFollowed(t *testing.T) {
 	w := mini(t)
 	w.provider.SetIssuesAtOnce(true)
 	w.provider.AnswerIssue(providers.Outcome{Kind: providers.Accepted})
-	w.provider.AnswerLookUp(providers.Finding{State: providers.FoundIssued}, testbench.Dies)
-	if err := w.run(); !errors.Is(err, testbench.ErrDied) {
+	w.provider.AnswerLookUp(providers.Finding{State: providers.FoundIssued}, handlertest.Dies)
+	if err := w.run(); !errors.Is(err, handlertest.ErrDied) {
 		t.Fatal(err)
 	}
 	w.Done(w.run())
-	w.state(ledger.Accepted, "")
+	w.state(order.Accepted, "")
 	w.calls("issue, look_up")
-	if diff := cmp.Diff([]follow{{key, 0}}, w.follower.list, cmp.AllowUnexported(follow{})); diff != "" {
+	if diff := cmp.Diff([]follow{{ref, 0}}, w.follower.list, cmp.AllowUnexported(follow{})); diff != "" {
 		t.Errorf("followed (-want +got):\n%s", diff)
 	}
 }
@@ -106,7 +108,7 @@ func TestAnAcceptedOrderIsFollowedEvenIfItsWorkerDiedBeforeDoingSo(t *testing.T)
 	}
 	w.follower.err = nil
 	w.Done(w.run())
-	w.state(ledger.Accepted, "")
+	w.state(order.Accepted, "")
 	if len(w.follower.list) != 2 {
 		t.Errorf("followed %v", w.follower.list)
 	}
@@ -117,17 +119,17 @@ func TestAnOrderDoneAtOnceIsIssuedWithItsResultSealed(t *testing.T) {
 	each(t, func(w *world) {
 		w.provider.AnswerIssue(providers.Outcome{Kind: providers.Done, Result: result()})
 		w.Done(w.run())
-		rec := w.state(ledger.Issued, "")
-		if rec.Ref != "REF1" || rec.FinalAt != testbench.Start {
-			w.T.Errorf("ref %q, final at %s", rec.Ref, rec.FinalAt)
+		rec := w.state(order.Issued, "")
+		if rec.ProviderRef != "REF1" || rec.FinalAt != handlertest.Start {
+			w.T.Errorf("ref %q, final at %s", rec.ProviderRef, rec.FinalAt)
 		}
 		if diff := cmp.Diff(result(), w.opened()); diff != "" {
 			w.T.Errorf("the result that was sealed (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff([]string{"ecticket/ORDER1/issued"}, w.Events()); diff != "" {
+		if diff := cmp.Diff([]string{"ecticket:2000132/ORDER1/issued/1"}, w.Events()); diff != "" {
 			w.T.Errorf("events (-want +got):\n%s", diff)
 		}
-		if open, err := w.Ledger.OpenCount(context.Background(), key.Provider); open != 0 || err != nil {
+		if open, err := w.Ledger.OpenCount(context.Background(), ref.Account); open != 0 || err != nil {
 			w.T.Errorf("%d open records, %v", open, err)
 		}
 		w.quiet()
@@ -138,10 +140,9 @@ func TestTheProviderIsGivenTheDocumentAsItCame(t *testing.T) {
 	w := mini(t)
 	w.provider.AnswerIssue(providers.Outcome{Kind: providers.Done, Result: result()})
 	w.Done(w.run())
-	o := w.provider.Calls()[0].Order
-	var want = document[len(`{"provider":"ecticket","request":`) : len(document)-1]
-	if o.ID != "ORDER1" || string(o.Request) != want || o.Ref != "" {
-		t.Errorf("the provider was given another order than was enqueued (id %q, %d bytes)", o.ID, len(o.Request))
+	w.sent(0, document)
+	if o := w.provider.Calls()[0].Order; o.Ref != "" {
+		t.Errorf("an order that was never sent has the provider's id %q", o.Ref)
 	}
 }
 
@@ -149,7 +150,7 @@ func TestTheFirstRejectionIsTheEndWhereItsCodeIsPlain(t *testing.T) {
 	each(t, func(w *world) {
 		w.provider.AnswerIssue(fakeprovider.Refused)
 		w.Done(w.run())
-		rec := w.state(ledger.Failed, fakeprovider.Refused.Code)
+		rec := w.state(order.Failed, fakeprovider.Refused.Code)
 		if rec.Reason.Message != fakeprovider.Refused.Message {
 			w.T.Errorf("the message is %q", rec.Reason.Message)
 		}
@@ -164,13 +165,13 @@ func TestARejectionThatMayHideADuplicateIsConfirmedByALookUp(t *testing.T) {
 		w.provider.AnswerIssue(fakeprovider.Refused)
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
 		w.Done(w.run())
-		w.state(ledger.Failed, fakeprovider.Refused.Code)
+		w.state(order.Failed, fakeprovider.Refused.Code)
 		w.calls("issue, look_up")
 		w.quiet()
 	})
 }
 
-func TestAStrangersOrderUnderOurNumberIsNotOurs(t *testing.T) {
+func TestAnotherOrderUnderOurNumberIsNotOurs(t *testing.T) {
 	for _, found := range []providers.FindingState{providers.FoundIssued, providers.FoundPending, providers.FoundFailed} {
 		t.Run(string(found), func(t *testing.T) {
 			w := mini(t)
@@ -178,32 +179,32 @@ func TestAStrangersOrderUnderOurNumberIsNotOurs(t *testing.T) {
 			w.provider.AnswerIssue(fakeprovider.Refused)
 			w.provider.AnswerLookUp(fakeprovider.Known(found))
 			w.Done(w.run())
-			w.state(ledger.Review, "number_taken")
+			w.state(order.Review, "number_taken")
 			w.quiet()
 		})
 	}
 }
 
-func TestAStrangersOrderIsNotOursAfterRequestsThatNeverLeftEither(t *testing.T) {
+func TestAnotherOrderIsNotOursAfterRequestsThatNeverLeftEither(t *testing.T) {
 	w := mini(t)
 	w.provider.AnswerIssue(fakeprovider.Unreached)
 	w.Waits(w.run())
 	w.provider.AnswerIssue(providers.Outcome{Kind: providers.Unknown, Code: "duplicate", Exists: true})
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
 	w.Done(w.run())
-	w.state(ledger.Review, "number_taken")
+	w.state(order.Review, "number_taken")
 	w.calls("issue, issue, look_up")
 }
 
-func TestAStrangersOrderIsToldEvenWhenTheFirstLookUpLearnedNothing(t *testing.T) {
+func TestAnotherOrderIsRecognisedEvenWhenTheFirstLookUpLearnedNothing(t *testing.T) {
 	w := mini(t)
 	w.provider.AnswerIssue(providers.Outcome{Kind: providers.Unknown, Code: "duplicate", Exists: true})
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.Unclear))
 	w.Waits(w.run())
-	w.state(ledger.Submitting, fakeprovider.Lost.Code)
+	w.state(order.Submitting, fakeprovider.Lost.Code)
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundPending))
 	w.Done(w.run())
-	w.state(ledger.Review, "number_taken")
+	w.state(order.Review, "number_taken")
 	w.calls("issue, look_up, look_up")
 }
 
@@ -211,14 +212,14 @@ func TestWhatCertainlyHadNoEffectIsSentAgain(t *testing.T) {
 	each(t, func(w *world) {
 		w.provider.AnswerIssue(fakeprovider.Unreached)
 		first := w.Waits(w.run())
-		w.state(ledger.Queued, fakeprovider.Unreached.Code)
+		w.state(order.Queued, fakeprovider.Unreached.Code)
 		w.provider.AnswerIssue(providers.Outcome{Kind: providers.NotSent, RetryAfter: 40 * time.Second})
-		if told := w.Waits(w.run()); first > 2*time.Second || told != 40*time.Second {
-			w.T.Errorf("waits %s and then, though told to wait 40 s, %s", first, told)
+		if second := w.Waits(w.run()); first > 2*time.Second || second != 40*time.Second {
+			w.T.Errorf("waits %s, and %s where the answer said 40 s", first, second)
 		}
 		w.provider.AnswerIssue(providers.Outcome{Kind: providers.Accepted})
 		w.Done(w.run())
-		if rec := w.state(ledger.Accepted, ""); rec.Attempts != 3 {
+		if rec := w.state(order.Accepted, ""); rec.Attempts != 3 {
 			w.T.Errorf("%d attempts", rec.Attempts)
 		}
 		w.calls("issue, issue, issue")
@@ -231,7 +232,7 @@ func TestRefusedCredentialsWaitAndRaiseAnAlarm(t *testing.T) {
 	if after := w.Waits(w.run()); after != 10*time.Minute {
 		t.Errorf("waits %s", after)
 	}
-	w.state(ledger.Queued, "credentials")
+	w.state(order.Queued, "credentials")
 	if !w.Said("alarm: the provider refuses this account") {
 		t.Error("no alarm was raised")
 	}
@@ -243,34 +244,34 @@ func TestAFinishedOrderWithoutItsEventGetsIt(t *testing.T) {
 		w.Done(w.run())
 		ctx := context.Background()
 		// A worker died between the final status and its event.
-		if err := w.RDB.HDel(ctx, "issuance:{ecticket:ORDER1}:order", "event").Err(); err != nil {
+		if err := w.RDB.HDel(ctx, keys.Record(ref), "event").Err(); err != nil {
 			w.T.Fatal(err)
 		}
-		if err := w.RDB.Del(ctx, ledger.EventsKey).Err(); err != nil {
+		if err := w.RDB.Del(ctx, keys.Events).Err(); err != nil {
 			w.T.Fatal(err)
 		}
 		w.Done(w.run())
-		w.state(ledger.Issued, "")
+		w.state(order.Issued, "")
 		w.calls("issue")
 	})
 }
 
 func TestWhatAPersonHasResolvedStays(t *testing.T) {
-	for _, as := range []ledger.State{ledger.Issued, ledger.Failed} {
+	for _, as := range []order.State{order.Issued, order.Failed} {
 		w := mini(t)
 		w.provider.AnswerIssue(providers.Outcome{Kind: providers.Unknown, Exists: true})
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
 		w.Done(w.run())
-		w.state(ledger.Review, "number_taken")
-		a, err := w.Ledger.Resolve(context.Background(), ledger.Ref{Key: key}, ledger.Resolution{State: as, Who: "op", Reason: "asked"})
+		w.state(order.Review, "number_taken")
+		a, err := w.Ledger.Resolve(context.Background(), ref, ledger.Resolution{State: as, Who: "op", Reason: "asked"})
 		if err != nil || !a.Applied {
 			t.Fatalf("resolve: %+v, %v", a, err)
 		}
 		w.quiet()
-		if rec := w.order(); rec.State != as || rec.ResolvedBy != "op" {
+		if rec := w.record(); rec.State != as || rec.ResolvedBy != "op" {
 			t.Errorf("the order is %s, resolved by %q", rec.State, rec.ResolvedBy)
 		}
-		if got := w.Events(); got[len(got)-1] != "ecticket/ORDER1/"+string(as) {
+		if got := w.Events(); got[len(got)-1] != "ecticket:2000132/ORDER1/"+string(as)+"/2" {
 			t.Errorf("events %v", got)
 		}
 	}

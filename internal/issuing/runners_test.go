@@ -9,26 +9,26 @@ import (
 	"time"
 
 	"issuance/internal/fakeprovider"
+	"issuance/internal/handlertest"
 	"issuance/internal/ledger"
-	"issuance/internal/testbench"
 	"issuance/internal/testredis"
 	"issuance/providers"
-	"issuance/tasks/issue"
+	"issuance/tasks/order"
 )
 
 // dies expects the run of a worker that dies.
 func (w *world) dies(err error) {
 	w.T.Helper()
-	if !errors.Is(err, testbench.ErrDied) {
+	if !errors.Is(err, handlertest.ErrDied) {
 		w.T.Fatalf("the worker lives: %v", err)
 	}
 }
 
 func TestAWorkerThatDiedAfterItsIntentIsFollowedByALookUp(t *testing.T) {
 	each(t, func(w *world) {
-		w.provider.AnswerIssue(providers.Outcome{}, testbench.Dies)
+		w.provider.AnswerIssue(providers.Outcome{}, handlertest.Dies)
 		w.dies(w.run())
-		w.state(ledger.Submitting, "")
+		w.state(order.Submitting, "")
 
 		// Until its claim has run out it might be alive.
 		if after := w.Waits(w.run()); after != lease {
@@ -43,7 +43,7 @@ func TestAWorkerThatDiedAfterItsIntentIsFollowedByALookUp(t *testing.T) {
 		w.Clock.Advance(lease - 4*time.Second)
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundPending))
 		w.Done(w.run())
-		if rec := w.state(ledger.Accepted, ""); rec.Attempts != 1 || rec.Crashes != 1 {
+		if rec := w.state(order.Accepted, ""); rec.Attempts != 1 || rec.Crashes != 1 {
 			w.T.Errorf("%d attempts, %d crashes", rec.Attempts, rec.Crashes)
 		}
 		w.calls("issue, look_up")
@@ -54,14 +54,14 @@ func TestAWorkerThatDiedBeforeItsIntentLeavesNoDoubt(t *testing.T) {
 	each(t, func(w *world) {
 		c := w.config("w1")
 		c.Gate = providers.Prepayable(deadly{})
-		w.dies(w.Run(issue.New(c), w.task))
-		if rec := w.state(ledger.Queued, ""); rec.Attempts != 0 {
+		w.dies(w.Run(w.configured(c), w.task))
+		if rec := w.state(order.Queued, ""); rec.Attempts != 0 {
 			w.T.Errorf("%d attempts", rec.Attempts)
 		}
 		w.Clock.Advance(lease)
 		w.provider.AnswerIssue(providers.Outcome{Kind: providers.Accepted})
 		w.Done(w.run())
-		w.state(ledger.Accepted, "")
+		w.state(order.Accepted, "")
 		w.calls("issue")
 	})
 }
@@ -69,7 +69,7 @@ func TestAWorkerThatDiedBeforeItsIntentLeavesNoDoubt(t *testing.T) {
 // deadly is a gate at which workers die.
 type deadly struct{}
 
-func (deadly) Pass(ctx context.Context) error { testbench.Dies(ctx); return nil }
+func (deadly) Pass(ctx context.Context) error { handlertest.Dies(ctx); return nil }
 
 func TestTwoRunnersMakeOneCall(t *testing.T) {
 	each(t, func(w *world) {
@@ -80,7 +80,7 @@ func TestTwoRunnersMakeOneCall(t *testing.T) {
 		})
 		w.Done(w.run())
 		w.calls("issue")
-		w.state(ledger.Issued, "")
+		w.state(order.Issued, "")
 		w.Done(w.Run(w.worker("second"), w.task))
 		w.calls("issue")
 	})
@@ -95,7 +95,7 @@ func TestManyRunnersMakeOneCall(t *testing.T) {
 		}
 		wg.Wait()
 		w.calls("issue")
-		w.state(ledger.Accepted, "")
+		w.state(order.Accepted, "")
 	})
 }
 
@@ -112,8 +112,8 @@ func TestALateAnswerOfARunnerThatWasTakenOverIsNotApplied(t *testing.T) {
 					w.Done(w.Run(w.worker("second"), w.task))
 				})
 				w.Waits(w.run())
-				if rec := w.state(ledger.Accepted, ""); rec.Ref != "REF1" || rec.Attempts != 1 {
-					w.T.Errorf("ref %q, %d attempts", rec.Ref, rec.Attempts)
+				if rec := w.state(order.Accepted, ""); rec.ProviderRef != "REF1" || rec.Attempts != 1 {
+					w.T.Errorf("ref %q, %d attempts", rec.ProviderRef, rec.Attempts)
 				}
 				if !w.Said("a late answer is not applied") {
 					w.T.Error("the late answer is not in the log")
@@ -132,27 +132,27 @@ func TestARunnerThatWasTakenOverBeforeItsIntentSendsNothing(t *testing.T) {
 		w.provider.AnswerIssue(providers.Outcome{Kind: providers.Accepted})
 		w.Done(w.Run(w.worker("second"), w.task))
 	}))
-	w.Waits(w.Run(issue.New(c), w.task))
+	w.Waits(w.Run(w.configured(c), w.task))
 	w.calls("issue")
-	w.state(ledger.Accepted, "")
+	w.state(order.Accepted, "")
 }
 
 type gateFunc func()
 
 func (f gateFunc) Pass(context.Context) error { f(); return nil }
 
-func TestAnOrderThatKeepsTakingWorkersDownGoesToAPerson(t *testing.T) {
+func TestAnOrderThatKeepsTakingWorkersDownNeedsReview(t *testing.T) {
 	w := mini(t)
-	w.provider.AnswerIssue(providers.Outcome{}, testbench.Dies)
+	w.provider.AnswerIssue(providers.Outcome{}, handlertest.Dies)
 	w.dies(w.run())
 	for range 4 {
 		w.Clock.Advance(lease)
-		w.provider.AnswerLookUp(providers.Finding{}, testbench.Dies)
+		w.provider.AnswerLookUp(providers.Finding{}, handlertest.Dies)
 		w.dies(w.run())
 	}
 	w.Clock.Advance(lease)
 	w.Done(w.run())
-	w.state(ledger.Review, "crashes_worker")
+	w.state(order.Review, "crashes_worker")
 	w.quiet()
 }
 
@@ -165,40 +165,40 @@ func TestAFailingHandlerIsNoCrash(t *testing.T) {
 	l := w.Ledger
 	w.Ledger = ledger.New(w.RDB, ledger.Options{Now: w.Clock.Now, WaitReplicas: 1})
 	for range 6 {
-		if err := w.run(); err == nil || w.order().Runner != "" {
-			t.Fatalf("the run ended with %v, the claim is held by %q", err, w.order().Runner)
+		if err := w.run(); err == nil || w.record().Runner != "" {
+			t.Fatalf("the run ended with %v, the claim is held by %q", err, w.record().Runner)
 		}
 	}
 	w.calls("")
 	w.Ledger = l
-	if rec := w.order(); rec.Crashes != 0 || !rec.DoubtAt.IsZero() || rec.State != ledger.Queued {
+	if rec := w.record(); rec.Crashes != 0 || !rec.DoubtAt.IsZero() || rec.State != order.Queued {
 		t.Errorf("%d crashes, in doubt since %s, %s", rec.Crashes, rec.DoubtAt, rec.State)
 	}
 	if err := w.run(); err == nil {
 		t.Error("the follower's error was lost")
 	}
 	w.calls("issue")
-	w.state(ledger.Accepted, "")
+	w.state(order.Accepted, "")
 }
 
 func TestATaskThatIsCancelledInTheMiddleOfItsCallLosesNoAnswer(t *testing.T) {
 	for name, c := range map[string]struct {
 		out   providers.Outcome
-		state ledger.State
+		state order.State
 		code  string
 	}{
-		"accepted": {providers.Outcome{Kind: providers.Accepted}, ledger.Accepted, ""},
-		"done":     {providers.Outcome{Kind: providers.Done, Result: result()}, ledger.Issued, ""},
-		"rejected": {fakeprovider.Refused, ledger.Failed, fakeprovider.Refused.Code},
-		"unknown":  {fakeprovider.Lost, ledger.Submitting, fakeprovider.Lost.Code},
-		"not sent": {fakeprovider.Unreached, ledger.Queued, fakeprovider.Unreached.Code},
+		"accepted": {providers.Outcome{Kind: providers.Accepted}, order.Accepted, ""},
+		"done":     {providers.Outcome{Kind: providers.Done, Result: result()}, order.Issued, ""},
+		"rejected": {fakeprovider.Refused, order.Failed, fakeprovider.Refused.Code},
+		"unknown":  {fakeprovider.Lost, order.Submitting, fakeprovider.Lost.Code},
+		"not sent": {fakeprovider.Unreached, order.Queued, fakeprovider.Unreached.Code},
 	} {
 		t.Run(name, func(t *testing.T) {
 			each(t, func(w *world) {
 				ctx, cancel := context.WithCancel(context.Background())
 				w.provider.AnswerIssue(c.out, func(inCall context.Context) {
 					cancel()
-					<-inCall.Done() // the call is told to end
+					<-inCall.Done() // the call has to end
 				})
 				_ = w.RunContext(ctx, w.worker("w"), w.task)
 				if rec := w.state(c.state, c.code); rec.Runner != "" {
@@ -214,32 +214,32 @@ func TestATaskThatIsCancelledBeforeItsCallSendsNothing(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		c := w.config("w")
 		c.Gate = providers.Prepayable(gateFunc(cancel))
-		if err := w.RunContext(ctx, issue.New(c), w.task); err == nil {
+		if err := w.RunContext(ctx, w.configured(c), w.task); err == nil {
 			w.T.Error("a cancelled run claims to have come to its end")
 		}
 		w.calls("")
-		if rec := w.state(ledger.Queued, ""); rec.Runner != "" || rec.Crashes != 0 || !rec.DoubtAt.IsZero() {
+		if rec := w.state(order.Queued, ""); rec.Runner != "" || rec.Crashes != 0 || !rec.DoubtAt.IsZero() {
 			w.T.Errorf("the claim is still held by %q, in doubt since %s", rec.Runner, rec.DoubtAt)
 		}
 		w.provider.AnswerIssue(providers.Outcome{Kind: providers.Accepted})
 		w.Done(w.run())
-		w.state(ledger.Accepted, "")
+		w.state(order.Accepted, "")
 		w.calls("issue")
 	})
 }
 
 func TestAnAnswerThatCannotBeRecordedIsADoubt(t *testing.T) {
 	s := testredis.StartDurable(t)
-	w := newWorld(testbench.New(t, s))
+	w := newWorld(handlertest.New(t, s))
 	w.provider.AnswerIssue(providers.Outcome{Kind: providers.Accepted}, func(context.Context) { s.Kill() })
 	if err := w.run(); err == nil {
 		t.Fatal("an answer that was not recorded is taken for recorded")
 	}
 	s.Restart()
-	w.state(ledger.Submitting, "")
+	w.state(order.Submitting, "")
 	w.Clock.Advance(lease)
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundPending))
 	w.Done(w.run())
-	w.state(ledger.Accepted, "")
+	w.state(order.Accepted, "")
 	w.calls("issue, look_up")
 }

@@ -99,7 +99,8 @@ func Member(r order.Ref) string {
 // ParseMember reads what Member writes.
 func ParseMember(a providers.Account, member string) (order.Ref, bool) {
 	id, refund, isRefund := strings.Cut(member, ":")
-	return order.Ref{Account: a, OrderID: id, RefundID: refund}, id != "" && (!isRefund || refund != "")
+	r := order.Ref{Account: a, OrderID: id, RefundID: refund}
+	return r, id != "" && isRefund == (refund != "") && !strings.Contains(refund, ":")
 }
 
 // RecordPattern matches the keys of all of an account's orders, for SCAN.
@@ -122,7 +123,7 @@ func ParseAnyRecord(key string) (order.Ref, bool) {
 func ParseRecord(a providers.Account, key string) (order.Ref, bool) {
 	rest, ok := strings.CutPrefix(key, Prefix+"{"+a.String()+":")
 	id, kind, cut := strings.Cut(rest, "}:")
-	if !ok || !cut || strings.HasSuffix(kind, ":details") {
+	if !ok || !cut || id == "" || strings.Contains(id, ":") {
 		return order.Ref{}, false
 	}
 	r := order.Ref{Account: a, OrderID: id}
@@ -130,7 +131,7 @@ func ParseRecord(a providers.Account, key string) (order.Ref, bool) {
 		return r, true
 	}
 	r.RefundID, ok = strings.CutPrefix(kind, "refund:")
-	return r, ok && r.RefundID != ""
+	return r, ok && r.RefundID != "" && !strings.Contains(r.RefundID, ":")
 }
 
 // asynq's own keys, which the product reads and, in the sweeper, changes. A test compares their names

@@ -116,9 +116,9 @@ func TestABareRecordIsEnoughForALateRefund(t *testing.T) {
 		t.Errorf("after 91 days still in Redis: %v", got)
 	}
 	got := b.load(t, k)
-	if got.State != order.Issued || got.ProviderRef != "P1" || string(got.Stub) != string(stub) || got.Fingerprint != full.Fingerprint || got.Lane != full.Lane ||
+	if got.State != order.Issued || got.ProviderRef != "P1" || string(got.Stub) != string(stub) || got.Fingerprint != full.Fingerprint ||
 		!got.CreatedAt.Equal(full.CreatedAt) || !got.AcceptedAt.Equal(full.AcceptedAt) || !got.FinalAt.Equal(full.FinalAt) || got.Event != full.Event ||
-		got.Attempts != 1 || got.Reason.Code != "in_doubt" || got.ResolvedBy != "ann" || len(got.History) != 1 {
+		got.Attempts != 1 || got.Reason.Code != "in_doubt" || len(got.History) != 1 {
 		t.Errorf("%+v", got)
 	}
 	got = b.load(t, r)

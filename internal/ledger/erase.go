@@ -19,7 +19,8 @@ type Erasure struct {
 }
 
 // Erase removes the customer's data of one record: the document, the tickets, the provider's texts. What
-// stays says that there was such an order and how it ended. It is refused while the record is needed to
+// stays says that there was such an order and how it ended. What a provider sends of an erased order later is not
+// stored. It is refused while the record is needed to
 // find out what is true: before it has ended, unless the provider has accepted it, and in review.
 func (l *Ledger) Erase(ctx context.Context, r order.Ref, who string) (Erasure, error) {
 	f, err := l.run(ctx, r, "erase", []string{keys.Record(r), keys.Details(r)}, who)

@@ -257,7 +257,7 @@ func TestNothingEndsInAStateThatIsNoEnd(t *testing.T) {
 		live, liveRefund := b.order(), b.refund()
 		fence, refundFence := b.claim(t, live).Record.Fence, b.claim(t, liveRefund).Record.Fence
 		before := b.snapshot(t, k) + b.snapshot(t, rk) + b.snapshot(t, live) + b.snapshot(t, liveRefund)
-		for _, s := range []order.State{"", "done", order.Queued, order.Submitting, order.Accepted, order.Refunded, order.PartiallyRefunded} {
+		for _, s := range []order.State{"", "done", order.Queued, order.Submitting, order.Accepted, order.Cancelled, order.Refunded, order.PartiallyRefunded} {
 			if _, err := b.Resolve(b.ctx, k, Resolution{State: s}); err == nil {
 				t.Errorf("an order was resolved as %q", s)
 			}
@@ -265,7 +265,7 @@ func TestNothingEndsInAStateThatIsNoEnd(t *testing.T) {
 				t.Errorf("an order ended as %q", s)
 			}
 		}
-		for _, s := range []order.State{"", order.Queued, order.Submitting, order.Accepted, order.Issued} {
+		for _, s := range []order.State{"", order.Queued, order.Submitting, order.Accepted, order.Cancelled, order.Issued} {
 			if _, err := b.Resolve(b.ctx, rk, Resolution{State: s}); err == nil {
 				t.Errorf("a refund was resolved as %q", s)
 			}

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -29,6 +30,28 @@ type Known struct {
 	State       order.State
 	Fingerprint string
 	CreatedAt   time.Time
+	// Woken: the script of a Wake has made the record's task in the same step.
+	Woken bool
+}
+
+// Wake is a script of the queue that makes a record's task and answers 1 when it has. It runs in the same
+// step as the intake, and only where that has made the record: there is neither a task without a record,
+// nor one for a document that was refused.
+type Wake struct {
+	Script string
+	Keys   []string
+	Args   []any
+}
+
+// wakers are the scripts of intakes with a Wake, by the Wake's script.
+var wakers sync.Map // string → *redis.Script
+
+func waker(script string) *redis.Script {
+	if s, ok := wakers.Load(script); ok {
+		return s.(*redis.Script)
+	}
+	s, _ := wakers.LoadOrStore(script, redis.NewScript(source("prelude")+"\nwake = function(KEYS, ARGV)\n"+script+"\nend\n"+source("intake")))
+	return s.(*redis.Script)
 }
 
 // firstLook is how long after its intake a record is inspected for the first time: by then its task
@@ -68,15 +91,28 @@ func (l *Ledger) Announce(ctx context.Context, refs []order.Ref) error {
 
 // Add puts one intake into the pipeline.
 func (b *Intakes) Add(ctx context.Context, in Intake) {
-	k := []string{keys.Record(in.Ref)}
+	k, args := b.of(in)
+	b.cmds = append(b.cmds, scripts["intake"].EvalSha(ctx, b.pipe, k, append(args, len(k))...))
+}
+
+// AddWith is Add with the record's task. It needs record, open set and queue on one node; see Sharded.
+func (b *Intakes) AddWith(ctx context.Context, in Intake, w Wake) {
+	k, args := b.of(in)
+	args = append(append(args, len(k)), w.Args...)
+	b.cmds = append(b.cmds, waker(w.Script).EvalSha(ctx, b.pipe, append(k, w.Keys...), args...))
+}
+
+// of are the keys and arguments of an intake's record.
+func (b *Intakes) of(in Intake) (k []string, args []any) {
+	k = append(make([]string, 0, 5), keys.Record(in.Ref))
 	if in.IsRefund() {
 		k = append(k, keys.Refunds(in.Ref))
 	}
 	if !b.l.sharded {
 		k = append(k, keys.Open(in.Account))
 	}
-	args := b.l.args([]any{keys.Member(in.Ref), firstLook.Milliseconds(), string(in.Lane), in.Fingerprint, in.Shape, string(in.Document), in.RefundID, in.Trace})
-	b.cmds = append(b.cmds, scripts["intake"].EvalSha(ctx, b.pipe, k, args...))
+	return k, append(make([]any, 0, 13), b.l.now(), keys.Member(in.Ref), firstLook.Milliseconds(), string(in.Lane), in.Fingerprint, in.Shape,
+		pack(in.Document), in.RefundID, in.Trace)
 }
 
 // Result says, once the pipeline was executed, what became of intake i.
@@ -86,14 +122,22 @@ func (b *Intakes) Result(i int) (Known, error) {
 	if err != nil {
 		return Known{}, err
 	}
-	return Known{New: r["verdict"] == "new", State: order.State(r["state"]), Fingerprint: r["fp"], CreatedAt: millis(r["created_at"])}, nil
+	return Known{New: r["verdict"] == "new", State: order.State(r["state"]), Fingerprint: r["fp"], CreatedAt: millis(r["created"]),
+		Woken: r["woken"] == "1"}, nil
 }
 
-// LoadIntake makes Redis know the script of intakes, which a pipeline cannot do by itself: after an error
+// LoadIntake makes Redis know the scripts of intakes, which a pipeline cannot do by itself: after an error
 // for which NoScript is true.
 func (l *Ledger) LoadIntake(ctx context.Context) error {
-	if err := scripts["intake"].Load(ctx, l.rdb).Err(); err != nil {
-		return fmt.Errorf("ledger: intake: %w", err)
+	load := []*redis.Script{scripts["intake"]}
+	wakers.Range(func(_, s any) bool {
+		load = append(load, s.(*redis.Script))
+		return true
+	})
+	for _, s := range load {
+		if err := s.Load(ctx, l.rdb).Err(); err != nil {
+			return fmt.Errorf("ledger: intake: %w", err)
+		}
 	}
 	return nil
 }

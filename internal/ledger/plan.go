@@ -34,7 +34,7 @@ func (l *Ledger) WritePlan(ctx context.Context, r order.Ref, fence string, p Pla
 	if p.Baseline >= 0 {
 		baseline = strconv.Itoa(p.Baseline)
 	}
-	args := []any{fence, string(p.Sealed), p.Count, baseline}
+	args := []any{fence, pack(p.Sealed), p.Count, baseline}
 	for _, t := range p.Tickets {
 		args = append(args, string(t.State), t.Code)
 	}

@@ -33,6 +33,7 @@ type Record struct {
 	Host        string // where the last intent was for
 	Trace       string // W3C traceparent of the enqueueing
 
+	Newer   bool   // a newer program wrote it, so this one must leave it alone
 	Fence   string // goes with every transition of a claim
 	Runner  string // empty when nobody holds a claim
 	Until   time.Time
@@ -168,16 +169,16 @@ func (l *Ledger) Refunds(ctx context.Context, r order.Ref) ([]*Record, error) {
 
 func record(r order.Ref, f map[string]string) *Record {
 	rec := &Record{Ref: r, State: order.State(f["state"]), Lane: order.Lane(f["lane"]), Fingerprint: f["fp"],
-		Shape: json.RawMessage(f["shape"]), Document: seal.Sealed(f["doc"]), Stub: []byte(f["stub"]), Host: f["host"], Trace: f["trace"],
-		Fence: f["fence"], Runner: f["runner"], Until: millis(f["until"]), Crashes: number(f["crashes"]),
+		Shape: json.RawMessage(f["shape"]), Document: unpack(f["doc"]), Stub: []byte(f["stub"]), Host: f["host"], Trace: f["trace"],
+		Newer: number(f["v"]) > 2, Fence: f["fence"], Runner: f["runner"], Until: millis(f["until"]), Crashes: number(f["crashes"]),
 		Attempts: number(f["attempts"]), Unsent: number(f["unsent"]),
 		DoubtAt: millis(f["doubt_at"]), DoubtSince: millis(f["doubt_since"]), Doubts: number(f["doubts"]),
 		Rejection: Reason{Code: f["rejected_code"], Message: f["rejected_message"]}, Reason: Reason{Code: f["code"], Message: f["message"]},
-		CreatedAt: millis(f["created_at"]), UpdatedAt: millis(f["updated_at"]), SentAt: millis(f["sent_at"]),
-		AcceptedAt: millis(f["accepted_at"]), FinalAt: millis(f["final_at"]), ReopenedAt: millis(f["reopened_at"]),
+		CreatedAt: millis(f["created"]), UpdatedAt: millis(f["updated_at"]), SentAt: millis(f["sent_at"]),
+		AcceptedAt: millis(f["accepted"]), FinalAt: millis(f["final"]), ReopenedAt: millis(f["reopened_at"]),
 		ErasedAt: millis(f["erased_at"]), Event: f["event"], ResolvedBy: f["resolved_by"], Resolved: f["resolved_reason"],
-		ProviderRef: f["ref"], Result: seal.Sealed(f["result"]), Polls: number(f["polls"]), PolledAt: millis(f["polled_at"]),
-		Plan: seal.Sealed(f["plan"]), Planned: f["count"] != "", Count: number(f["count"]), Baseline: -1,
+		ProviderRef: f["ref"], Result: unpack(f["result"]), Polls: number(f["polls"]), PolledAt: millis(f["polled_at"]),
+		Plan: unpack(f["plan"]), Planned: f["count"] != "", Count: number(f["count"]), Baseline: -1,
 		BaselineAt: millis(f["baseline_at"]), UnclearSince: millis(f["unclear_since"]), Refunded: number(f["refunded"])}
 	if n, err := strconv.Atoi(f["baseline"]); err == nil {
 		rec.Baseline = n
@@ -186,6 +187,9 @@ func record(r order.Ref, f map[string]string) *Record {
 		of := func(field string) string { return f[fmt.Sprintf("%s:%d", field, i)] }
 		rec.Tickets = append(rec.Tickets, Ticket{State: order.TicketState(of("t")), Code: of("c"), SentAt: millis(of("s")),
 			DoubtAt: millis(of("d")), DoubtSince: millis(of("b")), Doubts: number(of("n"))})
+	}
+	if rec.State == order.Issued && rec.AcceptedAt.IsZero() && f["ends"] == "" {
+		rec.AcceptedAt = rec.FinalAt // issued at once, not by a person
 	}
 	rec.History = append([]Step{{At: rec.CreatedAt, Event: string(order.Queued), Detail: string(rec.Lane)}}, history(f["history"])...)
 	return rec

@@ -164,7 +164,7 @@ func TestATicketIsSentOnlyWhileItIsOpen(t *testing.T) {
 	})
 }
 
-// The first intent of a ticket is remembered: it tells our refund from an older one.
+// The first intent of a ticket is remembered: it distinguishes our refund from an older one.
 func TestATicketRemembersItsFirstIntentAndItsDoubt(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		k := b.refund()

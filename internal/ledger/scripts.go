@@ -15,15 +15,17 @@ var scriptFiles embed.FS
 // scripts by name. Each is its own file behind the common prelude.
 var scripts = loadScripts()
 
-func loadScripts() map[string]*redis.Script {
-	read := func(name string) string {
-		b, err := scriptFiles.ReadFile("scripts/" + name)
-		if err != nil {
-			panic(err) // embedded at build time
-		}
-		return string(b)
+// source is the text of a script, without the prelude.
+func source(name string) string {
+	b, err := scriptFiles.ReadFile("scripts/" + name + ".lua")
+	if err != nil {
+		panic(err) // embedded at build time
 	}
-	prelude := read("prelude.lua")
+	return string(b)
+}
+
+func loadScripts() map[string]*redis.Script {
+	prelude := source("prelude")
 	files, err := fs.ReadDir(scriptFiles, "scripts")
 	if err != nil {
 		panic(err)
@@ -34,7 +36,7 @@ func loadScripts() map[string]*redis.Script {
 			continue
 		}
 		name := strings.TrimSuffix(path.Base(f.Name()), ".lua")
-		out[name] = redis.NewScript(prelude + "\n" + read(f.Name()))
+		out[name] = redis.NewScript(prelude + "\n" + source(name))
 	}
 	return out
 }

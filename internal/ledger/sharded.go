@@ -12,9 +12,9 @@ import (
 
 // end is a record's end as publishSharded found it.
 type end struct {
-	state                   order.State
-	code, at, event, number string
-	open                    string // its time in the open set, "" when it is not there
+	state                 order.State
+	code, at, event, ends string // ends: how many it had before
+	open                  string // its time in the open set, "" when it is not there
 }
 
 // publishSharded is Publish step by step: the event, the mark, the sets. Wherever it breaks off, the
@@ -35,7 +35,7 @@ func (l *Ledger) publishSteps(ctx context.Context, r order.Ref) error {
 	marked := ""
 	if e.event == "" {
 		marked, err = l.rdb.XAdd(ctx, &redis.XAddArgs{Stream: keys.Events, MaxLen: l.opt.KeepEvents, Approx: true, Values: []any{
-			"event_id", fmt.Sprintf("%s/%s/%s", r, e.state, e.number), "provider", string(r.Account.Provider), "account", r.Account.String(),
+			"event_id", fmt.Sprintf("%s/%s/%d", r, e.state, number(e.ends)+1), "provider", string(r.Account.Provider), "account", r.Account.String(),
 			"order_id", r.OrderID, "refund_id", r.RefundID, "state", string(e.state), "code", e.code, "at", e.at}}).Result()
 		if err != nil {
 			return err
@@ -45,7 +45,7 @@ func (l *Ledger) publishSteps(ctx context.Context, r order.Ref) error {
 	if r.IsRefund() {
 		k = append(k, keys.Refunds(r))
 	}
-	a, err := l.transition(ctx, r, "published", k, e.number, marked, l.opt.KeepDetails.Milliseconds(), l.opt.KeepRecords.Milliseconds(), r.RefundID)
+	a, err := l.transition(ctx, r, "published", k, e.ends, marked, l.opt.KeepDetails.Milliseconds(), l.opt.KeepRecords.Milliseconds(), r.RefundID)
 	if err != nil || !a.Applied {
 		return err // not applied: whoever changed it meanwhile publishes it, or the sweeper does
 	}
@@ -60,7 +60,7 @@ func (l *Ledger) publishSteps(ctx context.Context, r order.Ref) error {
 
 func (l *Ledger) readEnd(ctx context.Context, r order.Ref) (end, error) {
 	pipe := l.rdb.Pipeline()
-	record := pipe.HMGet(ctx, keys.Record(r), "state", "code", "final_at", "event", "ends")
+	record := pipe.HMGet(ctx, keys.Record(r), "state", "code", "final", "event", "ends")
 	open := pipe.ZScore(ctx, keys.Open(r.Account), keys.Member(r))
 	_, _ = pipe.Exec(ctx) // each command has its error
 	f, err := record.Result()
@@ -68,7 +68,7 @@ func (l *Ledger) readEnd(ctx context.Context, r order.Ref) (end, error) {
 		return end{}, err
 	}
 	field := func(i int) string { s, _ := f[i].(string); return s }
-	e := end{state: order.State(field(0)), code: field(1), at: field(2), event: field(3), number: field(4)}
+	e := end{state: order.State(field(0)), code: field(1), at: field(2), event: field(3), ends: field(4)}
 	switch err := open.Err(); {
 	case err == nil:
 		e.open = fmt.Sprintf("%.0f", open.Val())
@@ -90,8 +90,11 @@ func (l *Ledger) listReview(ctx context.Context, r order.Ref, e end) error {
 	}
 	// Whoever decides takes it off the list, which may have been before it was put there.
 	f, err := l.rdb.HMGet(ctx, keys.Record(r), "state", "ends").Result()
-	if err != nil || f[0] == string(order.Review) && f[1] == e.number {
+	if err != nil {
 		return err
+	}
+	if ends, _ := f[1].(string); f[0] == string(order.Review) && ends == e.ends {
+		return nil
 	}
 	return l.removeAt(ctx, set, r, e.at)
 }

@@ -75,7 +75,7 @@ func (l *Ledger) Rejected(ctx context.Context, r order.Ref, fence string, why Re
 
 // Accept records that the provider has the order and will issue it later.
 func (l *Ledger) Accept(ctx context.Context, r order.Ref, fence, providerRef string, result seal.Sealed) (Answer, error) {
-	return l.transition(ctx, r, "accept", []string{keys.Record(r)}, fence, providerRef, string(result))
+	return l.transition(ctx, r, "accept", []string{keys.Record(r)}, fence, providerRef, pack(result))
 }
 
 // Polled counts a poll after which the order is still accepted. why is empty when the provider
@@ -104,7 +104,7 @@ func (l *Ledger) Finish(ctx context.Context, r order.Ref, fence string, e Ending
 	if e.Polled {
 		polls = 1
 	}
-	return l.end(ctx, r, "finish", fence, string(e.State), e.Reason.Code, e.Reason.Message, e.ProviderRef, string(e.Result),
+	return l.end(ctx, r, "finish", fence, string(e.State), e.Reason.Code, e.Reason.Message, e.ProviderRef, pack(e.Result),
 		polls, strconv.Itoa(e.Refunded), r.RefundID)
 }
 

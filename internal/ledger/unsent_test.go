@@ -8,7 +8,7 @@ import (
 	"issuance/tasks/order"
 )
 
-// Requests that certainly had no effect are counted apart: attempts less those is how many can have left.
+// Requests that certainly had no effect have a count of their own: attempts less those is how many can have left.
 func TestRequestsWithoutEffectAreCounted(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		k := b.order()
@@ -177,7 +177,10 @@ func TestAnIntentThatDoesNotStandIsNeverTakenForOne(t *testing.T) {
 			func(b *bench, l *Ledger, r order.Ref, f string) (Answer, int, error) {
 				return l.Submit(b.ctx, r, f, Intent{Host: host, Lease: lease, Ticket: 0})
 			}},
-		"plan": {func(t testing.TB, b *bench) (order.Ref, string) { k := b.refund(); return k, b.claim(t, k).Record.Fence },
+		"plan": {func(t testing.TB, b *bench) (order.Ref, string) {
+			k := b.refund()
+			return k, b.claim(t, k).Record.Fence
+		},
 			func(b *bench, l *Ledger, r order.Ref, f string) (Answer, int, error) {
 				a, err := l.WritePlan(b.ctx, r, f, byNumber)
 				return a, 0, err

@@ -34,7 +34,7 @@ func (l *Ledger) Views(ctx context.Context, refs []order.Ref) ([]*View, error) {
 	now := l.timeIn(ctx, pipe)
 	cmds := make([]*redis.SliceCmd, len(refs))
 	for i, r := range refs {
-		cmds[i] = pipe.HMGet(ctx, keys.Record(r), "state", "lane", "runner", "until", "fence", "updated_at", "created_at")
+		cmds[i] = pipe.HMGet(ctx, keys.Record(r), "state", "lane", "runner", "until", "fence", "updated_at", "created")
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, fmt.Errorf("ledger: view: %w", err)

@@ -122,7 +122,7 @@ func (c *Client) Find(ctx context.Context, homes []Home) ([]Task, error) {
 	return out, nil
 }
 
-// Look reads one task, with when it runs next and why it waits.
+// Look reads one task, with when it runs next and why it waits; Held is left out.
 func (c *Client) Look(h Home) (Task, error) {
 	info, err := c.inspector.GetTaskInfo(h.Queue, h.ID)
 	if missing(err) {
@@ -143,6 +143,15 @@ func (c *Client) Look(h Home) (Task, error) {
 func (c *Client) Delete(h Home) (done bool) {
 	err := c.inspector.DeleteTask(h.Queue, h.ID)
 	return err == nil || missing(err)
+}
+
+// Paused reports whether a queue is paused, by a person in the web UI or by a worker.
+func (c *Client) Paused(ctx context.Context, queue string) (bool, error) {
+	n, err := c.rdb.Exists(ctx, keys.Queue(queue)+"paused").Result()
+	if err != nil {
+		return false, fmt.Errorf("queue: %s: %w", queue, err)
+	}
+	return n > 0, nil
 }
 
 // Served reports whether any worker serves a queue, as far as the workers' last heartbeats say.

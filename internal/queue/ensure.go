@@ -17,11 +17,38 @@ func (t Task) Runs(v *ledger.View) bool {
 	case t.Waiting():
 		return !v.Abandoned()
 	case t.Active():
-		// The record's times do not tell: a poll holds no claim, and an answer of "not yet" changes
+		// The record's times do not show it: a poll holds no claim, and an answer of "not yet" changes
 		// nothing of the record.
 		return !v.Abandoned() && t.Held
 	}
 	return false
+}
+
+// LookFor reads the task that runs for a record, under its own id or, where that one does not run, beside it.
+func (c *Client) LookFor(ctx context.Context, r order.Ref, v *ledger.View) (Task, error) {
+	own := HomeOf(r, v.State, v.Lane)
+	beside := own
+	beside.ID = detour(own.ID, v.Fence, 1)
+	found, err := c.Find(ctx, []Home{own, beside})
+	if err != nil {
+		return Task{}, err
+	}
+	h, t := own, found[0]
+	if !t.Runs(v) && found[1].Runs(v) {
+		h, t = beside, found[1]
+	}
+	if !t.Waiting() {
+		return t, nil
+	}
+	return c.Look(h)
+}
+
+// detour is the n-th id beside a record's own.
+func detour(own string, fence, n int) string {
+	if n == 1 {
+		return fmt.Sprintf("%s~%d", own, fence)
+	}
+	return fmt.Sprintf("%s~%d.%d", own, fence, n-1)
 }
 
 // detours is how many ids beside its own a record's task may have: more than one is in the way only
@@ -36,12 +63,8 @@ func (c *Client) Ensure(ctx context.Context, r order.Ref, v *ledger.View) (why s
 	own := h.ID
 	reason := "its task is gone"
 	for i := range 1 + detours {
-		switch i {
-		case 0:
-		case 1:
-			h.ID = fmt.Sprintf("%s~%d", own, v.Fence)
-		default:
-			h.ID = fmt.Sprintf("%s~%d.%d", own, v.Fence, i-1)
+		if i > 0 {
+			h.ID = detour(own, v.Fence, i)
 		}
 		for range 2 { // once more when somebody was faster: a worker, a producer, another sweeper
 			made, done, err := c.settle(ctx, r, v, h, &reason)

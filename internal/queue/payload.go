@@ -14,16 +14,14 @@ const Version = 2
 
 // payload is what a task carries.
 type payload struct {
-	Version  int               `json:"v"`
-	Account  providers.Account `json:"account"`
-	OrderID  string            `json:"order_id"`
-	RefundID string            `json:"refund_id,omitempty"`
-	Trace    string            `json:"trace,omitempty"`
+	Version int    `json:"v"`
+	Ref     string `json:"ref"` // as order.Ref writes it
+	Trace   string `json:"trace,omitempty"`
 }
 
 // Encode is the payload of a record's task. trace is a W3C traceparent, or "".
 func Encode(r order.Ref, trace string) []byte {
-	raw, err := json.Marshal(payload{Version: Version, Account: r.Account, OrderID: r.OrderID, RefundID: r.RefundID, Trace: trace})
+	raw, err := json.Marshal(payload{Version: Version, Ref: r.String(), Trace: trace})
 	if err != nil {
 		panic(err) // strings and a number always marshal
 	}
@@ -42,13 +40,13 @@ func (e *NewerVersionError) Error() string {
 func Decode(raw []byte) (r order.Ref, trace string, err error) {
 	var p payload
 	err = json.Unmarshal(raw, &p)
-	r = order.Ref{Account: p.Account, OrderID: p.OrderID, RefundID: p.RefundID}
+	r, named := order.ParseRef(p.Ref)
 	switch {
 	case p.Version > Version:
 		return r, p.Trace, &NewerVersionError{Version: p.Version}
 	case err != nil || p.Version < Version:
 		return order.Ref{}, "", fmt.Errorf("the payload (%d bytes) is not this program's", len(raw))
-	case !providers.ValidMerchant(r.Account.Merchant) || r.OrderID == "":
+	case !named || !providers.ValidMerchant(r.Account.Merchant):
 		return order.Ref{}, "", fmt.Errorf("the payload names no account and order")
 	}
 	return r, p.Trace, nil

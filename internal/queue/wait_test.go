@@ -4,11 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"testing"
 	"time"
-
-	"issuance/providers"
 )
 
 // A backoff doubles from its first to its last wait and stays there; a fifth at most is taken off,
@@ -71,33 +68,34 @@ func TestWaitingIsNoFailure(t *testing.T) {
 	}
 }
 
-// Ids and names are what dashboards, scripts and the other programs expect.
-func TestIDsAndQueues(t *testing.T) {
-	for got, want := range map[string]string{
-		Queue(providers.ECTicket, Checkout): "ecticket-checkout", Queue(providers.Pass2U, Bulk): "pass2u-bulk", Queue(providers.ECTicket, Poll): "ecticket-poll",
-		IssueType(providers.ECTicket): "issue:ecticket", RefundType(providers.Pass2U): "refund:pass2u", PollType(providers.ECTicket): "poll:ecticket",
-		IssueID(providers.ECTicket, "O1"): "issue:ecticket:O1", RefundID(providers.Pass2U, "O1", "R1"): "refund:pass2u:O1:R1",
-		PollID(providers.ECTicket, "O1"): "poll:ecticket:O1",
+// What a wait is for, and until when, is read back from its text, such as asynq keeps of a task's last run.
+func TestAWaitIsReadBackFromItsText(t *testing.T) {
+	until := time.Date(2026, 11, 26, 10, 0, 0, 0, time.FixedZone("CST", 8*3600))
+	for _, c := range []struct {
+		after  time.Duration
+		reason string
+		until  time.Time
+	}{
+		{time.Second, "the call budget is spent", time.Time{}},
+		{90 * time.Minute, "the account is banned", until},
+		{0, "", time.Time{}},
+		{25*time.Hour + 300*time.Millisecond, "a reason, until further notice; with punctuation", time.Time{}},
+		{time.Minute, "a reason, until further notice", until},
+		{time.Minute, "held; next look in the morning", until},
 	} {
-		if got != want {
-			t.Errorf("%q, want %q", got, want)
+		err := WaitUntil(c.after, c.reason, c.until)
+		reason, got, ok := ParseWait(err.Error())
+		if !ok || reason != c.reason || !got.Equal(c.until) || got.IsZero() != c.until.IsZero() {
+			t.Errorf("%q is read as %q until %s, %t", err, reason, got, ok)
 		}
 	}
-	if !slices.Equal(Lanes(), []Lane{Checkout, Poll, Bulk}) {
-		t.Errorf("lanes %v", Lanes())
-	}
-}
-
-// Producers choose between checkout and bulk; the pollers' lane is not theirs.
-func TestParseLane(t *testing.T) {
-	for s, want := range map[string]Lane{"": Checkout, "checkout": Checkout, "bulk": Bulk} {
-		if l, err := ParseLane(s); err != nil || l != want {
-			t.Errorf("%q: %s, %v", s, l, err)
+	for _, text := range []string{"", "dial tcp: connection refused", "next look in 5s", "x; next look in", "x; next look in 5 seconds"} {
+		if reason, until, ok := ParseWait(text); ok || reason != "" || !until.IsZero() {
+			t.Errorf("%q is read as a wait for %q until %s", text, reason, until)
 		}
 	}
-	for _, s := range []string{"poll", "Checkout", " bulk", "x"} {
-		if l, err := ParseLane(s); err == nil {
-			t.Errorf("%q is taken as %s", s, l)
-		}
+	// A text that only looks like a time is none.
+	if reason, until, ok := ParseWait("x, until 99:99; next look in 5s"); !ok || reason != "x" || !until.IsZero() {
+		t.Errorf("%q until %s, %t", reason, until, ok)
 	}
 }

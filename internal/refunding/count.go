@@ -29,6 +29,9 @@ func (s byCount) refund(ctx context.Context, r *run) (handler.Result, error) {
 
 // plan writes how many tickets are to be refunded and how many are refunded already.
 func (s byCount) plan(ctx context.Context, r *run) (handler.Result, error) {
+	if r.doc == nil {
+		return r.invalidDocument(), nil
+	}
 	others, err := r.others(ctx)
 	if err != nil {
 		return r.unopened(err)
@@ -39,7 +42,7 @@ func (s byCount) plan(ctx context.Context, r *run) (handler.Result, error) {
 	}
 	if id, until := others.underWay(now, r.Provider.Traits().SettleAfter); id != "" {
 		return r.yield(min(until.Sub(now), time.Minute), order.CodeOtherRefund,
-			"refund "+id+" of the order is in doubt, and its request may still arrive; what it refunds could not be told from what this one refunds").Until(until), nil
+			"refund "+id+" of the order is in doubt, and its request may still arrive; what it refunds could not be distinguished from what this one refunds").Until(until), nil
 	}
 	base, out := s.provider.RefundBaseline(ctx, r.Order)
 	if out.Kind == providers.Rejected {
@@ -104,7 +107,7 @@ func (r *run) noBaseline(now time.Time, base providers.Baseline, o others) handl
 	case !base.Provable:
 		return r.yieldUnclear(now, 0, listUnclear)
 	case late:
-		return r.review(order.CodeRefundsNotShown, fmt.Sprintf("at least %d tickets of the order were refunded before, and the provider has shown %d for %s; "+
+		return handler.Review(order.CodeRefundsNotShown, fmt.Sprintf("at least %d tickets of the order were refunded before, and the provider has shown %d for %s; "+
 			"nothing of this refund was sent", o.floor, base.Refunded, r.GiveUp))
 	default:
 		return r.yieldUnclear(now, 0, ledger.Reason{Code: string(order.CodeRefundsNotShown),

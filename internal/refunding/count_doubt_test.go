@@ -10,13 +10,13 @@ import (
 	"github.com/hibiken/asynq"
 
 	"issuance/internal/fakeprovider"
-	"issuance/internal/ledger"
-	"issuance/internal/testbench"
+	"issuance/internal/handlertest"
 	"issuance/providers"
+	"issuance/tasks/order"
 )
 
 // countInDoubt is a refund by number whose request got no clear answer.
-func countInDoubt(b *testbench.Bench, pickup, wish string, before providers.Baseline) (*world, *asynq.Task) {
+func countInDoubt(b *handlertest.Bench, pickup, wish string, before providers.Baseline) (*world, *asynq.Task) {
 	b.T.Helper()
 	w := pass2u(b, pickup)
 	task := w.countOf("R1", wish)
@@ -30,23 +30,23 @@ func (w *world) lose(task *asynq.Task, before providers.Baseline) {
 	w.provider.AnswerBaseline(before, fakeprovider.Yes)
 	w.provider.AnswerRefundCount(fakeprovider.Lost)
 	w.Waits(w.run(task))
-	w.state(ledger.Submitting, fakeprovider.Lost.Code, 0)
+	w.state(order.Submitting, fakeprovider.Lost.Code, 0)
 	w.provider.Forget()
 }
 
 func TestAnUnknownRefundIsProvenByTheNumberRefunded(t *testing.T) {
-	testbench.Each(t, func(b *testbench.Bench) {
+	handlertest.Each(t, func(b *handlertest.Bench) {
 		w, task := countInDoubt(b, "voucher", `"quantity":2`, shows(4, 1))
 		w.provider.AnswerBaseline(shows(4, 3), fakeprovider.Yes)
 		w.Done(w.run(task))
-		w.state(ledger.Refunded, "", 2)
+		w.state(order.Refunded, "", 2)
 		w.calls("baseline")
 		w.quiet(task)
 	})
 }
 
 func TestARefundWithoutEffectIsSentAgainOnlyWhenItCannotArriveAnyMore(t *testing.T) {
-	testbench.Each(t, func(b *testbench.Bench) {
+	handlertest.Each(t, func(b *handlertest.Bench) {
 		w, task := countInDoubt(b, "voucher", `"quantity":2`, shows(4, 1))
 		w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
 		if after := w.Waits(w.run(task)); after != time.Minute {
@@ -61,7 +61,7 @@ func TestARefundWithoutEffectIsSentAgainOnlyWhenItCannotArriveAnyMore(t *testing
 		w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
 		w.provider.AnswerRefundCount(fakeprovider.Yes)
 		w.Done(w.run(task))
-		if rec := w.state(ledger.Refunded, "", 2); rec.Attempts != 2 {
+		if rec := w.state(order.Refunded, "", 2); rec.Attempts != 2 {
 			w.T.Errorf("%d attempts", rec.Attempts)
 		}
 		w.calls("baseline, refund_count 2")
@@ -69,7 +69,7 @@ func TestARefundWithoutEffectIsSentAgainOnlyWhenItCannotArriveAnyMore(t *testing
 }
 
 func TestASecondUnknownAnswerIsWaitedForAnew(t *testing.T) {
-	w, task := countInDoubt(testbench.Mini(t), "voucher", `"quantity":2`, shows(4, 1))
+	w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 1))
 	w.Clock.Advance(settleAfter)
 	w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
 	w.provider.AnswerRefundCount(fakeprovider.Lost)
@@ -80,34 +80,34 @@ func TestASecondUnknownAnswerIsWaitedForAnew(t *testing.T) {
 	w.calls("baseline, refund_count 2, baseline")
 	w.provider.AnswerBaseline(shows(4, 3), fakeprovider.Yes)
 	w.Done(w.run(task))
-	w.state(ledger.Refunded, "", 2)
+	w.state(order.Refunded, "", 2)
 }
 
 func TestAResentRefundThatNeverLeftKeepsTheDoubtAndTheBaseline(t *testing.T) {
-	w, task := countInDoubt(testbench.Mini(t), "voucher", `"quantity":2`, shows(4, 1))
+	w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 1))
 	w.Clock.Advance(settleAfter)
 	w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
 	w.provider.AnswerRefundCount(fakeprovider.Unreached)
 	w.Waits(w.run(task))
-	w.state(ledger.Submitting, fakeprovider.Unreached.Code, 0)
+	w.state(order.Submitting, fakeprovider.Unreached.Code, 0)
 	w.provider.AnswerBaseline(shows(4, 3), fakeprovider.Yes)
 	w.Done(w.run(task))
-	w.state(ledger.Refunded, "", 2)
+	w.state(order.Refunded, "", 2)
 	w.calls("baseline, refund_count 2, baseline")
 }
 
-func TestWhatCannotBeExplainedGoesToAPerson(t *testing.T) {
+func TestWhatCannotBeExplainedNeedsReview(t *testing.T) {
 	for name, now := range map[string]providers.Baseline{
 		"fewer than asked for are refunded": shows(4, 2), "more than asked for are refunded": shows(4, 4), "fewer than before are refunded": shows(4, 0),
 	} {
 		t.Run(name, func(t *testing.T) {
-			w, task := countInDoubt(testbench.Mini(t), "voucher", `"quantity":2`, shows(4, 1))
+			w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 1))
 			w.provider.AnswerBaseline(now, fakeprovider.Yes)
 			w.Waits(w.run(task)) // it may be explained while the request can still arrive
 			w.Clock.Advance(settleAfter)
 			w.provider.AnswerBaseline(now, fakeprovider.Yes)
 			w.Done(w.run(task))
-			w.state(ledger.Review, "unexplained_refunds", 0)
+			w.state(order.Review, "unexplained_refunds", 0)
 			w.calls("baseline, baseline")
 			w.quiet(task)
 		})
@@ -117,34 +117,34 @@ func TestWhatCannotBeExplainedGoesToAPerson(t *testing.T) {
 // A list that leaves refunded tickets out would make a refund look as if it had not happened, and
 // it would be sent twice.
 func TestAListOfOtherTicketsProvesNothing(t *testing.T) {
-	w, task := countInDoubt(testbench.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
+	w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
 	w.Clock.Advance(settleAfter)
 	w.provider.AnswerBaseline(shows(2, 0), fakeprovider.Yes)
 	w.Done(w.run(task))
-	w.state(ledger.Review, "other_tickets", 0)
+	w.state(order.Review, "other_tickets", 0)
 	w.calls("baseline")
 }
 
-func TestALookUpThatShowsNothingIsRepeatedAndThenAPersons(t *testing.T) {
-	for name, answer := range map[string]providers.Outcome{"no answer": fakeprovider.Lost, "tickets are not shown": fakeprovider.Yes, "a refusal": fakeprovider.Refused} {
+func TestALookUpThatShowsNothingIsRepeatedAndThenNeedsReview(t *testing.T) {
+	for name, answer := range map[string]providers.Outcome{"no answer": fakeprovider.Lost, "tickets are not shown": fakeprovider.Yes, "a rejection": fakeprovider.Refused} {
 		t.Run(name, func(t *testing.T) {
-			w, task := countInDoubt(testbench.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
+			w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
 			w.Clock.Advance(24 * time.Hour)
 			w.provider.AnswerBaseline(unshown, answer)
 			w.Waits(w.run(task))
-			w.state(ledger.Submitting, cmp.Or(answer.Code, "list_unclear"), 0)
+			w.state(order.Submitting, cmp.Or(answer.Code, "list_unclear"), 0)
 			w.Clock.Advance(time.Second)
 			w.provider.AnswerBaseline(unshown, answer)
 			w.Done(w.run(task))
-			w.state(ledger.Review, "in_doubt", 0)
+			w.state(order.Review, "in_doubt", 0)
 			w.calls("baseline, baseline")
 		})
 	}
 }
 
-func TestARefusalAfterADoubtIsProvenToo(t *testing.T) {
-	refusedAfterDoubt := func(t *testing.T, then providers.Baseline) (*world, *asynq.Task, error) {
-		w, task := countInDoubt(testbench.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
+func TestARejectionAfterADoubtIsProvenToo(t *testing.T) {
+	rejectedAfterDoubt := func(t *testing.T, then providers.Baseline) (*world, *asynq.Task, error) {
+		w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
 		w.Clock.Advance(settleAfter)
 		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
 		w.provider.AnswerRefundCount(exhausted)
@@ -152,46 +152,46 @@ func TestARefusalAfterADoubtIsProvenToo(t *testing.T) {
 		return w, task, w.run(task)
 	}
 	t.Run("the first request arrived after all", func(t *testing.T) {
-		w, _, err := refusedAfterDoubt(t, shows(4, 2))
+		w, _, err := rejectedAfterDoubt(t, shows(4, 2))
 		w.Done(err)
-		w.state(ledger.Refunded, "", 2)
+		w.state(order.Refunded, "", 2)
 		w.calls("baseline, refund_count 2, baseline")
 	})
 	t.Run("nothing was ever refunded", func(t *testing.T) {
-		w, task, err := refusedAfterDoubt(t, shows(4, 0))
+		w, task, err := rejectedAfterDoubt(t, shows(4, 0))
 		w.Done(err)
-		w.state(ledger.Failed, exhausted.Code, 0)
+		w.state(order.Failed, exhausted.Code, 0)
 		w.quiet(task)
 	})
-	t.Run("it cannot be told yet", func(t *testing.T) {
-		w, task := countInDoubt(testbench.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
+	t.Run("it is not known yet", func(t *testing.T) {
+		w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
 		w.Clock.Advance(settleAfter)
 		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
 		w.provider.AnswerRefundCount(exhausted)
 		w.provider.AnswerBaseline(unshown, fakeprovider.Lost)
 		w.Waits(w.run(task))
-		w.state(ledger.Submitting, fakeprovider.Lost.Code, 0)
+		w.state(order.Submitting, fakeprovider.Lost.Code, 0)
 		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
-		w.Done(w.run(task)) // not sent again: it was refused
-		w.state(ledger.Failed, exhausted.Code, 0)
+		w.Done(w.run(task)) // not sent again: it was rejected
+		w.state(order.Failed, exhausted.Code, 0)
 	})
 }
 
 func TestAPartOfWhatIsNotShownIsNeverSentAgain(t *testing.T) {
-	testbench.Each(t, func(b *testbench.Bench) {
+	handlertest.Each(t, func(b *handlertest.Bench) {
 		w, task := countInDoubt(b, "order", `"quantity":2`, unshown)
-		// What a person looked up now might be untrue a minute later.
+		// What a reviewer looked up now might be untrue a minute later.
 		w.Clock.Advance(settleAfter - time.Millisecond)
 		w.Waits(w.run(task))
 		w.Clock.Advance(time.Millisecond)
 		w.Done(w.run(task))
-		w.state(ledger.Review, "unprovable", 0)
+		w.state(order.Review, "unprovable", 0)
 		w.calls("")
 		w.quiet(task)
-		// Not even when a person has it looked at again without knowing more.
+		// Not even when a reviewer has it looked at again without knowing more.
 		w.reopen("R1")
 		w.Done(w.run(task))
-		w.state(ledger.Review, "unprovable", 0)
+		w.state(order.Review, "unprovable", 0)
 		w.calls("")
 	})
 }
@@ -199,10 +199,10 @@ func TestAPartOfWhatIsNotShownIsNeverSentAgain(t *testing.T) {
 func TestAllOfWhatIsNotShownIsSentAgain(t *testing.T) {
 	for _, wish := range []string{`"all":true`, `"quantity":4`} {
 		t.Run(wish, func(t *testing.T) {
-			w, task := countInDoubt(testbench.Mini(t), "order", wish, unshown)
+			w, task := countInDoubt(handlertest.Mini(t), "order", wish, unshown)
 			w.provider.AnswerRefundCount(fakeprovider.Yes)
 			w.Done(w.run(task))
-			w.state(ledger.Refunded, "", 4)
+			w.state(order.Refunded, "", 4)
 			w.calls("refund_count 4")
 			w.quiet(task)
 		})
@@ -210,46 +210,46 @@ func TestAllOfWhatIsNotShownIsSentAgain(t *testing.T) {
 }
 
 func TestAllOfWhatIsNotShownIsSentAgainAsOftenAsItTakes(t *testing.T) {
-	w, task := countInDoubt(testbench.Mini(t), "order", `"all":true`, unshown)
+	w, task := countInDoubt(handlertest.Mini(t), "order", `"all":true`, unshown)
 	w.provider.AnswerRefundCount(fakeprovider.Lost)
 	w.Waits(w.run(task))
 	w.provider.AnswerRefundCount(fakeprovider.Yes)
 	w.Done(w.run(task))
-	w.state(ledger.Refunded, "", 4)
+	w.state(order.Refunded, "", 4)
 }
 
 // "Not enough left" may mean that the request in doubt took effect, or that tickets were redeemed:
 // the one is refunded, the other is not, and the provider shows neither.
-func TestNotEnoughLeftOfWhatIsNotShownIsAPersons(t *testing.T) {
-	w, task := countInDoubt(testbench.Mini(t), "order", `"all":true`, unshown)
+func TestNotEnoughLeftOfWhatIsNotShownNeedsReview(t *testing.T) {
+	w, task := countInDoubt(handlertest.Mini(t), "order", `"all":true`, unshown)
 	w.provider.AnswerRefundCount(exhausted)
 	w.Waits(w.run(task)) // the request in doubt may still arrive
 	w.Clock.Advance(settleAfter)
 	w.Done(w.run(task))
-	w.state(ledger.Review, "unprovable", 0)
+	w.state(order.Review, "unprovable", 0)
 	w.calls("refund_count 4")
 	w.quiet(task)
 }
 
-// A refusal that does not say that nothing is left to refund proves nothing, and asking again and
+// A rejection that does not say that nothing is left to refund proves nothing, and asking again and
 // again would end in nothing but calls.
-func TestAllOfWhatIsNotShownRefusedForGoodIsAPersons(t *testing.T) {
-	w, task := countInDoubt(testbench.Mini(t), "order", `"all":true`, unshown)
+func TestAllOfWhatIsNotShownRejectedForGoodNeedsReview(t *testing.T) {
+	w, task := countInDoubt(handlertest.Mini(t), "order", `"all":true`, unshown)
 	w.provider.AnswerRefundCount(fakeprovider.Refused)
 	w.Waits(w.run(task))
 	w.Clock.Advance(settleAfter)
 	w.Done(w.run(task))
-	w.state(ledger.Review, "unprovable", 0)
+	w.state(order.Review, "unprovable", 0)
 	w.calls("refund_count 4")
 	w.quiet(task)
 }
 
 // Each request may be the one that arrives, so there are few of them, and not for ever: the order's
 // other refunds wait behind this one.
-func TestARefundWhoseAnswersAreAllLostIsSentEverMoreSeldomAndThenAPersons(t *testing.T) {
+func TestARefundWhoseAnswersAreAllLostIsSentEverMoreSeldomAndThenNeedsReview(t *testing.T) {
 	for pickup, before := range map[string]providers.Baseline{"voucher": shows(4, 0), "order": unshown} {
 		t.Run(pickup, func(t *testing.T) {
-			w, task := countInDoubt(testbench.Mini(t), pickup, `"quantity":4`, before)
+			w, task := countInDoubt(handlertest.Mini(t), pickup, `"quantity":4`, before)
 			var wait time.Duration
 			for range 6 {
 				w.Clock.Advance(settleAfter)
@@ -257,12 +257,12 @@ func TestARefundWhoseAnswersAreAllLostIsSentEverMoreSeldomAndThenAPersons(t *tes
 				wait = w.Waits(w.run(task))
 			}
 			if wait < 4*time.Minute || wait > 10*time.Minute {
-				t.Errorf("after %d requests it waits %s", w.Refund(w.key("R1")).Attempts, wait)
+				t.Errorf("after %d requests it waits %s", w.Record(w.ref("R1")).Attempts, wait)
 			}
 			w.Clock.Advance(24 * time.Hour)
 			w.looksBack(before)
 			w.Done(w.run(task))
-			if rec := w.state(ledger.Review, "in_doubt", 0); rec.Attempts != 7 || !strings.Contains(rec.Reason.Message, "sent 7 times") {
+			if rec := w.state(order.Review, "in_doubt", 0); rec.Attempts != 7 || !strings.Contains(rec.Reason.Message, "sent 7 times") {
 				t.Errorf("%d attempts: %s", rec.Attempts, rec.Reason.Message)
 			}
 			w.free()
@@ -270,7 +270,7 @@ func TestARefundWhoseAnswersAreAllLostIsSentEverMoreSeldomAndThenAPersons(t *tes
 			w.reopen("R1") // another try gets the same time
 			w.loseAgain(before)
 			w.Waits(w.run(task))
-			w.state(ledger.Submitting, fakeprovider.Lost.Code, 0)
+			w.state(order.Submitting, fakeprovider.Lost.Code, 0)
 		})
 	}
 }
@@ -289,14 +289,14 @@ func (w *world) loseAgain(before providers.Baseline) {
 
 func (w *world) reopen(id string) {
 	w.T.Helper()
-	if a, err := w.Ledger.Reopen(context.Background(), ledger.Ref(w.key(id)), "op", "look again"); err != nil || !a.Applied {
+	if a, err := w.Ledger.Reopen(context.Background(), w.ref(id), "op", "look again"); err != nil || !a.Applied {
 		w.T.Fatalf("reopen: %+v, %v", a, err)
 	}
 }
 
-// A doubt may be old only because no worker ran: that is no reason to ask a person.
+// A doubt may be old only because no worker ran: that is no reason for a review.
 func TestAnOldDoubtIsNoReasonToGiveUpWhenNobodyHasAsked(t *testing.T) {
-	w, task := countInDoubt(testbench.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
+	w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
 	w.Clock.Advance(72 * time.Hour)
 	for _, out := range []providers.Outcome{fakeprovider.Unreached, {Kind: providers.Held, Code: "held", RetryAfter: time.Minute}} {
 		w.provider.AnswerBaseline(unshown, out)
@@ -305,5 +305,5 @@ func TestAnOldDoubtIsNoReasonToGiveUpWhenNobodyHasAsked(t *testing.T) {
 	w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
 	w.provider.AnswerRefundCount(fakeprovider.Yes)
 	w.Done(w.run(task))
-	w.state(ledger.Refunded, "", 2)
+	w.state(order.Refunded, "", 2)
 }

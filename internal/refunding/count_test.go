@@ -10,12 +10,12 @@ import (
 	"github.com/hibiken/asynq"
 
 	"issuance/internal/fakeprovider"
-	"issuance/internal/ledger"
-	"issuance/internal/testbench"
+	"issuance/internal/handlertest"
 	"issuance/providers"
+	"issuance/tasks/order"
 )
 
-// exhausted is the provider's no because fewer tickets are left than were asked for.
+// exhausted is the provider's rejection because fewer tickets are left than were asked for.
 var exhausted = providers.Outcome{Kind: providers.Rejected, Code: "refundable_not_enough", Message: "Refundable Quantity Is Not Enough."}
 
 // unshown is the baseline of an order whose tickets the provider does not show.
@@ -27,10 +27,10 @@ func shows(total, refunded int) providers.Baseline {
 }
 
 // pass2u is a world with an issued Pass2U order of four tickets, of pickupType "voucher" or "order".
-func pass2u(b *testbench.Bench, pickup string) *world {
-	w := newWorld(b, providers.Pass2U)
-	w.OrderIn(ledger.Issued, fmt.Sprintf(`{"provider":"pass2u","request":{"productSaleId":"S1","channelOrderId":"ORDER1","mailTo":%q,"quantity":4,"pickupType":%q}}`,
-		testbench.CustomerEmail, pickup))
+func pass2u(b *handlertest.Bench, pickup string) *world {
+	w := newWorld(b, handlertest.Pass2U)
+	w.OrderIn(order.Issued, fmt.Sprintf(`{"provider":"pass2u","request":{"productSaleId":"S1","channelOrderId":"ORDER1","mailTo":%q,"quantity":4,"pickupType":%q}}`,
+		handlertest.CustomerEmail, pickup))
 	return w
 }
 
@@ -41,24 +41,24 @@ func (w *world) countOf(id, what string) *asynq.Task {
 }
 
 func TestTheBaselineIsWrittenBeforeTheCall(t *testing.T) {
-	testbench.Each(t, func(b *testbench.Bench) {
+	handlertest.Each(t, func(b *handlertest.Bench) {
 		w := pass2u(b, "voucher")
 		task := w.countOf("R1", `"quantity":2`)
 		w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
 		w.provider.AnswerRefundCount(fakeprovider.Yes, func(context.Context) {
-			if rec := w.Refund(w.key("R1")); rec.Baseline != 1 || rec.Count != 2 || rec.State != ledger.Submitting || rec.SentAt.IsZero() {
+			if rec := w.Record(w.ref("R1")); rec.Baseline != 1 || rec.Count != 2 || rec.State != order.Submitting || rec.SentAt.IsZero() {
 				w.T.Errorf("in the call the ledger holds baseline %d, %d tickets, %s", rec.Baseline, rec.Count, rec.State)
 			}
 		})
 		w.Done(w.run(task))
-		w.state(ledger.Refunded, "", 2)
+		w.state(order.Refunded, "", 2)
 		w.calls("baseline, refund_count 2")
 		w.quiet(task)
 	})
 }
 
 func TestTheProviderIsGivenTheOrderAndItsID(t *testing.T) {
-	w := pass2u(testbench.Mini(t), "voucher")
+	w := pass2u(handlertest.Mini(t), "voucher")
 	task := w.countOf("R1", `"quantity":2`)
 	w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
 	w.provider.AnswerRefundCount(fakeprovider.Yes)
@@ -85,41 +85,41 @@ func TestTheNumberToRefundIsChecked(t *testing.T) {
 		{"more than were ordered", `"quantity":5`, "order", unshown, 0, "not_enough_refundable"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := pass2u(testbench.Mini(t), c.pickup)
+			w := pass2u(handlertest.Mini(t), c.pickup)
 			task := w.countOf("R1", c.wish)
 			w.provider.AnswerBaseline(c.base, fakeprovider.Yes)
 			if c.sent == 0 {
 				w.Done(w.run(task))
-				w.state(ledger.Failed, c.code, 0)
+				w.state(order.Failed, c.code, 0)
 				w.calls("baseline")
 				return
 			}
 			w.provider.AnswerRefundCount(fakeprovider.Yes)
 			w.Done(w.run(task))
-			w.state(ledger.Refunded, "", c.sent)
+			w.state(order.Refunded, "", c.sent)
 			w.calls(fmt.Sprintf("baseline, refund_count %d", c.sent))
 		})
 	}
 }
 
-func TestTheFirstRefusalIsTheEnd(t *testing.T) {
+func TestTheFirstRejectionIsTheEnd(t *testing.T) {
 	for _, c := range []struct {
 		pickup string
 		base   providers.Baseline
-		no     providers.Outcome
+		out    providers.Outcome
 	}{{"voucher", shows(4, 0), fakeprovider.Refused}, {"voucher", shows(4, 0), exhausted}, {"order", unshown, fakeprovider.Refused}, {"order", unshown, exhausted}} {
-		w := pass2u(testbench.Mini(t), c.pickup)
+		w := pass2u(handlertest.Mini(t), c.pickup)
 		task := w.countOf("R1", `"all":true`)
 		w.provider.AnswerBaseline(c.base, fakeprovider.Yes)
-		w.provider.AnswerRefundCount(c.no)
+		w.provider.AnswerRefundCount(c.out)
 		w.Done(w.run(task))
-		w.state(ledger.Failed, c.no.Code, 0)
+		w.state(order.Failed, c.out.Code, 0)
 		w.quiet(task)
 	}
 }
 
 func TestABaselineThatDoesNotComeSendsNothing(t *testing.T) {
-	w := pass2u(testbench.Mini(t), "voucher")
+	w := pass2u(handlertest.Mini(t), "voucher")
 	task := w.countOf("R1", `"quantity":2`)
 	for _, out := range []providers.Outcome{fakeprovider.Lost, fakeprovider.Unreached, {Kind: providers.Held, RetryAfter: time.Hour}} {
 		w.provider.AnswerBaseline(shows(4, 0), out)
@@ -128,7 +128,7 @@ func TestABaselineThatDoesNotComeSendsNothing(t *testing.T) {
 	w.calls("baseline, baseline, baseline")
 	w.provider.AnswerBaseline(providers.Baseline{}, fakeprovider.Refused)
 	w.Done(w.run(task))
-	w.state(ledger.Failed, fakeprovider.Refused.Code, 0)
+	w.state(order.Failed, fakeprovider.Refused.Code, 0)
 }
 
 func TestAStaleBaselineIsRenewedWhileNothingIsInDoubt(t *testing.T) {
@@ -137,7 +137,7 @@ func TestAStaleBaselineIsRenewedWhileNothingIsInDoubt(t *testing.T) {
 		"the call was held":   func(w *world) { w.gate.Refuse(&providers.HeldError{RetryAfter: time.Hour}) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			testbench.Each(t, func(b *testbench.Bench) {
+			handlertest.Each(t, func(b *handlertest.Bench) {
 				w := pass2u(b, "voucher")
 				task := w.countOf("R1", `"quantity":2`)
 				w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
@@ -150,19 +150,19 @@ func TestAStaleBaselineIsRenewedWhileNothingIsInDoubt(t *testing.T) {
 				w.Waits(w.run(task))
 				w.provider.AnswerBaseline(shows(4, 3), fakeprovider.Yes)
 				w.Done(w.run(task))
-				w.state(ledger.Refunded, "", 2)
+				w.state(order.Refunded, "", 2)
 			})
 		})
 	}
 }
 
 func TestAWorkerThatDiedInItsCallLeavesADoubt(t *testing.T) {
-	testbench.Each(t, func(b *testbench.Bench) {
+	handlertest.Each(t, func(b *handlertest.Bench) {
 		w := pass2u(b, "voucher")
 		task := w.countOf("R1", `"quantity":2`)
 		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
-		w.provider.AnswerRefundCount(providers.Outcome{}, testbench.Dies)
-		if err := w.run(task); !errors.Is(err, testbench.ErrDied) {
+		w.provider.AnswerRefundCount(providers.Outcome{}, handlertest.Dies)
+		if err := w.run(task); !errors.Is(err, handlertest.ErrDied) {
 			w.T.Fatal(err)
 		}
 		w.Waits(w.run(task))
@@ -173,19 +173,19 @@ func TestAWorkerThatDiedInItsCallLeavesADoubt(t *testing.T) {
 		w.Clock.Advance(time.Minute)
 		w.provider.AnswerBaseline(shows(4, 2), fakeprovider.Yes)
 		w.Done(w.run(task))
-		w.state(ledger.Refunded, "", 2)
+		w.state(order.Refunded, "", 2)
 	})
 }
 
 func TestTwoRunnersMakeOneRefund(t *testing.T) {
-	testbench.Each(t, func(b *testbench.Bench) {
+	handlertest.Each(t, func(b *handlertest.Bench) {
 		w := pass2u(b, "voucher")
 		task := w.countOf("R1", `"quantity":2`)
 		second := func(context.Context) { w.Waits(w.Run(w.worker("second"), task)) }
 		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes, second)
 		w.provider.AnswerRefundCount(fakeprovider.Yes, second)
 		w.Done(w.run(task))
-		w.state(ledger.Refunded, "", 2)
+		w.state(order.Refunded, "", 2)
 		w.calls("baseline, refund_count 2")
 	})
 }
@@ -193,7 +193,7 @@ func TestTwoRunnersMakeOneRefund(t *testing.T) {
 func TestALateAnswerToARefundIsNotApplied(t *testing.T) {
 	for name, late := range map[string]providers.Outcome{"done": fakeprovider.Yes, "refused": fakeprovider.Refused, "lost": fakeprovider.Lost, "unreached": fakeprovider.Unreached} {
 		t.Run(name, func(t *testing.T) {
-			w := pass2u(testbench.Mini(t), "voucher")
+			w := pass2u(handlertest.Mini(t), "voucher")
 			task := w.countOf("R1", `"quantity":2`)
 			w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
 			w.provider.AnswerRefundCount(late, func(context.Context) {
@@ -202,7 +202,7 @@ func TestALateAnswerToARefundIsNotApplied(t *testing.T) {
 			})
 			w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
 			w.Waits(w.run(task))
-			w.state(ledger.Submitting, "in_doubt", 0)
+			w.state(order.Submitting, "in_doubt", 0)
 			w.calls("baseline, refund_count 2, baseline")
 		})
 	}

@@ -1,8 +1,8 @@
 package refunding_test
 
 import (
-	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,11 +11,12 @@ import (
 	"go.uber.org/goleak"
 
 	"issuance/internal/fakeprovider"
+	"issuance/internal/handler"
+	"issuance/internal/handlertest"
 	"issuance/internal/ledger"
-	"issuance/internal/testbench"
+	"issuance/internal/refunding"
 	"issuance/providers"
-	"issuance/providers/ecticket/ecticketdoc"
-	"issuance/tasks/refund"
+	"issuance/tasks/order"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -23,43 +24,54 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const (
 	lease       = 10 * time.Second
 	settleAfter = 12 * time.Minute
-	merchant    = "3085676"
+	merchant    = fakeprovider.Merchant
 )
 
 // world is one order with refunds on their way.
 type world struct {
-	*testbench.Bench
-	name     providers.Name
+	*handlertest.Bench
 	provider *fakeprovider.Provider
-	gate     *testbench.Gate
-	queued   bool // the order's issue task waits in a queue
+	gate     *handlertest.Gate
 }
 
-func newWorld(b *testbench.Bench, name providers.Name) *world {
-	w := &world{Bench: b, name: name, provider: fakeprovider.New(b.T, name), gate: &testbench.Gate{}}
+func newWorld(b *handlertest.Bench, account providers.Account) *world {
+	w := &world{Bench: b, provider: fakeprovider.ForAccount(b.T, account), gate: &handlertest.Gate{}}
 	w.provider.SetTraits(providers.Traits{SettleAfter: settleAfter})
 	return w
 }
 
-func (w *world) config(name string) refund.Config {
-	c := refund.Config{Provider: w.provider, Ledger: w.Ledger, Ring: w.Ring, Gate: providers.Prepayable(w.gate), MerchantID: merchant,
-		Queued: func(context.Context, ledger.Key) (bool, error) { return w.queued, nil }, Worker: name, Log: w.Log, Lease: lease}
-	if w.name == providers.ECTicket {
-		c.Tickets = w.provider
-	} else {
-		c.Count = w.provider
+func (w *world) config(name string) refunding.Config {
+	c := refunding.Config{Config: handler.Config{Provider: w.provider, Ledger: w.Ledger, Ring: w.Ring, Gate: providers.Prepayable(w.gate),
+		Worker: name, Rules: w.ProviderRules, Log: w.Log, Lease: lease}}
+	if w.provider.Account().Provider == providers.Pass2U {
+		c.Provider = byNumber{w.provider, w.provider}
 	}
 	return c
 }
 
-func (w *world) worker(name string) *refund.Handler { return refund.New(w.config(name)) }
+// byNumber is a provider that cannot refund ticket by ticket.
+type byNumber struct {
+	providers.Provider
+	providers.CountRefunder
+}
+
+func (w *world) worker(name string) asynq.Handler { return w.handler(w.config(name)) }
+
+func (w *world) handler(c refunding.Config) asynq.Handler {
+	w.T.Helper()
+	h, err := refunding.New(c)
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return h
+}
 
 // run has a fresh worker run a refund's task.
 func (w *world) run(task *asynq.Task) error { return w.Run(w.worker("w"), task) }
 
-func (w *world) key(refundID string) ledger.RefundKey {
-	return ledger.RefundKey{Key: ledger.Key{Provider: w.name, OrderID: "ORDER1"}, RefundID: refundID}
-}
+func (w *world) order() order.Ref { return order.Ref{Account: w.provider.Account(), OrderID: "ORDER1"} }
+
+func (w *world) ref(refundID string) order.Ref { return w.order().Refund(refundID) }
 
 // calls expects exactly these calls since the last time it was asked.
 func (w *world) calls(want string) {
@@ -72,20 +84,20 @@ func (w *world) calls(want string) {
 
 // state expects refund R1 to be in a state for a reason (its code), with so many tickets refunded,
 // and its event published when it is final.
-func (w *world) state(want ledger.State, code string, refunded int) *ledger.RefundRecord {
+func (w *world) state(want order.State, code string, refunded int) *ledger.Record {
 	w.T.Helper()
 	return w.stateOf("R1", want, code, refunded)
 }
 
-func (w *world) stateOf(id string, want ledger.State, code string, refunded int) *ledger.RefundRecord {
+func (w *world) stateOf(id string, want order.State, code string, refunded int) *ledger.Record {
 	w.T.Helper()
-	rec := w.Refund(w.key(id))
+	rec := w.Record(w.ref(id))
 	if rec.State != want || rec.Reason.Code != code || rec.Refunded != refunded {
 		w.T.Errorf("refund %s is %s (%q: %s) with %d refunded, want %s (%q) with %d", id, rec.State, rec.Reason.Code, rec.Reason.Message, rec.Refunded, want, code, refunded)
 	}
 	published := false
 	for _, e := range w.Events() {
-		published = published || e == fmt.Sprintf("%s/%s", w.key(id), want)
+		published = published || strings.HasPrefix(e, fmt.Sprintf("%s/%s/", w.ref(id), want))
 	}
 	if want.Final() != published || want.Final() && rec.Event == "" {
 		w.T.Errorf("%s: the events are %v", want, w.Events())
@@ -100,7 +112,7 @@ func (w *world) stateOf(id string, want ledger.State, code string, refunded int)
 func (w *world) tickets(want ...string) {
 	w.T.Helper()
 	var got []string
-	for _, t := range w.Refund(w.key("R1")).Tickets {
+	for _, t := range w.Record(w.ref("R1")).Tickets {
 		s := string(t.State)
 		if t.Code != "" {
 			s += ":" + t.Code
@@ -125,35 +137,35 @@ func (w *world) quiet(task *asynq.Task) {
 }
 
 const ecticketOrder = `{"provider":"ecticket","request":{"MerchantTradeNo":"ORDER1","IssueType":"1","Operator":"Shop1","StoreID":"TP1001",
-	"CustomerEmail":"` + testbench.CustomerEmail + `","TicketInfo":[{"ItemNo":"VQT04959","TicketAmount":4}]}}`
+	"CustomerEmail":"` + handlertest.CustomerEmail + `","TicketInfo":[{"ItemNo":"VQT04959","TicketAmount":4}]}}`
 
 // no is the number of ticket n.
-func no(n int) string { return fmt.Sprintf("%s%02d", testbench.TicketNo, n) }
+func no(n int) string { return fmt.Sprintf("%s%02d", handlertest.TicketNo, n) }
 
 // list is the provider's list of the order's tickets, in these use statuses.
 func list(statuses ...providers.UseStatus) []providers.Ticket {
 	var out []providers.Ticket
 	for i, s := range statuses {
-		out = append(out, providers.Ticket{TicketNo: no(i + 1), WriteOffNo: testbench.WriteOffNo, UseStatus: s})
+		out = append(out, providers.Ticket{TicketNo: no(i + 1), WriteOffNo: handlertest.WriteOffNo, UseStatus: s})
 	}
 	return out
 }
 
 var unused = []providers.UseStatus{providers.Unused, providers.Unused, providers.Unused, providers.Unused}
 
-// status is the provider's word on one ticket. A refund is dated now, by the merchant given.
+// status is what the provider says of one ticket. A refund is dated now, by the merchant given.
 func (w *world) status(use providers.UseStatus, by string) providers.TicketStatus {
 	s := providers.TicketStatus{Ticket: providers.Ticket{UseStatus: use}, OrderID: "ORDER1"}
 	if use == providers.Refunded {
-		s.RefundedAt, s.RefundedBy = w.Clock.Now().In(ecticketdoc.Taiwan).Format("20060102 15:04"), by
+		s.RefundedAt, s.RefundedBy = w.Clock.Now().In(providers.Taiwan).Format("20060102 15:04"), by
 	}
 	return s
 }
 
 // ecticket is a world with an issued ECTicket order of four tickets.
-func ecticket(b *testbench.Bench) *world {
-	w := newWorld(b, providers.ECTicket)
-	w.OrderIn(ledger.Issued, ecticketOrder)
+func ecticket(b *handlertest.Bench) *world {
+	w := newWorld(b, handlertest.ECTicket)
+	w.OrderIn(order.Issued, ecticketOrder)
 	return w
 }
 

@@ -46,9 +46,12 @@ func (r *run) issuedHere(rec *ledger.Record) handler.Result {
 			r.Log.Error("alarm: the order's document cannot be opened", "error", err)
 			return r.yield(time.Minute, order.CodeSealKey, "waiting for the seal key of its order in ISSUANCE_SEAL_KEYS")
 		case err != nil:
-			return r.review(order.CodeUnreadable, "the order's own document cannot be opened: "+err.Error())
+			return handler.Review(order.CodeUnreadable, "the order's own document cannot be opened: "+err.Error())
 		}
 		request = raw
+	}
+	if len(request) == 0 {
+		return r.neverSent(rec)
 	}
 	r.Order = providers.Order{ID: rec.OrderID, Request: request, Ref: rec.ProviderRef}
 	if field := r.Codec.OtherOrder(r.Request, r.Order); field != "" {
@@ -57,11 +60,32 @@ func (r *run) issuedHere(rec *ledger.Record) handler.Result {
 	return handler.GoOn()
 }
 
+// neverSent takes the order from the refund's document: a person has found it issued though no worker ever
+// sent it, and its own document has expired.
+func (r *run) neverSent(rec *ledger.Record) handler.Result {
+	if r.doc == nil || r.doc.Outside == nil {
+		return r.giveUp(order.CodeOrderUnknown, "the order's document has expired; "+r.lacks())
+	}
+	r.Order = *r.doc.Outside
+	if rec.ProviderRef != "" {
+		r.Order.Ref = rec.ProviderRef
+	}
+	return handler.GoOn()
+}
+
+// lacks says why the refund's document does not describe its order.
+func (r *run) lacks() string {
+	if r.doc == nil {
+		return "the refund's document does not keep the provider's rules"
+	}
+	return r.doc.Lacks
+}
+
 // elsewhere handles an order the ledger does not know: it was issued by somebody else, or it is enqueued
 // later than its refund.
 func (r *run) elsewhere(ctx context.Context) (handler.Result, error) {
-	if r.doc.Outside == nil {
-		return r.unknownOrder("the ledger does not know the order; " + r.doc.Lacks)
+	if r.doc == nil || r.doc.Outside == nil {
+		return r.unknownOrder("the ledger does not know the order; " + r.lacks())
 	}
 	r.Order = *r.doc.Outside
 	if r.Rec.Planned {
@@ -86,7 +110,7 @@ func (r *run) elsewhere(ctx context.Context) (handler.Result, error) {
 
 // unknownOrder waits a while for an order that may be enqueued later than its refund.
 func (r *run) unknownOrder(text string) (handler.Result, error) {
-	if until := r.Rec.CreatedAt.Add(r.OrderPatience); r.Claim.Now.Before(until) {
+	if until := r.Rec.CreatedAt.Add(r.orderPatience); r.Claim.Now.Before(until) {
 		return r.yield(10*time.Second, order.CodeOrderUnknown, text).Until(until), nil
 	}
 	return r.giveUp(order.CodeOrderUnknown, text), nil

@@ -2,7 +2,6 @@ package refunding_test
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -10,9 +9,10 @@ import (
 	"github.com/hibiken/asynq"
 
 	"issuance/internal/fakeprovider"
+	"issuance/internal/handlertest"
 	"issuance/internal/ledger"
-	"issuance/internal/testbench"
 	"issuance/providers"
+	"issuance/tasks/order"
 )
 
 // free expects the order's turn to be free, so that another refund of it may go first.
@@ -26,20 +26,20 @@ func (w *world) free() {
 
 func TestARefundWaitsForItsOrderAndYieldsItsTurn(t *testing.T) {
 	for _, c := range []struct {
-		state ledger.State
+		state order.State
 		code  string
 	}{
-		{ledger.Queued, "order_not_issued_yet"}, {ledger.Submitting, "order_not_issued_yet"}, {ledger.Accepted, "order_not_issued_yet"},
-		{ledger.Review, "order_in_review"},
+		{order.Queued, "order_not_issued_yet"}, {order.Submitting, "order_not_issued_yet"}, {order.Accepted, "order_not_issued_yet"},
+		{order.Review, "order_in_review"},
 	} {
 		t.Run(string(c.state), func(t *testing.T) {
-			testbench.Each(t, func(b *testbench.Bench) {
-				w := newWorld(b, providers.ECTicket)
+			handlertest.Each(t, func(b *handlertest.Bench) {
+				w := newWorld(b, handlertest.ECTicket)
 				w.OrderIn(c.state, ecticketOrder)
 				task := w.refundOf("R1", `"all":true`)
 				for range 2 {
 					w.Waits(w.run(task))
-					w.state(ledger.Queued, c.code, 0)
+					w.state(order.Queued, c.code, 0)
 					w.free()
 				}
 				w.calls("")
@@ -49,36 +49,48 @@ func TestARefundWaitsForItsOrderAndYieldsItsTurn(t *testing.T) {
 }
 
 func TestARefundGoesOnWhenItsOrderIsIssued(t *testing.T) {
-	w := newWorld(testbench.Mini(t), providers.ECTicket)
-	k := w.OrderIn(ledger.Accepted, ecticketOrder)
+	w := newWorld(handlertest.Mini(t), handlertest.ECTicket)
+	k := w.OrderIn(order.Accepted, ecticketOrder)
 	task := w.refundOf("R1", `"quantity":1`)
 	w.Waits(w.run(task))
-	if a, err := w.Ledger.Finish(t.Context(), k, "", ledger.Ending{State: ledger.Issued}); err != nil || !a.Applied {
+	if a, err := w.Ledger.Finish(t.Context(), k, "", ledger.Ending{State: order.Issued}); err != nil || !a.Applied {
 		t.Fatal(a, err)
 	}
 	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
 	w.provider.AnswerRefundTicket(fakeprovider.Yes)
 	w.Done(w.run(task))
-	w.state(ledger.Refunded, "", 1)
+	w.state(order.Refunded, "", 1)
 }
 
 func TestARefundOfAnOrderThatFailedFails(t *testing.T) {
-	w := newWorld(testbench.Mini(t), providers.ECTicket)
-	w.OrderIn(ledger.Failed, ecticketOrder)
+	w := newWorld(handlertest.Mini(t), handlertest.ECTicket)
+	w.OrderIn(order.Failed, ecticketOrder)
 	task := w.refundOf("R1", `"all":true`)
 	w.Done(w.run(task))
-	w.state(ledger.Failed, "order_failed", 0)
+	w.state(order.Failed, "order_failed", 0)
 	w.calls("")
 	w.quiet(task)
 }
 
-func TestARefundOfAnOrderThatStillWaitsInAQueueWaits(t *testing.T) {
-	w := newWorld(testbench.Mini(t), providers.ECTicket)
+func TestARefundOfAnOrderThatWasCancelledFails(t *testing.T) {
+	w := newWorld(handlertest.Mini(t), handlertest.ECTicket)
+	w.OrderIn(order.Cancelled, ecticketOrder)
 	task := w.refundOf("R1", `"all":true`)
-	w.queued = true
+	w.Done(w.run(task))
+	w.state(order.Failed, "order_cancelled", 0)
+	w.free()
+	w.calls("")
+	w.quiet(task)
+}
+
+// However long its order has been waiting: it has a record from its receipt on, so nobody is asked for it.
+func TestARefundOfAnOrderThatNobodyHasBegunWaits(t *testing.T) {
+	w := newWorld(handlertest.Mini(t), handlertest.ECTicket)
+	task := w.refundOf("R1", `"all":true`)
+	w.Enqueue(ecticketOrder) // after its refund
 	w.Clock.Advance(time.Hour)
 	w.Waits(w.run(task))
-	w.state(ledger.Queued, "order_not_issued_yet", 0)
+	w.state(order.Queued, "order_not_issued_yet", 0)
 	w.free()
 	w.calls("")
 }
@@ -90,11 +102,11 @@ func TestARefundOfAnOrderNobodyKnowsWaitsAndThenFails(t *testing.T) {
 		"pass2u, with its ids":    func(w *world) *asynq.Task { return w.countOf("R1", `"all":true,`+ids) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			provider := providers.Pass2U
+			account := handlertest.Pass2U
 			if name == "ecticket" {
-				provider = providers.ECTicket
+				account = handlertest.ECTicket
 			}
-			w := newWorld(testbench.Mini(t), provider)
+			w := newWorld(handlertest.Mini(t), account)
 			task := enqueue(w)
 			asks := name != "pass2u, without its ids"
 			for _, passed := range []time.Duration{0, 10*time.Minute - time.Millisecond} {
@@ -103,7 +115,7 @@ func TestARefundOfAnOrderNobodyKnowsWaitsAndThenFails(t *testing.T) {
 					w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
 				}
 				w.Waits(w.run(task))
-				w.state(ledger.Queued, "order_unknown", 0)
+				w.state(order.Queued, "order_unknown", 0)
 				w.free()
 			}
 			w.Clock.Advance(time.Millisecond)
@@ -111,17 +123,17 @@ func TestARefundOfAnOrderNobodyKnowsWaitsAndThenFails(t *testing.T) {
 				w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
 			}
 			w.Done(w.run(task))
-			w.state(ledger.Failed, "order_unknown", 0)
+			w.state(order.Failed, "order_unknown", 0)
 		})
 	}
 }
 
-// ids are the provider's ids of an order issued elsewhere.
+// ids are the provider's ids of an order that was issued elsewhere.
 const ids = `"pass2uOrderId":"P9","productSaleId":"S9","pickupType":"voucher"`
 
 func TestAnECTicketOrderIssuedElsewhereIsRefunded(t *testing.T) {
-	testbench.Each(t, func(b *testbench.Bench) {
-		w := newWorld(b, providers.ECTicket)
+	handlertest.Each(t, func(b *handlertest.Bench) {
+		w := newWorld(b, handlertest.ECTicket)
 		task := w.refundOf("R1", `"quantity":1`)
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
 		w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
@@ -137,18 +149,18 @@ func TestAnECTicketOrderIssuedElsewhereIsRefunded(t *testing.T) {
 		}
 		w.provider.AnswerStatus(w.status(providers.Refunded, merchant), fakeprovider.Yes)
 		w.Done(w.run(task)) // without looking the order up again
-		w.state(ledger.Refunded, "", 1)
+		w.state(order.Refunded, "", 1)
 	})
 }
 
 func TestAPass2UOrderIssuedElsewhereIsRefundedWithTheIdsOfTheDocument(t *testing.T) {
-	w := newWorld(testbench.Mini(t), providers.Pass2U)
+	w := newWorld(handlertest.Mini(t), handlertest.Pass2U)
 	task := w.countOf("R1", `"quantity":2,`+ids)
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
 	w.lose(task, shows(3, 0))
 	w.provider.AnswerBaseline(shows(3, 2), fakeprovider.Yes)
 	w.Done(w.run(task))
-	w.state(ledger.Refunded, "", 2)
+	w.state(order.Refunded, "", 2)
 	o := w.provider.Calls()[0].Order
 	if want := `{"productSaleId":"S9","channelOrderId":"ORDER1","pickupType":"voucher"}`; o.Ref != "P9" || string(o.Request) != want {
 		t.Errorf("the provider was asked about %q, %s", o.Ref, o.Request)
@@ -156,24 +168,24 @@ func TestAPass2UOrderIssuedElsewhereIsRefundedWithTheIdsOfTheDocument(t *testing
 }
 
 func TestAnOrderIssuedElsewhereWhoseSizeIsUnknownIsNotRefundedAsAWhole(t *testing.T) {
-	w := newWorld(testbench.Mini(t), providers.Pass2U)
+	w := newWorld(handlertest.Mini(t), handlertest.Pass2U)
 	task := w.countOf("R1", `"all":true,"pass2uOrderId":"P9","productSaleId":"S9","pickupType":"order"`)
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
 	w.provider.AnswerBaseline(unshown, fakeprovider.Yes)
 	w.Done(w.run(task))
-	w.state(ledger.Failed, "quantity_unknown", 0)
+	w.state(order.Failed, "quantity_unknown", 0)
 }
 
 func TestAnOrderElsewhereThatIsNotIssuedIsNotRefunded(t *testing.T) {
 	for _, c := range []struct {
 		found providers.FindingState
-		end   ledger.State
+		end   order.State
 		code  string
 	}{
-		{providers.FoundPending, ledger.Queued, "order_not_issued_yet"}, {providers.Unclear, ledger.Queued, "timeout"}, {providers.FoundFailed, ledger.Failed, "order_failed"},
+		{providers.FoundPending, order.Queued, "order_not_issued_yet"}, {providers.Unclear, order.Queued, "timeout"}, {providers.FoundFailed, order.Failed, "order_failed"},
 	} {
 		t.Run(string(c.found), func(t *testing.T) {
-			w := newWorld(testbench.Mini(t), providers.ECTicket)
+			w := newWorld(handlertest.Mini(t), handlertest.ECTicket)
 			task := w.refundOf("R1", `"all":true`)
 			w.provider.AnswerLookUp(fakeprovider.Known(c.found))
 			err := w.run(task)
@@ -186,18 +198,6 @@ func TestAnOrderElsewhereThatIsNotIssuedIsNotRefunded(t *testing.T) {
 			w.calls("look_up")
 		})
 	}
-}
-
-func TestAQueueThatCannotBeAskedSendsNothing(t *testing.T) {
-	w := newWorld(testbench.Mini(t), providers.ECTicket)
-	task := w.refundOf("R1", `"all":true`)
-	c := w.config("w")
-	c.Queued = func(context.Context, ledger.Key) (bool, error) { return false, errors.New("Redis is away") }
-	if err := w.runWith(c, task); err == nil {
-		t.Error("the error was lost")
-	}
-	w.calls("")
-	w.state(ledger.Queued, "", 0) // and nobody holds its claim
 }
 
 // A number may be a MerchantTradeNo and a FreeTradeNo, and a campaign and a page may be mistaken.
@@ -214,7 +214,7 @@ func TestARefundThatNamesAnotherOrderIsNotSent(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var w *world
-			if b := testbench.Mini(t); strings.Contains(c.document, "ecticket") {
+			if b := handlertest.Mini(t); strings.Contains(c.document, "ecticket") {
 				w = ecticket(b)
 			} else {
 				w = pass2u(b, "voucher")
@@ -224,11 +224,11 @@ func TestARefundThatNamesAnotherOrderIsNotSent(t *testing.T) {
 				w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
 				w.provider.AnswerRefundCount(fakeprovider.Yes)
 				w.Done(w.run(task))
-				w.state(ledger.Refunded, "", 1)
+				w.state(order.Refunded, "", 1)
 				return
 			}
 			w.Done(w.run(task))
-			if rec := w.state(ledger.Failed, "other_order", 0); !strings.Contains(rec.Reason.Message, c.field) {
+			if rec := w.state(order.Failed, "other_order", 0); !strings.Contains(rec.Reason.Message, c.field) {
 				t.Errorf("%q does not name %s", rec.Reason.Message, c.field)
 			}
 			w.calls("")
@@ -236,15 +236,13 @@ func TestARefundThatNamesAnotherOrderIsNotSent(t *testing.T) {
 	}
 }
 
-// An order's record is kept for 90 days. What was sent before may have refunded its tickets.
+// What was sent before may have refunded the order's tickets.
 func TestARefundInDoubtWhoseOrderIsForgottenNeverFails(t *testing.T) {
-	w, task := countInDoubt(testbench.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
-	if n, err := w.RDB.Del(t.Context(), "issuance:{pass2u:ORDER1}:order").Result(); n != 1 || err != nil {
-		t.Fatal(n, err)
-	}
+	w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
+	w.Forget(w.order())
 	w.Waits(w.run(task))
 	w.Clock.Advance(10 * time.Minute)
 	w.Done(w.run(task))
-	w.state(ledger.Review, "order_unknown", 0)
+	w.state(order.Review, "order_unknown", 0)
 	w.calls("")
 }

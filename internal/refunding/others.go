@@ -36,7 +36,7 @@ func (r *run) others(ctx context.Context) (others, error) {
 		}
 		o.list = append(o.list, other)
 		if other.State == order.Refunded {
-			o.refunded += other.Count // a person's decision leaves the count of tickets as it was
+			o.refunded += other.Count // a decision in review leaves the count of tickets as it was
 			if other.Baseline >= 0 && other.ResolvedBy == "" {
 				o.floor = max(o.floor, other.Baseline+other.Count)
 			}
@@ -49,7 +49,7 @@ func (r *run) others(ctx context.Context) (others, error) {
 		if len(other.Tickets) == 0 || other.Plan == "" { // nothing is known of its tickets (any more)
 			continue
 		}
-		// Once a refund has ended, be it by a person's decision, nothing of it is in doubt any more.
+		// Once a refund has ended, be it by a decision in review, nothing of it is in doubt any more.
 		over := other.State.Final() && other.State != order.Review
 		numbers, err := vault.OpenPlan(r.Ring, other.Ref, other.Plan)
 		if err != nil {
@@ -76,12 +76,15 @@ func (r *run) others(ctx context.Context) (others, error) {
 func (o others) underWay(now time.Time, settleAfter time.Duration) (id string, until time.Time) {
 	for _, other := range o.list {
 		proven := other.State == order.Refunded || other.State.Final() && other.State != order.Review && other.ResolvedBy == ""
-		if end := lastSent(other).Add(settleAfter); !proven && other.Attempts > 0 && end.After(now) && end.After(until) {
+		if end := lastSent(other).Add(settleAfter); !proven && mayHaveSent(other) && end.After(now) && end.After(until) {
 			id, until = other.RefundID, end
 		}
 	}
 	return id, until
 }
+
+// mayHaveSent reports whether a request of a refund may have taken effect; one that never left cannot.
+func mayHaveSent(r *ledger.Record) bool { return r.Attempts > r.Unsent }
 
 // lastSent is the last moment at which a request of a refund can have left.
 func lastSent(r *ledger.Record) time.Time {
@@ -109,7 +112,7 @@ func (o others) since(at time.Time) meanwhile {
 		if ended && other.FinalAt.After(last) {
 			last = other.FinalAt
 		}
-		if other.Attempts == 0 || !last.After(at) {
+		if !mayHaveSent(other) || !last.After(at) {
 			continue
 		}
 		if last.After(m.last) {

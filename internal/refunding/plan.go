@@ -13,6 +13,9 @@ import (
 
 // plan chooses the tickets to refund and writes them down before the first call.
 func (s byTickets) plan(ctx context.Context, r *run) (handler.Result, error) {
+	if r.doc == nil {
+		return r.invalidDocument(), nil
+	}
 	list, out := s.provider.Tickets(ctx, r.Order)
 	if out.Kind == providers.Rejected {
 		return r.noList(ctx, out)
@@ -47,14 +50,15 @@ func (s byTickets) plan(ctx context.Context, r *run) (handler.Result, error) {
 	return handler.GoOn(), nil
 }
 
-// noList handles a provider that refuses to list the order's tickets. The order is known to be
+// noList handles a provider that rejects a request to list the order's tickets. The order is known to be
 // issued, so that may pass; nothing has been sent when it does not.
 func (r *run) noList(ctx context.Context, out providers.Outcome) (handler.Result, error) {
+	r.Alarm(out)
 	now, err := r.Ledger.Time(ctx)
 	if err != nil {
 		return handler.GoOn(), err
 	}
-	if now.Sub(r.Rec.CreatedAt) < r.OrderPatience {
+	if now.Sub(r.Rec.CreatedAt) < r.orderPatience {
 		return r.waitFor(out, "the provider does not list the order's tickets: "), nil
 	}
 	return handler.Fail(ledger.Reason{Code: out.Code, Message: "the provider does not list the order's tickets, nothing was refunded: " + out.Message}), nil

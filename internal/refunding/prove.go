@@ -67,18 +67,18 @@ func (s byCount) prove(ctx context.Context, r *run) (handler.Result, error) {
 		return r.end(order.Refunded, ledger.Reason{}, r.Rec.Count), nil
 	case now.Before(settled):
 		return r.unsettled(now, settled), nil
-	case since.doubtful != "" && delta != 0: // refunds only ever add up, so none is nobody's
-		return r.review(order.CodeUnexplained, fmt.Sprintf("%d tickets were to be refunded, and %d more are refunded than before; "+
+	case since.doubtful != "" && delta != 0: // refunds only ever add up, so a total of none is certain
+		return handler.Review(order.CodeUnexplained, fmt.Sprintf("%d tickets were to be refunded, and %d more are refunded than before; "+
 			"refund %s of the order may have refunded some of them", r.Rec.Count, base.Refunded-r.Rec.Baseline, since.doubtful)), nil
 	case !sameTickets:
-		return r.review(order.CodeOtherTickets, fmt.Sprintf(
+		return handler.Review(order.CodeOtherTickets, fmt.Sprintf(
 			"the provider listed %d tickets before the refund and lists %d now, so what it refunded cannot be proven; ask the provider", total, base.Total)), nil
 	case delta == 0 && r.Rec.Rejection.Code != "":
 		return handler.Fail(r.Rec.Rejection), nil
 	case delta == 0:
 		return s.resend(ctx, r, now)
 	default:
-		return r.review(order.CodeUnexplained, fmt.Sprintf(
+		return handler.Review(order.CodeUnexplained, fmt.Sprintf(
 			"%d tickets were to be refunded, and %d more are refunded than before; somebody else may have refunded too", r.Rec.Count, delta)), nil
 	}
 }
@@ -87,7 +87,7 @@ func (s byCount) prove(ctx context.Context, r *run) (handler.Result, error) {
 func (r *run) nothingLearned(now time.Time, out providers.Outcome) handler.Result {
 	r.Alarm(out)
 	if !out.Unasked() && r.tooLong(now, r.doubtSince()) {
-		return r.review(order.CodeInDoubt, fmt.Sprintf("whether the refund took effect could not be found out in %s; ask the provider", r.GiveUp))
+		return handler.Review(order.CodeInDoubt, fmt.Sprintf("whether the refund took effect could not be found out in %s; ask the provider", r.GiveUp))
 	}
 	if out.Kind == providers.Done {
 		out = providers.Outcome{Kind: providers.Unknown, Code: listUnclear.Code, Message: listUnclear.Message}
@@ -98,7 +98,7 @@ func (r *run) nothingLearned(now time.Time, out providers.Outcome) handler.Resul
 // resend sends again what may be sent again, unless nothing has come of that for too long.
 func (s byCount) resend(ctx context.Context, r *run, now time.Time) (handler.Result, error) {
 	if r.inVain(now, r.doubtSince(), r.Rec.Doubts) {
-		return r.review(order.CodeInDoubt, fmt.Sprintf("it was sent %d times, the last time at %s, and none of them got a clear answer in %s; ask the provider",
+		return handler.Review(order.CodeInDoubt, fmt.Sprintf("it was sent %d times, the last time at %s, and none of them got a clear answer in %s; ask the provider",
 			r.Rec.Attempts-r.Rec.Unsent, r.Rec.SentAt.UTC().Format(time.RFC3339), r.GiveUp)), nil
 	}
 	return s.send(ctx, r)
@@ -129,8 +129,8 @@ func (s byCount) proveWithoutBaseline(ctx context.Context, r *run, now time.Time
 		if now.Before(settled) {
 			return r.unsettled(now, settled), nil
 		}
-		// Asking again would be refused again, and the refusal says nothing of the request in doubt.
-		return r.review(order.CodeUnprovable, fmt.Sprintf("a request to refund %d tickets got no clear answer, the next one was refused (%s), "+
+		// Asking again would be rejected again, and the rejection says nothing of the request in doubt.
+		return handler.Review(order.CodeUnprovable, fmt.Sprintf("a request to refund %d tickets got no clear answer, the next one was rejected (%s), "+
 			"and the provider does not show which tickets of this order are refunded; ask the provider", r.Rec.Count, r.Rec.Rejection.Code)), nil
 	}
 	others, err := r.others(ctx)
@@ -143,6 +143,6 @@ func (s byCount) proveWithoutBaseline(ctx context.Context, r *run, now time.Time
 	if now.Before(settled) {
 		return r.unsettled(now, settled), nil
 	}
-	return r.review(order.CodeUnprovable, fmt.Sprintf(
+	return handler.Review(order.CodeUnprovable, fmt.Sprintf(
 		"a request to refund %d tickets got no clear answer, and the provider does not show which tickets of this order are refunded; ask the provider", r.Rec.Count)), nil
 }

@@ -56,32 +56,29 @@ func New(c Config) (*handler.Course, error) {
 		return nil, fmt.Errorf("refunding: %s cannot refund", c.Provider.Account())
 	}
 	return handler.New(c.Config, true, func(ctx context.Context, hr *handler.Run) (handler.Result, error) {
-		return (&run{Run: hr, Config: c}).act(ctx, s)
+		return (&run{Run: hr, callTimeout: c.CallTimeout, orderPatience: c.OrderPatience}).act(ctx, s)
 	}), nil
 }
 
 // run is one run of one refund's task.
 type run struct {
 	*handler.Run
-	Config
+	callTimeout, orderPatience time.Duration
+	// doc is nil when the document keeps the rules no more. A refund that is planned goes on without it.
 	doc *providers.RefundDocument
 }
 
 func (r *run) act(ctx context.Context, s strategy) (handler.Result, error) {
-	doc, invalid := r.Codec.ParseRefund("request", r.Request, r.Rules())
-	if invalid != nil {
-		return r.review(order.CodeInvalidDocument, "the refund's document cannot be read; nothing was sent"), nil
-	}
-	r.doc = doc
+	r.doc, _ = r.Codec.ParseRefund("request", r.Request, r.Rules())
 	if res, err := r.locate(ctx); err != nil || res.Ends() {
 		return res, err
 	}
 	return s.refund(ctx, r)
 }
 
-// review leaves the refund to a person, with what it has refunded so far.
-func (r *run) review(code order.Code, message string) handler.Result {
-	return r.end(order.Review, ledger.Reason{Code: string(code), Message: message}, r.refundedSoFar())
+// invalidDocument ends a refund that cannot be planned.
+func (r *run) invalidDocument() handler.Result {
+	return handler.Review(order.CodeInvalidDocument, "the refund's document does not keep the provider's rules; nothing was sent")
 }
 
 // end ends the refund. refunded counts the tickets it refunded.
@@ -94,23 +91,13 @@ func (r *run) fail(code order.Code, message string) handler.Result {
 	return handler.Fail(ledger.Reason{Code: string(code), Message: message})
 }
 
-// giveUp ends a refund that cannot go on. What may have been sent is a person's to decide: an order's record
-// may have expired, or a document changed hands, while its refund was in doubt.
+// giveUp ends a refund that cannot go on. What may have been sent needs review: the order's
+// record may have expired, or a person may have decided about the order, while its refund was in doubt.
 func (r *run) giveUp(code order.Code, text string) handler.Result {
 	if r.Rec.Planned || r.Rec.Attempts > 0 || !r.Rec.DoubtAt.IsZero() || r.Rec.Rejection.Code != "" {
-		return r.review(code, text+"; the refund may have been sent before, so look at the provider")
+		return handler.Review(code, text+"; the refund may have been sent before, so look at the provider")
 	}
 	return r.fail(code, text)
-}
-
-func (r *run) refundedSoFar() int {
-	n := 0
-	for _, t := range r.Rec.Tickets {
-		if t.State == order.TicketRefunded {
-			n++
-		}
-	}
-	return n
 }
 
 // yield gives claim and turn back, and waits: nothing has been planned yet.

@@ -9,21 +9,22 @@ import (
 	"github.com/hibiken/asynq"
 
 	"issuance/internal/fakeprovider"
+	"issuance/internal/handlertest"
 	"issuance/internal/ledger"
-	"issuance/internal/testbench"
+	"issuance/internal/refunding"
 	"issuance/internal/testredis"
 	"issuance/providers"
-	"issuance/tasks/refund"
+	"issuance/tasks/order"
 )
 
 type gateFunc func(context.Context)
 
 func (f gateFunc) Pass(ctx context.Context) error { f(ctx); return nil }
 
-func (w *world) runWith(c refund.Config, task *asynq.Task) error { return w.Run(refund.New(c), task) }
+func (w *world) runWith(c refunding.Config, task *asynq.Task) error { return w.Run(w.handler(c), task) }
 
 func TestTwoRunnersMakeOneCallPerTicket(t *testing.T) {
-	testbench.Each(t, func(b *testbench.Bench) {
+	handlertest.Each(t, func(b *handlertest.Bench) {
 		w := ecticket(b)
 		task := w.refundOf("R1", named(1, 2))
 		second := func(context.Context) {
@@ -35,7 +36,7 @@ func TestTwoRunnersMakeOneCallPerTicket(t *testing.T) {
 		w.provider.AnswerRefundTicket(fakeprovider.Yes, second)
 		w.provider.AnswerRefundTicket(fakeprovider.Yes, second)
 		w.Done(w.run(task))
-		w.state(ledger.Refunded, "", 2)
+		w.state(order.Refunded, "", 2)
 		w.calls(sequence("tickets, refund_ticket T1, refund_ticket T2"))
 	})
 }
@@ -43,7 +44,7 @@ func TestTwoRunnersMakeOneCallPerTicket(t *testing.T) {
 func TestALateAnswerForATicketIsNotApplied(t *testing.T) {
 	for name, late := range map[string]providers.Outcome{"done": fakeprovider.Yes, "not sent": fakeprovider.Unreached, "unknown": fakeprovider.Lost} {
 		t.Run(name, func(t *testing.T) {
-			w := ecticket(testbench.Mini(t))
+			w := ecticket(handlertest.Mini(t))
 			task := w.refundOf("R1", named(1, 2))
 			w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
 			w.provider.AnswerStatus(w.status(providers.Refunded, merchant), fakeprovider.Yes)
@@ -53,7 +54,7 @@ func TestALateAnswerForATicketIsNotApplied(t *testing.T) {
 			})
 			w.provider.AnswerRefundTicket(fakeprovider.Yes)
 			w.Waits(w.run(task))
-			w.state(ledger.Refunded, "", 2)
+			w.state(order.Refunded, "", 2)
 			w.calls(sequence("tickets, refund_ticket T1, ticket_status T1, refund_ticket T2"))
 			if !w.Said("a late answer is not applied") {
 				t.Error("the late answer is not in the log")
@@ -63,7 +64,7 @@ func TestALateAnswerForATicketIsNotApplied(t *testing.T) {
 }
 
 func TestATaskThatIsCancelledInTheMiddleOfATicketLosesNoAnswer(t *testing.T) {
-	testbench.Each(t, func(b *testbench.Bench) {
+	handlertest.Each(t, func(b *handlertest.Bench) {
 		w := ecticket(b)
 		task := w.refundOf("R1", named(1, 2))
 		ctx, cancel := context.WithCancel(context.Background())
@@ -77,35 +78,35 @@ func TestATaskThatIsCancelledInTheMiddleOfATicketLosesNoAnswer(t *testing.T) {
 		w.calls(sequence("tickets, refund_ticket T1"))
 		w.provider.AnswerRefundTicket(fakeprovider.Yes)
 		w.Done(w.run(task))
-		w.state(ledger.Refunded, "", 2)
+		w.state(order.Refunded, "", 2)
 		w.calls(sequence("refund_ticket T2"))
 	})
 }
 
-func TestARefundThatKeepsTakingWorkersDownGoesToAPersonWithWhatWasRefunded(t *testing.T) {
-	w := ecticket(testbench.Mini(t))
+func TestARefundThatKeepsTakingWorkersDownNeedsReviewAndCountsWhatWasRefunded(t *testing.T) {
+	w := ecticket(handlertest.Mini(t))
 	task := w.refundOf("R1", named(1, 2))
 	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
 	w.provider.AnswerRefundTicket(fakeprovider.Yes)
-	w.provider.AnswerRefundTicket(providers.Outcome{}, testbench.Dies)
+	w.provider.AnswerRefundTicket(providers.Outcome{}, handlertest.Dies)
 	for range 4 {
-		w.provider.AnswerStatus(providers.TicketStatus{}, fakeprovider.Yes, testbench.Dies)
+		w.provider.AnswerStatus(providers.TicketStatus{}, fakeprovider.Yes, handlertest.Dies)
 	}
 	for range 5 {
-		if err := w.run(task); !errors.Is(err, testbench.ErrDied) {
+		if err := w.run(task); !errors.Is(err, handlertest.ErrDied) {
 			t.Fatal(err)
 		}
 		w.Clock.Advance(lease)
 	}
 	w.Done(w.run(task))
-	w.state(ledger.Review, "crashes_worker", 1)
+	w.state(order.Review, "crashes_worker", 1)
 	w.quiet(task)
 }
 
 // Redis refuses the intent, as with REDIS_WAIT_REPLICAS and too few replicas.
 func TestAnIntentThatCannotBeWrittenIsNoCrashAndNoDoubt(t *testing.T) {
 	t.Run("ticket by ticket", func(t *testing.T) {
-		w := ecticket(testbench.Mini(t))
+		w := ecticket(handlertest.Mini(t))
 		task := w.refundOf("R1", named(1))
 		w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
 		w.gate.Refuse(&providers.HeldError{RetryAfter: time.Second}) // it is planned, and not sent yet
@@ -116,12 +117,39 @@ func TestAnIntentThatCannotBeWrittenIsNoCrashAndNoDoubt(t *testing.T) {
 		w.provider.AnswerRefundTicket(fakeprovider.Yes)
 		w.Done(w.run(task))
 		w.calls(sequence("refund_ticket T1"))
-		if rec := w.state(ledger.Refunded, "", 1); rec.Crashes != 0 || refused.Tickets[0].State != ledger.TicketPlanned || refused.Runner != "" {
+		if rec := w.state(order.Refunded, "", 1); rec.Crashes != 0 || refused.Tickets[0].State != order.TicketPlanned || refused.Runner != "" {
 			t.Errorf("%d crashes; the ticket was %s, the claim held by %q", rec.Crashes, refused.Tickets[0].State, refused.Runner)
 		}
 	})
-	t.Run("by number", func(t *testing.T) {
-		w := pass2u(testbench.Mini(t), "voucher")
+	t.Run("a plan of tickets", func(t *testing.T) {
+		w := ecticket(handlertest.Mini(t))
+		task := w.refundOf("R1", named(1))
+		w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+		refused := w.withoutReplicas(task)
+		w.calls("tickets")
+		w.provider.AnswerRefundTicket(fakeprovider.Yes)
+		w.Done(w.run(task))
+		w.calls(sequence("refund_ticket T1"))
+		if rec := w.state(order.Refunded, "", 1); rec.Crashes != 0 || rec.Attempts != 1 || refused.Runner != "" {
+			t.Errorf("%d crashes, %d intents; the claim was held by %q", rec.Crashes, rec.Attempts, refused.Runner)
+		}
+	})
+	t.Run("by number, sent again", func(t *testing.T) {
+		w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
+		w.Clock.Advance(settleAfter)
+		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
+		refused := w.withoutReplicas(task)
+		if refused.DoubtAt != handlertest.Start || refused.Attempts != 2 || refused.Unsent != 1 || refused.Runner != "" {
+			t.Errorf("in doubt since %s, %d of %d intents unsent, the claim held by %q", refused.DoubtAt, refused.Unsent, refused.Attempts, refused.Runner)
+		}
+		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
+		w.provider.AnswerRefundCount(fakeprovider.Yes)
+		w.Done(w.run(task))
+		w.calls("baseline, baseline, refund_count 2")
+		w.state(order.Refunded, "", 2)
+	})
+	t.Run("a plan of a number", func(t *testing.T) {
+		w := pass2u(handlertest.Mini(t), "voucher")
 		task := w.countOf("R1", `"quantity":2`)
 		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
 		refused := w.withoutReplicas(task)
@@ -129,26 +157,26 @@ func TestAnIntentThatCannotBeWrittenIsNoCrashAndNoDoubt(t *testing.T) {
 		w.provider.AnswerRefundCount(fakeprovider.Yes)
 		w.Done(w.run(task))
 		w.calls("baseline, baseline, refund_count 2")
-		if rec := w.state(ledger.Refunded, "", 2); rec.Crashes != 0 || !refused.DoubtAt.IsZero() || refused.Runner != "" {
+		if rec := w.state(order.Refunded, "", 2); rec.Crashes != 0 || !refused.DoubtAt.IsZero() || refused.Runner != "" {
 			t.Errorf("%d crashes; in doubt since %s, the claim held by %q", rec.Crashes, refused.DoubtAt, refused.Runner)
 		}
 	})
 }
 
 // withoutReplicas runs a refund whose intents find too few replicas.
-func (w *world) withoutReplicas(task *asynq.Task) *ledger.RefundRecord {
+func (w *world) withoutReplicas(task *asynq.Task) *ledger.Record {
 	w.T.Helper()
 	c := w.config("w")
 	c.Ledger = ledger.New(w.RDB, ledger.Options{Now: w.Clock.Now, WaitReplicas: 1})
 	if err := w.runWith(c, task); err == nil {
 		w.T.Fatal("an intent that too few replicas have is taken for written")
 	}
-	return w.Refund(w.key("R1"))
+	return w.Record(w.ref("R1"))
 }
 
 func TestAnAnswerThatCannotBeRecordedIsADoubt(t *testing.T) {
 	s := testredis.StartDurable(t)
-	w := ecticket(testbench.New(t, s))
+	w := ecticket(handlertest.New(t, s))
 	task := w.refundOf("R1", named(1))
 	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
 	w.provider.AnswerRefundTicket(fakeprovider.Yes, func(context.Context) { s.Kill() })
@@ -160,6 +188,6 @@ func TestAnAnswerThatCannotBeRecordedIsADoubt(t *testing.T) {
 	w.Clock.Advance(lease)
 	w.provider.AnswerStatus(w.status(providers.Refunded, merchant), fakeprovider.Yes)
 	w.Done(w.run(task))
-	w.state(ledger.Refunded, "", 1)
+	w.state(order.Refunded, "", 1)
 	w.calls(sequence("tickets, refund_ticket T1, ticket_status T1"))
 }

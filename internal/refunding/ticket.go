@@ -51,6 +51,9 @@ func (t ticket) abandoned(ctx context.Context) error {
 		}
 	}
 	t.state().DoubtAt = at
+	if t.state().DoubtSince.IsZero() {
+		t.state().DoubtSince = at
+	}
 	return nil
 }
 
@@ -89,8 +92,8 @@ func (t ticket) rejected(ctx context.Context, before ledger.Ticket, out provider
 			return handler.GoOn(), err
 		}
 		if !asked.Unasked() && t.inVain(now, later(before.SentAt, t.Rec.ReopenedAt), t.Rec.Attempts-len(t.Rec.Tickets)+1) {
-			// The refusal in the history is what the person starts from.
-			return t.review(order.CodeInDoubt, fmt.Sprintf("the refund of a ticket is refused, and for %s the provider has not said what has become of the ticket; ask it", t.GiveUp)), t.settle(back)
+			// The rejection in the history is what a reviewer starts from.
+			return handler.Review(order.CodeInDoubt, fmt.Sprintf("the refund of a ticket is rejected, and for %s the provider has not said what has become of the ticket; ask it", t.GiveUp)), t.settle(back)
 		}
 		// Sending again is harmless, a ticket is refunded once; so the ticket goes back to where it was.
 		return t.waitForIt(asked), t.settle(back)
@@ -98,7 +101,7 @@ func (t ticket) rejected(ctx context.Context, before ledger.Ticket, out provider
 		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketRefunded})
 	case st.UseStatus == providers.Refunded:
 		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketElsewhere, Code: string(order.CodeRefundedElsewhere)})
-	case st.UseStatus == providers.Unused || !documented(st.UseStatus): // our only request was refused
+	case st.UseStatus == providers.Unused || !documented(st.UseStatus): // our only request was rejected
 		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketRejected, Code: out.Code})
 	default:
 		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketRejected, Code: string(st.UseStatus)})
@@ -120,7 +123,7 @@ func (t ticket) prove(ctx context.Context) (handler.Result, error) {
 	if out.Kind != providers.Done {
 		t.Alarm(out)
 		if !out.Unasked() && t.tooLong(now, t.since()) {
-			return t.review(order.CodeInDoubt, fmt.Sprintf("whether a ticket was refunded could not be found out in %s; ask the provider", t.GiveUp)), nil
+			return handler.Review(order.CodeInDoubt, fmt.Sprintf("whether a ticket was refunded could not be found out in %s; ask the provider", t.GiveUp)), nil
 		}
 		return t.waitForIt(out), nil
 	}
@@ -143,7 +146,7 @@ func (t ticket) stillUnused(now time.Time) handler.Result {
 		return t.unsettled(now, until)
 	}
 	if t.inVain(now, t.since(), t.state().Doubts) {
-		return t.review(order.CodeInDoubt, fmt.Sprintf("no request for a ticket got a clear answer in %s (%d requests for all tickets so far), "+
+		return handler.Review(order.CodeInDoubt, fmt.Sprintf("no request for a ticket got a clear answer in %s (%d requests for all tickets so far), "+
 			"and the ticket is not refunded; ask the provider", t.GiveUp, t.Rec.Attempts-t.Rec.Unsent))
 	}
 	return handler.GoOn()

@@ -39,7 +39,7 @@ func (s byTickets) refund(ctx context.Context, r *run) (handler.Result, error) {
 		}
 		// A call that the end of the task's time cuts off is a doubt for nothing. The first ticket of
 		// a run is worked on whatever the time, so that every run gets on.
-		if end, ok := ctx.Deadline(); begun && ok && time.Until(end) < r.CallTimeout+budgetTime {
+		if end, ok := ctx.Deadline(); begun && ok && time.Until(end) < r.callTimeout+budgetTime {
 			return handler.WaitFor(time.Second, ledger.Reason{}, "the time of this run is used up; the other tickets follow in the next one"), nil
 		}
 		begun = true
@@ -78,7 +78,7 @@ func (r *run) endTickets() handler.Result {
 		text += fmt.Sprintf(", %d refunded by others before", n)
 	}
 	if n := count[order.TicketRejected]; n > 0 {
-		text += fmt.Sprintf(", %d refused", n)
+		text += fmt.Sprintf(", %d rejected", n)
 	}
 	why := ledger.Reason{Code: code, Message: text}
 	switch done {

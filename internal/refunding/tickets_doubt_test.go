@@ -9,14 +9,14 @@ import (
 	"github.com/hibiken/asynq"
 
 	"issuance/internal/fakeprovider"
-	"issuance/internal/ledger"
-	"issuance/internal/testbench"
+	"issuance/internal/handlertest"
 	"issuance/providers"
+	"issuance/tasks/order"
 )
 
 // inDoubt is a refund of tickets 1 and 2 whose first request got no clear answer, and whose second
 // one is done.
-func inDoubt(b *testbench.Bench) (*world, *asynq.Task) {
+func inDoubt(b *handlertest.Bench) (*world, *asynq.Task) {
 	b.T.Helper()
 	w := ecticket(b)
 	task := w.refundOf("R1", named(1, 2))
@@ -39,31 +39,31 @@ func TestATicketInDoubtIsAskedForBeforeAnythingIsSent(t *testing.T) {
 		name   string
 		status func(w *world) providers.TicketStatus
 		ticket string
-		state  ledger.State
+		state  order.State
 		code   string
 		n      int
 	}{
 		{"refunded by us", func(w *world) providers.TicketStatus { return w.status(providers.Refunded, merchant) },
-			"refunded:timeout", ledger.Refunded, "", 2},
+			"refunded:timeout", order.Refunded, "", 2},
 		{"refunded by somebody unnamed", func(w *world) providers.TicketStatus { return w.status(providers.Refunded, "") },
-			"refunded:timeout", ledger.Refunded, "", 2},
+			"refunded:timeout", order.Refunded, "", 2},
 		{"refunded by another merchant", func(w *world) providers.TicketStatus { return w.status(providers.Refunded, "1111111") },
-			"elsewhere:refunded_elsewhere", ledger.PartiallyRefunded, "refunded_elsewhere", 1},
+			"elsewhere:refunded_elsewhere", order.PartiallyRefunded, "refunded_elsewhere", 1},
 		{"refunded long before we asked", func(w *world) providers.TicketStatus {
 			s := w.status(providers.Refunded, merchant)
 			s.RefundedAt = "20260504 09:57" // our request left at 10:00, and clocks differ by up to 2 minutes
 			return s
-		}, "elsewhere:refunded_elsewhere", ledger.PartiallyRefunded, "refunded_elsewhere", 1},
+		}, "elsewhere:refunded_elsewhere", order.PartiallyRefunded, "refunded_elsewhere", 1},
 		{"refunded just now by a clock that is slow", func(w *world) providers.TicketStatus {
 			s := w.status(providers.Refunded, merchant)
 			s.RefundedAt = "20260504 09:58"
 			return s
-		}, "refunded:timeout", ledger.Refunded, "", 2},
+		}, "refunded:timeout", order.Refunded, "", 2},
 		{"redeemed", func(w *world) providers.TicketStatus { return w.status(providers.Redeemed, "") },
-			"rejected:redeemed", ledger.PartiallyRefunded, "redeemed", 1},
+			"rejected:redeemed", order.PartiallyRefunded, "redeemed", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w, task := inDoubt(testbench.Mini(t))
+			w, task := inDoubt(handlertest.Mini(t))
 			w.Clock.Advance(20 * time.Second)
 			w.provider.AnswerStatus(c.status(w), fakeprovider.Yes)
 			w.Done(w.run(task))
@@ -76,7 +76,7 @@ func TestATicketInDoubtIsAskedForBeforeAnythingIsSent(t *testing.T) {
 }
 
 func TestAnUnusedTicketInDoubtIsSentAgainOnlyWhenItsRequestCannotArriveAnyMore(t *testing.T) {
-	testbench.Each(t, func(b *testbench.Bench) {
+	handlertest.Each(t, func(b *handlertest.Bench) {
 		w, task := inDoubt(b)
 		w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
 		if after := w.Waits(w.run(task)); after != time.Minute {
@@ -100,23 +100,23 @@ func TestAnUnusedTicketInDoubtIsSentAgainOnlyWhenItsRequestCannotArriveAnyMore(t
 		w.calls(sequence("ticket_status T1"))
 		w.provider.AnswerStatus(w.status(providers.Refunded, merchant), fakeprovider.Yes)
 		w.Done(w.run(task))
-		w.state(ledger.Refunded, "", 2)
+		w.state(order.Refunded, "", 2)
 	})
 }
 
-func TestARefusalAfterADoubtIsOverruledByTheTicketBeingRefundedByUs(t *testing.T) {
-	w, task := inDoubt(testbench.Mini(t))
+func TestARejectionAfterADoubtIsOverruledByTheTicketBeingRefundedByUs(t *testing.T) {
+	w, task := inDoubt(handlertest.Mini(t))
 	w.Clock.Advance(settleAfter)
 	w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
 	w.provider.AnswerRefundTicket(fakeprovider.Refused) // the first request arrived after all
 	w.provider.AnswerStatus(w.status(providers.Refunded, merchant), fakeprovider.Yes)
 	w.Done(w.run(task))
-	w.state(ledger.Refunded, "", 2)
+	w.state(order.Refunded, "", 2)
 	w.calls(sequence("ticket_status T1, refund_ticket T1, ticket_status T1"))
 }
 
 func TestAResendThatNeverLeftKeepsTheDoubt(t *testing.T) {
-	w, task := inDoubt(testbench.Mini(t))
+	w, task := inDoubt(handlertest.Mini(t))
 	w.Clock.Advance(settleAfter)
 	w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
 	w.provider.AnswerRefundTicket(fakeprovider.Unreached)
@@ -124,42 +124,42 @@ func TestAResendThatNeverLeftKeepsTheDoubt(t *testing.T) {
 	w.tickets("doubt:connect", "refunded")
 	w.provider.AnswerStatus(w.status(providers.Refunded, merchant), fakeprovider.Yes)
 	w.Done(w.run(task))
-	w.state(ledger.Refunded, "", 2)
+	w.state(order.Refunded, "", 2)
 }
 
-func TestATicketWhoseDoubtLastsGoesToAPerson(t *testing.T) {
-	w, task := inDoubt(testbench.Mini(t))
+func TestATicketWhoseDoubtLastsNeedsReview(t *testing.T) {
+	w, task := inDoubt(handlertest.Mini(t))
 	w.provider.AnswerStatus(providers.TicketStatus{}, fakeprovider.Lost)
 	w.Waits(w.run(task))
 	w.Clock.Advance(24*time.Hour + time.Second)
 	w.provider.AnswerStatus(providers.TicketStatus{}, fakeprovider.Lost)
 	w.Done(w.run(task))
-	w.state(ledger.Review, "in_doubt", 1)
+	w.state(order.Review, "in_doubt", 1)
 	w.quiet(task)
 
 	// A person has it looked at again.
-	if a, err := w.Ledger.Reopen(context.Background(), ledger.Ref(w.key("R1")), "op", "the provider is back"); err != nil || !a.Applied {
+	if a, err := w.Ledger.Reopen(context.Background(), w.ref("R1"), "op", "the provider is back"); err != nil || !a.Applied {
 		t.Fatalf("reopen: %+v, %v", a, err)
 	}
 	w.provider.AnswerStatus(w.status(providers.Refunded, merchant), fakeprovider.Yes)
-	rec := w.Refund(w.key("R1"))
-	if rec.Tickets[0].SentAt != testbench.Start {
+	rec := w.Record(w.ref("R1"))
+	if rec.Tickets[0].SentAt != handlertest.Start {
 		t.Errorf("the first request left at %s", rec.Tickets[0].SentAt)
 	}
 	w.Done(w.run(task))
-	w.state(ledger.Refunded, "", 2)
+	w.state(order.Refunded, "", 2)
 }
 
 // A status that no document knows may mean that the refund is under way: it is no end of a doubt.
-func TestAStatusNobodyKnowsEndsNoDoubt(t *testing.T) {
-	w, task := inDoubt(testbench.Mini(t))
+func TestAnUnknownStatusEndsNoDoubt(t *testing.T) {
+	w, task := inDoubt(handlertest.Mini(t))
 	w.provider.AnswerStatus(w.status("5", ""), fakeprovider.Yes)
 	if after := w.Waits(w.run(task)); !soon(after) {
 		t.Errorf("waits %s", after)
 	}
 	w.tickets("doubt:timeout", "refunded")
 
-	// Nor does a refusal with such a status, of a request that followed the one in doubt.
+	// Nor does a rejection with such a status, of a request that followed the one in doubt.
 	w.Clock.Advance(settleAfter)
 	w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
 	w.provider.AnswerRefundTicket(fakeprovider.Refused)
@@ -171,18 +171,18 @@ func TestAStatusNobodyKnowsEndsNoDoubt(t *testing.T) {
 	w.Clock.Advance(24 * time.Hour)
 	w.provider.AnswerStatus(w.status("5", ""), fakeprovider.Yes)
 	w.Done(w.run(task))
-	w.state(ledger.Review, "in_doubt", 1)
+	w.state(order.Review, "in_doubt", 1)
 	w.quiet(task)
 }
 
 func TestARefundIsTakenUpInTheMiddle(t *testing.T) {
-	testbench.Each(t, func(b *testbench.Bench) {
+	handlertest.Each(t, func(b *handlertest.Bench) {
 		w := ecticket(b)
 		task := w.refundOf("R1", named(1, 2, 3))
 		w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
 		w.provider.AnswerRefundTicket(fakeprovider.Yes)
-		w.provider.AnswerRefundTicket(providers.Outcome{}, testbench.Dies)
-		if err := w.run(task); !errors.Is(err, testbench.ErrDied) {
+		w.provider.AnswerRefundTicket(providers.Outcome{}, handlertest.Dies)
+		if err := w.run(task); !errors.Is(err, handlertest.ErrDied) {
 			w.T.Fatal(err)
 		}
 		w.tickets("refunded", "sending", "planned")
@@ -198,7 +198,7 @@ func TestARefundIsTakenUpInTheMiddle(t *testing.T) {
 		w.tickets("refunded", "doubt:abandoned", "refunded")
 		w.calls(sequence("ticket_status T2, refund_ticket T3"))
 		// The dead worker's request may have left until its claim ran out.
-		if at := w.Refund(w.key("R1")).Tickets[1].DoubtAt; at != testbench.Start.Add(lease) {
+		if at := w.Record(w.ref("R1")).Tickets[1].DoubtAt; at != handlertest.Start.Add(lease) {
 			w.T.Errorf("in doubt since %s", at)
 		}
 
@@ -206,13 +206,13 @@ func TestARefundIsTakenUpInTheMiddle(t *testing.T) {
 		w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
 		w.provider.AnswerRefundTicket(fakeprovider.Yes)
 		w.Done(w.run(task))
-		w.state(ledger.Refunded, "", 3)
+		w.state(order.Refunded, "", 3)
 		w.calls(sequence("ticket_status T2, refund_ticket T2"))
 	})
 }
 
 func TestAWorkerThatDiedBetweenTwoTicketsLeavesNoDoubt(t *testing.T) {
-	testbench.Each(t, func(b *testbench.Bench) {
+	handlertest.Each(t, func(b *handlertest.Bench) {
 		w := ecticket(b)
 		task := w.refundOf("R1", named(1, 2, 3))
 		w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
@@ -221,24 +221,24 @@ func TestAWorkerThatDiedBetweenTwoTicketsLeavesNoDoubt(t *testing.T) {
 		passes := 0
 		c.Gate = providers.Prepayable(gateFunc(func(ctx context.Context) {
 			if passes++; passes == 2 {
-				testbench.Dies(ctx)
+				handlertest.Dies(ctx)
 			}
 		}))
-		if err := w.runWith(c, task); !errors.Is(err, testbench.ErrDied) {
+		if err := w.runWith(c, task); !errors.Is(err, handlertest.ErrDied) {
 			w.T.Fatal(err)
 		}
 		w.Clock.Advance(lease)
 		w.provider.AnswerRefundTicket(fakeprovider.Yes)
 		w.provider.AnswerRefundTicket(fakeprovider.Yes)
 		w.Done(w.run(task))
-		w.state(ledger.Refunded, "", 3)
+		w.state(order.Refunded, "", 3)
 		w.calls(sequence("tickets, refund_ticket T1, refund_ticket T2, refund_ticket T3"))
 	})
 }
 
 // After a weekend without workers everybody asks at once, and the call budget holds most of them.
 func TestAHeldQuestionGivesNoTicketUp(t *testing.T) {
-	w, task := inDoubt(testbench.Mini(t))
+	w, task := inDoubt(handlertest.Mini(t))
 	w.Clock.Advance(72 * time.Hour)
 	for _, out := range []providers.Outcome{{Kind: providers.Held, Code: "held", RetryAfter: time.Second}, fakeprovider.Unreached} {
 		w.provider.AnswerStatus(providers.TicketStatus{}, out)
@@ -247,30 +247,30 @@ func TestAHeldQuestionGivesNoTicketUp(t *testing.T) {
 	w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes) // nor does the doubt's age
 	w.provider.AnswerRefundTicket(fakeprovider.Yes)
 	w.Done(w.run(task))
-	w.state(ledger.Refunded, "", 2)
+	w.state(order.Refunded, "", 2)
 }
 
-func TestAnAnswerAboutAnotherOrdersTicketTellsNothing(t *testing.T) {
-	w, task := inDoubt(testbench.Mini(t))
-	foreign := func(s providers.UseStatus) {
+func TestAnAnswerAboutAnotherOrdersTicketProvesNothing(t *testing.T) {
+	w, task := inDoubt(handlertest.Mini(t))
+	otherOrders := func(s providers.UseStatus) {
 		st := w.status(s, merchant)
 		st.OrderID = "ORDER2"
 		w.provider.AnswerStatus(st, fakeprovider.Yes)
 	}
-	foreign(providers.Refunded)
+	otherOrders(providers.Refunded)
 	w.Waits(w.run(task))
 	w.tickets("doubt:timeout", "refunded")
 	w.Clock.Advance(settleAfter)
 	w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
 	w.provider.AnswerRefundTicket(fakeprovider.Refused)
-	foreign(providers.Refunded)
+	otherOrders(providers.Refunded)
 	w.Waits(w.run(task))
 	w.tickets("doubt:"+fakeprovider.Refused.Code, "refunded")
 	w.calls(sequence("ticket_status T1, ticket_status T1, refund_ticket T1, ticket_status T1"))
 }
 
-func TestATicketWhoseAnswersAreAllLostIsAPersonsAndGetsTheSameTimeAgain(t *testing.T) {
-	w, task := inDoubt(testbench.Mini(t))
+func TestATicketWhoseAnswersAreAllLostNeedsReviewAndGetsTheSameTimeAgain(t *testing.T) {
+	w, task := inDoubt(handlertest.Mini(t))
 	lose := func() time.Duration {
 		w.Clock.Advance(settleAfter)
 		w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
@@ -283,14 +283,14 @@ func TestATicketWhoseAnswersAreAllLostIsAPersonsAndGetsTheSameTimeAgain(t *testi
 	w.Clock.Advance(24 * time.Hour)
 	w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
 	w.Done(w.run(task))
-	w.state(ledger.Review, "in_doubt", 1)
+	w.state(order.Review, "in_doubt", 1)
 	w.reopen("R1")
 	lose()
 	w.tickets("doubt:timeout", "refunded")
 }
 
-func TestATicketThatIsRefusedAndNeverShownIsAPersons(t *testing.T) {
-	w := ecticket(testbench.Mini(t))
+func TestATicketThatIsRejectedAndNeverShownNeedsReview(t *testing.T) {
+	w := ecticket(handlertest.Mini(t))
 	task := w.refundOf("R1", named(1))
 	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
 	for try := range 3 {
@@ -303,12 +303,12 @@ func TestATicketThatIsRefusedAndNeverShownIsAPersons(t *testing.T) {
 		}
 		w.Clock.Advance(24 * time.Hour)
 	}
-	w.state(ledger.Review, "in_doubt", 0)
+	w.state(order.Review, "in_doubt", 0)
 }
 
 // A call that the end of the task's time cuts off would be a doubt, and a retry used up.
 func TestALongRefundStopsBetweenTicketsBeforeItsTimeIsUp(t *testing.T) {
-	w := ecticket(testbench.Mini(t))
+	w := ecticket(handlertest.Mini(t))
 	task := w.refundOf("R1", named(1, 2))
 	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
 	for range 2 { // every run gets on by one ticket at least
@@ -316,12 +316,12 @@ func TestALongRefundStopsBetweenTicketsBeforeItsTimeIsUp(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), 24*time.Second)
 		err := w.RunContext(ctx, w.worker("w"), task)
 		cancel()
-		if w.Refund(w.key("R1")).State.Final() {
+		if w.Record(w.ref("R1")).State.Final() {
 			w.Done(err)
 		} else if after := w.Waits(err); after != time.Second {
 			t.Errorf("waits %s", after)
 		}
 	}
-	w.state(ledger.Refunded, "", 2)
+	w.state(order.Refunded, "", 2)
 	w.calls(sequence("tickets, refund_ticket T1, refund_ticket T2"))
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"issuance/internal/fakeprovider"
-	"issuance/internal/ledger"
-	"issuance/internal/testbench"
+	"issuance/internal/handlertest"
+	"issuance/internal/vault"
 	"issuance/providers"
-	"issuance/tasks"
+	"issuance/tasks/order"
 )
 
 // sequence writes calls with T1 for ticket 1.
@@ -29,27 +29,27 @@ func TestTicketsAreRefundedAsWished(t *testing.T) {
 		name, wish string
 		list       []providers.UseStatus
 		calls      string
-		state      ledger.State
+		state      order.State
 		code       string
 		refunded   int
 		tickets    []string
 	}{
-		{"by numbers, in the document's order", named(3, 1), unused, "refund_ticket T3, refund_ticket T1", ledger.Refunded, "", 2, []string{"refunded", "refunded"}},
-		{"by quantity", `"quantity":2`, unused, "refund_ticket T1, refund_ticket T2", ledger.Refunded, "", 2, []string{"refunded", "refunded"}},
-		{"by quantity, of those that can be", `"quantity":2`, redeemedFirst, "refund_ticket T2, refund_ticket T3", ledger.Refunded, "", 2, []string{"refunded", "refunded"}},
-		{"all", `"all":true`, unused, "refund_ticket T1, refund_ticket T2, refund_ticket T3, refund_ticket T4", ledger.Refunded, "", 4, []string{"refunded", "refunded", "refunded", "refunded"}},
-		{"all that can be", `"all":true`, redeemedFirst, "refund_ticket T2, refund_ticket T3, refund_ticket T5", ledger.Refunded, "", 3, []string{"refunded", "refunded", "refunded"}},
-		{"more than can be", `"quantity":4`, redeemedFirst, "", ledger.Failed, "not_enough_refundable", 0, nil},
-		{"all of nothing", `"all":true`, []providers.UseStatus{providers.Redeemed, providers.Refunded}, "", ledger.Failed, "nothing_refundable", 0, nil},
-		{"a number of nothing", `"quantity":1`, []providers.UseStatus{providers.Invalid}, "", ledger.Failed, "nothing_refundable", 0, nil},
-		{"one that was redeemed, among others", named(1, 2), redeemedFirst, "refund_ticket T2", ledger.PartiallyRefunded, "redeemed", 1, []string{"rejected:redeemed", "refunded"}},
-		{"one that was refunded before", named(4), redeemedFirst, "", ledger.Failed, "refunded_elsewhere", 0, []string{"elsewhere:refunded_elsewhere"}},
-		{"one of another order", named(9, 2), redeemedFirst, "refund_ticket T2", ledger.PartiallyRefunded, "not_of_this_order", 1, []string{"rejected:not_of_this_order", "refunded"}},
-		{"a gift voucher that has expired", named(1), []providers.UseStatus{providers.Invalid}, "", ledger.Failed, "invalid", 0, []string{"rejected:invalid"}},
-		{"one whose status nobody knows", named(1), []providers.UseStatus{"5 of ming@example.com"}, "", ledger.Failed, "use_status_unknown", 0, []string{"rejected:use_status_unknown"}},
+		{"by numbers, in the document's order", named(3, 1), unused, "refund_ticket T3, refund_ticket T1", order.Refunded, "", 2, []string{"refunded", "refunded"}},
+		{"by quantity", `"quantity":2`, unused, "refund_ticket T1, refund_ticket T2", order.Refunded, "", 2, []string{"refunded", "refunded"}},
+		{"by quantity, of those that can be", `"quantity":2`, redeemedFirst, "refund_ticket T2, refund_ticket T3", order.Refunded, "", 2, []string{"refunded", "refunded"}},
+		{"all", `"all":true`, unused, "refund_ticket T1, refund_ticket T2, refund_ticket T3, refund_ticket T4", order.Refunded, "", 4, []string{"refunded", "refunded", "refunded", "refunded"}},
+		{"all that can be", `"all":true`, redeemedFirst, "refund_ticket T2, refund_ticket T3, refund_ticket T5", order.Refunded, "", 3, []string{"refunded", "refunded", "refunded"}},
+		{"more than can be", `"quantity":4`, redeemedFirst, "", order.Failed, "not_enough_refundable", 0, nil},
+		{"all of nothing", `"all":true`, []providers.UseStatus{providers.Redeemed, providers.Refunded}, "", order.Failed, "nothing_refundable", 0, nil},
+		{"a number of nothing", `"quantity":1`, []providers.UseStatus{providers.Invalid}, "", order.Failed, "nothing_refundable", 0, nil},
+		{"one that was redeemed, among others", named(1, 2), redeemedFirst, "refund_ticket T2", order.PartiallyRefunded, "redeemed", 1, []string{"rejected:redeemed", "refunded"}},
+		{"one that was refunded before", named(4), redeemedFirst, "", order.Failed, "refunded_elsewhere", 0, []string{"elsewhere:refunded_elsewhere"}},
+		{"one of another order", named(9, 2), redeemedFirst, "refund_ticket T2", order.PartiallyRefunded, "not_of_this_order", 1, []string{"rejected:not_of_this_order", "refunded"}},
+		{"a gift voucher that has expired", named(1), []providers.UseStatus{providers.Invalid}, "", order.Failed, "invalid", 0, []string{"rejected:invalid"}},
+		{"one whose status nobody knows", named(1), []providers.UseStatus{"5 of ming@example.com"}, "", order.Failed, "use_status_unknown", 0, []string{"rejected:use_status_unknown"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := ecticket(testbench.Mini(t))
+			w := ecticket(handlertest.Mini(t))
 			task := w.refundOf("R1", c.wish)
 			w.provider.AnswerTickets(list(c.list...), fakeprovider.Yes)
 			for range strings.Count(c.calls, "refund_ticket") {
@@ -65,14 +65,14 @@ func TestTicketsAreRefundedAsWished(t *testing.T) {
 }
 
 func TestThePlanIsWrittenBeforeTheFirstCall(t *testing.T) {
-	testbench.Each(t, func(b *testbench.Bench) {
+	handlertest.Each(t, func(b *handlertest.Bench) {
 		w := ecticket(b)
 		task := w.refundOf("R1", `"quantity":3`)
 		w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
 		w.provider.AnswerRefundTicket(fakeprovider.Yes, func(context.Context) {
-			rec := w.Refund(w.key("R1"))
-			numbers, err := tasks.OpenPlan(w.Ring, w.key("R1"), rec.Plan)
-			if diff := cmp.Diff([]string{no(1), no(2), no(3)}, numbers); diff != "" || err != nil || rec.Count != 3 || rec.State != ledger.Submitting {
+			rec := w.Record(w.ref("R1"))
+			numbers, err := vault.OpenPlan(w.Ring, w.ref("R1"), rec.Plan)
+			if diff := cmp.Diff([]string{no(1), no(2), no(3)}, numbers); diff != "" || err != nil || rec.Count != 3 || rec.State != order.Submitting {
 				w.T.Errorf("the plan is %d tickets in state %s, %v (-want +got):\n%s", rec.Count, rec.State, err, diff)
 			}
 			w.tickets("sending", "planned", "planned")
@@ -80,16 +80,16 @@ func TestThePlanIsWrittenBeforeTheFirstCall(t *testing.T) {
 		w.provider.AnswerRefundTicket(fakeprovider.Yes, func(context.Context) { w.tickets("refunded", "sending", "planned") })
 		w.provider.AnswerRefundTicket(fakeprovider.Yes, func(context.Context) { w.tickets("refunded", "refunded", "sending") })
 		w.Done(w.run(task))
-		w.state(ledger.Refunded, "", 3)
+		w.state(order.Refunded, "", 3)
 	})
 }
 
-func TestTheProviderIsToldWhoRefunds(t *testing.T) {
+func TestTheProviderIsGivenWhoRefunds(t *testing.T) {
 	for wish, want := range map[string]providers.TicketRefund{
 		named(1): {TicketNo: no(1), Operator: "Shop1", StoreID: "TP1001"},
 		named(1) + `,"Operator":"Clerk","StoreID":"KH2002"`: {TicketNo: no(1), Operator: "Clerk", StoreID: "KH2002"},
 	} {
-		w := ecticket(testbench.Mini(t))
+		w := ecticket(handlertest.Mini(t))
 		task := w.refundOf("R1", wish)
 		w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
 		w.provider.AnswerRefundTicket(fakeprovider.Yes)
@@ -100,36 +100,36 @@ func TestTheProviderIsToldWhoRefunds(t *testing.T) {
 	}
 }
 
-func TestARefusedTicketIsAskedFor(t *testing.T) {
+func TestARejectedTicketIsAskedFor(t *testing.T) {
 	for _, c := range []struct {
-		use     providers.UseStatus
-		by      string
-		ticket  string
-		state   ledger.State
-		refused string
+		use      providers.UseStatus
+		by       string
+		ticket   string
+		state    order.State
+		rejected string
 	}{
-		{providers.Unused, "", "rejected:10200099", ledger.PartiallyRefunded, "10200099"},
-		{providers.Redeemed, "", "rejected:redeemed", ledger.PartiallyRefunded, "redeemed"},
-		{"5", "", "rejected:10200099", ledger.PartiallyRefunded, "10200099"},
-		// Our only request was refused, so whoever refunded it, it was not this refund.
-		{providers.Refunded, merchant, "elsewhere:refunded_elsewhere", ledger.PartiallyRefunded, "refunded_elsewhere"},
-		{providers.Refunded, "1111111", "elsewhere:refunded_elsewhere", ledger.PartiallyRefunded, "refunded_elsewhere"},
+		{providers.Unused, "", "rejected:10200099", order.PartiallyRefunded, "10200099"},
+		{providers.Redeemed, "", "rejected:redeemed", order.PartiallyRefunded, "redeemed"},
+		{"5", "", "rejected:10200099", order.PartiallyRefunded, "10200099"},
+		// Our only request was rejected, so whoever refunded it, it was not this refund.
+		{providers.Refunded, merchant, "elsewhere:refunded_elsewhere", order.PartiallyRefunded, "refunded_elsewhere"},
+		{providers.Refunded, "1111111", "elsewhere:refunded_elsewhere", order.PartiallyRefunded, "refunded_elsewhere"},
 	} {
-		w := ecticket(testbench.Mini(t))
+		w := ecticket(handlertest.Mini(t))
 		task := w.refundOf("R1", named(1, 2))
 		w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
 		w.provider.AnswerRefundTicket(fakeprovider.Refused)
 		w.provider.AnswerStatus(w.status(c.use, c.by), fakeprovider.Yes)
 		w.provider.AnswerRefundTicket(fakeprovider.Yes)
 		w.Done(w.run(task))
-		w.state(c.state, c.refused, 1)
+		w.state(c.state, c.rejected, 1)
 		w.tickets(c.ticket, "refunded")
 		w.calls(sequence("tickets, refund_ticket T1, ticket_status T1, refund_ticket T2"))
 	}
 }
 
-func TestARefusedTicketThatCannotBeAskedForIsSentAgain(t *testing.T) {
-	w := ecticket(testbench.Mini(t))
+func TestARejectedTicketThatCannotBeAskedForIsSentAgain(t *testing.T) {
+	w := ecticket(handlertest.Mini(t))
 	task := w.refundOf("R1", named(1))
 	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
 	w.provider.AnswerRefundTicket(fakeprovider.Refused)
@@ -139,11 +139,11 @@ func TestARefusedTicketThatCannotBeAskedForIsSentAgain(t *testing.T) {
 	w.provider.AnswerRefundTicket(fakeprovider.Refused)
 	w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
 	w.Done(w.run(task))
-	w.state(ledger.Failed, "10200099", 0)
+	w.state(order.Failed, "10200099", 0)
 }
 
 func TestWhatNeverLeftIsPlannedAsBefore(t *testing.T) {
-	testbench.Each(t, func(b *testbench.Bench) {
+	handlertest.Each(t, func(b *handlertest.Bench) {
 		w := ecticket(b)
 		task := w.refundOf("R1", named(1, 2))
 		w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
@@ -154,7 +154,7 @@ func TestWhatNeverLeftIsPlannedAsBefore(t *testing.T) {
 		w.calls(sequence("tickets, refund_ticket T1, refund_ticket T2"))
 		w.provider.AnswerRefundTicket(fakeprovider.Yes)
 		w.Done(w.run(task))
-		w.state(ledger.Refunded, "", 2)
+		w.state(order.Refunded, "", 2)
 		w.calls(sequence("refund_ticket T1"))
 	})
 }
@@ -169,15 +169,15 @@ func TestAHeldRefundStopsAtItsFirstTicket(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := ecticket(testbench.Mini(t))
+			w := ecticket(handlertest.Mini(t))
 			task := w.refundOf("R1", named(1, 2, 3))
 			w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
 			hold(w)
 			if after := w.Waits(w.run(task)); after != 30*time.Minute {
 				t.Errorf("waits %s", after)
 			}
-			for _, ticket := range w.Refund(w.key("R1")).Tickets {
-				if ticket.State != ledger.TicketPlanned || !ticket.DoubtAt.IsZero() {
+			for _, ticket := range w.Record(w.ref("R1")).Tickets {
+				if ticket.State != order.TicketPlanned || !ticket.DoubtAt.IsZero() {
 					t.Errorf("a held ticket is %s", ticket.State)
 				}
 			}
@@ -186,13 +186,13 @@ func TestAHeldRefundStopsAtItsFirstTicket(t *testing.T) {
 				w.provider.AnswerRefundTicket(fakeprovider.Yes)
 			}
 			w.Done(w.run(task))
-			w.state(ledger.Refunded, "", 3)
+			w.state(order.Refunded, "", 3)
 		})
 	}
 }
 
 func TestAListThatDoesNotComeIsWaitedFor(t *testing.T) {
-	w := ecticket(testbench.Mini(t))
+	w := ecticket(handlertest.Mini(t))
 	task := w.refundOf("R1", `"all":true`)
 	for _, out := range []providers.Outcome{fakeprovider.Lost, fakeprovider.Unreached, {Kind: providers.Held, RetryAfter: time.Hour}, fakeprovider.Refused} {
 		w.provider.AnswerTickets(list(providers.Unused), out) // part of a list is no list
@@ -204,12 +204,12 @@ func TestAListThatDoesNotComeIsWaitedFor(t *testing.T) {
 	w.Clock.Advance(time.Minute)
 	w.provider.AnswerTickets(nil, fakeprovider.Refused)
 	w.Done(w.run(task))
-	w.state(ledger.Failed, fakeprovider.Refused.Code, 0)
+	w.state(order.Failed, fakeprovider.Refused.Code, 0)
 }
 
 // A list that never comes ends the refund after a day, and holds up no other one of the order.
 func TestAListThatNeverComesHoldsUpNobody(t *testing.T) {
-	w := ecticket(testbench.Mini(t))
+	w := ecticket(handlertest.Mini(t))
 	task, other := w.refundOf("R1", `"all":true`), w.refundOf("R2", named(1))
 	began := w.Clock.Now()
 	for w.Clock.Now().Sub(began) <= 24*time.Hour {
@@ -219,8 +219,8 @@ func TestAListThatNeverComesHoldsUpNobody(t *testing.T) {
 	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
 	w.provider.AnswerRefundTicket(fakeprovider.Yes)
 	w.Done(w.run(other))
-	w.stateOf("R2", ledger.Refunded, "", 1)
+	w.stateOf("R2", order.Refunded, "", 1)
 	w.provider.AnswerTickets(nil, fakeprovider.Lost)
 	w.Done(w.run(task))
-	w.state(ledger.Failed, "list_unclear", 0)
+	w.state(order.Failed, "list_unclear", 0)
 }

@@ -8,13 +8,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"issuance/internal/fakeprovider"
+	"issuance/internal/handlertest"
 	"issuance/internal/ledger"
-	"issuance/internal/testbench"
 	"issuance/providers"
+	"issuance/tasks/order"
 )
 
 func TestASecondRefundOfAnOrderWaitsItsTurnAndPicksOtherTickets(t *testing.T) {
-	testbench.Each(t, func(b *testbench.Bench) {
+	handlertest.Each(t, func(b *handlertest.Bench) {
 		w := ecticket(b)
 		first, second := w.refundOf("R1", `"quantity":2`), w.refundOf("R2", `"quantity":2`)
 		w.provider.AnswerTickets(list(unused...), fakeprovider.Yes, func(context.Context) { w.Waits(w.run(second)) })
@@ -26,7 +27,7 @@ func TestASecondRefundOfAnOrderWaitsItsTurnAndPicksOtherTickets(t *testing.T) {
 
 		w.provider.AnswerStatus(w.status(providers.Refunded, merchant), fakeprovider.Yes)
 		w.Done(w.run(first))
-		w.state(ledger.Refunded, "", 2)
+		w.state(order.Refunded, "", 2)
 		w.provider.Forget()
 
 		// The provider's list lags behind: the first two still look unused.
@@ -34,13 +35,13 @@ func TestASecondRefundOfAnOrderWaitsItsTurnAndPicksOtherTickets(t *testing.T) {
 		w.provider.AnswerRefundTicket(fakeprovider.Yes)
 		w.provider.AnswerRefundTicket(fakeprovider.Yes)
 		w.Done(w.run(second))
-		w.stateOf("R2", ledger.Refunded, "", 2)
+		w.stateOf("R2", order.Refunded, "", 2)
 		w.calls(sequence("tickets, refund_ticket T3, refund_ticket T4"))
 	})
 }
 
-func TestATicketThatAnotherRefundHasRefundedIsToldApart(t *testing.T) {
-	w := ecticket(testbench.Mini(t))
+func TestATicketThatAnotherRefundHasRefundedIsDistinguished(t *testing.T) {
+	w := ecticket(handlertest.Mini(t))
 	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
 	w.provider.AnswerRefundTicket(fakeprovider.Yes)
 	w.Done(w.run(w.refundOf("R2", named(1))))
@@ -48,29 +49,29 @@ func TestATicketThatAnotherRefundHasRefundedIsToldApart(t *testing.T) {
 	w.provider.AnswerTickets(list(providers.Refunded, providers.Refunded, providers.Unused), fakeprovider.Yes)
 	w.provider.AnswerRefundTicket(fakeprovider.Yes)
 	w.Done(w.run(task))
-	w.state(ledger.PartiallyRefunded, "refunded_by_R2", 1)
+	w.state(order.PartiallyRefunded, "refunded_by_R2", 1)
 	w.tickets("elsewhere:refunded_by_R2", "elsewhere:refunded_elsewhere", "refunded")
 }
 
-// reviewed is a refund R2 of tickets 1 and 2 that a person has to look at, ticket 1 being in doubt
+// reviewed is a refund R2 of tickets 1 and 2 in review, ticket 1 being in doubt
 // and ticket 2 never sent.
 func reviewed(t *testing.T) *world {
 	t.Helper()
-	w := ecticket(testbench.Mini(t))
+	w := ecticket(handlertest.Mini(t))
 	task := w.refundOf("R2", named(1, 2))
 	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
-	w.provider.AnswerRefundTicket(providers.Outcome{}, testbench.Dies)
+	w.provider.AnswerRefundTicket(providers.Outcome{}, handlertest.Dies)
 	for range 4 {
-		w.provider.AnswerStatus(providers.TicketStatus{}, fakeprovider.Yes, testbench.Dies)
+		w.provider.AnswerStatus(providers.TicketStatus{}, fakeprovider.Yes, handlertest.Dies)
 	}
 	for range 5 {
-		if err := w.run(task); !errors.Is(err, testbench.ErrDied) {
+		if err := w.run(task); !errors.Is(err, handlertest.ErrDied) {
 			t.Fatal(err)
 		}
 		w.Clock.Advance(lease)
 	}
 	w.Done(w.run(task))
-	w.stateOf("R2", ledger.Review, "crashes_worker", 0)
+	w.stateOf("R2", order.Review, "crashes_worker", 0)
 	w.provider.Forget()
 	return w
 }
@@ -81,7 +82,7 @@ func TestTicketsOfARefundInReviewAreLeftAlone(t *testing.T) {
 	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
 	w.provider.AnswerRefundTicket(fakeprovider.Yes)
 	w.Done(w.run(task))
-	w.state(ledger.PartiallyRefunded, "in_doubt_of_R2", 1)
+	w.state(order.PartiallyRefunded, "in_doubt_of_R2", 1)
 	w.tickets("rejected:in_doubt_of_R2", "refunded")
 
 	all := w.refundOf("R3", `"all":true`)
@@ -89,14 +90,14 @@ func TestTicketsOfARefundInReviewAreLeftAlone(t *testing.T) {
 	w.provider.AnswerRefundTicket(fakeprovider.Yes)
 	w.provider.Forget()
 	w.Done(w.run(all))
-	w.stateOf("R3", ledger.Refunded, "", 1)
+	w.stateOf("R3", order.Refunded, "", 1)
 	w.calls(sequence("tickets, refund_ticket T4"))
 }
 
-func TestOnceAPersonHasDecidedTheTicketsAreFree(t *testing.T) {
-	for _, decision := range []ledger.State{ledger.Failed, ledger.PartiallyRefunded} {
+func TestOnceAReviewIsResolvedTheTicketsAreFree(t *testing.T) {
+	for _, decision := range []order.State{order.Failed, order.PartiallyRefunded} {
 		w := reviewed(t)
-		if a, err := w.Ledger.Resolve(t.Context(), ledger.Ref(w.key("R2")), ledger.Resolution{State: decision, Who: "op", Reason: "asked"}); err != nil || !a.Applied {
+		if a, err := w.Ledger.Resolve(t.Context(), w.ref("R2"), ledger.Resolution{State: decision, Who: "op", Reason: "asked"}); err != nil || !a.Applied {
 			t.Fatal(a, err)
 		}
 		task := w.refundOf("R1", named(1, 2))
@@ -104,12 +105,12 @@ func TestOnceAPersonHasDecidedTheTicketsAreFree(t *testing.T) {
 		w.provider.AnswerRefundTicket(fakeprovider.Yes)
 		w.provider.AnswerRefundTicket(fakeprovider.Yes)
 		w.Done(w.run(task))
-		w.state(ledger.Refunded, "", 2)
+		w.state(order.Refunded, "", 2)
 	}
 }
 
 func TestASecondRefundByNumberWaitsUntilTheFirstIsProven(t *testing.T) {
-	testbench.Each(t, func(b *testbench.Bench) {
+	handlertest.Each(t, func(b *handlertest.Bench) {
 		w := pass2u(b, "voucher")
 		first, second := w.countOf("R1", `"quantity":2`), w.countOf("R2", `"all":true`)
 		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes, func(context.Context) { w.Waits(w.run(second)) })
@@ -119,13 +120,13 @@ func TestASecondRefundByNumberWaitsUntilTheFirstIsProven(t *testing.T) {
 		w.calls("baseline, refund_count 2")
 		w.provider.AnswerBaseline(shows(4, 2), fakeprovider.Yes)
 		w.Done(w.run(first))
-		w.state(ledger.Refunded, "", 2)
+		w.state(order.Refunded, "", 2)
 		w.calls("baseline")
 
 		w.provider.AnswerBaseline(shows(4, 2), fakeprovider.Yes)
 		w.provider.AnswerRefundCount(fakeprovider.Yes)
 		w.Done(w.run(second))
-		w.stateOf("R2", ledger.Refunded, "", 2)
+		w.stateOf("R2", order.Refunded, "", 2)
 		w.calls("baseline, refund_count 2")
 	})
 }
@@ -134,18 +135,18 @@ func TestASecondRefundByNumberWaitsUntilTheFirstIsProven(t *testing.T) {
 // may have refunded, two.
 func unshownAfter(t *testing.T, out providers.Outcome) *world {
 	t.Helper()
-	w := pass2u(testbench.Mini(t), "order")
+	w := pass2u(handlertest.Mini(t), "order")
 	task := w.countOf("R2", `"quantity":2`)
 	w.provider.AnswerBaseline(unshown, fakeprovider.Yes)
 	w.provider.AnswerRefundCount(out)
 	if out.Kind == providers.Done {
 		w.Done(w.run(task))
-		w.stateOf("R2", ledger.Refunded, "", 2)
+		w.stateOf("R2", order.Refunded, "", 2)
 	} else {
 		w.Waits(w.run(task))
 		w.Clock.Advance(settleAfter)
 		w.Done(w.run(task))
-		w.stateOf("R2", ledger.Review, "unprovable", 0)
+		w.stateOf("R2", order.Review, "unprovable", 0)
 	}
 	w.provider.Forget()
 	return w
@@ -157,7 +158,7 @@ func TestTheRestOfWhatIsNotShownIsWhatOthersHaveLeft(t *testing.T) {
 	w.lose(task, unshown)
 	w.provider.AnswerRefundCount(fakeprovider.Yes)
 	w.Done(w.run(task))
-	w.state(ledger.Refunded, "", 2)
+	w.state(order.Refunded, "", 2)
 	w.calls("refund_count 2")
 }
 
@@ -168,19 +169,19 @@ func TestTheRestOfWhatIsNotShownIsUnknownWhileAnotherRefundIsInDoubt(t *testing.
 	w.lose(task, unshown)
 	w.Clock.Advance(settleAfter)
 	w.Done(w.run(task))
-	w.state(ledger.Review, "unprovable", 0)
+	w.state(order.Review, "unprovable", 0)
 	w.calls("")
 }
 
-func TestWhatAPersonHasFoundRefundedCounts(t *testing.T) {
+func TestWhatAReviewFoundRefundedCounts(t *testing.T) {
 	w := unshownAfter(t, fakeprovider.Lost)
-	if a, err := w.Ledger.Resolve(t.Context(), ledger.Ref(w.key("R2")), ledger.Resolution{State: ledger.Refunded, Who: "op", Reason: "asked"}); err != nil || !a.Applied {
+	if a, err := w.Ledger.Resolve(t.Context(), w.ref("R2"), ledger.Resolution{State: order.Refunded, Who: "op", Reason: "asked"}); err != nil || !a.Applied {
 		t.Fatal(a, err)
 	}
 	w.provider.AnswerBaseline(unshown, fakeprovider.Yes)
 	w.provider.AnswerRefundCount(fakeprovider.Yes)
 	w.Done(w.run(w.countOf("R1", `"all":true`)))
-	w.state(ledger.Refunded, "", 2)
+	w.state(order.Refunded, "", 2)
 	if diff := cmp.Diff("baseline, refund_count 2", w.provider.Sequence()); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
 	}

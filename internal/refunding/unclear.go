@@ -1,6 +1,7 @@
 package refunding
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -44,7 +45,7 @@ func (r *run) yieldUnclear(now time.Time, atLeast time.Duration, why ledger.Reas
 	if since := r.Rec.UnclearSince; !since.IsZero() {
 		wait = handler.AskAgain(now.Sub(since), r.LookAfter)
 	}
-	return handler.WaitFor(max(wait, atLeast), why, why.Message).As(ledger.Unclear).Yielding()
+	return handler.WaitFor(max(wait, atLeast), why, cmp.Or(why.Message, why.Code)).As(ledger.Unclear).Yielding()
 }
 
 // unopened handles a plan, of this refund or of another one of the order, that cannot be opened.
@@ -54,7 +55,7 @@ func (r *run) unopened(err error) (handler.Result, error) {
 		return handler.Wait(time.Minute, order.CodeSealKey, "waiting for its seal key in ISSUANCE_SEAL_KEYS"), nil
 	}
 	if errors.Is(err, errPlan) {
-		return r.review(order.CodeUnreadablePlan, "a plan that holds ticket numbers cannot be opened; see the history of the order's refunds for what was sent"), nil
+		return handler.Review(order.CodeUnreadablePlan, "a plan that holds ticket numbers cannot be opened; see the history of the order's refunds for what was sent"), nil
 	}
 	return handler.GoOn(), err
 }

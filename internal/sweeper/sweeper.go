@@ -37,16 +37,15 @@ type Config struct {
 	Tasks queue.Options
 }
 
-// Sweeper looks after unfinished records. Safe for concurrent use.
+// Sweeper looks after unfinished records. Safe for concurrent use, but for Run and Recount, which one goroutine
+// calls.
 type Sweeper struct {
 	Config
 	rdb   redis.UniversalClient
 	queue *queue.Client
 	made  atomic.Int64 // tasks brought back
-
-	// Recount's alone.
-	short map[providers.Name]int       // sweeps in a row that found fewer tasks than open records
-	calm  map[providers.Name]time.Time // until when that is not looked into, because the last look found nothing
+	// counts is what Recount knows of each provider, and Recount's alone.
+	counts map[providers.Name]*recount
 }
 
 // New makes a sweeper over rdb, which stays the caller's to close.
@@ -60,7 +59,7 @@ func New(rdb redis.UniversalClient, c Config) *Sweeper {
 	if c.Batch <= 0 {
 		c.Batch = 200
 	}
-	return &Sweeper{Config: c, rdb: rdb, queue: queue.NewClient(rdb, c.Tasks), short: map[providers.Name]int{}, calm: map[providers.Name]time.Time{}}
+	return &Sweeper{Config: c, rdb: rdb, queue: queue.NewClient(rdb, c.Tasks), counts: map[providers.Name]*recount{}}
 }
 
 // Run sweeps until the context ends.

@@ -2,7 +2,7 @@
 // on a real Redis, between a model of the queue and a model of the provider. It exists to measure
 // how many calls an order costs and how long people wait, over hours that pass in seconds.
 //
-// Real: tasks/issue, pollers (handler, follower, sentinel and its scripts), internal/ledger,
+// Real: internal/issuing, pollers (handler, follower, sentinel and its scripts), internal/ledger,
 // internal/budget with its script, providers.Prepayable.
 //
 // Modelled: asynq, with what was measured of it (a server per lane that looks for tasks every 100
@@ -10,5 +10,5 @@
 // provider, which receives orders and issues all of them in a job every so often; the network, as
 // a duration of 100 to 200 ms a call. Redis answers in no time.
 //
-// It imports the packages named above and internal/bench/vtime.
+// It imports the packages named above, internal/queue and internal/bench/vtime.
 package sim

@@ -16,7 +16,9 @@ type provider struct {
 
 var _ providers.Provider = (*provider)(nil)
 
-func (p *provider) Name() providers.Name { return providers.ECTicket }
+func (p *provider) Account() providers.Account { return account }
+
+func (p *provider) Host() string { return "provider.sim" }
 
 func (p *provider) Traits() providers.Traits { return providers.Traits{SettleAfter: 12 * time.Minute} }
 

@@ -10,11 +10,11 @@ import (
 	"github.com/hibiken/asynq"
 
 	"issuance/internal/bench/vtime"
-	"issuance/internal/ledger"
-	"issuance/tasks"
+	"issuance/internal/queue"
+	"issuance/tasks/order"
 )
 
-// What was measured of asynq, with the settings of package engine.
+// What was measured of asynq, with the settings of the worker.
 const (
 	idleLook = 200 * time.Millisecond // an idle server looks after a half to one and a half of it
 	forward  = time.Second            // pause after which delayed tasks that are due are moved
@@ -27,7 +27,7 @@ type server struct {
 	rand    *rand.Rand
 	workers int
 	handle  func(context.Context, *asynq.Task) error
-	failed  func(error) // hears of errors that are no waiting
+	failed  func(error) // gets errors that are no waiting
 
 	pending []*task
 	delayed map[string]*task
@@ -74,10 +74,10 @@ func (s *server) look() {
 func (s *server) run(t *task) {
 	err := s.handle(context.Background(), asynq.NewTask(t.kind, t.payload))
 	if err != nil {
-		if tasks.IsFailure(err) {
+		if queue.IsFailure(err) {
 			s.failed(err)
 		}
-		s.delay(t, tasks.RetryDelay(0, err, nil))
+		s.delay(t, queue.RetryDelay(0, err, nil))
 	}
 	s.busy--
 	if s.resting {
@@ -122,25 +122,21 @@ type pollQueue struct {
 	lost     func(orderID string) bool // wakes that are to get lost
 }
 
-func (q *pollQueue) Schedule(_ context.Context, k ledger.Key, delay time.Duration) error {
-	id := tasks.PollID(k.Provider, k.OrderID)
-	if q.followed[id] {
+func (q *pollQueue) Schedule(_ context.Context, r order.Ref, delay time.Duration) error {
+	h := queue.PollHome(r)
+	if q.followed[h.ID] {
 		return nil
 	}
-	payload, err := tasks.PollPayload(k, q.clock.Now())
-	if err != nil {
-		return err
-	}
-	q.followed[id] = true
-	q.enqueue(&task{id: id, kind: tasks.PollType(k.Provider), payload: payload}, delay)
+	q.followed[h.ID] = true
+	q.enqueue(&task{id: h.ID, kind: h.Type, payload: queue.Encode(r, "")}, delay)
 	return nil
 }
 
-func (q *pollQueue) RunNow(_ context.Context, k ledger.Key) error {
-	if q.lost != nil && q.lost(k.OrderID) {
+func (q *pollQueue) RunNow(_ context.Context, r order.Ref) error {
+	if q.lost != nil && q.lost(r.OrderID) {
 		return nil
 	}
-	id := tasks.PollID(k.Provider, k.OrderID)
+	id := queue.PollHome(r).ID
 	if t := q.delayed[id]; t != nil {
 		delete(q.delayed, id)
 		q.pending = append(q.pending, t)

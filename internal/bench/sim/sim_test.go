@@ -11,10 +11,9 @@ import (
 	"go.uber.org/goleak"
 
 	"issuance/internal/bench/vtime"
-	"issuance/internal/ledger"
+	"issuance/internal/queue"
 	"issuance/internal/testredis"
-	"issuance/providers"
-	"issuance/tasks"
+	"issuance/tasks/order"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -92,7 +91,7 @@ func TestQueue(t *testing.T) {
 	busy, most := 0, 0
 	s := &server{clock: clock, rand: rand.New(rand.NewPCG(1, 1)), workers: 2, failed: func(err error) { t.Error(err) }}
 	s.handle = func(_ context.Context, task *asynq.Task) error {
-		p, err := tasks.DecodePayload(task.Payload())
+		p, _, err := queue.Decode(task.Payload())
 		if err != nil {
 			return err
 		}
@@ -102,21 +101,21 @@ func TestQueue(t *testing.T) {
 		clock.Sleep(300 * time.Millisecond)
 		busy--
 		if len(starts[p.OrderID]) == 1 {
-			return tasks.Wait(10*time.Second, "again")
+			return queue.Wait(10*time.Second, "again")
 		}
 		return nil
 	}
 	s.start()
 	q := &pollQueue{server: s, followed: map[string]bool{}}
-	key := func(id string) ledger.Key { return ledger.Key{Provider: providers.ECTicket, OrderID: id} }
+	ref := func(id string) order.Ref { return order.Ref{Account: account, OrderID: id} }
 	clock.Go(func() {
 		for _, id := range []string{"A", "B", "C", "A"} {
-			if err := q.Schedule(context.Background(), key(id), 2*time.Second); err != nil {
+			if err := q.Schedule(context.Background(), ref(id), 2*time.Second); err != nil {
 				t.Error(err)
 			}
 		}
 		clock.Sleep(6 * time.Second)
-		if err := q.RunNow(context.Background(), key("C")); err != nil {
+		if err := q.RunNow(context.Background(), ref("C")); err != nil {
 			t.Error(err)
 		}
 	})
@@ -140,14 +139,14 @@ func TestStrategies(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.Arrive(tasks.Bulk, make([]time.Duration, 50))
-		w.Arrive(tasks.Checkout, []time.Duration{0, time.Second})
+		w.Arrive(order.Bulk, make([]time.Duration, 50))
+		w.Arrive(order.Checkout, []time.Duration{0, time.Second})
 		r, err := w.Run(time.Hour)
 		if err != nil || r.Unfinished != 0 || len(r.Orders) != 52 {
 			t.Fatalf("%s: %v, %d of %d unfinished", strategy.Name(), err, r.Unfinished, len(r.Orders))
 		}
 		for _, o := range r.Orders {
-			if o.State != ledger.Issued || o.IssueCalls != 1 || len(o.Polls) == 0 || o.Recorded.Before(o.Issued) || o.Called.Before(o.Enqueued) {
+			if o.State != order.Issued || o.IssueCalls != 1 || len(o.Polls) == 0 || o.Recorded.Before(o.Issued) || o.Called.Before(o.Enqueued) {
 				t.Errorf("%s: %+v", strategy.Name(), o)
 			}
 		}

@@ -8,17 +8,18 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"issuance/internal/issuing"
 	"issuance/internal/ledger"
+	"issuance/internal/queue"
 	"issuance/pollers"
 	"issuance/providers"
-	"issuance/tasks"
-	"issuance/tasks/issue"
+	"issuance/tasks/order"
 )
 
 // Strategy decides when accepted orders are polled.
 type Strategy interface {
 	Name() string
-	build(w *World, p providers.Provider) (issue.Follower, func(context.Context, *asynq.Task) error)
+	build(w *World, p providers.Provider) (issuing.Follower, func(context.Context, *asynq.Task) error)
 }
 
 // Sentinel is the product's poller.
@@ -30,10 +31,10 @@ type Sentinel struct {
 // Name of the strategy.
 func (Sentinel) Name() string { return "sentinel" }
 
-func (s Sentinel) build(w *World, p providers.Provider) (issue.Follower, func(context.Context, *asynq.Task) error) {
+func (s Sentinel) build(w *World, p providers.Provider) (issuing.Follower, func(context.Context, *asynq.Task) error) {
 	s.Config.Now = w.Now
 	f := pollers.NewFollower(w.cfg.Redis, s.Schedule, pollers.FollowerOptions{
-		Sentinel: pollers.NewSentinel(w.cfg.Redis, providers.ECTicket, s.Config), Queue: w.polls, Now: w.Now})
+		Sentinel: pollers.NewSentinel(w.cfg.Redis, account, s.Config), Queue: w.polls, Now: w.Now})
 	h := pollers.New(pollers.Config{Provider: p, Ledger: w.ledger, Ring: w.ring, Schedule: s.Schedule, Follower: f,
 		Log: slog.New(slog.DiscardHandler)})
 	return f, h.ProcessTask
@@ -59,21 +60,20 @@ func (b Backoff) wait(polls int) time.Duration {
 	return min(d, b.Max)
 }
 
-func (b Backoff) build(w *World, p providers.Provider) (issue.Follower, func(context.Context, *asynq.Task) error) {
+func (b Backoff) build(w *World, p providers.Provider) (issuing.Follower, func(context.Context, *asynq.Task) error) {
 	return backoffFollower{b, w.polls}, func(ctx context.Context, t *asynq.Task) error {
-		payload, err := tasks.DecodePayload(t.Payload())
+		r, _, err := queue.Decode(t.Payload())
 		if err != nil {
 			return err
 		}
-		k := payload.Key()
-		switch f := p.LookUp(ctx, providers.Order{ID: k.OrderID}); f.State {
+		switch f := p.LookUp(ctx, providers.Order{ID: r.OrderID}); f.State {
 		case providers.FoundIssued:
-			_, err := w.ledger.Finish(ctx, k, "", ledger.Ending{State: ledger.Issued, Polled: true})
+			_, err := w.ledger.Finish(ctx, r, "", ledger.Ending{State: order.Issued, Polled: true})
 			return err
 		case providers.FoundPending:
-			return tasks.Wait(b.wait(len(w.orders[k.OrderID].Polls)), "not yet")
+			return queue.Wait(b.wait(len(w.orders[r.OrderID].Polls)), "not yet")
 		default:
-			return tasks.Wait(max(f.Outcome.RetryAfter, time.Second), "held")
+			return queue.Wait(max(f.Outcome.RetryAfter, time.Second), "held")
 		}
 	}
 }
@@ -83,6 +83,6 @@ type backoffFollower struct {
 	polls *pollQueue
 }
 
-func (f backoffFollower) Follow(ctx context.Context, k ledger.Key, _ time.Duration) error {
-	return f.polls.Schedule(ctx, k, f.First)
+func (f backoffFollower) Follow(ctx context.Context, r order.Ref, _ time.Duration) error {
+	return f.polls.Schedule(ctx, r, f.First)
 }

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -13,12 +12,19 @@ import (
 
 	"issuance/internal/bench/vtime"
 	"issuance/internal/budget"
+	"issuance/internal/handler"
+	"issuance/internal/issuing"
 	"issuance/internal/ledger"
+	"issuance/internal/queue"
 	"issuance/internal/seal"
+	"issuance/internal/vault"
 	"issuance/providers"
-	"issuance/tasks"
-	"issuance/tasks/issue"
+	_ "issuance/providers/codecs" // the handlers need ECTicket's
+	"issuance/tasks/order"
 )
+
+// account is whose orders are simulated.
+var account = providers.Account{Provider: providers.ECTicket, Merchant: "2000132"}
 
 // Config of a World.
 type Config struct {
@@ -51,17 +57,17 @@ type Faults struct {
 const revival = 90 * time.Second
 
 // Concurrency of the lanes' servers, as configured by default.
-var concurrency = map[tasks.Lane]int{tasks.Checkout: 8, tasks.Poll: 4, tasks.Bulk: 4}
+var concurrency = map[order.Lane]int{order.Checkout: 8, order.Poll: 4, order.Bulk: 4}
 
 // Order is one order's course. Zero times have not come.
 type Order struct {
 	ID         string
-	Lane       tasks.Lane
+	Lane       order.Lane
 	Enqueued   time.Time
 	Called     time.Time // the issue call left
 	Issued     time.Time // at the provider
 	Recorded   time.Time // the final state is in the ledger
-	State      ledger.State
+	State      order.State
 	IssueCalls int
 	Polls      []time.Time
 	// Stuck orders are left out by the job; Fails makes it fail the order.
@@ -82,7 +88,7 @@ type World struct {
 	ledger *ledger.Ledger
 	ring   *seal.Ring
 	budget *budget.Budget
-	lanes  map[tasks.Lane]*server
+	lanes  map[order.Lane]*server
 	polls  *pollQueue
 
 	orders  map[string]*Order
@@ -100,29 +106,29 @@ func New(cfg Config) (*World, error) {
 	}
 	start := time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
 	w := &World{cfg: cfg, clock: vtime.New(start), start: start, rand: rand.New(rand.NewPCG(cfg.Seed, 1)),
-		ring: seal.Sandbox(), lanes: map[tasks.Lane]*server{}, orders: map[string]*Order{}}
+		ring: seal.Sandbox(), lanes: map[order.Lane]*server{}, orders: map[string]*Order{}}
 	w.ledger = ledger.New(cfg.Redis, ledger.Options{Now: w.Now, Observer: w.observe})
 	var err error
-	if w.budget, err = budget.New(cfg.Redis, budget.Config{Account: "ecticket:2000132", PerSecond: cfg.Rate, Now: w.Now,
+	if w.budget, err = budget.New(cfg.Redis, budget.Config{Account: account, PerSecond: cfg.Rate, Now: w.Now,
 		Sleep: func(_ context.Context, d time.Duration) error { w.clock.Sleep(d); return nil }}); err != nil {
 		return nil, err
 	}
 	gate := providers.Prepayable(w.budget)
 	p := &provider{w: w, gate: gate}
-	for _, lane := range tasks.Lanes() {
+	for _, lane := range order.Lanes() {
 		w.lanes[lane] = &server{clock: w.clock, rand: w.rand, workers: concurrency[lane], failed: w.unexpected}
 	}
-	w.polls = &pollQueue{server: w.lanes[tasks.Poll], followed: map[string]bool{}, lost: cfg.Faults.LosesWake}
+	w.polls = &pollQueue{server: w.lanes[order.Poll], followed: map[string]bool{}, lost: cfg.Faults.LosesWake}
 	follower, poll := cfg.Strategy.build(w, p)
-	issuing := issue.New(issue.Config{Provider: p, Ledger: w.ledger, Ring: w.ring, Follower: follower, Gate: gate,
-		Worker: "sim", Rules: tasks.Rules{Now: w.Now}, Log: slog.New(slog.DiscardHandler)}).ProcessTask
-	for _, lane := range tasks.Lanes() {
-		handle := issuing
-		if lane == tasks.Poll {
+	issue := issuing.New(handler.Config{Provider: p, Ledger: w.ledger, Ring: w.ring, Gate: gate, Worker: "sim",
+		Rules: func() providers.Rules { return providers.Rules{Now: w.Now()} }, Log: slog.New(slog.DiscardHandler)}, follower).ProcessTask
+	for _, lane := range order.Lanes() {
+		handle := issue
+		if lane == order.Poll {
 			handle = w.mortal(poll)
 		}
 		w.lanes[lane].handle = func(ctx context.Context, t *asynq.Task) error {
-			return handle(budget.WithLane(ctx, budget.Lane(lane)), t)
+			return handle(budget.WithLane(ctx, lane), t)
 		}
 		w.lanes[lane].start()
 	}
@@ -138,8 +144,8 @@ func New(cfg Config) (*World, error) {
 // mortal lets the worker of a poll task die when that is wanted.
 func (w *World) mortal(poll func(context.Context, *asynq.Task) error) func(context.Context, *asynq.Task) error {
 	return func(ctx context.Context, t *asynq.Task) error {
-		if p, err := tasks.DecodePayload(t.Payload()); err == nil && w.cfg.Faults.Dies != nil && w.cfg.Faults.Dies(p.OrderID) {
-			return tasks.Wait(revival, "its worker has died")
+		if r, _, err := queue.Decode(t.Payload()); err == nil && w.cfg.Faults.Dies != nil && w.cfg.Faults.Dies(r.OrderID) {
+			return queue.Wait(revival, "its worker has died")
 		}
 		return poll(ctx, t)
 	}
@@ -160,7 +166,7 @@ func (w *World) At(d time.Duration, f func()) {
 }
 
 // Arrive lets an order of a lane be enqueued after each of the given durations.
-func (w *World) Arrive(lane tasks.Lane, after []time.Duration) {
+func (w *World) Arrive(lane order.Lane, after []time.Duration) {
 	w.open += len(after)
 	w.clock.Go(func() {
 		for _, d := range after {
@@ -170,30 +176,30 @@ func (w *World) Arrive(lane tasks.Lane, after []time.Duration) {
 	})
 }
 
-func (w *World) enqueue(lane tasks.Lane) {
+func (w *World) enqueue(lane order.Lane) {
 	o := &Order{ID: fmt.Sprintf("SIM%09d", len(w.list)+1), Lane: lane, Enqueued: w.Now()}
 	if w.cfg.Faults.Order != nil {
 		w.cfg.Faults.Order(o)
 	}
 	w.orders[o.ID], w.list = o, append(w.list, o)
-	k := ledger.Key{Provider: providers.ECTicket, OrderID: o.ID}
+	r := order.Ref{Account: account, OrderID: o.ID}
 	request := []byte(`{"MerchantTradeNo":"` + o.ID + `","IssueType":"1","UseStatusNotifyURL":"https://shop.example/used",` +
 		`"Operator":"sim","CustomerEmail":"a@shop.example","TicketInfo":[{"ItemNo":"VQT04959","TicketAmount":1}]}`)
-	sealed, err := w.ring.Seal(request, k.SealContext("document"))
+	sealed, err := vault.SealDocument(w.ring, r, request)
 	if err != nil {
 		w.unexpected(err)
 		return
 	}
-	payload, err := json.Marshal(tasks.Payload{Version: tasks.PayloadVersion, Provider: providers.ECTicket, OrderID: o.ID, Lane: lane,
-		EnqueuedAt: w.Now(), Shape: json.RawMessage("{}"), Fingerprint: w.ring.Fingerprint(request), Document: sealed})
-	if err != nil {
+	if _, err := w.ledger.Record(context.Background(), ledger.Intake{Ref: r, Lane: lane, Fingerprint: w.ring.Fingerprint(request),
+		Shape: []byte("{}"), Document: sealed}); err != nil {
 		w.unexpected(err)
 		return
 	}
-	w.lanes[lane].enqueue(&task{id: tasks.IssueID(providers.ECTicket, o.ID), kind: tasks.IssueType(providers.ECTicket), payload: payload}, 0)
+	h := queue.HomeOf(r, order.Queued, lane)
+	w.lanes[lane].enqueue(&task{id: h.ID, kind: h.Type, payload: queue.Encode(r, "")}, 0)
 }
 
-// observe hears of every transition in the ledger.
+// observe gets every transition in the ledger.
 func (w *World) observe(c ledger.Change) {
 	o := w.orders[c.OrderID]
 	if c.Event == "submit" {

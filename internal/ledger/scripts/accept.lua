@@ -4,7 +4,7 @@
 local key, t = KEYS[1], clock()
 local state = get(key, 'state')
 if state ~= 'submitting' or not held(key, ARGV[2]) then return refused(state) end
-redis.call('HSET', key, 'state', 'accepted', 'accepted_at', int(t), 'updated_at', int(t))
+redis.call('HSET', key, 'state', 'accepted', 'accepted', int(t), 'updated_at', int(t))
 if ARGV[3] ~= '' then redis.call('HSET', key, 'ref', ARGV[3]) end
 if ARGV[4] ~= '' and get(key, 'erased_at') == '' then redis.call('HSET', key, 'result', ARGV[4]) end
 redis.call('HDEL', key, 'code', 'message')

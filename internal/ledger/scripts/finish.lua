@@ -19,7 +19,6 @@ finish(key, t, ARGV[3], ARGV[4], ARGV[5])
 note(key, t, ARGV[3], ARGV[4])
 if ARGV[6] ~= '' then redis.call('HSET', key, 'ref', ARGV[6]) end
 if ARGV[7] ~= '' and get(key, 'erased_at') == '' then redis.call('HSET', key, 'result', ARGV[7]) end -- erased stays erased
-if ARGV[3] == 'issued' then redis.call('HSETNX', key, 'accepted_at', int(t)) end
 if ARGV[8] ~= '0' then
   redis.call('HINCRBY', key, 'polls', ARGV[8])
   redis.call('HSET', key, 'polled_at', int(t))

@@ -6,6 +6,9 @@ local function clock()
   return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 end
 
+-- The queue's script that makes the task of a new record, where an intake comes with one.
+local wake
+
 -- Numbers go out as whole digits: Lua would write 1.7e+12.
 local function int(n) return string.format('%.0f', n) end
 
@@ -79,24 +82,27 @@ local function give_back(key)
   redis.call('HDEL', key, 'runner', 'until', 'phase')
 end
 
--- Ends a record: the event of each end has an id of its own, so the ends are counted.
+-- Ends a record. The event of each end has an id of its own, so earlier ends are counted (see again).
 local function finish(key, t, state, code, message)
-  redis.call('HSET', key, 'state', state, 'final_at', int(t), 'updated_at', int(t))
+  redis.call('HSET', key, 'state', state, 'final', int(t), 'updated_at', int(t))
   redis.call('HDEL', key, 'event')
   if code == '' and state == 'failed' then
     code, message = get(key, 'rejected_code'), get(key, 'rejected_message') -- the rejection that was confirmed
   end
   if code ~= '' then redis.call('HSET', key, 'code', code, 'message', message)
   else redis.call('HDEL', key, 'code', 'message') end
-  redis.call('HINCRBY', key, 'ends', 1)
   if state ~= 'review' then no_doubt(key) end
   give_back(key)
 end
 
+-- A review that is resolved or reopened will end once more.
+local function again(key) redis.call('HINCRBY', key, 'ends', 1) end
+
 -- What stays of a settled record when its details have expired: enough to answer for it, and to refund it.
-local bare = {v = true, state = true, lane = true, fp = true, stub = true, created_at = true, accepted_at = true,
-  final_at = true, ref = true, code = true, attempts = true, unsent = true, event = true, ends = true, count = true,
-  baseline = true, baseline_at = true, refunded = true, resolved_by = true, erased_at = true}
+-- Short names keep it below 600 bytes with all that Redis needs for it.
+local bare = {state = true, fp = true, stub = true, created = true, accepted = true, final = true, ref = true,
+  code = true, attempts = true, unsent = true, event = true, ends = true, count = true, baseline = true,
+  baseline_at = true, refunded = true, erased_at = true}
 
 -- Lets a key expire, unless it does already: publishing an end again does not keep it longer.
 local function expire(key, ms)
@@ -147,10 +153,10 @@ end
 -- Answers what went wrong, '' when nothing did.
 local function publish(key, details, k, a)
   if not KEYS[k] then return '' end
-  local f = redis.call('HMGET', key, 'state', 'code', 'final_at', 'event', 'ends')
+  local f = redis.call('HMGET', key, 'state', 'code', 'final', 'event', 'ends')
   if not f[4] or f[4] == '' then
     local id = redis.pcall('XADD', KEYS[k], 'MAXLEN', '~', ARGV[a + 6], '*',
-      'event_id', ARGV[a] .. '/' .. f[1] .. '/' .. (f[5] or '1'), 'provider', ARGV[a + 1], 'account', ARGV[a + 2],
+      'event_id', ARGV[a] .. '/' .. f[1] .. '/' .. int((tonumber(f[5]) or 0) + 1), 'provider', ARGV[a + 1], 'account', ARGV[a + 2],
       'order_id', ARGV[a + 3], 'refund_id', ARGV[a + 4], 'state', f[1], 'code', f[2] or '', 'at', f[3])
     if type(id) == 'table' then return id.err end
     redis.call('HSET', key, 'event', id)

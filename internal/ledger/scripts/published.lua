@@ -1,7 +1,7 @@
 -- published: mark a final record whose event is on the stream, and let a settled one age: a step of
 -- publishing a record's end in a cluster.
 -- KEYS[1] record, KEYS[2] details; of a refund KEYS[3] the order's refunds
--- ARGV: now, how many ends the published record had, the event's stream id or '' when it is marked already,
+-- ARGV: now, how many earlier ends the published record had ('' for none), the event's stream id or '' when it is marked already,
 --   milliseconds to keep details and record, refund id or ''
 -- Answers {verdict ok|refused, state}; refused when the record has ended anew meanwhile (a person resolved
 --   it), so that another event is due

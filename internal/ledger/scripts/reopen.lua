@@ -15,6 +15,7 @@ redis.call('HSET', key, 'state', state, 'updated_at', int(t), 'reopened_at', int
 -- Whoever asks for another try gives it all the time that the first one had.
 if get(key, 'doubt_since') ~= '' then redis.call('HSET', key, 'doubt_since', int(t)) end
 if KEYS[2] then redis.call('ZREM', KEYS[2], ARGV[4]) end
-redis.call('HDEL', key, 'crashes', 'doubts', 'unclear_since', 'event', 'final_at', 'code', 'message')
+again(key)
+redis.call('HDEL', key, 'crashes', 'doubts', 'unclear_since', 'event', 'final', 'code', 'message')
 note(key, t, 'reopened', 'by ' .. ARGV[2] .. ': ' .. ARGV[3])
 return applied(state)

@@ -7,5 +7,6 @@ if state ~= 'review' or get(key, 'event') == '' then return refused(state) end
 redis.call('HSET', key, 'resolved_by', ARGV[3], 'resolved_reason', ARGV[4])
 local code, message = get(key, 'code'), get(key, 'message')
 note(key, t, 'resolved', ARGV[2] .. ' by ' .. ARGV[3] .. ': ' .. ARGV[4])
+again(key)
 finish(key, t, ARGV[2], code, message) -- the code says why it had to be decided
 return applied(ARGV[2])
