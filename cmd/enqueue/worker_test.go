@@ -156,7 +156,7 @@ func (w *worker) begin(ctx context.Context, r order.Ref, step string) error {
 	}
 	// It was enqueued by Redis's clock; the script's makes its times known.
 	if step == "begin" {
-		if err := w.rdb.HSet(ctx, keys.Record(r), "created_at", w.now.UnixMilli()).Err(); err != nil {
+		if err := w.rdb.HSet(ctx, keys.Record(r), "created", w.now.UnixMilli()).Err(); err != nil {
 			return err
 		}
 	}

@@ -153,7 +153,7 @@ func TestABulkWithTheWrongKeys(t *testing.T) {
 	d := newDesk(t)
 	d.env["ISSUANCE_SEAL_KEYS"] = "aXNzdWFuY2Ugc2FuZGJveCBrZXk6IG5ldmVyIHJlYWw="
 	code, out, text := d.run(t.Context(), nil, "bulk", wholeFile(t, 300))
-	if code != CouldNot || out != "" || strings.Count(text, "\n") != 1 || !strings.Contains(text, "this Redis is production's") || d.queued() != 0 {
+	if code != CouldNot || out != "" || strings.Count(text, "\n") != 1 || !strings.Contains(text, "this Redis belongs to production") || d.queued() != 0 {
 		t.Errorf("exit code %d, %d enqueued\n%s%s", code, d.queued(), out, text)
 	}
 }

@@ -3,13 +3,11 @@ package cli
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"issuance/internal/bulk"
 	"issuance/internal/cli/table"
-	"issuance/internal/ledger"
 	"issuance/tasks"
 )
 
@@ -78,9 +76,7 @@ func (a *app) cancel(ctx context.Context, f cancelFlags, args []string) error {
 		for _, r := range refs {
 			c.width = max(c.width, len(r.String()))
 		}
-		if err := c.all(refs, nil, func(r tasks.Ref) {
-			a.record(ctx, s, ledger.Decision{What: "cancel", Ref: r, Who: c.who, Reason: c.reason})
-		}); err != nil {
+		if err := c.all(refs, nil); err != nil {
 			return err
 		}
 		return c.end(len(refs))
@@ -110,8 +106,8 @@ type cancelled struct {
 	err   error
 }
 
-// all cancels a list. at are their places in the input, if any; each is called for those that were cancelled.
-func (c *canceller) all(refs []tasks.Ref, at []string, each func(tasks.Ref)) error {
+// all cancels a list. at are their places in the input, if any.
+func (c *canceller) all(refs []tasks.Ref, at []string) error {
 	done, err := inOrder(len(refs), func(i int) cancelled {
 		if c.gone.is() {
 			return cancelled{}
@@ -133,7 +129,6 @@ func (c *canceller) all(refs []tasks.Ref, at []string, each func(tasks.Ref)) err
 			return nil
 		}
 		c.cancelled++
-		each(refs[i])
 		if c.json {
 			return c.printJSON(decisionOf(refs[i], tasks.Cancelled, c.who, c.reason))
 		}
@@ -165,9 +160,6 @@ func (c *canceller) file(f cancelFlags) error {
 	return c.app.read(c.ctx, func(s *session, client *tasks.Client) error {
 		c.begin(s, client)
 		n, err := c.lines(file)
-		if c.cancelled > 0 {
-			c.record(c.ctx, s, ledger.Decision{What: "cancel file", Who: c.who, Reason: strings.TrimSpace(fmt.Sprintf("%s (%s of %s)", c.reason, count(c.cancelled, "order"), f.file))})
-		}
 		if err != nil {
 			return err
 		}
@@ -192,7 +184,7 @@ func (c *canceller) lines(file *bulkFile) (n int, err error) {
 			c.gone.skipped += len(refs)
 		} else if err := complete(c.ctx, c.client, refs); err != nil {
 			return err
-		} else if err := c.all(refs, at, func(tasks.Ref) {}); err != nil {
+		} else if err := c.all(refs, at); err != nil {
 			return err
 		}
 		refs, at = refs[:0], at[:0]

@@ -121,7 +121,7 @@ type listLine struct {
 	RefundID  string         `json:"refund_id,omitempty"`
 	State     tasks.State    `json:"state"`
 	Code      string         `json:"code,omitempty"`
-	Lane      tasks.Lane     `json:"lane"`
+	Lane      tasks.Lane     `json:"lane,omitempty"` // gone with the details
 	CreatedAt *time.Time     `json:"created_at"`
 	ReviewAt  *time.Time     `json:"review_at,omitempty"`
 	FinalAt   *time.Time     `json:"final_at,omitempty"`

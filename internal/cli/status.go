@@ -132,13 +132,6 @@ func (a *app) waits(f *fields, w *tasks.Waiting) {
 		text += ", until " + a.time(*w.Until)
 	}
 	f.row("waits for", text)
-	if w.Held != "" {
-		text = w.Held + "; no call leaves meanwhile"
-		if w.HeldUntil != nil {
-			text = fmt.Sprintf("until %s: %s; no call leaves meanwhile, and it goes on by itself", a.time(*w.HeldUntil), w.Held)
-		}
-		f.row("held", text)
-	}
 	f.row("next look", a.timeAt(w.NextAt))
 	if w.NoWorker {
 		f.row("workers", "none serves its queue at present, so nothing happens until one does")

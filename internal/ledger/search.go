@@ -56,7 +56,7 @@ func (l *Ledger) Search(ctx context.Context, q Query, visit func([]Found) error)
 	})
 }
 
-var searched = []string{"state", "lane", "code", "created_at", "final_at", "shape"}
+var searched = []string{"state", "lane", "code", "created", "final", "shape"}
 
 // find reads the records among keys of one node, and leaves out those that do not match.
 func (q Query) find(ctx context.Context, node *redis.Client, names []string) ([]Found, error) {
