@@ -2,6 +2,7 @@ package docs
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"os"
 	"os/exec"
@@ -62,6 +63,7 @@ func TestCommands(t *testing.T) {
 	}
 	dir := build(t)
 	t.Run("exist", func(t *testing.T) { exist(t, dir) })
+	t.Run("exit codes", func(t *testing.T) { exitCodes(t, dir) })
 	for _, name := range []string{"README.md", "docs/enqueueing.md"} {
 		t.Run("work as printed in "+filepath.Base(name), func(t *testing.T) { work(t, dir, name) })
 	}
@@ -107,6 +109,36 @@ func exist(t *testing.T, dir string) {
 	}
 	if checked < 60 {
 		t.Errorf("only %d commands were found", checked)
+	}
+}
+
+var (
+	exitRow   = regexp.MustCompile(`(?m)^\| (\d) \| (.*) \|$`)
+	errorCode = regexp.MustCompile("`([a-z_]+)`")
+)
+
+// exitCodes: the program's help names every exit code and every error code that the document lists.
+func exitCodes(t *testing.T, dir string) {
+	out, err := exec.Command(filepath.Join(dir, "enqueue"), "--help").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	help, found := string(out), 0
+	for _, row := range exitRow.FindAllStringSubmatch(section(t, read(t, "enqueueing.md"), "## The command line"), -1) {
+		for _, m := range errorCode.FindAllStringSubmatch(row[2], -1) {
+			if slices.Contains([]string{"bulk", "violations", "path", "rule", "shape"}, m[1]) {
+				continue // no codes, but what they are about
+			}
+			if found++; !regexp.MustCompile(`\b` + m[1] + `\b`).MatchString(help) {
+				t.Errorf("enqueue --help has no code %s", m[1])
+			}
+		}
+		if !regexp.MustCompile(`\b` + row[1] + ` `).MatchString(help) {
+			t.Errorf("enqueue --help has no exit code %s", row[1])
+		}
+	}
+	if found < 10 {
+		t.Errorf("only %d codes were found", found)
 	}
 }
 
@@ -174,15 +206,17 @@ func work(t *testing.T, dir, name string) {
 		if !ok {
 			continue
 		}
-		cmd := exec.Command("sh", "-c", filepath.Join(dir, "enqueue")+rest)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		cmd := exec.CommandContext(ctx, "sh", "-c", "exec "+filepath.Join(dir, "enqueue")+rest)
 		cmd.Dir, cmd.Env = clone, env
 		out, _ := cmd.CombinedOutput() // the exit code says how it ended
+		cancel()
 		want := 0
 		if strings.Contains(line, "ecticket-late") {
 			want = 2
 		}
 		if code := cmd.ProcessState.ExitCode(); code != want {
-			t.Errorf("%q: exit code %d\n%s", line, code, out)
+			t.Fatalf("%q: exit code %d\n%s", line, code, out) // the next ones build on it
 		}
 		ran++
 	}

@@ -62,3 +62,21 @@ func TestTheReadmeLinksToEveryDocument(t *testing.T) {
 		}
 	}
 }
+
+var source = regexp.MustCompile(`[a-z0-9]+(?:/[a-z0-9_.-]+)*/[a-z0-9_-]+\.(?:go|lua|conf|example|json|csv|ndjson|txtar)\b`)
+
+// Every file that a document names by its path is there.
+func TestNamedFilesExist(t *testing.T) {
+	found := 0
+	for name, text := range documents(t) {
+		for _, file := range source.FindAllString(text, -1) {
+			found++
+			if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(file))); err != nil {
+				t.Errorf("%s names %s, which is not there", name, file)
+			}
+		}
+	}
+	if found < 30 {
+		t.Errorf("only %d files were found", found)
+	}
+}
