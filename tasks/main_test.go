@@ -246,7 +246,7 @@ func (b *bench) reach(t testing.TB, r Ref, s State) {
 	switch s {
 	case Submitting:
 	case Accepted:
-		a, err := b.ledger.Accept(b.ctx, r, fence, "REF", "")
+		a, err := b.ledger.Accept(b.ctx, r, fence, ledger.Acceptance{ProviderRef: "REF"})
 		applied(t, a, err)
 	default:
 		a, err := b.ledger.Finish(b.ctx, r, fence, ledger.Ending{State: s, Reason: ledger.Reason{Code: "C", Message: "m"}, ProviderRef: "REF"})

@@ -83,7 +83,7 @@ func (b *bench) reach(t testing.TB, r order.Ref, s order.State) {
 	_, _, err := b.ledger.Submit(t.Context(), r, f, ledger.Intent{Lease: lease, Ticket: -1})
 	must(t, err)
 	if s == order.Accepted {
-		_, err = b.ledger.Accept(t.Context(), r, f, "REF", "")
+		_, err = b.ledger.Accept(t.Context(), r, f, ledger.Acceptance{ProviderRef: "REF"})
 	} else {
 		_, err = b.ledger.GiveBack(t.Context(), r, f, ledger.Unknown, ledger.Reason{Code: "timeout"})
 	}
