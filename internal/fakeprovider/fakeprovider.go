@@ -83,6 +83,7 @@ type Provider struct {
 	outage *providers.Outcome
 	missed int // calls made during the outage
 	shows  bool
+	all    []providers.Ticket
 	gone   []providers.Ticket // refunded by calls that were confirmed
 }
 
@@ -123,9 +124,26 @@ func (p *Provider) NeedTickets(n int) { p.need = n }
 // SetIssuesAtOnce sets what IssuesAtOnce answers.
 func (p *Provider) SetIssuesAtOnce(yes bool) { p.atOnce = yes }
 
-// ShowRefunds answers a Tickets that nobody scripted with the tickets whose RefundTicket was confirmed, as a
-// provider does that is not behind itself.
-func (p *Provider) ShowRefunds() { p.shows = true }
+// ShowRefunds answers a Tickets that nobody scripted with these tickets and all whose RefundTicket was confirmed, as
+// a provider does that is not behind itself.
+func (p *Provider) ShowRefunds(tickets ...providers.Ticket) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.shows, p.all = true, tickets
+}
+
+// shown is the list that ShowRefunds promises.
+func (p *Provider) shown() []providers.Ticket {
+	list := slices.Clone(p.all)
+	for _, gone := range p.gone {
+		if i := slices.IndexFunc(list, func(t providers.Ticket) bool { return t.TicketNo == gone.TicketNo }); i >= 0 {
+			list[i].UseStatus = providers.Refunded
+		} else {
+			list = append(list, gone)
+		}
+	}
+	return list
+}
 
 func (p *Provider) push(op Op, r reply) {
 	p.mu.Lock()
@@ -204,7 +222,7 @@ func (p *Provider) call(ctx context.Context, c Call) reply {
 	script := p.script[c.Op]
 	if len(script) == 0 && c.Op == Tickets && p.shows {
 		defer p.mu.Unlock()
-		return reply{tickets: slices.Clone(p.gone), outcome: Yes}
+		return reply{tickets: p.shown(), outcome: Yes}
 	}
 	if len(script) == 0 {
 		p.mu.Unlock()
@@ -213,12 +231,14 @@ func (p *Provider) call(ctx context.Context, c Call) reply {
 		return reply{outcome: out, finding: providers.Finding{State: providers.Unclear, Outcome: out}}
 	}
 	p.script[c.Op] = script[1:]
-	if c.Op == RefundTicket && script[0].outcome.Kind == providers.Done {
-		p.gone = append(p.gone, providers.Ticket{TicketNo: c.Ticket.TicketNo, UseStatus: providers.Refunded})
-	}
 	p.mu.Unlock()
 	for _, f := range script[0].during {
 		f(ctx)
+	}
+	if c.Op == RefundTicket && script[0].outcome.Kind == providers.Done {
+		p.mu.Lock()
+		p.gone = append(p.gone, providers.Ticket{TicketNo: c.Ticket.TicketNo, UseStatus: providers.Refunded})
+		p.mu.Unlock()
 	}
 	return script[0]
 }

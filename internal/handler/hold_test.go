@@ -33,10 +33,12 @@ func TestAClaimIsExtendedWhileACallLasts(t *testing.T) {
 		w.answer(fakeprovider.Yes, func(context.Context) {
 			w.RDB.AddHook(commands{extended})
 			w.Clock.Advance(short * 3 / 4)
-			select {
-			case <-extended:
-			case <-time.After(10 * time.Second):
-				w.T.Error("the claim is not extended")
+			for range 2 { // the first one may have begun before
+				select {
+				case <-extended:
+				case <-time.After(10 * time.Second):
+					w.T.Error("the claim is not extended")
+				}
 			}
 			w.Clock.Advance(short * 3 / 4) // by now the claim would have run out
 			other := ledger.New(w.Redis.Client(), ledger.Options{Now: w.Clock.Now})

@@ -99,8 +99,8 @@ func (l *lists) fly(ctx context.Context, o providers.Order, f *flight) {
 	f.broken = ctx.Err() != nil
 }
 
-// during counts a refunding call of an order while it is made.
-func (l *lists) during(orderID string, call func() providers.Outcome) providers.Outcome {
+// calling counts a refunding call of an order until its answer is recorded, which the returned function says.
+func (l *lists) calling(orderID string) (recorded func()) {
 	l.mu.Lock()
 	c := l.calls[orderID]
 	if c == nil {
@@ -109,15 +109,14 @@ func (l *lists) during(orderID string, call func() providers.Outcome) providers.
 	}
 	c.n++
 	l.mu.Unlock()
-	defer func() {
+	return func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if c.n--; c.n == 0 {
 			delete(l.calls, orderID)
 			close(c.none)
 		}
-	}()
-	return call()
+	}
 }
 
 // gather waits a little for the order's refunding calls under way: one list confirms them all.

@@ -63,8 +63,11 @@ func (t ticket) abandoned(ctx context.Context) error {
 // may mean "refunded already", so both have to show in an answer that does.
 func (t ticket) send(ctx context.Context) (handler.Result, error) {
 	before := *t.state()
+	recorded := func() {}
+	defer func() { recorded() }()
 	out, stop, err := t.Send(ctx, t.i, nil, func(ctx context.Context) providers.Outcome {
-		return t.lists.during(t.Order.ID, func() providers.Outcome { return t.provider.RefundTicket(ctx, t.call) })
+		recorded = t.lists.calling(t.Order.ID)
+		return t.provider.RefundTicket(ctx, t.call)
 	})
 	if err != nil || stop.Ends() {
 		return stop, err

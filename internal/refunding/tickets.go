@@ -114,8 +114,9 @@ func (s byTickets) confirm(ctx context.Context, r *run, numbers []string) (handl
 	if len(open) == 0 {
 		return handler.GoOn(), nil
 	}
+	answered := time.Now()
 	s.lists.gather(ctx, r.Order.ID)
-	list, out := s.lists.since(ctx, r.Order, time.Now())
+	list, out := s.lists.since(ctx, r.Order, answered)
 	if out.Kind != providers.Done {
 		return r.waitFor(out, "confirming the refund: "), nil
 	}
