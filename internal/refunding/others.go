@@ -19,13 +19,14 @@ type others struct {
 	open     bool              // one of them is not proven: queued plans, or in review
 	tickets  map[string]string // ticket number → refund id, for tickets they refunded or may refund
 	settled  map[string]bool   // of those, the ones certainly refunded
+	under    map[string]bool   // of those, the ones of refunds under way: they may become free again
 }
 
 // errPlan says that a plan cannot be opened.
 var errPlan = errors.New("a refund's plan cannot be opened")
 
 func (r *run) others(ctx context.Context) (others, error) {
-	o := others{tickets: map[string]string{}, settled: map[string]bool{}}
+	o := others{tickets: map[string]string{}, settled: map[string]bool{}, under: map[string]bool{}}
 	list, err := r.Ledger.Refunds(ctx, r.Ref)
 	if err != nil {
 		return o, err
@@ -64,6 +65,7 @@ func (r *run) others(ctx context.Context) (others, error) {
 			}
 			o.tickets[numbers[i]] = other.RefundID
 			o.settled[numbers[i]] = t.State == order.TicketRefunded
+			o.under[numbers[i]] = !other.State.Final() && t.State != order.TicketRefunded
 		}
 	}
 	o.floor = max(o.floor, o.refunded)

@@ -3,6 +3,7 @@ package refunding
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"issuance/internal/handler"
@@ -35,6 +36,10 @@ func (s byTickets) plan(ctx context.Context, r *run) (handler.Result, error) {
 	others, err := r.others(ctx)
 	if err != nil {
 		return r.unopened(err)
+	}
+	if by := awaited(r.doc.Wish, list, others); by != "" {
+		wait := min(handler.AskAgain(r.Claim.Now.Sub(r.Rec.CreatedAt), r.LookAfter), atLeast)
+		return r.yield(wait, order.CodeOtherRefund, "refund "+by+" of the order has chosen tickets that this one would take, and has not ended"), nil
 	}
 	numbers, planned, refusal := choose(r.doc.Wish, list, others)
 	if refusal != nil {
@@ -110,6 +115,25 @@ func (r *run) noList(ctx context.Context, out providers.Outcome) (handler.Result
 	}
 	return r.yieldUnclear(now, out.RetryAfter, ledger.Reason{Code: string(order.CodeListLags),
 		Message: "the provider does not list the order's tickets yet (" + handler.Text(out) + ")"}), nil
+}
+
+// awaited names a refund under way whose tickets the wish cannot do without: they may become free again.
+func awaited(wish providers.TicketWish, list []providers.Ticket, o others) (by string) {
+	free := 0
+	for _, t := range list {
+		_, taken := o.tickets[t.TicketNo]
+		switch {
+		case t.UseStatus != providers.Unused:
+		case !taken:
+			free++
+		case o.under[t.TicketNo] && (len(wish.TicketNo) == 0 || slices.Contains(wish.TicketNo, t.TicketNo)):
+			by = o.tickets[t.TicketNo]
+		}
+	}
+	if len(wish.TicketNo) == 0 && !wish.All && free >= wish.Quantity {
+		return ""
+	}
+	return by
 }
 
 // choose picks the tickets: the named ones, or as many unused ones as wished in the provider's

@@ -42,6 +42,37 @@ func TestASecondRefundOfAnOrderWaitsUntilTheFirstHasChosenAndPicksOtherTickets(t
 	})
 }
 
+// A refund that cannot do without the tickets of one under way waits for its end: they may become free again.
+func TestARefundThatNeedsAnotherOnesTicketsWaitsForItsEnd(t *testing.T) {
+	for _, wish := range []string{named(1, 3), `"quantity":4`, `"all":true`} {
+		w := ecticket(handlertest.Mini(t))
+		first, second := w.refundOf("R1", named(1)), w.refundOf("R2", wish)
+		w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+		w.provider.AnswerRefundTicket(fakeprovider.Refused)
+		w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
+		w.Waits(w.run(first))
+		w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+		w.Waits(w.run(second))
+		w.stateOf("R2", order.Queued, "other_refund_in_doubt", 0)
+		w.free()
+
+		w.Clock.Advance(30 * time.Second)
+		w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
+		w.Done(w.run(first))
+		w.state(order.Failed, "10200099", 0) // the ticket is free again
+		w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+		n := 4
+		if wish == named(1, 3) {
+			n = 2
+		}
+		for range n {
+			w.provider.AnswerRefundTicket(fakeprovider.Yes)
+		}
+		w.Done(w.run(second))
+		w.stateOf("R2", order.Refunded, "", n)
+	}
+}
+
 func TestATicketThatAnotherRefundHasRefundedIsDistinguished(t *testing.T) {
 	w := ecticket(handlertest.Mini(t))
 	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)

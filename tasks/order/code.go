@@ -79,7 +79,7 @@ func Codes() []struct {
 		{CodeOrderCancelled, "the refund's order was cancelled before it was sent"},
 		{CodeOrderInReview, "the refund's order needs review first"},
 		{CodeOtherOrder, "the refund's document means another order than the one recorded under its number"},
-		{CodeOtherRefund, "another refund of the order is in doubt, and its request may still arrive"},
+		{CodeOtherRefund, "another refund of the order is under way or in doubt: its request may still arrive, or it has chosen tickets that this one needs"},
 		{CodeRefundsNotShown, "the provider's list does not show yet what earlier refunds did"},
 		{CodeListLags, "the provider's list shows fewer tickets than the order has"},
 		{CodeListUnclear, "the provider's list of tickets is incomplete or shows an unknown status"},
