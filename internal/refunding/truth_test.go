@@ -207,7 +207,11 @@ func TestManyRefundsOfAnOrderGoOnTogetherAndShareTheirLists(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range n {
 		task := w.refundOf(fmt.Sprintf("R%d", i+1), `"quantity":1`)
-		wg.Go(func() { w.Done(w.Run(h, task)) })
+		wg.Go(func() {
+			if err := w.Run(h, task); err != nil {
+				t.Error(err)
+			}
+		})
 		<-chosen // until then it is its turn
 	}
 	wg.Wait()
