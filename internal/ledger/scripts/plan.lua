@@ -17,5 +17,5 @@ for i = 6, #ARGV, 2 do
   if ARGV[i + 1] ~= '' then redis.call('HSET', key, 'c:' .. at, ARGV[i + 1]) end
 end
 redis.call('HDEL', key, 'unclear_since')
-note(key, t, 'planned', ARGV[4] .. ' tickets')
+note(key, t, 'planned', ARGV[4] .. (ARGV[4] == '1' and ' ticket' or ' tickets'))
 return applied(state)
