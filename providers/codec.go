@@ -139,6 +139,9 @@ type Codec struct {
 	// Mentions are fields by which a request of this provider is recognised when a person forgot to
 	// name the provider.
 	Mentions []string
+	// StoredNames are fields whose names are stored as one byte each, so that waiting documents take less
+	// of Redis; may be empty. Their places are part of what is stored: only append, at most MaxStoredNames.
+	StoredNames []string
 	// Columns and Templates serve bulk files.
 	Columns   Columns
 	Templates []Template
@@ -150,6 +153,9 @@ type Codec struct {
 	// Time reads a time in the provider's own text.
 	Time func(text string) (time.Time, bool)
 }
+
+// MaxStoredNames bounds Codec.StoredNames: each is stored as a control character that JSON never contains.
+const MaxStoredNames = 27
 
 // missing lists what an entry lacks.
 func (c Codec) missing() []string {
@@ -171,6 +177,8 @@ func (c Codec) missing() []string {
 	lacks("Mentions", len(c.Mentions) == 0)
 	lacks("Columns.IDs", len(c.Columns.IDs) == 0)
 	lacks("Columns.ItemsField", len(c.Columns.Items) > 0 && c.Columns.ItemsField == "")
+	lacks("distinct StoredNames", len(c.StoredNames) > MaxStoredNames || slices.Contains(c.StoredNames, "") ||
+		len(slices.Compact(slices.Sorted(slices.Values(c.StoredNames)))) < len(c.StoredNames))
 	lacks("Templates", len(c.Templates) == 0)
 	lacks("Check", c.Check == nil)
 	lacks("Time", c.Time == nil)

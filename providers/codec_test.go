@@ -48,7 +48,7 @@ func panicked(f func()) (text string) {
 
 // Whatever a codec lacks is noticed when the program starts, or it would accept anything.
 func TestAnIncompleteCodecIsNeverRegistered(t *testing.T) {
-	optional := map[string]bool{"DefaultMerchant": true, "EscrowColumns": true}
+	optional := map[string]bool{"DefaultMerchant": true, "EscrowColumns": true, "StoredNames": true}
 	fields := reflect.TypeFor[providers.Codec]()
 	for i := range fields.NumField() {
 		name := fields.Field(i).Name
@@ -63,7 +63,12 @@ func TestAnIncompleteCodecIsNeverRegistered(t *testing.T) {
 	}
 	for what, change := range map[string]func(*providers.Codec){
 		"a name that needs quoting": func(c *providers.Codec) { c.Name = "a:b" },
-		"items without a field":     func(c *providers.Codec) { c.Columns.Items = []string{"x"} },
+		"too many stored names": func(c *providers.Codec) {
+			c.StoredNames = strings.Fields(strings.Repeat("x ", providers.MaxStoredNames+1))
+		},
+		"a name stored twice":   func(c *providers.Codec) { c.StoredNames = []string{"x", "x"} },
+		"an empty stored name":  func(c *providers.Codec) { c.StoredNames = []string{""} },
+		"items without a field": func(c *providers.Codec) { c.Columns.Items = []string{"x"} },
 	} {
 		c := entry("incomplete")
 		change(&c)

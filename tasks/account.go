@@ -65,8 +65,8 @@ func (c *Client) announced(ctx context.Context, age time.Duration) (accounts []b
 	case <-ctx.Done():
 		return nil, nil, fmt.Errorf("tasks: accounts: %w", ctx.Err())
 	}
-	if !n.readAt.IsZero() && time.Since(n.readAt) < age {
-		return n.accounts, n.wrong, nil
+	if n.wrong == nil && !n.readAt.IsZero() && time.Since(n.readAt) < age {
+		return n.accounts, nil, nil
 	}
 	if accounts, err = budget.Announced(ctx, c.rdb); err == nil {
 		wrong = c.check(ctx)

@@ -24,6 +24,10 @@ type Options struct {
 	Retention time.Duration
 	// TaskTimeout bounds one run of a task. Default 60 s; whole seconds.
 	TaskTimeout time.Duration
+	// KeepDetails, KeepRecords and KeepEvents are the workers' ISSUANCE_KEEP_DETAILS, ISSUANCE_KEEP_RECORDS and
+	// ISSUANCE_KEEP_EVENTS, for orders that Cancel ends. Defaults: 90 days, 400 days, 1,000,000.
+	KeepDetails, KeepRecords time.Duration
+	KeepEvents               int64
 	// Now is the clock. Default: Redis's own.
 	Now func() time.Time
 }
@@ -48,7 +52,7 @@ func NewClient(rdb redis.UniversalClient, opt Options) (*Client, error) {
 		opt.Rules.Now = opt.Now
 	}
 	return &Client{rdb: rdb, queue: queue.NewClient(rdb, queue.Options{Timeout: opt.TaskTimeout, Retention: opt.Retention}),
-		ledger: ledger.New(rdb, ledger.Options{Now: opt.Now}), ring: ring, opt: opt, near: newNeighbourhood()}, nil
+		ledger: ledger.New(rdb, ledger.Options{Now: opt.Now, KeepDetails: opt.KeepDetails, KeepRecords: opt.KeepRecords, KeepEvents: opt.KeepEvents}), ring: ring, opt: opt, near: newNeighbourhood()}, nil
 }
 
 // Receipt says where a document stands after it was enqueued. It is given once the document is recorded:

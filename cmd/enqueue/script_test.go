@@ -29,6 +29,7 @@ import (
 	"issuance/providers/ecticket"
 	"issuance/providers/ecticket/ecticketsim"
 	"issuance/providers/ecticket/wire"
+	"issuance/tasks/order"
 )
 
 func TestMain(m *testing.M) {
@@ -128,7 +129,7 @@ func (w *world) exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// redis kill|mark|production|announce ACCOUNT [CALLS/S]|ban ACCOUNT|size N|decisions drives and looks at the
+// redis kill|mark|production|announce ACCOUNT [CALLS/S]|ban ACCOUNT|size N|kept ORDER DETAILS RECORD|decisions drives and looks at the
 // script's Redis. production is mark and the announcements of one account for each provider.
 func (w *world) redisCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ctx := context.Background()
@@ -164,6 +165,18 @@ func (w *world) redisCommand(ts *testscript.TestScript, _ bool, args []string) {
 			return
 		}
 		ts.Check(b.Announce(ctx))
+	case "kept": // how long a settled order's details and record are kept
+		account, id, _ := strings.Cut(args[1], "/")
+		a, err := providers.ParseAccount(account)
+		ts.Check(err)
+		ref := order.Ref{Account: a, OrderID: id}
+		for i, key := range []string{keys.Details(ref), keys.Record(ref)} {
+			want, err := time.ParseDuration(args[2+i])
+			ts.Check(err)
+			if left, err := w.rdb.TTL(ctx, key).Result(); err != nil || left > want || left < want-time.Hour {
+				ts.Fatalf("%s is kept for %s, want %s (%v)", key, left, want, err)
+			}
+		}
 	case "size": // the number of keys
 		n, err := w.rdb.DBSize(ctx).Result()
 		ts.Check(err)

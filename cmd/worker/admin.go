@@ -96,7 +96,7 @@ var indexPage = template.Must(template.New("index").Parse(`<!DOCTYPE html>
 func (w *worker) index(rw http.ResponseWriter, _ *http.Request) {
 	mode := ""
 	if w.sandbox {
-		mode = "This is a sandbox: its tickets are toys."
+		mode = "This is a sandbox: its tickets are simulated."
 	}
 	rw.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_ = indexPage.Execute(rw, struct {

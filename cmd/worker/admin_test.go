@@ -118,7 +118,7 @@ func TestAPayloadThatIsNotOurs(t *testing.T) {
 			t.Errorf("%q is shown as %q", raw, got)
 		}
 	}
-	if shown := showPayload("poll:ecticket", []byte(`{"v":2,"account":"ecticket:1","order_id":"A"}`)); shown != `{"v":2,"account":"ecticket:1","order_id":"A"}` {
+	if shown := showPayload("poll:ecticket", []byte(`{"v":2,"ref":"ecticket:1/A"}`)); shown != `{"v":2,"ref":"ecticket:1/A"}` {
 		t.Error(shown)
 	}
 }

@@ -182,7 +182,7 @@ func welcome(w *worker, sb *sandbox.Sandbox, remarks []string) string {
 	if url := sb.RedisURL(); url != "" {
 		redisWhat, redisNote = url, "inside this process; gone when it ends"
 	}
-	fmt.Fprintf(&b, "Issuance sandbox: a worker with simulated providers. Its tickets are toys.\n\n")
+	fmt.Fprintf(&b, "Issuance sandbox: a worker with simulated providers. Its tickets are simulated.\n\n")
 	fmt.Fprintf(&b, "  Web UI              %s/jobs/  (also /healthz, /readyz, /metrics)\n", "http://"+sandbox.Reachable(strings.TrimPrefix(w.url, "http://")))
 	fmt.Fprintf(&b, "  Redis               %s  (%s)\n", redisWhat, redisNote)
 	fmt.Fprintf(&b, "  ECTicket simulator  %s  (merchants 2000132 and 3085676, ECPay's public test keys; issues every %s)\n", sb.ECTicketURL, w.jobEvery)

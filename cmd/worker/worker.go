@@ -94,7 +94,7 @@ func (w *worker) claimRedis(ctx context.Context, mode redisconn.Mode) error {
 	}
 	for _, warning := range warnings {
 		if mode == redisconn.Sandbox {
-			continue // its orders are toys
+			continue // its orders are simulated
 		}
 		w.log.Warn("Redis: "+warning.Text, "code", string(warning.Code), "fix", warning.Fix)
 	}

@@ -99,31 +99,31 @@ type Refund struct {
 }
 
 // Ref is the refund's name in the ledger.
-func (r *Refund) Ref() order.Ref { return r.Order.Ref().Refund(r.ID) }
+func (f *Refund) Ref() order.Ref { return f.Order.Ref().Refund(f.ID) }
 
 // Kind names the refund for the tables.
-func (r *Refund) Kind() string { return fmt.Sprintf("%s %s", r.Order.Kind, r.Wish) }
+func (f *Refund) Kind() string { return fmt.Sprintf("%s %s", f.Order.Kind, f.Wish) }
 
 // document is what a producer enqueues.
-func (r *Refund) document() []byte {
+func (f *Refund) document() []byte {
 	request := map[string]any{}
-	switch r.Wish {
+	switch f.Wish {
 	case ByNumbers:
-		request["TicketNo"] = r.Numbers
+		request["TicketNo"] = f.Numbers
 	case ByQuantity:
-		request["quantity"] = r.Quantity
+		request["quantity"] = f.Quantity
 	case All:
 		request["all"] = true
 	}
 	switch {
-	case r.Order.Provider == providers.Pass2U:
-		request["channelOrderId"] = r.Order.ID
-	case r.Order.Kind == kindGift:
-		request["FreeTradeNo"] = r.Order.ID
+	case f.Order.Provider == providers.Pass2U:
+		request["channelOrderId"] = f.Order.ID
+	case f.Order.Kind == kindGift:
+		request["FreeTradeNo"] = f.Order.ID
 	default:
-		request["MerchantTradeNo"] = r.Order.ID
+		request["MerchantTradeNo"] = f.Order.ID
 	}
-	return document(map[string]any{"provider": r.Order.Provider, "refund_id": r.ID, "request": request})
+	return document(map[string]any{"provider": f.Order.Provider, "refund_id": f.ID, "request": request})
 }
 
 func document(v map[string]any) []byte {

@@ -30,6 +30,7 @@ const waysOut = "start a sandbox with `go run ./cmd/worker --sandbox`, or set RE
 type session struct {
 	rdb    redis.UniversalClient
 	ledger *ledger.Ledger
+	keep   config.Ledger // how long records are kept
 	// env is the environment, at a sandbox with the sandbox's accounts; see config.AtSandbox.
 	env map[string]string
 }
@@ -98,13 +99,19 @@ func (a *app) connect(ctx context.Context) (*session, error) {
 
 // open connects; sandbox says that the Redis must be a sandbox's.
 func (a *app) open(ctx context.Context, options redisconn.Options, sandbox bool) (*session, error) {
+	cfg, err := config.LoadParts(a.env, config.Records)
+	if err != nil {
+		return nil, err
+	}
 	first, cancel := context.WithTimeout(ctx, connectWithin)
 	defer cancel()
 	rdb, err := redisconn.Connect(first, options)
 	if err != nil {
 		return nil, &unreachableError{err}
 	}
-	s := &session{rdb: rdb, ledger: ledger.New(rdb, ledger.Options{}), env: a.env}
+	keep := cfg.Ledger
+	s := &session{rdb: rdb, env: a.env, keep: keep,
+		ledger: ledger.New(rdb, ledger.Options{KeepDetails: keep.KeepDetails, KeepRecords: keep.KeepRecords, KeepEvents: int64(keep.KeepEvents)})}
 	ignored, err := s.takeSandboxSettings(ctx, sandbox)
 	if err != nil {
 		s.close()
@@ -155,15 +162,21 @@ func (s *session) tasks(rules tasks.Rules) (*tasks.Client, error) {
 		return nil, coded("settings", "ISSUANCE_SEAL_KEYS is not set: it must hold the workers' keys, because customers' data is sealed on its way through Redis. "+
 			"To try things out, start a sandbox with `go run ./cmd/worker --sandbox`")
 	}
-	return tasks.NewClient(s.rdb, tasks.Options{SealKeys: cfg.Seal.Keys.Reveal(), Rules: rules,
+	return s.client(tasks.Options{SealKeys: cfg.Seal.Keys.Reveal(), Rules: rules,
 		TaskTimeout: cfg.Worker.TaskTimeout, Retention: cfg.Worker.Retention})
+}
+
+// client makes a client that keeps what it ends as long as the workers do.
+func (s *session) client(o tasks.Options) (*tasks.Client, error) {
+	o.KeepDetails, o.KeepRecords, o.KeepEvents = s.keep.KeepDetails, s.keep.KeepRecords, int64(s.keep.KeepEvents)
+	return tasks.NewClient(s.rdb, o)
 }
 
 // reader makes a client that reads what is not sealed, which needs no keys.
 func (s *session) reader() (*tasks.Client, error) {
 	// Whose account "ecticket" means; a mistake there is no reason not to answer.
 	documents, _ := rules(s.env, nil)
-	return tasks.NewClient(s.rdb, tasks.Options{SealKeys: seal.SandboxKey(), Rules: documents})
+	return s.client(tasks.Options{SealKeys: seal.SandboxKey(), Rules: documents})
 }
 
 // rules are what documents are checked against by the environment.

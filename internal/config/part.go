@@ -14,6 +14,7 @@ type Part string
 const (
 	Connection Part = "connection" // where Redis is
 	Keys       Part = "keys"       // seal keys
+	Records    Part = "records"    // how long records are kept: who decides or cancels ends them, too
 	Tasks      Part = "tasks"      // what a task takes along to the worker
 	Documents  Part = "documents"  // what documents are checked against
 	Prechecks  Part = "precheck"   // whether items are checked against the catalogue

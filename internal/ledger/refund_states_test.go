@@ -22,12 +22,6 @@ func (b *bench) plan(t testing.TB, k order.Ref, p Plan) (fence string) {
 	return fence
 }
 
-func (b *bench) submitRefund(t testing.TB, k order.Ref, fence string) {
-	t.Helper()
-	a, _, err := b.trySubmit(k, fence)
-	applied(t, a, err)
-}
-
 var byNumber = Plan{Count: 2, Baseline: 1}
 
 var refundSituations = []refundSituation{

@@ -3,19 +3,24 @@ package vault
 import (
 	"bytes"
 	"slices"
+	"strings"
+
+	"issuance/providers"
 )
 
 // Half of a typical request is the names of its fields. A document waits in Redis under many others, so
-// before it is sealed each name that providers use often becomes one byte; a name that is not in the table
+// before it is sealed each name that its provider's codec lists becomes one byte; a name that is not listed
 // stays as it is. Documents are well-formed JSON, which has no control characters beside tab and line ends,
 // so the other control characters are free to stand for names.
 
-// names are the fields that are shortened. Their places are part of what is stored: never change or reuse one.
-var names = [...]string{
-	2: "MerchantTradeNo", 3: "FreeTradeNo", 4: "MerchantID", 5: "IssueType", 6: "PrintType", 7: "IsImmediate", 8: "RefundNotifyURL",
-	11: "UseStatusNotifyURL", 12: "StoreID", 14: "Operator", 15: "CustomerName", 16: "CustomerPhone", 17: "CustomerEmail",
-	18: "CustomerAddress", 19: "TicketInfo", 20: "ItemNo", 21: "ItemName", 22: "TicketPrice", 23: "TicketAmount", 24: "StartDate",
-	25: "ExpireDate", 26: "productSaleId", 27: "channelOrderId", 28: "mailTo", 29: "quantity", 30: "pickupType", 31: "TicketNo",
+// marks stand for the names of a codec's list, by place. The first two are the first bytes of what is stored.
+const marks = "\x02\x03\x04\x05\x06\x07\x08\x0b\x0c\x0e\x0f" +
+	"\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f"
+
+// names is the list of a provider's codec; none for a provider that is not known.
+func names(p providers.Name) []string {
+	codec, _ := providers.CodecOf(p)
+	return codec.StoredNames
 }
 
 // The first byte says how the rest is to be read. Neither can begin a JSON text.
@@ -24,23 +29,13 @@ const (
 	shortened = 1 // with bytes in the place of names
 )
 
-var places = func() map[string]byte {
-	m := map[string]byte{}
-	for i, name := range names {
-		if name != "" {
-			m[name] = byte(i)
-		}
-	}
-	return m
-}()
-
-// stands reports whether a byte may stand for a name, or begin what shorten makes.
-func stands(b byte) bool { return b < ' ' && b != '\t' && b != '\n' && b != '\r' }
+// isMark reports whether a byte may stand for a name, or begin what shorten makes.
+func isMark(b byte) bool { return b < ' ' && b != '\t' && b != '\n' && b != '\r' }
 
 // shorten is undone by lengthen, whatever the text is.
-func shorten(text []byte) []byte {
+func shorten(names []string, text []byte) []byte {
 	out := make([]byte, 1, len(text)+1)
-	if slices.ContainsFunc(text, stands) {
+	if slices.ContainsFunc(text, isMark) {
 		out[0] = verbatim
 		return append(out, text...)
 	}
@@ -52,8 +47,8 @@ func shorten(text []byte) []byte {
 		}
 		// The name in quotes, and a colon right behind it.
 		if end := bytes.IndexByte(rest, '"'); end > 0 && end+1 < len(rest) && rest[end+1] == ':' {
-			if place, known := places[string(rest[:end])]; known {
-				out, text = append(out, place), rest[end+2:]
+			if place := slices.Index(names, string(rest[:end])); place >= 0 {
+				out, text = append(out, marks[place]), rest[end+2:]
 				continue
 			}
 		}
@@ -61,8 +56,9 @@ func shorten(text []byte) []byte {
 	}
 }
 
-// lengthen reads what shorten wrote, and any text that it did not write as it is.
-func lengthen(s []byte) []byte {
+// lengthen reads what shorten wrote with the same names or the first of them, and any text that it did not
+// write as it is.
+func lengthen(names []string, s []byte) []byte {
 	if len(s) == 0 || s[0] > shortened {
 		return s
 	}
@@ -71,11 +67,12 @@ func lengthen(s []byte) []byte {
 	}
 	out := make([]byte, 0, 2*len(s))
 	for _, b := range s[1:] {
-		if !stands(b) || names[b] == "" {
+		place := strings.IndexByte(marks, b)
+		if place < 0 || place >= len(names) {
 			out = append(out, b)
 			continue
 		}
-		out = append(append(append(out, '"'), names[b]...), '"', ':')
+		out = append(append(append(out, '"'), names[place]...), '"', ':')
 	}
 	return out
 }

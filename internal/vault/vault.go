@@ -23,7 +23,7 @@ func binding(r order.Ref, field string) string { return r.String() + "/" + field
 
 // SealDocument seals the request of a record.
 func SealDocument(ring *seal.Ring, r order.Ref, request json.RawMessage) (seal.Sealed, error) {
-	return ring.Seal(shorten(request), binding(r, documentField))
+	return ring.Seal(shorten(names(r.Account.Provider), request), binding(r, documentField))
 }
 
 // OpenDocument opens what SealDocument made. It is not validated against rules that change with time.
@@ -33,7 +33,7 @@ func OpenDocument(ring *seal.Ring, r order.Ref, s seal.Sealed) (json.RawMessage,
 	if err != nil {
 		return nil, err
 	}
-	return lengthen(text), nil
+	return lengthen(names(r.Account.Provider), text), nil
 }
 
 // SealResult seals what the provider answered of an issued order. A nil result seals to nothing.

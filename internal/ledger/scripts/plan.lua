@@ -20,5 +20,5 @@ end
 -- Tickets that are named are nobody else's: other refunds of the order need not wait.
 if #ARGV > 6 and redis.call('GET', KEYS[2]) == ARGV[6] then redis.call('DEL', KEYS[2]) end
 redis.call('HDEL', key, 'unclear_since')
-note(key, t, 'planned', ARGV[4] .. ' tickets')
+note(key, t, 'planned', ARGV[4] .. (ARGV[4] == '1' and ' ticket' or ' tickets'))
 return applied(state)

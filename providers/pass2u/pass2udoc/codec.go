@@ -25,6 +25,7 @@ func Codec() providers.Codec {
 		Tickets:         func(request json.RawMessage) int { return read(request).Quantity },
 		Calls:           func(json.RawMessage) int { return calls },
 		Mentions:        []string{"channelOrderId", "productSaleId", "pass2uOrderId"},
+		StoredNames:     []string{"productSaleId", "channelOrderId", "mailTo", "quantity", "pickupType"},
 		Columns: providers.Columns{
 			Scalars: []string{"productSaleId", "channelOrderId", "mailTo", "quantity", "pickupType"},
 			Numbers: []string{"quantity"},
