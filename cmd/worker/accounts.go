@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -65,6 +66,17 @@ var openers = map[providers.Name]opener{
 	},
 }
 
+// noteEncoding logs, once each, the encodings by which a provider's answers verify: its documents leave them
+// open, and there are few.
+func noteEncoding(log *slog.Logger) func(variant string) {
+	var seen sync.Map
+	return func(variant string) {
+		if _, known := seen.LoadOrStore(variant, true); !known && variant != "any" {
+			log.Info("answers verify", "encoding", variant)
+		}
+	}
+}
+
 func openECTicket(c config.Config, rdb redis.UniversalClient, log *slog.Logger) (*account, error) {
 	cfg := c.ECTicket
 	name := providers.Account{Provider: providers.ECTicket, Merchant: cfg.MerchantID}
@@ -77,7 +89,7 @@ func openECTicket(c config.Config, rdb redis.UniversalClient, log *slog.Logger) 
 		return nil, err
 	}
 	gate := providers.Prepayable(b)
-	settings.Gate, settings.Log = gate, log
+	settings.Gate, settings.Log, settings.Verified = gate, log, noteEncoding(log)
 	client, err := ecticket.New(settings)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -40,6 +41,7 @@ func Environment(env map[string]string) (sandboxed map[string]string, ignored []
 	account := ecticketsim.DefaultAccounts()[0]
 	maps.Copy(sandboxed, map[string]string{
 		"ECTICKET_BASE_URL":    "http://" + DefaultECTicketAddr,
+		"ECTICKET_CODES":       fmt.Sprintf("not_found=%d", ecticketsim.RtnNotFound),
 		"ECTICKET_MERCHANT_ID": account.MerchantID,
 		"ECTICKET_HASH_KEY":    account.HashKey,
 		"ECTICKET_HASH_IV":     account.HashIV,

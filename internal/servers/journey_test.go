@@ -128,13 +128,16 @@ func TestAnOrderTravelsFromTheDocumentToItsRefund(t *testing.T) {
 		t.Errorf("the provider was called %s", got)
 	}
 
-	p.AnswerTickets([]providers.Ticket{{TicketNo: handlertest.TicketNo + "01", UseStatus: providers.Unused}}, fakeprovider.Yes)
+	p.AnswerTickets([]providers.Ticket{{TicketNo: handlertest.TicketNo + "01", UseStatus: providers.Unused},
+		{TicketNo: handlertest.TicketNo + "02", UseStatus: providers.Unused}}, fakeprovider.Yes)
 	p.AnswerRefundTicket(fakeprovider.Yes)
+	p.AnswerRefundTicket(fakeprovider.Yes)
+	p.ShowRefunds()
 	if _, err := client.EnqueueRefund(ctx, []byte(`{"provider":"ecticket","refund_id":"R1","request":{"MerchantTradeNo":"ORDER1","all":true}}`)); err != nil {
 		t.Fatal(err)
 	}
 	s, err = client.WaitRefund(ctx, handlertest.ECTicket, "ORDER1", "R1")
-	if err != nil || s.Refunds[0].State != order.Refunded || s.Refunds[0].Refunded != 1 {
+	if err != nil || s.Refunds[0].State != order.Refunded || s.Refunds[0].Refunded != 2 {
 		t.Fatalf("%+v, %v", s, err)
 	}
 	j.quiet("ecticket-checkout", "ecticket-poll")
