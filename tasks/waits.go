@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -50,8 +51,7 @@ func (c *Client) waits(ctx context.Context, r Ref, v *ledger.View) (*Waiting, er
 		return nil, err
 	}
 	name := queue.HomeOf(r, v.State, v.Lane).Queue
-	// Looking for workers also tidies their list, which a replica refuses: then it is not known.
-	served, unknown := c.queue.Served(name)
+	served, unknown := c.serves(ctx, r.Account, name)
 	w := &Waiting{NoWorker: unknown == nil && !served}
 	reason, until, held, err := budget.HeldNow(ctx, c.rdb, r.Account, laneOf(v))
 	if err != nil {
@@ -70,6 +70,9 @@ func (c *Client) waits(ctx context.Context, r Ref, v *ledger.View) (*Waiting, er
 		err = c.addHold(ctx, w, name)
 	default:
 		w.lastRun(t)
+		if !held && budget.IsPause(w.For) { // it was resumed, and the task notices at its next try
+			w.For, w.Until = "its next try", nil
+		}
 	}
 	return w, err
 }
@@ -115,12 +118,30 @@ func laneOf(v *ledger.View) Lane {
 // sweepWithin is how soon a worker's sweeper brings back a task that is gone.
 const sweepWithin = 30 * time.Second
 
-// WorkerServes reports whether any worker serves the queue of an account's provider in a lane, as far as the
-// workers' heartbeats say.
-func (c *Client) WorkerServes(a Account, lane Lane) (bool, error) {
-	served, err := c.queue.Served(queue.Name(a.Provider, lane))
+// WorkerServes reports whether any worker serves an account in a lane, as far as the workers' heartbeats and
+// announcements say.
+func (c *Client) WorkerServes(ctx context.Context, a Account, lane Lane) (bool, error) {
+	served, err := c.serves(ctx, a, queue.Name(a.Provider, lane))
 	if err != nil {
 		return false, fmt.Errorf("tasks: %w", err)
 	}
 	return served, nil
+}
+
+// silent is when an account that was announced has no worker any more. Workers announce every 20 s, by clocks
+// of their own.
+const silent = 2 * time.Minute
+
+// serves reports whether any worker serves a queue for an account. Looking for workers also tidies their list,
+// which a replica refuses: then it is not known.
+func (c *Client) serves(ctx context.Context, a Account, name string) (bool, error) {
+	served, err := c.queue.Served(name)
+	if err != nil || !served {
+		return false, err
+	}
+	at, err := budget.LastAnnounced(ctx, c.rdb, a)
+	if errors.Is(err, budget.ErrNotAnnounced) { // by nobody yet: the queue is all that is known
+		return true, nil
+	}
+	return time.Since(at) < silent, err
 }

@@ -156,14 +156,44 @@ func TestAnOrderWaitsForWhatItsLastRunSaid(t *testing.T) {
 		if w := b.waiting(t, ref("O2")); w.For != "another try after an error: "+context.DeadlineExceeded.Error() || w.NextAt == nil || w.Until != nil {
 			t.Errorf("%+v", w)
 		}
-		if ok, err := b.WorkerServes(shop, Checkout); err != nil || !ok {
+		if ok, err := b.WorkerServes(t.Context(), shop, Checkout); err != nil || !ok {
 			t.Errorf("%t, %v", ok, err)
 		}
-		if ok, err := b.WorkerServes(shop, Bulk); err != nil || ok {
+		if ok, err := b.WorkerServes(t.Context(), shop, Bulk); err != nil || ok {
 			t.Errorf("bulk: %t, %v", ok, err)
+		}
+		// A worker that serves the queue for another account is none for this one.
+		for _, c := range []struct {
+			ago    time.Duration
+			served bool
+		}{{3 * time.Minute, false}, {0, true}} {
+			announced, err := budget.New(b.rdb, budget.Config{Account: shop, PerSecond: 4, Now: func() time.Time { return time.Now().Add(-c.ago) }})
+			must(t, err)
+			must(t, announced.Announce(b.ctx))
+			ok, err := b.WorkerServes(b.ctx, shop, Checkout)
+			if w := b.waiting(t, ref("O1")); err != nil || ok != c.served || w.NoWorker == c.served {
+				t.Errorf("announced %s ago: %t, %v, %+v", c.ago, ok, err, w)
+			}
 		}
 		stop()
 		if w := b.waiting(t, ref("O1")); !w.NoWorker {
+			t.Errorf("%+v", w)
+		}
+	})
+}
+
+// Once calls are resumed, nobody is told that they are paused: the task notices at its next try.
+func TestAResumedOrderIsNotShownAsPaused(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.enqueue(t, orderDoc("O1"))
+		b.serve(t, func(context.Context, *asynq.Task) error {
+			return queue.WaitUntil(time.Hour, budget.Hold{Who: "ann", Reason: "prices are wrong"}.String(), time.Time{})
+		}, "ecticket-checkout")
+		eventually(t, "it has run", func() bool {
+			n, err := b.rdb.ZCard(b.ctx, "asynq:{ecticket-checkout}:retry").Result()
+			return err == nil && n == 1
+		})
+		if w := b.waiting(t, ref("O1")); w.For != "its next try" || w.NextAt == nil || w.Held != "" {
 			t.Errorf("%+v", w)
 		}
 	})

@@ -64,20 +64,43 @@ func copyHash(ctx context.Context, rdb redis.UniversalClient, from, to string) e
 	return rdb.HSet(ctx, to, fields).Err()
 }
 
-// Announced lists all announced accounts by name. It asks Redis once.
+// forgotten is when an account that no worker has announced any more, while others were, is not listed any
+// longer. It is long because producers enqueue while an account's workers are down, too.
+const forgotten = 30 * 24 * time.Hour
+
+// LastAnnounced is when a worker has announced an account last, by that worker's clock; ErrNotAnnounced if
+// none has.
+func LastAnnounced(ctx context.Context, rdb redis.UniversalClient, account providers.Account) (time.Time, error) {
+	entry, err := rdb.HGet(ctx, keys.Accounts, account.String()).Result()
+	if errors.Is(err, redis.Nil) {
+		return time.Time{}, ErrNotAnnounced
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("announced accounts: %w", err)
+	}
+	a, err := readAnnouncement(account.String(), entry)
+	return a.At, err
+}
+
+// Announced lists by name all accounts that workers announce, and those they announced up to 30 days before
+// the latest announcement. It asks Redis once.
 func Announced(ctx context.Context, rdb redis.UniversalClient) ([]Announcement, error) {
 	entries, err := rdb.HGetAll(ctx, keys.Accounts).Result()
 	if err != nil {
 		return nil, fmt.Errorf("announced accounts: %w", err)
 	}
-	list := make([]Announcement, 0, len(entries))
+	list, newest := make([]Announcement, 0, len(entries)), time.Time{}
 	for name, entry := range entries {
 		a, err := readAnnouncement(name, entry)
 		if err != nil {
 			return nil, err
 		}
+		if a.At.After(newest) {
+			newest = a.At
+		}
 		list = append(list, a)
 	}
+	list = slices.DeleteFunc(list, func(a Announcement) bool { return newest.Sub(a.At) > forgotten })
 	slices.SortFunc(list, func(a, b Announcement) int { return cmp.Compare(a.Account.String(), b.Account.String()) })
 	return list, nil
 }

@@ -57,6 +57,28 @@ func TestAnAnnouncedAccountCanBeReadWithoutItsSettings(t *testing.T) {
 	})
 }
 
+// An account that was given up does not stand in the way for ever; one whose workers are down does stay.
+func TestAnAccountThatIsNotAnnouncedAnyMoreIsForgotten(t *testing.T) {
+	testredis.Each(t, func(t *testing.T, srv *testredis.Server) {
+		now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		clock := func() time.Time { return now }
+		announce(t, srv, Config{Account: account, PerSecond: 4, Now: clock})
+		now = now.Add(30 * 24 * time.Hour)
+		announce(t, srv, Config{Account: pass2uMain, PerSecond: 4, Now: clock})
+		if list, err := Announced(t.Context(), srv.Client()); err != nil || len(list) != 2 {
+			t.Errorf("after 30 days: %+v, %v", list, err)
+		}
+		if at, err := LastAnnounced(t.Context(), srv.Client(), pass2uMain); err != nil || !at.Equal(now) {
+			t.Errorf("%s, %v", at, err)
+		}
+		now = now.Add(time.Hour)
+		announce(t, srv, Config{Account: pass2uMain, PerSecond: 4, Now: clock})
+		if list, err := Announced(t.Context(), srv.Client()); err != nil || len(list) != 1 || list[0].Account != pass2uMain {
+			t.Errorf("after more: %+v, %v", list, err)
+		}
+	})
+}
+
 // A producer that took an unreadable entry for an absent one could take another merchant's account for
 // the only one.
 func TestAnUnreadableAnnouncementIsAnError(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -165,7 +166,12 @@ func holdsOf(stored map[string]string) []Hold {
 	return holds
 }
 
-func (h Hold) String() string { return "paused by " + h.Who + ": " + h.Reason }
+func (h Hold) String() string { return pausedBy + h.Who + ": " + h.Reason }
+
+const pausedBy = "paused by "
+
+// IsPause reports whether a text is what Hold.String makes.
+func IsPause(text string) bool { return strings.HasPrefix(text, pausedBy) }
 
 // pauseRetry is when a held call is tried again, at the earliest: nobody knows how long a pause lasts.
 const pauseRetry = 30 * time.Second

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +17,7 @@ type attendance struct {
 	app    *app
 	client *tasks.Client
 	next   time.Time
-	absent string // queues that were reported last
+	absent string // places that were reported last
 }
 
 // place is a lane of an account's provider.
@@ -25,8 +26,10 @@ type place struct {
 	lane    tasks.Lane
 }
 
-// look looks at the queues of some places, unless it has done so lately.
-func (w *attendance) look(places []place) {
+func (p place) String() string { return p.account.String() + " (" + string(p.lane) + ")" }
+
+// look looks who serves some places, unless it has done so lately.
+func (w *attendance) look(ctx context.Context, places []place) {
 	if time.Now().Before(w.next) {
 		return
 	}
@@ -34,12 +37,12 @@ func (w *attendance) look(places []place) {
 	asked := map[string]bool{}
 	var absent []string
 	for _, p := range places {
-		name := string(p.account.Provider) + "-" + string(p.lane)
+		name := p.String()
 		if asked[name] {
 			continue
 		}
 		asked[name] = true
-		served, err := w.client.WorkerServes(p.account, p.lane)
+		served, err := w.client.WorkerServes(ctx, p.account, p.lane)
 		if err != nil {
 			return // the caller reports what is wrong with Redis
 		}
@@ -51,7 +54,7 @@ func (w *attendance) look(places []place) {
 	w.is(strings.Join(absent, ", "))
 }
 
-// is reports the queues that no worker serves now, if they are others than before.
+// is reports the places that no worker serves now, if they are others than before.
 func (w *attendance) is(absent string) {
 	switch {
 	case absent == w.absent:

@@ -32,8 +32,8 @@ type Streams struct {
 // named in args or env.
 func Run(ctx context.Context, args []string, env map[string]string, s Streams) int {
 	a := &app{env: env, in: s.In, out: s.Out, err: s.Err, now: time.Now, zone: time.Local, width: width(env, s.Out)}
-	a.json = slices.Contains(args, "--json") // a wrong command line is reported as JSON, too
 	root := a.root()
+	a.json = slices.Contains(args, "--json") // a wrong command line is reported as JSON, too
 	root.SetArgs(args)
 	root.SetIn(s.In)
 	root.SetOut(s.Out)

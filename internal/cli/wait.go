@@ -51,7 +51,7 @@ func (a *app) wait(ctx context.Context, s *session, c *tasks.Client, receipts []
 		for i, r := range left {
 			places[i] = place{r.Account, lane}
 		}
-		there.look(places)
+		there.look(limited, places)
 	}, func(ref tasks.Ref, state tasks.State) error {
 		if err := a.printFinal(limited, s, ref, state, byRef[ref]); err != nil {
 			return err

@@ -131,12 +131,12 @@ func (w *watcher) look(ctx context.Context) error {
 // elsewhere has only refunds here.
 func over(s *tasks.Status) bool { return s.State.Final() || s.State == tasks.Elsewhere && s.Ended() }
 
-// unserved are the queues that an order waits in and no worker serves.
+// unserved are the places where an order waits and no worker serves it.
 func unserved(s *tasks.Status) []string {
 	var out []string
 	add := func(w *tasks.Waiting, lane tasks.Lane) {
 		if w != nil && w.NoWorker {
-			out = append(out, string(s.Provider)+"-"+string(lane))
+			out = append(out, place{s.Account, lane}.String())
 		}
 	}
 	lane := s.Lane

@@ -190,7 +190,7 @@ func (w *fileWatch) run(whole, ctx context.Context) error {
 			stop = w.follow(w.state)
 		}
 		if first = false; !done {
-			w.attend(t)
+			w.attend(looking, t)
 		}
 		return done, nil
 	})
@@ -198,12 +198,12 @@ func (w *fileWatch) run(whole, ctx context.Context) error {
 
 // attend says when no worker serves the accounts that are waited for. Which lanes their orders are in is not
 // asked one by one: workers serve all of an account's.
-func (w *fileWatch) attend(t *tally) {
+func (w *fileWatch) attend(ctx context.Context, t *tally) {
 	var places []place
 	for account := range t.calls {
 		places = append(places, place{account, tasks.Bulk})
 	}
-	w.there.look(places)
+	w.there.look(ctx, places)
 }
 
 // look reads the file once and asks for every order that was not final before.
