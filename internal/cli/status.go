@@ -67,11 +67,15 @@ func (a *app) status(ctx context.Context, s *session, refs []tasks.Ref, tickets 
 	for i, r := range refs {
 		st, err := client.Status(ctx, r.Account, r.OrderID, options...)
 		if err != nil {
-			if p := explain(err); len(refs) > 1 && p.Code == "unknown" {
-				failed.add(a, p.about(r))
-				continue
+			p := explain(err)
+			if p.Code != "unknown" {
+				return err
 			}
-			return err
+			if r.Account, err = client.Account(ctx, r.Account); err != nil {
+				return err
+			}
+			failed.add(a, p.about(r))
+			continue
 		}
 		if a.json {
 			err = a.printJSON(st)

@@ -25,7 +25,8 @@ local function note(key, t, event, detail)
   local h = get(key, 'history')
   -- A line break in a code or in a person's reason must not forge a line of its own.
   local tail = ' ' .. event .. ' ' .. string.gsub(detail, '%c', ' ') .. '\n'
-  if #h >= #tail and string.sub(h, -#tail) == tail then return end
+  -- (Right behind the last line's time: "refunded" is no repetition of "ticket 1 refunded".)
+  if string.sub(h, -#tail) == tail and string.find('\n' .. string.sub(h, -#tail - 20, -#tail - 1), '\n%d+$') then return end
   if #h > 12000 then
     -- Whole lines only: half of one would read as a time and an event that never were.
     local head = string.match(string.sub(h, 1, 4000), '^(.*\n)') or ''
