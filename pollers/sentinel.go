@@ -29,7 +29,7 @@ import (
 //   - Every few rounds another order, the scout, is asked in the sentinel's place.
 //   - An order that is not issued although younger ones are, has been overtaken. It is left to its
 //     own schedule. No more orders are overtaken than younger ones were found issued, because the
-//     odd one may be the other.
+//     exception may be the other.
 
 //go:embed scripts/*.lua
 var sentinelFiles embed.FS
@@ -117,7 +117,7 @@ func (s *Sentinel) Enter(ctx context.Context, orderID string, accepted time.Time
 }
 
 // MaySkip says whether the poll of an order whose time has come can be left out. pause is when it
-// is polled again should it be the sentinel; an order of which nothing has been heard for trust is
+// is polled again should it be the sentinel; an order that has not answered for trust is
 // asked in any case.
 func (s *Sentinel) MaySkip(ctx context.Context, orderID string, accepted time.Time, pause, trust time.Duration) (Advice, error) {
 	r, err := s.run(ctx, maySkipScript, orderID, accepted, pause.Milliseconds(), trust.Milliseconds(), s.cfg.ScoutEvery)

@@ -193,7 +193,7 @@ func TestLoneFailure(t *testing.T) {
 		if len(woken) == 0 || len(woken) > 2 || woken[0] != "O002" {
 			t.Fatalf("woken: %v", woken)
 		}
-		// O002 contradicts: one against one. It is left to its own schedule, in case the odd one
+		// O002 contradicts: one against one. It is left to its own schedule, in case the exception
 		// was not O001.
 		next := st.notYet("O002")
 		if next.Sentinel || len(next.Wake) > 1 {

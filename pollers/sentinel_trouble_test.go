@@ -79,8 +79,8 @@ func TestLateOnesComeLast(t *testing.T) {
 }
 
 // With a provider that has stopped issuing, late orders are not asked one by one either: the oldest
-// speaks for them, at the pause of its schedule. But each is asked itself when nothing has been
-// heard of it for long.
+// speaks for them, at the pause of its schedule. But each is asked itself when it has not
+// answered for long.
 func TestProviderStopped(t *testing.T) {
 	onStage(t, func(st *stage) {
 		st.enter("A", "B")
@@ -102,7 +102,7 @@ func TestProviderStopped(t *testing.T) {
 		}
 		st.wait(100 * time.Second)
 		st.want("B", may("B", 10*time.Minute), Advice{Skip: true})
-		st.want("B, not heard of for long", may("B", 5*time.Minute), Advice{})
+		st.want("B, which has not answered for long", may("B", 5*time.Minute), Advice{})
 		st.want("B", ask("B"), Advice{})
 		st.want("B, just asked", may("B", 5*time.Minute), Advice{Skip: true})
 	})
@@ -115,7 +115,7 @@ func TestDeadSentinel(t *testing.T) {
 		st.enter("A", "B", "C")
 		st.notYet("A")
 		st.wait(3 * every)
-		st.want("B while the word holds", st.due("B"), Advice{Skip: true})
+		st.want("B while the answer counts", st.due("B"), Advice{Skip: true})
 		st.wait(time.Second)
 		st.want("B", st.due("B"), Advice{})
 		st.want("C", st.due("C"), Advice{Skip: true})
@@ -126,7 +126,7 @@ func TestDeadSentinel(t *testing.T) {
 	})
 }
 
-// What a younger order says tells nothing of an older one: that is asked once itself.
+// What a younger order answers says nothing about an older one: that is asked once itself.
 func TestYoungerSpeaksNotForOlder(t *testing.T) {
 	onStage(t, func(st *stage) {
 		st.enter("A", "B", "C")
@@ -167,7 +167,7 @@ func TestPace(t *testing.T) {
 	})
 }
 
-// A sentinel that gets no clear answers keeps being asked, but its word runs out.
+// A sentinel that gets no clear answers keeps being asked, but its last answer stops counting.
 func TestUnclearSentinel(t *testing.T) {
 	onStage(t, func(st *stage) {
 		st.enter("A", "B")
@@ -299,7 +299,7 @@ func TestGivenUpIsNotIssued(t *testing.T) {
 }
 
 // Two workers that learn the same of one order change nothing twice, and an order that nobody
-// follows (one issued at once) is asked and tells nothing of the others.
+// follows (one issued at once) is asked and says nothing about the others.
 func TestLostRaces(t *testing.T) {
 	onStage(t, func(st *stage) {
 		st.enter(names(6)...)

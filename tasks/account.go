@@ -42,6 +42,7 @@ type neighbourhood struct {
 	turn     chan struct{} // holds one token, which whoever reads or changes the rest has taken
 	readAt   time.Time
 	accounts []budget.Announcement
+	wrong    error // why nothing may be enqueued with this client's keys; nil when it may
 }
 
 func newNeighbourhood() neighbourhood {
@@ -54,34 +55,45 @@ func newNeighbourhood() neighbourhood {
 const fresh = 10 * time.Second
 
 // announced are the accounts that workers have announced. It reads them, and checks keys and mode, when what
-// is known is older than age. Only one caller does so at a time; the others wait for it, or for the end of
-// their context.
-func (c *Client) announced(ctx context.Context, age time.Duration) ([]budget.Announcement, error) {
+// is known is older than age; wrong says why nothing may be enqueued, which keeps nobody from asking. Only one
+// caller reads at a time; the others wait for it, or for the end of their context.
+func (c *Client) announced(ctx context.Context, age time.Duration) (accounts []budget.Announcement, wrong, err error) {
 	n := &c.near
 	select {
 	case <-n.turn:
 		defer func() { n.turn <- struct{}{} }()
 	case <-ctx.Done():
-		return nil, fmt.Errorf("tasks: accounts: %w", ctx.Err())
+		return nil, nil, fmt.Errorf("tasks: accounts: %w", ctx.Err())
 	}
 	if !n.readAt.IsZero() && time.Since(n.readAt) < age {
-		return n.accounts, nil
+		return n.accounts, n.wrong, nil
 	}
-	accounts, err := budget.Announced(ctx, c.rdb)
-	if err == nil {
-		err = c.check(ctx)
+	if accounts, err = budget.Announced(ctx, c.rdb); err == nil {
+		wrong = c.check(ctx)
+	}
+	if wrong != nil && !errors.Is(wrong, ErrWrongKeys) {
+		err = wrong
 	}
 	if err != nil {
-		return nil, fmt.Errorf("tasks: %w", err)
+		return nil, nil, fmt.Errorf("tasks: %w", err)
 	}
-	n.accounts, n.readAt = accounts, time.Now()
-	return accounts, nil
+	if wrong != nil {
+		wrong = fmt.Errorf("tasks: %w", wrong)
+	}
+	n.accounts, n.wrong, n.readAt = accounts, wrong, time.Now()
+	return accounts, wrong, nil
+}
+
+// forEnqueueing is announced where something is going to be enqueued: wrong keys are an error.
+func (c *Client) forEnqueueing(ctx context.Context, age time.Duration) ([]budget.Announcement, error) {
+	accounts, wrong, err := c.announced(ctx, age)
+	return accounts, errors.Join(wrong, err)
 }
 
 // Ready reports whether Redis answers and this client's keys are for it, which every enqueueing
 // checks. A bulk asks once, instead of being refused order by order.
 func (c *Client) Ready(ctx context.Context) error {
-	_, err := c.announced(ctx, 0)
+	_, err := c.forEnqueueing(ctx, 0)
 	return err
 }
 
@@ -129,7 +141,7 @@ func (c *Client) Account(ctx context.Context, a Account) (Account, error) {
 	if a.Merchant = codec.DefaultMerchant; a.Merchant != "" {
 		return a, nil
 	}
-	announced, err := c.announced(ctx, fresh)
+	announced, _, err := c.announced(ctx, fresh)
 	if err != nil {
 		return a, err
 	}
@@ -173,7 +185,7 @@ func defaultOf(announced []budget.Announcement, p providers.Name) (Account, bool
 
 // served is Account for a document, whose account has to be one that workers have announced, if any have.
 func (c *Client) served(ctx context.Context, a Account) (Account, error) {
-	announced, err := c.announced(ctx, fresh) // also checks keys and mode
+	announced, err := c.forEnqueueing(ctx, fresh)
 	if err != nil {
 		return a, err
 	}

@@ -91,7 +91,7 @@ func TestADocumentNamesItsAccount(t *testing.T) {
 }
 
 // A document that names no account goes to the default one of those that workers have announced, or to the
-// only one; of several without a default the caller has to choose, and is told which there are.
+// only one; of several without a default the caller has to choose, and the error lists which there are.
 func TestWhoNamesNoAccountGetsTheDefault(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		c := b.anonymous(t)

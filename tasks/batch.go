@@ -1,6 +1,11 @@
 package tasks
 
-import "context"
+import (
+	"context"
+	"hash/maphash"
+	"slices"
+	"sync"
+)
 
 // Prepared is an order that is sealed and ready to be enqueued. Preparing is most of the work of
 // enqueueing and needs no Redis, so that a bulk can do it on all processors.
@@ -21,14 +26,45 @@ func (c *Client) Prepare(ctx context.Context, o *Order, lane Lane) (Prepared, er
 // Ref names the order.
 func (p Prepared) Ref() Ref { return p.item.intake.Ref }
 
-// EnqueuePrepared enqueues a batch of a few hundred orders in one round trip. The results are in the
+// EnqueuePrepared enqueues a batch of a few hundred orders, in one round trip on each of a few connections. The results are in the
 // order of the batch, and of two orders with one number the first one is enqueued. Once the context has
 // ended or Redis does not answer, the rest comes back with an error; enqueueing all of them again is
 // always safe.
 func (c *Client) EnqueuePrepared(ctx context.Context, batch []Prepared) []Enqueued {
-	items := make([]item, len(batch))
-	for i, p := range batch {
-		items[i] = p.item
+	out := make([]Enqueued, len(batch))
+	var wg sync.WaitGroup
+	for _, places := range spread(batch) {
+		wg.Go(func() {
+			items := make([]item, len(places))
+			for n, i := range places {
+				items[n] = batch[i].item
+			}
+			for n, e := range c.enqueue(ctx, items) {
+				out[places[n]] = e
+			}
+		})
 	}
-	return c.enqueue(ctx, items)
+	wg.Wait()
+	return out
+}
+
+// A Redis that syncs every write to its disk does so once for whatever it has read from all connections, and
+// it reads little from one at a time. So a batch goes over several; orders with one number stay together, in
+// their order.
+const (
+	connections = 8
+	fewest      = 16 // orders worth a connection of their own
+)
+
+var spreadSeed = maphash.MakeSeed()
+
+// spread parts a batch by connection. It returns places in the batch.
+func spread(batch []Prepared) [][]int {
+	n := min(max(len(batch)/fewest, 1), connections)
+	parts := make([][]int, n)
+	for i, p := range batch {
+		k := maphash.Comparable(spreadSeed, p.Ref()) % uint64(n)
+		parts[k] = append(parts[k], i)
+	}
+	return slices.DeleteFunc(parts, func(places []int) bool { return len(places) == 0 })
 }

@@ -14,7 +14,7 @@ import (
 	"issuance/internal/seal"
 )
 
-// Enqueueing the same document again is one task, and the second caller is told.
+// Enqueueing the same document again is one task, and the second receipt says so.
 func TestEnqueueingTwiceIsOneTask(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		for _, raw := range [][]byte{orderDoc("O1"), refundDoc("O1", "R1")} {
@@ -48,7 +48,7 @@ func TestATaskIsNeverGivenUp(t *testing.T) {
 			info.Retention != queue.DefaultRetention || !info.Deadline.IsZero() {
 			t.Errorf("%+v", info)
 		}
-		if want := `{"v":2,"account":"ecticket:2000132","order_id":"O1","trace":"` + trace + `"}`; string(info.Payload) != want {
+		if want := `{"v":2,"ref":"ecticket:2000132/O1","trace":"` + trace + `"}`; string(info.Payload) != want {
 			t.Errorf("payload %s", info.Payload)
 		}
 		rec, err := b.ledger.Load(b.ctx, ref("O1"))

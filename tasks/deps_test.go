@@ -30,3 +30,11 @@ func TestThePackageIsLight(t *testing.T) {
 		}
 	}
 }
+
+// A checkout in a module of its own compiles with the public packages alone.
+func TestACheckoutOfAnotherModuleCompiles(t *testing.T) {
+	out, err := exec.Command("go", "-C", "../examples/checkout", "build", "-o", t.TempDir(), "./...").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+}

@@ -66,6 +66,12 @@ func (o *Order) Ref() Ref { return Ref{Account: o.Account, OrderID: o.ID} }
 // Ref names the refund.
 func (r *Refund) Ref() Ref { return Ref{Account: r.Account, OrderID: r.OrderID, RefundID: r.RefundID} }
 
+// Canonical is the same for every spelling of the same document. It holds customer data: never log it.
+func (o *Order) Canonical() []byte { return o.canonical }
+
+// Canonical is the same for every spelling of the same document. It holds ticket numbers.
+func (r *Refund) Canonical() []byte { return r.canonical }
+
 func (o Order) String() string { return o.Ref().String() }
 
 // GoString keeps customer data out of %#v.

@@ -51,7 +51,7 @@ const enqueueTries = 3
 // enqueue records a batch of documents and makes their tasks. On one node both happen in one step; in a
 // cluster records come first, so that a task without a record never exists.
 func (c *Client) enqueue(ctx context.Context, items []item) []Enqueued {
-	b := &batch{c: c, items: items, out: make([]Enqueued, len(items)), left: make([]int, len(items))}
+	b := &batch{c: c, items: items, out: make([]Enqueued, len(items)), left: make([]int, len(items)), fresh: make([]bool, len(items))}
 	for i := range items {
 		b.left[i] = i
 	}
@@ -82,9 +82,10 @@ type batch struct {
 	c        *Client
 	items    []item
 	out      []Enqueued
-	left     []int // those without a result
-	asleep   []Ref // recorded and unfinished, without a task of this batch's making
-	noScript error // Redis did not know asynq's script
+	left     []int  // those without a result
+	fresh    []bool // those that a try of this call recorded, also when it could not make the task
+	asleep   []Ref  // recorded and unfinished, without a task of this batch's making
+	noScript error  // Redis did not know asynq's script
 }
 
 // made is what a try has made of one document.
@@ -106,6 +107,8 @@ func (b *batch) try(ctx context.Context) error {
 	var again []int
 	for n, i := range b.left {
 		r := results[n]
+		b.fresh[i] = b.fresh[i] || r.known.New
+		r.known.New = b.fresh[i]
 		if r.err != nil {
 			again, err = append(again, i), r.err
 			continue

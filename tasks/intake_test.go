@@ -74,7 +74,7 @@ func (b *bench) willRun(t testing.TB, r Ref) bool {
 	t.Helper()
 	views, err := b.ledger.Views(b.ctx, []Ref{r})
 	must(t, err)
-	task, err := b.queue.Look(b.ctx, r, views[0])
+	task, err := b.queue.LookFor(b.ctx, r, views[0])
 	must(t, err)
 	return task.Runs(views[0])
 }
@@ -232,7 +232,7 @@ func TestTheOutboxRecipeHealsEveryLoss(t *testing.T) {
 }
 
 // Two documents race for a number, in one lane or in two: one is recorded, and everybody with the other one is
-// told of the conflict. The record alone decides.
+// refused with a conflict. The record alone decides.
 func TestTwoDocumentsRaceForANumber(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		for _, kind := range []string{"order", "refund"} {
@@ -329,7 +329,7 @@ func TestForgottenScriptsAreLoadedAgain(t *testing.T) {
 	})
 }
 
-// When every try fails the caller is told so, with the cause, and enqueueing again is safe.
+// When every try fails the error says so, with the cause, and enqueueing again is safe.
 func TestAnOutageIsAnError(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		b.enqueue(t, orderDoc("WARM"))

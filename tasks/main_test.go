@@ -222,6 +222,10 @@ func (b *bench) begin(t testing.TB, r Ref) string {
 // submit writes the intent of a request.
 func (b *bench) submit(t testing.TB, r Ref, fence string) {
 	t.Helper()
+	if r.IsRefund() {
+		a, err := b.ledger.WritePlan(b.ctx, r, fence, ledger.Plan{Count: 1, Baseline: 0})
+		applied(t, a, err)
+	}
 	a, _, err := b.ledger.Submit(b.ctx, r, fence, ledger.Intent{Host: "provider.example", Stub: []byte(`{}`), Lease: time.Minute, Ticket: -1})
 	applied(t, a, err)
 }

@@ -57,7 +57,11 @@ type Waiting struct {
 	Until *time.Time `json:"until,omitempty"`
 	// NextAt is when it is looked at next; nil when that is as soon as a worker is free.
 	NextAt *time.Time `json:"next_at,omitempty"`
-	// NoWorker is true when no worker serves its queue at present.
+	// Held says why no call for it may leave, whatever else it waits for: the provider's ban, or an
+	// operator's pause. HeldUntil is when a ban ends; a pause has no known end.
+	Held      string     `json:"held,omitempty"`
+	HeldUntil *time.Time `json:"held_until,omitempty"`
+	// NoWorker is true when it is known that no worker serves its queue at present.
 	NoWorker bool `json:"no_worker,omitempty"`
 }
 
@@ -90,6 +94,16 @@ type RefundTicket struct {
 
 // Ref names the order.
 func (s *Status) Ref() Ref { return Ref{Account: s.Account, OrderID: s.OrderID} }
+
+// Ended reports whether nothing more happens to the order and its refunds by themselves.
+func (s *Status) Ended() bool {
+	for _, r := range s.Refunds {
+		if !r.State.Final() {
+			return false
+		}
+	}
+	return s.State.Final() || s.State == Elsewhere
+}
 
 // StatusOption changes what a status holds.
 type StatusOption func(*statusWish)

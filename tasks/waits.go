@@ -45,16 +45,21 @@ func (c *Client) waits(ctx context.Context, r Ref, v *ledger.View) (*Waiting, er
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	t, err := c.queue.Look(ctx, r, v)
+	t, err := c.queue.LookFor(ctx, r, v)
 	if err != nil {
 		return nil, err
 	}
 	name := queue.HomeOf(r, v.State, v.Lane).Queue
-	served, err := c.queue.Served(name)
+	// Looking for workers also tidies their list, which a replica refuses: then it is not known.
+	served, unknown := c.queue.Served(name)
+	w := &Waiting{NoWorker: unknown == nil && !served}
+	reason, until, held, err := budget.HeldNow(ctx, c.rdb, r.Account, laneOf(v))
 	if err != nil {
 		return nil, err
 	}
-	w := &Waiting{NoWorker: !served}
+	if held {
+		w.Held, w.HeldUntil = reason, stamp(until)
+	}
 	switch {
 	case v.Live() || t.Active() && t.Runs(v):
 		w.For = "the worker that is working on it"
@@ -62,7 +67,7 @@ func (c *Client) waits(ctx context.Context, r Ref, v *ledger.View) (*Waiting, er
 		w.For = "the sweeper, which brings its task back within " + sweepWithin.String()
 	case t.Pending():
 		w.For = "a free worker"
-		err = c.addHold(ctx, w, r, laneOf(v), name)
+		err = c.addHold(ctx, w, name)
 	default:
 		w.lastRun(t)
 	}
@@ -84,13 +89,9 @@ func (w *Waiting) lastRun(t queue.Task) {
 }
 
 // addHold says why no worker takes a task although it could run: its account or its queue is held.
-func (c *Client) addHold(ctx context.Context, w *Waiting, r Ref, lane Lane, name string) error {
-	reason, until, held, err := budget.HeldNow(ctx, c.rdb, r.Account, lane)
-	if err != nil {
-		return err
-	}
-	if held {
-		w.For, w.Until = reason, stamp(until)
+func (c *Client) addHold(ctx context.Context, w *Waiting, name string) error {
+	if w.Held != "" {
+		w.For, w.Until = w.Held, w.HeldUntil
 		return nil
 	}
 	paused, err := c.queue.Paused(ctx, name)

@@ -1,5 +1,5 @@
 // Command enqueue is for those who sell tickets and for operators: it enqueues orders and refunds,
-// tells what became of them, and ends reviews. Everything it does is in internal/cli.
+// shows what became of them, and ends reviews. Everything it does is in internal/cli.
 package main
 
 import (

@@ -15,18 +15,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"issuance/internal/budget"
-	"issuance/internal/ledger"
+	"issuance/internal/keys"
 	"issuance/internal/redisconn"
 	"issuance/internal/sandboxfile"
 	"issuance/internal/seal"
 	"issuance/internal/testredis"
 	"issuance/providers"
 	"issuance/providers/ecticket"
-	"issuance/providers/ecticket/ecticketdoc"
 	"issuance/providers/ecticket/ecticketsim"
 	"issuance/providers/ecticket/wire"
 )
@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"enqueue": main})
 }
 
-// Every file of testdata tells what a user types and sees, with a Redis and an ECTicket simulator
+// Every file of testdata shows what a user types and sees, with a Redis and an ECTicket simulator
 // of its own. The commands of the scripts are the methods of world.
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
@@ -54,6 +54,7 @@ func TestScripts(t *testing.T) {
 					"redis":     w.redisCommand,
 					"sandbox":   w.sandbox,
 					"work":      w.work,
+					"serve":     w.serve,
 					"ban":       w.ban,
 					"calls":     w.calls,
 					"ticket-of": w.ticketOf,
@@ -72,6 +73,7 @@ type world struct {
 	redis  *testredis.Server
 	rdb    *redis.Client
 	worker *worker
+	server *asynq.Server // see serve
 	sim    *ecticketsim.Sim
 	simURL string
 	ago    atomic.Int64 // how far back the simulator's clock is set, in hours
@@ -126,16 +128,30 @@ func (w *world) exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// redis kill|production|announce ACCOUNT [CALLS/S]|ban ACCOUNT|size N drives and looks at the script's Redis.
+// redis kill|mark|production|announce ACCOUNT [CALLS/S]|ban ACCOUNT|size N|decisions drives and looks at the
+// script's Redis. production is mark and the announcements of one account for each provider.
 func (w *world) redisCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ctx := context.Background()
 	switch args[0] {
 	case "kill":
 		w.redis.Kill()
-	case "production":
+	case "mark", "production":
 		ts.Check(redisconn.Mark(ctx, w.rdb, redisconn.Production))
+		if args[0] == "production" {
+			w.redisCommand(ts, false, []string{"announce", "ecticket:2000132"})
+			w.redisCommand(ts, false, []string{"announce", "pass2u:main"})
+		}
+	case "decisions": // prints them, but for their times
+		entries, err := w.rdb.XRange(ctx, keys.Decisions, "-", "+").Result()
+		ts.Check(err)
+		for _, e := range entries {
+			v := e.Values
+			ts.Stdout().Write(fmt.Appendf(nil, "%s|%s|%s|%s|%s|%s\n", v["what"], v["account"], v["order_id"], v["refund_id"], v["who"], v["reason"]))
+		}
 	case "announce", "ban": // an account, as a worker would
-		cfg := budget.Config{Account: args[1], PerSecond: 4}
+		account, err := providers.ParseAccount(args[1])
+		ts.Check(err)
+		cfg := budget.Config{Account: account, PerSecond: 4}
 		if len(args) > 2 {
 			rate, err := strconv.ParseFloat(args[2], 64)
 			ts.Check(err)
@@ -159,8 +175,8 @@ func (w *world) redisCommand(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// sandbox [hidden] makes the script's Redis a sandbox's, as its worker would, and tells of it in
-// the user's cache folder unless it is hidden. "sandbox file URL" only tells of it.
+// sandbox [hidden] makes the script's Redis a sandbox's, as its worker would, and leaves its
+// address in the user's cache folder unless it is hidden. "sandbox file URL" only leaves an address.
 func (w *world) sandbox(ts *testscript.TestScript, _ bool, args []string) {
 	url := w.redis.URL()
 	if len(args) == 2 && args[0] == "file" {
@@ -169,7 +185,7 @@ func (w *world) sandbox(ts *testscript.TestScript, _ bool, args []string) {
 		ctx := context.Background()
 		ts.Check(redisconn.Mark(ctx, w.rdb, redisconn.Sandbox))
 		account := ecticketsim.DefaultAccounts()[0]
-		ts.Check(w.rdb.HSet(ctx, ledger.SandboxKey, map[string]string{
+		ts.Check(w.rdb.HSet(ctx, keys.Sandbox, map[string]string{
 			"ECTICKET_BASE_URL": w.simURL, "ECTICKET_MERCHANT_ID": account.MerchantID, "ECTICKET_HASH_KEY": account.HashKey,
 			"ECTICKET_HASH_IV": account.HashIV, "ECTICKET_CALLS_PER_SECOND": "100", "ISSUANCE_SEAL_KEYS": seal.SandboxKey(),
 			"SANDBOX_ID": "x", "PATH": "/nowhere",
@@ -185,9 +201,11 @@ func (w *world) sandbox(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(filepath.Join(dir, "sandbox.json"), raw, 0o600))
 }
 
-// ban ACCOUNT tells the call budget of a ban.
+// ban ACCOUNT reports a ban to the call budget.
 func (w *world) ban(ts *testscript.TestScript, _ bool, args []string) {
-	b, err := budget.New(w.rdb, budget.Config{Account: args[0], PerSecond: 4})
+	account, err := providers.ParseAccount(args[0])
+	ts.Check(err)
+	b, err := budget.New(w.rdb, budget.Config{Account: account, PerSecond: 4})
 	ts.Check(err)
 	b.Banned(context.Background(), "HTTP 403")
 }
@@ -217,7 +235,7 @@ func (w *world) ticketOf(ts *testscript.TestScript, _ bool, args []string) {
 		w.ago.Store(48)
 		defer w.ago.Store(0)
 		doc = map[string]any{"FreeTradeNo": number, "IssueType": "2", "PrintType": "2", "Operator": "A",
-			"TicketInfo": []map[string]any{{"ItemNo": "GFT00001", "TicketAmount": 1, "ExpireDate": w.now().In(ecticketdoc.Taiwan).Format("20060102")}}}
+			"TicketInfo": []map[string]any{{"ItemNo": "GFT00001", "TicketAmount": 1, "ExpireDate": w.now().In(providers.Taiwan).Format("20060102")}}}
 	}
 	raw, err := json.Marshal(doc)
 	ts.Check(err)

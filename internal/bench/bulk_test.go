@@ -7,18 +7,21 @@ import (
 
 	"github.com/hibiken/asynq"
 
+	"issuance/internal/queue"
 	"issuance/internal/testredis"
+	"issuance/tasks"
+	"issuance/tasks/order"
 )
 
-// The bulk benchmark compares like with like: both sides enqueue so many tasks, with payloads of
-// the same size, and it notices when they do not.
+// The bulk benchmark compares like with like: all sides enqueue so many tasks, the bare ones with payloads
+// of the size of what the others record, and it notices when they do not.
 func TestTheBulkBenchmarkComparesLikeWithLike(t *testing.T) {
 	s := testredis.Start(t)
-	bare, err := newBareClient(s.URL())
+	p, err := newProducers(t.Context(), s.URL())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer bare.close()
+	defer p.close()
 	file := filepath.Join(t.TempDir(), "orders.csv")
 	if err := writeOrders(file, 500, 100); err != nil {
 		t.Fatal(err)
@@ -31,37 +34,41 @@ func TestTheBulkBenchmarkComparesLikeWithLike(t *testing.T) {
 	if err := runBulk(t.Context(), s.URL(), file, 5, false); err == nil {
 		t.Error("a file that was enqueued before is measured as if it were new")
 	}
-	if err := bare.enqueue(t.Context(), 495); err != nil {
+	if err := p.enqueueBare(t.Context(), 495, many); err != nil {
 		t.Fatal(err)
 	}
-	inspector := asynq.NewInspectorFromRedisClient(bare.rdb)
-	sizes := map[string]int{}
-	for _, queue := range []string{"bare", "ecticket-bulk"} {
-		list, err := inspector.ListPendingTasks(queue, asynq.PageSize(1000))
+	if err := p.enqueueOneByOne(t.Context(), 50, 2); err != nil {
+		t.Fatal(err)
+	}
+	inspector := asynq.NewInspectorFromRedisClient(p.rdb)
+	for name, want := range map[string]int{"bare": 495, queue.Name(account.Provider, order.Bulk): 495 + 50 + 1} { // and the typical one
+		info, err := inspector.GetQueueInfo(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, task := range list {
-			sizes[queue] += len(task.Payload)
-		}
-		if want := 495; len(list)-want > 1 || len(list) < want { // and the one that was looked at
-			t.Errorf("%s holds %d tasks, want %d", queue, len(list), want)
+		if info.Pending != want {
+			t.Errorf("%s holds %d tasks, want %d", name, info.Pending, want)
 		}
 	}
-	if ratio := float64(sizes["bare"]) / float64(sizes["ecticket-bulk"]); ratio < 0.95 || ratio > 1.05 {
-		t.Errorf("payloads of the bare client are %.2f times as long", ratio)
+	states, err := p.product.States(t.Context(), []tasks.Ref{{Account: account, OrderID: "ONE10000000496"}, {Account: account, OrderID: "BENCH0000000001"}})
+	if err != nil || states[0] != tasks.Queued || states[1] != tasks.Queued {
+		t.Errorf("states %v, %v", states, err)
+	}
+	if len(p.payload) < len(document("BENCH0000000000")) {
+		t.Errorf("payloads of the bare client have %d bytes", len(p.payload))
 	}
 }
 
-// The targets are about the worse of the two ways in which Redis writes its log.
+// The targets are about the worst ratio of bulks, and of enqueueing one by one, with Redis's log as it is shipped.
 func TestBulkTargets(t *testing.T) {
-	rows := []bulkRow{{What: "enqueue bulk", Sync: "no log", Ratio: 0.95}, {What: "enqueue bulk", Sync: "always", Ratio: 1.5},
-		{What: "enqueue bulk, the same file again", Ratio: 0.4}, {Rows: 10, PeakMiB: 40}, {Rows: 1000, PeakMiB: 65}}
+	rows := []bulkRow{{What: "enqueue bulk", Sync: "no log", Ratio: 0.5}, {What: "enqueue bulk", Sync: "always", Ratio: 1.5},
+		{What: "enqueue bulk, the same file again", Sync: "always", Ratio: 0.4}, {What: "one by one, 16 goroutines", Sync: "always", Ratio: 0.6},
+		{What: "one by one, 1 goroutine", Sync: "always", Ratio: 0.45}, {Rows: 10, PeakMiB: 40}, {Rows: 1000, PeakMiB: 65}}
 	var met []bool
 	for _, target := range bulkTargets(rows) {
 		met = append(met, target.Met)
 	}
-	if !slices.Equal(met, []bool{true, true, false}) {
+	if !slices.Equal(met, []bool{true, false, true, false}) {
 		t.Errorf("met: %v", met)
 	}
 	if m := median([]float64{3, 1, 2, 10}); m != 2.5 {

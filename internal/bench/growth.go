@@ -43,7 +43,7 @@ func growthBench() bench {
 			if _, err := bytesOf(bytes).WriteTo(&small); err != nil {
 				return nil, err
 			}
-			return &report{Machine: thisMachine(redis), Rows: growthRows{rows, bytes}, Targets: growthTargets(rows), Seconds: seconds(time.Since(began)),
+			return &report{Machine: thisMachine(redis), Rows: growthRows{rows, bytes}, Targets: append(growthTargets(rows), bytesTargets(bytes)...), Seconds: seconds(time.Since(began)),
 				table: growthTable(rows), notes: append([]string{""}, small...)}, nil
 		},
 	}
@@ -95,6 +95,26 @@ func growthTargets(rows []growth.Row) []target {
 	var all []target
 	for _, name := range names {
 		all = append(all, atMost("cost an order, "+name, worst[name], growthMost))
+	}
+	return all
+}
+
+// Most bytes of Redis that an order may take, with the settings of deploy/redis.conf: as many in its queue as
+// its task took when that held the document, and what is kept of a settled one.
+const (
+	queuedMost = 1052
+	bareMost   = 600
+)
+
+func bytesTargets(rows []growth.Bytes) []target {
+	var all []target
+	for _, r := range rows {
+		switch r.State {
+		case growth.Queued:
+			all = append(all, atMost("bytes, "+r.State+", listpack 2048", r.Small, queuedMost))
+		case growth.BareRecord:
+			all = append(all, atMost("bytes, "+r.State+", listpack 2048", r.Small, bareMost))
+		}
 	}
 	return all
 }

@@ -44,7 +44,7 @@ func benches() []bench {
 // children are what child processes of this program can be; see package lab.
 var children = map[string]func(args []string, in io.Reader, out io.Writer) error{overhead.Name: overhead.Child}
 
-// errMissed says that a target was missed; the report tells which.
+// errMissed says that a target was missed; the report says which.
 var errMissed = errors.New("a target was missed")
 
 func main() {

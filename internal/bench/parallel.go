@@ -12,7 +12,7 @@ import (
 // job is a part of a benchmark that has a Redis for itself while it runs.
 type job func(*testRedis) error
 
-// inParallel does the jobs, one per CPU at a time. Virtual time does not mind. It tells which Redis
+// inParallel does the jobs, one per CPU at a time. Virtual time does not mind. It returns which Redis
 // it was.
 func inParallel(ctx context.Context, o options, jobs []job) (redis string, err error) {
 	var next, done atomic.Int64

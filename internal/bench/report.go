@@ -51,7 +51,7 @@ func thisMachine(redis string) machine {
 	return machine{CPUs: runtime.NumCPU(), Model: cpuModel(), OS: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(), Redis: redis}
 }
 
-// cpuModel is the processor's name where Linux tells it.
+// cpuModel is the processor's name where Linux reports it.
 func cpuModel() string {
 	info, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {

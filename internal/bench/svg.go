@@ -17,7 +17,7 @@ const (
 	plotTop    = 78
 )
 
-// colours of the strategies, in the order of the rows of one scenario; told apart by people who do
+// colours of the strategies, in the order of the rows of one scenario; distinguishable for people who do
 // not see red or green.
 var colours = []string{"#9aa0a6", "#0072b2", "#e69f00", "#cc79a7"}
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"time"
 
-	"issuance/providers"
 	"issuance/tasks"
 )
 
@@ -24,7 +23,7 @@ type line struct {
 	record
 	blank    bool
 	problems []Problem
-	provider providers.Name
+	account  tasks.Account
 	calls    int
 }
 
@@ -94,11 +93,16 @@ func (r *run) check(ctx context.Context, b *batch) {
 		if len(b.lines[at[n]].problems) > 0 {
 			continue
 		}
-		p, err := r.Prepare(o)
+		p, err := r.Prepare(ctx, o)
+		if unknown := new(tasks.UnknownAccountError); errors.As(err, &unknown) {
+			b.lines[at[n]].problems = []Problem{{"", unknown.Error()}}
+			continue
+		}
 		if err != nil {
-			b.err, b.prepared = err, nil
+			b.err = err
 			return
 		}
+		b.lines[at[n]].account = p.Ref().Account
 		b.prepared = append(b.prepared, p)
 	}
 }
@@ -112,7 +116,7 @@ func (r *run) parse(l *line) *tasks.Order {
 	o, problems := r.file.Order(l.raw, r.Rules)
 	l.problems, l.blank = problems, o == nil && len(problems) == 0
 	if o != nil {
-		l.provider, l.calls = o.Provider, o.Calls
+		l.account, l.calls = o.Account, o.Calls
 	}
 	return o
 }
@@ -121,9 +125,6 @@ func (r *run) parse(l *line) *tasks.Order {
 // orders, none in a dry run. A batch that comes after the end of the run is not counted, but for
 // what was enqueued of it.
 func (r *run) report(ctx context.Context, b *batch, enqueued []tasks.Enqueued) {
-	if b.err != nil {
-		return
-	}
 	for i := range b.lines {
 		l := &b.lines[i]
 		var err error
@@ -131,9 +132,9 @@ func (r *run) report(ctx context.Context, b *batch, enqueued []tasks.Enqueued) {
 		case l.blank:
 		case len(l.problems) > 0:
 			err = r.reject(ctx, l, &r.Progress.Invalid)
-		case r.Stream == nil:
+		case r.Enqueue == nil:
 			if ctx.Err() == nil {
-				r.Progress.count(l.provider, l.calls)
+				r.Progress.count(l.account, l.calls)
 				r.Progress.Lines.Add(1)
 			}
 		default:
@@ -169,7 +170,7 @@ func (r *run) settle(ctx context.Context, l *line, e tasks.Enqueued) error {
 	case e.Err == nil && e.Receipt.Duplicate:
 		r.Progress.Duplicates.Add(1)
 	case e.Err == nil:
-		r.Progress.count(l.provider, l.calls)
+		r.Progress.count(l.account, l.calls)
 	case errors.As(e.Err, &conflict):
 		l.problems = []Problem{{"", "another order was enqueued under this number before (it is " + string(conflict.State) + "); a new order needs a number of its own"}}
 		return r.reject(ctx, l, &r.Progress.Conflicts)

@@ -15,6 +15,7 @@ import (
 // table is the format of a CSV file.
 type table struct {
 	provider providers.Name
+	merchant string          // of rows that name none; may be empty
 	codec    providers.Codec // its provider's
 	columns  []column
 	header   []byte
@@ -86,7 +87,7 @@ func (t *table) Order(raw []byte, rules tasks.Rules) (*tasks.Order, []Problem) {
 	if blank || len(problems) > 0 {
 		return nil, problems
 	}
-	o, err := tasks.ParseRequest(t.provider, t.request(row, len(raw)), rules, true)
+	o, err := tasks.ParseRequest(tasks.Account{Provider: t.provider, Merchant: t.merchant}, t.request(row, len(raw)), rules, true)
 	if err != nil {
 		return nil, problemsOf(t, raw, err)
 	}
@@ -200,7 +201,7 @@ func (t *table) ID(raw []byte) (id ID, ok bool) {
 	if len(row) != len(t.columns) || len(problems) > 0 {
 		return ID{}, false
 	}
-	return idOf(t.codec, t.request(row, len(raw)))
+	return idOf(t.codec, t.merchant, t.request(row, len(raw)))
 }
 
 // Header implements Format.

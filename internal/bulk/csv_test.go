@@ -111,7 +111,7 @@ func TestHeaders(t *testing.T) {
 	if out := dry(t, csvHeader, Reading{}); !errors.Is(out.err, ErrEmpty) {
 		t.Errorf("a header alone: %v", out.err)
 	}
-	if out := dry(t, csvHeader+csvRow("O1"), Reading{Provider: "pass2u"}); out.err == nil || !strings.Contains(out.err.Error(), "ecticket's, not pass2u's") {
+	if out := dry(t, csvHeader+csvRow("O1"), Reading{Account: tasks.Account{Provider: "pass2u"}}); out.err == nil || !strings.Contains(out.err.Error(), "ecticket's, not pass2u's") {
 		t.Errorf("columns of another provider: %v", out.err)
 	}
 }

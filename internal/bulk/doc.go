@@ -8,6 +8,7 @@
 package bulk
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 
@@ -57,14 +58,13 @@ func problemsOf(f Format, raw []byte, err error) []Problem {
 
 // ID is what a record says of its order without being checked.
 type ID struct {
-	Provider providers.Name
-	OrderID  string
-	Calls    int    // that issuing it takes, see providers.OrderDocument
-	Merchant string // "" where the record names none
+	Account tasks.Account // its merchant is "" where neither the record nor Reading.Account names one
+	OrderID string
+	Calls   int // that issuing it takes, see providers.OrderDocument
 }
 
 // idOf reads a request that need not be valid; ok is false without an order's number.
-func idOf(codec providers.Codec, request json.RawMessage) (id ID, ok bool) {
+func idOf(codec providers.Codec, merchant string, request json.RawMessage) (id ID, ok bool) {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(request, &fields) != nil {
 		return ID{}, false
@@ -73,7 +73,7 @@ func idOf(codec providers.Codec, request json.RawMessage) (id ID, ok bool) {
 		_ = json.Unmarshal(fields[name], &s) // what is no text counts as absent
 		return s
 	}
-	id = ID{Provider: codec.Name, Merchant: text(codec.Columns.Merchant), Calls: codec.Calls(request)}
+	id = ID{Account: tasks.Account{Provider: codec.Name, Merchant: cmp.Or(text(codec.Columns.Merchant), merchant)}, Calls: codec.Calls(request)}
 	for _, name := range codec.Columns.IDs {
 		if id.OrderID = text(name); id.OrderID != "" {
 			return id, true

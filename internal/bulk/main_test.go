@@ -13,15 +13,20 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
-	"issuance/internal/ledger"
 	"issuance/internal/seal"
-	_ "issuance/providers/codecs"
+	"issuance/providers"
 	"issuance/tasks"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var moment = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// The accounts that the documents of these tests mean, where they are asked for.
+var (
+	ecticket = tasks.Account{Provider: providers.ECTicket, Merchant: "2000132"}
+	pass2u   = tasks.Account{Provider: providers.Pass2U, Merchant: "main"}
+)
 
 var rules = tasks.Rules{Now: func() time.Time { return moment }}
 
@@ -91,9 +96,10 @@ type queue struct {
 
 func newQueue(t testing.TB) *queue {
 	t.Helper()
-	rdb := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"}) // never called
+	rdb := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"})
 	t.Cleanup(func() { _ = rdb.Close() })
-	c, err := tasks.NewClient(rdb, tasks.Options{SealKeys: seal.SandboxKey()})
+	rdb.AddHook(emptyRedis{})
+	c, err := tasks.NewClient(rdb, tasks.Options{SealKeys: seal.SandboxKey(), Rules: tasks.Rules{MerchantID: "2000132"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,38 +108,51 @@ func newQueue(t testing.TB) *queue {
 
 func (q *queue) options() Options {
 	return Options{
-		Batch:   10,
-		Prepare: func(o *tasks.Order) (tasks.Prepared, error) { return q.client.Prepare(o, tasks.Bulk) },
-		Stream:  q.stream,
+		Batch: 10,
+		Prepare: func(ctx context.Context, o *tasks.Order) (tasks.Prepared, error) {
+			return q.client.Prepare(ctx, o, tasks.Bulk)
+		},
+		Enqueue: q.enqueue,
 	}
 }
 
-func (q *queue) stream(ctx context.Context, batches <-chan []tasks.Prepared) <-chan []tasks.Enqueued {
-	out := make(chan []tasks.Enqueued)
-	go func() {
-		defer close(out)
-		for batch := range batches {
-			answers := make([]tasks.Enqueued, len(batch))
-			for i, p := range batch {
-				id := p.Key().OrderID
-				switch {
-				case ctx.Err() != nil:
-					answers[i].Err = ctx.Err()
-				case q.answer != nil:
-					answers[i] = q.answer(id)
-				}
-				if answers[i].Err == nil {
-					q.ids = append(q.ids, id)
-				}
-			}
-			out <- answers
+func (q *queue) enqueue(ctx context.Context, batch []tasks.Prepared) []tasks.Enqueued {
+	answers := make([]tasks.Enqueued, len(batch))
+	for i, p := range batch {
+		id := p.Ref().OrderID
+		switch {
+		case ctx.Err() != nil:
+			answers[i].Err = ctx.Err()
+		case q.answer != nil:
+			answers[i] = q.answer(id)
 		}
-	}()
-	return out
+		if answers[i].Err == nil {
+			q.ids = append(q.ids, id)
+		}
+	}
+	return answers
+}
+
+// emptyRedis answers without a connection, as a Redis that holds nothing.
+type emptyRedis struct{}
+
+func (emptyRedis) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (emptyRedis) ProcessHook(redis.ProcessHook) redis.ProcessHook {
+	return func(_ context.Context, cmd redis.Cmder) error {
+		if cmd.Name() == "get" {
+			cmd.SetErr(redis.Nil)
+		}
+		return cmd.Err()
+	}
+}
+
+func (emptyRedis) ProcessPipelineHook(redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(context.Context, []redis.Cmder) error { return nil }
 }
 
 var errQueue = errors.New("the queue is full")
 
 func conflict() tasks.Enqueued {
-	return tasks.Enqueued{Err: &tasks.ConflictError{What: "ecticket/X", State: ledger.Issued}}
+	return tasks.Enqueued{Err: &tasks.ConflictError{State: tasks.Issued}}
 }

@@ -12,8 +12,8 @@ import (
 
 // lines is the format of an NDJSON file: one document a line.
 type lines struct {
-	// provider wraps bare requests; empty: every document names its own.
-	provider providers.Name
+	// account wraps bare requests; zero: every document names its own.
+	account tasks.Account
 	// explain says what a document lacks that looks like a bare request, or like a wrapped one
 	// where a bare one is wanted; nil when there is no more to say than its violations do.
 	explain func(json.RawMessage) error
@@ -26,10 +26,10 @@ func (l *lines) Order(raw []byte, rules tasks.Rules) (o *tasks.Order, problems [
 		return nil, nil
 	}
 	var err error
-	if l.provider == "" {
+	if l.account.IsZero() {
 		o, err = tasks.ParseOrder(doc, rules)
 	} else {
-		o, err = tasks.ParseRequest(l.provider, doc, rules, false)
+		o, err = tasks.ParseRequest(l.account, doc, rules, false)
 	}
 	if err != nil {
 		return nil, problemsOf(l, raw, err)
@@ -55,7 +55,7 @@ func (l *lines) Problems(raw []byte, found []providers.Violation) []Problem {
 	var problems []Problem
 	for _, v := range found {
 		where := v.Path
-		if l.provider != "" { // the envelope is ours, its names would mislead
+		if !l.account.IsZero() { // the envelope is ours, its names would mislead
 			where = strings.ReplaceAll(", "+where, ", request.", ", ")[len(", "):]
 		}
 		problems = append(problems, violated(v, where))
@@ -65,22 +65,26 @@ func (l *lines) Problems(raw []byte, found []providers.Violation) []Problem {
 
 // ID implements Format.
 func (l *lines) ID(raw []byte) (id ID, ok bool) {
-	request, p := json.RawMessage(stripNote(bytes.Trim(raw, " \t\r"))), l.provider
-	if p == "" {
+	request, a := json.RawMessage(stripNote(bytes.Trim(raw, " \t\r"))), l.account
+	if a.IsZero() {
 		var wrapped struct {
 			Provider providers.Name
+			Account  string
 			Request  json.RawMessage
 		}
 		if json.Unmarshal(request, &wrapped) != nil {
 			return ID{}, false
 		}
-		p, request = wrapped.Provider, wrapped.Request
+		a.Provider, request = wrapped.Provider, wrapped.Request
+		if wrapped.Account != string(a.Provider) {
+			a.Merchant = strings.TrimPrefix(wrapped.Account, string(a.Provider)+":")
+		}
 	}
-	codec, known := providers.CodecOf(p)
+	codec, known := providers.CodecOf(a.Provider)
 	if !known {
 		return ID{}, false
 	}
-	return idOf(codec, request)
+	return idOf(codec, a.Merchant, request)
 }
 
 // Header implements Format.

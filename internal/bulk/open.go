@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"issuance/providers"
+	"issuance/tasks"
 )
 
 // File is an opened file of orders.
@@ -30,8 +30,9 @@ func (f *File) Header() []byte {
 
 // Reading says how a file is read.
 type Reading struct {
-	// Provider wraps bare requests in NDJSON. Empty: every document names its provider.
-	Provider providers.Name
+	// Account is whose requests they are: in NDJSON it wraps bare ones, in CSV it names the merchant of rows
+	// that name none. Zero: every document names its provider.
+	Account tasks.Account
 	// Explain says what an NDJSON document lacks that looks like a bare request, or like a wrapped
 	// one where a bare one is wanted; nil when it is neither. Default: nothing is explained.
 	Explain func(json.RawMessage) error
@@ -77,15 +78,16 @@ func Open(r io.Reader, opt Reading) (*File, error) {
 		if err := s.onOneLine(); err != nil {
 			return nil, err
 		}
-		return &File{Format: &lines{opt.Provider, opt.Explain}, split: s}, nil
+		return &File{Format: &lines{opt.Account, opt.Explain}, split: s}, nil
 	}
 	t, err := s.header()
 	if err != nil {
 		return nil, err
 	}
-	if opt.Provider != "" && opt.Provider != t.provider {
-		return nil, &FileError{[]Problem{{"header", fmt.Sprintf("its columns are %s's, not %s's", t.provider, opt.Provider)}}}
+	if !opt.Account.IsZero() && opt.Account.Provider != t.provider {
+		return nil, &FileError{[]Problem{{"header", fmt.Sprintf("its columns are %s's, not %s's", t.provider, opt.Account.Provider)}}}
 	}
+	t.merchant = opt.Account.Merchant
 	return &File{t, s, marked}, nil
 }
 

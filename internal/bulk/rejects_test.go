@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"issuance/providers"
+	"issuance/tasks"
 )
 
 // A file of rejects, corrected, is a file of orders: the notes do not harm.
@@ -145,7 +146,7 @@ func TestANoteIsLeftOutWhereverAToolHasPutIt(t *testing.T) {
 	fixed := strings.TrimSpace(jsonLine("O1"))
 	dry(t, "{"+note+", "+fixed[1:]+"\n"+fixed[:len(fixed)-1]+" ,"+note+" }\n{ "+note+" }\n", Reading{}).want(t, 2)
 	bare := `{"channelOrderId":"O2",` + note + `,"productSaleId":"S1","quantity":2,"pickupType":"order"}`
-	dry(t, bare+"\n", Reading{Provider: providers.Pass2U}).want(t, 1)
+	dry(t, bare+"\n", Reading{Account: tasks.Account{Provider: providers.Pass2U}}).want(t, 1)
 }
 
 // What is no document keeps its file one of documents, when it comes first.
@@ -181,7 +182,7 @@ func TestBareRequests(t *testing.T) {
 		}
 		return nil
 	}
-	bare := Reading{Provider: providers.Pass2U, Explain: explain}
+	bare := Reading{Account: tasks.Account{Provider: providers.Pass2U}, Explain: explain}
 	dry(t, `{"channelOrderId":"O1","productSaleId":"S1","quantity":2,"pickupType":"order"}`+"\n"+
 		`{"channelOrderId":"O2","productSaleId":"S1","quantity":0}`+"\n"+
 		`{"channelOrderId":"O3","productSaleId":"S1","quantity":2,"pickupType":"order"},"request":{}`+"\n"+
@@ -206,13 +207,15 @@ func TestIDs(t *testing.T) {
 		want    []line
 	}{
 		{"Operator,FreeTradeNo,IssueType,MerchantTradeNo\n,,4, M1 \n\n,F1,3,\nx,,,\n\"\n", Reading{},
-			[]line{{2, ID{"ecticket", "M1", 3, ""}, true}, {4, ID{"ecticket", "F1", 2, ""}, true}, {5, ID{"ecticket", "", 2, ""}, false}, {6, none, false}}},
+			[]line{{2, ID{tasks.Account{Provider: "ecticket"}, "M1", 3}, true}, {4, ID{tasks.Account{Provider: "ecticket"}, "F1", 2}, true}, {5, ID{tasks.Account{Provider: "ecticket"}, "", 2}, false}, {6, none, false}}},
 		{jsonLine("P1") + `{"provider":"ecticket","request":{"MerchantTradeNo":"","FreeTradeNo":"F1","IssueType":"4"},"rejected_because":["x"]}` + "\n{\n{}\n" +
 			`{"provider":"pass2u","request":{"MerchantTradeNo":"M1"}}` + "\n" + `{"rejected_because":["x"],"provider":"ecticket","request":{"MerchantTradeNo":"M1","IssueType":4}}`, Reading{},
-			[]line{{1, ID{"pass2u", "P1", 1, ""}, true}, {2, ID{"ecticket", "F1", 3, ""}, true}, {3, none, false}, {4, none, false}, {5, ID{"pass2u", "", 1, ""}, false},
-				{6, ID{"ecticket", "M1", 2, ""}, true}}},
-		{"MerchantID,MerchantTradeNo\n2000132,M1\n", Reading{}, []line{{2, ID{"ecticket", "M1", 2, "2000132"}, true}}},
-		{`{"MerchantTradeNo":"M1"}`, Reading{Provider: providers.ECTicket}, []line{{1, ID{"ecticket", "M1", 2, ""}, true}}},
+			[]line{{1, ID{tasks.Account{Provider: "pass2u"}, "P1", 1}, true}, {2, ID{tasks.Account{Provider: "ecticket"}, "F1", 3}, true}, {3, none, false}, {4, none, false}, {5, ID{tasks.Account{Provider: "pass2u"}, "", 1}, false},
+				{6, ID{tasks.Account{Provider: "ecticket"}, "M1", 2}, true}}},
+		{"MerchantID,MerchantTradeNo\n2000132,M1\n", Reading{}, []line{{2, ID{tasks.Account{Provider: "ecticket", Merchant: "2000132"}, "M1", 2}, true}}},
+		{`{"provider":"pass2u","account":"pass2u:two","request":{"channelOrderId":"P1"}}`, Reading{}, []line{{1, ID{tasks.Account{Provider: "pass2u", Merchant: "two"}, "P1", 1}, true}}},
+		{"channelOrderId\nP1\n", Reading{Account: tasks.Account{Provider: "pass2u", Merchant: "two"}}, []line{{2, ID{tasks.Account{Provider: "pass2u", Merchant: "two"}, "P1", 1}, true}}},
+		{`{"MerchantTradeNo":"M1"}`, Reading{Account: tasks.Account{Provider: providers.ECTicket}}, []line{{1, ID{tasks.Account{Provider: "ecticket"}, "M1", 2}, true}}},
 	} {
 		f, err := Open(strings.NewReader(c.text), c.reading)
 		if err != nil {

@@ -15,16 +15,17 @@ import (
 type Options struct {
 	// Rules for documents.
 	Rules tasks.Rules
-	// Workers check lines side by side. Default 2.
+	// Workers parse and seal lines side by side. Default 2.
 	Workers int
 	// Batch is how many lines are enqueued at a time. Default 256.
 	Batch int
 	// Check finds what more is wrong with valid orders, in their order; nil for none. Its error
 	// ends the run. Default: nothing more is checked. It is called from several goroutines.
 	Check func(context.Context, []*tasks.Order) ([][]providers.Violation, error)
-	// Prepare and Stream enqueue, see tasks.Client. Default nil: a dry run, nothing is enqueued.
-	Prepare func(*tasks.Order) (tasks.Prepared, error)
-	Stream  func(context.Context, <-chan []tasks.Prepared) <-chan []tasks.Enqueued
+	// Prepare and Enqueue enqueue orders, see tasks.Client.Prepare and EnqueuePrepared. Default nil: a dry
+	// run, nothing is enqueued.
+	Prepare func(context.Context, *tasks.Order) (tasks.Prepared, error)
+	Enqueue func(context.Context, []tasks.Prepared) []tasks.Enqueued
 	// Reject is called for every line that is wrong, in the order of the file. Its error ends
 	// the run.
 	Reject func(Rejected) error
@@ -55,30 +56,37 @@ type Progress struct {
 	Failed     atomic.Int64 // right, but not enqueued
 	LastLine   atomic.Int64 // everything up to this line is done
 
-	ofProvider [len(providerIndex)]struct{ orders, calls atomic.Int64 }
+	mu    sync.Mutex
+	loads map[tasks.Account]Load
 }
 
-var providerIndex = [...]providers.Name{providers.ECTicket, providers.Pass2U}
+// Load is what was enqueued for an account.
+type Load struct {
+	Orders int64
+	Calls  int64 // that issuing them takes
+}
 
-// Load is the number of orders counted under Enqueued for a provider, and the calls that issuing
-// them takes.
-func (p *Progress) Load(of providers.Name) (orders, calls int64) {
-	for i, name := range providerIndex {
-		if name == of {
-			return p.ofProvider[i].orders.Load(), p.ofProvider[i].calls.Load()
-		}
+// Loads are the orders counted under Enqueued, by account. In a dry run an account that no document names
+// is the provider's default, without a merchant.
+func (p *Progress) Loads() map[tasks.Account]Load {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := make(map[tasks.Account]Load, len(p.loads))
+	for a, l := range p.loads {
+		out[a] = l
 	}
-	return 0, 0
+	return out
 }
 
-func (p *Progress) count(of providers.Name, calls int) {
+func (p *Progress) count(of tasks.Account, calls int) {
 	p.Enqueued.Add(1)
-	for i, name := range providerIndex {
-		if name == of {
-			p.ofProvider[i].orders.Add(1)
-			p.ofProvider[i].calls.Add(int64(calls))
-		}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.loads == nil {
+		p.loads = map[tasks.Account]Load{}
 	}
+	l := p.loads[of]
+	p.loads[of] = Load{l.Orders + 1, l.Calls + int64(calls)}
 }
 
 // Run leads every line of the file through validation and, unless it is a dry run, into the
@@ -114,9 +122,8 @@ func Run(ctx context.Context, f *File, opt Options) error {
 	return nil
 }
 
-// run is a pipeline: one goroutine reads, Workers check and seal, one hands batches to the stream
-// in the order of the file, and Run's own goroutine reports in that order. Between them are a few
-// batches and no more.
+// run is a pipeline: one goroutine reads, Workers parse and seal, and Run's own enqueues and reports batch
+// by batch, in the order of the file. Between them are a few batches and no more.
 type run struct {
 	Options
 	file       *File
@@ -124,13 +131,12 @@ type run struct {
 	unreadable error // the file's; what was read before it is done all the same
 }
 
-// underWay bounds the batches between reading and reporting.
+// underWay bounds the batches between reading and enqueueing.
 const underWay = 4
 
 func (r *run) work(ctx context.Context) {
 	toCheck := make(chan *batch)
 	inOrder := make(chan *batch, underWay)
-	toReport := make(chan *batch, 2)
 	var wg sync.WaitGroup
 	wg.Go(func() { r.read(ctx, toCheck, inOrder) })
 	for range r.Workers {
@@ -141,32 +147,15 @@ func (r *run) work(ctx context.Context) {
 			}
 		})
 	}
-	var prepared chan []tasks.Prepared
-	var answers <-chan []tasks.Enqueued
-	if r.Stream != nil {
-		prepared = make(chan []tasks.Prepared)
-		answers = r.Stream(ctx, prepared)
-	}
-	wg.Go(func() {
-		defer close(toReport)
-		if prepared != nil {
-			defer close(prepared)
-		}
-		for b := range inOrder {
-			<-b.checked
-			toReport <- b
-			if prepared != nil {
-				prepared <- b.prepared
-			}
-		}
-	})
-	for b := range toReport {
-		var enqueued []tasks.Enqueued
-		if answers != nil {
-			enqueued = <-answers
-		}
+	for b := range inOrder {
+		<-b.checked
 		if b.err != nil {
 			r.cancel(b.err)
+			continue
+		}
+		var enqueued []tasks.Enqueued
+		if len(b.prepared) > 0 {
+			enqueued = r.Enqueue(ctx, b.prepared)
 		}
 		r.report(ctx, b, enqueued)
 	}

@@ -38,8 +38,8 @@ func TestWrongLinesKeepNoOtherFromBeingEnqueued(t *testing.T) {
 	if !slices.Equal(q.ids, ids) {
 		t.Errorf("enqueued %d orders, or in another order", len(q.ids))
 	}
-	if orders, calls := out.Load(providers.ECTicket); orders != int64(len(ids)) || calls != 2*orders {
-		t.Errorf("%d orders of %d calls", orders, calls)
+	if load, n := out.Loads()[ecticket], int64(len(ids)); load != (Load{n, 2 * n}) {
+		t.Errorf("%+v", out.Loads())
 	}
 	if out.Bytes.Load() != int64(text.Len()) || out.Lines.Load() != 1000 || out.LastLine.Load() != 1001 {
 		t.Errorf("progress: %d bytes, %d lines, last line %d", out.Bytes.Load(), out.Lines.Load(), out.LastLine.Load())
@@ -63,8 +63,8 @@ func TestDuplicatesAreFineAndConflictsAreNot(t *testing.T) {
 	if out.Duplicates.Load() != 1 || out.Conflicts.Load() != 1 || out.Invalid.Load() != 0 || out.Lines.Load() != 3 {
 		t.Errorf("%d duplicates, %d conflicts of %d", out.Duplicates.Load(), out.Conflicts.Load(), out.Lines.Load())
 	}
-	if orders, calls := out.Load(providers.Pass2U); orders != 1 || calls != 1 {
-		t.Errorf("%d orders of %d calls", orders, calls)
+	if load := out.Loads()[pass2u]; load != (Load{1, 1}) {
+		t.Errorf("%+v", out.Loads())
 	}
 }
 

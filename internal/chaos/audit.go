@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"issuance/internal/ledger"
-	"issuance/providers"
+	"issuance/tasks/order"
 )
 
 // Auditor compares the simulators' books with the ledger and the events.
@@ -17,9 +17,11 @@ type Auditor struct {
 	load  *Load
 	books Books
 
-	orders  map[*Order]*ledger.Record
-	refunds map[*Refund]*ledger.RefundRecord
-	events  map[string]int // event id → times on the stream
+	// replayed are the records that Replays has deleted, as they were.
+	replayed map[order.Ref]*ledger.Record
+	orders   map[*Order]*ledger.Record
+	refunds  map[*Refund]*ledger.Record
+	events   map[order.Ref]map[string]order.State // of each record its events' ids, and what each reports
 	Report
 }
 
@@ -28,8 +30,8 @@ type Report struct {
 	// Differences must be empty.
 	Differences []Difference
 	// States counts final states: "provider kind" → state → number.
-	OrderStates, RefundStates map[string]map[ledger.State]int
-	// Reviews are the records that need a person, by reason.
+	OrderStates, RefundStates map[string]map[order.State]int
+	// Reviews are the records that need review, by code.
 	Reviews map[string]int
 	// Repeated counts events that stand on the stream more than once, which is allowed.
 	Repeated int
@@ -55,6 +57,9 @@ const (
 	EventMissing   Trouble = "event missing"
 	WrongEvent     Trouble = "wrong event"
 	NoIntent       Trouble = "call without an intent"
+	WrongCancel    Trouble = "wrong cancellation"
+	Replayed       Trouble = "worked on without a record"
+	PausedCall     Trouble = "call during a pause"
 	NeedlessReview Trouble = "needless review"
 	LinkOpened     Trouble = "link opened"
 	LeftOpen       Trouble = "left open"
@@ -62,7 +67,8 @@ const (
 
 // Troubles lists every kind, for the table.
 func Troubles() []Trouble {
-	return []Trouble{IssuedTwice, RefundedTwice, LostTrack, WrongStatus, WrongData, EventMissing, WrongEvent, NoIntent, NeedlessReview, LinkOpened, LeftOpen}
+	return []Trouble{IssuedTwice, RefundedTwice, LostTrack, WrongStatus, WrongData, EventMissing, WrongEvent, NoIntent, WrongCancel, Replayed,
+		PausedCall, NeedlessReview, LinkOpened, LeftOpen}
 }
 
 func (d Difference) String() string { return fmt.Sprintf("%s: %s: %s", d.Kind, d.What, d.Text) }
@@ -76,11 +82,12 @@ func (a *Auditor) differ(kind Trouble, what fmt.Stringer, format string, args ..
 	a.Differences = append(a.Differences, Difference{kind, what.String(), fmt.Sprintf(format, args...)})
 }
 
-// Audit makes the report. Nothing may be under way any more.
-func Audit(ctx context.Context, r *Rig, l *Load) (*Report, error) {
-	a := &Auditor{rig: r, load: l, books: TakeBooks(r), orders: map[*Order]*ledger.Record{}, refunds: map[*Refund]*ledger.RefundRecord{},
-		events: map[string]int{}, Report: Report{OrderStates: map[string]map[ledger.State]int{}, RefundStates: map[string]map[ledger.State]int{},
-			Reviews: map[string]int{}}}
+// Audit makes the report. Nothing may be under way any more. replayed are the records that were deleted after
+// their end, as they were.
+func Audit(ctx context.Context, r *Rig, l *Load, replayed map[order.Ref]*ledger.Record) (*Report, error) {
+	a := &Auditor{rig: r, load: l, books: TakeBooks(r), replayed: replayed, orders: map[*Order]*ledger.Record{}, refunds: map[*Refund]*ledger.Record{},
+		events: map[order.Ref]map[string]order.State{}, Report: Report{OrderStates: map[string]map[order.State]int{},
+			RefundStates: map[string]map[order.State]int{}, Reviews: map[string]int{}}}
 	if err := a.readEvents(ctx); err != nil {
 		return nil, err
 	}
@@ -99,9 +106,16 @@ func Audit(ctx context.Context, r *Rig, l *Load) (*Report, error) {
 			return nil, err
 		}
 	}
-	a.strangers()
-	a.leftovers(ctx)
-	return &a.Report, nil
+	a.unordered()
+	return &a.Report, a.leftovers(ctx)
+}
+
+// record reads a record, or takes it as it was when it was deleted after its end.
+func (a *Auditor) record(ctx context.Context, ref order.Ref) (*ledger.Record, error) {
+	if rec := a.replayed[ref]; rec != nil {
+		return rec, nil
+	}
+	return a.rig.Ledger.Load(ctx, ref)
 }
 
 func (a *Auditor) readEvents(ctx context.Context) error {
@@ -111,48 +125,80 @@ func (a *Auditor) readEvents(ctx context.Context) error {
 			return err
 		}
 		for _, e := range list {
-			if a.events[e.ID]++; a.events[e.ID] > 1 {
+			after = e.StreamID
+			of := a.events[e.Ref]
+			if of == nil {
+				of = map[string]order.State{}
+				a.events[e.Ref] = of
+			}
+			if _, again := of[e.ID]; again {
 				a.Repeated++
 			}
-			after = e.StreamID
+			of[e.ID] = e.State
 		}
 	}
 }
 
-// final checks what final records of both kinds share: their event, and no other.
-func (a *Auditor) final(what fmt.Stringer, b *ledger.Base) {
-	id := what.String() + "/" + string(b.State)
-	if a.events[id] == 0 {
-		a.differ(EventMissing, what, "it is %s, and the stream does not tell", b.State)
-	}
-	if b.Event == "" {
-		a.differ(EventMissing, what, "it is %s, and its event is not marked as published", b.State)
-	}
-	for _, s := range append(ledger.OrderStates(), ledger.RefundStates()...) {
-		if other := what.String() + "/" + string(s); s != b.State && a.events[other] > 0 {
-			a.differ(WrongEvent, what, "it is %s, and the stream tells %s too", b.State, s)
+// final checks what final records of orders and refunds share: one end and one event of it, and nothing in
+// doubt.
+func (a *Auditor) final(rec *ledger.Record) {
+	switch ids := a.events[rec.Ref]; {
+	case len(ids) == 0:
+		a.differ(EventMissing, rec.Ref, "it is %s, and no event reports it", rec.State)
+	case len(ids) > 1:
+		a.differ(WrongEvent, rec.Ref, "it has ended once, and has %d different events: %v", len(ids), ids)
+	default:
+		for id, state := range ids {
+			if state != rec.State {
+				a.differ(WrongEvent, rec.Ref, "it is %s, and its event %s reports %s", rec.State, id, state)
+			}
 		}
 	}
-	if b.State == ledger.Review {
-		a.Reviews[b.Reason.Code]++
+	if rec.Event == "" {
+		a.differ(EventMissing, rec.Ref, "it is %s, and its event is not marked as published", rec.State)
+	}
+	if rec.Runner != "" {
+		a.differ(LeftOpen, rec.Ref, "it is %s, and %s still holds its claim", rec.State, rec.Runner)
+	}
+	if rec.State == order.Review {
+		a.Reviews[rec.Reason.Code]++
+	} else if !rec.DoubtAt.IsZero() || rec.Rejection.Code != "" {
+		a.differ(LeftOpen, rec.Ref, "it is %s, and a request of it is still in doubt", rec.State)
 	}
 }
 
-// strangers finds orders at the providers that nobody ordered.
-func (a *Auditor) strangers() {
+// cancelled compares what became of a wish to cancel with the record's end and with what reached the provider.
+// It reports whether the record was cancelled.
+func (a *Auditor) cancelled(rec *ledger.Record, c *Cancellation) bool {
+	is := rec.State == order.Cancelled
+	switch {
+	case is && c == nil:
+		a.differ(WrongCancel, rec.Ref, "it is cancelled, and nobody wanted that")
+	case is && c.TooLate && !c.Done:
+		a.differ(WrongCancel, rec.Ref, "it is cancelled, and the answer was that it cannot be")
+	case !is && c != nil && c.Done:
+		a.differ(WrongCancel, rec.Ref, "it is %s, and the answer was that it is cancelled", rec.State)
+	case is && rec.Attempts != rec.Unsent:
+		a.differ(WrongCancel, rec.Ref, "it is cancelled after %d requests, %d of which had no effect", rec.Attempts, rec.Unsent)
+	}
+	return is
+}
+
+// unordered finds orders at the providers that nobody ordered.
+func (a *Auditor) unordered() {
 	ordered := map[string]bool{}
 	for _, o := range a.load.Orders {
 		ordered[o.ID] = true
 	}
 	for _, id := range slices.Concat(slices.Collect(maps.Keys(a.books.ecticket)), slices.Collect(maps.Keys(a.books.pass2u))) {
 		if !ordered[id] {
-			a.differ(IssuedTwice, ledger.Key{Provider: "?", OrderID: id}, "the provider has an order that nobody ordered")
+			a.Differences = append(a.Differences, Difference{IssuedTwice, id, "the provider has an order that nobody ordered"})
 		}
 	}
 }
 
 // leftovers checks what belongs to no order.
-func (a *Auditor) leftovers(ctx context.Context) {
+func (a *Auditor) leftovers(ctx context.Context) error {
 	in := a.rig.Intents
 	in.mu.Lock()
 	for _, text := range in.missing {
@@ -162,16 +208,33 @@ func (a *Auditor) leftovers(ctx context.Context) {
 	if n := a.books.LinksOpened; n > 0 {
 		a.Differences = append(a.Differences, Difference{LinkOpened, "pass2u", fmt.Sprintf("%d links were fetched", n)})
 	}
-	for _, p := range providers.All() {
-		if n, err := a.rig.Ledger.OpenCount(ctx, p); err != nil || n > 0 {
-			a.Differences = append(a.Differences, Difference{LeftOpen, string(p), fmt.Sprintf("%d records are in the open set (%v)", n, err)})
+	reviews := int64(0)
+	for _, acc := range accounts() {
+		n, err := a.rig.Ledger.OpenCount(ctx, acc)
+		if err != nil {
+			return err
 		}
+		if n > 0 {
+			a.differ(LeftOpen, acc, "%d records are in the open set", n)
+		}
+		if n, err = a.rig.Ledger.ReviewCount(ctx, acc); err != nil {
+			return err
+		}
+		reviews += n
 	}
+	need := int64(0)
+	for _, n := range a.Reviews {
+		need += int64(n)
+	}
+	if reviews != need {
+		a.Differences = append(a.Differences, Difference{LeftOpen, "reviews", fmt.Sprintf("%d records need review, %d are listed", need, reviews)})
+	}
+	return nil
 }
 
-func count(table map[string]map[ledger.State]int, row string, s ledger.State) {
+func count(table map[string]map[order.State]int, row string, s order.State) {
 	if table[row] == nil {
-		table[row] = map[ledger.State]int{}
+		table[row] = map[order.State]int{}
 	}
 	table[row][s]++
 }

@@ -6,23 +6,24 @@ import (
 	"slices"
 
 	"issuance/internal/ledger"
+	"issuance/internal/vault"
 	"issuance/providers"
 	"issuance/providers/ecticket/ecticketsim"
-	"issuance/tasks"
+	"issuance/tasks/order"
 )
 
 // order audits one order.
 func (a *Auditor) order(ctx context.Context, o *Order) error {
-	k := o.Key()
+	ref := o.Ref()
 	if n := a.books.timesIssued(o); n > 1 {
-		a.differ(IssuedTwice, k, "tickets were made %d times", n)
+		a.differ(IssuedTwice, ref, "tickets were made %d times", n)
 	}
 	if n := a.books.tickets(o); a.books.issued(o) && n != o.Tickets {
-		a.differ(IssuedTwice, k, "%d tickets were ordered, the provider made %d", o.Tickets, n)
+		a.differ(IssuedTwice, ref, "%d tickets were ordered, the provider made %d", o.Tickets, n)
 	}
-	rec, err := a.rig.Ledger.Load(ctx, k)
+	rec, err := a.record(ctx, ref)
 	if errors.Is(err, ledger.ErrNotFound) {
-		a.differ(LostTrack, k, "it was enqueued, and the ledger does not know it (issued: %v)", a.books.issued(o))
+		a.differ(LostTrack, ref, "it was enqueued, and the ledger does not know it (issued: %v)", a.books.issued(o))
 		return nil
 	}
 	if err != nil {
@@ -30,52 +31,58 @@ func (a *Auditor) order(ctx context.Context, o *Order) error {
 	}
 	a.orders[o] = rec
 	count(a.OrderStates, string(o.Provider)+" "+o.Kind, rec.State)
-	if issues, _ := a.rig.Intents.calls(k); issues > rec.Attempts {
-		a.differ(NoIntent, k, "the provider was asked %d times, the ledger holds %d attempts", issues, rec.Attempts)
+	if issues, _ := a.rig.Intents.calls(ref); issues > rec.Attempts {
+		a.differ(NoIntent, ref, "the provider was asked %d times, the ledger holds %d attempts", issues, rec.Attempts)
 	}
 	if !rec.State.Final() {
-		a.differ(LostTrack, k, "it is still %s (%s), at the provider issued: %v", rec.State, rec.Reason.Code, a.books.issued(o))
+		a.differ(LostTrack, ref, "it is still %s (%s), at the provider issued: %v", rec.State, rec.Reason.Code, a.books.issued(o))
 		return nil
 	}
-	a.final(k, &rec.Base)
+	a.final(rec)
+	if a.cancelled(rec, o.Cancel) {
+		if a.books.known(o) {
+			a.differ(WrongCancel, ref, "it is cancelled, and the provider has it")
+		}
+		return nil
+	}
 	a.orderState(o, rec)
 	return a.orderResult(o, rec)
 }
 
-// orderState holds the ledger's word against the books and against what had to become of it.
+// orderState compares the record's state with the books and with the order's fate.
 func (a *Auditor) orderState(o *Order, rec *ledger.Record) {
 	issued := a.books.issued(o)
 	switch rec.State {
-	case ledger.Issued:
+	case order.Issued:
 		if !issued {
-			a.differ(WrongStatus, o.Key(), "the ledger says issued, the provider has not issued it")
+			a.differ(WrongStatus, o.Ref(), "the ledger says issued, the provider has not issued it")
 		}
-	case ledger.Failed:
+	case order.Failed:
 		if issued || o.Provider == providers.ECTicket && a.books.known(o) && a.books.ecticket[o.ID].Status != ecticketsim.Failed {
-			a.differ(WrongStatus, o.Key(), "the ledger says failed (%s), the provider has issued it or will", rec.Reason.Code)
+			a.differ(WrongStatus, o.Ref(), "the ledger says failed (%s), the provider has issued it or will", rec.Reason.Code)
 		}
-	default: // review: nothing in a load is beyond proof
-		a.differ(NeedlessReview, o.Key(), "%s: %s", rec.Reason.Code, rec.Reason.Message)
+	default: // review: what became of an order of a load can always be looked up
+		a.differ(NeedlessReview, o.Ref(), "%s: %s", rec.Reason.Code, rec.Reason.Message)
 		return
 	}
-	if yes, maybe := o.Fate.Issued(); !maybe && yes != (rec.State == ledger.Issued) {
-		a.differ(WrongStatus, o.Key(), "its fate (%s) was another than %s (%s)", o.Fate, rec.State, rec.Reason.Code)
+	if yes, maybe := o.Fate.Issued(); !maybe && yes != (rec.State == order.Issued) {
+		a.differ(WrongStatus, o.Ref(), "its fate (%s) was another than %s (%s)", o.Fate, rec.State, rec.Reason.Code)
 	}
 	if o.Provider == providers.Pass2U && a.books.pass2u[o.ID].Mails > 1 {
-		a.differ(WrongData, o.Key(), "the customer got %d mails", a.books.pass2u[o.ID].Mails)
+		a.differ(WrongData, o.Ref(), "the customer got %d mails", a.books.pass2u[o.ID].Mails)
 	}
 }
 
-// orderResult opens what the ledger keeps of an issued order.
+// orderResult opens what the ledger keeps of an issued order, and compares it with the books.
 func (a *Auditor) orderResult(o *Order, rec *ledger.Record) error {
-	if rec.State != ledger.Issued || o.Kind != kindSerial && o.Provider == providers.ECTicket {
+	if rec.State != order.Issued || o.Kind != kindSerial && o.Provider == providers.ECTicket {
 		return nil
 	}
 	if rec.Result == "" {
-		a.differ(WrongData, o.Key(), "the ledger keeps no tickets of it, and nobody else delivers them")
+		a.differ(WrongData, o.Ref(), "the ledger keeps no tickets of it, and nobody else delivers them")
 		return nil
 	}
-	res, err := tasks.OpenResult(a.rig.Ring, o.Key(), rec.Result)
+	res, err := vault.OpenResult(a.rig.Ring, o.Ref(), rec.Result)
 	if err != nil {
 		return err
 	}
@@ -84,15 +91,15 @@ func (a *Auditor) orderResult(o *Order, rec *ledger.Record) error {
 		a.serials(o, res)
 	case kindVoucher:
 		if len(res.Tickets) != o.Tickets {
-			a.differ(WrongData, o.Key(), "the ledger keeps %d vouchers of %d", len(res.Tickets), o.Tickets)
+			a.differ(WrongData, o.Ref(), "the ledger keeps %d vouchers of %d", len(res.Tickets), o.Tickets)
 		}
 	case kindPage:
 		if res.Access == nil || res.Access.Passcode == "" {
-			a.differ(WrongData, o.Key(), "the ledger keeps no page and passcode of it")
+			a.differ(WrongData, o.Ref(), "the ledger keeps no page and passcode of it")
 		}
 	}
-	if o.Provider == providers.Pass2U && rec.Ref != a.books.pass2u[o.ID].Pass2uOrderID {
-		a.differ(WrongData, o.Key(), "the ledger keeps another pass2uOrderId than the provider's")
+	if o.Provider == providers.Pass2U && rec.ProviderRef != a.books.pass2u[o.ID].Pass2uOrderID {
+		a.differ(WrongData, o.Ref(), "the ledger keeps another pass2uOrderId than the provider's")
 	}
 	return nil
 }
@@ -110,6 +117,6 @@ func (a *Auditor) serials(o *Order, res *providers.Result) {
 	slices.Sort(want)
 	slices.Sort(have)
 	if !slices.Equal(want, have) {
-		a.differ(WrongData, o.Key(), "the ledger's ticket numbers and codes are not the provider's (%d of %d)", len(have), len(want))
+		a.differ(WrongData, o.Ref(), "the ledger's ticket numbers and codes are not the provider's (%d of %d)", len(have), len(want))
 	}
 }

@@ -75,7 +75,7 @@ func TestALoadIsValidAndRepeatable(t *testing.T) {
 		}
 		for _, doc := range [][]byte{o.Doc, o.Forged} {
 			parsed, err := tasks.ParseOrder(doc, tasks.Rules{MerchantID: merchantID})
-			if doc != nil && (err != nil || parsed.Key() != o.Key()) {
+			if doc != nil && (err != nil || parsed.Ref() != o.Ref()) {
 				t.Errorf("%s (%s): %v", o.ID, o.Kind, err)
 			}
 		}
@@ -92,8 +92,8 @@ func TestALoadIsValidAndRepeatable(t *testing.T) {
 		if f.Wish == ByNumbers && len(f.Numbers) == 0 {
 			f.Numbers = []string{"AB20260101001"}
 		}
-		r, err := tasks.ParseRefund(f.document(), tasks.Rules{})
-		if err != nil || r.Key() != f.Key() {
+		r, err := tasks.ParseRefund(f.document(), tasks.Rules{MerchantID: merchantID})
+		if err != nil || r.Ref() != f.Ref() {
 			t.Errorf("refund %d (%s): %v", i, f.Kind(), err)
 		}
 	}

@@ -14,13 +14,15 @@ var (
 	workers   = flag.Int("chaos.workers", 3, "worker processes of TestChaos")
 	killEvery = flag.Duration("chaos.kill-every", 5*time.Second, "mean time between kills of a worker; 0 for none")
 	kills     = flag.Int("chaos.kills", 2, "kills of a worker, at least")
-	stalls    = flag.Int("chaos.stalls", 0, "times that a worker is stopped for 15 s, longer than its claims last, and goes on then")
-	removals  = flag.Int("chaos.removals", 0, "waiting tasks that are deleted or archived")
+	stalls    = flag.Int("chaos.stalls", 2, "times that a worker is stopped for longer than its claims last (every other time: than its tasks' leases, too), and goes on then")
+	removals  = flag.Int("chaos.removals", 15, "times that waiting tasks are deleted, archived, or left active without a lease, one or all of a queue")
+	pauses    = flag.Int("chaos.pauses", 3, "times that an account or a lane of it is paused and resumed")
+	replays   = flag.Int("chaos.replays", 30, "settled records that are deleted in the end and whose tasks are made again")
 	restarts  = flag.Int("chaos.redis-restarts", 1, "times that Redis is killed and started again")
 	freezes   = flag.Int("chaos.redis-freezes", 1, "times that Redis hangs")
 	freezeFor = flag.Duration("chaos.redis-freeze", 4*time.Second, "how long Redis hangs")
 	bans      = flag.Int("chaos.bans", 1, "times that both providers answer 403 and ban the account")
-	spread    = flag.Duration("chaos.spread", 0, "time over which the load is enqueued (default: 60ms an order, at least 12s)")
+	spread    = flag.Duration("chaos.spread", 0, "time over which the load is enqueued (default: 60ms an order, at least 25s)")
 	patience  = flag.Duration("chaos.patience", 4*time.Minute, "how long everything may take to become final after the last fault")
 	lost      = flag.Float64("chaos.lost", DefaultOdds().Lost, "percent of calls whose answer is lost after the effect")
 	http5xx   = flag.Float64("chaos.5xx", DefaultOdds().HTTP5xx, "percent of calls answered by HTTP 5xx, half of them after the effect")
@@ -32,18 +34,19 @@ var (
 	cut       = flag.Float64("chaos.cut", DefaultOdds().Cut, "percent of calls whose connection breaks before the effect")
 )
 
-// Whatever crashes, lies or repeats: nothing is issued or refunded twice, nothing is lost, every
-// final status is true and told, and nobody's data or secret is left where others can read it.
+// Whatever crashes, repeats or gets a wrong answer: nothing is issued or refunded twice, nothing is lost, every
+// final status is true and published, and nobody's data or secret is left where others can read it.
 func TestChaos(t *testing.T) {
 	t.Parallel()
 	over := *spread
 	if over <= 0 {
-		over = max(12*time.Second, time.Duration(*orders)*60*time.Millisecond)
+		over = max(25*time.Second, time.Duration(*orders)*60*time.Millisecond)
 	}
 	rig := NewRig(t, RigConfig{Seed: *seed, Workers: *workers, Binary: theWorker(t), Log: t.Logf, LogDir: *logs,
 		Odds: Odds{Lost: *lost, HTTP5xx: *http5xx, Garbage: *garbage, Checksum: *checksum, Slow: *slow, Cut: *cut, Overtaken: *overtaken}})
-	run, err := Execute(t.Context(), rig, Plan{Seed: *seed, Mix: Mix{Orders: *orders, Refunds: *refunds}, Spread: over, Patience: *patience,
-		Disasters: DisasterPlan{KillEvery: *killEvery, Kills: *kills, Stops: true, Stalls: *stalls, Removals: *removals, Restarts: *restarts, Freezes: *freezes, FreezeFor: *freezeFor, Bans: *bans}})
+	run, err := Execute(t.Context(), rig, Plan{Seed: *seed, Mix: Mix{Orders: *orders, Refunds: *refunds}, Spread: over, Patience: *patience, ProducersDie: true,
+		Disasters: DisasterPlan{KillEvery: *killEvery, Kills: *kills, Stops: true, Stalls: *stalls, Removals: *removals, Pauses: *pauses,
+			Replays: *replays, Restarts: *restarts, Freezes: *freezes, FreezeFor: *freezeFor, Bans: *bans}})
 	if err != nil {
 		t.Fatalf("seed %d: %v", *seed, err)
 	}
@@ -57,6 +60,9 @@ func TestChaos(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Logf("searched: %s", counts(places))
+		if places["details"] == 0 {
+			t.Error("no record's details were searched")
+		}
 		for i, f := range found {
 			if t.Error(f); i == 30 {
 				t.Fatalf("and %d more", len(found)-i)

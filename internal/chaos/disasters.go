@@ -5,22 +5,20 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
-	"issuance/internal/ledger"
-	"issuance/providers"
-	"issuance/tasks"
+	"issuance/internal/queue"
 )
 
-// Disasters kill workers and Redis by seed.
+// Disasters strike workers, Redis, accounts and tasks, by seed.
 type Disasters struct {
 	rig       *Rig
 	rdb       *redis.Client
 	inspector *asynq.Inspector
+	queue     *queue.Client
 	seed      uint64
 	plan      DisasterPlan
 
@@ -31,12 +29,18 @@ type Disasters struct {
 	restarts  int
 	freezes   int
 	bans      int
-	removed   int
-	outages   []span // of Redis, ban pauses included
+	removed   map[string]int // tasks, by what was done to them
+	begun     int            // of these, tasks of records that somebody had worked on
+	outages   []span         // of Redis; bans and pauses are among them
+	stalled   []span
+	paused    int
+	pauses    []pauseSpan // of all lanes
 	recovered []recovery
-	crashed   int // workers that ended by themselves, as they may when Redis is away at their start
+	returned  []recovery // tasks that were removed
+	crashed   int        // workers that ended by themselves, as they may when Redis is away at their start
 	failures  []string
 	watchers  sync.WaitGroup
+	over      chan struct{} // closed when watchers are to give up
 }
 
 // DisasterPlan says how often what happens.
@@ -44,13 +48,18 @@ type DisasterPlan struct {
 	KillEvery time.Duration // mean time between kills of a worker; 0: none
 	Kills     int           // at least
 	Stops     bool          // some workers are asked to end instead
-	Stalls    int           // a worker stopped for longer than its claims last, and then going on
+	Stalls    int           // a worker stopped in the middle of its work and going on later; see stallFor
 	Restarts  int           // Redis killed and started again
 	Freezes   int           // Redis hangs
 	FreezeFor time.Duration
 	Bans      int // each of both providers
-	Removals  int // tasks of begun orders deleted or archived, as in the web UI
-	// Over is the time over which Redis' disasters and the bans are spread.
+	Pauses    int // of an account or a lane of it, and its resumption
+	Removals  int // times that tasks are deleted, archived or left active without a lease; see removal
+	// OnlyRemoval, when set, is the only removal that strikes. Default: every one in turn.
+	OnlyRemoval string
+	// Replays are settled records that are deleted in the end and whose tasks are made again.
+	Replays int
+	// Over is the time over which they are spread.
 	Over time.Duration
 }
 
@@ -62,6 +71,8 @@ func (d *Disasters) Run(ctx context.Context, over <-chan struct{}) {
 	var strikes sync.WaitGroup
 	strikes.Go(func() { d.killWorkers(ctx, over) })
 	strikes.Go(func() { d.strikeRedis(ctx) })
+	strikes.Go(func() { d.stallWorkers(ctx) })
+	strikes.Go(func() { d.removeTasks(ctx) })
 	strikes.Wait()
 	d.revive(ctx)
 }
@@ -122,6 +133,10 @@ func (d *Disasters) killWorkers(ctx context.Context, over <-chan struct{}) {
 
 // stop asks a worker to end in the middle of its work, as a new version's roll-out does.
 func (d *Disasters) stop(ctx context.Context, w *Worker) {
+	if !w.stopped.TryLock() {
+		return // it is stalled
+	}
+	defer w.stopped.Unlock()
 	if _, ok := w.running(); !ok {
 		return
 	}
@@ -142,67 +157,15 @@ func (d *Disasters) stop(ctx context.Context, w *Worker) {
 	}
 }
 
-// stallFor is longer than a claim lasts, and shorter than claim and settleAfter together.
-const stallFor = 15 * time.Second
-
-// stall stops a worker for so long that others take its orders over, and lets it go on then.
-func (d *Disasters) stall(ctx context.Context, r *rand.Rand) {
-	w := d.rig.Workers[r.IntN(len(d.rig.Workers))]
-	p := w.current()
-	if _, ok := w.running(); !ok || p.cmd.Process.Signal(syscall.SIGSTOP) != nil {
-		return
-	}
-	d.rig.Log("stalling %s for %s", w.Name, stallFor)
-	d.watchWhatItHeld(ctx, p.cmd.Process.Pid, "stalled "+w.Name)
-	pause(ctx, stallFor)
-	_ = p.cmd.Process.Signal(syscall.SIGCONT) // it may have been killed meanwhile
-	d.mu.Lock()
-	d.stalls++
-	d.mu.Unlock()
-}
-
-// remove deletes or archives the waiting task of an order that has been begun, as an operator
-// could do in the web UI.
-func (d *Disasters) remove(ctx context.Context, r *rand.Rand) {
-	p := providers.All()[r.IntN(2)]
-	queue := tasks.Queue(p, tasks.Lanes()[r.IntN(3)])
-	list, err := d.inspector.ListRetryTasks(queue, asynq.PageSize(50))
-	if err != nil || len(list) == 0 {
-		return
-	}
-	info := list[r.IntN(len(list))]
-	payload, err := tasks.DecodePayload(info.Payload)
-	if err != nil {
-		d.fail("task %s: %v", info.ID, err)
-		return
-	}
-	// A task whose order the ledger does not know yet would be the producer's to enqueue again.
-	ref := ledger.Ref(payload.RefundKey())
-	if _, err := d.rig.Ledger.View(ctx, ref); err != nil {
-		return
-	}
-	if r.IntN(2) == 0 {
-		err = d.inspector.DeleteTask(queue, info.ID)
-	} else {
-		err = d.inspector.ArchiveTask(queue, info.ID)
-	}
-	if err == nil {
-		d.mu.Lock()
-		d.removed++
-		d.mu.Unlock()
-	}
-}
-
 // kill kills a worker, if possible one that is at work, and has what it held watched until somebody
 // else takes it up.
 func (d *Disasters) kill(ctx context.Context, w *Worker) {
-	l := d.rig.Ledger
 	for range 10 {
 		pid, ok := w.running()
 		if !ok {
 			return // it did not get up in time, as when Redis was away
 		}
-		if held, err := heldBy(ctx, l, pid); err != nil || len(held) > 0 || !pause(ctx, 100*time.Millisecond) {
+		if held, err := heldBy(ctx, d.rig.Ledger, pid); err != nil || len(held) > 0 || !pause(ctx, 100*time.Millisecond) {
 			break
 		}
 	}
@@ -216,16 +179,21 @@ func (d *Disasters) kill(ctx context.Context, w *Worker) {
 	d.watchWhatItHeld(ctx, pid, "killed "+w.Name)
 }
 
-func (d *Disasters) disturbed(s span) bool {
-	for _, o := range d.outages {
-		if o.from.Before(s.to) && (o.to.IsZero() || o.to.After(s.from)) {
-			return true
+func (d *Disasters) disturbed(s span) bool { return overlaps(d.outages, s) }
+
+// spread strikes the given strikes in a random order, over the plan's time.
+func (d *Disasters) spread(ctx context.Context, r *rand.Rand, strikes []func(context.Context, *rand.Rand)) {
+	r.Shuffle(len(strikes), func(i, j int) { strikes[i], strikes[j] = strikes[j], strikes[i] })
+	for _, strike := range strikes {
+		each := d.plan.Over / time.Duration(len(strikes))
+		if !pause(ctx, between(r, each/2, each)) {
+			return
 		}
+		strike(ctx, r)
 	}
-	return false
 }
 
-// strikeRedis kills and freezes Redis, and bans accounts, at random moments.
+// strikeRedis kills and freezes Redis, and bans and pauses accounts, at random moments.
 func (d *Disasters) strikeRedis(ctx context.Context) {
 	r := dice(d.seed, "strikes")
 	var strikes []func(context.Context, *rand.Rand)
@@ -238,37 +206,26 @@ func (d *Disasters) strikeRedis(ctx context.Context) {
 	for range d.plan.Bans {
 		strikes = append(strikes, d.ban)
 	}
-	for range d.plan.Stalls {
-		strikes = append(strikes, d.stall)
+	for range d.plan.Pauses {
+		strikes = append(strikes, d.pauseAccount)
 	}
-	for range d.plan.Removals {
-		strikes = append(strikes, d.remove)
-	}
-	r.Shuffle(len(strikes), func(i, j int) { strikes[i], strikes[j] = strikes[j], strikes[i] })
-	for _, strike := range strikes {
-		each := d.plan.Over / time.Duration(len(strikes))
-		if !pause(ctx, between(r, each/2, each)) {
-			return
-		}
-		strike(ctx, r)
-	}
+	d.spread(ctx, r, strikes)
 }
 
-// outage runs f and remembers when.
-func (d *Disasters) outage(f func()) {
+// outage runs f and remembers when. Workers need the time of after to notice that it is over.
+func (d *Disasters) outage(after time.Duration, f func()) {
 	d.mu.Lock()
 	at := len(d.outages)
 	d.outages = append(d.outages, span{from: time.Now()})
 	d.mu.Unlock()
 	f()
 	d.mu.Lock()
-	// Workers need a moment to notice that it is back.
-	d.outages[at].to = time.Now().Add(3 * time.Second)
+	d.outages[at].to = time.Now().Add(after)
 	d.mu.Unlock()
 }
 
 func (d *Disasters) restart(ctx context.Context, r *rand.Rand) {
-	d.outage(func() {
+	d.outage(3*time.Second, func() {
 		d.rig.Log("killing Redis")
 		d.rig.Redis.Kill()
 		pause(ctx, between(r, 200*time.Millisecond, 3*time.Second))
@@ -281,7 +238,7 @@ func (d *Disasters) restart(ctx context.Context, r *rand.Rand) {
 }
 
 func (d *Disasters) freeze(ctx context.Context, _ *rand.Rand) {
-	d.outage(func() {
+	d.outage(3*time.Second, func() {
 		d.rig.Log("freezing Redis for %s", d.plan.FreezeFor)
 		d.rig.Redis.Freeze()
 		pause(ctx, d.plan.FreezeFor)
@@ -293,10 +250,10 @@ func (d *Disasters) freeze(ctx context.Context, _ *rand.Rand) {
 }
 
 func (d *Disasters) ban(ctx context.Context, _ *rand.Rand) {
-	d.outage(func() {
+	d.outage(time.Second, func() {
 		d.rig.Log("both providers answer 403 to the next call")
-		for _, p := range providers.All() {
-			d.rig.Weather.Ban(p)
+		for _, a := range accounts() {
+			d.rig.Weather.Ban(a.Provider)
 		}
 		pause(ctx, banFor)
 	})

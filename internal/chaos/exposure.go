@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 
 	"issuance/providers"
 	"issuance/providers/pass2u"
@@ -78,6 +79,9 @@ func Exposed(ctx context.Context, run *Run) (found []string, places map[string]i
 	for key, content := range r.Redis.Dump(ctx) {
 		look("keys", "the name of a key", key)
 		look("values", "Redis, key "+key, content)
+		if strings.HasSuffix(key, ":details") {
+			places["details"]++
+		}
 	}
 	for _, w := range r.Workers {
 		text, err := os.ReadFile(w.log)

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"issuance/internal/ledger"
 	"issuance/providers"
 	"issuance/tasks"
+	"issuance/tasks/order"
 )
 
 // allowance is what ECTicket allows in these tests, in calls per second.
@@ -42,11 +42,11 @@ func issued(t *testing.T, rig *Rig, n int) {
 	defer cancel()
 	for i := range n {
 		id := fmt.Sprintf("LIMIT%d", i)
-		s, err := rig.Client.Wait(ctx, providers.ECTicket, id)
+		s, err := rig.Client.Wait(ctx, accountOf(providers.ECTicket), id)
 		if err != nil {
 			t.Fatalf("%s: %v", id, err)
 		}
-		if s.State != ledger.Issued {
+		if s.State != order.Issued {
 			t.Errorf("%s is %s (%+v)", id, s.State, s.Error)
 		}
 		if o, ok := rig.ECTicket.Books().Order(id); !ok || o.TimesIssued != 1 {
@@ -102,7 +102,7 @@ func TestAForcedBanStopsEveryWorkerAndHeals(t *testing.T) {
 	if len(books.Bans) != 1 {
 		t.Fatalf("%d bans, want the forced one alone", len(books.Bans))
 	}
-	// The first refused call tells all workers; only those already on their way hear the same.
+	// The first refused call stops all workers; only calls already on their way are refused, too.
 	if n := books.Bans[0].Calls; n == 0 || n > allowance/2 {
 		t.Errorf("%d calls were made during the ban", n)
 	}

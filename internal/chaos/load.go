@@ -4,10 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"time"
 
-	"issuance/internal/ledger"
 	"issuance/providers"
 	"issuance/tasks"
+	"issuance/tasks/order"
 )
 
 // Fate is what a provider makes of an order.
@@ -17,7 +18,7 @@ type Fate string
 const (
 	Issues   Fate = "issues"
 	Late     Fate = "late"     // ECTicket keeps it in process until the faults are over
-	Refused  Fate = "refused"  // the provider's no to the order itself
+	Refused  Fate = "refused"  // the provider rejects the order itself
 	Fails    Fate = "fails"    // ECTicket takes it, and its job fails to issue it
 	MaybeOne Fate = "too many" // Pass2U: one of these orders uses the campaign's stock up
 )
@@ -37,6 +38,7 @@ type Order struct {
 	Fate    Fate
 	Lanes   []tasks.Lane // one for each time it is enqueued
 	Refunds []*Refund
+	Cancel  *Cancellation // nil: nobody wants it cancelled
 	// Personal are the customer's data in it, by field. Every order has its own.
 	Personal map[string]string
 	// Redeem and InOffice are the numbers of its tickets that are redeemed, and refunded in the
@@ -44,8 +46,28 @@ type Order struct {
 	Redeem, InOffice int
 }
 
-// Key is the order's name in the ledger.
-func (o *Order) Key() ledger.Key { return ledger.Key{Provider: o.Provider, OrderID: o.ID} }
+// Ref is the order's name in the ledger.
+func (o *Order) Ref() order.Ref { return order.Ref{Account: accountOf(o.Provider), OrderID: o.ID} }
+
+// Cancellation is a producer's wish to cancel what may have been sent already.
+type Cancellation struct {
+	// After is how long after the document was enqueued first the wish comes.
+	After time.Duration
+	// Done and TooLate are the answers: it is cancelled, or may have been sent or has ended. Set by Producers.
+	Done, TooLate bool
+}
+
+// wantsCancel decides whether somebody wants a document cancelled: while it is being enqueued, or soon after.
+func wantsCancel(r *rand.Rand, percent int) *Cancellation {
+	if r.IntN(100) >= percent {
+		return nil
+	}
+	c := &Cancellation{}
+	if r.IntN(2) == 0 {
+		c.After = between(r, 0, 2*time.Second)
+	}
+	return c
+}
 
 // Wish is what a refund asks for.
 type Wish string
@@ -63,19 +85,21 @@ type Refund struct {
 	ID       string
 	Wish     Wish
 	Quantity int
-	// Numbers are chosen when the order's tickets are known; places tell which.
+	// Numbers are chosen when the order's tickets are known, by their places among them.
 	Numbers []string
 	places  []int
 	stray   bool // one of the numbers is of no ticket
 	// Early refunds are enqueued around their order; others when the order is issued.
 	Early bool
 	Lanes []tasks.Lane
+	// Cancel is nil when nobody wants the refund cancelled.
+	Cancel *Cancellation
 	// LeftOut is set when the refund waited for an order that was never issued.
 	LeftOut bool
 }
 
-// Key is the refund's name in the ledger.
-func (r *Refund) Key() ledger.RefundKey { return ledger.RefundKey{Key: r.Order.Key(), RefundID: r.ID} }
+// Ref is the refund's name in the ledger.
+func (r *Refund) Ref() order.Ref { return r.Order.Ref().Refund(r.ID) }
 
 // Kind names the refund for the tables.
 func (r *Refund) Kind() string { return fmt.Sprintf("%s %s", r.Order.Kind, r.Wish) }
@@ -121,7 +145,7 @@ type Mix struct {
 	Orders, Refunds int
 	// Only, when set, keeps the kinds of orders it names.
 	Only []string
-	// Plain leaves out everything that fails, is late, or is touched by others.
+	// Plain leaves out everything that fails, is late, is cancelled, or is touched by others.
 	Plain bool
 }
 
@@ -179,6 +203,9 @@ func (l *Load) addRefunds(r *rand.Rand, m Mix) {
 			if f.Wish == ByNumbers {
 				f.Numbers = []string{fmt.Sprintf("NOSUCH%06d", i)}
 			}
+		}
+		if !m.Plain {
+			f.Cancel = wantsCancel(r, 6)
 		}
 		o.Refunds = append(o.Refunds, f)
 		l.Refunds = append(l.Refunds, f)

@@ -3,9 +3,12 @@ package chaos
 import (
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"sync"
 	"testing"
+
+	"issuance/internal/redisconn"
 )
 
 var binDir string
@@ -33,6 +36,7 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		fail(err)
 	}
+	redisconn.LogTo(slog.New(slog.DiscardHandler)) // Redis is away often enough
 	dir, err := os.MkdirTemp("", "chaos")
 	if err != nil {
 		fail(err)

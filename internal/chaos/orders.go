@@ -41,6 +41,7 @@ func newOrder(r *rand.Rand, seed uint64, i int, m Mix) *Order {
 	o.Personal = personal(seed, i)
 	if !m.Plain {
 		o.fate(r)
+		o.Cancel = wantsCancel(r, 8)
 	}
 	if o.Provider == providers.ECTicket {
 		o.ecticket(r)
@@ -48,7 +49,7 @@ func newOrder(r *rand.Rand, seed uint64, i int, m Mix) *Order {
 		o.pass2u(r)
 	}
 	if !m.Plain && r.IntN(20) == 0 {
-		// The customer's data of another order: nothing but a fingerprint tells the two apart.
+		// The customer's data of another order: only the fingerprints of the two differ.
 		twin := *o
 		twin.Personal = personal(seed, i+1_000_000)
 		if twin.Provider == providers.ECTicket {

@@ -10,26 +10,35 @@ import (
 	"sync"
 	"time"
 
-	"issuance/internal/ledger"
 	"issuance/providers"
 	"issuance/providers/ecticket/ecticketsim"
 	"issuance/tasks"
+	"issuance/tasks/order"
 )
 
 // Producers enqueue a load as checkout systems do: several at a time, the same document now and
-// then more than once and in both lanes, and again after every error until it is acknowledged.
+// then more than once and in both lanes, and again after every error until it is acknowledged. Now and
+// then one dies in the middle and repeats the document when it is back, or somebody wants it cancelled.
 type Producers struct {
 	rig  *Rig
 	load *Load
 	seed uint64
+	// mortal: producers die now and then; died is called with what they may have left without a task.
+	mortal bool
+	died   func(context.Context, order.Ref)
 
 	mu       sync.Mutex
 	acked    int // documents acknowledged, repetitions included
-	repeated int // of these, told to be duplicates
+	repeated int // of these, answered to be duplicates
 	errors   int // attempts that had to be repeated
 	forged   int // documents refused because of another under the same number
+	deaths   int
+	done     int // wishes to cancel that came in time
+	tooLate  int // and those that did not
 	wrong    []string
 	texts    map[string]bool // of all errors
+
+	aside sync.WaitGroup // what waits for its time beside the queue of documents
 }
 
 const producerCount = 8
@@ -42,6 +51,11 @@ type shot struct {
 	forged []byte // another document of this name, to be tried when this one is acknowledged
 	doc    []byte
 	lane   tasks.Lane
+	death  *death // nil: the producer lives
+	// inSteps: by a producer who takes Redis for a cluster.
+	inSteps bool
+	cancel  *Cancellation // what is wanted once it is enqueued; mostly nil
+	ref     order.Ref
 }
 
 // Run enqueues everything that does not wait for an order to be issued, over the given time, and
@@ -71,6 +85,7 @@ func (p *Producers) Run(ctx context.Context, over time.Duration, planned chan<- 
 	feeders.Wait()
 	close(queue)
 	takers.Wait()
+	p.aside.Wait()
 }
 
 func (p *Producers) plan(over time.Duration) []shot {
@@ -78,18 +93,32 @@ func (p *Producers) plan(over time.Duration) []shot {
 	var shots []shot
 	for _, o := range p.load.Orders {
 		at := between(r, 0, over)
-		for _, lane := range o.Lanes {
-			shots = append(shots, shot{at: at + soon(r), what: o.Key().String(), doc: o.Doc, lane: lane, forged: o.Forged})
+		for i, lane := range o.Lanes {
+			s := shot{at: at + soon(r), what: o.Ref().String(), doc: o.Doc, lane: lane, forged: o.Forged, ref: o.Ref(), death: dies(r), inSteps: r.IntN(4) == 0}
+			if i == 0 {
+				s.cancel = o.Cancel
+			}
+			shots = append(shots, s)
 		}
 		for _, f := range o.Refunds {
-			if f.Early {
-				for _, lane := range f.Lanes { // some of them before their order
-					shots = append(shots, shot{at: max(0, at+between(r, -time.Second, 3*time.Second)), what: f.Key().String(), doc: f.document(), refund: true, lane: lane})
-				}
+			if f.Early { // some of them before their order
+				shots = append(shots, f.shots(r, func() time.Duration { return max(0, at+between(r, -time.Second, 3*time.Second)) })...)
 			}
 		}
 	}
 	slices.SortStableFunc(shots, func(a, b shot) int { return int(a.at - b.at) })
+	return shots
+}
+
+// shots are all times that a refund's document is enqueued.
+func (f *Refund) shots(r *rand.Rand, at func() time.Duration) (shots []shot) {
+	for i, lane := range f.Lanes {
+		s := shot{at: at(), what: f.Ref().String(), doc: f.document(), refund: true, lane: lane, ref: f.Ref(), death: dies(r), inSteps: r.IntN(4) == 0}
+		if i == 0 {
+			s.cancel = f.Cancel
+		}
+		shots = append(shots, s)
+	}
 	return shots
 }
 
@@ -101,11 +130,27 @@ func soon(r *rand.Rand) time.Duration {
 	return between(r, 0, 4*time.Second)
 }
 
-// enqueue insists until the document is acknowledged, and then tries the forged one, if there is one.
+// enqueueing enqueues a document once.
+type enqueueing func(context.Context, []byte, ...tasks.EnqueueOption) (tasks.Receipt, error)
+
+// enqueue insists until the document is acknowledged, and then tries the forged one, if there is one. Should
+// the producer die, that is done when it is back.
 func (p *Producers) enqueue(ctx context.Context, s shot) {
-	enqueue := p.rig.Client.Enqueue
+	client := p.rig.Client
+	if s.inSteps || s.death != nil && s.death.inSteps {
+		client = p.rig.InSteps
+	}
+	var enqueue enqueueing = client.Enqueue
 	if s.refund {
-		enqueue = p.rig.Client.EnqueueRefund
+		enqueue = client.EnqueueRefund
+	}
+	if wish := s.cancel; wish != nil {
+		p.aside.Go(func() { p.cancel(ctx, s.ref, wish) })
+		s.cancel = nil
+	}
+	if s.death != nil && p.mortal {
+		p.die(ctx, s, enqueue)
+		return
 	}
 	receipt, err := p.insist(ctx, s, s.doc, enqueue)
 	p.mu.Lock()
@@ -135,9 +180,55 @@ func (p *Producers) enqueue(ctx context.Context, s shot) {
 	}
 }
 
+// die has the producer die while it enqueues, and enqueue the document again when it is back.
+func (p *Producers) die(ctx context.Context, s shot, enqueue enqueueing) {
+	dying, buried := withCrash(ctx, s.death.commands)
+	_, err := enqueue(dying, s.doc, tasks.InLane(s.lane))
+	buried()
+	p.mu.Lock()
+	p.deaths++
+	if err != nil {
+		p.texts[err.Error()] = true
+	}
+	p.mu.Unlock()
+	p.died(ctx, s.ref)
+	down := s.death.down
+	s.death = nil
+	p.aside.Go(func() {
+		if pause(ctx, down) {
+			p.enqueue(ctx, s)
+		}
+	})
+}
+
+// cancel insists until there is an answer.
+func (p *Producers) cancel(ctx context.Context, ref order.Ref, c *Cancellation) {
+	wait := c.After
+	for pause(ctx, wait) {
+		wait = 100 * time.Millisecond
+		once, cancel := context.WithTimeout(ctx, 5*time.Second)
+		err := p.rig.Client.Cancel(once, ref, "chaos", "the customer has changed their mind")
+		cancel()
+		var tooLate *tasks.NotCancellableError
+		p.mu.Lock()
+		switch {
+		case err == nil:
+			c.Done, p.done = true, p.done+1
+		case errors.As(err, &tooLate):
+			c.TooLate, p.tooLate = true, p.tooLate+1
+		default: // not enqueued yet, or Redis is away
+			p.texts[err.Error()] = true
+		}
+		answered := c.Done || c.TooLate
+		p.mu.Unlock()
+		if answered {
+			return
+		}
+	}
+}
+
 // insist repeats an attempt until the document is acknowledged or refused for good.
-func (p *Producers) insist(ctx context.Context, s shot, doc []byte,
-	enqueue func(context.Context, []byte, ...tasks.EnqueueOption) (tasks.Receipt, error)) (tasks.Receipt, error) {
+func (p *Producers) insist(ctx context.Context, s shot, doc []byte, enqueue enqueueing) (tasks.Receipt, error) {
 	for {
 		once, cancel := context.WithTimeout(ctx, 5*time.Second)
 		receipt, err := enqueue(once, doc, tasks.InLane(s.lane))
@@ -164,6 +255,7 @@ func (p *Producers) insist(ctx context.Context, s shot, doc []byte,
 // later enqueues the refunds that wait for their order to be issued. Before them, tickets are
 // redeemed, and refunded by others.
 func (p *Producers) later(ctx context.Context, queue chan<- shot) {
+	r := dice(p.seed, "later")
 	var waiting []*Order
 	for _, o := range p.load.Orders {
 		if slices.ContainsFunc(o.Refunds, func(f *Refund) bool { return !f.Early }) {
@@ -180,8 +272,8 @@ func (p *Producers) later(ctx context.Context, queue chan<- shot) {
 			for _, f := range o.Refunds {
 				if !f.Early {
 					p.choose(f, books)
-					for _, lane := range f.Lanes {
-						queue <- shot{what: f.Key().String(), doc: f.document(), refund: true, lane: lane}
+					for _, s := range f.shots(r, func() time.Duration { return 0 }) {
+						queue <- s
 					}
 				}
 			}
@@ -190,12 +282,13 @@ func (p *Producers) later(ctx context.Context, queue chan<- shot) {
 	}
 }
 
-// neverIssued reports whether the ledger says that the order failed. Its late refunds are left out.
+// neverIssued reports whether the ledger says that the order failed or is cancelled. Its late refunds are left
+// out.
 func (p *Producers) neverIssued(ctx context.Context, o *Order) bool {
 	once, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	peek, err := p.rig.Ledger.PeekOrders(once, []ledger.Key{o.Key()})
-	if err != nil || peek[0].State != ledger.Failed {
+	states, err := p.rig.Ledger.States(once, []order.Ref{o.Ref()})
+	if err != nil || states[0] != order.Failed && states[0] != order.Cancelled {
 		return false
 	}
 	for _, f := range o.Refunds {

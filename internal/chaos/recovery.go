@@ -3,22 +3,45 @@ package chaos
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
-	"issuance/internal/ledger"
-	"issuance/providers"
-	"issuance/tasks"
+	"issuance/internal/keys"
+	"issuance/tasks/order"
 )
 
-// recovery is how long a record or a task that was in a killed worker's hands waited for the next.
+// recovery is a time for which a record or a task had nobody to work on it: its worker was killed or
+// stalled, or its task removed.
 type recovery struct {
-	what      string
-	took      time.Duration
-	disturbed bool // Redis was away, or the account banned, meanwhile
+	what string
+	span
+}
+
+// took is how long it lasted, without the time for which Redis was away or an account banned or paused.
+func (d *Disasters) took(r recovery) time.Duration {
+	took := r.to.Sub(r.from)
+	outages := slices.Clone(d.outages)
+	slices.SortFunc(outages, func(a, b span) int { return a.from.Compare(b.from) })
+	counted := r.from
+	for _, o := range outages {
+		from, to := later(o.from, counted), o.to
+		if to.After(r.to) {
+			to = r.to
+		}
+		if to.After(from) {
+			took, counted = took-to.Sub(from), to
+		}
+	}
+	return took
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // watchWhatItHeld has the records and tasks of a process that does nothing any more watched until
@@ -31,18 +54,18 @@ func (d *Disasters) watchWhatItHeld(ctx context.Context, pid int, what string) {
 		return // Redis is away: nobody knows what it held
 	}
 	d.rig.Log("%s, which held %d records (%d tasks were active)", what, len(held), len(active))
-	for ref, fence := range held {
+	for ref, was := range held {
 		d.watchers.Go(func() {
 			d.watch(ctx, ref.String(), at, func() bool {
-				v, err := l.View(ctx, ref)
-				return err == nil && (v.Fence != fence || v.State.Final() || v.State == ledger.Accepted)
+				views, err := l.Views(ctx, []order.Ref{ref})
+				return err == nil && (views[0] == nil || views[0].Fence != was.Fence || views[0].State.Final() || views[0].State == order.Accepted)
 			})
 		})
 	}
 	for _, task := range active {
 		d.watchers.Go(func() {
 			d.watch(ctx, "task "+task.id, at, func() bool {
-				lease, err := d.rdb.ZScore(ctx, leaseKey(task.queue), task.id).Result()
+				lease, err := d.rdb.ZScore(ctx, keys.Queue(task.queue)+"lease", task.id).Result()
 				return err == nil && lease > task.lease || errors.Is(err, redis.Nil)
 			})
 		})
@@ -56,63 +79,53 @@ type activeTask struct {
 	lease     float64
 }
 
-// leaseKey is asynq's own.
-func leaseKey(queue string) string { return "asynq:{" + queue + "}:lease" }
-
 func (d *Disasters) active(ctx context.Context) (out []activeTask) {
-	for _, p := range providers.All() {
-		for _, lane := range tasks.Lanes() {
-			queue := tasks.Queue(p, lane)
-			list, err := d.rdb.ZRangeWithScores(ctx, leaseKey(queue), 0, -1).Result()
-			if err != nil {
-				continue // Redis is away
-			}
-			for _, z := range list {
-				id, _ := z.Member.(string)
-				out = append(out, activeTask{queue, id, z.Score})
-			}
+	for _, name := range queueNames() {
+		list, err := d.rdb.ZRangeWithScores(ctx, keys.Queue(name)+"lease", 0, -1).Result()
+		if err != nil {
+			continue // Redis is away
+		}
+		for _, z := range list {
+			id, _ := z.Member.(string)
+			out = append(out, activeTask{name, id, z.Score})
 		}
 	}
 	return out
 }
 
-// heldBy lists what the claims of a process are on, with their fences.
-func heldBy(ctx context.Context, l *ledger.Ledger, pid int) (map[ledger.Ref]int, error) {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
-	mark := fmt.Sprintf("/%d/", pid)
-	held := map[ledger.Ref]int{}
-	for _, p := range providers.All() {
-		for _, s := range []ledger.State{ledger.Queued, ledger.Submitting} {
-			refs, err := l.InState(ctx, p, s)
-			if err != nil {
-				return nil, err
-			}
-			for _, ref := range refs {
-				v, err := l.View(ctx, ref)
-				if err != nil {
-					return nil, err
-				}
-				if strings.Contains(v.Runner, mark) {
-					held[ref] = v.Fence
-				}
-			}
-		}
-	}
-	return held, nil
-}
-
 // watch measures how long something waits until it is taken up.
 func (d *Disasters) watch(ctx context.Context, what string, since time.Time, takenUp func() bool) {
-	for pause(ctx, 150*time.Millisecond) {
+	for d.watching(ctx, 150*time.Millisecond) {
 		if !takenUp() {
 			continue
 		}
 		now := time.Now()
 		d.mu.Lock()
-		d.recovered = append(d.recovered, recovery{what: what, took: now.Sub(since), disturbed: d.disturbed(span{since, now})})
+		d.recovered = append(d.recovered, recovery{what, span{since, now}})
 		d.mu.Unlock()
 		return
 	}
 	d.fail("%s: its worker died, and nobody took it up", what)
+}
+
+// watching is pause for watchers: it ends, too, when nothing can come any more.
+func (d *Disasters) watching(ctx context.Context, long time.Duration) bool {
+	select {
+	case <-d.over:
+		return false
+	default:
+		return pause(ctx, long)
+	}
+}
+
+// endWatching waits for what is still watched, for as long as that may take, and then gives up on it; at once
+// when the run's patience is at its end.
+func (d *Disasters) endWatching(patient context.Context) {
+	left := RemovalLimit
+	if patient.Err() != nil {
+		left = 0
+	}
+	giveUp := time.AfterFunc(left, func() { close(d.over) })
+	d.watchers.Wait()
+	giveUp.Stop()
 }

@@ -8,10 +8,11 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"issuance/internal/ledger"
+	"issuance/tasks/order"
 )
 
-// RecoveryLimit is how long a killed worker's order may wait for the next worker.
+// RecoveryLimit is how long a killed worker's order may wait for the next worker, as long as Redis and the
+// account are there.
 const RecoveryLimit = 20 * time.Second
 
 // Problems lists everything that fails the run, the audit's differences first.
@@ -26,8 +27,13 @@ func (run *Run) Problems() []string {
 		out = append(out, w.crashes()...)
 	}
 	for _, r := range run.Disasters.recovered {
-		if r.took > RecoveryLimit && !r.disturbed {
-			out = append(out, fmt.Sprintf("%s: %s passed from the death of its worker until the next took it up", r.what, r.took.Round(100*time.Millisecond)))
+		if took := run.Disasters.took(r); took > RecoveryLimit {
+			out = append(out, fmt.Sprintf("%s: %s passed from the death of its worker until the next took it up", r.what, took.Round(100*time.Millisecond)))
+		}
+	}
+	for _, r := range run.Disasters.returned {
+		if took := run.Disasters.took(r); took > RemovalLimit {
+			out = append(out, fmt.Sprintf("%s: %s passed until it had a task again", r.what, took.Round(100*time.Millisecond)))
 		}
 	}
 	return out
@@ -41,9 +47,11 @@ func (run *Run) String() string {
 		len(run.Rig.Workers), run.Stormy.Round(time.Second), run.Settling.Round(100*time.Millisecond))
 	fmt.Fprintf(&b, "workers killed %d, asked to end %d and stalled %d times (ended by themselves %d times); Redis killed %d and frozen %d times\n",
 		d.kills, d.stops, d.stalls, d.crashed, d.restarts, d.freezes)
-	fmt.Fprintf(&b, "accounts banned %d times, %d waiting tasks deleted or archived\n", d.bans, d.removed)
-	fmt.Fprintf(&b, "%d documents acknowledged, %d of them told to be duplicates, %d attempts repeated after an error; %d forged documents refused\n",
-		p.acked, p.repeated, p.errors, p.forged)
+	fmt.Fprintf(&b, "accounts banned %d times and paused %d times (all lanes %d times); %d settled records deleted and their tasks made again\n", d.bans, d.paused, len(d.pauses), len(run.Replays.Records))
+	fmt.Fprintf(&b, "tasks removed: %s; %d of them of records that somebody had begun\n", counts(d.removed), d.begun)
+	fmt.Fprintf(&b, "%d documents acknowledged, %d of them as duplicates, %d attempts repeated after an error; producers died %d times; %d forged documents refused\n",
+		p.acked, p.repeated, p.errors, p.deaths, p.forged)
+	fmt.Fprintf(&b, "%d documents cancelled in time, %d too late\n", p.done, p.tooLate)
 	b.WriteString(run.recovery())
 	b.WriteString("\nCalls and the faults injected:\n" + run.Rig.Weather.table())
 	b.WriteString("\nFinal states of orders:\n" + states(run.Report.OrderStates))
@@ -53,25 +61,23 @@ func (run *Run) String() string {
 	in.mu.Lock()
 	fmt.Fprintf(&b, "Intents looked for at a call's arrival: %d, not possible for %d (Redis did not answer in time)\n", in.checked, in.unchecked)
 	in.mu.Unlock()
-	fmt.Fprintf(&b, "Events told more than once: %d\n", run.Report.Repeated)
+	fmt.Fprintf(&b, "Events delivered more than once: %d\n", run.Report.Repeated)
 	fmt.Fprintf(&b, "Audit: %s\n", run.Report.summary())
 	return b.String()
 }
 
-// recovery tells how long killed workers' orders waited.
+// recovery is how long orders waited whose worker was killed or whose task was removed.
 func (run *Run) recovery() string {
-	var longest, disturbed time.Duration
-	n := 0
-	for _, r := range run.Disasters.recovered {
-		if r.disturbed {
-			disturbed = max(disturbed, r.took)
-			continue
-		}
-		n++
-		longest = max(longest, r.took)
+	d := run.Disasters
+	return fmt.Sprintf("in workers' hands when one was killed or stalled: %s\ntasks that were removed: %s\n", d.longest(d.recovered), d.longest(d.returned))
+}
+
+func (d *Disasters) longest(list []recovery) string {
+	var longest time.Duration
+	for _, r := range list {
+		longest = max(longest, d.took(r))
 	}
-	return fmt.Sprintf("%d records and tasks were in workers' hands when one was killed: taken up after at most %s; %d more while Redis or an account was away too: at most %s\n",
-		n, longest.Round(100*time.Millisecond), len(run.Disasters.recovered)-n, disturbed.Round(100*time.Millisecond))
+	return fmt.Sprintf("%d, taken up after at most %s (without the time for which Redis or an account was held)", len(list), longest.Round(100*time.Millisecond))
 }
 
 func (w *Weather) table() string {
@@ -97,7 +103,7 @@ func (w *Weather) table() string {
 	})
 }
 
-func states(t map[string]map[ledger.State]int) string {
+func states(t map[string]map[order.State]int) string {
 	return table(func(add func(cells ...string)) {
 		for _, row := range slices.Sorted(maps.Keys(t)) {
 			var cells []string

@@ -57,10 +57,11 @@ type Rig struct {
 	Weather  *Weather
 	Intents  *Intents
 	Workers  []*Worker
-	// Client is a producer's, Ledger and Ring are the auditor's.
-	Client *tasks.Client
-	Ledger *ledger.Ledger
-	Ring   *seal.Ring
+	// Client is a producer's, and InSteps that of one who takes Redis for a cluster; Ledger and Ring are the
+	// auditor's.
+	Client, InSteps *tasks.Client
+	Ledger          *ledger.Ledger
+	Ring            *seal.Ring
 
 	ecticketURL, pass2uURL string
 	t                      testing.TB
@@ -93,8 +94,13 @@ func NewRig(t testing.TB, c RigConfig) *Rig {
 		t.Fatal(err)
 	}
 	producers := where.New()
+	producers.AddHook(crashHook{})
 	t.Cleanup(func() { _ = producers.Close() })
-	if r.Client, err = tasks.NewClient(producers, tasks.Options{SealKeys: r.Secrets.SealKeys, TaskTimeout: taskTimeout}); err != nil {
+	options := tasks.Options{SealKeys: r.Secrets.SealKeys, TaskTimeout: taskTimeout}
+	if r.Client, err = tasks.NewClient(producers, options); err != nil {
+		t.Fatal(err)
+	}
+	if r.InSteps, err = tasks.NewClient(inSteps{producers}, options); err != nil {
 		t.Fatal(err)
 	}
 	dir := c.LogDir
@@ -207,7 +213,7 @@ func (r *Rig) StartWorkers(ctx context.Context) error {
 	return nil
 }
 
-// StopWorkers asks all workers to end, and tells of those that do not end well.
+// StopWorkers asks all workers to end, and reports the first that does not end well.
 func (r *Rig) StopWorkers(ctx context.Context) error {
 	for _, w := range r.Workers {
 		if err := w.stop(ctx); err != nil {

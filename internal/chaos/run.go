@@ -8,7 +8,7 @@ import (
 
 	"github.com/hibiken/asynq"
 
-	"issuance/internal/ledger"
+	"issuance/internal/queue"
 	"issuance/providers"
 )
 
@@ -22,6 +22,8 @@ type Plan struct {
 	Spread time.Duration
 	// Patience is how long everything may take to become final when all faults have stopped.
 	Patience time.Duration
+	// ProducersDie has producers die now and then while they enqueue a document.
+	ProducersDie bool
 	// Endless faults do not stop before everything is final.
 	Endless bool
 }
@@ -32,6 +34,7 @@ type Run struct {
 	Rig       *Rig
 	Producers *Producers
 	Disasters *Disasters
+	Replays   *Replays
 	Report    *Report
 	Stormy    time.Duration // from the start until all faults stopped
 	Settling  time.Duration // from then until everything was final
@@ -49,10 +52,13 @@ func Execute(ctx context.Context, r *Rig, p Plan) (*Run, error) {
 		return nil, err
 	}
 	began := time.Now()
-	run.Producers = &Producers{rig: r, load: run.Load, seed: p.Seed, texts: map[string]bool{}}
+	run.Producers = &Producers{rig: r, load: run.Load, seed: p.Seed, mortal: p.ProducersDie, texts: map[string]bool{}}
 	p.Disasters.Over = p.Spread
 	rdb := r.Redis.Client()
-	run.Disasters = &Disasters{rig: r, rdb: rdb, inspector: asynq.NewInspectorFromRedisClient(rdb), seed: p.Seed, plan: p.Disasters}
+	run.Disasters = &Disasters{rig: r, rdb: rdb, inspector: asynq.NewInspectorFromRedisClient(rdb),
+		queue: queue.NewClient(rdb, queue.Options{}), removed: map[string]int{}, over: make(chan struct{}), seed: p.Seed, plan: p.Disasters}
+
+	run.Producers.died = run.Disasters.watchAbandoned
 
 	supervised, endSupervision := context.WithCancel(ctx)
 	var supervisor sync.WaitGroup
@@ -84,13 +90,24 @@ func Execute(ctx context.Context, r *Rig, p Plan) (*Run, error) {
 		return nil, err
 	}
 	run.Settling = time.Since(calm)
-	run.Disasters.watchers.Wait()
-	var err error
-	run.Report, err = Audit(ctx, r, run.Load)
-	return run, err
+	run.Disasters.endWatching(patient)
+	return run, run.judge(ctx)
 }
 
-// prepare tells the simulators which orders are to fail or to be late.
+// judge replays tasks of deleted records and audits everything.
+func (run *Run) judge(ctx context.Context) (err error) {
+	if run.Replays, err = run.Disasters.replay(ctx, run.Load, run.Plan.Disasters.Replays); err != nil {
+		return err
+	}
+	if run.Report, err = Audit(ctx, run.Rig, run.Load, run.Replays.Records); err != nil {
+		return err
+	}
+	run.Report.Differences = append(run.Report.Differences, run.Replays.Differences...)
+	run.Report.Differences = append(run.Report.Differences, run.Disasters.duringPauses()...)
+	return nil
+}
+
+// prepare makes the simulators know which orders are to fail or to be late.
 func (run *Run) prepare() {
 	for _, o := range run.Load.Orders {
 		switch {
@@ -113,7 +130,7 @@ func (run *Run) calm() {
 }
 
 // settle waits until every order and refund is final and nothing is left in the open set. When the
-// context ends first, the audit tells what is missing.
+// context ends first, the audit reports what is missing.
 func (run *Run) settle(ctx context.Context) error {
 	for last := -1; ; {
 		open, err := run.open(ctx)
@@ -134,38 +151,21 @@ func (run *Run) settle(ctx context.Context) error {
 
 // open counts what is not final, and what the sweeper still has on its list.
 func (run *Run) open(ctx context.Context) (int, error) {
-	var orders []ledger.Key
-	var refunds []ledger.RefundKey
-	for _, o := range run.Load.Orders {
-		orders = append(orders, o.Key())
-		for _, f := range o.Refunds {
-			if !f.LeftOut {
-				refunds = append(refunds, f.Key())
-			}
-		}
-	}
-	peeks, err := run.Rig.Ledger.PeekOrders(ctx, orders)
+	states, err := run.Rig.Ledger.States(ctx, run.Load.refs())
 	if err != nil {
 		return 0, err
 	}
 	n := 0
-	if len(refunds) > 0 {
-		more, err := run.Rig.Ledger.PeekRefunds(ctx, refunds)
-		if err != nil {
-			return 0, err
-		}
-		peeks = append(peeks, more...)
-	}
-	for _, p := range peeks {
-		if !p.Found || !p.State.Final() {
+	for _, s := range states {
+		if !s.Final() {
 			n++
 		}
 	}
 	if n > 0 {
 		return n, nil
 	}
-	for _, p := range providers.All() {
-		left, err := run.Rig.Ledger.OpenCount(ctx, p)
+	for _, a := range accounts() {
+		left, err := run.Rig.Ledger.OpenCount(ctx, a)
 		if err != nil {
 			return 0, err
 		}

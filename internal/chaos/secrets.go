@@ -16,8 +16,6 @@ type Secrets struct {
 	sealKeys        []string
 }
 
-const merchantID = "2000132"
-
 func newSecrets(r *rand.Rand) Secrets {
 	key := func() string {
 		b := make([]byte, 32)

@@ -26,7 +26,7 @@ const (
 	Lost          Fault = "answer lost"    // takes effect, the connection breaks
 	After5xx      Fault = "5xx after"      // takes effect, HTTP 5xx
 	SlowAfter     Fault = "slow after"     // takes effect, answers after the caller has given up
-	Garbage       Fault = "garbage"        // takes effect, the answer is nonsense
+	Garbage       Fault = "garbage"        // takes effect, the answer cannot be read
 	WrongChecksum Fault = "wrong checksum" // takes effect; Pass2U has no checksums and says "Oops!"
 	OopsBefore    Fault = "oops before"    // Pass2U's "Oops! Something Went Wrong.", no effect
 	Banned        Fault = "403"            // no effect, and the account is to pause
@@ -114,11 +114,13 @@ type Weather struct {
 	seen   map[Call]int
 	tally  map[string]map[Fault]int // "provider operation" → fault → calls
 	banned map[providers.Name]int   // calls to answer 403
-	late   map[Call]chan struct{}   // overtaken calls, by their name without N; closed when the next arrives
+	// arrivals are when calls arrived, by provider.
+	arrivals map[providers.Name][]time.Time
+	late     map[Call]chan struct{} // overtaken calls, by their name without N; closed when the next arrives
 }
 
 func newWeather(seed uint64, odds Odds, slow time.Duration) *Weather {
-	return &Weather{seed: seed, odds: odds, slow: slow, seen: map[Call]int{}, tally: map[string]map[Fault]int{}, banned: map[providers.Name]int{}, late: map[Call]chan struct{}{}}
+	return &Weather{seed: seed, odds: odds, slow: slow, seen: map[Call]int{}, tally: map[string]map[Fault]int{}, banned: map[providers.Name]int{}, arrivals: map[providers.Name][]time.Time{}, late: map[Call]chan struct{}{}}
 }
 
 // Ban has the next call of the provider answered 403.
@@ -135,6 +137,7 @@ func (w *Weather) decide(c Call) Fault {
 	w.mu.Lock()
 	w.seen[c]++
 	c.N = w.seen[c]
+	w.arrivals[c.Provider] = append(w.arrivals[c.Provider], time.Now())
 	w.mu.Unlock()
 	if w.witness != nil && c.Changes() {
 		w.witness(c)

@@ -38,6 +38,9 @@ type Worker struct {
 	env  []string
 	log  string // file that takes the output of every process started here
 
+	// stopped is held while the process is stalled (SIGSTOP) or asked to end, which exclude each other.
+	stopped sync.Mutex
+
 	mu   sync.Mutex
 	proc *process
 }
@@ -114,7 +117,7 @@ func (w *Worker) running() (pid int, ok bool) {
 	return p.cmd.Process.Pid, true
 }
 
-// unforeseen tells how a process ended that nobody here has ended.
+// unforeseen reports how a process ended that nobody here has ended.
 func (w *Worker) unforeseen() error {
 	p := w.current()
 	if p == nil || !p.ended() || p.ours.Load() {
@@ -135,7 +138,7 @@ func (w *Worker) kill() int {
 	return p.cmd.Process.Pid
 }
 
-// stop asks the process to end (SIGTERM) and tells how it did.
+// stop asks the process to end (SIGTERM) and reports how it did.
 func (w *Worker) stop(ctx context.Context) error {
 	p := w.current()
 	if p == nil || p.ended() {

@@ -13,16 +13,15 @@ import (
 
 	"issuance/internal/cli/input"
 	"issuance/internal/cli/table"
-	"issuance/internal/ledger"
 	"issuance/providers"
 	"issuance/tasks"
 )
 
 // job is one checked document on its way into the queue.
 type job struct {
-	at     string // its place in the input
-	n      int    // the document's number, for sorting
-	ref    ledger.Ref
+	at     string       // its place in the input
+	n      int          // the document's number, for sorting
+	ref    tasks.Ref    // its account has no merchant when neither the document nor the environment names one
 	order  *tasks.Order // one of the two
 	refund *tasks.Refund
 	first  int // the job of the same document earlier in the input, or its own place
@@ -38,27 +37,32 @@ func (j *job) enqueue(ctx context.Context, c *tasks.Client, lane tasks.Lane) (ta
 // reading says how documents are read.
 type reading struct {
 	refunds  bool
-	provider providers.Name // wraps bare requests; empty: documents name their provider
-	refundID string         // of bare refund requests
+	account  tasks.Account // wraps bare requests; zero: documents name their provider
+	refundID string        // of bare refund requests
 }
 
 // violation is one rule broken by one document.
 type violation struct {
-	n              int // the document's number, for sorting
-	at, path, text string
+	n               int    // the document's number, for sorting
+	at, path, field string // field is path as the input has it, without an envelope of ours
+	rule, shape     string
 }
 
 // String names the document's place before every field.
 func (v violation) String() string {
 	var where []string
-	for _, p := range strings.Split(v.path, ", ") {
+	for _, p := range strings.Split(v.field, ", ") {
 		where = append(where, input.Where(v.at, p))
 	}
-	return table.Clean(strings.Join(where, ", ") + ": " + v.text)
+	text := v.rule
+	if v.shape != "" {
+		text += " (found: " + v.shape + ")"
+	}
+	return table.Clean(strings.Join(where, ", ") + ": " + text)
 }
 
-// read reads FILE, "-" for standard input, and takes it apart.
-func (a *app) read(file string) ([]input.Document, []violation, error) {
+// readDocuments reads FILE, "-" for standard input, and splits it into documents.
+func (a *app) readDocuments(file string) ([]input.Document, []violation, error) {
 	r := a.in
 	if file != "-" {
 		f, err := os.Open(file)
@@ -81,7 +85,7 @@ func (a *app) read(file string) ([]input.Document, []violation, error) {
 	}
 	var wrong []violation
 	for _, p := range problems {
-		wrong = append(wrong, violation{n: p.N, at: p.At, text: p.Text})
+		wrong = append(wrong, violation{n: p.N, at: p.At, rule: p.Text})
 	}
 	return docs, wrong, nil
 }
@@ -90,7 +94,7 @@ func (a *app) read(file string) ([]input.Document, []violation, error) {
 func (r reading) check(docs []input.Document, rules tasks.Rules) ([]job, []violation) {
 	var jobs []job
 	var wrong []violation
-	known := map[ledger.Ref]int{}
+	known := map[tasks.Ref]int{}
 	for _, d := range docs {
 		j, bad := r.document(d, rules)
 		if len(bad) > 0 {
@@ -102,10 +106,10 @@ func (r reading) check(docs []input.Document, rules tasks.Rules) ([]job, []viola
 		case !twice:
 			j.first = len(jobs)
 			known[j.ref] = j.first
-		case sameDocument(&jobs[at], &j, rules):
+		case sameDocument(&jobs[at], &j):
 			j.first = at
 		default:
-			wrong = append(wrong, violation{n: d.N, at: d.At, text: fmt.Sprintf(
+			wrong = append(wrong, violation{n: d.N, at: d.At, rule: fmt.Sprintf(
 				"is not the document that %s holds under the same id (%s); each order and each refund needs an id of its own", jobs[at].at, j.ref)})
 			continue
 		}
@@ -118,39 +122,35 @@ func (r reading) check(docs []input.Document, rules tasks.Rules) ([]job, []viola
 func (r reading) document(d input.Document, rules tasks.Rules) (job, []violation) {
 	raw, bare, err := r.wrap(d.Raw)
 	if err != nil {
-		return job{}, []violation{{n: d.N, at: d.At, text: err.Error()}}
+		return job{}, []violation{{n: d.N, at: d.At, rule: err.Error()}}
 	}
 	j := job{at: d.At, n: d.N}
 	if r.refunds {
 		if j.refund, err = tasks.ParseRefund(raw, rules); err == nil {
-			j.ref = ledger.Ref(j.refund.Key())
+			j.ref = j.refund.Ref()
 		}
 	} else if j.order, err = tasks.ParseOrder(raw, rules); err == nil {
-		j.ref = ledger.Ref{Key: j.order.Key()}
+		j.ref = j.order.Ref()
 	}
 	if err == nil {
 		return j, nil
 	}
 	var invalid *providers.InvalidError
 	if !errors.As(err, &invalid) {
-		return job{}, []violation{{n: d.N, at: d.At, text: err.Error()}}
+		return job{}, []violation{{n: d.N, at: d.At, rule: err.Error()}}
 	}
-	return job{}, told(d.N, d.At, bare, invalid.Violations)
+	return job{}, violationsAt(d.N, d.At, bare, invalid.Violations)
 }
 
-// told are the violations of the document number n, which is at a place of the input.
-func told(n int, at string, bare bool, found []providers.Violation) []violation {
+// violationsAt are the violations of the document number n, which is at a place of the input.
+func violationsAt(n int, at string, bare bool, found []providers.Violation) []violation {
 	var wrong []violation
 	for _, v := range found {
-		path := v.Path
+		field := v.Path
 		if bare { // the envelope is ours, its names would mislead
-			path = unwrapped(path)
+			field = unwrapped(field)
 		}
-		text := v.Rule
-		if v.Shape != "" {
-			text += " (found: " + v.Shape + ")"
-		}
-		wrong = append(wrong, violation{n: n, at: at, path: path, text: text})
+		wrong = append(wrong, violation{n: n, at: at, path: v.Path, field: field, rule: v.Rule, shape: v.Shape})
 	}
 	return wrong
 }
@@ -165,14 +165,15 @@ func (r reading) wrap(raw json.RawMessage) (wrapped json.RawMessage, bare bool, 
 	_, named := fields["provider"]
 	_, enclosed := fields["request"]
 	switch {
-	case r.provider != "" && (named || enclosed):
+	case !r.account.IsZero() && (named || enclosed):
 		return nil, false, errors.New("is wrapped already (it has provider or request); leave --provider out")
-	case r.provider != "":
+	case !r.account.IsZero():
 		envelope := struct {
 			Provider providers.Name  `json:"provider"`
+			Account  tasks.Account   `json:"account"`
 			RefundID string          `json:"refund_id,omitempty"`
 			Request  json.RawMessage `json:"request"`
-		}{r.provider, r.refundID, raw}
+		}{r.account.Provider, r.account, r.refundID, raw}
 		wrapped, err = json.Marshal(envelope)
 		return wrapped, true, err
 	case named || enclosed:
@@ -189,20 +190,14 @@ func (r reading) explain(raw json.RawMessage) error {
 
 // bareHint says how to wrap what looks like a bare request.
 func (r reading) bareHint(fields map[string]json.RawMessage) error {
-	for _, p := range providers.All() {
-		for _, field := range bareFields[p] {
+	for _, c := range providers.Codecs() {
+		for _, field := range c.Mentions {
 			if _, ok := fields[field]; ok {
-				return r.wrapHint(p)
+				return r.wrapHint(c.Name)
 			}
 		}
 	}
 	return nil
-}
-
-// bareFields are fields that only a provider's own request has.
-var bareFields = map[providers.Name][]string{
-	providers.ECTicket: {"MerchantTradeNo", "FreeTradeNo", "IssueType", "TicketInfo"},
-	providers.Pass2U:   {"channelOrderId", "productSaleId", "pass2uOrderId"},
 }
 
 func (r reading) wrapHint(p providers.Name) error {
@@ -221,6 +216,8 @@ func unwrapped(paths string) string {
 			parts[i] = "document"
 		case p == "refund_id":
 			parts[i] = "--refund-id"
+		case p == "account":
+			parts[i] = "--provider"
 		default:
 			parts[i] = strings.TrimPrefix(p, "request.")
 		}
@@ -229,22 +226,30 @@ func unwrapped(paths string) string {
 }
 
 // sameDocument reports whether two documents under one id mean the same.
-func sameDocument(a, b *job, rules tasks.Rules) bool {
-	x, y := canonical(a, rules), canonical(b, rules)
-	return x != nil && bytes.Equal(x, y)
+func sameDocument(a, b *job) bool { return bytes.Equal(a.canonical(), b.canonical()) }
+
+// canonical is the document in the form that is the same for every way of writing it. It holds
+// customer data.
+func (j *job) canonical() []byte {
+	if j.refund != nil {
+		return j.refund.Canonical()
+	}
+	return j.order.Canonical()
 }
 
 // maxListed bounds how many violations are listed.
 const maxListed = 1000
 
-// refuse lists everything that is wrong.
-func (a *app) refuse(wrong []violation) error {
+// reject lists everything that is wrong.
+func (a *app) reject(wrong []violation) error {
 	slices.SortStableFunc(wrong, func(x, y violation) int { return cmp.Compare(x.n, y.n) })
 	documents := map[int]bool{}
+	var listed []violationLine
 	for i, v := range wrong {
 		documents[v.n] = true
 		if i < maxListed {
 			fmt.Fprintln(a.err, v)
+			listed = append(listed, violationLine{At: v.at, Path: v.path, Rule: v.rule, Shape: v.shape})
 		}
 	}
 	if more := len(wrong) - maxListed; more > 0 {
@@ -254,5 +259,5 @@ func (a *app) refuse(wrong []violation) error {
 	if len(documents) > 1 {
 		verb = "are"
 	}
-	return badInput("%s %s wrong; nothing was enqueued", count(len(documents), "document"), verb)
+	return &usageError{err: fmt.Errorf("%s %s wrong; nothing was enqueued", count(len(documents), "document"), verb), violations: listed}
 }

@@ -10,32 +10,42 @@ import (
 
 	"issuance/internal/budget"
 	"issuance/internal/cli/table"
+	"issuance/providers"
+	"issuance/tasks"
+	"issuance/tasks/order"
 )
 
 func (a *app) budgetCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "budget",
-		Short: "Show what each provider account allows, uses, and whether it is banned",
-		Long: `Show the call budget of each provider account: how many calls a second are allowed now (less than the
-limit while the rate grows after a ban), how many were made in the last minute and by which lane,
-how far ahead calls are planned, and a ban with its reason and end.
+		Short: "Show what each account allows and uses, and whether its calls are held",
+		Long: `Show the call budget of each account: how many calls a second are allowed now (less than the limit
+while the rate grows after a ban), how many were made in the last minute and by which lane, how far
+ahead calls are planned, and what holds calls: a ban with its reason and end, and pauses (see
+"enqueue pause").
 
-Accounts are known here once a worker has served them. Nothing is asked of a provider.`,
+Accounts are known here once a worker has served them. The providers are not asked.`,
 		Example: `  enqueue budget
   enqueue budget --json`,
-		Args: takes(0, 0, "nothing"),
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.budget(cmd.Context()) },
+		Args:              takes(0, 0, "nothing more"),
+		ValidArgsFunction: completeNothing,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.with(cmd.Context(), func(s *session) error { return a.budget(cmd.Context(), s) })
+		},
 	}
 }
 
 // budgetLine is one account with --json. Rates are calls per second.
 type budgetLine struct {
-	Account    string              `json:"account"`
-	Allowed    float64             `json:"allowed"`
-	Limit      float64             `json:"limit"`
-	UsedMinute map[budget.Lane]int `json:"used_last_minute"`
-	AheadMS    int64               `json:"ahead_ms"`
-	Ban        *banLine            `json:"ban"`
+	Provider   providers.Name     `json:"provider"`
+	Account    tasks.Account      `json:"account"`
+	Allowance  string             `json:"allowance"` // accounts of the same one share it
+	Allowed    float64            `json:"allowed"`
+	Limit      float64            `json:"limit"`
+	UsedMinute map[order.Lane]int `json:"used_last_minute"`
+	AheadMS    int64              `json:"ahead_ms"`
+	Ban        *banLine           `json:"ban"`
+	Paused     []holdLine         `json:"paused"`
 }
 
 type banLine struct {
@@ -44,41 +54,61 @@ type banLine struct {
 	Until  time.Time `json:"until"`
 }
 
-func (a *app) budget(ctx context.Context) error {
-	s, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close()
+func (a *app) budget(ctx context.Context, s *session) error {
 	accounts, err := budget.States(ctx, s.rdb)
 	if err != nil {
 		return err
 	}
 	if len(accounts) == 0 {
-		a.tell("no worker has served an account on this Redis yet")
+		a.report("no worker has served an account on this Redis yet")
 		return nil
 	}
-	var t table.Table
-	t.Row("ACCOUNT", "ALLOWED", "LIMIT", "LAST MINUTE", "AHEAD", "BAN")
-	for _, st := range accounts {
+	for i, st := range accounts {
 		if a.json {
 			if err := a.printJSON(lineOfBudget(st)); err != nil {
 				return err
 			}
 			continue
 		}
-		t.Row(st.Account, rate(st.PerSecond), rate(st.Limit), usedText(st), st.Ahead.Round(10*time.Millisecond).String(), a.banText(st.Ban))
+		if err := a.printBudget(st, i > 0); err != nil {
+			return err
+		}
 	}
-	if a.json {
-		return nil
+	return nil
+}
+
+func (a *app) printBudget(st budget.State, gap bool) error {
+	head := st.Account.String()
+	if gap {
+		head = "\n" + head
 	}
-	return a.printTable(&t)
+	if err := a.print("%s\n", head); err != nil {
+		return err
+	}
+	f := fields{table.Table{Indent: "  "}}
+	f.row("allowed", fmt.Sprintf("%s of %s", rate(st.PerSecond), rate(st.Limit)))
+	if st.Allowance != st.Account.String() {
+		f.row("shared as", st.Allowance)
+	}
+	f.row("last minute", usedText(st))
+	f.row("planned ahead", st.Ahead.Round(10*time.Millisecond).String())
+	if st.Ban != nil {
+		f.row("banned", fmt.Sprintf("until %s: %s", a.time(st.Ban.Until), st.Ban.Reason))
+	}
+	for _, h := range st.Paused {
+		f.row("paused", fmt.Sprintf("%s, by %s since %s: %s", laneText(h.Lane), h.Who, a.time(h.Since), h.Reason))
+	}
+	return a.printTable(&f.Table)
 }
 
 func lineOfBudget(s budget.State) budgetLine {
-	line := budgetLine{Account: s.Account, Allowed: s.PerSecond, Limit: s.Limit, UsedMinute: s.Used, AheadMS: s.Ahead.Milliseconds()}
+	line := budgetLine{Provider: s.Account.Provider, Account: s.Account, Allowance: s.Allowance, Allowed: s.PerSecond, Limit: s.Limit,
+		UsedMinute: s.Used, AheadMS: s.Ahead.Milliseconds(), Paused: []holdLine{}}
 	if s.Ban != nil {
 		line.Ban = &banLine{Reason: s.Ban.Reason, Since: s.Ban.Since.UTC(), Until: s.Ban.Until.UTC()}
+	}
+	for _, h := range s.Paused {
+		line.Paused = append(line.Paused, lineOfHold(h))
 	}
 	return line
 }
@@ -88,16 +118,9 @@ func rate(perSecond float64) string { return fmt.Sprintf("%.3g/s", perSecond) }
 func usedText(s budget.State) string {
 	total := 0
 	var parts []string
-	for _, l := range budget.Lanes {
+	for _, l := range order.Lanes() {
 		total += s.Used[l]
 		parts = append(parts, fmt.Sprintf("%s %d", l, s.Used[l]))
 	}
-	return fmt.Sprintf("%d (%s)", total, strings.Join(parts, ", "))
-}
-
-func (a *app) banText(b *budget.Ban) string {
-	if b == nil {
-		return "none"
-	}
-	return fmt.Sprintf("until %s: %s", b.Until.In(a.zone).Format("15:04:05"), table.Clean(b.Reason))
+	return fmt.Sprintf("%s: %s", count(total, "call"), strings.Join(parts, ", "))
 }

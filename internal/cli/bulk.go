@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"issuance/internal/bulk"
+	"issuance/internal/cli/table"
+	"issuance/providers"
 	"issuance/tasks"
 )
 
@@ -33,13 +35,7 @@ requests. CSV starts with a line of column titles, which are the fields of the p
 in the provider's own spelling; cells that are empty, and columns that are left out, are absent
 fields. Print a file to start from with --template.
 
-  ECTicket  MerchantTradeNo (or FreeTradeNo), IssueType, Operator, and where the rules want them
-            PrintType, IsImmediate, StoreID, CustomerName, CustomerPhone, CustomerEmail,
-            CustomerAddress, RefundNotifyURL, UseStatusNotifyURL, MerchantID, PaymentProvider.
-            Items are numbered columns: ItemNo1, TicketAmount1, ItemNo2, TicketAmount2 … to 100,
-            and likewise ItemName1, TicketPrice1, StartDate1, ExpireDate1.
-  Pass2U    channelOrderId, productSaleId, quantity, pickupType, and mailTo.
-
+` + columnsHelp() + `
 CSV is UTF-8, with or without a byte order mark; cells are separated by commas and may stand in
 quotes. Spaces around a cell mean nothing.
 
@@ -54,7 +50,8 @@ with Redis gone, just run it again. A line with the number of another order is r
 does not compare lines with each other, nor with what is enqueued.
 
 Exit codes: 0 all lines are fine (being enqueued already is fine); 1 not everything could be
-enqueued; 2 some lines are wrong, or there are none.`,
+enqueued; 2 some lines are wrong, numbers of other orders included, or there are none; 5 Redis does
+not answer.`,
 		Example: `  enqueue bulk --template ecticket-electronic > orders.csv
   enqueue bulk --dry-run orders.csv
   enqueue bulk orders.csv --rejects rejects.csv
@@ -65,12 +62,7 @@ enqueued; 2 some lines are wrong, or there are none.`,
 			}
 			return takes(1, 1, "FILE, or - for standard input")(cmd, args)
 		},
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			if len(args) == 0 {
-				return []string{"csv", "ndjson", "jsonl"}, cobra.ShellCompDirectiveFilterFileExt
-			}
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		},
+		ValidArgsFunction: completeBulk,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.template != "" {
 				return a.template(f.template)
@@ -83,13 +75,28 @@ enqueued; 2 some lines are wrong, or there are none.`,
 	flags.BoolVar(&f.dryRun, "dry-run", false, "check every line and enqueue nothing")
 	flags.StringVar(&f.rejects, "rejects", "", "write wrong lines, with what is wrong, into this `FILE` (an old one is replaced)")
 	flags.StringVar(&f.template, "template", "", "print a CSV file to start from: "+strings.Join(templateNames(), ", "))
-	flags.StringVar(&f.provider, "provider", "", "NDJSON holds bare requests to this provider: ecticket or pass2u")
+	flags.StringVar(&f.provider, "provider", "", "the orders are of this `ACCOUNT`, or PROVIDER, and NDJSON holds bare requests to it")
 	flags.StringVar(&f.lane, "lane", string(tasks.Bulk), "bulk (nobody waits for single orders) or checkout")
 	a.addPrecheckFlag(cmd, &f.precheck)
 	completeFlag(cmd, "template", templateNames()...)
 	completeFlag(cmd, "provider", providerNames()...)
 	completeFlag(cmd, "lane", laneNames()...)
 	return cmd
+}
+
+// columnsHelp lists the columns of every provider.
+func columnsHelp() string {
+	t := table.Table{Indent: "  ", Width: 98}
+	for _, c := range providers.Codecs() {
+		text := strings.Join(c.Columns.Scalars, ", ")
+		if items := c.Columns.Items; len(items) > 0 {
+			text += fmt.Sprintf("; items are numbered columns, to %d: %s1, %s2 …", bulk.MaxItems, strings.Join(items, "1, "), items[0])
+		}
+		t.Row(string(c.Name), text)
+	}
+	var out strings.Builder
+	_, _ = t.WriteTo(&out) // a builder takes everything
+	return out.String()
 }
 
 func templateNames() []string {
@@ -118,7 +125,7 @@ func (a *app) bulk(ctx context.Context, flags bulkFlags, name string) error {
 	if err != nil {
 		return err
 	}
-	file, err := a.openBulk(ctx, name, bulk.Reading{Provider: r.provider, Explain: r.explain})
+	file, err := a.openBulk(ctx, name, bulk.Reading{Account: r.account, Explain: r.explain})
 	if err != nil {
 		return err
 	}
@@ -128,7 +135,7 @@ func (a *app) bulk(ctx context.Context, flags bulkFlags, name string) error {
 	case err == nil:
 		defer s.close()
 	case flags.dryRun && ctx.Err() == nil:
-		a.tell("lines are checked without Redis: %s", firstLine(err))
+		a.report("lines are checked without Redis: %s", firstLine(err))
 		s = &session{env: a.env}
 	default:
 		return err
@@ -155,7 +162,7 @@ func (a *app) bulk(ctx context.Context, flags bulkFlags, name string) error {
 		return err
 	}
 	opt.Reject = wrong.add
-	failed := failures{app: a, session: s, ctx: ctx}
+	failed := unqueued{app: a, session: s, ctx: ctx}
 	opt.Failed = failed.add
 	defer thrifty(a.env)()
 	began := time.Now()
@@ -178,8 +185,8 @@ func (s *session) enqueueInto(ctx context.Context, opt *bulk.Options, lane tasks
 	if err := client.Ready(ctx); err != nil {
 		return err
 	}
-	opt.Prepare = func(o *tasks.Order) (tasks.Prepared, error) { return client.Prepare(o, lane) }
-	opt.Stream = client.EnqueueStream
+	opt.Prepare = func(ctx context.Context, o *tasks.Order) (tasks.Prepared, error) { return client.Prepare(ctx, o, lane) }
+	opt.Enqueue = client.EnqueuePrepared
 	return nil
 }
 
@@ -189,8 +196,8 @@ func firstLine(err error) string {
 	return line
 }
 
-// failures are orders that are right and could not be enqueued.
-type failures struct {
+// unqueued are orders that are right and could not be enqueued.
+type unqueued struct {
 	*app
 	session *session
 	ctx     context.Context
@@ -201,8 +208,8 @@ type failures struct {
 // maxFailures is how many orders may fail before the run is given up.
 const maxFailures = 1000
 
-func (f *failures) add(line int, err error) error {
-	if f.n++; len(f.list) < maxTold {
+func (f *unqueued) add(line int, err error) error {
+	if f.n++; len(f.list) < maxListedLines {
 		f.list = append(f.list, fmt.Sprintf("line %d: %v", line, err))
 	}
 	if f.n >= maxFailures || !f.session.answers(f.ctx) {
@@ -211,11 +218,11 @@ func (f *failures) add(line int, err error) error {
 	return nil
 }
 
-func (f *failures) print() {
+func (f *unqueued) print() {
 	for _, text := range f.list {
-		f.tell("%s", text)
+		f.report("%s", text)
 	}
 	if more := f.n - len(f.list); more > 0 {
-		f.tell("… and %s more failed", thousands(int64(more)))
+		f.report("… and %s more failed", thousands(int64(more)))
 	}
 }

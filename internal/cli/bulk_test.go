@@ -138,7 +138,7 @@ func TestABulkWhoseRedisDies(t *testing.T) {
 		close(wait)
 	}}, strings.NewReader(bulkRow(3000)+bulkRow(3001)))
 	code, out, text := d.run(t.Context(), in, "bulk", "-")
-	if code != CouldNot || !strings.Contains(text, "enqueue: stopped behind line ") || !strings.Contains(text, "run the same command again") {
+	if code != Unreachable || !strings.Contains(text, "enqueue: stopped behind line ") || !strings.Contains(text, "run the same command again") {
 		t.Errorf("exit code %d\n%s%s", code, out, text)
 	}
 	d.server.Restart()
@@ -153,12 +153,12 @@ func TestABulkWithTheWrongKeys(t *testing.T) {
 	d := newDesk(t)
 	d.env["ISSUANCE_SEAL_KEYS"] = "aXNzdWFuY2Ugc2FuZGJveCBrZXk6IG5ldmVyIHJlYWw="
 	code, out, text := d.run(t.Context(), nil, "bulk", wholeFile(t, 300))
-	if code != CouldNot || out != "" || strings.Count(text, "\n") != 1 || !strings.Contains(text, "belongs to production") || d.queued() != 0 {
+	if code != CouldNot || out != "" || strings.Count(text, "\n") != 1 || !strings.Contains(text, "this Redis is production's") || d.queued() != 0 {
 		t.Errorf("exit code %d, %d enqueued\n%s%s", code, d.queued(), out, text)
 	}
 }
 
-// Orders that cannot be compared with what is there, because a key is missing, are told one by
+// Orders that cannot be compared with what is there, because a key is missing, are reported one by
 // one and do not keep the others from being enqueued.
 func TestABulkAfterAKeyWasLost(t *testing.T) {
 	d := newDesk(t)

@@ -63,7 +63,7 @@ func (a *app) openBulk(ctx context.Context, name string, r bulk.Reading) (*bulkF
 	return f, nil
 }
 
-// openFile opens a file. A pipe whose other end nobody has opened is waited for no longer than ctx
+// openFile opens a file. A pipe whose other end is not open is waited for no longer than ctx
 // lasts.
 func openFile(ctx context.Context, name string, flag int) (*os.File, error) {
 	type answer struct {

@@ -15,8 +15,8 @@ import (
 	"issuance/internal/cli/table"
 )
 
-// maxTold is how many wrong lines are told on standard error.
-const maxTold = 20
+// maxListedLines is how many wrong lines are listed on standard error.
+const maxListedLines = 20
 
 // drainFor is how long an interrupted run tries to get rid of the wrong lines that it has seen.
 const drainFor = 2 * time.Second
@@ -82,7 +82,7 @@ func (r *rejects) add(line bulk.Rejected) error {
 	if line.Long {
 		r.long++
 	}
-	if r.listed < maxTold {
+	if r.listed < maxListedLines {
 		r.listed++
 		for _, p := range line.Problems {
 			r.list = append(r.list, fmt.Sprintf("line %d: %s", line.Line, p))
@@ -116,7 +116,7 @@ func (r *rejects) close(complete bool) error {
 	return nil
 }
 
-// print tells what is wrong, unless it is in the file.
+// print lists what is wrong, unless it is in the file.
 func (r *rejects) print() {
 	for _, text := range r.list {
 		fmt.Fprintln(r.err, table.Clean(text))
@@ -125,7 +125,7 @@ func (r *rejects) print() {
 	case r.name == "" && more > 0:
 		fmt.Fprintf(r.err, "… and %s more; keep all of them with --rejects FILE\n", thousands(int64(more)))
 	case r.kept:
-		r.tell("wrong lines are in %s; correct them and feed that file in", r.name)
+		r.report("wrong lines are in %s; correct them and feed that file in", r.name)
 	}
 }
 

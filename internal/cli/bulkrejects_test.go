@@ -117,7 +117,7 @@ func TestRejectsTakeNoDevicePipeOrLinkAway(t *testing.T) {
 				}()
 			}
 			code, out, text := d.run(t.Context(), strings.NewReader(bulkHeader+bulkRow(1)+wrong), "bulk", "--rejects", name, "-")
-			if told := strings.Contains(text, "wrong lines are in "+name); (code == Wrong) != (wrong != "") || told != (wrong != "") {
+			if said := strings.Contains(text, "wrong lines are in "+name); (code == Wrong) != (wrong != "") || said != (wrong != "") {
 				t.Errorf("%s: exit code %d\n%s%s", name, code, out, text)
 			}
 			if _, err := os.Lstat(name); err != nil {

@@ -1,17 +1,20 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"issuance/internal/bulk"
 	"issuance/providers"
+	"issuance/tasks"
 )
 
-// bulkState tells how far a run has come.
+// bulkState is how far a run has come.
 func bulkState(p *bulk.Progress, size int64, since time.Duration) state {
 	n := p.Lines.Load()
 	text := fmt.Sprintf("%s, %s/s", lines(n), thousands(int64(float64(n)/max(since.Seconds(), 0.001))))
@@ -34,11 +37,13 @@ type summary struct {
 // estimate is how long the workers will need for what was enqueued, if nothing else is waiting.
 type estimate struct {
 	Provider       providers.Name `json:"provider"`
+	Account        tasks.Account  `json:"account"`
 	Orders         int64          `json:"orders"`
 	Calls          int64          `json:"calls"`
 	CallsPerSecond float64        `json:"calls_per_second"`
 	Seconds        float64        `json:"seconds"`
 	BannedUntil    *time.Time     `json:"banned_until,omitempty"` // the seconds count from now, the ban included
+	Paused         string         `json:"paused,omitempty"`       // the seconds count from the moment of its end
 
 	pace pace
 }
@@ -61,8 +66,8 @@ type summaryLine struct {
 
 // end prints the summary and returns what the exit code is made of.
 func (s summary) end(ctx context.Context, pre *precheck, wrong *rejects) error {
-	p := s.progress
-	bad := p.Invalid.Load() + p.Conflicts.Load()
+	done := s.progress
+	bad := done.Invalid.Load() + done.Conflicts.Load()
 	if errors.Is(s.err, bulk.ErrEmpty) {
 		return badInput("%w", s.err)
 	}
@@ -70,36 +75,32 @@ func (s summary) end(ctx context.Context, pre *precheck, wrong *rejects) error {
 		return err
 	}
 	pre.report(s.app)
+	const again = "run the same command again: what is enqueued already stays one order"
 	switch {
 	case s.err != nil:
-		why := s.err.Error()
+		p := explain(s.err)
 		if ctx.Err() != nil {
-			why = "interrupted"
+			p = explain(coded("interrupted", "interrupted"))
 		}
-		s.tell("stopped behind line %s: %s", thousands(p.LastLine.Load()), pre.explain(s.err, why))
+		p.Message = fmt.Sprintf("stopped behind line %s: %s", thousands(done.LastLine.Load()), pre.explain(s.err, p.Message))
 		if !s.dryRun {
-			s.tell("run the same command again: what is enqueued already stays one order")
+			p.Message += "; " + again
 		}
-		return errTold
-	case p.Failed.Load() > 0:
-		s.tell("%s not enqueued; run the same command again: what is enqueued already stays one order", count(int(p.Failed.Load()), "order"))
-		return errTold
+		s.fail(p)
+		return &reportedError{p.exit}
+	case done.Failed.Load() > 0:
+		return coded("failed", "%s not enqueued; %s", orders(done.Failed.Load()), again)
 	case bad > 0:
 		rest := "the others are enqueued"
-		if s.dryRun || bad == p.Lines.Load() {
+		if s.dryRun || bad == done.Lines.Load() {
 			rest = "nothing was enqueued"
 		}
-		return badInput("%s of %s wrong; %s", thousands(bad), lines(p.Lines.Load()), rest)
+		return badInput("%s of %s wrong; %s", thousands(bad), lines(done.Lines.Load()), rest)
 	}
 	return nil
 }
 
-func lines(n int64) string {
-	if n == 1 {
-		return "1 line"
-	}
-	return thousands(n) + " lines"
-}
+func lines(n int64) string { return counted(n, "line") }
 
 func (s summary) print(ctx context.Context) error {
 	p := s.progress
@@ -122,11 +123,11 @@ func (s summary) print(ctx context.Context) error {
 		return err
 	}
 	for _, e := range estimates {
-		ban := e.pace.ban(s.zone)
-		if ban != "" {
-			ban = ", " + ban
+		held := e.pace.heldText(s.zone)
+		if held != "" {
+			held = ", " + held
 		}
-		err := s.app.print("%s: %s at %g calls/s%s: about %s\n", e.Provider, orders(e.Orders), e.CallsPerSecond, ban, about(e.pace.duration(e.Calls)))
+		err := s.app.print("%s: %s at %g calls/s%s: about %s\n", e.Account, orders(e.Orders), e.CallsPerSecond, held, about(e.pace.duration(e.Calls)))
 		if err != nil {
 			return err
 		}
@@ -134,31 +135,30 @@ func (s summary) print(ctx context.Context) error {
 	return nil
 }
 
-func orders(n int64) string {
-	if n == 1 {
-		return "1 order"
-	}
-	return thousands(n) + " orders"
-}
+func orders(n int64) string { return counted(n, "order") }
 
 func (s summary) estimates(ctx context.Context) []estimate {
 	out := []estimate{}
-	var paces map[providers.Name]pace
-	for _, p := range providers.All() {
-		n, calls := s.progress.Load(p)
-		if n == 0 {
-			continue
-		}
-		if paces == nil {
-			paces = s.paces(ctx, s.session)
-		}
-		e := estimate{Provider: p, Orders: n, Calls: calls, CallsPerSecond: paces[p].perSecond, Seconds: paces[p].duration(calls).Seconds(), pace: paces[p]}
-		if paces[p].wait > 0 {
-			until := paces[p].until.UTC()
-			e.BannedUntil = &until
+	loads := s.progress.Loads()
+	if len(loads) == 0 {
+		return out
+	}
+	paces := s.pacesOf(ctx, s.session)
+	whole := map[tasks.Account]bulk.Load{} // documents may name their account or not
+	for account, load := range loads {
+		sum := whole[paces.account(account)]
+		whole[paces.account(account)] = bulk.Load{Orders: sum.Orders + load.Orders, Calls: sum.Calls + load.Calls}
+	}
+	for account, load := range whole {
+		p := paces.of(account)
+		e := estimate{Provider: account.Provider, Account: account, Orders: load.Orders, Calls: load.Calls, CallsPerSecond: p.perSecond,
+			Seconds: p.duration(load.Calls).Seconds(), Paused: p.paused, pace: p}
+		if p.wait > 0 {
+			e.BannedUntil = stamp(p.until)
 		}
 		out = append(out, e)
 	}
+	slices.SortFunc(out, func(x, y estimate) int { return cmp.Compare(x.Account.String(), y.Account.String()) })
 	return out
 }
 

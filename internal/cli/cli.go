@@ -1,28 +1,24 @@
-// Package cli is the command line of those who enqueue orders and watch over them: cmd/enqueue is
-// a thin main over it. It talks to Redis alone, through package tasks and the ledger, and to
-// ECTicket for the two look-ups that need it (items, ticket), always within the call budget.
+// Package cli is the command line for enqueueing orders and for operators; cmd/enqueue is a thin main over
+// it. It talks to Redis alone, through package tasks and the ledger, and to ECTicket for the two look-ups
+// that need it (items, ticket), always within the call budget.
 //
-// What it prints to standard output is the answer and nothing else; everything for people who
-// wonder goes to standard error. It never prints customers' data, and tickets' secrets only with
-// --tickets.
+// Standard output holds the answer and nothing else; notes and errors go to standard error, and with --json
+// errors are on standard output as well (see problem). It never prints customers' data, and tickets' secrets
+// only with --tickets. What a provider's documents are like is the codec's (package providers).
 package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-)
-
-// Exit codes.
-const (
-	Fine     = 0
-	CouldNot = 1 // the input is right, but it could not be done
-	Wrong    = 2 // the input or the command line is wrong; nothing was done, but for the right lines of a bulk
+	"golang.org/x/term"
 )
 
 // Streams are what a command reads and writes.
@@ -35,7 +31,8 @@ type Streams struct {
 // the exit code. It touches neither the process's environment nor its streams, but for files
 // named in args or env.
 func Run(ctx context.Context, args []string, env map[string]string, s Streams) int {
-	a := &app{env: env, in: s.In, out: s.Out, err: s.Err, now: time.Now, zone: time.Local}
+	a := &app{env: env, in: s.In, out: s.Out, err: s.Err, now: time.Now, zone: time.Local, width: width(env, s.Out)}
+	a.json = slices.Contains(args, "--json") // a wrong command line is reported as JSON, too
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(s.In)
@@ -53,54 +50,24 @@ type app struct {
 	now      func() time.Time
 	zone     *time.Location
 	json     bool
+	width    int // of the terminal in cells; 0 when it is not known
 }
 
-// usageError is a wrong command line or input.
-type usageError struct {
-	err  error
-	help bool // the command's help would answer it
-}
-
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
-
-func usagef(format string, args ...any) error {
-	return &usageError{err: fmt.Errorf(format, args...), help: true}
-}
-
-// badInput is a usageError about what was read, not about how the command was called.
-func badInput(format string, args ...any) error {
-	return &usageError{err: fmt.Errorf(format, args...)}
-}
-
-// errTold says that the reason has been printed already.
-var errTold = errors.New("told")
-
-func (a *app) exit(ctx context.Context, cmd *cobra.Command, err error) int {
-	if err == nil {
-		return Fine
+// width is COLUMNS, or else that of the terminal.
+func width(env map[string]string, out io.Writer) int {
+	if n, err := strconv.Atoi(env["COLUMNS"]); err == nil && n > 0 {
+		return n
 	}
-	if errors.Is(err, errTold) {
-		return CouldNot
-	}
-	var usage *usageError
-	switch {
-	case errors.As(err, &usage):
-		a.tell("%s", usage)
-		if usage.help {
-			fmt.Fprintf(a.err, "See: %s --help\n", cmd.CommandPath())
+	if f, ok := out.(*os.File); ok && terminal(out) {
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return n
 		}
-		return Wrong
-	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		a.tell("interrupted")
-	default:
-		a.tell("%s", err)
 	}
-	return CouldNot
+	return 0
 }
 
-// tell prints a line for people, on standard error.
-func (a *app) tell(format string, args ...any) {
+// report prints a line for people, on standard error.
+func (a *app) report(format string, args ...any) {
 	fmt.Fprintf(a.err, "enqueue: "+format+"\n", args...)
 }
 
@@ -114,8 +81,10 @@ Redis is taken from REDIS_URL (or REDIS_CLUSTER_ADDRS). Without them, the sandbo
 this machine is used, and nothing else needs to be set. Against production, ISSUANCE_SEAL_KEYS
 must hold the workers' keys to enqueue anything or to see tickets.
 
-Exit codes: 0 fine; 1 it could not be done; 2 the input is wrong, and nothing was done (but for
-bulk, which enqueues the lines that are right).`,
+ACCOUNT is whose sale an order is: PROVIDER:MERCHANT, such as ecticket:2000132, or PROVIDER alone
+where it has one account. Wherever ACCOUNT ORDER is wanted, ACCOUNT/ORDER is fine, too.
+
+` + exitHelp,
 		Example: `  go run ./cmd/worker --sandbox        # in another terminal
   enqueue issue order.json
   enqueue status ecticket CBX20220302153064851`,
@@ -135,10 +104,11 @@ bulk, which enqueues the lines that are right).`,
 	root.SuggestionsMinimumDistance = 2
 	root.Version = version().String()
 	root.SetVersionTemplate("enqueue {{.Version}}\n")
-	root.PersistentFlags().BoolVar(&a.json, "json", false, "print one JSON object a line")
+	root.PersistentFlags().BoolVar(&a.json, "json", false, "print one JSON object a line, errors included")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%w", err) })
-	root.AddCommand(a.issueCommand(), a.refundCommand(), a.bulkCommand(), a.statusCommand(), a.watchCommand(), a.historyCommand(),
-		a.itemsCommand(), a.ticketCommand(), a.reviewCommand(), a.resolveCommand(), a.retryCommand(), a.budgetCommand(), a.versionCommand())
+	root.AddCommand(a.issueCommand(), a.refundCommand(), a.bulkCommand(), a.statusCommand(), a.listCommand(), a.watchCommand(),
+		a.historyCommand(), a.cancelCommand(), a.itemsCommand(), a.ticketCommand(), a.reviewCommand(), a.resolveCommand(), a.retryCommand(),
+		a.eraseCommand(), a.budgetCommand(), a.pauseCommand(), a.resumeCommand(), a.versionCommand())
 	return root
 }
 

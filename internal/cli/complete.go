@@ -3,12 +3,13 @@ package cli
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"issuance/internal/ledger"
 	"issuance/providers"
 	"issuance/tasks"
+	"issuance/tasks/order"
 )
 
 func providerNames() []string {
@@ -19,20 +20,19 @@ func providerNames() []string {
 	return names
 }
 
-// parseProvider reads a provider's name from the command line.
-func parseProvider(s string) (providers.Name, error) {
-	if p := providers.Name(s); p.Known() {
-		return p, nil
-	}
-	return "", usagef("unknown provider %q; there are %s", s, strings.Join(providerNames(), " and "))
-}
-
-// completeProvider completes the first argument; order numbers cannot be guessed.
-func completeProvider(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+// completeAccount completes the first argument; order numbers cannot be guessed.
+func completeAccount(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) == 0 {
 		return providerNames(), cobra.ShellCompDirectiveNoFileComp
 	}
 	return nil, cobra.ShellCompDirectiveNoFileComp
+}
+
+func completeAccountAndLane(cmd *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
+	if len(args) == 1 {
+		return names(order.Lanes()), cobra.ShellCompDirectiveNoFileComp
+	}
+	return completeAccount(cmd, args, text)
 }
 
 func completeNothing(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -40,8 +40,16 @@ func completeNothing(*cobra.Command, []string, string) ([]string, cobra.ShellCom
 }
 
 func completeDocument(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return completeFile(args, "json", "ndjson", "jsonl")
+}
+
+func completeBulk(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return completeFile(args, "csv", "ndjson", "jsonl")
+}
+
+func completeFile(args []string, endings ...string) ([]string, cobra.ShellCompDirective) {
 	if len(args) == 0 {
-		return []string{"json", "ndjson", "jsonl"}, cobra.ShellCompDirectiveFilterFileExt
+		return endings, cobra.ShellCompDirectiveFilterFileExt
 	}
 	return nil, cobra.ShellCompDirectiveNoFileComp
 }
@@ -56,14 +64,42 @@ func completeFlag(cmd *cobra.Command, flag string, values ...string) {
 	}
 }
 
-func laneNames() []string { return []string{string(tasks.Checkout), string(tasks.Bulk)} }
+// laneNames are the lanes that producers use.
+func laneNames() []string { return names([]tasks.Lane{tasks.Checkout, tasks.Bulk}) }
+
+// names spells a list of states or lanes.
+func names[T ~string](list []T) []string {
+	out := make([]string, len(list))
+	for i, v := range list {
+		out[i] = string(v)
+	}
+	return out
+}
+
+// endsOf are the states that a person can resolve a review of the record to.
+func endsOf(r tasks.Ref) []tasks.State {
+	states := order.OrderStates()
+	if r.IsRefund() {
+		states = order.RefundStates()
+	}
+	return slices.DeleteFunc(states, func(s tasks.State) bool {
+		return !ledger.CanEnd(r, s) || !s.Settled() || s == tasks.Cancelled
+	})
+}
 
 // endNames are the states a review can be resolved to.
 func endNames() []string {
-	all := names(orderEnds)
-	for _, name := range names(refundEnds) {
-		if !slices.Contains(all, name) {
-			all = append(all, name)
+	all := append(names(endsOf(tasks.Ref{})), names(endsOf(tasks.Ref{RefundID: "x"}))...)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// stateNames are all states of orders and refunds.
+func stateNames() []string {
+	all := names(order.OrderStates())
+	for _, s := range names(order.RefundStates()) {
+		if !slices.Contains(all, s) {
+			all = append(all, s)
 		}
 	}
 	return all

@@ -11,7 +11,7 @@ import (
 
 // enqueueFlags are the flags of issue and refund.
 type enqueueFlags struct {
-	provider, refundID, lane string
+	provider, refundID, lane string // provider: whose bare requests the documents are
 	wait                     bool
 	timeout                  time.Duration
 	precheck                 precheckFlag // issue only
@@ -21,8 +21,8 @@ const inputHelp = `FILE (- for standard input) holds one JSON document, an array
 (NDJSON). All of them are checked before the first is enqueued: when anything is wrong, everything
 that is wrong is listed and nothing is enqueued (exit code 2).
 
-Enqueueing the same document again changes nothing and tells where the first one stands. Another
-document under the same id is refused (exit code 1).`
+Enqueueing the same document again changes nothing and shows where the first one stands. Another
+document under the same id is rejected (exit code 3).`
 
 func (a *app) issueCommand() *cobra.Command {
 	var f enqueueFlags
@@ -31,7 +31,8 @@ func (a *app) issueCommand() *cobra.Command {
 		Short: "Enqueue orders to be issued",
 		Long: `Enqueue orders to be issued.
 
-An order document is the provider's own request body, and the provider:
+An order document is the provider's own request body, and the provider, or the account
+("account":"ecticket:2000132") where the provider has several:
   {"provider":"ecticket","request":{"MerchantTradeNo":"…","IssueType":"1",…}}
   {"provider":"pass2u","request":{"channelOrderId":"…",…}}
 With --provider, the bare request body is taken as it is printed in the provider's documents.
@@ -82,7 +83,7 @@ With --provider and --refund-id, the bare request is taken.
 }
 
 func (a *app) addEnqueueFlags(cmd *cobra.Command, f *enqueueFlags) {
-	cmd.Flags().StringVar(&f.provider, "provider", "", "the documents are bare requests to this provider: ecticket or pass2u")
+	cmd.Flags().StringVar(&f.provider, "provider", "", "the documents are bare requests to this `ACCOUNT`, or PROVIDER where it has one account")
 	cmd.Flags().StringVar(&f.lane, "lane", string(tasks.Checkout), "checkout (somebody is waiting) or bulk (nobody is)")
 	cmd.Flags().BoolVar(&f.wait, "wait", false, "wait until everything is final; exit code 1 unless all of it is issued or refunded")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, "longest wait, such as 30s or 10m (with --wait; default: no limit)")
@@ -98,7 +99,7 @@ func (f enqueueFlags) reading(refunds bool) (reading, tasks.Lane, error) {
 		return r, "", usagef("--lane: %w", err)
 	}
 	if f.provider != "" {
-		if r.provider, err = parseProvider(f.provider); err != nil {
+		if r.account, err = parseAccount(f.provider); err != nil {
 			return r, "", usagef("--provider: %w", errors.Unwrap(err))
 		}
 	}
@@ -116,19 +117,19 @@ func (f enqueueFlags) reading(refunds bool) (reading, tasks.Lane, error) {
 }
 
 // enqueue checks all documents, then enqueues them. The rules depend on where they go (a sandbox
-// has a merchant of its own), so it connects first; but a wrong document is told even when Redis
-// is away.
+// has a merchant of its own), so it connects first; but a wrong document is reported even when Redis
+// does not answer.
 func (a *app) enqueue(ctx context.Context, f enqueueFlags, refunds bool, file string) error {
 	r, lane, err := f.reading(refunds)
 	if err != nil {
 		return err
 	}
-	docs, wrong, err := a.read(file)
+	docs, wrong, err := a.readDocuments(file)
 	if err != nil {
 		return err
 	}
-	env := a.env
 	s, connectErr := a.connect(ctx)
+	env := a.env
 	if connectErr == nil {
 		defer s.close()
 		env = s.env
@@ -148,7 +149,7 @@ func (a *app) enqueue(ctx context.Context, f enqueueFlags, refunds bool, file st
 		wrong = append(wrong, invalid...)
 	}
 	if len(wrong) > 0 {
-		return a.refuse(wrong)
+		return a.reject(wrong)
 	}
 	if connectErr != nil {
 		return connectErr
@@ -157,12 +158,17 @@ func (a *app) enqueue(ctx context.Context, f enqueueFlags, refunds bool, file st
 	if err != nil {
 		return err
 	}
+	return a.deliver(ctx, s, client, lane, jobs, f)
+}
+
+// deliver enqueues checked documents, and waits for their end where that is wanted.
+func (a *app) deliver(ctx context.Context, s *session, client *tasks.Client, lane tasks.Lane, jobs []job, f enqueueFlags) error {
 	receipts, failed := a.enqueueAll(ctx, s, client, lane, jobs, !f.wait || !a.json)
 	if errors.Is(failed, errOutput) {
 		return failed
 	}
 	if f.wait && len(receipts) > 0 && ctx.Err() == nil {
-		if err := a.wait(ctx, s, receipts, f.timeout); err != nil {
+		if err := a.wait(ctx, s, client, receipts, lane, f.timeout); err != nil && failed == nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -10,24 +11,30 @@ import (
 	"issuance/internal/cli/table"
 	"issuance/internal/ledger"
 	"issuance/providers"
+	"issuance/tasks"
 )
 
 func (a *app) historyCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "history PROVIDER ORDER",
+		Use:   "history " + oneOrder,
 		Short: "Print everything that happened to an order and its refunds",
 		Long: `Print everything that happened to an order and its refunds, oldest first, each with its time:
-when it was sent by which worker, what was unknown, what the provider said.`,
+when it was sent by which worker, what was unknown, what the provider answered.`,
 		Example: `  enqueue history ecticket CBX20220302153064851
   enqueue history pass2u P00001 --json`,
-		Args:              takes(2, 2, "PROVIDER ORDER"),
-		ValidArgsFunction: completeProvider,
+		Args:              takesOrders(oneOrder),
+		ValidArgsFunction: completeAccount,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := parseProvider(args[0])
+			refs, err := ordersOnly(parseRefs(args, ""))
 			if err != nil {
 				return err
 			}
-			return a.history(cmd.Context(), ledger.Key{Provider: p, OrderID: args[1]})
+			return a.read(cmd.Context(), func(s *session, c *tasks.Client) error {
+				if err := complete(cmd.Context(), c, refs); err != nil {
+					return err
+				}
+				return a.history(cmd.Context(), s, refs[0])
+			})
 		},
 	}
 }
@@ -35,6 +42,7 @@ when it was sent by which worker, what was unknown, what the provider said.`,
 // historyLine is one line of history with --json.
 type historyLine struct {
 	Provider providers.Name `json:"provider"`
+	Account  tasks.Account  `json:"account"`
 	OrderID  string         `json:"order_id"`
 	RefundID string         `json:"refund_id,omitempty"`
 	At       *time.Time     `json:"at"` // null where the middle of a long history was dropped
@@ -42,72 +50,45 @@ type historyLine struct {
 	Detail   string         `json:"detail,omitempty"`
 }
 
-func (a *app) history(ctx context.Context, k ledger.Key) error {
-	s, err := a.connect(ctx)
+func (a *app) history(ctx context.Context, s *session, r tasks.Ref) error {
+	rec, err := s.ledger.Load(ctx, r)
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return err
+	}
+	records, err := s.ledger.Refunds(ctx, r)
 	if err != nil {
 		return err
 	}
-	defer s.close()
-	refunds, err := s.ledger.LoadRefunds(ctx, k)
-	if err != nil {
-		return err
+	if rec != nil {
+		records = append([]*ledger.Record{rec}, records...)
 	}
-	rec, err := s.ledger.Load(ctx, k)
-	switch {
-	case err == nil:
-		if err := a.printHistory(ledger.Ref{Key: k}, rec.State, rec.History); err != nil {
-			return err
-		}
-	case !errors.Is(err, ledger.ErrNotFound):
-		return err
-	case len(refunds) == 0:
-		if err := a.historyFromQueue(ctx, s, k); err != nil {
-			return err
-		}
+	if len(records) == 0 {
+		return fmt.Errorf("%s: %w", table.Clean(r.String()), tasks.ErrUnknownOrder)
 	}
-	for _, r := range refunds {
-		if err := a.printHistory(ledger.Ref(r.RefundKey), r.State, r.History); err != nil {
+	for _, rec := range records {
+		if err := a.printHistory(rec); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// historyFromQueue is the short history of an order that no worker has taken up yet.
-func (a *app) historyFromQueue(ctx context.Context, s *session, k ledger.Key) error {
-	client, err := s.reader()
-	if err != nil {
-		return err
-	}
-	st, err := client.Status(ctx, k.Provider, k.OrderID)
-	if err != nil {
-		return unknownOrder(err, k.Provider, k.OrderID)
-	}
-	step := ledger.Step{Event: string(st.State), Detail: st.Lane}
-	if st.CreatedAt != nil {
-		step.At = *st.CreatedAt
-	}
-	return a.printHistory(ledger.Ref{Key: k}, st.State, []ledger.Step{step})
-}
-
-func (a *app) printHistory(r ledger.Ref, state ledger.State, steps []ledger.Step) error {
+func (a *app) printHistory(rec *ledger.Record) error {
 	if a.json {
-		for _, step := range steps {
-			line := historyLine{Provider: r.Provider, OrderID: r.OrderID, RefundID: r.RefundID, Event: step.Event, Detail: step.Detail}
-			if !step.At.IsZero() {
-				line.At = &step.At
-			}
-			if err := a.printJSON(line); err != nil {
+		for _, step := range rec.History {
+			err := a.printJSON(historyLine{Provider: rec.Account.Provider, Account: rec.Account, OrderID: rec.OrderID, RefundID: rec.RefundID,
+				At: stamp(step.At), Event: step.Event, Detail: step.Detail})
+			if err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	if err := a.print("%s  %s\n", table.Clean(r.String()), state); err != nil {
+	if err := a.print("%s  %s\n", table.Clean(rec.Ref.String()), rec.State); err != nil {
 		return err
 	}
 	t := table.Table{Indent: "  "}
-	for _, step := range steps {
+	for _, step := range rec.History {
 		t.Row(a.time(step.At), step.Event, step.Detail)
 	}
 	return a.printTable(&t)

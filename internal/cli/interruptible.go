@@ -74,7 +74,7 @@ func (p *pump) next(over <-chan time.Time) bool {
 	return true
 }
 
-// run reads until there is nothing more, or nobody takes it.
+// run reads until there is nothing more, or it is not taken.
 func (p *pump) run() {
 	for {
 		var buf []byte

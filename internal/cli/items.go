@@ -80,17 +80,13 @@ func (a *app) items(ctx context.Context, numbers []string) error {
 	if err := a.printItems(items); err != nil {
 		return err
 	}
-	missing := false
+	var missing failures
 	for _, no := range numbers {
 		if !slices.ContainsFunc(items, func(it ecticket.Item) bool { return it.ItemNo == no }) {
-			a.tell("%s: there is no such item", no)
-			missing = true
+			missing.add(a, problem{Code: "failed", Message: no + ": there is no such item", exit: CouldNot})
 		}
 	}
-	if missing {
-		return errTold
-	}
-	return nil
+	return missing.err()
 }
 
 func (a *app) printItems(items []ecticket.Item) error {

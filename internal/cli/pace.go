@@ -8,13 +8,15 @@ import (
 	"issuance/internal/budget"
 	"issuance/internal/config"
 	"issuance/providers"
+	"issuance/tasks"
 )
 
-// pace is how fast the workers may call a provider.
+// pace is how fast the workers may call for an account.
 type pace struct {
 	perSecond float64
 	until     time.Time     // of a ban; zero without one
 	wait      time.Duration // what is left of it
+	paused    string        // why its calls are held until somebody resumes them; "" when they are not
 }
 
 // duration is how long so many calls take, if nothing else is waiting.
@@ -22,79 +24,99 @@ func (p pace) duration(calls int64) time.Duration {
 	return p.wait + time.Duration(float64(calls)/p.perSecond*float64(time.Second))
 }
 
-// ban says until when a ban lasts, "" without one.
-func (p pace) ban(zone *time.Location) string {
-	if p.wait <= 0 {
-		return ""
+// heldText says why no call leaves now, "" when calls do.
+func (p pace) heldText(zone *time.Location) string {
+	switch {
+	case p.paused != "":
+		return p.paused
+	case p.wait > 0:
+		return "banned until " + p.until.In(zone).Format(clockFormat)
 	}
-	return "banned until " + p.until.In(zone).Format("15:04:05")
+	return ""
+}
+
+// paces are the paces of all accounts.
+type paces struct {
+	cfg    config.Config
+	states []budget.State
+	now    time.Time
 }
 
 // paceWithin bounds how long an estimate may wait for Redis.
 const paceWithin = time.Second
 
-// paces are what the workers have announced in Redis, and where they have not, what this
+// pacesOf are what the workers have announced in Redis, and where they have not, what this
 // environment says.
-func (a *app) paces(ctx context.Context, s *session) map[providers.Name]pace {
-	cfg, err := config.LoadParts(s.env, config.Estimates)
-	if err != nil { // an estimate is not worth an error
-		cfg, _ = config.LoadParts(nil, config.Estimates)
-	}
-	out := map[providers.Name]pace{
-		providers.ECTicket: {perSecond: cfg.ECTicket.CallsPerSecond},
-		providers.Pass2U:   {perSecond: cfg.Pass2U.CallsPerSecond},
+func (a *app) pacesOf(ctx context.Context, s *session) paces {
+	p := paces{now: a.now()}
+	var err error
+	if p.cfg, err = config.LoadParts(s.env, config.Estimates); err != nil { // an estimate is not worth an error
+		p.cfg, _ = config.LoadParts(nil, config.Estimates)
 	}
 	if s.rdb == nil {
-		return out
+		return p
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), paceWithin) // an interrupted run has an estimate, too
 	defer cancel()
-	accounts, err := budget.States(ctx, s.rdb)
-	if err != nil {
+	p.states, _ = budget.States(ctx, s.rdb)
+	return p
+}
+
+// account is what an account without a merchant means, as far as it is known: this environment's, or the
+// only one that there is.
+func (p paces) account(a tasks.Account) tasks.Account {
+	if a.Merchant == "" {
+		a.Merchant, _ = p.cfg.Pace(a.Provider)
+	}
+	if st := accountOf(p.states, a); st != nil {
+		return st.Account
+	}
+	return a
+}
+
+// of is an account's pace.
+func (p paces) of(a tasks.Account) pace {
+	_, perSecond := p.cfg.Pace(a.Provider)
+	out := pace{perSecond: perSecond}
+	a = p.account(a)
+	st := accountOf(p.states, a)
+	if st == nil || st.Limit <= 0 {
 		return out
 	}
-	for p := range out {
-		st := accountOf(accounts, p, cfg.ECTicket.MerchantID)
-		if st == nil || st.Limit <= 0 {
-			continue
-		}
-		of := pace{perSecond: st.Limit}
-		if st.Ban != nil {
-			of.until, of.wait = st.Ban.Until, max(0, st.Ban.Until.Sub(a.now()))
-		}
-		out[p] = of
+	out.perSecond = st.Limit
+	if st.Ban != nil {
+		out.until, out.wait = st.Ban.Until, max(0, st.Ban.Until.Sub(p.now))
+	} else if why, _, held := st.Held(tasks.Bulk); held {
+		out.paused = why
 	}
 	return out
 }
 
-// accountOf is the provider's account: this merchant's at ECTicket, and where none is named, the only
-// one that there is. Nil when that is not clear.
-func accountOf(accounts []budget.State, p providers.Name, merchant string) *budget.State {
+// accountOf is the state of an account, and where it has no merchant, of the only one of its provider. Nil
+// when that is not clear.
+func accountOf(states []budget.State, a tasks.Account) *budget.State {
 	var found *budget.State
-	for i, st := range accounts {
+	for i, st := range states {
 		switch {
-		case st.Account.Provider != p:
-		case p == providers.ECTicket && merchant != "" && st.Account.Merchant != merchant:
+		case st.Account.Provider != a.Provider || a.Merchant != "" && st.Account != a:
 		case found != nil:
 			return nil
 		default:
-			found = &accounts[i]
+			found = &states[i]
 		}
 	}
 	return found
 }
 
-// allowance is the allowance that calls of an account count against, and the rate at which this process
-// may call: as the workers have announced it, and not faster than this environment says.
+// allowance is the call allowance of an account and its rate, which a look-up of this process shares with
+// the workers: what they have announced, and not faster than that, whatever this environment says.
 func (s *session) allowance(ctx context.Context, account providers.Account, perSecond float64) (string, float64, error) {
-	accounts, err := budget.States(ctx, s.rdb)
+	states, err := budget.States(ctx, s.rdb)
 	if err != nil {
 		return "", 0, fmt.Errorf("read the call budget that the workers keep: %w", err)
 	}
-	for _, st := range accounts {
-		if st.Account == account && st.Limit > 0 {
-			return st.Allowance, min(perSecond, st.Limit), nil
-		}
+	if st := accountOf(states, account); st != nil && st.Limit > 0 {
+		return st.Allowance, min(perSecond, st.Limit), nil
 	}
 	return account.String(), perSecond, nil
 }

@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"issuance/internal/budget"
+	"issuance/internal/config"
 	"issuance/internal/testredis"
 	"issuance/providers"
 	"issuance/providers/ecticket/ecticketsim"
+	"issuance/tasks"
 )
 
 // shop is a desk with an account at a simulated ECTicket.
@@ -66,36 +68,42 @@ func TestLookUpsAreNoFasterThanTheWorkers(t *testing.T) {
 	}
 }
 
-// Whose allowance an estimate goes by: this merchant's, else the only one there is.
+// Whose allowance an estimate goes by: the account that documents name, else this environment's, else the
+// only one there is.
 func TestAnEstimateGoesByOneAccount(t *testing.T) {
 	for _, c := range []struct {
-		merchant string
-		accounts string
-		p        providers.Name
-		want     string
+		env, announced string
+		asked, want    string
+		perSecond      float64
 	}{
-		{"1", "ecticket:1 ecticket:2 pass2u:main", providers.ECTicket, "ecticket:1"},
-		{"3", "ecticket:1 ecticket:2 pass2u:main", providers.ECTicket, ""},
-		{"", "ecticket:1 pass2u:main", providers.ECTicket, "ecticket:1"},
-		{"", "ecticket:1 ecticket:2", providers.ECTicket, ""},
-		{"1", "ecticket:1 pass2u:main", providers.Pass2U, "pass2u:main"},
-		{"1", "ecticket:1", providers.Pass2U, ""},
-		{"", "", providers.Pass2U, ""},
+		{"", "ecticket:1 ecticket:2 pass2u:main", "ecticket:2", "ecticket:2", 2},
+		{"1", "ecticket:1 ecticket:2 pass2u:main", "ecticket", "ecticket:1", 1},
+		{"3", "ecticket:1 ecticket:2 pass2u:main", "ecticket", "ecticket:3", 4},
+		{"", "ecticket:1 pass2u:main", "ecticket", "ecticket:1", 1},
+		{"", "ecticket:1 ecticket:2", "ecticket", "ecticket", 4},
+		{"1", "ecticket:1 pass2u:main", "pass2u", "pass2u:main", 2},
+		{"1", "ecticket:1", "pass2u", "pass2u", 4},
+		{"", "", "pass2u:x", "pass2u:x", 4},
 	} {
-		var accounts []budget.State
-		for _, name := range strings.Fields(c.accounts) {
-			var account providers.Account
-			if err := account.UnmarshalText([]byte(name)); err != nil {
+		account := func(name string) (a tasks.Account) {
+			if err := a.UnmarshalText([]byte(name)); err != nil {
 				t.Fatal(err)
 			}
-			accounts = append(accounts, budget.State{Account: account})
+			return a
 		}
-		got := ""
-		if st := accountOf(accounts, c.p, c.merchant); st != nil {
-			got = st.Account.String()
+		cfg, err := config.LoadParts(map[string]string{"ECTICKET_MERCHANT_ID": c.env}, config.Estimates)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if got != c.want {
-			t.Errorf("%+v: %q", c, got)
+		p := paces{cfg: cfg}
+		for i, name := range strings.Fields(c.announced) {
+			p.states = append(p.states, budget.State{Account: account(name), Limit: float64(1 + i)})
+		}
+		if got := p.account(account(c.asked)); got.String() != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
+		if got := p.of(account(c.asked)).perSecond; got != c.perSecond {
+			t.Errorf("%+v: %g calls/s", c, got)
 		}
 	}
 }

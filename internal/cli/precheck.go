@@ -67,13 +67,12 @@ func (a *app) precheckFor(ctx context.Context, s *session, flag precheckFlag, dr
 		return nil, err
 	}
 	p.close = client.Close
-	known := itemcheck.New(s.rdb, client, itemcheck.Options{
-		Account: providers.Account{Provider: providers.ECTicket, Merchant: account.MerchantID}, Now: a.now})
+	known := itemcheck.New(s.rdb, client, itemcheck.Options{Account: client.Account(), Now: a.now})
 	p.check = func(ctx context.Context, orders []*tasks.Order) ([][]providers.Violation, error) {
 		if !asked && p.skipped.Load() != nil {
 			return nil, nil
 		}
-		found, err := checkCatalogue(ctx, known, orders)
+		found, err := checkCatalogue(ctx, known, client.Account(), orders)
 		if err != nil && !asked && ctx.Err() == nil {
 			p.skipped.CompareAndSwap(nil, &err)
 			return nil, nil
@@ -83,13 +82,13 @@ func (a *app) precheckFor(ctx context.Context, s *session, flag precheckFlag, dr
 	return p, nil
 }
 
-// checkCatalogue checks those that are ECTicket's. Its calls are less urgent than those of orders under
+// checkCatalogue checks those that are of the catalogue's own account. Its calls are less urgent than those of orders under
 // way, so they go in the lane of bulk.
-func checkCatalogue(ctx context.Context, known *itemcheck.Checker, orders []*tasks.Order) ([][]providers.Violation, error) {
+func checkCatalogue(ctx context.Context, known *itemcheck.Checker, own providers.Account, orders []*tasks.Order) ([][]providers.Violation, error) {
 	var docs []*ecticketdoc.Order
 	var at []int
 	for i, o := range orders {
-		if o.Account.Provider != providers.ECTicket {
+		if a := o.Account; a.Provider != own.Provider || a.Merchant != "" && a.Merchant != own.Merchant {
 			continue
 		}
 		var doc ecticketdoc.Order
@@ -132,7 +131,7 @@ func (a *app) precheckJobs(ctx context.Context, s *session, flag precheckFlag, r
 	}
 	var wrong []violation
 	for i, violations := range found {
-		wrong = append(wrong, told(jobs[i].n, jobs[i].at, r.provider != "", violations)...)
+		wrong = append(wrong, violationsAt(jobs[i].n, jobs[i].at, !r.account.IsZero(), violations)...)
 	}
 	return wrong, nil
 }
@@ -140,7 +139,7 @@ func (a *app) precheckJobs(ctx context.Context, s *session, flag precheckFlag, r
 // report says that some orders were not checked, and why.
 func (p *precheck) report(a *app) {
 	if why := p.skipped.Load(); why != nil {
-		a.tell("lines were not all checked against the catalogue: %s", p.explain(*why, (*why).Error()))
+		a.report("lines were not all checked against the catalogue: %s", p.explain(*why, (*why).Error()))
 	}
 }
 

@@ -23,7 +23,9 @@ func (a *app) print(format string, args ...any) error {
 	return written(err)
 }
 
+// printTable prints a table that fits the terminal.
 func (a *app) printTable(t *table.Table) error {
+	t.Width = a.width
 	_, err := t.WriteTo(a.out)
 	return written(err)
 }
@@ -43,8 +45,11 @@ func (a *app) printStep(at time.Time, what, event, detail string) error {
 	return a.print("%s\n", strings.TrimRight(table.Clean(fmt.Sprintf("%s  %s  %s  %s", a.time(at), what, event, detail)), " "))
 }
 
-// timeFormat is shown in the zone of this machine.
-const timeFormat = "2006-01-02 15:04:05"
+// Times are shown in the zone of this machine, with its offset. JSON holds RFC 3339 in UTC.
+const (
+	timeFormat  = "2006-01-02 15:04:05-07:00"
+	clockFormat = "15:04:05-07:00"
+)
 
 func (a *app) time(t time.Time) string {
 	if t.IsZero() {
@@ -53,17 +58,38 @@ func (a *app) time(t time.Time) string {
 	return t.In(a.zone).Format(timeFormat)
 }
 
+// timeAt is "" for what has not happened.
 func (a *app) timeAt(t *time.Time) string {
 	if t == nil {
-		return "-"
+		return ""
 	}
 	return a.time(*t)
 }
 
+// stamp is a time in JSON; nil for what has not happened.
+func stamp(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
 // count is "1 order", "2 orders".
-func count(n int, noun string) string {
+func count(n int, noun string) string { return counted(int64(n), noun) }
+
+func counted(n int64, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return thousands(n) + " " + noun + "s"
+}
+
+// fields is a table of names and values in which empty values are left out.
+type fields struct{ table.Table }
+
+func (f *fields) row(name, value string) {
+	if value != "" {
+		f.Row(name, value)
+	}
 }

@@ -38,7 +38,7 @@ func (a *app) follow(look func() state) (stop func()) {
 		if s.all > 0 {
 			s.text = fmt.Sprintf("%d%%, %s", 100*s.done/s.all, s.text)
 		}
-		a.tell("%s", s.text)
+		a.report("%s", s.text)
 	})
 }
 

@@ -3,163 +3,169 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
-	"issuance/internal/budget"
 	"issuance/internal/cli/table"
-	"issuance/providers"
 	"issuance/tasks"
 )
 
 func (a *app) statusCommand() *cobra.Command {
 	var tickets bool
 	cmd := &cobra.Command{
-		Use:   "status PROVIDER ORDER",
-		Short: "Tell where an order and its refunds stand",
-		Long: `Tell where an order and its refunds stand.
+		Use:   "status " + manyOrders,
+		Short: "Show where orders and their refunds stand",
+		Long: `Show where orders and their refunds stand, what an unfinished one waits for and until when, and
+whether a worker is there for it.
 
-States of an order: queued, submitting, accepted, issued, failed, review.
-States of a refund: queued, submitting, refunded, partially_refunded, failed, review.
+States of an order: queued, submitting, accepted, issued, failed, cancelled, review.
+States of a refund: queued, submitting, refunded, partially_refunded, failed, cancelled, review.
 In review, the truth could not be proven by asking the provider, and a person decides: see
 "enqueue review". An order that was issued elsewhere and has refunds here is shown as elsewhere.
 
+"sent" counts the requests that can have reached the provider. Tries that certainly had no effect (a
+refused connection, a call that was held back) are counted apart.
+
 --tickets also shows ticket numbers, redemption codes, links and passcodes. Whoever sees them holds
-the tickets, and opening a Pass2U link counts as picking the ticket up. It needs ISSUANCE_SEAL_KEYS.`,
+the tickets, and opening a Pass2U link counts as picking the ticket up. It needs ISSUANCE_SEAL_KEYS.
+
+The exit code is 4 when an order is unknown.`,
 		Example: `  enqueue status ecticket CBX20220302153064851
+  enqueue status ecticket:2000132/CBX20220302153064851 pass2u/P00001
   enqueue status pass2u P00001 --json
   enqueue status ecticket CBX20220302153064851 --tickets`,
-		Args:              takes(2, 2, "PROVIDER ORDER"),
-		ValidArgsFunction: completeProvider,
+		Args:              takesOrders(manyOrders),
+		ValidArgsFunction: completeAccount,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := parseProvider(args[0])
+			refs, err := ordersOnly(parseRefs(args, ""))
 			if err != nil {
 				return err
 			}
-			return a.status(cmd.Context(), p, args[1], tickets)
+			return a.with(cmd.Context(), func(s *session) error { return a.status(cmd.Context(), s, refs, tickets) })
 		},
 	}
 	cmd.Flags().BoolVar(&tickets, "tickets", false, "show the tickets, which are secrets")
 	return cmd
 }
 
-func (a *app) status(ctx context.Context, p providers.Name, order string, tickets bool) error {
-	s, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close()
+func (a *app) status(ctx context.Context, s *session, refs []tasks.Ref, tickets bool) error {
 	var options []tasks.StatusOption
 	client, err := s.reader()
 	if tickets {
 		options = append(options, tasks.WithTickets())
-		client, err = s.tasks(tasks.Rules{})
+		documents, _ := rules(s.env, nil) // whose account is meant; as in reader
+		client, err = s.tasks(documents)
 	}
 	if err != nil {
 		return err
 	}
-	st, err := client.Status(ctx, p, order, options...)
-	if err != nil {
-		return unknownOrder(err, p, order)
-	}
-	if a.json {
-		return a.printJSON(st)
-	}
-	if err := a.printStatus(st); err != nil || !waits(st) {
-		return err
-	}
-	return a.tellBans(ctx, s.rdb, p)
-}
-
-// waits reports whether the order or a refund of it has no final status yet.
-func waits(st *tasks.Status) bool {
-	return !st.State.Final() || slices.ContainsFunc(st.Refunds, func(r tasks.RefundStatus) bool { return !r.State.Final() })
-}
-
-// tellBans says that orders wait because the provider refuses calls.
-func (a *app) tellBans(ctx context.Context, rdb redis.UniversalClient, p providers.Name) error {
-	accounts, err := budget.States(ctx, rdb)
-	if err != nil {
-		return err
-	}
-	for _, st := range accounts {
-		if st.Provider() == p && st.Ban != nil {
-			a.tell("%s is banned %s; no call leaves until then, and its orders go on by themselves", st.Account, a.banText(st.Ban))
+	var failed failures
+	for i, r := range refs {
+		st, err := client.Status(ctx, r.Account, r.OrderID, options...)
+		if err != nil {
+			if p := explain(err); len(refs) > 1 && p.Code == "unknown" {
+				failed.add(a, p.about(r))
+				continue
+			}
+			return err
+		}
+		if a.json {
+			err = a.printJSON(st)
+		} else {
+			if i > 0 {
+				err = a.print("\n")
+			}
+			if err == nil {
+				err = a.printStatus(st)
+			}
+		}
+		if err != nil {
+			return err
 		}
 	}
-	return nil
-}
-
-// unknownOrder says what to check when an order is unknown.
-func unknownOrder(err error, p providers.Name, order string) error {
-	if !errors.Is(err, tasks.ErrUnknownOrder) {
-		return err
-	}
-	return fmt.Errorf("%s/%s is unknown here: check the number and that REDIS_URL is your workers' Redis; records of finished orders are kept for 90 days", p, table.Clean(order))
+	return failed.err()
 }
 
 func (a *app) printStatus(s *tasks.Status) error {
-	if err := a.print("%s/%s\n", s.Provider, table.Clean(s.OrderID)); err != nil {
+	if err := a.print("%s\n", table.Clean(s.Ref().String())); err != nil {
 		return err
 	}
-	t := table.Table{Indent: "  "}
-	row := func(name, value string) {
-		if value != "" {
-			t.Row(name, value)
-		}
-	}
-	row("state", string(s.State))
-	row("order", shape(s.Shape))
-	row("provider's id", s.ProviderRef)
-	row("lane", s.Lane)
+	f := fields{table.Table{Indent: "  "}}
+	f.row("state", string(s.State))
+	a.waits(&f, s.Waits)
+	f.row("order", shape(s.Shape))
+	f.row("provider's id", s.ProviderRef)
+	f.row("lane", string(s.Lane))
 	if s.CreatedAt != nil {
-		row("sent", sent(s.Attempts, s.Polls))
-		row("queued", a.timeAt(s.CreatedAt))
-		row("accepted", a.timeAt(s.AcceptedAt))
-		row("final", a.timeAt(s.FinalAt))
+		f.row("sent", sent(s.Attempts, s.Unsent))
 	}
-	row("last word", statusError(s.Error))
-	row("resolved", resolved(s.ResolvedBy, s.Resolved))
-	if err := a.printTable(&t); err != nil {
-		return err
+	if s.Polls > 0 {
+		f.row("looked up", times(s.Polls))
 	}
-	if err := a.printRefunds(s.Refunds); err != nil {
+	f.row("queued", a.timeAt(s.CreatedAt))
+	f.row("accepted", a.timeAt(s.AcceptedAt))
+	f.row("in review", since(a.timeAt(s.ReviewAt)))
+	f.row("final", a.timeAt(s.FinalAt))
+	f.row("last result", statusError(s.Error))
+	f.row("decided", decided(s.ResolvedBy, s.Resolved))
+	f.row("erased", a.timeAt(s.ErasedAt))
+	for _, r := range s.Refunds {
+		a.refundRows(&f, r)
+	}
+	if err := a.printTable(&f.Table); err != nil {
 		return err
 	}
 	return a.printTickets(s)
 }
 
-func (a *app) printRefunds(refunds []tasks.RefundStatus) error {
-	if len(refunds) == 0 {
-		return nil
+// waits adds what an unfinished record waits for.
+func (a *app) waits(f *fields, w *tasks.Waiting) {
+	if w == nil {
+		return
 	}
-	t := table.Table{Indent: "  ", Right: []int{2, 3}}
-	t.Row("REFUND", "STATE", "PLANNED", "REFUNDED", "QUEUED", "FINAL", "LAST WORD")
-	for _, r := range refunds {
-		word := statusError(r.Error)
-		if by := resolved(r.ResolvedBy, r.Resolved); by != "" {
-			word = by
-		}
-		planned := "-"
-		if r.Quantity > 0 {
-			planned = fmt.Sprint(r.Quantity)
-		}
-		t.Row(r.RefundID, string(r.State), planned, fmt.Sprint(r.Refunded), a.timeAt(r.CreatedAt), a.timeAt(r.FinalAt), word)
+	text := w.For
+	if w.Until != nil {
+		text += ", until " + a.time(*w.Until)
 	}
-	return a.printTable(&t)
+	f.row("waits for", text)
+	if w.Held != "" {
+		text = w.Held + "; no call leaves meanwhile"
+		if w.HeldUntil != nil {
+			text = fmt.Sprintf("until %s: %s; no call leaves meanwhile, and it goes on by itself", a.time(*w.HeldUntil), w.Held)
+		}
+		f.row("held", text)
+	}
+	f.row("next look", a.timeAt(w.NextAt))
+	if w.NoWorker {
+		f.row("workers", "none serves its queue at present, so nothing happens until one does")
+	}
+}
+
+func (a *app) refundRows(f *fields, r tasks.RefundStatus) {
+	f.Row("", "")
+	f.Row("refund "+r.RefundID, string(r.State))
+	a.waits(f, r.Waits)
+	if r.Quantity > 0 {
+		f.row("tickets", fmt.Sprintf("%d of %d refunded", r.Refunded, r.Quantity))
+	}
+	f.row("lane", string(r.Lane))
+	f.row("sent", sent(r.Attempts, r.Unsent))
+	f.row("queued", a.timeAt(r.CreatedAt))
+	f.row("in review", since(a.timeAt(r.ReviewAt)))
+	f.row("final", a.timeAt(r.FinalAt))
+	f.row("last result", statusError(r.Error))
+	f.row("decided", decided(r.ResolvedBy, r.Resolved))
 }
 
 // printTickets prints what was asked for with --tickets; nothing else fills these fields.
 func (a *app) printTickets(s *tasks.Status) error {
 	if s.Access != nil {
 		t := table.Table{Indent: "  "}
-		t.Row("page", s.Access.URL)
+		t.WholeRow("page", s.Access.URL)
 		t.Row("passcode", s.Access.Passcode)
 		if err := a.printTable(&t); err != nil {
 			return err
@@ -169,7 +175,7 @@ func (a *app) printTickets(s *tasks.Status) error {
 		t := table.Table{Indent: "  "}
 		t.Row("TICKET", "ITEM", "STATUS", "REDEMPTION CODE", "LINK (opening it counts as pick-up)")
 		for _, k := range s.Tickets {
-			t.Row(k.TicketNo, strings.TrimSpace(k.ItemNo+" "+k.ItemName), string(k.UseStatus), k.WriteOffNo+k.Barcode, k.URL)
+			t.WholeRow(k.TicketNo, strings.TrimSpace(k.ItemNo+" "+k.ItemName), string(k.UseStatus), k.WriteOffNo+k.Barcode, k.URL)
 		}
 		t.DropEmpty()
 		if err := a.printTable(&t); err != nil {
@@ -190,22 +196,28 @@ func (a *app) printTickets(s *tasks.Status) error {
 	return nil
 }
 
-// sent tells how often an order was sent to the provider and asked for since.
-func sent(attempts, polls int) string {
-	switch {
-	case attempts == 0 && polls == 0:
-		return "not yet"
-	case polls == 0:
-		return times(attempts)
+// sent says how often a document was sent to the provider.
+func sent(attempts, unsent int) string {
+	text := "not yet"
+	if attempts > 0 {
+		text = times(attempts)
 	}
-	return fmt.Sprintf("%s, then asked for %s", times(attempts), times(polls))
+	switch {
+	case unsent == 1:
+		text += "; 1 try did not leave"
+	case unsent > 1:
+		text += fmt.Sprintf("; %d tries did not leave", unsent)
+	}
+	return text
 }
 
-func times(n int) string {
-	if n == 1 {
-		return "once"
+func times(n int) string { return count(n, "time") }
+
+func since(at string) string {
+	if at == "" {
+		return ""
 	}
-	return fmt.Sprintf("%d times", n)
+	return "since " + at
 }
 
 func statusError(e *tasks.StatusError) string {
@@ -218,9 +230,12 @@ func statusError(e *tasks.StatusError) string {
 	return e.Code + e.Message
 }
 
-func resolved(by, reason string) string {
-	if by == "" && reason == "" {
+func decided(by, reason string) string {
+	switch {
+	case by == "" && reason == "":
 		return ""
+	case reason == "": // erased
+		return "by " + by
 	}
 	return fmt.Sprintf("by %s: %s", by, reason)
 }

@@ -23,8 +23,8 @@ func (a *app) ticketCommand() *cobra.Command {
 	var code string
 	cmd := &cobra.Command{
 		Use:   "ticket TICKETNO",
-		Short: "Tell what has become of an ECTicket ticket",
-		Long: `Tell what has become of an ECTicket ticket (QueryTicketStatus): unused, redeemed, refunded or
+		Short: "Show what has become of an ECTicket ticket",
+		Long: `Show what has become of an ECTicket ticket (QueryTicketStatus): unused, redeemed, refunded or
 invalid (a gift voucher that has expired).
 
 --write-off-no asks by the redemption code that the ticket's barcode holds. The code is a secret:
@@ -129,7 +129,7 @@ func (a *app) ticket(ctx context.Context, number, code string) error {
 	case out.Kind != providers.Done:
 		return notDone(out)
 	case st.UseStatus == "":
-		return errors.New("ECTicket did not tell the ticket's status; try again")
+		return errors.New("ECTicket's answer holds no status of the ticket; try again")
 	}
 	t := ticketLine{
 		TicketNo: st.TicketNo, UseStatus: st.UseStatus, OrderID: st.OrderID, ItemNo: st.ItemNo, ItemName: st.ItemName,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -12,8 +13,6 @@ import (
 
 	"issuance/internal/bulk"
 	"issuance/internal/cli/table"
-	"issuance/internal/ledger"
-	"issuance/providers"
 	"issuance/tasks"
 )
 
@@ -27,29 +26,19 @@ func (a *app) watchFile(ctx context.Context, name, provider string, timeout time
 	if name == "-" {
 		return usagef("--file needs a file, which is read again and again; standard input cannot be")
 	}
-	w := fileWatch{app: a, name: name, reading: bulk.Reading{Provider: r.provider}}
-	file, err := a.openBulk(ctx, name, w.reading) // what is wrong with it is told even when Redis is away
+	w := fileWatch{app: a, name: name, reading: bulk.Reading{Account: r.account}}
+	file, err := a.openBulk(ctx, name, w.reading) // what is wrong with it is reported even when Redis is away
 	if err != nil {
 		return err
 	}
 	file.close()
-	s, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer s.close()
-	if w.client, err = s.reader(); err != nil {
-		return err
-	}
-	w.session = s
-	limited, cancel := ctx, context.CancelFunc(func() {})
-	if timeout > 0 {
-		limited, cancel = context.WithTimeout(ctx, timeout)
-	}
-	defer cancel()
-	w.shown.Store(&tally{})
-	err = w.run(ctx, limited)
-	return w.end(ctx, err, timeout)
+	return a.read(ctx, func(s *session, c *tasks.Client) error {
+		w.session, w.client, w.there = s, c, attendance{app: a, client: c}
+		limited, cancel := limit(ctx, timeout)
+		defer cancel()
+		w.shown.Store(&tally{})
+		return w.end(ctx, w.run(ctx, limited), timeout)
+	})
 }
 
 // fileWatch follows the orders of a file. It keeps one bit for each line and reads the file anew
@@ -58,6 +47,7 @@ type fileWatch struct {
 	*app
 	session *session
 	client  *tasks.Client
+	there   attendance
 	name    string
 	reading bulk.Reading
 	stat    os.FileInfo // of the file when it was read last
@@ -71,9 +61,9 @@ type fileWatch struct {
 // watchedLine is one line of the file.
 type watchedLine struct {
 	n, line int // its number among lines with an order, and its line
-	key     ledger.Key
+	ref     tasks.Ref
 	calls   int // that issuing it takes
-	state   ledger.State
+	state   tasks.State
 }
 
 // tally counts lines by the state of their order.
@@ -84,13 +74,14 @@ type tally struct {
 	Accepted   int64   `json:"accepted"`
 	Issued     int64   `json:"issued"`
 	Failed     int64   `json:"failed"`
+	Cancelled  int64   `json:"cancelled"`
 	Review     int64   `json:"review"`
 	Unknown    int64   `json:"unknown"`
 	NoNumber   int64   `json:"no_number"` // lines without an order's number
 	Seconds    float64 `json:"seconds"`   // that the call budget implies for those that are not final
 
-	calls [2]int64 // the same, in calls to each of providers.All
-	bans  string   // that are on
+	calls map[tasks.Account]int64 // the same, in calls of each account
+	held  string                  // accounts whose calls are held
 }
 
 // add counts a line.
@@ -98,47 +89,55 @@ func (t *tally) add(l watchedLine) {
 	t.Total++
 	calls := int64(l.calls) // that its order still takes, at most
 	switch l.state {
-	case ledger.Queued:
+	case tasks.Queued:
 		t.Queued++
-	case ledger.Submitting:
+	case tasks.Submitting:
 		t.Submitting++
-	case ledger.Accepted:
+	case tasks.Accepted:
 		t.Accepted++
 		calls = max(1, calls-1)
-	case ledger.Issued:
+	case tasks.Issued:
 		t.Issued++
-	case ledger.Failed:
+	case tasks.Failed:
 		t.Failed++
-	case ledger.Review:
+	case tasks.Cancelled:
+		t.Cancelled++
+	case tasks.Review:
 		t.Review++
 	default:
 		t.Unknown++
 		return
 	}
-	if !l.state.Final() {
-		t.calls[slices.Index(providers.All(), l.key.Provider)] += calls
+	if l.state.Final() {
+		return
 	}
+	if t.calls == nil {
+		t.calls = map[tasks.Account]int64{}
+	}
+	t.calls[l.ref.Account] += calls
 }
 
-// estimate says how long the calls take. The providers are called side by side.
-func (t *tally) estimate(paces map[providers.Name]pace, zone *time.Location) {
-	t.Seconds, t.bans = 0, ""
-	for i, p := range providers.All() {
-		if t.calls[i] == 0 {
-			continue
-		}
-		t.Seconds = max(t.Seconds, paces[p].duration(t.calls[i]).Seconds())
-		if ban := paces[p].ban(zone); ban != "" {
-			t.bans += fmt.Sprintf(", %s is %s", p, ban)
+// estimate says how long the calls take. Accounts are called side by side.
+func (t *tally) estimate(paces paces, zone *time.Location) {
+	t.Seconds, t.held = 0, ""
+	var held []string
+	for account, calls := range t.calls {
+		p := paces.of(account)
+		t.Seconds = max(t.Seconds, p.duration(calls).Seconds())
+		if why := p.heldText(zone); why != "" {
+			held = append(held, fmt.Sprintf(", %s is %s", account, why))
 		}
 	}
+	slices.Sort(held)
+	t.held = strings.Join(held, "")
 }
 
-// counts is a tally without its estimate, which changes with the clock alone.
-func (t *tally) counts() tally {
-	c := *t
-	c.Seconds, c.bans = 0, ""
-	return c
+// same reports whether two tallies differ in their estimates alone, which change with the clock.
+func (t *tally) same(u *tally) bool {
+	x, y := *t, *u
+	x.Seconds, x.held, x.calls = 0, "", nil
+	y.Seconds, y.held, y.calls = 0, "", nil
+	return reflect.DeepEqual(x, y)
 }
 
 func (t *tally) pending() int64 { return t.Queued + t.Submitting + t.Accepted }
@@ -148,7 +147,7 @@ func (t *tally) String() string {
 	for _, p := range []struct {
 		n    int64
 		name string
-	}{{t.Issued, "issued"}, {t.Failed, "failed"}, {t.Review, "in review"}, {t.Accepted, "accepted"}, {t.Submitting, "submitting"}, {t.Queued, "queued"},
+	}{{t.Issued, "issued"}, {t.Failed, "failed"}, {t.Cancelled, "cancelled"}, {t.Review, "in review"}, {t.Accepted, "accepted"}, {t.Submitting, "submitting"}, {t.Queued, "queued"},
 		{t.Unknown, "unknown"}, {t.NoNumber, "without a number"}} {
 		if p.n > 0 {
 			parts = append(parts, thousands(p.n)+" "+p.name)
@@ -156,7 +155,7 @@ func (t *tally) String() string {
 	}
 	text := strings.Join(parts, ", ")
 	if t.pending() > 0 {
-		text += fmt.Sprintf("; about %s by the call budget%s", about(time.Duration(t.Seconds*float64(time.Second))), t.bans)
+		text += fmt.Sprintf("; about %s by the call budget%s", about(time.Duration(t.Seconds*float64(time.Second))), t.held)
 	}
 	return text
 }
@@ -168,43 +167,43 @@ func (w *fileWatch) state() state {
 
 // run looks until nothing is pending or ctx ends. whole is the context without the limit of time.
 func (w *fileWatch) run(whole, ctx context.Context) error {
-	reached := time.Now()
 	stop := func() {}
 	defer func() { stop() }()
-	for first := true; ; first = false {
-		began := time.Now()
+	first := true
+	return again(ctx, func() (bool, error) {
 		looking := ctx
 		if first {
-			looking = whole // however short the time is, how things stand is told
+			looking = whole // however short the time is, how things stand is reported
 		}
 		t, err := w.look(looking)
-		switch {
-		case looking.Err() != nil:
-			return looking.Err()
-		case err == nil:
-			reached = time.Now()
-			if w.shown.Load().counts() != t.counts() && w.json {
-				if err := w.printJSON(t); err != nil {
-					return err
-				}
-			}
-			if w.shown.Store(t); t.pending() == 0 {
-				return nil
-			}
-			if first {
-				stop = w.follow(w.state)
-			}
-		case first || errors.Is(err, errFile) || time.Since(reached) > patience:
-			return err
+		if err != nil {
+			return false, err
 		}
-		pause := time.NewTimer(max(lookEvery, 4*time.Since(began)))
-		select {
-		case <-ctx.Done():
-			pause.Stop()
-			return ctx.Err()
-		case <-pause.C:
+		if w.json && !w.shown.Load().same(t) {
+			if err := w.printJSON(t); err != nil {
+				return true, err
+			}
 		}
+		w.shown.Store(t)
+		done := t.pending() == 0
+		if !done && first {
+			stop = w.follow(w.state)
+		}
+		if first = false; !done {
+			w.attend(t)
+		}
+		return done, nil
+	})
+}
+
+// attend says when no worker serves the accounts that are waited for. Which lanes their orders are in is not
+// asked one by one: workers serve all of an account's.
+func (w *fileWatch) attend(t *tally) {
+	var places []place
+	for account := range t.calls {
+		places = append(places, place{account, tasks.Bulk})
 	}
+	w.there.look(places)
 }
 
 // look reads the file once and asks for every order that was not final before.
@@ -214,39 +213,43 @@ func (w *fileWatch) look(ctx context.Context) (*tally, error) {
 	}
 	pending := tally{}
 	var noNumber int64
-	err := w.read(ctx, func(batch []watchedLine) error {
+	err := w.readLines(ctx, func(batch []watchedLine) error {
 		var ask []watchedLine
-		var keys []ledger.Key
+		var refs []tasks.Ref
 		for _, l := range batch {
 			switch {
-			case l.key.OrderID == "":
+			case l.ref.OrderID == "":
 				noNumber++
 			case !w.final.has(l.n):
-				ask, keys = append(ask, l), append(keys, l.key)
+				ask, refs = append(ask, l), append(refs, l.ref)
 			}
 		}
-		states, err := w.client.States(ctx, keys)
+		if err := complete(ctx, w.client, refs); err != nil {
+			return err
+		}
+		states, err := w.client.States(ctx, refs)
 		if err != nil {
 			return err
 		}
 		for i, l := range ask {
-			l.state = states[i]
+			l.state, l.ref = states[i], refs[i]
 			if !l.state.Final() {
 				pending.add(l)
 				continue
 			}
 			w.final.set(l.n)
 			w.ended.add(l)
-			if l.state != ledger.Issued && len(w.bad) < maxTold {
+			if l.state != tasks.Issued && len(w.bad) < maxListedLines {
 				w.bad = append(w.bad, l)
 			}
 		}
 		return nil
 	})
 	pending.Total += w.ended.Total
-	pending.Issued, pending.Failed, pending.Review, pending.NoNumber = w.ended.Issued, w.ended.Failed, w.ended.Review, noNumber
+	pending.Issued, pending.Failed, pending.Cancelled, pending.Review = w.ended.Issued, w.ended.Failed, w.ended.Cancelled, w.ended.Review
+	pending.NoNumber = noNumber
 	if err == nil && pending.pending() > 0 {
-		pending.estimate(w.paces(ctx, w.session), w.zone)
+		pending.estimate(w.pacesOf(ctx, w.session), w.zone)
 	}
 	return &pending, err
 }
@@ -254,8 +257,8 @@ func (w *fileWatch) look(ctx context.Context) (*tally, error) {
 // errFile is an error of the file, which waiting does not mend.
 var errFile = errors.New("the file cannot be read")
 
-// read calls each for a few hundred lines of the file at a time.
-func (w *fileWatch) read(ctx context.Context, each func([]watchedLine) error) error {
+// readLines calls each for a few hundred lines of the file at a time.
+func (w *fileWatch) readLines(ctx context.Context, each func([]watchedLine) error) error {
 	f, err := w.openBulk(ctx, w.name, w.reading)
 	if err != nil {
 		return errors.Join(errFile, err)
@@ -272,7 +275,7 @@ func (w *fileWatch) read(ctx context.Context, each func([]watchedLine) error) er
 	err = f.IDs(func(line int, id bulk.ID, ok bool) error {
 		l := watchedLine{n: n, line: line}
 		if n++; ok {
-			l.key, l.calls = ledger.Key{Provider: id.Provider, OrderID: id.OrderID}, id.Calls
+			l.ref, l.calls = tasks.Ref{Account: id.Account, OrderID: id.OrderID}, id.Calls
 		}
 		if batch = append(batch, l); len(batch) < cap(batch) {
 			return nil
@@ -301,28 +304,34 @@ func (w *fileWatch) end(ctx context.Context, err error, timeout time.Duration) e
 			return err
 		}
 	}
+	if err := w.list(ctx, t); err != nil {
+		return err
+	}
+	bad := t.Failed + t.Cancelled + t.Review
+	switch {
+	case err != nil:
+		return coded("timeout", "%s not final after %s; the workers go on", orders(t.pending()), timeout)
+	case t.Unknown+t.NoNumber > 0:
+		return coded("failed", "%s of the file unknown here: rejected, not enqueued yet, or settled longer ago than records are kept (ISSUANCE_KEEP_RECORDS)",
+			lines(t.Unknown+t.NoNumber))
+	case bad > 0:
+		return coded("failed", "%s did not end as wished; see: enqueue history ACCOUNT ORDER", orders(bad))
+	}
+	return nil
+}
+
+// list lists the first orders that did not end as wished.
+func (w *fileWatch) list(ctx context.Context, t *tally) error {
 	for _, l := range w.bad {
-		_, why, provider, err := w.session.ending(ctx, ledger.Ref{Key: l.key})
+		rec, err := w.session.ledger.Load(ctx, l.ref)
 		if err != nil {
 			return err
 		}
-		text := fmt.Sprintf("line %d  %s  %s  %s", l.line, l.key, l.state, describe(why, provider))
+		text := fmt.Sprintf("line %d  %s  %s  %s", l.line, l.ref, l.state, describe(rec.Reason, rec.ProviderRef))
 		fmt.Fprintln(w.err, strings.TrimRight(table.Clean(text), " "))
 	}
-	bad := t.Failed + t.Review
-	if more := bad - int64(len(w.bad)); more > 0 {
+	if more := t.Failed + t.Cancelled + t.Review - int64(len(w.bad)); more > 0 {
 		fmt.Fprintf(w.err, "… and %s more\n", thousands(more))
-	}
-	switch {
-	case err != nil:
-		w.tell("%s not final after %s; the workers go on", orders(t.pending()), timeout)
-		return errTold
-	case t.Unknown+t.NoNumber > 0:
-		w.tell("%s of the file unknown here: rejected, not enqueued yet, or finished more than 90 days ago", lines(t.Unknown+t.NoNumber))
-		return errTold
-	case bad > 0:
-		w.tell("%s did not end as wished; see: enqueue history PROVIDER ORDER", orders(bad))
-		return errTold
 	}
 	return nil
 }

@@ -8,7 +8,11 @@
 // The tag "for" names the parts (see Part) that a variable belongs to.
 package config
 
-import "time"
+import (
+	"time"
+
+	"issuance/providers"
+)
 
 // Config is everything the environment can say. Empty variables count as not set.
 type Config struct {
@@ -133,3 +137,12 @@ func (e ECTicket) Configured() bool {
 
 // Configured reports whether the account is complete, so that Pass2U is served.
 func (p Pass2U) Configured() bool { return p.APIKey.Set() }
+
+// Pace is whose calls at a provider the environment means, "" when it names no merchant, and how many a
+// second are allowed.
+func (c Config) Pace(p providers.Name) (merchant string, perSecond float64) {
+	if p == providers.Pass2U {
+		return "", c.Pass2U.CallsPerSecond
+	}
+	return c.ECTicket.MerchantID, c.ECTicket.CallsPerSecond
+}

@@ -96,7 +96,7 @@ func Reason(out providers.Outcome) ledger.Reason {
 	return ledger.Reason{Code: out.Code, Message: out.Message}
 }
 
-// Text is an outcome in a word.
+// Text is an outcome in short: its code, or else its kind.
 func Text(out providers.Outcome) string {
 	if out.Code == "" {
 		return string(out.Kind)

@@ -108,7 +108,7 @@ func (b *Bench) Events() []string {
 	return ids
 }
 
-// Gate is a providers.Gate that answers as it is told.
+// Gate is a providers.Gate that answers what a test sets.
 type Gate struct {
 	mu     sync.Mutex
 	err    error

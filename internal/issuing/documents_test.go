@@ -196,7 +196,7 @@ func (w *world) sent(i int, doc string) {
 	}
 }
 
-func TestAnOrderSealedWithAnOlderKeyIsGoneOnWith(t *testing.T) {
+func TestAnOrderSealedWithAnOlderKeyGoesOn(t *testing.T) {
 	each(t, func(w *world) {
 		w.provider.AnswerIssue(fakeprovider.Unreached)
 		w.Waits(w.run())

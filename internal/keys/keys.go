@@ -106,6 +106,19 @@ func ParseMember(a providers.Account, member string) (order.Ref, bool) {
 // RecordPattern matches the keys of all of an account's orders, for SCAN.
 func RecordPattern(a providers.Account) string { return Prefix + "{" + a.String() + ":*}:*" }
 
+// AnyRecordPattern matches the keys of all orders of all accounts, for SCAN, and some others.
+const AnyRecordPattern = Prefix + "{*:*:*}:*"
+
+// ParseAnyRecord is ParseRecord for a key of any account.
+func ParseAnyRecord(key string) (order.Ref, bool) {
+	rest, ok := strings.CutPrefix(key, Prefix+"{")
+	parts := strings.SplitN(rest, ":", 3)
+	if !ok || len(parts) < 3 || parts[1] == "" {
+		return order.Ref{}, false
+	}
+	return ParseRecord(providers.Account{Provider: providers.Name(parts[0]), Merchant: parts[1]}, key)
+}
+
 // ParseRecord reads what Record writes; keys of other kinds are no record.
 func ParseRecord(a providers.Account, key string) (order.Ref, bool) {
 	rest, ok := strings.CutPrefix(key, Prefix+"{"+a.String()+":")

@@ -55,21 +55,6 @@ func (l *Ledger) PutOff(ctx context.Context, d Due, until map[order.Ref]time.Tim
 	return nil
 }
 
-// Open lists up to count records of the open set from place first on, in the order of their inspection.
-func (l *Ledger) Open(ctx context.Context, a providers.Account, first, count int64) ([]order.Ref, error) {
-	members, err := l.rdb.ZRange(ctx, keys.Open(a), first, first+count-1).Result()
-	if err != nil {
-		return nil, fmt.Errorf("ledger: open records: %w", err)
-	}
-	refs := make([]order.Ref, 0, len(members))
-	for _, m := range members {
-		if r, ok := keys.ParseMember(a, m); ok {
-			refs = append(refs, r)
-		}
-	}
-	return refs, nil
-}
-
 // OpenCount is the number of records of an account that are not finished.
 func (l *Ledger) OpenCount(ctx context.Context, a providers.Account) (int64, error) {
 	return l.rdb.ZCard(ctx, keys.Open(a)).Result()

@@ -69,7 +69,14 @@ type standing struct {
 // walk visits every record of an account, a step of the scan at a time. In a cluster visit runs on
 // several nodes at once.
 func (l *Ledger) walk(ctx context.Context, a providers.Account, visit func([]standing) error) error {
-	scan := func(ctx context.Context, node *redis.Client) error { return walkNode(ctx, node, a, visit) }
+	return l.scan(ctx, keys.RecordPattern(a), func(ctx context.Context, node *redis.Client, found []string) error {
+		return visitKeys(ctx, node, a, found, visit)
+	})
+}
+
+// scan shows all keys of a pattern, on every node of a cluster, in small steps; a key may be shown twice.
+func (l *Ledger) scan(ctx context.Context, pattern string, visit func(context.Context, *redis.Client, []string) error) error {
+	scan := func(ctx context.Context, node *redis.Client) error { return scanNode(ctx, node, pattern, visit) }
 	var err error
 	switch c := l.rdb.(type) {
 	case *redis.ClusterClient:
@@ -85,14 +92,14 @@ func (l *Ledger) walk(ctx context.Context, a providers.Account, visit func([]sta
 	return nil
 }
 
-func walkNode(ctx context.Context, node *redis.Client, a providers.Account, visit func([]standing) error) error {
+func scanNode(ctx context.Context, node *redis.Client, pattern string, visit func(context.Context, *redis.Client, []string) error) error {
 	var cursor uint64
 	for {
-		found, next, err := node.Scan(ctx, cursor, keys.RecordPattern(a), scanBatch).Result()
+		found, next, err := node.Scan(ctx, cursor, pattern, scanBatch).Result()
 		if err != nil {
 			return err
 		}
-		if err := visitKeys(ctx, node, a, found, visit); err != nil {
+		if err := visit(ctx, node, found); err != nil {
 			return err
 		}
 		if cursor = next; cursor == 0 {

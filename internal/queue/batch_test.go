@@ -115,10 +115,10 @@ func TestABatchThatFailedHasNoTasks(t *testing.T) {
 // A task can be put off, and run at once when that is wanted; one that is not there is left so.
 func TestATaskIsPutOffAndRun(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
-		h := HomeOf(a1, order.Queued, order.Bulk)
+		h, queued := HomeOf(a1, order.Queued, order.Bulk), &ledger.View{State: order.Queued, Lane: order.Bulk}
 		must(t, b.Run(h)) // no such queue
 		must(t, b.Enqueue(t.Context(), a1, h, "", time.Hour))
-		found, err := b.Look(h)
+		found, err := b.Look(t.Context(), a1, queued)
 		if err != nil || !found.Waiting() || found.Ended() || found.Active() || found.Pending() || time.Until(found.Next) < 59*time.Minute {
 			t.Errorf("%+v, %v", found, err)
 		}
@@ -126,12 +126,12 @@ func TestATaskIsPutOffAndRun(t *testing.T) {
 			must(t, b.Run(h))
 			b.want(t, h.Queue, h.ID, "pending")
 		}
-		if found, err := b.Look(h); err != nil || !found.Pending() || !found.Next.IsZero() {
+		if found, err := b.Look(t.Context(), a1, queued); err != nil || !found.Pending() || !found.Next.IsZero() {
 			t.Errorf("%+v, %v", found, err)
 		}
 		gone := Home{Queue: h.Queue, Type: h.Type, ID: "gone"}
 		must(t, b.Run(gone))
-		if found, err := b.Look(gone); err != nil || found != (Task{}) {
+		if found, err := b.Look(t.Context(), a1.Refund("R9"), queued); err != nil || found != (Task{}) {
 			t.Errorf("%+v, %v", found, err)
 		}
 		if !b.Delete(gone) || !b.Delete(h) {

@@ -75,7 +75,7 @@ func missing(err error) bool {
 
 // Task is what the queue holds of one task.
 type Task struct {
-	State string // as asynq spells it; "" when there is none, or nothing of it but its state
+	State string // as asynq spells it; "" when there is none
 	// Held: a worker holds it and extends its lease, which asynq writes and reads by the workers' own
 	// clocks. Handing out, taking back and ending a task change state and lease at the same moment.
 	Held bool
@@ -103,10 +103,8 @@ func (t Task) Pending() bool { return t.State == asynq.TaskStatePending.String()
 func (c *Client) Find(ctx context.Context, homes []Home) ([]Task, error) {
 	pipe := c.rdb.Pipeline()
 	states, leases := make([]*redis.StringCmd, len(homes)), make([]*redis.FloatCmd, len(homes))
-	whole := make([]*redis.BoolCmd, len(homes))
 	for i, h := range homes {
 		states[i] = pipe.HGet(ctx, keys.Task(h.Queue, h.ID), "state")
-		whole[i] = pipe.HExists(ctx, keys.Task(h.Queue, h.ID), "msg")
 		leases[i] = pipe.ZScore(ctx, keys.Queue(h.Queue)+"lease", h.ID)
 	}
 	if len(homes) > 0 {
@@ -114,17 +112,30 @@ func (c *Client) Find(ctx context.Context, homes []Home) ([]Task, error) {
 	}
 	out := make([]Task, len(homes))
 	for i := range homes {
-		for _, err := range []error{states[i].Err(), whole[i].Err(), leases[i].Err()} {
+		for _, err := range []error{states[i].Err(), leases[i].Err()} {
 			if err != nil && !errors.Is(err, redis.Nil) {
 				return nil, fmt.Errorf("queue: %s: %w", homes[i].ID, err)
 			}
 		}
-		if whole[i].Val() {
-			// (asynq hands out an id whose task was deleted, and that leaves its state alone behind.)
-			out[i] = Task{State: states[i].Val(), Held: leases[i].Val() > float64(time.Now().Unix())}
-		}
+		out[i] = Task{State: states[i].Val(), Held: leases[i].Val() > float64(time.Now().Unix())}
 	}
 	return out, nil
+}
+
+// Look reads one task, with when it runs next and why it waits; Held is left out.
+func (c *Client) Look(h Home) (Task, error) {
+	info, err := c.inspector.GetTaskInfo(h.Queue, h.ID)
+	if missing(err) {
+		return Task{}, nil
+	}
+	if err != nil {
+		return Task{}, fmt.Errorf("queue: %s: %w", h.ID, err)
+	}
+	t := Task{State: info.State.String(), Why: info.LastErr}
+	if t.Waiting() {
+		t.Next = info.NextProcessAt
+	}
+	return t, nil
 }
 
 // Delete removes a task that has ended. done is false when the queue does not let go of it: asynq trims

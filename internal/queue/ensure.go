@@ -24,8 +24,8 @@ func (t Task) Runs(v *ledger.View) bool {
 	return false
 }
 
-// Look reads the task that runs for a record, under its own id or, where that one does not run, beside it.
-func (c *Client) Look(ctx context.Context, r order.Ref, v *ledger.View) (Task, error) {
+// LookFor reads the task that runs for a record, under its own id or, where that one does not run, beside it.
+func (c *Client) LookFor(ctx context.Context, r order.Ref, v *ledger.View) (Task, error) {
 	own := HomeOf(r, v.State, v.Lane)
 	beside := own
 	beside.ID = detour(own.ID, v.Fence, 1)
@@ -40,15 +40,7 @@ func (c *Client) Look(ctx context.Context, r order.Ref, v *ledger.View) (Task, e
 	if !t.Waiting() {
 		return t, nil
 	}
-	info, err := c.inspector.GetTaskInfo(h.Queue, h.ID)
-	if missing(err) {
-		return Task{}, nil
-	}
-	if err != nil {
-		return Task{}, fmt.Errorf("queue: %s: %w", h.ID, err)
-	}
-	t.Next, t.Why = info.NextProcessAt, info.LastErr
-	return t, nil
+	return c.Look(h)
 }
 
 // detour is the n-th id beside a record's own.

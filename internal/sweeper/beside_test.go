@@ -7,20 +7,21 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/keys"
 	"issuance/internal/ledger"
 	"issuance/internal/testredis"
-	"issuance/providers"
+	"issuance/tasks/order"
 )
 
 // beside is the id that a task gets when its own is taken.
 const beside = issueID + "~1"
 
-// stuck is an order that waits and whose task is "active" in nobody's hands.
+// stuck is an order that waits and whose task's id is taken for good.
 func (s *scene) stuck() {
 	s.t.Helper()
-	s.enqueue("ecticket-bulk", issueID)
-	s.activate("ecticket-bulk")
-	s.given(ledger.Queued)
+	s.given(order.Queued)
+	s.enqueue(ref, 0)
+	s.trimmed(issueID)
 }
 
 // trimmed archives a task and has the queue forget it as it does when its archive is full: the task
@@ -28,7 +29,7 @@ func (s *scene) stuck() {
 func (s *scene) trimmed(id string) {
 	s.t.Helper()
 	s.must(s.inspector.ArchiveTask("ecticket-bulk", id))
-	s.must(s.rdb.ZRem(s.ctx, "asynq:{ecticket-bulk}:archived", id).Err())
+	s.must(s.rdb.ZRem(s.ctx, keys.Queue("ecticket-bulk")+"archived", id).Err())
 }
 
 func (s *scene) want(id, state string) {
@@ -38,19 +39,23 @@ func (s *scene) want(id, state string) {
 	}
 }
 
-func TestATaskLeftActiveByNobodyIsGoneAround(t *testing.T) {
+func TestATaskLeftActiveByNobodyIsTakenBack(t *testing.T) {
 	each(t, func(t *testing.T, s *scene) {
-		s.stuck()
+		s.given(order.Queued)
+		s.enqueue(ref, 0)
+		s.handOut("ecticket-bulk", false)
 		leases := "asynq:{ecticket-bulk}:lease"
 		// Leases are by the workers' clocks, which the scene's is not.
 		s.must(s.rdb.ZAdd(s.ctx, leases, redis.Z{Score: float64(time.Now().AddDate(10, 0, 0).Unix()), Member: issueID}).Err())
 		for range 3 {
 			s.sweepAfter(time.Hour)
+			s.want(issueID, "active")
 			s.want(beside, "")
 		}
 		s.must(s.rdb.ZRem(s.ctx, leases, issueID).Err())
-		s.sweepAfter(time.Hour)
-		s.want(beside, "pending")
+		s.sweepAfter(3 * time.Second)
+		s.want(issueID, "pending")
+		s.want(beside, "")
 	})
 }
 
@@ -62,9 +67,9 @@ func TestAPollThatRunsInALivingWorkerIsLeftAlone(t *testing.T) {
 		defer release()
 		past := ledger.New(srv.Client(), ledger.Options{Now: func() time.Time { return time.Now().Add(-time.Hour) }})
 		s := &scene{t: t, ctx: t.Context(), ledger: past}
-		s.given(ledger.Accepted)
+		s.given(order.Accepted)
 		s.must(at(0).Once(s.ctx))
-		if n, err := srv.Client().LLen(s.ctx, "asynq:{ecticket-poll}:pending").Result(); n != 0 || err != nil {
+		if n, err := srv.Client().LLen(s.ctx, keys.Queue("ecticket-poll")+"pending").Result(); n != 0 || err != nil {
 			t.Errorf("%d more polls wait beside the one that runs, %v", n, err)
 		}
 	})
@@ -89,8 +94,8 @@ func TestTheTaskBesideIsLookedAfterLikeTheFirst(t *testing.T) {
 
 func TestATaskThatTheQueueForgotWithoutFreeingItsIDIsGoneAround(t *testing.T) {
 	each(t, func(t *testing.T, s *scene) {
-		s.given(ledger.Queued)
-		s.enqueue("ecticket-bulk", issueID)
+		s.given(order.Queued)
+		s.enqueue(ref, 0)
 		last := issueID
 		for _, next := range []string{beside, beside + ".1", beside + ".2"} {
 			s.trimmed(last)
@@ -105,8 +110,8 @@ func TestATaskThatTheQueueForgotWithoutFreeingItsIDIsGoneAround(t *testing.T) {
 
 func TestAnOrderWithoutAnyFreeIDIsAnErrorAtEverySweepAndHoldsNobodyUp(t *testing.T) {
 	each(t, func(t *testing.T, s *scene) {
-		s.given(ledger.Queued)
-		s.enqueue("ecticket-bulk", issueID)
+		s.given(order.Queued)
+		s.enqueue(ref, 0)
 		var err error
 		for range 20 {
 			info, listErr := s.inspector.ListPendingTasks("ecticket-bulk")
@@ -118,17 +123,16 @@ func TestAnOrderWithoutAnyFreeIDIsAnErrorAtEverySweepAndHoldsNobodyUp(t *testing
 			err = s.sweeper.Once(s.ctx)
 		}
 		if err == nil || !strings.Contains(err.Error(), "asynq:{ecticket-bulk}:t:"+issueID) {
-			t.Fatalf("a forgotten order is reported as %v", err)
+			t.Fatalf("an order that cannot have a task is reported as %v", err)
 		}
-		other := ledger.Key{Provider: providers.Pass2U, OrderID: "B1"}
-		_, err = s.ledger.Begin(s.ctx, other, ledger.Intake{Runner: "w1", Lease: lease, Fingerprint: "f", Lane: "bulk"})
-		s.must(err)
+		other := order.Ref{Account: pass2u, OrderID: "B1"}
+		s.record(other, order.Bulk)
 		s.now = s.now.Add(time.Hour)
 		if err := s.sweeper.Once(s.ctx); err == nil {
 			t.Error("it is forgotten in the end")
 		}
-		if got := s.task("pass2u-bulk", "issue:pass2u:B1"); got != "pending" {
-			t.Errorf("the task of another provider's order is %q, want pending", got)
+		if got := s.task("pass2u-bulk", "issue:pass2u:main:B1"); got != "pending" {
+			t.Errorf("the task of another account's order is %q, want pending", got)
 		}
 	})
 }

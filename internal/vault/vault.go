@@ -23,13 +23,17 @@ func binding(r order.Ref, field string) string { return r.String() + "/" + field
 
 // SealDocument seals the request of a record.
 func SealDocument(ring *seal.Ring, r order.Ref, request json.RawMessage) (seal.Sealed, error) {
-	return ring.Seal(request, binding(r, documentField))
+	return ring.Seal(shorten(request), binding(r, documentField))
 }
 
 // OpenDocument opens what SealDocument made. It is not validated against rules that change with time.
 // seal.ErrUnknownKey says that the key is missing.
 func OpenDocument(ring *seal.Ring, r order.Ref, s seal.Sealed) (json.RawMessage, error) {
-	return ring.Open(s, binding(r, documentField))
+	text, err := ring.Open(s, binding(r, documentField))
+	if err != nil {
+		return nil, err
+	}
+	return lengthen(text), nil
 }
 
 // SealResult seals what the provider answered of an issued order. A nil result seals to nothing.

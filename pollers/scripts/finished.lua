@@ -9,11 +9,12 @@ if s.id == id then
   holds = false
 end
 if ARGV[7] == 'given_up' or not since or since == OVERTAKEN then
-  -- It tells nothing of the others. But somebody has to be asked.
+  -- It says nothing about the others. But some order has to be asked.
   if holds then return {} end
   return wake(1, true)
 end
--- Issued after the sentinel's word began to hold? Then that word is void, and so is its office.
+-- Issued after the sentinel's answer began to count: that answer no longer counts, so it stops being the
+-- sentinel.
 if not s.quiet or since >= s.quiet then
   dismiss()
   holds = false

@@ -1,4 +1,4 @@
--- The pending orders of one provider account.
+-- The pending orders of one account.
 -- ARGV: 1 time in ms, or '' to ask Redis   2 age in ms from which an order is late   3 the order
 --       4 when it was accepted (ms), '' for now   5 the sentinel's pause in ms
 -- KEYS[1] waiting   zset  every order that is followed, by the time it was accepted
@@ -6,7 +6,7 @@
 -- KEYS[3] woken     zset  those that are to be asked now and have not answered, by the time of that
 -- KEYS[4] sentinel  hash
 --         id, accepted          who is asked in everybody's place
---         due, until            when it is asked again, and until when its word holds
+--         due, until            when it is asked again, and until when its answer counts
 --         ticks                 how often it has come round
 --         quiet, clear          nothing was issued between these two moments
 --         proof                 something was issued after this moment: what the provider had received by
@@ -32,7 +32,7 @@ local BUDGET = 5000
 local silence = 2 * every + BUDGET
 -- One woken so long ago has no task any more; if it has, its own poll brings it back.
 local LOST = 120000
--- Younger ones were issued and this one was not: it speaks for nobody and is asked by its own
+-- Younger ones were issued and this one was not: it stands for no other and is asked by its own
 -- schedule alone.
 local OVERTAKEN = 9e15
 

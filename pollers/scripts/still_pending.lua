@@ -7,7 +7,7 @@ if since == OVERTAKEN then return {'0'} end
 
 if accepted <= s.proof and s.hits > s.doubts then
   -- Younger ones are issued. It must neither hold them up nor speak for them. (One issued order
-  -- proves no more than one against it: it may have been the odd one itself.)
+  -- proves no more than one against it: it may have been the exception itself.)
   redis.call('ZREM', KEYS[1], id)
   redis.call('ZADD', KEYS[2], int(OVERTAKEN), id)
   if s.id == id then

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hibiken/asynq"
 
-	"issuance/internal/ledger"
-	"issuance/tasks"
+	"issuance/internal/keys"
+	"issuance/internal/queue"
+	"issuance/tasks/order"
 )
 
 // Bytes is how much of Redis an order takes in one state.
@@ -28,11 +30,19 @@ type Bytes struct {
 
 // The states in which an order's bytes are measured.
 var states = []string{
-	"queued",
+	Queued,
 	"accepted, waits for its poll",
 	"issued, tasks still shown (24 h)",
-	"issued, record only (90 days)",
+	"issued, record and details (90 days)",
+	"issued, bare record (400 days) and its event",
+	BareRecord,
 }
+
+// The states whose bytes have a target.
+const (
+	Queued     = "queued"
+	BareRecord = "issued, bare record (400 days)" // known, and nothing more
+)
 
 // listpack2048 is a setting of Redis under which the product's hashes stay small.
 var listpack2048 = []string{"--hash-max-listpack-value", "2048"}
@@ -65,7 +75,7 @@ func MeasureBytes(ctx context.Context, n int, progress func(string)) ([]Bytes, e
 	return rows, nil
 }
 
-// gauge tells the bytes an order of what was written since it was made.
+// gauge measures the Redis memory per order of what was written since it was made.
 func (s *site) gauge(ctx context.Context, n int) (func() (float64, error), error) {
 	before, err := s.redis.Memory(ctx)
 	if err != nil {
@@ -90,48 +100,36 @@ func bytesOf(ctx context.Context, n int, settings ...string) ([]float64, error) 
 	if err != nil {
 		return nil, err
 	}
-	var orders []*tasks.Order
-	for _, id := range s.take(n) {
-		o, err := order(id)
-		if err != nil {
-			return nil, err
-		}
-		orders = append(orders, o)
-	}
+	ids := s.take(n)
 	var got []float64
 	for _, step := range []func() error{
+		func() error { return s.enqueue(ctx, ids) },
 		func() error {
-			for _, r := range s.client.EnqueueOrders(ctx, orders, tasks.Bulk, 16) {
-				if r.Err != nil {
-					return r.Err
-				}
-			}
-			return nil
-		},
-		func() error {
-			_, err := s.serve(tasks.Bulk, s.issues, "accept", n-1, func() error { return nil })
+			_, err := s.serve(order.Bulk, s.issues, "accept", n-1, func() error { return nil })
 			return err
 		},
 		func() error {
 			s.provider.pending.Store(false)
-			_, err := s.serve(tasks.Poll, s.lonePolls, string(ledger.Issued), n-1, func() error {
-				_, err := s.inspector.RunAllScheduledTasks(tasks.Queue(p, tasks.Poll))
+			_, err := s.serve(order.Poll, s.lonePolls, string(order.Issued), n-1, func() error {
+				_, err := s.inspector.RunAllScheduledTasks(pollQueue)
 				return err
 			})
-			for _, o := range orders {
-				_, finishErr := s.sentinel.Finished(ctx, o.ID)
+			for _, id := range ids {
+				_, finishErr := s.sentinel.Finished(ctx, id)
 				err = errors.Join(err, finishErr)
 			}
 			return err
 		},
 		func() error {
-			for _, lane := range []tasks.Lane{tasks.Bulk, tasks.Poll} {
-				if _, err := s.inspector.DeleteAllCompletedTasks(tasks.Queue(p, lane)); err != nil {
+			for _, name := range []string{bulkQueue, pollQueue} {
+				if _, err := s.inspector.DeleteAllCompletedTasks(name); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
+		func() error { return s.drop(ctx, ids, keys.Details) },
+		func() error { return s.redis.RDB.XTrimMaxLen(ctx, keys.Events, 0).Err() },
 	} {
 		if err := step(); err != nil {
 			return nil, err
@@ -145,6 +143,23 @@ func bytesOf(ctx context.Context, n int, settings ...string) ([]float64, error) 
 	return got, nil
 }
 
+// drop removes one key of each order, as when it has expired.
+func (s *site) drop(ctx context.Context, ids []string, key func(order.Ref) string) error {
+	for some := range slices.Chunk(ids, batch) {
+		names := make([]string, len(some))
+		for i, id := range some {
+			names[i] = key(ref(id))
+		}
+		switch n, err := s.redis.RDB.Del(ctx, names...).Result(); {
+		case err != nil:
+			return err
+		case int(n) != len(names):
+			return fmt.Errorf("%d of %d keys were there to remove", n, len(names))
+		}
+	}
+	return nil
+}
+
 // bareBytes are those of bare asynq's tasks in the first of the states.
 func bareBytes(ctx context.Context, n int) ([]float64, error) {
 	s, err := open(ctx)
@@ -152,17 +167,17 @@ func bareBytes(ctx context.Context, n int) ([]float64, error) {
 		return nil, err
 	}
 	defer s.close()
-	queue := asynq.NewClientFromRedisClient(s.redis.RDB)
+	client := asynq.NewClientFromRedisClient(s.redis.RDB)
 	enqueue := func(name string, opts ...asynq.Option) error {
 		for _, id := range s.take(n) {
-			if _, err := queue.EnqueueContext(ctx, asynq.NewTask("bare", request(id)), append([]asynq.Option{asynq.Queue(name), asynq.TaskID(id),
-				asynq.MaxRetry(tasks.MaxRetry), asynq.Timeout(tasks.DefaultTimeout), asynq.Retention(tasks.DefaultRetention)}, opts...)...); err != nil {
+			if _, err := client.EnqueueContext(ctx, asynq.NewTask("bare", request(id)), append([]asynq.Option{asynq.Queue(name), asynq.TaskID(id),
+				asynq.MaxRetry(queue.MaxRetry), asynq.Timeout(queue.DefaultTimeout), asynq.Retention(queue.DefaultRetention)}, opts...)...); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	if _, err := queue.EnqueueContext(ctx, asynq.NewTask("bare", nil), asynq.Queue("first")); err != nil {
+	if _, err := client.EnqueueContext(ctx, asynq.NewTask("bare", nil), asynq.Queue("first")); err != nil {
 		return nil, err
 	}
 	var got []float64
@@ -192,7 +207,7 @@ func bareBytes(ctx context.Context, n int) ([]float64, error) {
 	return []float64{waits, done + later, 2 * done}, nil
 }
 
-// workOff has the tasks that wait done, and tells the bytes a task by which that changed Redis.
+// workOff has the waiting tasks done, and returns by how much that changed the Redis memory per task.
 func (s *site) workOff(n int) (float64, error) {
 	ctx := context.Background()
 	bytes, err := s.gauge(ctx, n)

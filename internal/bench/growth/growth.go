@@ -37,7 +37,7 @@ type Row struct {
 // measured holds a value a round.
 type measured struct{ wall, redis []float64 }
 
-// Measure compares the costs with so many orders pending, and tells which Redis it was.
+// Measure compares the costs with so many orders pending, and returns which Redis it was.
 func Measure(ctx context.Context, c Config) (rows []Row, redis string, err error) {
 	sites := make([]*site, len(c.Sizes))
 	for i, size := range c.Sizes {
@@ -108,8 +108,13 @@ func search(ctx context.Context, sites []*site, c Config) ([]Row, error) {
 	return rows, nil
 }
 
-// measure does one operation and tells the microseconds an order, and Redis's share of them.
+// measure does one operation and returns the microseconds per order, and Redis's processor time in them.
 func (s *site) measure(ctx context.Context, o op, n int) (wall, redis float64, err error) {
+	if o.before != nil {
+		if err := o.before(s, ctx); err != nil {
+			return 0, 0, err
+		}
+	}
 	before := s.redis.CPU(ctx)
 	took, err := o.run(s, ctx, n)
 	if err != nil {

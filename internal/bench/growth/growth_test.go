@@ -6,7 +6,7 @@ import (
 )
 
 // The orders that the benchmark writes are ones the product can enqueue beside, process, poll, sweep and
-// tell of; and every state takes some bytes, fewer as listpacks.
+// report; and every state takes some bytes, fewer as listpacks.
 func TestTheProductTakesTheCopiesForItsOwn(t *testing.T) {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Log("needs redis-server, did not run")

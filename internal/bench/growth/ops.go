@@ -11,35 +11,40 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
-	"issuance/internal/engine"
+	"issuance/internal/keys"
 	"issuance/internal/ledger"
+	"issuance/internal/queue"
+	"issuance/internal/servers"
 	"issuance/tasks"
+	"issuance/tasks/order"
 )
 
 // op is something that is done to n orders of a site; it returns how long that took. What has to be
 // prepared is not part of it.
 type op struct {
 	name   string
-	target bool // every order pays it
+	target bool                                     // every order pays it
+	before func(s *site, ctx context.Context) error // nil for nothing
 	run    func(s *site, ctx context.Context, n int) (time.Duration, error)
 }
 
 // ops are measured one after the other. Processing makes up for the accepted orders that polling ends.
 var ops = []op{
-	{"enqueue", true, (*site).enqueue},
-	{"process: queued to accepted", true, (*site).process},
-	{"poll: not yet", true, (*site).pollPending},
-	{"poll: issued, wakes the next", true, (*site).pollIssued},
-	{"status", true, (*site).status},
-	{"sweep: a look at an order that waits", false, (*site).sweep},
-	{"web UI and metrics: a look at a queue", false, (*site).queueInfo},
+	{"enqueue", true, nil, (*site).enqueueOneByOne},
+	{"process: queued to accepted", true, nil, (*site).process},
+	{"poll: not yet", true, nil, (*site).pollPending},
+	{"poll: issued, wakes the next", true, nil, (*site).pollIssued},
+	{"status", true, nil, (*site).status},
+	{"sweep: a look at an order that waits", false, (*site).sweepDue, (*site).sweep},
+	{"sweep: counting the tasks, each sweep", false, nil, (*site).recount},
+	{"web UI and metrics: a look at a queue", false, nil, (*site).queueInfo},
 }
 
-// enqueue enqueues validated orders, one by one.
-func (s *site) enqueue(ctx context.Context, n int) (time.Duration, error) {
+// enqueueOneByOne enqueues validated orders, one by one.
+func (s *site) enqueueOneByOne(ctx context.Context, n int) (time.Duration, error) {
 	var orders []*tasks.Order
 	for _, id := range s.take(n) {
-		o, err := order(id)
+		o, err := parsed(id)
 		if err != nil {
 			return 0, err
 		}
@@ -54,17 +59,17 @@ func (s *site) enqueue(ctx context.Context, n int) (time.Duration, error) {
 	return time.Since(began), nil
 }
 
-// process has the engine work off the head of the queue.
+// process has the servers work off the head of the queue.
 func (s *site) process(ctx context.Context, n int) (time.Duration, error) {
-	return s.serve(tasks.Bulk, s.issues, "accept", n, func() error { return nil })
+	return s.serve(order.Bulk, s.issues, "accept", n, func() error { return nil })
 }
 
-// pollIssued has the engine poll orders that are issued; each one that is found wakes others.
+// pollIssued has the servers poll orders that are issued; each one that is found wakes others.
 func (s *site) pollIssued(ctx context.Context, n int) (time.Duration, error) {
 	s.provider.pending.Store(false)
-	return s.serve(tasks.Poll, s.polls, string(ledger.Issued), n, func() error {
+	return s.serve(order.Poll, s.polls, string(order.Issued), n, func() error {
 		// As if the sentinel's time had come; its task waits for another hour.
-		line := "issuance:{pending:" + string(p) + "}:"
+		line := keys.Pending(account)
 		id, err := s.redis.RDB.HGet(ctx, line+"sentinel", "id").Result()
 		if errors.Is(err, redis.Nil) {
 			var oldest []string
@@ -75,19 +80,19 @@ func (s *site) pollIssued(ctx context.Context, n int) (time.Duration, error) {
 		if err != nil {
 			return err
 		}
-		return s.inspector.RunTask(tasks.Queue(p, tasks.Poll), tasks.PollID(p, id))
+		return s.inspector.RunTask(pollQueue, queue.PollHome(ref(id)).ID)
 	})
 }
 
 // serveLimit is when a round counts as stuck.
 const serveLimit = 2 * time.Minute
 
-// serve runs a lane until an event has happened n times, and tells the time from its first to its last.
-func (s *site) serve(lane tasks.Lane, h asynq.Handler, event string, n int, start func() error) (time.Duration, error) {
+// serve runs a lane until an event has happened n+1 times, and returns the time from its first to its last.
+func (s *site) serve(lane order.Lane, h asynq.Handler, event string, n int, start func() error) (time.Duration, error) {
 	var mu sync.Mutex
 	var first, last time.Time
 	seen, done := 0, make(chan struct{})
-	hear := func(c ledger.Change) {
+	observe := func(c ledger.Change) {
 		if c.Event != event {
 			return
 		}
@@ -101,10 +106,10 @@ func (s *site) serve(lane tasks.Lane, h asynq.Handler, event string, n int, star
 			close(done)
 		}
 	}
-	s.listening.Store(&hear)
+	s.listening.Store(&observe)
 	defer s.listening.Store(nil)
-	e := engine.New(s.redis.RDB, []engine.Lane{{Provider: p, Lane: lane, Concurrency: 4, Handler: h}},
-		engine.Options{Log: quiet})
+	e := servers.New(s.redis.RDB, []servers.Lane{{Provider: account.Provider, Lane: lane, Concurrency: 4, Handler: h}},
+		servers.Options{Log: quiet})
 	if err := e.Start(); err != nil {
 		return 0, err
 	}
@@ -132,16 +137,12 @@ func (s *site) pollPending(ctx context.Context, n int) (time.Duration, error) {
 	}
 	var list []*asynq.Task
 	for _, id := range ids {
-		payload, err := tasks.PollPayload(key(id), clock())
-		if err != nil {
-			return 0, err
-		}
-		list = append(list, asynq.NewTask(tasks.PollType(p), payload))
+		list = append(list, asynq.NewTask(queue.PollType(account.Provider), queue.Encode(ref(id), "")))
 	}
 	s.provider.pending.Store(true)
 	began := time.Now()
 	for _, t := range list {
-		if err := s.polls.ProcessTask(ctx, t); tasks.IsFailure(err) {
+		if err := s.polls.ProcessTask(ctx, t); queue.IsFailure(err) {
 			return 0, err
 		}
 	}
@@ -161,16 +162,14 @@ func (s *site) accepted(ctx context.Context, n int) ([]string, error) {
 	var found []*redis.StringSliceCmd
 	for range n {
 		at := rand.Int64N(total)
-		found = append(found, pipe.ZRange(ctx, queueKey(tasks.Poll)+"scheduled", at, at))
+		found = append(found, pipe.ZRange(ctx, keys.Queue(pollQueue)+"scheduled", at, at))
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, err
 	}
 	var ids []string
 	for _, f := range found {
-		for _, taskID := range f.Val() {
-			ids = append(ids, taskID[len(tasks.PollID(p, "")):])
-		}
+		ids = append(ids, idsOf(queue.PollHome, f.Val())...)
 	}
 	if len(ids) == 0 {
 		return nil, fmt.Errorf("no order waits for its poll")
@@ -184,20 +183,32 @@ func (s *site) status(ctx context.Context, n int) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	waiting, err := s.redis.RDB.LRange(ctx, queueKey(tasks.Bulk)+"pending", 0, int64(n-len(ids)-1)).Result()
+	waiting, err := s.redis.RDB.LRange(ctx, keys.Queue(bulkQueue)+"pending", 0, int64(n-len(ids)-1)).Result()
 	if err != nil {
 		return 0, err
 	}
-	for _, taskID := range waiting {
-		ids = append(ids, taskID[len(tasks.IssueID(p, "")):])
-	}
+	ids = append(ids, idsOf(issueHome, waiting)...)
 	began := time.Now()
 	for _, id := range ids {
-		if _, err := s.client.Status(ctx, p, id); err != nil {
+		if _, err := s.client.Status(ctx, account, id); err != nil {
 			return 0, err
 		}
 	}
 	return time.Since(began) * time.Duration(n) / time.Duration(len(ids)), nil
+}
+
+// sweepDue has the sweeper look at what is due by itself.
+func (s *site) sweepDue(ctx context.Context) error { return s.sweeper.Once(ctx) }
+
+// recount has the sweeper compare the numbers of open records and tasks.
+func (s *site) recount(ctx context.Context, n int) (time.Duration, error) {
+	began := time.Now()
+	for range n {
+		if err := s.sweeper.Recount(ctx); err != nil {
+			return 0, err
+		}
+	}
+	return time.Since(began), nil
 }
 
 // sweep has the sweeper look at accepted orders that are due. All of them have their tasks.
@@ -210,7 +221,7 @@ func (s *site) sweep(ctx context.Context, n int) (time.Duration, error) {
 	pipe := s.redis.RDB.Pipeline()
 	for _, id := range ids {
 		due[id] = true
-		pipe.ZAddXX(ctx, "issuance:{open:"+string(p)+"}", redis.Z{Score: 1, Member: "o:" + id})
+		pipe.ZAddXX(ctx, keys.Open(account), redis.Z{Score: 1, Member: keys.Member(ref(id))})
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return 0, err
@@ -226,7 +237,7 @@ func (s *site) sweep(ctx context.Context, n int) (time.Duration, error) {
 func (s *site) queueInfo(_ context.Context, n int) (time.Duration, error) {
 	began := time.Now()
 	for range max(n/10, 1) {
-		if _, err := s.inspector.GetQueueInfo(tasks.Queue(p, tasks.Bulk)); err != nil {
+		if _, err := s.inspector.GetQueueInfo(bulkQueue); err != nil {
 			return 0, err
 		}
 	}

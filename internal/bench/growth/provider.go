@@ -13,12 +13,15 @@ type provider struct {
 	asked   atomic.Int64
 }
 
-// Name implements providers.Provider.
-func (p *provider) Name() providers.Name { return providers.ECTicket }
+// Account implements providers.Provider.
+func (p *provider) Account() providers.Account { return account }
+
+// Host implements providers.Provider.
+func (p *provider) Host() string { return "ecticket.ecpay.com.tw" }
 
 // Issue implements providers.Provider.
 func (p *provider) Issue(context.Context, providers.Order) providers.Outcome {
-	return providers.Outcome{Kind: providers.Accepted, Code: "1", Result: &providers.Result{Ref: ref}}
+	return providers.Outcome{Kind: providers.Accepted, Code: "1", Result: &providers.Result{Ref: providerRef}}
 }
 
 // LookUp implements providers.Provider.
@@ -28,11 +31,11 @@ func (p *provider) LookUp(context.Context, providers.Order) providers.Finding {
 		return providers.Finding{State: providers.FoundPending, Outcome: providers.Outcome{Kind: providers.Accepted}}
 	}
 	return providers.Finding{State: providers.FoundIssued, Outcome: providers.Outcome{Kind: providers.Done, Code: "1"},
-		Result: &providers.Result{Ref: ref}}
+		Result: &providers.Result{Ref: providerRef}}
 }
 
-// ref looks like ECTicket's.
-const ref = "2026030200000001"
+// providerRef looks like ECTicket's.
+const providerRef = "2026030200000001"
 
 // Tickets implements providers.Provider.
 func (p *provider) Tickets(context.Context, providers.Order) ([]providers.Ticket, providers.Outcome) {

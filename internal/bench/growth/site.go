@@ -4,19 +4,23 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/hibiken/asynq"
 
 	"issuance/internal/bench/lab"
+	"issuance/internal/handler"
+	"issuance/internal/issuing"
 	"issuance/internal/ledger"
+	"issuance/internal/queue"
 	"issuance/internal/seal"
+	"issuance/internal/sweeper"
 	"issuance/pollers"
 	"issuance/providers"
 	"issuance/tasks"
-	"issuance/tasks/issue"
-	"issuance/tasks/sweep"
+	"issuance/tasks/order"
 )
 
 // site is an installation with a Redis of its own.
@@ -31,14 +35,15 @@ type site struct {
 	follower  *pollers.Follower
 	issues    asynq.Handler
 	polls     asynq.Handler
-	lonePolls asynq.Handler // polls that do not heed each other
-	sweeper   *sweep.Sweeper
+	lonePolls asynq.Handler // polls that take no account of each other
+	sweeper   *sweeper.Sweeper
 	next      int // number of the next order
 
 	listening atomic.Pointer[func(ledger.Change)]
 }
 
-const p = providers.ECTicket
+// account is whose orders they are.
+var account = providers.Account{Provider: providers.ECTicket, Merchant: "2000132"}
 
 // sealKeys are of no use outside the benchmark's own Redis.
 var sealKeys = seal.SandboxKey()
@@ -60,18 +65,18 @@ func open(ctx context.Context, settings ...string) (*site, error) {
 			(*f)(c)
 		}
 	}})
-	if s.client, err = tasks.NewClient(rdb, tasks.Options{SealKeys: sealKeys, Now: clock}); err != nil {
+	if s.client, err = tasks.NewClient(rdb, tasks.Options{SealKeys: sealKeys}); err != nil {
 		redis.Close()
 		return nil, err
 	}
 	// Nothing gets late while it is measured.
 	schedule := pollers.Schedule{Expected: 24 * time.Hour, Deadline: 48 * time.Hour}
-	s.sentinel = pollers.NewSentinel(rdb, p, pollers.SentinelConfig{Expected: schedule.Expected})
+	s.sentinel = pollers.NewSentinel(rdb, account, pollers.SentinelConfig{Expected: schedule.Expected})
 	s.follower = pollers.NewFollower(rdb, schedule, pollers.FollowerOptions{Sentinel: s.sentinel})
-	s.issues = issue.New(issue.Config{Provider: s.provider, Ledger: s.ledger, Ring: ring, Follower: s.follower, Worker: "bench", Log: quiet})
+	s.issues = issuing.New(handler.Config{Provider: s.provider, Ledger: s.ledger, Ring: ring, Worker: "bench", Log: quiet}, s.follower)
 	s.polls = pollers.New(pollers.Config{Provider: s.provider, Ledger: s.ledger, Ring: ring, Schedule: schedule, Follower: s.follower, Log: quiet})
 	s.lonePolls = pollers.New(pollers.Config{Provider: s.provider, Ledger: s.ledger, Ring: ring, Schedule: schedule, Log: quiet})
-	s.sweeper = sweep.New(rdb, sweep.Config{Ledger: s.ledger, Providers: []providers.Name{p}, Log: quiet})
+	s.sweeper = sweeper.New(rdb, sweeper.Config{Ledger: s.ledger, Accounts: []providers.Account{account}, Log: quiet})
 	return s, nil
 }
 
@@ -79,9 +84,6 @@ func open(ctx context.Context, settings ...string) (*site, error) {
 var quiet = slog.New(slog.DiscardHandler)
 
 func (s *site) close() { s.redis.Close() }
-
-// clock is when the producers' orders are enqueued: always the same, so that payloads have one length.
-func clock() time.Time { return time.Date(2026, 3, 2, 4, 5, 6, 123456789, time.UTC) }
 
 // take gives the numbers of orders that do not exist yet. All have one length.
 func (s *site) take(n int) []string {
@@ -100,8 +102,50 @@ func request(id string) []byte {
 		`"TicketInfo":[{"ItemNo":"VQT04959","TicketAmount":2},{"ItemNo":"VNS21400","TicketAmount":1}]}`, id)
 }
 
-func order(id string) (*tasks.Order, error) {
-	return tasks.ParseOrder(fmt.Appendf(nil, `{"provider":%q,"request":%s}`, p, request(id)), tasks.Rules{})
+func parsed(id string) (*tasks.Order, error) {
+	return tasks.ParseRequest(account, request(id), tasks.Rules{}, true)
 }
 
-func key(id string) ledger.Key { return ledger.Key{Provider: p, OrderID: id} }
+// enqueue enqueues orders in batches, as a bulk does.
+func (s *site) enqueue(ctx context.Context, ids []string) error {
+	for some := range slices.Chunk(ids, batch) {
+		list := make([]tasks.Prepared, len(some))
+		for i, id := range some {
+			o, err := parsed(id)
+			if err != nil {
+				return err
+			}
+			if list[i], err = s.client.Prepare(ctx, o, tasks.Bulk); err != nil {
+				return err
+			}
+		}
+		for _, r := range s.client.EnqueuePrepared(ctx, list) {
+			if r.Err != nil {
+				return r.Err
+			}
+		}
+	}
+	return nil
+}
+
+// batch is how many orders go in one pipeline.
+const batch = 256
+
+func ref(id string) order.Ref { return order.Ref{Account: account, OrderID: id} }
+
+// The queues that are used.
+var (
+	bulkQueue = queue.Name(account.Provider, order.Bulk)
+	pollQueue = queue.Name(account.Provider, order.Poll)
+)
+
+// idsOf are the numbers of the orders that tasks of one home are for.
+func idsOf(home func(order.Ref) queue.Home, taskIDs []string) []string {
+	ids := make([]string, len(taskIDs))
+	for i, id := range taskIDs {
+		ids[i] = id[len(home(ref("")).ID):]
+	}
+	return ids
+}
+
+func issueHome(r order.Ref) queue.Home { return queue.HomeOf(r, order.Queued, order.Bulk) }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Child is another process of this program that is told what to do in JSON lines on its standard
+// Child is another process of this program that reads what to do as JSON lines from its standard
 // input and answers each on its standard output. It ends when its input does.
 type Child struct {
 	cmd  *exec.Cmd

@@ -17,11 +17,14 @@ const (
 	Voucher = "pass2u-voucher"
 )
 
-func providerOf(kind string) providers.Name {
+func providerOf(kind string) providers.Name { return accountOf(kind).Provider }
+
+// accountOf is the account that both sides' clients are for.
+func accountOf(kind string) providers.Account {
 	if kind == Voucher {
-		return providers.Pass2U
+		return providers.Account{Provider: providers.Pass2U, Merchant: "main"}
 	}
-	return providers.ECTicket
+	return providers.Account{Provider: providers.ECTicket, Merchant: account().MerchantID}
 }
 
 // request is the provider's own body of order number id.

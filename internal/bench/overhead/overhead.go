@@ -11,7 +11,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"issuance/internal/bench/lab"
+	"issuance/internal/queue"
 	"issuance/tasks"
+	"issuance/tasks/order"
 )
 
 // Name is the benchmark's, by which it also starts its child processes.
@@ -46,7 +48,7 @@ const (
 )
 
 // Measure compares the worker with a bare handler, for every kind of order and every distance of
-// the provider, and tells which Redis it was.
+// the provider, and returns which Redis it was.
 func Measure(ctx context.Context, c Config) (rows []Row, redis string, err error) {
 	b := &bench{Config: c, numbers: newNumbers(time.Now())}
 	for _, kind := range c.Kinds {
@@ -176,7 +178,7 @@ func (b *bench) open(ctx context.Context, variant, kind, provider string) (*side
 		s.close()
 		return nil, err
 	}
-	queue := asynq.NewClientFromRedisClient(redis.RDB)
+	client := asynq.NewClientFromRedisClient(redis.RDB)
 	s.fill = func(ctx context.Context, ids []string) error {
 		g, ctx := errgroup.WithContext(ctx)
 		g.SetLimit(16)
@@ -187,12 +189,12 @@ func (b *bench) open(ctx context.Context, variant, kind, provider string) (*side
 					return err
 				}
 				if variant == worker {
-					_, err = producer.Enqueue(ctx, fmt.Appendf(nil, `{"provider":%q,"request":%s}`, providerOf(kind), body))
+					_, err = producer.Enqueue(ctx, fmt.Appendf(nil, `{"provider":%q,"account":%q,"request":%s}`, providerOf(kind), accountOf(kind), body))
 					return err
 				}
 				// The task has all that the product's has, but for the payload.
-				_, err = queue.EnqueueContext(ctx, asynq.NewTask("bare", body), asynq.Queue(tasks.Queue(providerOf(kind), tasks.Checkout)),
-					asynq.TaskID(id), asynq.MaxRetry(tasks.MaxRetry), asynq.Timeout(tasks.DefaultTimeout), asynq.Retention(tasks.DefaultRetention))
+				_, err = client.EnqueueContext(ctx, asynq.NewTask("bare", body), asynq.Queue(queue.Name(providerOf(kind), order.Checkout)),
+					asynq.TaskID(id), asynq.MaxRetry(queue.MaxRetry), asynq.Timeout(queue.DefaultTimeout), asynq.Retention(queue.DefaultRetention))
 				return err
 			})
 		}

@@ -15,18 +15,21 @@ import (
 	"github.com/hibiken/asynq"
 
 	"issuance/internal/bench/lab"
-	"issuance/internal/engine"
+	"issuance/internal/handler"
+	"issuance/internal/issuing"
 	"issuance/internal/ledger"
+	"issuance/internal/queue"
 	"issuance/internal/redisconn"
 	"issuance/internal/seal"
+	"issuance/internal/servers"
+	"issuance/internal/sweeper"
 	"issuance/pollers"
 	"issuance/providers"
+	_ "issuance/providers/codecs" // the documents' rules
 	"issuance/providers/ecticket"
 	"issuance/providers/ecticket/wire"
 	"issuance/providers/pass2u"
-	"issuance/tasks"
-	"issuance/tasks/issue"
-	"issuance/tasks/sweep"
+	"issuance/tasks/order"
 )
 
 // The variants that are compared.
@@ -35,7 +38,7 @@ const (
 	bare   = "bare"   // asynq and the same calls, nothing else
 )
 
-// A runner process is told to work off what is in its queue, and how long that took.
+// A runner process is asked to work off what is in its queue, and answers how long that took.
 type (
 	runQuestion struct {
 		Orders  int
@@ -90,12 +93,12 @@ func serveRuns(args []string, in io.Reader, out io.Writer) error {
 	}
 	defer nowhere.Close()
 	log := slog.New(slog.NewJSONHandler(nowhere, nil))
-	queue := tasks.Queue(client.Name(), tasks.Checkout)
+	name := client.Account().Provider
 	switch *variant {
 	case bare:
 		h := r.counting(bareHandler(client, *kind), true)
 		r.fresh = func() (func() error, func()) {
-			s := asynq.NewServerFromRedisClient(rdb, asynq.Config{Concurrency: *concurrency, Queues: map[string]int{queue: 1},
+			s := asynq.NewServerFromRedisClient(rdb, asynq.Config{Concurrency: *concurrency, Queues: map[string]int{queue.Name(name, order.Checkout): 1},
 				LogLevel: asynq.ErrorLevel})
 			return func() error { return s.Start(h) }, s.Shutdown
 		}
@@ -110,20 +113,20 @@ func serveRuns(args []string, in io.Reader, out io.Writer) error {
 			}
 		}})
 		h := r.counting(workerHandler(client, l, ring, pollers.NewFollower(rdb, pollers.Schedule{}, pollers.FollowerOptions{
-			Sentinel: pollers.NewSentinel(rdb, client.Name(), pollers.SentinelConfig{})}), log), false)
+			Sentinel: pollers.NewSentinel(rdb, client.Account(), pollers.SentinelConfig{})}), log), false)
 		r.fresh = func() (func() error, func()) {
-			lanes := []engine.Lane{}
-			for l, n := range map[tasks.Lane]int{tasks.Checkout: *concurrency, tasks.Poll: max(*concurrency/2, 1), tasks.Bulk: max(*concurrency/2, 1)} {
-				lanes = append(lanes, engine.Lane{Provider: client.Name(), Lane: l, Concurrency: n, Handler: h})
+			var lanes []servers.Lane
+			for l, n := range map[order.Lane]int{order.Checkout: *concurrency, order.Poll: max(*concurrency/2, 1), order.Bulk: max(*concurrency/2, 1)} {
+				lanes = append(lanes, servers.Lane{Provider: name, Lane: l, Concurrency: n, Handler: h})
 			}
-			e := engine.New(rdb, lanes, engine.Options{Log: log})
+			e := servers.New(rdb, lanes, servers.Options{Log: log})
 			return e.Start, e.Stop
 		}
 		// The sweeper searches the keyspace when a worker starts; rounds are no starts.
 		sweeping, end := context.WithCancel(context.Background())
 		var swept sync.WaitGroup
 		swept.Go(func() {
-			sweep.New(rdb, sweep.Config{Ledger: l, Providers: []providers.Name{client.Name()}, Log: log}).Run(sweeping)
+			sweeper.New(rdb, sweeper.Config{Ledger: l, Accounts: []providers.Account{client.Account()}, Log: log}).Run(sweeping)
 		})
 		defer func() { end(); swept.Wait() }()
 	default:
@@ -190,8 +193,11 @@ func newClient(kind, url string) (providers.Provider, error) {
 // workerHandler is what cmd/worker makes of a provider's issue and poll tasks.
 func workerHandler(p providers.Provider, l *ledger.Ledger, ring *seal.Ring, f *pollers.Follower, log *slog.Logger) asynq.Handler {
 	mux := asynq.NewServeMux()
-	mux.Handle(tasks.IssueType(p.Name()), issue.New(issue.Config{Provider: p, Ledger: l, Ring: ring, Follower: f, Worker: "bench", Log: log}))
-	mux.Handle(tasks.PollType(p.Name()), pollers.New(pollers.Config{Provider: p, Ledger: l, Ring: ring, Follower: f, Log: log}))
+	a := p.Account()
+	issues := issuing.New(handler.Config{Provider: p, Ledger: l, Ring: ring, Worker: "bench", Log: log}, f)
+	polls := pollers.New(pollers.Config{Provider: p, Ledger: l, Ring: ring, Follower: f, Log: log})
+	mux.Handle(queue.IssueType(a.Provider), handler.ByAccount(log, map[providers.Account]asynq.Handler{a: issues}))
+	mux.Handle(queue.PollType(a.Provider), handler.ByAccount(log, map[providers.Account]asynq.Handler{a: polls}))
 	return mux
 }
 

@@ -10,5 +10,5 @@
 // provider, which receives orders and issues all of them in a job every so often; the network, as
 // a duration of 100 to 200 ms a call. Redis answers in no time.
 //
-// It imports the packages named above, internal/queue and internal/bench/vtime.
+// It imports the packages named above and internal/bench/vtime.
 package sim

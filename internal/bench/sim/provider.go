@@ -18,7 +18,7 @@ var _ providers.Provider = (*provider)(nil)
 
 func (p *provider) Account() providers.Account { return account }
 
-func (p *provider) Host() string { return "provider.sim" }
+func (p *provider) Host() string { return "provider.invalid" }
 
 func (p *provider) Traits() providers.Traits { return providers.Traits{SettleAfter: 12 * time.Minute} }
 
@@ -87,7 +87,7 @@ func heldOutcome(err error) providers.Outcome {
 	return providers.Outcome{Kind: providers.NotSent, Code: "gate"}
 }
 
-// job issues what has been received, but for orders that are stuck.
+// job issues what has been received, except orders that are stuck.
 func (w *World) job() {
 	var left []*Order
 	for _, o := range w.pending {

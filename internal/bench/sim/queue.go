@@ -14,7 +14,7 @@ import (
 	"issuance/tasks/order"
 )
 
-// What was measured of asynq, with the settings of the worker.
+// What was measured of asynq, with the settings of package servers.
 const (
 	idleLook = 200 * time.Millisecond // an idle server looks after a half to one and a half of it
 	forward  = time.Second            // pause after which delayed tasks that are due are moved
@@ -27,7 +27,7 @@ type server struct {
 	rand    *rand.Rand
 	workers int
 	handle  func(context.Context, *asynq.Task) error
-	failed  func(error) // gets errors that are no waiting
+	failed  func(error) // is called with errors other than waiting
 
 	pending []*task
 	delayed map[string]*task
@@ -119,7 +119,7 @@ func (s *server) enqueue(t *task, d time.Duration) {
 type pollQueue struct {
 	*server
 	followed map[string]bool
-	lost     func(orderID string) bool // wakes that are to get lost
+	lost     func(orderID string) bool // reports whether a wake gets lost
 }
 
 func (q *pollQueue) Schedule(_ context.Context, r order.Ref, delay time.Duration) error {

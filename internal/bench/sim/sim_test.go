@@ -91,16 +91,16 @@ func TestQueue(t *testing.T) {
 	busy, most := 0, 0
 	s := &server{clock: clock, rand: rand.New(rand.NewPCG(1, 1)), workers: 2, failed: func(err error) { t.Error(err) }}
 	s.handle = func(_ context.Context, task *asynq.Task) error {
-		p, _, err := queue.Decode(task.Payload())
+		r, _, err := queue.Decode(task.Payload())
 		if err != nil {
 			return err
 		}
 		busy++
 		most = max(most, busy)
-		starts[p.OrderID] = append(starts[p.OrderID], clock.Now().Sub(start))
+		starts[r.OrderID] = append(starts[r.OrderID], clock.Now().Sub(start))
 		clock.Sleep(300 * time.Millisecond)
 		busy--
-		if len(starts[p.OrderID]) == 1 {
+		if len(starts[r.OrderID]) == 1 {
 			return queue.Wait(10*time.Second, "again")
 		}
 		return nil

@@ -19,12 +19,9 @@ import (
 	"issuance/internal/seal"
 	"issuance/internal/vault"
 	"issuance/providers"
-	_ "issuance/providers/codecs" // the handlers need ECTicket's
+	_ "issuance/providers/codecs" // the documents' rules
 	"issuance/tasks/order"
 )
-
-// account is whose orders are simulated.
-var account = providers.Account{Provider: providers.ECTicket, Merchant: "2000132"}
 
 // Config of a World.
 type Config struct {
@@ -46,12 +43,15 @@ type Config struct {
 type Faults struct {
 	// Order may change an order that is just being enqueued: Stuck, Fails, Alone.
 	Order func(*Order)
-	// Dies says that the worker that has just taken an order's poll task dies before it does
+	// Dies reports whether the worker that has just taken an order's poll task dies before it does
 	// anything. asynq gives the task to another one after a minute and a half.
 	Dies func(orderID string) bool
-	// LosesWake says that a wake of an order's poll task gets lost.
+	// LosesWake reports whether a wake of an order's poll task gets lost.
 	LosesWake func(orderID string) bool
 }
+
+// account is whose orders they are.
+var account = providers.Account{Provider: providers.ECTicket, Merchant: "2000132"}
 
 // revival is how long asynq takes to notice a dead worker, at worst.
 const revival = 90 * time.Second
@@ -199,7 +199,7 @@ func (w *World) enqueue(lane order.Lane) {
 	w.lanes[lane].enqueue(&task{id: h.ID, kind: h.Type, payload: queue.Encode(r, "")}, 0)
 }
 
-// observe gets every transition in the ledger.
+// observe follows every transition in the ledger.
 func (w *World) observe(c ledger.Change) {
 	o := w.orders[c.OrderID]
 	if c.Event == "submit" {

@@ -27,7 +27,20 @@ type Table struct {
 	Indent string
 	// Right lists the columns (from 0) that are aligned to the right.
 	Right []int
+	// Width is that of the terminal: longer rows continue below the last column. Default 0: rows are as
+	// long as they are.
+	Width int
 	rows  [][]string
+	whole map[int]bool // rows that are not continued
+}
+
+// WholeRow adds a row that stays in one line however long it is, because it will be copied.
+func (t *Table) WholeRow(cell ...string) {
+	if t.whole == nil {
+		t.whole = map[int]bool{}
+	}
+	t.whole[len(t.rows)] = true
+	t.Row(cell...)
 }
 
 // Row adds a row. Control characters, which could play tricks on a terminal, are left out.
@@ -90,7 +103,7 @@ func (t *Table) WriteTo(w io.Writer) (int64, error) {
 		right[i] = true
 	}
 	var out strings.Builder
-	for _, row := range t.rows {
+	for n, row := range t.rows {
 		var line strings.Builder
 		line.WriteString(t.Indent)
 		for i, c := range row {
@@ -98,9 +111,12 @@ func (t *Table) WriteTo(w io.Writer) (int64, error) {
 			if i > 0 {
 				line.WriteString(gap)
 			}
-			if right[i] {
+			switch last := i == len(row)-1; {
+			case right[i]:
 				line.WriteString(pad + c)
-			} else {
+			case last && !t.whole[n]:
+				line.WriteString(t.continued(c, cells.StringWidth(line.String())))
+			default:
 				line.WriteString(c + pad)
 			}
 		}
@@ -108,4 +124,32 @@ func (t *Table) WriteTo(w io.Writer) (int64, error) {
 	}
 	n, err := io.WriteString(w, out.String())
 	return int64(n), err
+}
+
+// leastColumn is how narrow the last column may become.
+const leastColumn = 20
+
+// continued breaks a text at spaces into lines that fit the terminal, each beginning at cell from.
+func (t *Table) continued(text string, from int) string {
+	room := t.Width - from
+	if t.Width == 0 || cells.StringWidth(text) <= room || room < leastColumn { // then the terminal breaks it
+		return text
+	}
+	var out strings.Builder
+	used := 0
+	for i, word := range strings.Split(text, " ") {
+		n := cells.StringWidth(word)
+		switch {
+		case i == 0:
+		case used+1+n > room:
+			out.WriteString("\n" + strings.Repeat(" ", from))
+			used = 0
+		case used > 0 || n > 0: // a line begins without spaces
+			out.WriteString(" ")
+			used++
+		}
+		out.WriteString(word)
+		used += n
+	}
+	return out.String()
 }

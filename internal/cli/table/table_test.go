@@ -52,3 +52,26 @@ func TestColumnsThatHoldNothingAreLeftOut(t *testing.T) {
 		t.Errorf("got\n%swant\n%s", out.String(), want)
 	}
 }
+
+// What does not fit a narrow terminal goes on below itself, but for what will be copied.
+func TestLongTextsGoOnBelowThemselves(t *testing.T) {
+	tab := table.Table{Indent: "  ", Width: 40}
+	tab.Row("why", "a request that may have taken effect left by 12:00")
+	tab.Row("history", "12:00:00  submitting  attempt 1 by worker-1")
+	tab.WholeRow("then", "enqueue resolve ecticket:2000132 CBX20220302153064851")
+	tab.Row("link", "https://example.com/a/very/long/address/without/a/space")
+	var out strings.Builder
+	if _, err := tab.WriteTo(&out); err != nil {
+		t.Fatal(err)
+	}
+	want := "" +
+		"  why      a request that may have taken\n" +
+		"           effect left by 12:00\n" +
+		"  history  12:00:00  submitting  attempt\n" +
+		"           1 by worker-1\n" +
+		"  then     enqueue resolve ecticket:2000132 CBX20220302153064851\n" +
+		"  link     https://example.com/a/very/long/address/without/a/space\n"
+	if out.String() != want {
+		t.Errorf("got\n%swant\n%s", out.String(), want)
+	}
+}

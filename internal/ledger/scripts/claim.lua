@@ -30,8 +30,8 @@ end
 
 local state = get(key, 'state')
 if state == '' then return reply('missing') end
-local version = get(key, 'v') -- an aged record, which is final, has none
-if version ~= '' and tonumber(version) ~= 2 then return reply('newer') end
+-- (A settled record keeps no version: nothing is left to do with it.)
+if (tonumber(get(key, 'v')) or 0) > 2 then return reply('newer') end
 if final[state] then return reply('final') end
 if state == 'accepted' then return reply('accepted') end
 if turn ~= '' and turn ~= ARGV[5] then

@@ -1,0 +1,175 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"issuance/internal/budget"
+	"issuance/internal/cli/table"
+	"issuance/providers"
+	"issuance/tasks"
+)
+
+// parseAccount reads an account from the command line; its merchant may be left out.
+func parseAccount(s string) (tasks.Account, error) {
+	a, err := tasks.ParseAccount(s)
+	if err != nil {
+		return a, usagef("%w; there are %s", err, strings.Join(providerNames(), " and "))
+	}
+	return a, nil
+}
+
+// oneOrder and manyOrders are what parseRefs reads.
+const (
+	oneOrder   = "ACCOUNT ORDER"
+	manyOrders = "ACCOUNT ORDER…"
+)
+
+// takesOrders makes another number of arguments than parseRefs can read a usage error.
+func takesOrders(wanted string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		least, most := 2, 2
+		if len(args) > 0 && strings.Contains(args[0], "/") {
+			least, most = 1, 1
+		}
+		if wanted == manyOrders {
+			most = -1
+		}
+		return takes(least, most, wanted)(cmd, args)
+	}
+}
+
+// parseRefs reads "ACCOUNT ORDER…" or "ACCOUNT/ORDER[/REFUND]…", as orders are printed. refund is the
+// --refund that goes with a single order, or "".
+func parseRefs(args []string, refund string) ([]tasks.Ref, error) {
+	var refs []tasks.Ref
+	if strings.Contains(args[0], "/") {
+		for _, arg := range args {
+			parts := strings.Split(arg, "/")
+			a, err := parseAccount(parts[0])
+			switch {
+			case err != nil:
+				return nil, err
+			case len(parts) < 2 || len(parts) > 3 || slices.Contains(parts, ""):
+				return nil, usagef("%q: write ACCOUNT/ORDER, or ACCOUNT/ORDER/REFUND for a refund", arg)
+			}
+			r := tasks.Ref{Account: a, OrderID: parts[1]}
+			if len(parts) == 3 {
+				r.RefundID = parts[2]
+			}
+			refs = append(refs, r)
+		}
+	} else {
+		a, err := parseAccount(args[0])
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range args[1:] {
+			refs = append(refs, tasks.Ref{Account: a, OrderID: id})
+		}
+	}
+	if refund == "" {
+		return refs, nil
+	}
+	if len(refs) > 1 || refs[0].IsRefund() {
+		return nil, usagef("--refund goes with one order")
+	}
+	refs[0].RefundID = refund
+	return refs, nil
+}
+
+// ordersOnly refuses refunds where whole orders are wanted.
+func ordersOnly(refs []tasks.Ref, err error) ([]tasks.Ref, error) {
+	for _, r := range refs {
+		if r.IsRefund() {
+			return nil, usagef("%s is a refund; name its order, %s", r, r.Order())
+		}
+	}
+	return refs, err
+}
+
+// complete names the merchants of accounts that leave them out.
+func complete(ctx context.Context, c *tasks.Client, refs []tasks.Ref) error {
+	for i, r := range refs {
+		a, err := c.Account(ctx, r.Account)
+		if err != nil {
+			return err
+		}
+		refs[i].Account = a
+	}
+	return nil
+}
+
+// accounts are those that a question is about: the given one, or every one of its provider, or of all
+// providers, that workers have announced or that the providers' defaults name.
+func (s *session) accounts(ctx context.Context, c *tasks.Client, asked tasks.Account) ([]tasks.Account, error) {
+	if asked.Merchant != "" {
+		return []tasks.Account{asked}, nil
+	}
+	announced, err := budget.Announced(ctx, s.rdb)
+	if err != nil {
+		return nil, err
+	}
+	var out []tasks.Account
+	for _, p := range providers.All() {
+		if asked.Provider != "" && asked.Provider != p {
+			continue
+		}
+		for _, n := range announced {
+			if n.Account.Provider == p {
+				out = append(out, n.Account)
+			}
+		}
+		a, err := c.Account(ctx, tasks.Account{Provider: p})
+		var unknown *tasks.UnknownAccountError
+		switch {
+		case errors.As(err, &unknown): // several, which are there already, or none
+		case err != nil:
+			return nil, err
+		default:
+			out = append(out, a)
+		}
+	}
+	slices.SortFunc(out, func(x, y tasks.Account) int { return cmp.Compare(x.String(), y.String()) })
+	return slices.Compact(out), nil
+}
+
+// operator is who does something, from --by or the environment.
+func (a *app) operator(by string) (string, error) {
+	who := oneLine(cmp.Or(by, a.env["USER"], a.env["USERNAME"]))
+	if who == "" {
+		return "", usagef("--by is missing: say who you are (USER is not set)")
+	}
+	return who, nil
+}
+
+// oneLine makes a person's text one line: histories are kept in lines.
+func oneLine(s string) string { return strings.Join(strings.Fields(table.Clean(s)), " ") }
+
+// maxReason is the longest reason, in characters.
+const maxReason = 500
+
+// given is an operator's reason; what says what the reason is for.
+func given(reason, what string) (string, error) {
+	reason = oneLine(reason)
+	switch {
+	case reason == "":
+		return "", usagef("--reason is missing: %s", what)
+	case len([]rune(reason)) > maxReason:
+		return "", usagef("--reason is longer than %d characters", maxReason)
+	}
+	return reason, nil
+}
+
+// addOperatorFlags adds --reason and --by.
+func addOperatorFlags(cmd *cobra.Command, reason, by *string, what string) {
+	cmd.Flags().StringVar(reason, "reason", "", what)
+	cmd.Flags().StringVar(by, "by", "", "who you are (default $USER)")
+	completeFlag(cmd, "reason")
+	completeFlag(cmd, "by")
+}

@@ -1,0 +1,218 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"issuance/internal/bulk"
+	"issuance/internal/cli/table"
+	"issuance/internal/ledger"
+	"issuance/tasks"
+)
+
+type cancelFlags struct{ refund, file, provider, reason, by string }
+
+func (a *app) cancelCommand() *cobra.Command {
+	var f cancelFlags
+	cmd := &cobra.Command{
+		Use:   "cancel " + manyOrders + " | --file FILE",
+		Short: "End orders of which nothing was sent yet",
+		Long: `End orders, or a refund, of which nothing was ever sent to the provider. They become cancelled, which
+is final; who did it and why is recorded. Cancelling again is fine.
+
+What may have been sent is left alone, and the answer says what to do instead (exit code 1); an
+unknown order is exit code 4. The others of a list are cancelled all the same, and each has a line.
+
+With --file, the orders of a bulk's file (see "enqueue bulk") are cancelled, line by line.`,
+		Example: `  enqueue cancel ecticket CBX20220302153064851 --reason 'sold twice'
+  enqueue cancel pass2u P00001 --refund R1 --reason 'customer keeps them'
+  enqueue cancel --file orders.csv --reason 'wrong event'`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case f.file != "":
+				return takes(0, 0, "--file FILE alone")(cmd, args)
+			case len(args) == 0:
+				return takes(2, -1, manyOrders+", or --file FILE")(cmd, args)
+			}
+			return takesOrders(manyOrders)(cmd, args)
+		},
+		ValidArgsFunction: completeAccount,
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.cancel(cmd.Context(), f, args) },
+	}
+	cmd.Flags().StringVar(&f.refund, "refund", "", "cancel this refund of the order instead of the order")
+	cmd.Flags().StringVar(&f.file, "file", "", "cancel the orders of this bulk `FILE`")
+	cmd.Flags().StringVar(&f.provider, "provider", "", "the file's NDJSON holds bare requests to this `ACCOUNT`, or PROVIDER")
+	completeFlag(cmd, "refund")
+	completeFlag(cmd, "provider", providerNames()...)
+	addOperatorFlags(cmd, &f.reason, &f.by, "why")
+	return cmd
+}
+
+func (a *app) cancel(ctx context.Context, f cancelFlags, args []string) error {
+	c := canceller{app: a, ctx: ctx}
+	var err error
+	if c.reason, err = given(f.reason, "say why, for those who ask later"); err != nil {
+		return err
+	}
+	if c.who, err = a.operator(f.by); err != nil {
+		return err
+	}
+	if f.file != "" {
+		if f.refund != "" {
+			return usagef("--refund goes with one order, not with --file")
+		}
+		return c.file(f)
+	}
+	refs, err := parseRefs(args, f.refund)
+	if err != nil {
+		return err
+	}
+	return a.read(ctx, func(s *session, client *tasks.Client) error {
+		c.begin(s, client)
+		if err := complete(ctx, client, refs); err != nil {
+			return err
+		}
+		for _, r := range refs {
+			c.width = max(c.width, len(r.String()))
+		}
+		if err := c.all(refs, nil, func(r tasks.Ref) {
+			a.record(ctx, s, ledger.Decision{What: "cancel", Ref: r, Who: c.who, Reason: c.reason})
+		}); err != nil {
+			return err
+		}
+		return c.end(len(refs))
+	})
+}
+
+// canceller cancels orders, some side by side, and prints what became of each.
+type canceller struct {
+	*app
+	ctx         context.Context
+	session     *session
+	client      *tasks.Client
+	gone        *outage
+	who, reason string
+	width       int
+	cancelled   int
+	failed      failures
+}
+
+func (c *canceller) begin(s *session, client *tasks.Client) {
+	c.session, c.client, c.gone = s, client, newOutage(c.ctx, s)
+}
+
+// cancelled is what became of one order.
+type cancelled struct {
+	tried bool
+	err   error
+}
+
+// all cancels a list. at are their places in the input, if any; each is called for those that were cancelled.
+func (c *canceller) all(refs []tasks.Ref, at []string, each func(tasks.Ref)) error {
+	done, err := inOrder(len(refs), func(i int) cancelled {
+		if c.gone.is() {
+			return cancelled{}
+		}
+		err := c.client.Cancel(c.ctx, refs[i], c.who, c.reason)
+		c.gone.look(err)
+		return cancelled{true, err}
+	}, func(i int, r cancelled) error {
+		switch {
+		case !r.tried:
+			c.gone.skipped++
+			return nil
+		case r.err != nil:
+			p := explain(r.err).about(refs[i])
+			if at != nil {
+				p.At = at[i]
+			}
+			c.failed.add(c.app, p)
+			return nil
+		}
+		c.cancelled++
+		each(refs[i])
+		if c.json {
+			return c.printJSON(decisionOf(refs[i], tasks.Cancelled, c.who, c.reason))
+		}
+		return c.print("%s\n", table.Clean(fmt.Sprintf("%-*s  %s", c.width, refs[i], tasks.Cancelled)))
+	}, func() bool { return !c.gone.is() })
+	c.gone.skipped += len(refs) - done
+	return err
+}
+
+// end says what was not done.
+func (c *canceller) end(all int) error {
+	if c.gone.is() {
+		c.failed.count(c.gone.report(c.app, count(c.gone.skipped, "order"), all))
+	}
+	return c.failed.err()
+}
+
+// file cancels the orders of a bulk's file, a few hundred at a time.
+func (c *canceller) file(f cancelFlags) error {
+	r, _, err := enqueueFlags{provider: f.provider}.reading(false)
+	if err != nil {
+		return err
+	}
+	file, err := c.openBulk(c.ctx, f.file, bulk.Reading{Account: r.account, Explain: r.explain})
+	if err != nil {
+		return err
+	}
+	defer file.close()
+	return c.app.read(c.ctx, func(s *session, client *tasks.Client) error {
+		c.begin(s, client)
+		n, err := c.lines(file)
+		if c.cancelled > 0 {
+			c.record(c.ctx, s, ledger.Decision{What: "cancel file", Who: c.who, Reason: strings.TrimSpace(fmt.Sprintf("%s (%s of %s)", c.reason, count(c.cancelled, "order"), f.file))})
+		}
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return badInput("%s: %w", f.file, bulk.ErrEmpty)
+		}
+		if err := c.end(n); err != nil {
+			c.report("%s of %s cancelled", thousands(int64(c.cancelled)), count(n, "order"))
+			return err
+		}
+		c.report("%s cancelled", count(c.cancelled, "order"))
+		return nil
+	})
+}
+
+// lines cancels line by line and counts the lines.
+func (c *canceller) lines(file *bulkFile) (n int, err error) {
+	var refs []tasks.Ref
+	var at []string
+	flush := func() error {
+		if c.gone.is() {
+			c.gone.skipped += len(refs)
+		} else if err := complete(c.ctx, c.client, refs); err != nil {
+			return err
+		} else if err := c.all(refs, at, func(tasks.Ref) {}); err != nil {
+			return err
+		}
+		refs, at = refs[:0], at[:0]
+		return nil
+	}
+	err = file.IDs(func(line int, id bulk.ID, ok bool) error {
+		n++
+		where := fmt.Sprintf("line %d", line)
+		if !ok {
+			c.failed.add(c.app, problem{Code: "invalid", Message: "names no order", At: where, exit: Wrong})
+			return nil
+		}
+		refs, at = append(refs, tasks.Ref{Account: id.Account, OrderID: id.OrderID}), append(at, where)
+		if len(refs) < peekBatch {
+			return nil
+		}
+		return flush()
+	})
+	if err == nil {
+		err = flush()
+	}
+	return n, err
+}

@@ -1,0 +1,270 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/spf13/cobra"
+
+	"issuance/internal/budget"
+	"issuance/internal/cli/table"
+	"issuance/internal/config"
+	"issuance/internal/ledger"
+	"issuance/providers"
+	"issuance/tasks"
+)
+
+// Exit codes. Scripts may rely on them, and on the codes of problem.
+const (
+	Fine        = 0
+	CouldNot    = 1 // the input is right, but it could not be done
+	Wrong       = 2 // the input or the command line is wrong; nothing was done, but for the right lines of a bulk
+	Conflict    = 3 // another document has the number
+	Unknown     = 4 // there is no such order
+	Unreachable = 5 // Redis does not answer; repeating the command is safe
+)
+
+const exitHelp = `Exit codes: 0 fine; 1 it could not be done; 2 the input is wrong, and nothing was done (but for
+bulk, which enqueues the lines that are right); 3 another document has the number; 4 no such order;
+5 Redis does not answer, so repeat the command, which is always safe. Of several documents that fail
+for different reasons the exit code is 1.
+
+With --json every error is also one line on standard output:
+  {"error":{"code":"conflict","message":"…"}}
+with code usage, invalid, unknown_account (2), conflict (3), unknown (4), unreachable (5), or (1)
+settings, wrong_keys, not_cancellable, not_erasable, not_in_review, timeout, interrupted, failed.
+Where it is about one document of several, account, order_id and refund_id name it, and
+at its place in the input. "violations" lists what is wrong with documents: path, rule and shape.`
+
+// problem is an error as it is reported, with --json as {"error":{…}}.
+type problem struct {
+	Code       string          `json:"code"`
+	Message    string          `json:"message"`
+	At         string          `json:"at,omitempty"` // the document's place in the input
+	Account    *tasks.Account  `json:"account,omitempty"`
+	OrderID    string          `json:"order_id,omitempty"`
+	RefundID   string          `json:"refund_id,omitempty"`
+	Violations []violationLine `json:"violations,omitempty"`
+
+	exit int
+}
+
+// violationLine is a broken rule with --json.
+type violationLine struct {
+	At    string `json:"at,omitempty"`
+	Path  string `json:"path"`
+	Rule  string `json:"rule"`
+	Shape string `json:"shape,omitempty"`
+}
+
+// about names the order or refund that a problem is about.
+func (p problem) about(r tasks.Ref) problem {
+	p.Account, p.OrderID, p.RefundID = &r.Account, r.OrderID, r.RefundID
+	return p
+}
+
+// usageError is a wrong command line or input.
+type usageError struct {
+	err        error
+	help       bool // the command's help would answer it
+	violations []violationLine
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error {
+	return &usageError{err: fmt.Errorf(format, args...), help: true}
+}
+
+// badInput is a usageError about what was read, not about how the command was called.
+func badInput(format string, args ...any) error {
+	return &usageError{err: fmt.Errorf(format, args...)}
+}
+
+// unreachableError says that Redis does not answer.
+type unreachableError struct{ error }
+
+func (e *unreachableError) Unwrap() error { return e.error }
+
+// codedError is an error with a code of its own; its exit code is CouldNot.
+type codedError struct {
+	code string
+	error
+}
+
+func coded(code, format string, args ...any) error {
+	return &codedError{code, fmt.Errorf(format, args...)}
+}
+
+// reportedError says that the reasons have been reported already.
+type reportedError struct{ exit int }
+
+func (e *reportedError) Error() string { return fmt.Sprintf("reported (exit code %d)", e.exit) }
+
+// elsewhereAdvice is what to check when something is not there.
+const elsewhereAdvice = "check the number, and that REDIS_URL is your workers' Redis; records of settled orders are kept for 400 days (ISSUANCE_KEEP_RECORDS)"
+
+// explain is the one place where errors get their code, their exit code and the advice that goes with them.
+func explain(err error) problem {
+	var (
+		usage    *usageError
+		invalid  *providers.InvalidError
+		conflict *tasks.ConflictError
+		account  *tasks.UnknownAccountError
+		sent     *tasks.NotCancellableError
+		needed   *tasks.NotErasableError
+		silent   *unreachableError
+		settings *config.Error
+		own      *codedError
+	)
+	p := problem{Code: "failed", Message: err.Error(), exit: CouldNot}
+	advise := func(code string, exit int, advice string) problem {
+		p.Code, p.exit = code, exit
+		if advice != "" {
+			p.Message += "; " + advice
+		}
+		return p
+	}
+	switch {
+	case errors.As(err, &usage) && usage.help:
+		return advise("usage", Wrong, "")
+	case errors.As(err, &usage):
+		p.Violations = usage.violations
+		return advise("invalid", Wrong, "")
+	case errors.As(err, &invalid):
+		p.Violations = violationLines("", invalid.Violations)
+		return advise("invalid", Wrong, "")
+	case errors.As(err, &conflict):
+		return advise("conflict", Conflict, "a new order or refund needs an id of its own")
+	case errors.Is(err, tasks.ErrUnknownOrder), errors.Is(err, ledger.ErrNotFound):
+		return advise("unknown", Unknown, elsewhereAdvice)
+	case errors.As(err, &account), errors.Is(err, budget.ErrNotAnnounced):
+		if account != nil && account.Account.Merchant == "" {
+			return advise("unknown_account", Wrong, fmt.Sprintf("write ACCOUNT as %s:MERCHANT", account.Account))
+		}
+		return advise("unknown_account", Wrong, "`enqueue budget` lists those that workers serve")
+	case errors.Is(err, tasks.ErrWrongKeys):
+		return advise("wrong_keys", CouldNot, "nothing was enqueued")
+	case errors.As(err, &sent):
+		return advise("not_cancellable", CouldNot, whatInstead(sent))
+	case errors.As(err, &needed):
+		return advise("not_erasable", CouldNot, "erase it once it is settled (`enqueue review` lists what a person has to decide first)")
+	case errors.As(err, &silent), away(err):
+		return advise("unreachable", Unreachable, "")
+	case errors.As(err, &settings):
+		return advise("settings", CouldNot, "")
+	case errors.As(err, &own):
+		return advise(own.code, CouldNot, "")
+	}
+	return p
+}
+
+// whatInstead says what can be done about an order that cannot be cancelled.
+func whatInstead(e *tasks.NotCancellableError) string {
+	switch {
+	case e.State == tasks.Review:
+		return "a person has to decide it: see `enqueue review`"
+	case e.Ref.IsRefund() || e.State == tasks.Failed:
+		return "there is nothing to cancel any more"
+	case e.State == tasks.Issued:
+		return "refund it instead: `enqueue refund`"
+	}
+	return "wait for its end, and if it is issued, refund it: `enqueue refund`"
+}
+
+func violationLines(at string, found []providers.Violation) []violationLine {
+	var out []violationLine
+	for _, v := range found {
+		out = append(out, violationLine{At: at, Path: v.Path, Rule: v.Rule, Shape: v.Shape})
+	}
+	return out
+}
+
+// fail reports a problem: for people, and with --json as an object.
+func (a *app) fail(p problem) {
+	text := p.Message
+	if p.At != "" {
+		text = p.At + ": " + text
+	}
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = table.Clean(line)
+	}
+	a.report("%s", strings.Join(lines, "\n"))
+	a.failJSON(p)
+}
+
+func (a *app) failJSON(p problem) {
+	if a.json {
+		_ = a.printJSON(struct {
+			Error problem `json:"error"`
+		}{p}) // an output that cannot be written has been reported, or will be
+	}
+}
+
+// exit reports an error that ends a command and returns the exit code.
+func (a *app) exit(ctx context.Context, cmd *cobra.Command, err error) int {
+	var reported *reportedError
+	switch {
+	case err == nil:
+		return Fine
+	case errors.As(err, &reported):
+		return reported.exit
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		err = coded("interrupted", "interrupted")
+	}
+	p := explain(err)
+	a.fail(p)
+	if p.Code == "usage" {
+		fmt.Fprintf(a.err, "See: %s --help\n", cmd.CommandPath())
+	}
+	return p.exit
+}
+
+// failures are the problems of single documents. The zero value is ready.
+type failures struct{ n, exit int }
+
+// add reports one.
+func (f *failures) add(a *app, p problem) {
+	a.fail(p)
+	f.count(p.exit)
+}
+
+// count counts one that has been reported. Redis being away is the reason of all others, too.
+func (f *failures) count(exit int) {
+	f.n++
+	switch {
+	case f.exit == Fine || exit == Unreachable:
+		f.exit = exit
+	case f.exit != exit && f.exit != Unreachable:
+		f.exit = CouldNot
+	}
+}
+
+// err is nil without failures.
+func (f *failures) err() error {
+	if f.n == 0 {
+		return nil
+	}
+	return &reportedError{f.exit}
+}
+
+// away reports whether an error says that Redis does not answer.
+func away(err error) bool {
+	var network *net.OpError // a file's errors are net.Errors, too
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	for _, prefix := range []string{"LOADING", "CLUSTERDOWN", "MASTERDOWN", "READONLY"} {
+		if redis.HasErrorPrefix(err, prefix) {
+			return true
+		}
+	}
+	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrClosed)
+}

@@ -1,0 +1,220 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"issuance/internal/cli/table"
+	"issuance/internal/ledger"
+	"issuance/providers"
+	"issuance/tasks"
+)
+
+type listFlags struct {
+	account, since, item string
+	states               []string
+	limit                int
+}
+
+func (a *app) listCommand() *cobra.Command {
+	var f listFlags
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List orders and refunds by state, account, age or item",
+		Long: `List orders and refunds: when each was recorded, its state, and the code that explains it. All
+conditions that are given must hold.
+
+The whole ledger is walked through in small steps that do not block Redis, in little memory. Up to 1,000
+lines, or --limit of the newest, are sorted, the newest first; more are printed as they are found,
+and some of them perhaps twice.
+
+--item finds what a document's public description holds (see "order" in "enqueue status"), such as
+an ItemNo or a productSaleId, as long as the details are kept (ISSUANCE_KEEP_DETAILS).`,
+		Example: `  enqueue list --state review
+  enqueue list --state queued,submitting --account ecticket:2000132
+  enqueue list --since 24h --item VQT04959 --json
+  enqueue list --since 2026-03-01 --limit 20`,
+		Args:              takes(0, 0, "conditions as flags, such as --state queued"),
+		ValidArgsFunction: completeNothing,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			q, err := a.query(f)
+			if err != nil {
+				return err
+			}
+			return a.read(cmd.Context(), func(s *session, _ *tasks.Client) error { return a.list(cmd.Context(), s, q, f.limit) })
+		},
+	}
+	cmd.Flags().StringSliceVar(&f.states, "state", nil, "one or more `STATES`, comma-separated: "+strings.Join(stateNames(), ", "))
+	cmd.Flags().StringVar(&f.account, "account", "", "of this `ACCOUNT`, or of all accounts of a provider")
+	cmd.Flags().StringVar(&f.since, "since", "", "recorded since this `TIME`: 24h, 7d, 2026-03-01 or 2026-03-01T12:00:00+08:00")
+	cmd.Flags().StringVar(&f.item, "item", "", "whose document's description holds this `VALUE`")
+	cmd.Flags().IntVar(&f.limit, "limit", 0, "the newest `N` alone, at most 10000 (default: all)")
+	completeFlag(cmd, "state", stateNames()...)
+	completeFlag(cmd, "account", providerNames()...)
+	for _, name := range []string{"since", "item", "limit"} {
+		completeFlag(cmd, name)
+	}
+	return cmd
+}
+
+const (
+	sortedList = 1000   // how many lines are sorted without a limit
+	mostLimit  = 10_000 // how many a limit may keep
+)
+
+// query checks the flags.
+func (a *app) query(f listFlags) (ledger.Query, error) {
+	q := ledger.Query{Item: f.item}
+	var err error
+	if f.account != "" {
+		if q.Account, err = parseAccount(f.account); err != nil {
+			return q, err
+		}
+	}
+	for _, name := range f.states {
+		if !slices.Contains(stateNames(), name) {
+			return q, usagef("--state: unknown state %q; there are %s", name, strings.Join(stateNames(), ", "))
+		}
+		q.States = append(q.States, tasks.State(name))
+	}
+	if f.limit < 0 || f.limit > mostLimit {
+		return q, usagef("--limit must be from 0 (all) to %d", mostLimit)
+	}
+	if q.Since, err = a.sinceTime(f.since); err != nil {
+		return q, err
+	}
+	return q, nil
+}
+
+// sinceTime reads a time, or how long ago it was.
+func (a *app) sinceTime(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02"} {
+		if t, err := time.ParseInLocation(layout, s, a.zone); err == nil {
+			return t, nil
+		}
+	}
+	unit, factor := s, time.Duration(1)
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		unit, factor = days+"h", 24
+	}
+	ago, err := time.ParseDuration(unit)
+	if err != nil || ago < 0 || ago > 100*365*24*time.Hour/factor {
+		return time.Time{}, usagef("--since %s: write how long ago (24h, 7d) or a time (2026-03-01, 2026-03-01T12:00:00+08:00)", s)
+	}
+	return a.now().Add(-ago * factor), nil
+}
+
+// listLine is a record with --json.
+type listLine struct {
+	Provider  providers.Name `json:"provider"`
+	Account   tasks.Account  `json:"account"`
+	OrderID   string         `json:"order_id"`
+	RefundID  string         `json:"refund_id,omitempty"`
+	State     tasks.State    `json:"state"`
+	Code      string         `json:"code,omitempty"`
+	Lane      tasks.Lane     `json:"lane"`
+	CreatedAt *time.Time     `json:"created_at"`
+	ReviewAt  *time.Time     `json:"review_at,omitempty"`
+	FinalAt   *time.Time     `json:"final_at,omitempty"`
+}
+
+// lister gathers what is found until it is too much to be sorted.
+type lister struct {
+	*app
+	limit  int
+	seen   map[tasks.Ref]bool // of found
+	found  []ledger.Found
+	more   int  // left out because of the limit
+	stream bool // too much was found: lines are printed as they come
+	wide   int  // the column of states
+}
+
+func (a *app) list(ctx context.Context, s *session, q ledger.Query, limit int) error {
+	l := lister{app: a, limit: limit, seen: map[tasks.Ref]bool{}, wide: len(tasks.Submitting)}
+	if err := s.ledger.Search(ctx, q, l.add); err != nil {
+		return err
+	}
+	if l.stream {
+		return nil
+	}
+	l.newest()
+	if len(l.found) == 0 {
+		a.report("nothing is found")
+	}
+	for _, f := range l.found {
+		l.wide = max(l.wide, len(f.State))
+	}
+	for _, f := range l.found {
+		if err := l.line(f); err != nil {
+			return err
+		}
+	}
+	if l.more > 0 {
+		a.report("%s older ones are left out", thousands(int64(l.more)))
+	}
+	return nil
+}
+
+// add takes some records.
+func (l *lister) add(found []ledger.Found) error {
+	for _, f := range found {
+		if l.stream {
+			if err := l.line(f); err != nil {
+				return err
+			}
+			continue
+		}
+		if l.seen[f.Ref] {
+			continue
+		}
+		l.seen[f.Ref] = true
+		l.found = append(l.found, f)
+	}
+	switch {
+	case l.limit > 0 && len(l.found) >= 2*l.limit:
+		l.newest()
+	case l.limit == 0 && !l.stream && len(l.found) > sortedList:
+		l.stream = true
+		found := l.found
+		l.found, l.seen = nil, nil
+		return l.add(found)
+	}
+	return nil
+}
+
+// newest sorts what was found, and leaves out what is beyond the limit.
+func (l *lister) newest() {
+	slices.SortFunc(l.found, func(x, y ledger.Found) int {
+		return cmp.Or(y.CreatedAt.Compare(x.CreatedAt), cmp.Compare(x.Ref.String(), y.Ref.String()))
+	})
+	if l.limit == 0 || len(l.found) <= l.limit {
+		return
+	}
+	for _, f := range l.found[l.limit:] {
+		delete(l.seen, f.Ref)
+	}
+	l.more += len(l.found) - l.limit
+	l.found = l.found[:l.limit]
+}
+
+func (l *lister) line(f ledger.Found) error {
+	if !l.json {
+		text := fmt.Sprintf("%s  %-*s  %s  %s", l.time(f.CreatedAt), l.wide, f.State, f.Ref, f.Code)
+		return l.print("%s\n", strings.TrimRight(table.Clean(text), " "))
+	}
+	line := listLine{Provider: f.Account.Provider, Account: f.Account, OrderID: f.OrderID, RefundID: f.RefundID, State: f.State, Code: f.Code,
+		Lane: f.Lane, CreatedAt: stamp(f.CreatedAt), FinalAt: stamp(f.FinalAt)}
+	if f.State == tasks.Review {
+		line.ReviewAt, line.FinalAt = line.FinalAt, nil
+	}
+	return l.printJSON(line)
+}

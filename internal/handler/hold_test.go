@@ -1,0 +1,82 @@
+package handler_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"issuance/internal/fakeprovider"
+	"issuance/internal/ledger"
+)
+
+// short is a lease whose thirds pass in a test.
+const short = 600 * time.Millisecond
+
+func TestAClaimIsExtendedWhileACallLasts(t *testing.T) {
+	kinds(t, func(w *world) {
+		w.lease = short
+		extended := make(chan struct{}, 100)
+		w.answer(fakeprovider.Yes, func(context.Context) {
+			w.RDB.AddHook(commands{extended})
+			w.Clock.Advance(short * 3 / 4)
+			select {
+			case <-extended:
+			case <-time.After(10 * time.Second):
+				w.T.Error("the claim is not extended")
+			}
+			w.Clock.Advance(short * 3 / 4) // by now the claim would have run out
+			other := ledger.New(w.Redis.Client(), ledger.Options{Now: w.Clock.Now})
+			if c, err := other.Claim(w.T.Context(), w.ref, "other", short); err != nil || c.Verdict != ledger.Busy {
+				w.T.Errorf("another runner's claim is answered %q, %v", c.Verdict, err)
+			}
+		})
+		w.Done(w.run())
+		if rec := w.record(); !rec.State.Settled() || rec.Crashes != 0 {
+			w.T.Errorf("the record is %s after %d crashes", rec.State, rec.Crashes)
+		}
+	})
+}
+
+// commands reports every command that Redis has answered. It is a go-redis hook.
+type commands struct{ done chan<- struct{} }
+
+func (c commands) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (c commands) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := next(ctx, cmd)
+		select {
+		case c.done <- struct{}{}:
+		default:
+		}
+		return err
+	}
+}
+
+func (c commands) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+// A runner that was frozen must not go on with its call beside the one that has taken over.
+func TestACallEndsWhenItsClaimIsLost(t *testing.T) {
+	kinds(t, func(w *world) {
+		w.lease = short
+		w.answer(fakeprovider.Lost, func(ctx context.Context) {
+			w.Clock.Advance(short)
+			if c, err := w.Ledger.Claim(w.T.Context(), w.ref, "other", time.Hour); err != nil || c.Verdict != ledger.MustLookUp {
+				w.T.Errorf("the other runner's claim is answered %q, %v", c.Verdict, err)
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(10 * time.Second):
+				w.T.Error("the call goes on")
+			}
+		})
+		w.Waits(w.run())
+		if rec := w.record(); rec.Runner != "other" {
+			w.T.Errorf("the record is held by %q", rec.Runner)
+		}
+	})
+}

@@ -1,0 +1,185 @@
+package tasks
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"issuance/internal/budget"
+	"issuance/internal/queue"
+)
+
+func (b *bench) waiting(t testing.TB, r Ref) Waiting {
+	t.Helper()
+	s, err := b.Status(b.ctx, r.Account, r.OrderID)
+	must(t, err)
+	w := s.Waits
+	if r.IsRefund() {
+		w = s.Refunds[0].Waits
+	}
+	if w == nil {
+		t.Fatalf("%s waits for nothing", r)
+	}
+	return *w
+}
+
+// An unfinished order says what it waits for, whatever has become of its task: a lost one is the sweeper's.
+func TestWhatAnOrderWaitsFor(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		for r, doc := range documents("O1") {
+			h := home(r, Checkout)
+			b.enqueue(t, doc)
+			if w := b.waiting(t, r); w != (Waiting{For: "a free worker", NoWorker: true}) {
+				t.Errorf("%s: %+v", r, w)
+			}
+			must(t, b.inspector.PauseQueue(h.Queue))
+			if w := b.waiting(t, r); w.For != "its queue, which is paused" {
+				t.Errorf("%s, paused: %+v", r, w)
+			}
+			must(t, b.inspector.UnpauseQueue(h.Queue))
+			b.take(t, h, time.Now().Add(time.Minute))
+			if w := b.waiting(t, r); w.For != "the worker that is working on it" {
+				t.Errorf("%s, active: %+v", r, w)
+			}
+			// Its worker is gone.
+			must(t, b.rdb.ZRem(b.ctx, "asynq:{"+h.Queue+"}:lease", h.ID).Err())
+			if w := b.waiting(t, r); !strings.HasPrefix(w.For, "the sweeper") {
+				t.Errorf("%s, without a lease: %+v", r, w)
+			}
+			// Enqueueing it again makes another task, beside the one that hangs.
+			b.enqueue(t, doc)
+			if w := b.waiting(t, r); w.For != "a free worker" {
+				t.Errorf("%s, healed: %+v", r, w)
+			}
+		}
+		r := ref("O2")
+		b.enqueue(t, orderDoc("O2"))
+		b.drop(t, home(r, Checkout))
+		if w := b.waiting(t, r); !strings.HasPrefix(w.For, "the sweeper") {
+			t.Errorf("deleted: %+v", w)
+		}
+		b.begin(t, r) // a worker claimed it before its task was deleted
+		if w := b.waiting(t, r); w.For != "the worker that is working on it" {
+			t.Errorf("claimed: %+v", w)
+		}
+	})
+}
+
+// An order whose account is held says by whom and why; a pause of another lane is not its.
+func TestAHeldOrderSaysWhy(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.announce(t, shop, true)
+		b.enqueue(t, orderDoc("O1"))
+		pause := func(lane Lane) {
+			_, added, err := budget.Pause(b.ctx, b.rdb, shop, lane, "ann", "prices are wrong")
+			if err != nil || !added {
+				t.Fatalf("%t, %v", added, err)
+			}
+		}
+		pause(Bulk)
+		if w := b.waiting(t, ref("O1")); w.For != "a free worker" {
+			t.Errorf("%+v", w)
+		}
+		pause("")
+		if w := b.waiting(t, ref("O1")); w.For != "paused by ann: prices are wrong" || w.Until != nil {
+			t.Errorf("%+v", w)
+		}
+	})
+}
+
+// serve runs a worker's queue until the end of the test or stop, and returns once it is known to serve.
+func (b *bench) serve(t testing.TB, h asynq.HandlerFunc, queues ...string) (stop func()) {
+	t.Helper()
+	weights := map[string]int{}
+	for _, q := range queues {
+		weights[q] = 1
+	}
+	srv := asynq.NewServerFromRedisClient(b.server.Client(), asynq.Config{Concurrency: 1, Queues: weights, LogLevel: asynq.FatalLevel,
+		TaskCheckInterval: 5 * time.Millisecond, RetryDelayFunc: queue.RetryDelay, IsFailure: queue.IsFailure})
+	must(t, srv.Start(h))
+	stopped := false
+	stop = func() {
+		if !stopped {
+			stopped = true
+			srv.Shutdown()
+		}
+	}
+	t.Cleanup(stop)
+	eventually(t, "a worker serves "+queues[0], func() bool {
+		served, err := b.queue.Served(queues[0])
+		return err == nil && served
+	})
+	return stop
+}
+
+// eventually looks again until something is so, which another goroutine does.
+func eventually(t testing.TB, what string, so func() bool) {
+	t.Helper()
+	limit := time.NewTimer(10 * time.Second)
+	defer limit.Stop()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !so() {
+		select {
+		case <-limit.C:
+			t.Fatalf("never: %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+// After a run, an order waits for what its worker has said, until when it said, and is looked at again when the
+// queue says. Whether any worker serves the queue is part of the answer.
+func TestAnOrderWaitsForWhatItsLastRunSaid(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		until := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
+		b.enqueue(t, orderDoc("O1"))
+		b.enqueue(t, orderDoc("O2"))
+		stop := b.serve(t, func(_ context.Context, task *asynq.Task) error {
+			if r, _, err := queue.Decode(task.Payload()); err != nil || r.OrderID == "O1" {
+				return queue.WaitUntil(10*time.Minute, "the provider does not answer", until)
+			}
+			return context.DeadlineExceeded
+		}, "ecticket-checkout")
+		eventually(t, "both have run", func() bool {
+			n, err := b.rdb.ZCard(b.ctx, "asynq:{ecticket-checkout}:retry").Result()
+			return err == nil && n == 2
+		})
+		w := b.waiting(t, ref("O1"))
+		if w.For != "the provider does not answer" || w.Until == nil || !w.Until.Equal(until) || w.NoWorker || w.NextAt == nil ||
+			time.Until(*w.NextAt) < 9*time.Minute || time.Until(*w.NextAt) > 10*time.Minute {
+			t.Errorf("%+v", w)
+		}
+		if w := b.waiting(t, ref("O2")); w.For != "another try after an error: "+context.DeadlineExceeded.Error() || w.NextAt == nil || w.Until != nil {
+			t.Errorf("%+v", w)
+		}
+		if ok, err := b.WorkerServes(shop, Checkout); err != nil || !ok {
+			t.Errorf("%t, %v", ok, err)
+		}
+		if ok, err := b.WorkerServes(shop, Bulk); err != nil || ok {
+			t.Errorf("bulk: %t, %v", ok, err)
+		}
+		stop()
+		if w := b.waiting(t, ref("O1")); !w.NoWorker {
+			t.Errorf("%+v", w)
+		}
+	})
+}
+
+// A task that waits for its first time, as a poll does, says when that is.
+func TestAnAcceptedOrderWaitsForItsPoll(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		r := ref("O1")
+		b.enqueue(t, orderDoc("O1"))
+		b.reach(t, r, Accepted)
+		b.drop(t, home(r, Checkout))
+		must(t, b.queue.Enqueue(b.ctx, r, queue.PollHome(r), "", time.Hour))
+		w := b.waiting(t, r)
+		if w.For != "its next look" || w.NextAt == nil || time.Until(*w.NextAt) < 50*time.Minute {
+			t.Errorf("%+v", w)
+		}
+	})
+}
