@@ -165,7 +165,7 @@ func (d *Disasters) kill(ctx context.Context, w *Worker) {
 		if !ok {
 			return // it did not get up in time, as when Redis was away
 		}
-		if held, err := heldBy(ctx, d.rig.Ledger, pid); err != nil || len(held) > 0 || !pause(ctx, 100*time.Millisecond) {
+		if held, err := d.heldBy(ctx, pid); err != nil || len(held) > 0 || !pause(ctx, 100*time.Millisecond) {
 			break
 		}
 	}

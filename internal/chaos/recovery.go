@@ -49,7 +49,7 @@ func later(a, b time.Time) time.Time {
 func (d *Disasters) watchWhatItHeld(ctx context.Context, pid int, what string) {
 	l, at := d.rig.Ledger, time.Now()
 	active := d.active(ctx)
-	held, err := heldBy(ctx, l, pid)
+	held, err := d.heldBy(ctx, pid)
 	if err != nil {
 		return // Redis is away: nobody knows what it held
 	}

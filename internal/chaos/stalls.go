@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"issuance/internal/keys"
 	"issuance/internal/ledger"
 	"issuance/tasks/order"
 )
@@ -83,7 +84,7 @@ func (d *Disasters) awaitCall(ctx context.Context, w *Worker) bool {
 	for range 100 {
 		pid, ok := w.running()
 		if ok {
-			held, err := heldBy(ctx, d.rig.Ledger, pid)
+			held, err := d.heldBy(ctx, pid)
 			for _, v := range held {
 				if err == nil && v.State == order.Submitting {
 					return true
@@ -98,20 +99,26 @@ func (d *Disasters) awaitCall(ctx context.Context, w *Worker) bool {
 }
 
 // heldBy lists what the claims of a process are on.
-func heldBy(ctx context.Context, l *ledger.Ledger, pid int) (map[order.Ref]*ledger.View, error) {
+func (d *Disasters) heldBy(ctx context.Context, pid int) (map[order.Ref]*ledger.View, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	mark := "/" + strconv.Itoa(pid) + "/"
 	held := map[order.Ref]*ledger.View{}
 	for _, a := range accounts() {
-		refs, err := l.Open(ctx, a, 0, 100_000)
+		members, err := d.rdb.ZRange(ctx, keys.Open(a), 0, -1).Result()
 		if err != nil {
 			return nil, err
+		}
+		var refs []order.Ref
+		for _, m := range members {
+			if r, ok := keys.ParseMember(a, m); ok {
+				refs = append(refs, r)
+			}
 		}
 		if len(refs) == 0 {
 			continue
 		}
-		views, err := l.Views(ctx, refs)
+		views, err := d.rig.Ledger.Views(ctx, refs)
 		if err != nil {
 			return nil, err
 		}

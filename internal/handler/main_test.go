@@ -36,23 +36,25 @@ type world struct {
 	acts     int // runs that came as far as the handler's own part
 }
 
-// kinds runs a promise for an order and for a refund.
+// kinds runs a promise for an order and for a refund, over both kinds of Redis.
 func kinds(t *testing.T, run func(w *world)) {
 	for _, kind := range []string{"order", "refund"} {
 		t.Run(kind, func(t *testing.T) {
-			handlertest.Each(t, func(b *handlertest.Bench) {
-				w := &world{Bench: b, provider: fakeprovider.ForAccount(b.T, handlertest.Pass2U), gate: &handlertest.Gate{}, lease: lease,
-					ref: order.Ref{Account: handlertest.Pass2U, OrderID: "A1"}}
-				if kind == "order" {
-					w.task = b.Enqueue(orderDoc)
-				} else {
-					w.ref = w.ref.Refund("R1")
-					w.task = b.EnqueueRefund(refundDoc)
-				}
-				run(w)
-			})
+			handlertest.Each(t, func(b *handlertest.Bench) { run(newWorld(b, kind)) })
 		})
 	}
+}
+
+func newWorld(b *handlertest.Bench, kind string) *world {
+	w := &world{Bench: b, provider: fakeprovider.ForAccount(b.T, handlertest.Pass2U), gate: &handlertest.Gate{}, lease: lease,
+		ref: order.Ref{Account: handlertest.Pass2U, OrderID: "A1"}}
+	if kind == "order" {
+		w.task = b.Enqueue(orderDoc)
+		return w
+	}
+	w.ref = w.ref.Refund("R1")
+	w.task = b.EnqueueRefund(refundDoc)
+	return w
 }
 
 func (w *world) config(name string) handler.Config {

@@ -118,7 +118,7 @@ func TestATaskIsPutOffAndRun(t *testing.T) {
 		h, queued := HomeOf(a1, order.Queued, order.Bulk), &ledger.View{State: order.Queued, Lane: order.Bulk}
 		must(t, b.Run(h)) // no such queue
 		must(t, b.Enqueue(t.Context(), a1, h, "", time.Hour))
-		found, err := b.Look(t.Context(), a1, queued)
+		found, err := b.LookFor(t.Context(), a1, queued)
 		if err != nil || !found.Waiting() || found.Ended() || found.Active() || found.Pending() || time.Until(found.Next) < 59*time.Minute {
 			t.Errorf("%+v, %v", found, err)
 		}
@@ -126,12 +126,12 @@ func TestATaskIsPutOffAndRun(t *testing.T) {
 			must(t, b.Run(h))
 			b.want(t, h.Queue, h.ID, "pending")
 		}
-		if found, err := b.Look(t.Context(), a1, queued); err != nil || !found.Pending() || !found.Next.IsZero() {
+		if found, err := b.LookFor(t.Context(), a1, queued); err != nil || !found.Pending() || !found.Next.IsZero() {
 			t.Errorf("%+v, %v", found, err)
 		}
 		gone := Home{Queue: h.Queue, Type: h.Type, ID: "gone"}
 		must(t, b.Run(gone))
-		if found, err := b.Look(t.Context(), a1.Refund("R9"), queued); err != nil || found != (Task{}) {
+		if found, err := b.LookFor(t.Context(), a1.Refund("R9"), queued); err != nil || found != (Task{}) {
 			t.Errorf("%+v, %v", found, err)
 		}
 		if !b.Delete(gone) || !b.Delete(h) {

@@ -274,7 +274,7 @@ func TestAQueueThatDoesNotAnswerIsAnError(t *testing.T) {
 		if why, err := b.Ensure(t.Context(), a1, v); err == nil || why != "" {
 			t.Errorf("%q, %v", why, err)
 		}
-		if found, err := b.Look(t.Context(), a1, v); err == nil {
+		if found, err := b.LookFor(t.Context(), a1, v); err == nil {
 			t.Errorf("%+v", found)
 		}
 		if err := b.Run(HomeOf(a1, order.Queued, order.Bulk)); err == nil {

@@ -80,7 +80,7 @@ func (s *site) pollIssued(ctx context.Context, n int) (time.Duration, error) {
 		if err != nil {
 			return err
 		}
-		return s.inspector.RunTask(pollQueue, queue.PollHome(ref(id)).ID)
+		return queue.NewClient(s.redis.RDB, queue.Options{}).Run(queue.PollHome(ref(id))) // it may be running already
 	})
 }
 
