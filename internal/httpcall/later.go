@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// MaxRetryAfter bounds what a Retry-After can ask for: who is told to wait longer asks once an hour.
+// MaxRetryAfter bounds what a Retry-After can ask for: a provider that names a longer time is asked once
+// an hour.
 const MaxRetryAfter = time.Hour
 
 // date is the answer's own Date, zero without a readable one.

@@ -29,6 +29,36 @@ func (st *stage) see(t testing.TB, o providers.Order) *providers.Sight {
 	return &sight
 }
 
+// Strangers is a Sim that can hold an order of n tickets, of the items of Subject.Order, which another
+// system has placed under the same number at an earlier time.
+type Strangers interface {
+	Stranger(id string, n int, created time.Time)
+}
+
+// older checks that an order which is like ours in everything but its age is seen to be older.
+func older(t *testing.T, s Subject) {
+	st := start(t, s)
+	sim, ok := st.Sim.(Strangers)
+	if !ok {
+		t.Skip("this simulator knows no other systems")
+	}
+	created := time.Now().Add(-time.Hour).Truncate(time.Second)
+	sim.Stranger("O1", 2, created)
+	o := s.order("O1", 2)
+	out := st.client.Issue(t.Context(), o)
+	s.check(t, "issue", out)
+	if out.Kind == providers.Done || out.Kind == providers.Accepted {
+		t.Fatalf("a number that is taken is issued: %+v", out)
+	}
+	sight := st.see(t, o)
+	if sight == nil || sight.Differs != "" || !sight.CreatedAt.Equal(created) {
+		t.Errorf("%+v, want one created at %s", sight, created)
+	}
+	if other := st.see(t, s.order("O1", 1)); other == nil || other.Differs == "" {
+		t.Errorf("an order of other content and age: %+v", other)
+	}
+}
+
 // ours checks the first rule of truth: a number is not enough. Somebody else's order under it is one of
 // other content or one that is older than our first sending.
 func ours(t *testing.T, s Subject) {

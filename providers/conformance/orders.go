@@ -24,6 +24,7 @@ func orders(t *testing.T, s Subject) {
 	t.Run("what the provider says about a customer is not repeated", func(t *testing.T) { quoted(t, s) })
 	t.Run("a stub is enough for everything but issuing", func(t *testing.T) { stub(t, s) })
 	t.Run("an order under our number shows whether it can be ours", func(t *testing.T) { ours(t, s) })
+	t.Run("an older order under our number shows its age", func(t *testing.T) { older(t, s) })
 	t.Run("the answer about another order is not believed", func(t *testing.T) { misdelivered(t, s) })
 }
 

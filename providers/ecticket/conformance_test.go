@@ -20,6 +20,10 @@ type simulated struct{ *ecticketsim.Sim }
 func (s simulated) Settle()             { s.RunJob() }
 func (s simulated) Fail(id, why string) { s.FailOrder(id, why) }
 
+func (s simulated) Stranger(id string, n int, created time.Time) {
+	s.AddStranger(ecticketsim.Stranger{ID: id, IssuedAt: created, Items: []ecticketsim.StrangerItem{{ItemNo: "VQT04959", Count: n}}})
+}
+
 func (s simulated) Issued(id string) int {
 	o, _ := s.Books().Order(id)
 	return o.TimesIssued

@@ -56,15 +56,14 @@ func TestWhatDecidesNothingMayBeAnything(t *testing.T) {
 			}
 		}
 	}
-	for name := range full() {
-		if slices.Contains(decides, name) {
-			continue
+	for _, value := range odd {
+		d := full()
+		for name := range d {
+			if !slices.Contains(decides, name) {
+				d[name] = value
+			}
 		}
-		for _, value := range odd {
-			d := full()
-			d[name] = value
-			check(name, value, func(w http.ResponseWriter) { authentic(w, d) })
-		}
+		check("every field", value, func(w http.ResponseWriter) { authentic(w, d) })
 	}
 	for _, name := range []string{"PlatformID", "MerchantID", "RpHeader", "TransMsg", "Unheard"} {
 		for _, value := range odd {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"testing"
+	"time"
 
 	"issuance/providers"
 	"issuance/providers/conformance"
@@ -23,6 +24,10 @@ func (c conforming) Fail(id, why string) {
 		why = pass2usim.MsgStock
 	}
 	c.FailOrder(id, why)
+}
+
+func (c conforming) Stranger(id string, n int, created time.Time) {
+	c.AddStranger(pass2usim.Stranger{ChannelOrderID: id, Quantity: n, CreatedAt: created})
 }
 
 func (c conforming) Issued(id string) int {

@@ -14,7 +14,7 @@ import (
 // unexported struct fields, so a struct that holds Keys in one must not be printed.
 type Keys struct{ HashKey, HashIV string }
 
-// Validate reports which of the two values cannot be used, without telling it.
+// Validate reports which of the two values cannot be used, without showing it.
 func (k Keys) Validate() error {
 	return errors.Join(checkKey("HashKey", k.HashKey), checkKey("HashIV", k.HashIV))
 }
