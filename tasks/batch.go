@@ -26,10 +26,10 @@ func (c *Client) Prepare(ctx context.Context, o *Order, lane Lane) (Prepared, er
 // Ref names the order.
 func (p Prepared) Ref() Ref { return p.item.intake.Ref }
 
-// EnqueuePrepared enqueues a batch of a few hundred orders, in one round trip on each of a few connections. The results are in the
-// order of the batch, and of two orders with one number the first one is enqueued. Once the context has
-// ended or Redis does not answer, the rest comes back with an error; enqueueing all of them again is
-// always safe.
+// EnqueuePrepared enqueues a batch of a few hundred orders, in one round trip on each of a few
+// connections. The results are in the order of the batch, and of two orders with one number the first one
+// is enqueued. Once the context has ended or Redis does not answer, the rest comes back with an error;
+// enqueueing all of them again is always safe.
 func (c *Client) EnqueuePrepared(ctx context.Context, batch []Prepared) []Enqueued {
 	out := make([]Enqueued, len(batch))
 	var wg sync.WaitGroup
