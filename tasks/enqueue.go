@@ -194,25 +194,11 @@ func (c *Client) wake(ctx context.Context, refs []Ref) error {
 	if err != nil {
 		return err
 	}
-	var unfinished []int
-	var homes []queue.Home
-	for i, v := range views {
-		if v != nil && !v.State.Final() && !v.Live() {
-			unfinished, homes = append(unfinished, i), append(homes, queue.HomeOf(refs[i], v.State, v.Lane))
-		}
+	tasks, err := c.queue.EnsureAll(ctx, refs, views)
+	for _, t := range tasks {
+		err = errors.Join(err, t.Err)
 	}
-	found, err := c.queue.Find(ctx, homes)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for n, i := range unfinished {
-		if !found[n].Runs(views[i]) {
-			_, err := c.queue.Ensure(ctx, refs[i], views[i])
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
+	return err
 }
 
 // receipt compares a document with what is recorded under its number.

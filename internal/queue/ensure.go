@@ -51,6 +51,9 @@ func detour(own string, fence, n int) string {
 	return fmt.Sprintf("%s~%d.%d", own, fence, n-1)
 }
 
+// whyGone is why a task is made where there is none.
+const whyGone = "its task is gone"
+
 // detours is how many ids beside its own a record's task may have: more than one is in the way only
 // when the queue has forgotten several without letting go of their ids.
 const detours = 10
@@ -61,7 +64,7 @@ const detours = 10
 func (c *Client) Ensure(ctx context.Context, r order.Ref, v *ledger.View) (why string, err error) {
 	h := HomeOf(r, v.State, v.Lane)
 	own := h.ID
-	reason := "its task is gone"
+	reason := whyGone
 	for i := range 1 + detours {
 		if i > 0 {
 			h.ID = detour(own, v.Fence, i)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -21,12 +22,9 @@ import (
 // whose task has just ended, has none for a moment.
 const shortage = 2
 
-// A look at all records is spread over sweeps, so that those that are due need not wait for it: no sweep
-// looks at more than stride, nor brings back more than load.
-const (
-	stride = 20_000
-	load   = 2_000
-)
+// A look at all records is spread over sweeps, so that those that are due need not wait for it: it stops at the
+// first batch after so long.
+const spell = 5 * time.Second
 
 // recount is what is known of one provider's tasks.
 type recount struct {
@@ -123,8 +121,8 @@ func (s *Sweeper) missing(ctx context.Context, p providers.Name, accounts []prov
 // lookOn goes on with a look. A scan finds every record that is open all the while, whatever becomes of the
 // others.
 func (s *Sweeper) lookOn(ctx context.Context, l *look) error {
-	made, errs := s.made.Load(), []error(nil)
-	for looked := 0; len(l.left) > 0 && looked < stride && s.made.Load()-made < load; {
+	var errs []error
+	for began := s.Now(); len(l.left) > 0 && s.Now().Sub(began) < spell; {
 		a := l.left[0]
 		found, cursor, err := s.rdb.ZScan(ctx, keys.Open(a), l.cursor, "", s.Batch).Result()
 		if err != nil {
@@ -139,7 +137,6 @@ func (s *Sweeper) lookOn(ctx context.Context, l *look) error {
 		// One that cannot be brought back must not keep the others waiting.
 		_, err = s.inspect(ctx, refs, lookEvery)
 		errs = append(errs, err)
-		looked += len(refs)
 		if l.cursor = cursor; cursor == 0 {
 			l.left = l.left[1:]
 		}

@@ -35,6 +35,8 @@ type Config struct {
 	FullEvery time.Duration
 	// Tasks are how tasks are enqueued. Default: as package queue does.
 	Tasks queue.Options
+	// Now measures how long a look at all records has taken. Default time.Now.
+	Now func() time.Time
 }
 
 // Sweeper looks after unfinished records. Safe for concurrent use, but for Run and Recount, which one goroutine
@@ -44,6 +46,8 @@ type Sweeper struct {
 	rdb   redis.UniversalClient
 	queue *queue.Client
 	made  atomic.Int64 // tasks brought back
+	// since is how many of them since the last reportSince.
+	since atomic.Int64
 	// counts is what Recount knows of each provider, and Recount's alone.
 	counts map[providers.Name]*recount
 }
@@ -58,6 +62,9 @@ func New(rdb redis.UniversalClient, c Config) *Sweeper {
 	}
 	if c.Batch <= 0 {
 		c.Batch = 200
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	return &Sweeper{Config: c, rdb: rdb, queue: queue.NewClient(rdb, c.Tasks), counts: map[providers.Name]*recount{}}
 }
@@ -81,6 +88,7 @@ func (s *Sweeper) Run(ctx context.Context) {
 		if err := s.Recount(ctx); err != nil {
 			s.report(ctx, "counting tasks", err)
 		}
+		s.reportSince()
 		select {
 		case <-ctx.Done():
 			return
@@ -162,73 +170,55 @@ func (s *Sweeper) inspect(ctx context.Context, refs []order.Ref, again time.Dura
 	if err != nil {
 		return nil, err
 	}
-	tasks, err := s.tasks(ctx, refs, views)
+	tasks, err := s.queue.EnsureAll(ctx, refs, views)
 	if err != nil {
 		return nil, err
 	}
 	until := map[order.Ref]time.Time{}
 	var errs []error
 	for i, ref := range refs {
-		at, known, err := s.see(ctx, ref, views[i], tasks[i], again)
-		if err != nil {
-			errs = append(errs, err)
-		} else if known {
-			until[ref] = at
+		v, task := views[i], tasks[i]
+		s.brought(ref, v, task)
+		switch {
+		case v == nil:
+			// In a cluster the open set is written first: this record never came to be, or has expired.
+			until[ref] = time.Time{}
+		case v.State.Final():
+			errs = append(errs, s.Ledger.Publish(ctx, ref))
+		case v.Live():
+			until[ref] = v.Until.Add(time.Second)
+		case task.Err != nil:
+			errs = append(errs, task.Err)
+		case v.Abandoned():
+			until[ref] = v.Now.Add(min(again, 10*time.Second))
+		default:
+			until[ref] = v.Now.Add(again)
 		}
 	}
 	return until, errors.Join(errs...)
 }
 
-// tasks reads in one round trip what the queue holds of the tasks that the records need; nothing
-// for records that need none.
-func (s *Sweeper) tasks(ctx context.Context, refs []order.Ref, views []*ledger.View) ([]queue.Task, error) {
-	var which []int
-	var homes []queue.Home
-	for i, v := range views {
-		if v != nil && !v.State.Final() && !v.Live() {
-			which, homes = append(which, i), append(homes, queue.HomeOf(refs[i], v.State, v.Lane))
-		}
-	}
-	found, err := s.queue.Find(ctx, homes)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]queue.Task, len(refs))
-	for n, i := range which {
-		out[i] = found[n]
-	}
-	return out, nil
-}
+// mostNamed is how many of a look's tasks that were brought back are named in the log.
+const mostNamed = 20
 
-// see sees to one record and says when it is due again, as ledger.PutOff takes it.
-func (s *Sweeper) see(ctx context.Context, ref order.Ref, v *ledger.View, t queue.Task, again time.Duration) (at time.Time, known bool, err error) {
-	switch {
-	case v == nil:
-		// In a cluster the open set is written first: this record never came to be, or has expired.
-		return time.Time{}, true, nil
-	case v.State.Final():
-		return time.Time{}, false, s.Ledger.Publish(ctx, ref)
-	case v.Live():
-		return v.Until.Add(time.Second), true, nil
-	case !t.Runs(v):
-		if err := s.bringBack(ctx, ref, v); err != nil {
-			return time.Time{}, false, err
-		}
+// brought counts a task that was made for a record, and reports it: a person who has deleted all of a million
+// learns of each by a count.
+func (s *Sweeper) brought(ref order.Ref, v *ledger.View, task queue.Ensured) {
+	if task.Why == "" {
+		return
 	}
-	if v.Abandoned() {
-		again = 10 * time.Second
-	}
-	return v.Now.Add(again), true, nil
-}
-
-func (s *Sweeper) bringBack(ctx context.Context, ref order.Ref, v *ledger.View) error {
-	why, err := s.queue.Ensure(ctx, ref, v)
-	if why != "" {
+	s.made.Add(1)
+	if s.since.Add(1) <= mostNamed {
 		s.Log.Warn("sweeper: brought a task back into its queue", "account", ref.Account.String(), "order", ref.OrderID,
-			"refund", ref.RefundID, "state", string(v.State), "because", why)
-		s.made.Add(1)
+			"refund", ref.RefundID, "state", string(v.State), "because", task.Why)
 	}
-	return err
+}
+
+// reportSince reports how many tasks were brought back since the last time beyond those that were named.
+func (s *Sweeper) reportSince() {
+	if n := s.since.Swap(0); n > mostNamed {
+		s.Log.Warn("sweeper: brought more tasks back into their queues", "tasks", n-mostNamed)
+	}
 }
 
 // Wake makes sure that a record that is not finished has a task, without waiting for the next sweep.
@@ -244,5 +234,10 @@ func (s *Sweeper) Wake(ctx context.Context, ref order.Ref) error {
 	case v.State.Final() || v.Live():
 		return nil
 	}
-	return s.bringBack(ctx, ref, v)
+	tasks, err := s.queue.EnsureAll(ctx, []order.Ref{ref}, views)
+	if err != nil {
+		return err
+	}
+	s.brought(ref, v, tasks[0])
+	return tasks[0].Err
 }
