@@ -26,21 +26,33 @@ func (t Task) Runs(v *ledger.View) bool {
 
 // LookFor reads the task that runs for a record, under its own id or, where that one does not run, beside it.
 func (c *Client) LookFor(ctx context.Context, r order.Ref, v *ledger.View) (Task, error) {
-	own := HomeOf(r, v.State, v.Lane)
-	beside := own
-	beside.ID = detour(own.ID, v.Fence, 1)
-	found, err := c.Find(ctx, []Home{own, beside})
+	h := HomeOf(r, v.State, v.Lane)
+	t, err := c.find(ctx, h)
 	if err != nil {
 		return Task{}, err
 	}
-	h, t := own, found[0]
-	if !t.Runs(v) && found[1].Runs(v) {
-		h, t = beside, found[1]
+	if !t.Runs(v) {
+		beside := h
+		beside.ID = detour(h.ID, v.Fence, 1)
+		switch other, err := c.find(ctx, beside); {
+		case err != nil:
+			return Task{}, err
+		case other.Runs(v):
+			h, t = beside, other
+		}
 	}
 	if !t.Waiting() {
 		return t, nil
 	}
 	return c.Look(h)
+}
+
+func (c *Client) find(ctx context.Context, h Home) (Task, error) {
+	found, err := c.Find(ctx, []Home{h})
+	if err != nil {
+		return Task{}, err
+	}
+	return found[0], nil
 }
 
 // detour is the n-th id beside a record's own.
@@ -88,11 +100,11 @@ func (c *Client) Ensure(ctx context.Context, r order.Ref, v *ledger.View) (why s
 // settle makes sure that a task will run under the id of h. done is false when that id does not serve, for
 // the reason in why.
 func (c *Client) settle(ctx context.Context, r order.Ref, v *ledger.View, h Home, why *string) (made, done bool, err error) {
-	found, err := c.Find(ctx, []Home{h})
+	t, err := c.find(ctx, h)
 	if err != nil {
 		return false, false, err
 	}
-	switch t := found[0]; {
+	switch {
 	case t.Runs(v):
 		return false, true, nil
 	case t.Active():

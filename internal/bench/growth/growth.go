@@ -3,6 +3,7 @@ package growth
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"issuance/internal/bench/lab"
@@ -71,7 +72,11 @@ func Measure(ctx context.Context, c Config) (rows []Row, redis string, err error
 			}
 		}
 	}
-	searches, err := search(ctx, sites, c)
+	last, err := once(ctx, sites, c, "search of the keyspace, for each order pending", (*site).searchAll)
+	if err != nil {
+		return nil, "", err
+	}
+	back, err := once(ctx, sites, c, "sweep: a deleted task brought back", (*site).bringBack)
 	if err != nil {
 		return nil, "", err
 	}
@@ -83,23 +88,19 @@ func Measure(ctx context.Context, c Config) (rows []Row, redis string, err error
 				Ratio: lab.Median(ratios), RedisRatio: lab.Median(lab.Ratios(m.redis, base.redis)), Ratios: ratios, Target: o.target})
 		}
 	}
-	return append(rows, searches...), redis, nil
+	return slices.Concat(rows, last, back), redis, nil
 }
 
-// search has the sweeper search the keyspace, as it does when a worker starts and every six hours.
-func search(ctx context.Context, sites []*site, c Config) ([]Row, error) {
+// once does once what concerns every pending order.
+func once(ctx context.Context, sites []*site, c Config, what string, run func(*site, context.Context, int) (time.Duration, error)) ([]Row, error) {
 	var rows []Row
 	for i, s := range sites {
-		c.Progress(fmt.Sprintf("searching %d orders", c.Sizes[i]))
-		wall, cpu, err := s.measure(ctx, op{run: func(s *site, ctx context.Context, _ int) (time.Duration, error) {
-			began := time.Now()
-			err := s.sweeper.Adopt(ctx)
-			return time.Since(began), err
-		}}, c.Sizes[i])
+		c.Progress(fmt.Sprintf("%s: %d orders", what, c.Sizes[i]))
+		wall, cpu, err := s.measure(ctx, op{run: run}, c.Sizes[i])
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s, %d orders: %w", what, c.Sizes[i], err)
 		}
-		r := Row{What: "search of the keyspace, for each order pending", Pending: c.Sizes[i], Micros: wall, RedisMicros: cpu, Ratio: 1, RedisRatio: 1}
+		r := Row{What: what, Pending: c.Sizes[i], Micros: wall, RedisMicros: cpu, Ratio: 1, RedisRatio: 1}
 		if i > 0 {
 			r.Ratio, r.RedisRatio = wall/rows[0].Micros, cpu/rows[0].RedisMicros
 		}

@@ -17,7 +17,7 @@ func TestTheProductTakesTheCopiesForItsOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(rows) != len(ops)+1 || redis == "" {
+	if len(rows) != len(ops)+2 || redis == "" {
 		t.Errorf("%d rows, Redis %q", len(rows), redis)
 	}
 	for _, r := range rows {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -108,8 +109,7 @@ func (s *site) serve(lane order.Lane, h asynq.Handler, event string, n int, star
 	}
 	s.listening.Store(&observe)
 	defer s.listening.Store(nil)
-	e := servers.New(s.redis.RDB, []servers.Lane{{Provider: account.Provider, Lane: lane, Concurrency: 4, Handler: h}},
-		servers.Options{Log: quiet})
+	e := s.server(lane, h)
 	if err := e.Start(); err != nil {
 		return 0, err
 	}
@@ -129,24 +129,53 @@ func (s *site) serve(lane order.Lane, h asynq.Handler, event string, n int, star
 	return last.Sub(first), nil
 }
 
-// pollPending asks for accepted orders that are not issued yet.
+// pollPending has the servers poll orders, at random, that are not issued yet: a poll that learns nothing.
 func (s *site) pollPending(ctx context.Context, n int) (time.Duration, error) {
-	ids, err := s.accepted(ctx, n)
-	if err != nil {
-		return 0, err
-	}
-	var list []*asynq.Task
-	for _, id := range ids {
-		list = append(list, asynq.NewTask(queue.PollType(account.Provider), queue.Encode(ref(id), "")))
-	}
 	s.provider.pending.Store(true)
-	began := time.Now()
-	for _, t := range list {
-		if err := s.polls.ProcessTask(ctx, t); queue.IsFailure(err) {
+	polled := make(chan struct{}, n+1)
+	counted := asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
+		err := s.polls.ProcessTask(ctx, t)
+		if !queue.IsFailure(err) {
+			select {
+			case polled <- struct{}{}:
+			default: // a sentinel whose time has come on its own
+			}
+		}
+		return err
+	})
+	ids, err := s.accepted(ctx, n+1)
+	if err != nil || len(ids) < 2 {
+		return 0, errors.Join(err, fmt.Errorf("%d orders wait for their poll", len(ids)))
+	}
+	q := queue.NewClient(s.redis.RDB, queue.Options{})
+	for _, id := range ids {
+		if err := q.Run(queue.PollHome(ref(id))); err != nil {
 			return 0, err
 		}
 	}
-	return time.Since(began), nil
+	e := s.server(order.Poll, counted)
+	if err := e.Start(); err != nil {
+		return 0, err
+	}
+	defer e.Stop()
+	var first time.Time
+	for i := range ids {
+		select {
+		case <-polled:
+		case <-time.After(serveLimit):
+			return 0, fmt.Errorf("%d of %d polls in %s", i, len(ids), serveLimit)
+		}
+		if i == 0 {
+			first = time.Now()
+		}
+	}
+	return time.Since(first) * time.Duration(n) / time.Duration(len(ids)-1), nil
+}
+
+// server serves one lane with one handler.
+func (s *site) server(lane order.Lane, h asynq.Handler) *servers.Set {
+	return servers.New(s.redis.RDB, []servers.Lane{{Provider: account.Provider, Lane: lane, Concurrency: 4, Handler: h}},
+		servers.Options{Log: quiet})
 }
 
 // accepted names orders that are accepted, at random.
@@ -171,6 +200,8 @@ func (s *site) accepted(ctx context.Context, n int) ([]string, error) {
 	for _, f := range found {
 		ids = append(ids, idsOf(queue.PollHome, f.Val())...)
 	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
 	if len(ids) == 0 {
 		return nil, fmt.Errorf("no order waits for its poll")
 	}
@@ -242,4 +273,44 @@ func (s *site) queueInfo(_ context.Context, n int) (time.Duration, error) {
 		}
 	}
 	return time.Since(began) * 10, nil
+}
+
+// searchAll has the sweeper search the keyspace, as it does when a worker starts and every six hours.
+func (s *site) searchAll(ctx context.Context, _ int) (time.Duration, error) {
+	began := time.Now()
+	err := s.sweeper.Adopt(ctx)
+	return time.Since(began), err
+}
+
+// bringBack deletes all tasks, as a person may in the web UI, and has the sweeper bring them back. The pauses
+// between its sweeps do not count.
+func (s *site) bringBack(ctx context.Context, n int) (time.Duration, error) {
+	deleted := 0
+	for _, q := range []string{bulkQueue, pollQueue} {
+		for _, deleteAll := range []func(string) (int, error){s.inspector.DeleteAllPendingTasks, s.inspector.DeleteAllScheduledTasks, s.inspector.DeleteAllRetryTasks} {
+			some, err := deleteAll(q)
+			if err != nil {
+				return 0, err
+			}
+			deleted += some
+		}
+	}
+	began := time.Now()
+	for back := 0; back < deleted; {
+		if err := s.sweeper.Recount(ctx); err != nil {
+			return 0, err
+		}
+		if time.Since(began) > serveLimit {
+			return 0, fmt.Errorf("%d of %d tasks are back after %s", back, deleted, serveLimit)
+		}
+		back = 0
+		for _, q := range []string{bulkQueue, pollQueue} {
+			pending, err := s.redis.RDB.LLen(ctx, keys.Queue(q)+"pending").Result()
+			if err != nil {
+				return 0, err
+			}
+			back += int(pending)
+		}
+	}
+	return time.Since(began) * time.Duration(n) / time.Duration(deleted), nil
 }
