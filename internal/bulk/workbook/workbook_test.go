@@ -1,0 +1,5 @@
+package workbook
+
+import "testing"
+
+func TestX(t *testing.T) {}
