@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -49,9 +50,9 @@ func (t *table) fitted(row [][]byte, noted bool) ([][]byte, []Problem) {
 	}
 	switch {
 	case found != wanted || besides != "":
-		return nil, []Problem{{"", fmt.Sprintf("must have as many cells as the header, which has %d%s (found: %d)", wanted, besides, found)}}
+		return nil, []Problem{{Rule: fmt.Sprintf("must have as many cells as the header, which has %d%s", wanted, besides), Shape: strconv.Itoa(found)}}
 	case t.note >= 0 && !nothing:
-		return nil, []Problem{{Note, "must be empty, or a note as --rejects writes it"}}
+		return nil, []Problem{{Where: Note, Rule: "must be empty, or a note as --rejects writes it", Column: t.note + 1}}
 	}
 	return row, nil
 }
@@ -65,8 +66,8 @@ func (t *table) Reject(raw []byte, problems []Problem) []byte {
 	note := []byte(notePrefix + strings.Join(notes, "; "))
 	row, err := cells(raw, nil)
 	if err != nil {
-		for _, e := range []error{errQuoteOpen, errQuoteInside} {
-			raw = bytes.TrimSuffix(raw, quoted([]byte(","), []byte(notePrefix+e.Error())))
+		for _, start := range []string{`,"` + notePrefix, "," + notePrefix} {
+			raw, _, _ = bytes.Cut(raw, []byte(start))
 		}
 		return append(quoted(append(bytes.Clone(raw), ','), note), t.lineEnd...)
 	}

@@ -74,7 +74,9 @@ var ErrNoRows = errors.New("the workbook is empty")
 func Is(start []byte) bool { return bytes.HasPrefix(start, []byte("PK\x03\x04")) }
 
 // IsOld reports whether a file that starts so is an Excel file of another kind: .xls, or one with a password.
-func IsOld(start []byte) bool { return bytes.HasPrefix(start, []byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")) }
+func IsOld(start []byte) bool {
+	return bytes.HasPrefix(start, []byte("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"))
+}
 
 // Sheet is an opened sheet. It is not safe for concurrent use.
 type Sheet struct {
@@ -134,8 +136,17 @@ func (s *Sheet) open(r io.Reader) error {
 	if err := plainNumbers(s.file); err != nil {
 		return errorf("its number formats cannot be read; save it again as .xlsx")
 	}
-	s.rows, err = s.file.Rows(s.Name)
-	if err != nil {
+	return s.Rewind()
+}
+
+// Rewind goes back to the first row.
+func (s *Sheet) Rewind() error {
+	if s.rows != nil {
+		_ = s.rows.Close() // it was only read
+	}
+	var err error
+	s.row = 0
+	if s.rows, err = s.file.Rows(s.Name); err != nil {
 		return errorf("its sheet %q cannot be read; save it again as .xlsx", s.Name)
 	}
 	return nil
