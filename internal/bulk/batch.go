@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"issuance/tasks"
@@ -224,13 +225,17 @@ func (r *run) report(ctx context.Context, b *batch, enqueued []tasks.Enqueued) {
 }
 
 // reject reports a line that is wrong, unless the run has ended.
-func (r *run) reject(ctx context.Context, l *line, n interface{ Add(int64) int64 }) error {
+func (r *run) reject(ctx context.Context, l *line, n *atomic.Int64) error {
 	if ctx.Err() != nil {
 		return nil
 	}
 	n.Add(1)
 	r.Progress.Lines.Add(1)
-	return r.Reject(Rejected{Line: l.line, Raw: l.raw, Problems: l.problems, Long: l.long})
+	out := Rejected{Line: l.line, Raw: l.raw, Problems: l.problems, Long: l.long, Conflict: n == &r.Progress.Conflicts}
+	if ref, ok := r.file.Number(l.raw); ok && !l.long && !aboutNumber(ref.Account.Provider, l.problems) {
+		out.Order = ref
+	}
+	return r.Reject(out)
 }
 
 // settle counts what became of an order.

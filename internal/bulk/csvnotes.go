@@ -3,6 +3,7 @@ package bulk
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -80,6 +81,22 @@ func (t *table) Reject(raw []byte, problems []Problem) []byte {
 	}
 	return t.joined(row)
 }
+
+// Formula reports whether a spreadsheet that opens a file of rejects would take a cell of this record for
+// a formula.
+func (f *File) Formula(raw []byte) bool {
+	if _, ok := f.Format.(*table); !ok {
+		return false
+	}
+	row, _ := cells(raw, nil) // what cannot be split has no cells to a spreadsheet either
+	return slices.ContainsFunc(row, func(cell []byte) bool {
+		cell = bytes.TrimLeft(cell, " \t\r\n")
+		return len(cell) > 1 && strings.IndexByte("=+-@", cell[0]) >= 0 && !signedNumber.Match(cell)
+	})
+}
+
+// signedNumber stays one in a spreadsheet.
+var signedNumber = regexp.MustCompile(`^[+-]\d+([.,]\d+)*$`)
 
 // joined writes a row, with its line's end.
 func (t *table) joined(row [][]byte) []byte {

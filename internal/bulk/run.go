@@ -44,6 +44,10 @@ type Rejected struct {
 	Problems []Problem
 	// Long says that the line is longer than MaxRecord and Raw only its beginning.
 	Long bool
+	// Order is the order that the line is about; zero where it names none, or its number is what is wrong.
+	Order tasks.Ref
+	// Conflict says that another order was enqueued under its number before.
+	Conflict bool
 }
 
 // Progress counts what is done. Its fields may be read at any time.

@@ -18,9 +18,9 @@ import (
 
 // bulkFlags are the flags of bulk.
 type bulkFlags struct {
-	provider, lane, rejects, template string
-	dryRun                            bool
-	precheck                          precheckFlag
+	provider, lane, rejects, template, sheet string
+	dryRun                                   bool
+	precheck                                 precheckFlag
 }
 
 func (a *app) bulkCommand() *cobra.Command {
@@ -77,6 +77,7 @@ not answer.`,
 	flags.StringVar(&f.template, "template", "", "print a CSV file to start from: "+strings.Join(templateNames(), ", "))
 	flags.StringVar(&f.provider, "provider", "", "the orders are of this `ACCOUNT`, or PROVIDER, and NDJSON holds bare requests to it")
 	flags.StringVar(&f.lane, "lane", string(tasks.Bulk), "bulk (nobody waits for single orders) or checkout")
+	addSheetFlag(cmd, &f.sheet)
 	a.addPrecheckFlag(cmd, &f.precheck)
 	completeFlag(cmd, "template", templateNames()...)
 	completeFlag(cmd, "provider", providerNames()...)
@@ -125,7 +126,7 @@ func (a *app) bulk(ctx context.Context, flags bulkFlags, name string) error {
 	if err != nil {
 		return err
 	}
-	file, err := a.openBulk(ctx, name, bulk.Reading{Account: r.account, Explain: r.explain})
+	file, err := a.openBulk(ctx, name, bulk.Reading{Account: r.account, Sheet: flags.sheet, Explain: r.explain})
 	if err != nil {
 		return err
 	}
@@ -157,7 +158,7 @@ func (a *app) bulk(ctx context.Context, flags bulkFlags, name string) error {
 	}
 	defer pre.close()
 	opt.Check = pre.check
-	wrong, err := a.newRejects(ctx, flags.rejects, file.stat, file)
+	wrong, err := a.newRejects(ctx, flags.rejects, file)
 	if err != nil {
 		return err
 	}
@@ -172,7 +173,7 @@ func (a *app) bulk(ctx context.Context, flags bulkFlags, name string) error {
 	err = errors.Join(err, wrong.close(err == nil))
 	wrong.print()
 	failed.print()
-	sum := summary{app: a, session: s, progress: opt.Progress, dryRun: flags.dryRun, took: time.Since(began), err: err}
+	sum := summary{app: a, input: file.input, session: s, progress: opt.Progress, dryRun: flags.dryRun, took: time.Since(began), err: err}
 	return sum.end(ctx, pre, wrong)
 }
 

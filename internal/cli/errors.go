@@ -45,7 +45,8 @@ at its place in the input. "violations" lists what is wrong with documents: path
 type problem struct {
 	Code       string          `json:"code"`
 	Message    string          `json:"message"`
-	At         string          `json:"at,omitempty"` // the document's place in the input
+	At         string          `json:"at,omitempty"`   // the document's place in the input
+	Line       int             `json:"line,omitempty"` // of a bulk's file
 	Account    *tasks.Account  `json:"account,omitempty"`
 	OrderID    string          `json:"order_id,omitempty"`
 	RefundID   string          `json:"refund_id,omitempty"`
@@ -56,10 +57,12 @@ type problem struct {
 
 // violationLine is a broken rule with --json.
 type violationLine struct {
-	At    string `json:"at,omitempty"`
-	Path  string `json:"path"`
-	Rule  string `json:"rule"`
-	Shape string `json:"shape,omitempty"`
+	At     string `json:"at,omitempty"`
+	Path   string `json:"path"`
+	Cell   string `json:"cell,omitempty"` // of an Excel workbook
+	Rule   string `json:"rule"`
+	Shape  string `json:"shape,omitempty"`
+	Advice string `json:"advice,omitempty"` // what a spreadsheet has probably done to it
 }
 
 // about names the order or refund that a problem is about.
