@@ -59,6 +59,10 @@ func newTable(header []byte, lineEnd string) (*table, []Problem) {
 func (t *table) row(raw []byte) (row [][]byte, blank bool, problems []Problem) {
 	row, err := cells(raw, make([][]byte, 0, len(t.columns)))
 	if err != nil {
+		raw = withoutNote(raw) // whose quotes may hide what is wrong
+		if _, without := cells(raw, nil); without != nil {
+			err = without
+		}
 		return nil, false, []Problem{{Rule: err.Error(), Advice: quoteAdvice(raw)}}
 	}
 	row, noted := t.unnoted(row)

@@ -67,10 +67,7 @@ func (t *table) Reject(raw []byte, problems []Problem) []byte {
 	note := []byte(notePrefix + strings.Join(notes, "; "))
 	row, err := cells(raw, nil)
 	if err != nil {
-		for _, start := range []string{`,"` + notePrefix, "," + notePrefix} {
-			raw, _, _ = bytes.Cut(raw, []byte(start))
-		}
-		return append(quoted(append(bytes.Clone(raw), ','), note), t.lineEnd...)
+		return append(quoted(append(bytes.Clone(withoutNote(raw)), ','), note), t.lineEnd...)
 	}
 	row, noted := t.unnoted(row)
 	own := !noted && t.note >= 0 && len(row) == len(t.columns) && (emptyCell(row[t.note]) || isNote(row[t.note]))
@@ -97,6 +94,14 @@ func (f *File) Formula(raw []byte) bool {
 
 // signedNumber stays one in a spreadsheet.
 var signedNumber = regexp.MustCompile(`^[+-]\d+([.,]\d+)*$`)
+
+// withoutNote is a record that cannot be split, as it was before it got a note.
+func withoutNote(raw []byte) []byte {
+	for _, start := range []string{`,"` + notePrefix, "," + notePrefix} {
+		raw, _, _ = bytes.Cut(raw, []byte(start))
+	}
+	return raw
+}
 
 // joined writes a row, with its line's end.
 func (t *table) joined(row [][]byte) []byte {

@@ -195,6 +195,6 @@ func (r *rejects) print() {
 		r.report("wrong lines are in %s%s; correct them and feed that file in", shownName(r.name), as)
 	}
 	if r.kept && r.formulas > 0 {
-		r.report("%s of them begin a cell with =, +, - or @, which a spreadsheet would run as a formula: import the columns as Text", lines(int64(r.formulas)))
+		r.report("in %s a cell begins with =, +, - or @, which a spreadsheet would run as a formula: import the columns as Text", lines(int64(r.formulas)))
 	}
 }

@@ -172,7 +172,7 @@ func TestRejectsThatASpreadsheetWouldRunAreWarnedAbout(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "rejects.csv")
 	rows := bulkHeader + "=1+1,S1,1,voucher\nA 1,\"@SUM(A1,A2)\",1,voucher\nB 1,S1,-1,voucher\nC 1,S1,1,voucher\n"
 	code, _, text := d.run(t.Context(), strings.NewReader(rows), "bulk", "--rejects", name, "-")
-	if code != Wrong || !strings.Contains(text, "enqueue: 2 lines of them begin a cell with =, +, - or @, which a spreadsheet would run as a formula") {
+	if code != Wrong || !strings.Contains(text, "enqueue: in 2 lines a cell begins with =, +, - or @, which a spreadsheet would run as a formula") {
 		t.Errorf("exit code %d\n%s", code, text)
 	}
 	again := filepath.Join(t.TempDir(), "again.csv")
