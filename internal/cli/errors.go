@@ -39,7 +39,8 @@ With --json every error is also one line on standard output:
 with code usage, invalid, unknown_account (2), conflict (3), unknown (4), unreachable (5), or (1)
 settings, wrong_keys, not_cancellable, not_erasable, not_in_review, timeout, interrupted, failed.
 Where it is about one document of several, account, order_id and refund_id name it, and
-at its place in the input. "violations" lists what is wrong with documents: path, rule and shape.`
+at its place in the input, or line that of a bulk. "violations" lists what is wrong with documents:
+path, rule and shape.`
 
 // problem is an error as it is reported, with --json as {"error":{…}}.
 type problem struct {

@@ -17,6 +17,9 @@ const (
 
 // plainNumbers replaces the number formats of a workbook.
 func plainNumbers(f *excelize.File) error {
+	if f.Styles == nil || f.Styles.CellXfs == nil {
+		return nil // no cell has a format
+	}
 	format := dayFormat
 	style, err := f.NewStyle(&excelize.Style{CustomNumFmt: &format})
 	if err != nil {

@@ -107,7 +107,8 @@ func Open(r io.Reader, name string) (*Sheet, error) {
 	return s, nil
 }
 
-func (s *Sheet) open(r io.Reader) error {
+func (s *Sheet) open(r io.Reader) (err error) {
+	defer unreadable(&err)
 	path := filepath.Join(s.folder, "book.xlsx")
 	if err := s.spool(r, path); err != nil {
 		return err
@@ -150,6 +151,13 @@ func (s *Sheet) Rewind() error {
 		return errorf("its sheet %q cannot be read; save it again as .xlsx", s.Name)
 	}
 	return nil
+}
+
+// unreadable turns a panic of the library into an error: a workbook is what somebody else has written.
+func unreadable(err *error) {
+	if recover() != nil {
+		*err = errorf("it cannot be read as an Excel workbook; save it again as .xlsx")
+	}
 }
 
 // spool writes what comes into a file.
@@ -205,6 +213,7 @@ func namesOf(sheets []*sheet) []string {
 // behind the last one. Days are written 2026/03/01, numbers without exponent, formulas as what was last
 // computed.
 func (s *Sheet) Next() (row int, cells []string, err error) {
+	defer unreadable(&err)
 	for s.row < s.Last {
 		if !s.rows.Next() {
 			return 0, nil, errorf("its row %d cannot be read; save it again as .xlsx", s.row+1)

@@ -160,6 +160,46 @@ func TestWhatOtherProgramsWrite(t *testing.T) {
 		"1:A|王小明 ", "5:|0912345678|0912", "7:2026/03/01|1500")
 }
 
+// A workbook needs no formats and no shared texts, and may have more parts than are looked at.
+func TestTheLeastThatAWorkbookHolds(t *testing.T) {
+	least := `<row><c t="inlineStr"><is><t>A</t></is></c><c><v>7</v></c></row>`
+	want(t, packed(t, parts(least)), "", "1:A|7")
+	want(t, packed(t, parts(least, "xl/styles.xml", `<styleSheet NS><fonts count="0"/></styleSheet>`, "docProps/app.xml", "<Properties/>")), "", "1:A|7")
+}
+
+// Whatever comes, a workbook is read or refused, and nothing is left behind.
+func FuzzAWorkbookIsReadOrRefused(f *testing.F) {
+	for _, s := range []string{`<row r="1"><c r="A1" s="1"><v>1</v></c></row>`, `<row><c t="s"><v>0</v></c><c t="d"><v>2026-03-01</v></c><c t="e"><v>#N/A</v></c><c t="b"><v>1</v></c></row>`,
+		`<row r="3"><c r="XFD3" t="str"><f>1</f><v>x</v></c></row>`, `</sheetData><sheetData><row/>`} {
+		f.Add(s, `<styleSheet NS><numFmts><numFmt numFmtId="200" formatCode="[h]:mm"/></numFmts><cellXfs><xf numFmtId="0"/><xf numFmtId="200"/></cellXfs></styleSheet>`, `<sst NS><si><t>x</t></si></sst>`)
+	}
+	f.Fuzz(func(t *testing.T, rows, styles, texts string) {
+		data := packed(t, parts(rows, "xl/styles.xml", styles, "xl/sharedStrings.xml", texts))
+		t.Setenv("TMPDIR", t.TempDir())
+		s, err := Open(bytes.NewReader(data), "")
+		if err != nil {
+			return
+		}
+		last := 0
+		for {
+			row, cells, err := s.Next()
+			if err != nil {
+				break
+			}
+			if row <= last || row > s.Last || len(cells) == 0 {
+				t.Fatalf("row %d of %d behind row %d: %q", row, s.Last, last, cells)
+			}
+			last = row
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 0 {
+			t.Fatalf("left behind: %v, %v", left, err)
+		}
+	})
+}
+
 // What would be read as something else than was meant is refused with the names of the cells.
 func TestCellsThatCannotBeReadTruly(t *testing.T) {
 	row := func(cells string) []byte { return packed(t, parts(`<row r="1">`+cells+`</row>`)) }
