@@ -244,7 +244,7 @@ func TestAWorkbookIsReadAsATable(t *testing.T) {
 		nil,
 		[]any{"O2", "3", "2", "Angela", "王小明", 912345678, "a@example.com", "VQT04959", 2, day},
 		[]any{day, "3", "2", "Angela", "王,\"小\n明", "0912345678", "a@example.com", "VQT04959", 2, "20990101"},
-		[]any{"O3", "3", "2", "Angela", "王小明", "0912345678", "a@example.com", "VQT04959", 2, "20990101", nil, nil, "KANARIE"},
+		[]any{"O3", "3", "2", "Angela", "王小明", "0912345678", "a@example.com", "VQT04959", 2, "2099/2/30", nil, nil, "  "},
 	)
 	for _, in := range []io.Reader{strings.NewReader(text), piped(text)} {
 		var columns []int
@@ -267,18 +267,18 @@ func TestAWorkbookIsReadAsATable(t *testing.T) {
 			t.Fatalf("%d fine of sheet %s, %d bytes of %d, %v", p.Enqueued.Load(), f.Sheet, p.Bytes.Load(), len(text), err)
 		}
 		for _, part := range []string{bom + "MerchantTradeNo,", ",rejected_because\r\n", "5 [CustomerPhone: must be a domestic mobile number: 09 and 8 more digits (found: string of 9 characters); " + lostZero,
-			"6 [MerchantTradeNo: must be half-width", "7 [must have as many cells as the header, which has 12 (found: 13)", "\n2099/01/01,3,2,Angela,\"王,\"\"小\n明\","} {
+			"6 [MerchantTradeNo: must be half-width", "7 [StartDate1: must be a day of the calendar, yyyymmdd (found: string of 9 characters)]", "\n2099/01/01,3,2,Angela,\"王,\"\"小\n明\","} {
 			if !strings.Contains(file, part) {
 				t.Errorf("%q is not in\n%s", part, file)
 			}
 		}
-		if fmt.Sprint(columns) != "[6 1 5 0]" {
+		if fmt.Sprint(columns) != "[6 1 5 10]" {
 			t.Errorf("columns %v", columns)
 		}
 	}
 	// Corrected rejects are a file of orders.
 	out := dry(t, text, Reading{})
-	dry(t, strings.NewReplacer(",912345678,", ",0912345678,", "2099/01/01,3", "O4,3", "\"王,\"\"小\n明\"", "王小明", ",,,KANARIE", ",,").Replace(out.file), Reading{}).want(t, 3)
+	dry(t, strings.NewReplacer(",912345678,", ",0912345678,", "2099/01/01,3", "O4,3", "\"王,\"\"小\n明\"", "王小明", "2099/2/30", "2099/2/3").Replace(out.file), Reading{}).want(t, 3)
 	if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 2 { // those of dry, which does not close
 		t.Errorf("left behind: %v, %v", left, err)
 	}
@@ -294,10 +294,12 @@ func TestAWorkbookThatCannotBeRead(t *testing.T) {
 		"empty":         {book(t), "the file is empty"},
 		"header only":   {book(t, []any{"MerchantTradeNo"}), "there are no lines below the header"},
 		"unknown title": {book(t, nil, []any{"MerchantTradeNo", "IssueType", "Operator", "備註"}), `header, D2: "備註" is not a column`},
+		"extra cell":    {book(t, []any{"MerchantTradeNo"}, []any{"O1"}, []any{"O2", nil, "KANARIE"}), "header: has no title for the column of C3, which holds something"},
+		"in a gap":      {book(t, []any{"MerchantTradeNo", nil, "IssueType"}, []any{"O1"}, []any{"O2", "KANARIE"}), "header: has no title for the column of B3, which holds something"},
 		"of Pass2U":     {book(t, []any{"channelOrderId"}, []any{"O1"}), "its columns are pass2u's, not ecticket's"},
 	} {
 		out := dry(t, c.text, Reading{Account: tasks.Account{Provider: "ecticket"}})
-		if out.err == nil || !strings.Contains(out.err.Error(), c.says) || strings.Contains(out.err.Error(), "comma") {
+		if out.err == nil || !strings.Contains(out.err.Error(), c.says) || strings.Contains(out.err.Error(), "comma") || strings.Contains(out.err.Error(), "KANARIE") {
 			t.Errorf("%s: %v, should say %s", name, out.err, c.says)
 		}
 	}

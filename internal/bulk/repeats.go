@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"issuance/internal/bulk/workbook"
 	"issuance/providers"
 	"issuance/tasks"
 )
@@ -119,7 +120,7 @@ func (f *File) survey(ctx context.Context) (repeats, error) {
 			return context.Cause(ctx)
 		}
 		if t != nil && !rec.long {
-			if err := t.untitled(rec); err != nil {
+			if err := t.untitled(rec, f.Sheet != ""); err != nil {
 				return err
 			}
 		}
@@ -183,7 +184,7 @@ func rounded(number string) bool {
 }
 
 // untitled says that a column without title holds something.
-func (t *table) untitled(rec record) error {
+func (t *table) untitled(rec record, inSheet bool) error {
 	if !t.gaps {
 		return nil
 	}
@@ -192,7 +193,10 @@ func (t *table) untitled(rec record) error {
 		return nil
 	}
 	for _, p := range problems {
-		if t.columns[p.Column-1].name == "" {
+		switch untitled := t.columns[p.Column-1].name == ""; {
+		case untitled && inSheet:
+			return untitledCell(workbook.Cell(p.Column, rec.line))
+		case untitled:
 			return &FileError{[]Problem{{Where: "header", Rule: fmt.Sprintf("%s has no title, but line %d holds something in it", p.Where, rec.line), Column: p.Column}}}
 		}
 	}

@@ -73,6 +73,9 @@ func (s *sheetRows) next() (record, error) {
 		}
 		return record{}, err
 	}
+	if s.width > 0 && len(cells) > s.width {
+		return record{}, untitledCell(workbook.Cell(len(cells), row))
+	}
 	var raw []byte
 	for i := range max(len(cells), s.width) {
 		if i > 0 {
@@ -83,6 +86,11 @@ func (s *sheetRows) next() (record, error) {
 		}
 	}
 	return record{line: row, raw: raw[:min(len(raw), MaxRecord)], long: len(raw) > MaxRecord}, nil
+}
+
+// untitledCell says that a cell's column has no title, so that nobody knows what it means.
+func untitledCell(cell string) error {
+	return &FileError{[]Problem{{Where: "header", Rule: "has no title for the column of " + cell + ", which holds something"}}}
 }
 
 // atHand: all of it is there.
