@@ -11,7 +11,7 @@ import (
 	"issuance/tasks"
 )
 
-type cancelFlags struct{ refund, file, provider, reason, by string }
+type cancelFlags struct{ refund, file, sheet, provider, reason, by string }
 
 func (a *app) cancelCommand() *cobra.Command {
 	var f cancelFlags
@@ -42,6 +42,7 @@ With --file, the orders of a bulk's file (see "enqueue bulk") are cancelled, lin
 	}
 	cmd.Flags().StringVar(&f.refund, "refund", "", "cancel this refund of the order instead of the order")
 	cmd.Flags().StringVar(&f.file, "file", "", "cancel the orders of this bulk `FILE`")
+	addSheetFlag(cmd, &f.sheet)
 	cmd.Flags().StringVar(&f.provider, "provider", "", "the file's NDJSON holds bare requests to this `ACCOUNT`, or PROVIDER")
 	completeFlag(cmd, "refund")
 	completeFlag(cmd, "provider", providerNames()...)
@@ -152,7 +153,7 @@ func (c *canceller) file(f cancelFlags) error {
 	if err != nil {
 		return err
 	}
-	file, err := c.openBulk(c.ctx, f.file, bulk.Reading{Account: r.account, Explain: r.explain})
+	file, err := c.openBulk(c.ctx, f.file, bulk.Reading{Account: r.account, Sheet: f.sheet, Explain: r.explain})
 	if err != nil {
 		return err
 	}
@@ -164,7 +165,7 @@ func (c *canceller) file(f cancelFlags) error {
 			return err
 		}
 		if n == 0 {
-			return badInput("%s: %w", f.file, bulk.ErrEmpty)
+			return file.input.unusable(bulk.ErrEmpty)
 		}
 		if err := c.end(n); err != nil {
 			c.report("%s of %s cancelled", thousands(int64(c.cancelled)), count(n, "order"))

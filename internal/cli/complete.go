@@ -44,7 +44,7 @@ func completeDocument(_ *cobra.Command, args []string, _ string) ([]string, cobr
 }
 
 func completeBulk(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return completeFile(args, "csv", "ndjson", "jsonl")
+	return completeFile(args, "csv", "xlsx", "ndjson", "jsonl")
 }
 
 func completeFile(args []string, endings ...string) ([]string, cobra.ShellCompDirective) {

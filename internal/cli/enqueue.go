@@ -124,7 +124,7 @@ func (a *app) enqueue(ctx context.Context, f enqueueFlags, refunds bool, file st
 	if err != nil {
 		return err
 	}
-	docs, wrong, err := a.readDocuments(file)
+	docs, wrong, err := a.readDocuments(ctx, file)
 	if err != nil {
 		return err
 	}

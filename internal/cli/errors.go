@@ -39,13 +39,15 @@ With --json every error is also one line on standard output:
 with code usage, invalid, unknown_account (2), conflict (3), unknown (4), unreachable (5), or (1)
 settings, wrong_keys, not_cancellable, not_erasable, not_in_review, timeout, interrupted, failed.
 Where it is about one document of several, account, order_id and refund_id name it, and
-at its place in the input. "violations" lists what is wrong with documents: path, rule and shape.`
+at its place in the input, or line that of a bulk. "violations" lists what is wrong with documents:
+path, rule and shape.`
 
 // problem is an error as it is reported, with --json as {"error":{…}}.
 type problem struct {
 	Code       string          `json:"code"`
 	Message    string          `json:"message"`
-	At         string          `json:"at,omitempty"` // the document's place in the input
+	At         string          `json:"at,omitempty"`   // the document's place in the input
+	Line       int             `json:"line,omitempty"` // of a bulk's file
 	Account    *tasks.Account  `json:"account,omitempty"`
 	OrderID    string          `json:"order_id,omitempty"`
 	RefundID   string          `json:"refund_id,omitempty"`
@@ -56,10 +58,12 @@ type problem struct {
 
 // violationLine is a broken rule with --json.
 type violationLine struct {
-	At    string `json:"at,omitempty"`
-	Path  string `json:"path"`
-	Rule  string `json:"rule"`
-	Shape string `json:"shape,omitempty"`
+	At     string `json:"at,omitempty"`
+	Path   string `json:"path"`
+	Cell   string `json:"cell,omitempty"` // of an Excel workbook
+	Rule   string `json:"rule"`
+	Shape  string `json:"shape,omitempty"`
+	Advice string `json:"advice,omitempty"` // what a spreadsheet has probably done to it
 }
 
 // about names the order or refund that a problem is about.

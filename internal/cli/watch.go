@@ -16,7 +16,7 @@ import (
 
 func (a *app) watchCommand() *cobra.Command {
 	var timeout time.Duration
-	var file, provider string
+	var file, sheet, provider string
 	cmd := &cobra.Command{
 		Use:   "watch " + manyOrders + " | --file FILE",
 		Short: "Print every change of orders until all of them are final",
@@ -49,7 +49,7 @@ or in review are listed, and the exit code is then 1, as it is when some of the 
 				return usagef("--timeout must not be negative")
 			}
 			if file != "" {
-				return a.watchFile(ctx, file, provider, timeout)
+				return a.watchFile(ctx, file, provider, sheet, timeout)
 			}
 			refs, err := ordersOnly(parseRefs(args, ""))
 			if err != nil {
@@ -60,6 +60,7 @@ or in review are listed, and the exit code is then 1, as it is when some of the 
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", 0, "longest watch, such as 30s or 10m (default: no limit)")
 	cmd.Flags().StringVar(&file, "file", "", "watch the orders of this bulk `FILE` together")
+	addSheetFlag(cmd, &sheet)
 	cmd.Flags().StringVar(&provider, "provider", "", "the file's NDJSON holds bare requests to this `ACCOUNT`, or PROVIDER")
 	completeFlag(cmd, "provider", providerNames()...)
 	return cmd

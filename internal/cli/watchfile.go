@@ -18,7 +18,7 @@ import (
 
 // watchFile follows the orders of a bulk's file until all of them are final. It fails when some of
 // them are failed, in review, or unknown.
-func (a *app) watchFile(ctx context.Context, name, provider string, timeout time.Duration) error {
+func (a *app) watchFile(ctx context.Context, name, provider, sheet string, timeout time.Duration) error {
 	r, _, err := enqueueFlags{provider: provider}.reading(false)
 	if err != nil {
 		return err
@@ -26,7 +26,7 @@ func (a *app) watchFile(ctx context.Context, name, provider string, timeout time
 	if name == "-" {
 		return usagef("--file needs a file, which is read again and again; standard input cannot be")
 	}
-	w := fileWatch{app: a, name: name, reading: bulk.Reading{Account: r.account}}
+	w := fileWatch{app: a, name: name, reading: bulk.Reading{Account: r.account, Sheet: sheet}}
 	file, err := a.openBulk(ctx, name, w.reading) // what is wrong with it is reported even when Redis is away
 	if err != nil {
 		return err
@@ -288,7 +288,7 @@ func (w *fileWatch) readLines(ctx context.Context, each func([]watchedLine) erro
 	case err != nil:
 		return errors.Join(errFile, err)
 	case n == 0:
-		return errors.Join(errFile, badInput("%s: %w", w.name, bulk.ErrEmpty))
+		return errors.Join(errFile, f.input.unusable(bulk.ErrEmpty))
 	}
 	return flush()
 }
