@@ -57,7 +57,7 @@ func (a *app) erase(ctx context.Context, c *tasks.Client, r tasks.Ref, who, reas
 	}
 	state := string(done.State)
 	if state == "" {
-		state = string(tasks.Elsewhere)
+		state = string(tasks.Unrecorded)
 	}
 	if err := a.print("%s  %s\n", tasks.Ref{Account: done.Account, OrderID: done.OrderID}, state); err != nil {
 		return err

@@ -129,7 +129,7 @@ func (w *watcher) look(ctx context.Context) error {
 
 // over reports whether nothing more will happen to an order by itself. One that was issued
 // elsewhere has only refunds here.
-func over(s *tasks.Status) bool { return s.State.Final() || s.State == tasks.Elsewhere && s.Ended() }
+func over(s *tasks.Status) bool { return s.State.Final() || s.State == tasks.Unrecorded && s.Ended() }
 
 // unserved are the places where an order waits and no worker serves it.
 func unserved(s *tasks.Status) []string {
@@ -144,7 +144,7 @@ func unserved(s *tasks.Status) []string {
 		lane = order.Poll
 	}
 	add(s.Waits, lane)
-	if s.State == tasks.Elsewhere {
+	if s.State == tasks.Unrecorded {
 		for _, r := range s.Refunds {
 			add(r.Waits, r.Lane)
 		}
@@ -153,7 +153,7 @@ func unserved(s *tasks.Status) []string {
 }
 
 func (w *watcher) print(ctx context.Context, o *watched, s *tasks.Status) error {
-	if w.json || s.State == tasks.Elsewhere {
+	if w.json || s.State == tasks.Unrecorded {
 		if s.State == o.state {
 			return nil
 		}
