@@ -34,7 +34,7 @@ func (c *Client) Cancel(ctx context.Context, r Ref, who, reason string) error {
 	a, err := c.ledger.Cancel(ctx, r, who, reason)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
-		return unknown(r)
+		return UnknownError(r)
 	case a.Applied: // should publishing have failed, the sweeper does it
 		_ = c.queue.RunRefunds(ctx, c.ledger, r) // else they go on at their time
 		return c.decided(ctx, "cancel", r, who, reason)
@@ -112,7 +112,7 @@ func (c *Client) Erase(ctx context.Context, r Ref, who, reason string) (*Erasure
 		out.add(ref, e)
 	}
 	if !found {
-		return nil, unknown(r)
+		return nil, UnknownError(r)
 	}
 	return out, c.decided(ctx, "erase", r, who, reason)
 }

@@ -22,8 +22,8 @@ type noSuchRefund struct{}
 func (noSuchRefund) Error() string        { return "no such refund" }
 func (noSuchRefund) Is(target error) bool { return target == ErrUnknownOrder }
 
-// unknown is ErrUnknownOrder for a record.
-func unknown(r Ref) error {
+// UnknownError is ErrUnknownOrder for a record, in words that name it.
+func UnknownError(r Ref) error {
 	if r.IsRefund() {
 		return fmt.Errorf("%s: %w", r, noSuchRefund{})
 	}
@@ -188,7 +188,7 @@ func (c *Client) recorded(ctx context.Context, ref Ref, w statusWish) (*Status, 
 	}
 	if s.State == "" {
 		if len(s.Refunds) == 0 {
-			return nil, unknown(ref)
+			return nil, UnknownError(ref)
 		}
 		s.State = Unrecorded
 	}

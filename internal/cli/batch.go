@@ -67,9 +67,12 @@ func (a *app) readDocuments(file string) ([]input.Document, []violation, error) 
 	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {
-			return nil, nil, badInput("%w", err)
+			return nil, nil, badFile(err)
 		}
 		defer f.Close()
+		if stat, err := f.Stat(); err == nil && stat.IsDir() {
+			return nil, nil, badFile(fmt.Errorf("%s: is a directory", file))
+		}
 		r = f
 	}
 	if r == nil {
@@ -248,16 +251,16 @@ func (a *app) reject(wrong []violation) error {
 	for i, v := range wrong {
 		documents[v.n] = true
 		if i < maxListed {
-			fmt.Fprintln(a.err, v)
+			a.errLine(v.String())
 			listed = append(listed, violationLine{At: v.at, Path: v.path, Rule: v.rule, Shape: v.shape})
 		}
 	}
 	if more := len(wrong) - maxListed; more > 0 {
-		fmt.Fprintf(a.err, "… and %d more\n", more)
+		a.errLine(fmt.Sprintf("… and %d more", more))
 	}
 	verb := "is"
 	if len(documents) > 1 {
 		verb = "are"
 	}
-	return &usageError{err: fmt.Errorf("%s %s wrong; nothing was enqueued", count(len(documents), "document"), verb), violations: listed}
+	return &usageError{code: codeInvalid, err: fmt.Errorf("%s %s wrong; nothing was enqueued", count(len(documents), "document"), verb), violations: listed}
 }

@@ -79,7 +79,7 @@ not answer.`,
 	flags.StringVar(&f.lane, "lane", string(tasks.Bulk), "bulk (nobody waits for single orders) or checkout")
 	a.addPrecheckFlag(cmd, &f.precheck)
 	completeFlag(cmd, "template", templateNames()...)
-	completeFlag(cmd, "provider", providerNames()...)
+	a.completeAccountFlag(cmd, "provider")
 	completeFlag(cmd, "lane", laneNames()...)
 	return cmd
 }

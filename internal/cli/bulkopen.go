@@ -43,7 +43,7 @@ func (a *app) openBulk(ctx context.Context, name string, r bulk.Reading) (*bulkF
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
-			return nil, badInput("%w", err)
+			return nil, badFile(err)
 		}
 		f.close = func() { _ = file.Close() }
 		if f.stat = statOf(file); f.size() > 0 {

@@ -21,7 +21,7 @@ func (a *app) watchCommand() *cobra.Command {
 		Use:   "watch " + manyOrders + " | --file FILE",
 		Short: "Print every change of orders until all of them are final",
 		Long: `Print every change of orders, each as a line with its time, until all of them are final
-(issued, failed, cancelled or in review). The exit code is 0 then, whatever they ended in; it is 4
+(issued, failed, cancelled or in review). What one is put off for is a line, too. The exit code is 0 then, whatever they ended in; it is 4
 when an order is unknown, and 1 when --timeout has passed. When no worker serves them, that is said
 on standard error.
 
@@ -42,7 +42,7 @@ or in review are listed, and the exit code is then 1, as it is when some of the 
 			}
 			return takesOrders(manyOrders)(cmd, args)
 		},
-		ValidArgsFunction: completeAccount,
+		ValidArgsFunction: a.completeAccount,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			if timeout < 0 {
@@ -61,7 +61,7 @@ or in review are listed, and the exit code is then 1, as it is when some of the 
 	cmd.Flags().DurationVar(&timeout, "timeout", 0, "longest watch, such as 30s or 10m (default: no limit)")
 	cmd.Flags().StringVar(&file, "file", "", "watch the orders of this bulk `FILE` together")
 	cmd.Flags().StringVar(&provider, "provider", "", "the file's NDJSON holds bare requests to this `ACCOUNT`, or PROVIDER")
-	completeFlag(cmd, "provider", providerNames()...)
+	a.completeAccountFlag(cmd, "provider")
 	return cmd
 }
 
@@ -80,7 +80,7 @@ func (a *app) watch(ctx context.Context, s *session, c *tasks.Client, refs []tas
 		return len(w.orders) == 0 || errors.Is(err, tasks.ErrUnknownOrder), err
 	})
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return coded("timeout", "%s not final after %s; the workers go on", count(len(w.orders), "order"), timeout)
+		return coded(codeTimeout, "%s not final after %s; the workers go on", count(len(w.orders), "order"), timeout)
 	}
 	return err
 }
@@ -99,6 +99,7 @@ type watched struct {
 	ref   tasks.Ref
 	state tasks.State
 	last  ledger.Step
+	waits string
 }
 
 // look prints what is new of every order and drops those that are final.
@@ -127,8 +128,8 @@ func (w *watcher) look(ctx context.Context) error {
 	return nil
 }
 
-// over reports whether nothing more will happen to an order by itself. One that was issued
-// elsewhere has only refunds here.
+// over reports whether nothing more will happen to an order by itself. One that is not recorded here has only
+// refunds.
 func over(s *tasks.Status) bool { return s.State.Final() || s.State == tasks.Unrecorded && s.Ended() }
 
 // unserved are the places where an order waits and no worker serves it.
@@ -173,7 +174,27 @@ func (w *watcher) print(ctx context.Context, o *watched, s *tasks.Status) error 
 		}
 		o.last = step
 	}
+	if text := w.waitLine(s.Waits); text != o.waits {
+		if o.waits = text; text != "" {
+			return w.printStep(w.now(), o.ref.String(), "waits", "for "+text)
+		}
+	}
 	return nil
+}
+
+// waitLine says in one line what a record waits for that is put off; "" for one that runs or is about to.
+func (a *app) waitLine(w *tasks.Waiting) string {
+	if w == nil || w.NextAt == nil && w.Held == "" {
+		return ""
+	}
+	text, until := w.For, w.Until
+	if w.Held != "" {
+		text, until = "its account's calls: "+w.Held, w.HeldUntil
+	}
+	if until != nil {
+		text += ", until " + a.time(*until)
+	}
+	return text
 }
 
 // newSteps are those behind the last one printed. The middle of a very long history is dropped
