@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -46,7 +47,12 @@ func (a *app) openBulk(ctx context.Context, name string, r bulk.Reading) (*bulkF
 			return nil, badFile(err)
 		}
 		f.close = func() { _ = file.Close() }
-		if f.stat = statOf(file); f.size() > 0 {
+		f.stat = statOf(file)
+		if f.stat != nil && f.stat.IsDir() {
+			f.close()
+			return nil, badFile(fmt.Errorf("%s: is a directory", name))
+		}
+		if f.size() > 0 {
 			in = file
 		} else {
 			in = interruptible(ctx, file)

@@ -9,7 +9,7 @@ import (
 	"issuance/internal/cli/table"
 )
 
-// helpWidth is how wide the help texts in this package are written.
+// helpWidth is how wide help is at most.
 const helpWidth = 100
 
 // help prints a command's help, as wide as the terminal.
@@ -21,13 +21,23 @@ func (a *app) help(cmd *cobra.Command, _ []string) {
 	_ = a.print("%s\n\n%s", strings.Join(reflow(text, a.helpWidth()), "\n"), a.usage(cmd)) // nobody is left to report it to
 }
 
-// helpWidth is 0 where the texts fit as they are.
-func (a *app) helpWidth() int {
-	if a.width >= helpWidth {
-		return 0
+// helpCommand is --help as a command of its own.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Describe a command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return usagef("unknown command %q; there are %s", strings.Join(args, " "), commandNames(cmd.Root()))
+			}
+			return about.Help()
+		},
 	}
-	return a.width
 }
+
+// helpWidth is 0 where help goes to no terminal.
+func (a *app) helpWidth() int { return min(a.width, helpWidth) }
 
 // usage is how a command is called, its examples, its commands and its flags.
 func (a *app) usage(cmd *cobra.Command) string {
@@ -47,8 +57,8 @@ func (a *app) usage(cmd *cobra.Command) string {
 	section("Usage:", strings.Join(table.Fold("  "+call, a.width), "\n"))
 	section("Examples:", strings.Join(examples(cmd.Example, a.helpWidth()), "\n"))
 	section("Commands:", a.commands(cmd))
-	section("Flags:", flags(cmd.LocalFlags(), a.width))
-	section("Global flags:", flags(cmd.InheritedFlags(), a.width))
+	section("Flags:", flags(cmd.LocalFlags(), a.helpWidth()))
+	section("Global flags:", flags(cmd.InheritedFlags(), a.helpWidth()))
 	return b.String()
 }
 
@@ -66,7 +76,7 @@ func (a *app) commands(cmd *cobra.Command) string {
 
 // flags describes flags, each beside its text, or above it where the terminal is narrow.
 func flags(set *pflag.FlagSet, width int) string {
-	t := table.Table{Indent: "  ", Width: min(width, helpWidth)}
+	t := table.Table{Indent: "  ", Width: width}
 	var below []string
 	set.VisitAll(func(f *pflag.Flag) {
 		if f.Hidden {
@@ -99,26 +109,46 @@ func flagTexts(f *pflag.Flag) (name, text string) {
 	return name, text
 }
 
-// reflow breaks a text's paragraphs anew; 0 leaves it as it is. Lines that stand in are kept.
-func reflow(text string, width int) []string {
-	lines := strings.Split(text, "\n")
+// reflow breaks a text's paragraphs anew; 0 leaves it as it is. A line that stands in is a row of name and text,
+// which deeper lines go on with; documents are kept whole, to be copied.
+func reflow(text string, width int) (out []string) {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
 	if width <= 0 {
 		return lines
 	}
-	var out []string
 	paragraph := ""
+	rows := table.Table{Indent: "  ", Width: width}
 	flush := func() {
 		if paragraph != "" {
 			out = append(out, table.Fold(paragraph, width)...)
 		}
-		paragraph = ""
+		if rows.Len() > 0 {
+			var b strings.Builder
+			_, _ = rows.WriteTo(&b)
+			out = append(out, strings.Split(strings.TrimRight(b.String(), "\n"), "\n")...)
+		}
+		paragraph, rows = "", table.Table{Indent: "  ", Width: width}
 	}
 	for _, line := range lines {
+		words := strings.TrimSpace(line)
+		stands := len(line) - len(strings.TrimLeft(line, " "))
+		name, rest, row := strings.Cut(words, "  ")
 		switch {
-		case strings.TrimSpace(line) == "" || strings.HasPrefix(line, " ") || strings.HasPrefix(line, "\t"):
+		case words == "" || strings.HasPrefix(line, "\t") || strings.Contains(line, "{"):
 			flush()
 			out = append(out, line)
-		case paragraph == "":
+		case stands > 2 && rows.Len() > 0:
+			rows.Append(" " + words)
+		case stands > 0 && row:
+			if rows.Len() == 0 {
+				flush()
+			}
+			rows.Row(name, strings.TrimSpace(rest))
+		case stands > 0:
+			flush()
+			out = append(out, table.Fold(line, width)...)
+		case rows.Len() > 0 || paragraph == "":
+			flush()
 			paragraph = line
 		default:
 			paragraph += " " + line

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"issuance/internal/cli/table"
@@ -64,7 +65,7 @@ func (a *app) printBlock(what string, t *table.Table) error {
 func (a *app) printTicketTable(s *tasks.Status) error {
 	since := refundedSince(s)
 	t := table.Table{Indent: "  ", Head: true}
-	t.Row("TICKET", "ITEM", "STATUS THEN", "SINCE", "REDEMPTION CODE", "LINK (opening it counts as pick-up)")
+	t.Row("TICKET", "ITEM", "STATUS THEN", "SINCE", "REDEMPTION CODE", "LINK")
 	for _, k := range s.Tickets {
 		t.WholeRow(k.TicketNo, strings.TrimSpace(k.ItemNo+" "+k.ItemName), string(k.UseStatus), since[k.TicketNo], k.WriteOffNo+k.Barcode, k.URL)
 	}
@@ -72,6 +73,9 @@ func (a *app) printTicketTable(s *tasks.Status) error {
 	what := "tickets as the provider showed them"
 	if s.TicketsAt != nil {
 		what += " at " + a.time(*s.TicketsAt)
+	}
+	if slices.ContainsFunc(s.Tickets, func(k providers.Ticket) bool { return k.URL != "" }) {
+		what += "; opening a link counts as pick-up"
 	}
 	if err := a.printBlock(what, &t); err != nil {
 		return err

@@ -54,6 +54,12 @@ func (t *Table) Row(cell ...string) {
 	t.rows = append(t.rows, row)
 }
 
+// Append adds to the last cell of the last row.
+func (t *Table) Append(text string) {
+	row := t.rows[len(t.rows)-1]
+	row[len(row)-1] += Clean(text)
+}
+
 // DropEmpty takes out the columns that hold nothing below the first row, the heading.
 func (t *Table) DropEmpty() {
 	used := map[int]bool{}
