@@ -84,7 +84,7 @@ func failures() []failing {
 			commands: each("pause pass2u:nobody"+byMe+"|resume pass2u:nobody --by me|issue --provider pass2u:nobody {}/bare.json",
 				"status ecticket A1|watch ecticket A1|history ecticket A1|cancel ecticket A1"+byMe+"|resolve ecticket A1 --as failed"+byMe+"|retry ecticket A1"+byMe+"|erase ecticket A1"+byMe),
 			before: func(t *testing.T, w *failureWorld) { w.announce(t, "ecticket:3362787") }},
-		{what: "another document under the number", exit: cli.Conflict, code: "conflict", commands: each("issue {}/changed.json")},
+		{what: "another document under the number", exit: cli.Conflict, code: "conflict", commands: each("issue {}/changed.json|refund {}/changed-refund.json")},
 		{what: "no such order, or no such refund", exit: cli.Unknown, code: "unknown", commands: each("status pass2u NOBODY|watch pass2u NOBODY|history pass2u NOBODY",
 			strings.ReplaceAll(deciding, "A1", "NOBODY"), "cancel pass2u A1 --refund NOBODY"+byMe+"|resolve pass2u A1 --refund NOBODY --as failed"+byMe+"|retry pass2u A1 --refund NOBODY"+byMe)},
 		{what: "Redis does not answer", exit: cli.Unreachable, code: "unreachable", together: true, commands: everything, set: map[string]string{"REDIS_URL": "redis://127.0.0.1:1"}},
@@ -106,7 +106,7 @@ func failures() []failing {
 		{what: "an item that the catalogue does not have", exit: cli.CouldNot, code: "no_item", commands: each("items VQT04959 NONE1")},
 		{what: "what was waited for ended, and not as issued or refunded", exit: cli.CouldNot, code: "ended_otherwise",
 			commands: each("issue --wait {}/failed.json|watch --file {}/failed.csv|watch --file {}/new.csv")},
-		{what: "`--timeout` has passed", exit: cli.CouldNot, code: "timeout", commands: each("watch pass2u QUEUED --timeout 1ms|issue --wait --timeout 1ms {}/queued.json")},
+		{what: "`--timeout` has passed", exit: cli.CouldNot, code: "timeout", commands: each("watch pass2u QUEUED --timeout 1ms|issue --wait --timeout 1ms {}/queued.json|refund --wait --timeout 1ms {}/refund.json")},
 	}
 }
 
@@ -116,15 +116,19 @@ func pass2uOrder(id string, quantity int) string {
 
 func wrapped(request string) string { return `{"provider":"pass2u","request":` + request + `}` }
 
-// newFailureWorld makes the orders A1 and ISSUED (issued), FAILED, QUEUED and REVIEW, and the inputs.
+func refundOf(id string, quantity int) string {
+	return fmt.Sprintf(`{"provider":"pass2u","refund_id":%q,"request":{"channelOrderId":"A1","quantity":%d}}`, id, quantity)
+}
+
+// newFailureWorld makes the orders A1, with a refund R1, and ISSUED (issued), FAILED, QUEUED and REVIEW, and the inputs.
 func newFailureWorld(t *testing.T) *failureWorld {
 	t.Helper()
 	s := testredis.Start(t)
 	w := &failureWorld{bench: handlertest.New(t, s), redis: s, dir: t.TempDir()}
 	for name, text := range map[string]string{
-		"new.json": wrapped(pass2uOrder("NEW", 1)), "changed.json": wrapped(pass2uOrder("A1", 2)), "failed.json": wrapped(pass2uOrder("FAILED", 1)),
+		"new.json": wrapped(pass2uOrder("NEW", 1)), "changed.json": wrapped(pass2uOrder("A1", 2)), "changed-refund.json": refundOf("R1", 2), "failed.json": wrapped(pass2uOrder("FAILED", 1)),
 		"queued.json": wrapped(pass2uOrder("QUEUED", 1)), "bare.json": pass2uOrder("NEW", 1), "wrong.json": `{"provider":"pass2u","request":{"channelOrderId":1}}`,
-		"refund.json": `{"provider":"pass2u","refund_id":"NEW","request":{"channelOrderId":"A1","quantity":1}}`, "empty.csv": "",
+		"refund.json": refundOf("NEW", 1), "empty.csv": "",
 		"new.csv":    "channelOrderId,productSaleId,quantity,pickupType\nNEW,S1,1,order\n",
 		"wrong.csv":  "channelOrderId,productSaleId,quantity,pickupType\nNEW,S1,x,order\n",
 		"failed.csv": "channelOrderId,productSaleId,quantity,pickupType\nFAILED,S1,1,order\n",
@@ -134,6 +138,7 @@ func newFailureWorld(t *testing.T) *failureWorld {
 	for id, state := range map[string]order.State{"A1": order.Issued, "ISSUED": order.Issued, "FAILED": order.Failed, "QUEUED": order.Queued, "REVIEW": order.Review} {
 		w.bench.OrderIn(state, wrapped(pass2uOrder(id, 1)))
 	}
+	w.bench.EnqueueRefund(refundOf("R1", 1))
 	issued := tasks.Ref{Account: handlertest.Pass2U, OrderID: "ISSUED"}
 	sealed, err := vault.SealResult(w.bench.Ring, issued, &providers.Result{Tickets: []providers.Ticket{{Barcode: "B1"}}})
 	must(t, err)
