@@ -132,10 +132,10 @@ func (u unfinished) early() bool {
 	return u.ref.IsRefund() && u.state == Queued && u.order != Unrecorded && !u.order.Settled()
 }
 
-// forget drops the last result of a refund that waits for its order when it says no more than that, or what is
-// true no more.
+// forget drops a refund's last result that says what its order was in: the order's own state says more, and the
+// truth.
 func (u unfinished) forget() {
-	if e := *u.why; e != nil && u.early() {
+	if e := *u.why; e != nil && u.ref.IsRefund() && u.order != Unrecorded {
 		switch Code(e.Code) {
 		case order.CodeOrderUnknown, order.CodeOrderPending, order.CodeOrderInReview:
 			*u.why = nil

@@ -246,8 +246,10 @@ func TestARefundWaitsForItsOrder(t *testing.T) {
 			}
 		}
 		must(t, b.rdb.HSet(b.ctx, keys.Record(o), "state", string(Issued)).Err())
-		if w := b.waiting(t, r); w.For != "its next try" || w.OrderState != "" {
-			t.Errorf("issued: %+v", w)
+		s, err := b.Status(b.ctx, o.Account, o.OrderID)
+		must(t, err)
+		if w := s.Refunds[0].Waits; w.For != "its next try" || w.OrderState != "" || s.Refunds[0].Error != nil {
+			t.Errorf("issued: %+v, %+v", w, s.Refunds[0].Error)
 		}
 	})
 }

@@ -99,7 +99,7 @@ type watched struct {
 	ref   tasks.Ref
 	state tasks.State
 	last  ledger.Step
-	waits string
+	waits string // what it was put off for
 }
 
 // look prints what is new of every order and drops those that are final.
@@ -174,12 +174,12 @@ func (w *watcher) print(ctx context.Context, o *watched, s *tasks.Status) error 
 		}
 		o.last = step
 	}
-	if text := w.waitLine(s.Waits); text != o.waits {
-		if o.waits = text; text != "" {
-			return w.printStep(w.now(), o.ref.String(), "waits", "for "+text)
-		}
+	text := w.waitLine(s.Waits)
+	if text == "" || text == o.waits {
+		return nil
 	}
-	return nil
+	o.waits = text
+	return w.printStep(w.now(), o.ref.String(), "waits", "for "+text)
 }
 
 // waitLine says in one line what a record waits for that is put off; "" for one that runs or is about to.
