@@ -25,7 +25,7 @@ func (e *NotCancellableError) Error() string {
 
 // Cancel ends an order, or a refund, of which nothing was ever sent: it becomes Cancelled, which is final
 // and an event like any other. Doing so again is the same. Anything else is a *NotCancellableError, and an
-// unknown order is ErrUnknownOrder. who and reason are recorded and shown; put no customer's data there.
+// unknown order or refund is ErrUnknownOrder. who and reason are recorded and shown; put no customer's data there.
 func (c *Client) Cancel(ctx context.Context, r Ref, who, reason string) error {
 	var err error
 	if r.Account, err = c.Account(ctx, r.Account); err != nil {
@@ -34,7 +34,7 @@ func (c *Client) Cancel(ctx context.Context, r Ref, who, reason string) error {
 	a, err := c.ledger.Cancel(ctx, r, who, reason)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
-		return UnknownError(r)
+		return unknown(r)
 	case a.Applied: // should publishing have failed, the sweeper does it
 		_ = c.queue.RunRefunds(ctx, c.ledger, r) // else they go on at their time
 		return c.decided(ctx, "cancel", r, who, reason)
@@ -112,7 +112,7 @@ func (c *Client) Erase(ctx context.Context, r Ref, who, reason string) (*Erasure
 		out.add(ref, e)
 	}
 	if !found {
-		return nil, UnknownError(r)
+		return nil, unknown(r)
 	}
 	return out, c.decided(ctx, "erase", r, who, reason)
 }

@@ -223,7 +223,7 @@ func TestAnUnknownRefundIsNamedAsOne(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		b.enqueue(t, orderDoc("O1"))
 		for r, want := range map[Ref]string{ref("O1").Refund("R9"): "ecticket:2000132/O1/R9: no such refund", ref("O9"): "ecticket:2000132/O9: no such order"} {
-			if err := b.Cancel(b.ctx, r, "ann", "x"); !errors.Is(err, ErrUnknownOrder) || err.Error() != want {
+			if err := b.Cancel(b.ctx, r, "ann", "x"); !errors.Is(err, ErrUnknownOrder) || errors.Is(err, ErrUnknownRefund) != r.IsRefund() || err.Error() != want {
 				t.Errorf("%v", err)
 			}
 		}

@@ -8,24 +8,27 @@ import (
 	"time"
 
 	"issuance/internal/ledger"
+	"issuance/internal/plain"
 	"issuance/internal/seal"
 	"issuance/internal/vault"
 	"issuance/providers"
 )
 
-// ErrUnknownOrder says that the ledger does not know the order, or the refund.
+// ErrUnknownOrder says that the ledger does not know the order.
 var ErrUnknownOrder = errors.New("no such order")
 
-// noSuchRefund is ErrUnknownOrder in the words for a refund.
+// ErrUnknownRefund says that the ledger does not know the refund. It is an ErrUnknownOrder, too.
+var ErrUnknownRefund error = noSuchRefund{}
+
 type noSuchRefund struct{}
 
 func (noSuchRefund) Error() string        { return "no such refund" }
 func (noSuchRefund) Is(target error) bool { return target == ErrUnknownOrder }
 
-// UnknownError is ErrUnknownOrder for a record, in words that name it.
-func UnknownError(r Ref) error {
+// unknown says of a record that it does not exist.
+func unknown(r Ref) error {
 	if r.IsRefund() {
-		return fmt.Errorf("%s: %w", r, noSuchRefund{})
+		return fmt.Errorf("%s: %w", r, ErrUnknownRefund)
 	}
 	return fmt.Errorf("%s: %w", r, ErrUnknownOrder)
 }
@@ -188,7 +191,7 @@ func (c *Client) recorded(ctx context.Context, ref Ref, w statusWish) (*Status, 
 	}
 	if s.State == "" {
 		if len(s.Refunds) == 0 {
-			return nil, UnknownError(ref)
+			return nil, unknown(ref)
 		}
 		s.State = Unrecorded
 	}
@@ -279,7 +282,7 @@ func statusError(r ledger.Reason) *StatusError {
 	if r == (ledger.Reason{}) {
 		return nil
 	}
-	return &StatusError{Code: r.Code, Message: r.Message}
+	return &StatusError{Code: r.Code, Message: plain.Text(r.Message)}
 }
 
 func stamp(t time.Time) *time.Time {

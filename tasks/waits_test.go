@@ -184,7 +184,7 @@ func TestWhatTheLastRunFoundStandsBesideWhatAnOrderWaitsFor(t *testing.T) {
 	})
 }
 
-// Once calls are resumed, nobody is told that they are paused: the task notices at its next try.
+// Once calls are resumed, no order is shown as paused: its task notices at its next try.
 func TestAResumedOrderIsNotShownAsPaused(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		b.enqueue(t, orderDoc("O1"))

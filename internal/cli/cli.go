@@ -21,6 +21,7 @@ import (
 	"golang.org/x/term"
 
 	"issuance/internal/cli/table"
+	"issuance/internal/plain"
 )
 
 // Streams are what a command reads and writes.
@@ -72,7 +73,7 @@ func width(env map[string]string, out io.Writer) int {
 
 // report prints a line for people, on standard error.
 func (a *app) report(format string, args ...any) {
-	a.errLine("enqueue: " + fmt.Sprintf(format, args...))
+	a.errLine("enqueue: " + plain.Text(fmt.Sprintf(format, args...)))
 }
 
 // errLine prints lines on standard error, as wide as its terminal.

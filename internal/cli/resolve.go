@@ -116,7 +116,11 @@ func (a *app) resolve(ctx context.Context, s *session, r tasks.Ref, res ledger.R
 // notInReview says why a record was left alone.
 func notInReview(r tasks.Ref, state tasks.State, done string) error {
 	if state == "" {
-		return fmt.Errorf("%w (`enqueue review` lists all that can be %s)", tasks.UnknownError(r), done)
+		unknown := tasks.ErrUnknownOrder
+		if r.IsRefund() {
+			unknown = tasks.ErrUnknownRefund
+		}
+		return fmt.Errorf("%s: %w (`enqueue review` lists all that can be %s)", r, unknown, done)
 	}
 	return coded(codeNoReview, "%s is %s, not in review; only what is in review can be %s", r, state.Words(), done)
 }

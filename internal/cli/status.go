@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"issuance/internal/cli/table"
+	"issuance/internal/plain"
 	"issuance/tasks"
 )
 
@@ -201,9 +202,9 @@ func statusError(e *tasks.StatusError) string {
 	case e == nil:
 		return ""
 	case e.Code != "" && e.Message != "":
-		return e.Code + ": " + e.Message
+		return e.Code + ": " + plain.Text(e.Message)
 	}
-	return e.Code + e.Message
+	return e.Code + plain.Text(e.Message)
 }
 
 func decided(by, reason string) string {
