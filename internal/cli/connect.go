@@ -109,7 +109,7 @@ func (a *app) open(ctx context.Context, options redisconn.Options, sandbox bool)
 	rdb, err := redisconn.Connect(first, options)
 	switch {
 	case refused(err):
-		return nil, coded(codeSettings, "%s %s", options.Describe(), refusal(err))
+		return nil, coded(codeSettings, "%s: it %s", options.Describe(), refusal(err))
 	case err != nil:
 		return nil, &unreachableError{err}
 	}

@@ -180,7 +180,8 @@ func explain(err error) problem {
 	case refused(err):
 		return advise(codeSettings, CouldNot, "Redis refuses it to the user in REDIS_URL (see deploy/users.acl)")
 	case takesNoWrites(err):
-		return advise(codeNoWrites, Unreachable, "Redis takes no writes at present: it is full, read-only, or short of replicas")
+		p.Message = "Redis takes no writes at present: it is full, read-only, or short of replicas (" + strings.TrimRight(p.Message, ".") + ")"
+		return advise(codeNoWrites, Unreachable, "")
 	case errors.As(err, &silent), away(err):
 		return advise(codeAway, Unreachable, "")
 	}
