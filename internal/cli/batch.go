@@ -241,16 +241,16 @@ func (a *app) reject(wrong []violation) error {
 	for i, v := range wrong {
 		documents[v.n] = true
 		if i < maxListed {
-			fmt.Fprintln(a.err, v)
+			a.errLine(v.String())
 			listed = append(listed, violationLine{At: v.at, Path: v.path, Rule: v.rule, Shape: v.shape})
 		}
 	}
 	if more := len(wrong) - maxListed; more > 0 {
-		fmt.Fprintf(a.err, "… and %d more\n", more)
+		a.errLine(fmt.Sprintf("… and %d more", more))
 	}
 	verb := "is"
 	if len(documents) > 1 {
 		verb = "are"
 	}
-	return &usageError{err: fmt.Errorf("%s %s wrong; nothing was enqueued", count(len(documents), "document"), verb), violations: listed}
+	return &usageError{code: codeInvalid, err: fmt.Errorf("%s %s wrong; nothing was enqueued", count(len(documents), "document"), verb), violations: listed}
 }

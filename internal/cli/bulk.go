@@ -88,7 +88,7 @@ not answer.`,
 	addSheetFlag(cmd, &f.sheet)
 	a.addPrecheckFlag(cmd, &f.precheck)
 	completeFlag(cmd, "template", templateNames()...)
-	completeFlag(cmd, "provider", providerNames()...)
+	a.completeAccountFlag(cmd, "provider")
 	completeFlag(cmd, "lane", laneNames()...)
 	return cmd
 }

@@ -53,7 +53,7 @@ func (f *inputFile) unusable(err error) error {
 	if sheets := new(workbook.SheetsError); errors.As(err, &sheets) {
 		return f.wrong(fmt.Errorf("%w; choose one with --sheet NAME", err))
 	}
-	usage := &usageError{err: fmt.Errorf("%s: %w", f.shown, err)}
+	usage := &usageError{code: codeInvalid, err: fmt.Errorf("%s: %w", f.shown, err)}
 	if bad := new(bulk.FileError); errors.As(err, &bad) {
 		usage.violations = problemLines(bad.Problems, "", 0)
 	}

@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"issuance/internal/bulk"
-	"issuance/internal/cli/table"
 	"issuance/tasks"
 )
 
@@ -37,7 +36,7 @@ With --file, the orders of a bulk's file (see "enqueue bulk") are cancelled, lin
 			}
 			return takesOrders(manyOrders)(cmd, args)
 		},
-		ValidArgsFunction: completeAccount,
+		ValidArgsFunction: a.completeAccount,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.cancel(cmd.Context(), f, args) },
 	}
 	cmd.Flags().StringVar(&f.refund, "refund", "", "cancel this refund of the order instead of the order")
@@ -45,7 +44,7 @@ With --file, the orders of a bulk's file (see "enqueue bulk") are cancelled, lin
 	addSheetFlag(cmd, &f.sheet)
 	cmd.Flags().StringVar(&f.provider, "provider", "", "the file's NDJSON holds bare requests to this `ACCOUNT`, or PROVIDER")
 	completeFlag(cmd, "refund")
-	completeFlag(cmd, "provider", providerNames()...)
+	a.completeAccountFlag(cmd, "provider")
 	addOperatorFlags(cmd, &f.reason, &f.by, "why")
 	return cmd
 }
@@ -133,7 +132,7 @@ func (c *canceller) all(refs []tasks.Ref, at []string) error {
 		if c.json {
 			return c.printJSON(decisionOf(refs[i], tasks.Cancelled, c.who, c.reason))
 		}
-		return c.print("%s\n", table.Clean(fmt.Sprintf("%-*s  %s", c.width, refs[i], tasks.Cancelled)))
+		return c.line(fmt.Sprintf("%-*s", c.width, refs[i]), string(tasks.Cancelled))
 	}, func() bool { return !c.gone.is() })
 	c.gone.skipped += len(refs) - done
 	return err
@@ -142,7 +141,7 @@ func (c *canceller) all(refs []tasks.Ref, at []string) error {
 // end says what was not done.
 func (c *canceller) end(all int) error {
 	if c.gone.is() {
-		c.failed.count(c.gone.report(c.app, count(c.gone.skipped, "order"), all))
+		c.failed.count(c.gone.report(c.app, c.gone.skipped, "order", all))
 	}
 	return c.failed.err()
 }
@@ -195,7 +194,7 @@ func (c *canceller) lines(file *bulkFile) (n int, err error) {
 		n++
 		where := fmt.Sprintf("line %d", line)
 		if !ok {
-			c.failed.add(c.app, problem{Code: "invalid", Message: "names no order", At: where, exit: Wrong})
+			c.failed.add(c.app, problem{Code: codeInvalid, Message: "names no order", At: where, exit: Wrong})
 			return nil
 		}
 		refs, at = append(refs, tasks.Ref{Account: id.Account, OrderID: id.OrderID}), append(at, where)

@@ -14,6 +14,7 @@ import (
 	"issuance/internal/config"
 	"issuance/internal/keys"
 	"issuance/internal/ledger"
+	"issuance/internal/queue"
 	"issuance/internal/redisconn"
 	"issuance/internal/sandboxfile"
 	"issuance/internal/seal"
@@ -81,9 +82,9 @@ func (a *app) connect(ctx context.Context) (*session, error) {
 	info, err := sandboxfile.Read()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, coded("settings", "REDIS_URL is not set, and no sandbox runs on this machine: %s", waysOut)
+		return nil, coded(codeSettings, "REDIS_URL is not set, and no sandbox runs on this machine: %s", waysOut)
 	case err != nil:
-		return nil, fmt.Errorf("REDIS_URL is not set, and where this machine's sandbox is cannot be read: %w", err)
+		return nil, coded(codeSettings, "REDIS_URL is not set, and where this machine's sandbox is cannot be read: %w", err)
 	}
 	options, err := redisconn.Parse(redisconn.Source{URL: info.RedisURL, ClusterAddrs: info.ClusterAddrs})
 	if err != nil {
@@ -106,7 +107,10 @@ func (a *app) open(ctx context.Context, options redisconn.Options, sandbox bool)
 	first, cancel := context.WithTimeout(ctx, connectWithin)
 	defer cancel()
 	rdb, err := redisconn.Connect(first, options)
-	if err != nil {
+	switch {
+	case refused(err):
+		return nil, coded(codeSettings, "%s: it %s", options.Describe(), refusal(err))
+	case err != nil:
 		return nil, &unreachableError{err}
 	}
 	keep := cfg.Ledger
@@ -123,6 +127,17 @@ func (a *app) open(ctx context.Context, options redisconn.Options, sandbox bool)
 	return s, nil
 }
 
+// refusal says what is wrong with the password that Redis was given.
+func refusal(err error) string {
+	switch {
+	case begins(err, "NOAUTH"):
+		return "wants a password: write REDIS_URL as redis://[USER]:PASSWORD@HOST:PORT/DB"
+	case begins(err, "NOPERM"):
+		return "does not permit the user in REDIS_URL to do this (see deploy/users.acl)"
+	}
+	return "refuses the user or the password in REDIS_URL"
+}
+
 // takeSandboxSettings uses the settings that a sandbox has left for the command line. ignored are the
 // variables that they replace.
 func (s *session) takeSandboxSettings(ctx context.Context, wanted bool) (ignored []string, err error) {
@@ -132,7 +147,7 @@ func (s *session) takeSandboxSettings(ctx context.Context, wanted bool) (ignored
 	}
 	if mode != redisconn.Sandbox {
 		if wanted { // another server listens there now, which was not meant
-			return nil, errors.New("the Redis that answers there is not a sandbox's (any more): " + waysOut)
+			return nil, coded(codeSettings, "the Redis that answers there is not a sandbox's (any more): %s", waysOut)
 		}
 		return nil, nil
 	}
@@ -159,7 +174,7 @@ func (s *session) tasks(rules tasks.Rules) (*tasks.Client, error) {
 		return nil, err
 	}
 	if !cfg.Seal.Keys.Set() {
-		return nil, coded("settings", "ISSUANCE_SEAL_KEYS is not set: it must hold the workers' keys, because customers' data is sealed on its way through Redis. "+
+		return nil, coded(codeSettings, "ISSUANCE_SEAL_KEYS is not set: it must hold the workers' keys, because customers' data is sealed on its way through Redis. "+
 			"To try things out, start a sandbox with `go run ./cmd/worker --sandbox`")
 	}
 	return s.client(tasks.Options{SealKeys: cfg.Seal.Keys.Reveal(), Rules: rules,
@@ -171,6 +186,9 @@ func (s *session) client(o tasks.Options) (*tasks.Client, error) {
 	o.KeepDetails, o.KeepRecords, o.KeepEvents = s.keep.KeepDetails, s.keep.KeepRecords, int64(s.keep.KeepEvents)
 	return tasks.NewClient(s.rdb, o)
 }
+
+// queue is for making tasks run that are there already.
+func (s *session) queue() *queue.Client { return queue.NewClient(s.rdb, queue.Options{}) }
 
 // reader makes a client that reads what is not sealed, which needs no keys.
 func (s *session) reader() (*tasks.Client, error) {

@@ -23,7 +23,7 @@ when it was sent by which worker, what was unknown, what the provider answered.`
 		Example: `  enqueue history ecticket CBX20220302153064851
   enqueue history pass2u P00001 --json`,
 		Args:              takesOrders(oneOrder),
-		ValidArgsFunction: completeAccount,
+		ValidArgsFunction: a.completeAccount,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			refs, err := ordersOnly(parseRefs(args, ""))
 			if err != nil {

@@ -38,9 +38,13 @@ func (a *app) openInput(ctx context.Context, name string) (*inputFile, error) {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
-			return nil, badInput("%w", fileError(name, err))
+			return nil, badFile(fileError(name, err))
 		}
 		f.Reader, f.shown, f.close = file, shownName(name), func() { _ = file.Close() }
+		if stat := statOf(file); stat != nil && stat.IsDir() {
+			f.close()
+			return nil, badFile(fmt.Errorf("%s: is a directory", f.shown))
+		}
 	} else if a.in == nil {
 		f.Reader = strings.NewReader("")
 	}

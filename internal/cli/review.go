@@ -27,7 +27,7 @@ and the command that ends the review.`,
   enqueue review pass2u --json
   enqueue review ecticket:2000132`,
 		Args:              takes(0, 1, "[ACCOUNT]"),
-		ValidArgsFunction: completeAccount,
+		ValidArgsFunction: a.completeAccount,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var asked tasks.Account
 			if len(args) == 1 {

@@ -310,12 +310,12 @@ func (w *fileWatch) end(ctx context.Context, err error, timeout time.Duration) e
 	bad := t.Failed + t.Cancelled + t.Review
 	switch {
 	case err != nil:
-		return coded("timeout", "%s not final after %s; the workers go on", orders(t.pending()), timeout)
+		return coded(codeTimeout, "%s not final after %s; the workers go on", orders(t.pending()), timeout)
 	case t.Unknown+t.NoNumber > 0:
-		return coded("failed", "%s of the file unknown here: rejected, not enqueued yet, or settled longer ago than records are kept (ISSUANCE_KEEP_RECORDS)",
+		return coded(codeOtherwise, "%s of the file unknown here: rejected, not enqueued yet, or settled longer ago than records are kept (ISSUANCE_KEEP_RECORDS)",
 			lines(t.Unknown+t.NoNumber))
 	case bad > 0:
-		return coded("failed", "%s did not end as wished; see: enqueue history ACCOUNT ORDER", orders(bad))
+		return coded(codeOtherwise, "%s did not end as wished; see: enqueue history ACCOUNT ORDER", orders(bad))
 	}
 	return nil
 }
@@ -327,8 +327,7 @@ func (w *fileWatch) list(ctx context.Context, t *tally) error {
 		if err != nil {
 			return err
 		}
-		text := fmt.Sprintf("line %d  %s  %s  %s", l.line, l.ref, l.state, describe(rec.Reason, rec.ProviderRef))
-		fmt.Fprintln(w.err, strings.TrimRight(table.Clean(text), " "))
+		fmt.Fprintln(w.err, table.Line(w.errWidth, fmt.Sprintf("line %d", l.line), l.ref.String(), string(l.state), describe(rec.Reason, rec.ProviderRef)))
 	}
 	if more := t.Failed + t.Cancelled + t.Review - int64(len(w.bad)); more > 0 {
 		fmt.Fprintf(w.err, "… and %s more\n", thousands(more))
