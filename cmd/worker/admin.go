@@ -19,12 +19,14 @@ func (w *worker) adminHandler() (h http.Handler, closeUI func()) {
 	})
 	mux.HandleFunc("GET /readyz", w.ready)
 	mux.Handle("GET /metrics", w.metrics())
-	mux.HandleFunc("GET /{$}", w.index)
 	ui, closeUI := w.webUI()
-	mux.Handle("/jobs/", ui)
-	mux.HandleFunc("GET "+noticesPath, w.serveNotices)
-	mux.HandleFunc("GET "+noticesScript, serveNoticesJS)
-	return secure(mux), closeUI
+	// Programs ask for those above, under whatever name their network has for this machine.
+	page := func(pattern string, h http.Handler) { mux.Handle(pattern, knownHostsOnly(w.hostsOf(), h)) }
+	page("GET /{$}", http.HandlerFunc(w.index))
+	page(uiRoot+"/", ui)
+	page("GET "+noticesPath, http.HandlerFunc(w.serveNotices))
+	page("GET "+noticesScript, http.HandlerFunc(serveNoticesJS))
+	return secure(ownPagesOnly(mux)), closeUI
 }
 
 func newAdminServer(h http.Handler, log *slog.Logger) *http.Server {

@@ -30,6 +30,7 @@ type worker struct {
 	log       *slog.Logger
 	redis     redisconn.Options
 	rdb       redis.UniversalClient
+	pages     redis.UniversalClient // of web UI, metrics and health checks
 	ledger    *ledger.Ledger
 	ring      *seal.Ring
 	servers   *servers.Set
@@ -62,7 +63,8 @@ func build(ctx context.Context, s settings, mode redisconn.Mode, log *slog.Logge
 	if w.rdb, err = redisconn.Connect(ctx, w.redis); err != nil {
 		return nil, err
 	}
-	w.closes = append(w.closes, func() { _ = w.rdb.Close() })
+	w.pages = connectPages(w.redis)
+	w.closes = append(w.closes, func() { _ = w.rdb.Close() }, func() { _ = w.pages.Close() })
 	if err := w.claimRedis(ctx, mode); err != nil {
 		return nil, err
 	}

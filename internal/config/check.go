@@ -58,6 +58,11 @@ func (l *loader) worker() {
 	if _, port, err := net.SplitHostPort(w.HTTPAddr); err != nil || port == "" {
 		l.wrong("WORKER_HTTP_ADDR", "is %q; write host:port, for example 127.0.0.1:8080, or :8080 for every interface", w.HTTPAddr)
 	}
+	for _, host := range w.Hosts() {
+		if strings.ContainsAny(host, ":/*") && net.ParseIP(host) == nil {
+			l.wrong("WORKER_HTTP_HOSTS", "has %q; write names without scheme, port and wildcards, for example ops.example.com", host)
+		}
+	}
 	l.oneOf("LOG_FORMAT", string(w.LogFormat), string(LogAuto), string(LogText), string(LogJSON))
 	l.between("WORKER_CHECKOUT_CONCURRENCY", w.CheckoutConcurrency, 1, 1000)
 	l.between("WORKER_POLL_CONCURRENCY", w.PollConcurrency, 1, 1000)

@@ -84,6 +84,12 @@ func (o Options) New() redis.UniversalClient {
 	return redis.NewUniversalClient(u)
 }
 
+// WithPoolSize is o with another number of connections per server.
+func (o Options) WithPoolSize(n int) Options {
+	o.poolSize = n
+	return o
+}
+
 // MakeRedisClient implements asynq.RedisConnOpt; it is New.
 func (o Options) MakeRedisClient() any { return o.New() }
 
