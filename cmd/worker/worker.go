@@ -31,6 +31,7 @@ type worker struct {
 	redis     redisconn.Options
 	rdb       redis.UniversalClient
 	pages     redis.UniversalClient // of web UI, metrics and health checks
+	mode      *modeWatch
 	ledger    *ledger.Ledger
 	ring      *seal.Ring
 	servers   *servers.Set
@@ -68,6 +69,7 @@ func build(ctx context.Context, s settings, mode redisconn.Mode, log *slog.Logge
 	if err := w.claimRedis(ctx, mode); err != nil {
 		return nil, err
 	}
+	w.mode = &modeWatch{rdb: w.rdb, mode: mode, log: log}
 	if w.ring, err = seal.ParseRing(s.Seal.Keys.Reveal()); err != nil {
 		return nil, fmt.Errorf("ISSUANCE_SEAL_KEYS: %w", err)
 	}
@@ -111,7 +113,7 @@ func (w *worker) wire() error {
 	var swept []providers.Account
 	for _, l := range w.lanes {
 		if handlers[l.provider] == nil {
-			a, err := openers[l.provider].open(w.Config, w.rdb, w.log.With("provider", string(l.provider)))
+			a, err := openers[l.provider].open(w.Config, w.mode, w.log.With("provider", string(l.provider)))
 			if err != nil {
 				return err
 			}
@@ -126,7 +128,7 @@ func (w *worker) wire() error {
 		lanes = append(lanes, k.lane(l, handlers[l.provider]))
 	}
 	w.servers = servers.New(w.rdb, lanes, serverOptions(w.Config, w.log))
-	w.chores = append(w.chores, w.keepAnnouncing,
+	w.chores = append(w.chores, w.keepAnnouncing, w.mode.Run,
 		sweeper.New(w.rdb, sweeper.Config{Ledger: w.ledger, Accounts: swept, Log: w.log, Tasks: k.tasks()}).Run)
 	return nil
 }
