@@ -25,14 +25,24 @@ func handshakeFailed(err error) *Error {
 		return &Error{Code: CodeConnect, text: "the connection broke during the TLS handshake"}
 	case errors.As(err, &record):
 		return &Error{Code: CodeTLS, text: "no TLS connection: the host answers without TLS"}
-	case alerted(err, alertHandshakeFailure), alerted(err, alertInsufficientSecurity):
-		return &Error{Code: CodeTLS, text: "no TLS connection: the host and this program share no cipher suite; " +
-			"it has to offer ECDHE (for a host with RSA key exchange only, start with GODEBUG=tlsrsakex=1)"}
-	case alerted(err, alertProtocolVersion), strings.Contains(err.Error(), "unsupported protocol version"):
-		return &Error{Code: CodeTLS, text: "no TLS connection: the host does not offer TLS 1.2 or newer"}
-	default:
-		return &Error{Code: CodeTLS, text: "no TLS connection" + cause(err)}
 	}
+	if text := NothingShared(err); text != "" {
+		return &Error{Code: CodeTLS, text: "no TLS connection: " + text}
+	}
+	return &Error{Code: CodeTLS, text: "no TLS connection" + cause(err)}
+}
+
+// NothingShared says what a TLS server and this program lack in common, when a handshake failed for that;
+// otherwise it is "".
+func NothingShared(err error) string {
+	switch {
+	case alerted(err, alertHandshakeFailure), alerted(err, alertInsufficientSecurity):
+		return "the host and this program share no cipher suite; " +
+			"it has to offer ECDHE (for a host with RSA key exchange only, start with GODEBUG=tlsrsakex=1)"
+	case alerted(err, alertProtocolVersion), strings.Contains(err.Error(), "unsupported protocol version"):
+		return "the host does not offer TLS 1.2 or newer"
+	}
+	return ""
 }
 
 // alerted reports whether the server sent this alert. crypto/tls has an unexported type for alerts
