@@ -1,6 +1,6 @@
 // Package redisconn turns REDIS_URL or REDIS_CLUSTER_ADDRS into the one Redis client that a
 // process shares among queue, ledger and budget, and warns when that Redis may lose orders or is open to others. It imports
-// internal/keys and, for its words about TLS, internal/httpcall. No error, warning or description shows a password.
+// internal/keys and internal/tlstext. No error, warning or description shows a password.
 //
 // The client resends a command whose answer was lost (up to three times), so a command may run
 // twice on the server: every script has to be safe to run twice.

@@ -9,7 +9,7 @@ import (
 	"os"
 	"strings"
 
-	"issuance/internal/httpcall"
+	"issuance/internal/tlstext"
 )
 
 // tlsFiles reads the parameters that name files: ca_file for a private authority, cert_file and
@@ -81,5 +81,5 @@ func (o Options) tlsAdvice(err error) string {
 	case errors.As(err, new(x509.UnknownAuthorityError)):
 		return "give the authority of its certificate as ca_file"
 	}
-	return httpcall.NothingShared(err)
+	return tlstext.NothingShared(err)
 }
