@@ -36,7 +36,7 @@ func TestEverySettingIsWired(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	elsewhere := map[string]bool{"HTTPAddr": true, "HTTPHosts": true, "LogFormat": true, "URL": true, "ClusterAddrs": true} // tested where they are used
+	elsewhere := map[string]bool{"HTTPAddr": true, "HTTPHosts": true, "Network": true, "LogFormat": true, "URL": true, "ClusterAddrs": true} // tested where they are used
 	for _, group := range []string{"Redis", "Worker", "Poll", "Ledger"} {
 		fields := reflect.ValueOf(base).FieldByName(group)
 		for i := range fields.NumField() {

@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/announce"
+	"issuance/internal/config"
 	"issuance/internal/handler"
 	"issuance/internal/ledger"
 	"issuance/internal/redisconn"
@@ -89,7 +90,7 @@ func build(ctx context.Context, s settings, mode redisconn.Mode, log *slog.Logge
 
 // claimRedis judges the Redis and marks it as production's or a sandbox's.
 func (w *worker) claimRedis(ctx context.Context, mode redisconn.Mode) error {
-	warnings, err := redisconn.Inspect(ctx, w.rdb)
+	warnings, err := inspect(ctx, w.rdb, w.redis, w.Redis)
 	if err != nil {
 		return err
 	}
@@ -103,6 +104,15 @@ func (w *worker) claimRedis(ctx context.Context, mode redisconn.Mode) error {
 		w.log.Warn("Redis: "+warning.Text, "code", string(warning.Code), "fix", warning.Fix)
 	}
 	return nil
+}
+
+// inspect returns what an operator should know about a Redis: what may be lost there, and who else may use it.
+func inspect(ctx context.Context, rdb redis.UniversalClient, o redisconn.Options, c config.Redis) ([]redisconn.Warning, error) {
+	warnings, err := redisconn.Inspect(ctx, rdb)
+	if err != nil {
+		return nil, err
+	}
+	return append(redisconn.Exposure(ctx, o, c.Private()), warnings...), nil
 }
 
 // wire makes the clients, the handlers and the servers.

@@ -32,6 +32,9 @@ func (l *loader) check() {
 	}
 }
 
+// Private reports whether nobody else is on the network to Redis.
+func (r Redis) Private() bool { return r.Network == "private" }
+
 // Options says where Redis is.
 func (r Redis) Options() (redisconn.Options, error) {
 	return redisconn.Parse(redisconn.Source{URL: r.URL.Reveal(), ClusterAddrs: r.ClusterAddrs.Reveal()})
@@ -48,6 +51,7 @@ func (l *loader) redis() {
 			l.wrong(name, "is wrong: %s", text)
 		}
 	}
+	l.oneOf("REDIS_NETWORK", r.Network, "public", "private")
 	if n := r.WaitReplicas; n < 0 || n > 10 {
 		l.wrong("REDIS_WAIT_REPLICAS", "is %d; write how many replicas must have an intent, from 0 to 10", n)
 	}
