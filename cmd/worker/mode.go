@@ -32,18 +32,7 @@ type modeWatch struct {
 }
 
 // Run asks until the context ends.
-func (m *modeWatch) Run(ctx context.Context) {
-	tick := time.NewTicker(modeEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			m.once(ctx)
-		}
-	}
-}
+func (m *modeWatch) Run(ctx context.Context) { every(ctx, modeEvery, m.once) }
 
 // once asks. A Redis that does not answer changes nothing: no call leaves without it in any case.
 func (m *modeWatch) once(ctx context.Context) {

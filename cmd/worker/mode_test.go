@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,16 +78,17 @@ func TestAnotherRedisStopsCalls(t *testing.T) {
 // A worker that runs asks with its heartbeat, not only at its start; a Redis that is away meanwhile proves nothing.
 func TestTheModeIsAskedWithTheHeartbeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		answer := "production"
+		var answer atomic.Value
+		answer.Store("production")
 		rdb := redis.NewClient(&redis.Options{})
 		defer rdb.Close()
 		rdb.AddHook(answers(func(cmd redis.Cmder) error {
 			get, ok := cmd.(*redis.StringCmd)
 			switch {
-			case answer == "":
+			case answer.Load() == "":
 				return errors.New("connection refused")
 			case ok:
-				get.SetVal(answer)
+				get.SetVal(answer.Load().(string))
 			}
 			return nil
 		}))
@@ -96,7 +98,7 @@ func TestTheModeIsAskedWithTheHeartbeat(t *testing.T) {
 		go w.Run(ctx)
 		step := func(now string, wantHeld bool) {
 			t.Helper()
-			answer = now
+			answer.Store(now)
 			time.Sleep(modeEvery + time.Millisecond)
 			synctest.Wait()
 			if held := w.wrong.Load() != nil; held != wantHeld {

@@ -156,16 +156,23 @@ func (w *worker) announce(ctx context.Context) error {
 
 // keepAnnouncing announces until the context ends.
 func (w *worker) keepAnnouncing(ctx context.Context) {
-	tick := time.NewTicker(announce.Every)
+	every(ctx, announce.Every, func(ctx context.Context) {
+		if err := w.announce(ctx); err != nil && ctx.Err() == nil {
+			w.log.Warn("accounts and seal keys could not be announced, trying again", "error", err)
+		}
+	})
+}
+
+// every does something at every interval until the context ends.
+func every(ctx context.Context, interval time.Duration, do func(context.Context)) {
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-		}
-		if err := w.announce(ctx); err != nil && ctx.Err() == nil {
-			w.log.Warn("accounts and seal keys could not be announced, trying again", "error", err)
+			do(ctx)
 		}
 	}
 }

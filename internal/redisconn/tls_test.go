@@ -118,6 +118,16 @@ func configured(t *testing.T, settings [][2]string, args ...string) *testredis.S
 	return testredis.StartFile(t, conf, args...)
 }
 
+// needed wants a certificate to make the difference between a refusal and a connection that works.
+func (a *authority) needed(t *testing.T, source func(parameters string) Source) {
+	t.Helper()
+	if c, err := Connect(t.Context(), must[Options](t)(Parse(source("")))); err == nil {
+		_ = c.Close()
+		t.Fatal("it works without a certificate, so nothing was tested")
+	}
+	put(t, source("&cert_file="+a.file("client.crt")+"&key_file="+a.file("client.key")))
+}
+
 // Sentinels and their master that want certificates get them, each.
 func TestClientCertificateOfSentinels(t *testing.T) {
 	a := newAuthority(t)
@@ -128,11 +138,7 @@ func TestClientCertificateOfSentinels(t *testing.T) {
 	port := freePort(t)
 	configured(t, append(a.tls(port), [2]string{"tls-replication", "yes"}, [2]string{"sentinel", "monitor mymaster " + host + " " + masterPort + " 1"}), "--sentinel")
 	base := "rediss-sentinel://127.0.0.1:" + port + "/0?master=mymaster&ca_file=" + a.file("ca.crt")
-	if c, err := Connect(t.Context(), must[Options](t)(Parse(Source{URL: base}))); err == nil {
-		_ = c.Close()
-		t.Fatal("it works without a certificate, so nothing was tested")
-	}
-	put(t, Source{URL: base + "&cert_file=" + a.file("client.crt") + "&key_file=" + a.file("client.key")})
+	a.needed(t, func(parameters string) Source { return Source{URL: base + parameters} })
 }
 
 // The nodes of a cluster that want certificates get them, those included that the first one names.
@@ -154,11 +160,7 @@ func TestClientCertificateOfAClustersNodes(t *testing.T) {
 		}
 	}
 	base := "rediss://127.0.0.1:" + port + "?ca_file=" + a.file("ca.crt")
-	if c, err := Connect(t.Context(), must[Options](t)(Parse(Source{ClusterAddrs: base}))); err == nil {
-		_ = c.Close()
-		t.Fatal("it works without a certificate, so nothing was tested")
-	}
-	put(t, Source{ClusterAddrs: base + "&cert_file=" + a.file("client.crt") + "&key_file=" + a.file("client.key")})
+	a.needed(t, func(parameters string) Source { return Source{ClusterAddrs: base + parameters} })
 }
 
 // A Redis that wants a certificate of its clients gets the one of cert_file and key_file, and a renewed
