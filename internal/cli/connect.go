@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,24 +80,69 @@ func (a *app) connect(ctx context.Context) (*session, error) {
 		}
 		return a.open(ctx, options, false)
 	}
-	info, err := sandboxfile.Read()
+	return a.connectToSandbox(ctx)
+}
+
+// connectToSandbox finds the sandbox of this machine that was started last and still runs.
+func (a *app) connectToSandbox(ctx context.Context) (*session, error) {
+	list, err := sandboxfile.List()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, coded(codeSettings, "REDIS_URL is not set, and no sandbox runs on this machine: %s", waysOut)
 	case err != nil:
 		return nil, coded(codeSettings, "REDIS_URL is not set, and where this machine's sandbox is cannot be read: %w", err)
 	}
-	options, err := redisconn.Parse(redisconn.Source{URL: info.RedisURL, ClusterAddrs: info.ClusterAddrs})
-	if err != nil {
-		return nil, err
+	var running []redisconn.Options
+	var shown []string
+	var ended error // why the latest is not used
+	var at string
+	for _, info := range list {
+		options, err := redisconn.Parse(redisconn.Source{URL: info.RedisURL, ClusterAddrs: info.ClusterAddrs})
+		if err != nil {
+			return nil, err
+		}
+		address := shownAddress(info, options)
+		if slices.Contains(shown, address) {
+			continue // an ended one's, where a later one runs now
+		}
+		if err := runs(ctx, options); err == nil {
+			running, shown = append(running, options), append(shown, address)
+		} else if ended == nil {
+			at = address
+			if ended = err; errors.As(err, new(*unreachableError)) && ctx.Err() == nil {
+				ended = &unreachableError{fmt.Errorf("that sandbox (process %d) does not answer, so it has probably ended: %s", info.PID, waysOut)}
+			}
+		}
 	}
-	a.report("using the sandbox at %s", shownAddress(info, options))
-	s, err := a.open(ctx, options, true)
-	if errors.As(err, new(*unreachableError)) && ctx.Err() == nil {
-		return nil, &unreachableError{fmt.Errorf("that sandbox (process %d) does not answer, so it has probably ended: %s", info.PID, waysOut)}
+	if len(running) == 0 {
+		a.report("using the sandbox at %s", at)
+		return nil, ended
 	}
-	return s, err
+	others := ""
+	if len(shown) > 1 {
+		others = fmt.Sprintf(", the latest of %d; set REDIS_URL for another: %s", len(shown), strings.Join(shown[1:], ", "))
+	}
+	a.report("using the sandbox at %s%s", shown[0], others)
+	return a.open(ctx, running[0], true)
 }
+
+// runs is nil when a sandbox's Redis answers.
+func runs(ctx context.Context, o redisconn.Options) error {
+	ctx, cancel := context.WithTimeout(ctx, connectWithin)
+	defer cancel()
+	rdb, err := redisconn.Connect(ctx, o)
+	if err != nil {
+		return &unreachableError{err}
+	}
+	defer rdb.Close()
+	mode, err := redisconn.ReadMode(ctx, rdb)
+	if err == nil && mode != redisconn.Sandbox {
+		err = errNoSandbox // another server listens there now, which was not meant
+	}
+	return err
+}
+
+var errNoSandbox = coded(codeSettings, "the Redis that answers there is not a sandbox's (any more): %s", waysOut)
 
 // open connects; sandbox says that the Redis must be a sandbox's.
 func (a *app) open(ctx context.Context, options redisconn.Options, sandbox bool) (*session, error) {
@@ -146,8 +192,8 @@ func (s *session) takeSandboxSettings(ctx context.Context, wanted bool) (ignored
 		return nil, err
 	}
 	if mode != redisconn.Sandbox {
-		if wanted { // another server listens there now, which was not meant
-			return nil, coded(codeSettings, "the Redis that answers there is not a sandbox's (any more): %s", waysOut)
+		if wanted {
+			return nil, errNoSandbox
 		}
 		return nil, nil
 	}
