@@ -48,6 +48,8 @@ type Config struct {
 	Wake func(ctx context.Context, r order.Ref)
 	// Company is what the process does at the same time. Default: one of the course's own.
 	Company *Company
+	// Now is this machine's clock, for how long a step took. Default: time.Now.
+	Now func() time.Time
 }
 
 // WithDefaults fills in what is not set.
@@ -65,6 +67,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.Company == nil {
 		c.Company = NewCompany()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	if c.Rules == nil {
 		c.Rules = func() providers.Rules { return providers.Rules{} }
