@@ -51,7 +51,8 @@ func (k *wiring) handlers(p providers.Name, accounts []*account) (asynq.Handler,
 			return nil, err
 		}
 		issue[a.name()], refund[a.name()] = issuing.New(course, follower), refunds
-		poll[a.name()] = pollers.New(pollers.Config{Provider: a.provider, Ledger: k.ledger, Ring: k.ring, Schedule: k.schedule(), Follower: follower, Wake: wake, Log: k.log})
+		poll[a.name()] = pollers.New(pollers.Config{Provider: a.provider, Ledger: k.ledger, Ring: k.ring, Schedule: k.schedule(), Follower: follower, Wake: wake, Log: k.log,
+			Worker: k.worker, Company: company})
 	}
 	mux := asynq.NewServeMux()
 	mux.Handle(queue.IssueType(p), handler.ByAccount(k.log, issue))

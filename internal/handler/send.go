@@ -46,6 +46,9 @@ func (r *Run) Send(ctx context.Context, ticket int, stub []byte, call func(conte
 	out := call(paid)
 	r.Log.Info("answered", "attempt", attempts, "ticket", ticket+1, "outcome", string(out.Kind), "code", out.Code, "took", time.Since(began).Round(time.Millisecond))
 	r.Alarm(out)
+	if out.Settled() && !out.Unasked() || out.Exists {
+		r.passed.add(r.Ref.OrderID, a.At)
+	}
 	return out, GoOn(), nil
 }
 

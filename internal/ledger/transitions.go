@@ -29,14 +29,11 @@ type Intent struct {
 // that the claim is lost: nothing may be sent. After an error the intent may stand all the same: give the
 // claim back with NotSent.
 func (l *Ledger) Submit(ctx context.Context, r order.Ref, fence string, in Intent) (Answer, int, error) {
-	ticket, refund := "", ""
-	if r.IsRefund() {
-		refund = "1"
-		if in.Ticket >= 0 {
-			ticket = strconv.Itoa(in.Ticket)
-		}
+	ticket := ""
+	if r.IsRefund() && in.Ticket >= 0 {
+		ticket = strconv.Itoa(in.Ticket)
 	}
-	f, err := l.runIntent(ctx, r, "submit", []string{keys.Record(r)}, fence, in.Lease.Milliseconds(), in.Host, in.Stub, ticket, refund)
+	f, err := l.runIntent(ctx, r, "submit", []string{keys.Record(r)}, fence, in.Lease.Milliseconds(), in.Host, in.Stub, ticket, bit(r.IsRefund()))
 	if err != nil {
 		return Answer{}, 0, err
 	}
@@ -69,9 +66,10 @@ func (l *Ledger) GiveBack(ctx context.Context, r order.Ref, fence string, how Re
 	return l.release(ctx, r, fence, how, why, "")
 }
 
-// Banned is GiveBack with Unknown, of a request that drew the provider's ban.
-func (l *Ledger) Banned(ctx context.Context, r order.Ref, fence string, why Reason) (Answer, error) {
-	return l.release(ctx, r, fence, Unknown, why, "1")
+// Banned is GiveBack with Unknown, of a request that drew the provider's ban. counts says that it counts against the
+// record.
+func (l *Ledger) Banned(ctx context.Context, r order.Ref, fence string, why Reason, counts bool) (Answer, error) {
+	return l.release(ctx, r, fence, Unknown, why, bit(counts))
 }
 
 func (l *Ledger) release(ctx context.Context, r order.Ref, fence string, how Release, why Reason, ban string) (Answer, error) {
@@ -102,21 +100,7 @@ type Acceptance struct {
 
 // Accept records that the provider has the order and will issue it later.
 func (l *Ledger) Accept(ctx context.Context, r order.Ref, fence string, a Acceptance) (Answer, error) {
-	unproven := ""
-	if a.Unproven {
-		unproven = "1"
-	}
-	return l.transition(ctx, r, "accept", []string{keys.Record(r)}, fence, a.ProviderRef, pack(a.Result), unproven)
-}
-
-// Polled counts a poll after which the order is still accepted. why is empty when the provider
-// answered that it has not issued yet. unclear says that its answer was none; see Record.UnclearSince.
-func (l *Ledger) Polled(ctx context.Context, r order.Ref, why Reason, unclear bool) (Answer, error) {
-	flag := ""
-	if unclear {
-		flag = "1"
-	}
-	return l.transition(ctx, r, "polled", []string{keys.Record(r)}, why.Code, why.Message, flag)
+	return l.transition(ctx, r, "accept", []string{keys.Record(r)}, fence, a.ProviderRef, pack(a.Result), bit(a.Unproven))
 }
 
 // Ending is the final status of an order or a refund.

@@ -118,7 +118,7 @@ func TestUnclearPollsCountInARow(t *testing.T) {
 		applied(t, a, err)
 		poll := func(unclear bool) time.Time {
 			b.clock.pass(time.Second)
-			a, err := b.Polled(b.ctx, k, Reason{Code: "c"}, unclear)
+			a, err := b.Polled(b.ctx, k, "", Reason{Code: "c"}, unclear)
 			applied(t, a, err)
 			return b.clock.Now()
 		}

@@ -12,4 +12,5 @@ no_doubt(key)
 if ARGV[5] == '1' then redis.call('HSET', key, 'unproven', '1') end
 note(key, t, 'accepted', ARGV[3])
 give_back(key)
+no_crashes(key)
 return applied('accepted')

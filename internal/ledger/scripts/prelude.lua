@@ -83,6 +83,23 @@ local function give_back(key)
   redis.call('HDEL', key, 'runner', 'until', 'phase', 'solo')
 end
 
+-- The runner died, or lost Redis, with the claim in its hands. It counts as the record's own doing only if that
+-- was all that the worker did.
+local function lost_runner(key, t)
+  redis.call('HINCRBY', key, get(key, 'solo') == '1' and 'crashes' or 'abandoned', 1)
+  note(key, t, 'abandoned', get(key, 'runner'))
+end
+
+-- Crashes count in a row: a runner that worked on the record and gives its claim back was not crashed by it.
+local function no_crashes(key) redis.call('HDEL', key, 'crashes', 'abandoned') end
+
+-- Gives the claim to a runner.
+local function take(key, t, runner, lease)
+  redis.call('HINCRBY', key, 'fence', 1)
+  redis.call('HDEL', key, 'solo')
+  redis.call('HSET', key, 'runner', runner, 'until', int(t + tonumber(lease)))
+end
+
 -- Ends a record. The event of each end has an id of its own, so earlier ends are counted (see again).
 local function finish(key, t, state, code, message)
   redis.call('HSET', key, 'state', state, 'final', int(t), 'updated_at', int(t))
