@@ -62,6 +62,8 @@ type Record struct {
 	Unproven bool
 	// Rejection is a provider's rejection that a look-up still has to confirm.
 	Rejection Reason
+	// Confirmed: the provider has confirmed the last request, and a look-up still has to show its effect.
+	Confirmed bool
 	Reason    Reason
 
 	CreatedAt, UpdatedAt, FirstSentAt, SentAt, AcceptedAt, FinalAt time.Time
@@ -189,7 +191,7 @@ func record(r order.Ref, f map[string]string) *Record {
 		Abandoned: number(f["abandoned"]), Bans: number(f["bans"]), BannedAt: millis(f["banned_at"]), AbsentAt: millis(f["absent"]), AbsentLast: millis(f["absent_last"]), Unproven: f["unproven"] == "1", FirstSentAt: millis(f["first"]),
 		Attempts: number(f["attempts"]), Unsent: number(f["unsent"]),
 		DoubtAt: millis(f["doubt_at"]), DoubtSince: millis(f["doubt_since"]), Doubts: number(f["doubts"]),
-		Rejection: Reason{Code: f["rejected_code"], Message: f["rejected_message"]}, Reason: Reason{Code: f["code"], Message: f["message"]},
+		Rejection: Reason{Code: f["rejected_code"], Message: f["rejected_message"]}, Confirmed: f["confirmed"] == "1", Reason: Reason{Code: f["code"], Message: f["message"]},
 		CreatedAt: millis(f["created"]), UpdatedAt: millis(f["updated_at"]), SentAt: millis(f["sent_at"]),
 		AcceptedAt: millis(f["accepted"]), FinalAt: millis(f["final"]), ReopenedAt: millis(f["reopened_at"]),
 		ErasedAt: millis(f["erased_at"]), Event: f["event"], ResolvedBy: f["resolved_by"], Resolved: f["resolved_reason"],

@@ -45,6 +45,9 @@ func (s byTickets) plan(ctx context.Context, r *run) (handler.Result, error) {
 	if refusal != nil {
 		return handler.Fail(*refusal), nil
 	}
+	if res := r.unrecorded(others.explainedTickets(list)); res.Ends() {
+		return res, nil
+	}
 	plan, err := vault.SealPlan(r.Ring, r.Ref, numbers)
 	if err != nil {
 		return handler.GoOn(), err

@@ -160,7 +160,7 @@ func TestASecondRefundByNumberWaitsUntilTheFirstIsProven(t *testing.T) {
 		w.provider.AnswerRefundCount(fakeprovider.Yes)
 		w.Done(w.run(second))
 		w.stateOf("R2", order.Refunded, "", 2)
-		w.calls("baseline, refund_count 2")
+		w.calls("baseline, refund_count 2, baseline")
 	})
 }
 

@@ -76,7 +76,7 @@ local function in_doubt(key)
 end
 
 local function no_doubt(key)
-  redis.call('HDEL', key, 'doubt_at', 'doubt_since', 'doubts', 'rejected_code', 'rejected_message')
+  redis.call('HDEL', key, 'doubt_at', 'doubt_since', 'doubts', 'rejected_code', 'rejected_message', 'confirmed')
 end
 
 local function give_back(key)
