@@ -125,6 +125,9 @@ var transitions = []transition{
 	{"rejected", func(b *bench, k order.Ref, f string) (Answer, error) {
 		return b.Rejected(b.ctx, k, f, Reason{Code: "E2"})
 	}, while(order.Submitting, "submitting, sent", "submitting, rejected", "submitting, looking up")},
+	{"confirmed", func(b *bench, k order.Ref, f string) (Answer, error) {
+		return b.Confirmed(b.ctx, k, f, Reason{Code: "E"})
+	}, nil},
 	{"accept", func(b *bench, k order.Ref, f string) (Answer, error) {
 		return b.Accept(b.ctx, k, f, Acceptance{ProviderRef: "ref", Result: "s1.k.r"})
 	}, while(order.Accepted, "submitting, sent", "submitting, rejected", "submitting, looking up")},

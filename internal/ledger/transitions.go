@@ -90,8 +90,8 @@ func (l *Ledger) Rejected(ctx context.Context, r order.Ref, fence string, why Re
 	return l.transition(ctx, r, "rejected", []string{keys.Record(r)}, fence, why.Code, why.Message)
 }
 
-// Confirmed remembers that the provider has confirmed this attempt, in an answer that does not prove it; the claim is
-// kept. Until its effect shows, it is in doubt.
+// Confirmed remembers that the provider has confirmed this attempt at a refund by number, in an answer that does not
+// prove it; the claim is kept. Until its effect shows, it is in doubt.
 func (l *Ledger) Confirmed(ctx context.Context, r order.Ref, fence string, why Reason) (Answer, error) {
 	return l.transition(ctx, r, "confirmed", []string{keys.Record(r)}, fence, why.Code, why.Message)
 }
