@@ -93,6 +93,7 @@ type Course struct {
 	refunds  bool
 	runs     atomic.Int64
 	passed   passages
+	turns    turns
 }
 
 // New makes a course for orders, or for refunds. act does what the claim is for; its error is for what nobody
@@ -116,6 +117,8 @@ type Run struct {
 	Request json.RawMessage
 	Order   providers.Order
 	Log     *slog.Logger
+
+	turnFree func() // of a refund that has its order's turn
 }
 
 // ProcessTask implements asynq.Handler.
@@ -128,11 +131,15 @@ func (c *Course) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	if ref.Account != c.Provider.Account() || ref.IsRefund() != c.refunds {
 		return Misplaced(r.Log, t.Type())
 	}
-	if err := r.claim(ctx); err != nil {
+	if err := r.claimInTurn(ctx); err != nil {
 		return err
 	}
 	switch r.Claim.Verdict {
 	case ledger.MaySend, ledger.MustLookUp:
+		if c.refunds && len(r.Rec.Tickets) == 0 {
+			r.turnFree = c.turns.begin(ref)
+			defer r.turnFree()
+		}
 		return r.work(ctx)
 	case ledger.Busy:
 		return queue.Wait(min(r.Rec.Until.Sub(r.Claim.Now), r.Lease), "another worker is working on it")

@@ -56,6 +56,7 @@ func (s byTickets) plan(ctx context.Context, r *run) (handler.Result, error) {
 	if err != nil || !a.Applied {
 		return handler.GoOn(), r.Written("plan", a, err)
 	}
+	r.TurnFree()
 	r.Rec.Planned, r.Rec.Plan, r.Rec.Count = true, plan, len(numbers)
 	for _, p := range planned {
 		r.Rec.Tickets = append(r.Rec.Tickets, ledger.Ticket{State: p.State, Code: p.Code})

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hibiken/asynq"
+
 	"issuance/internal/fakeprovider"
 	"issuance/internal/handlertest"
 	"issuance/providers"
@@ -15,31 +17,33 @@ import (
 type by struct {
 	name    string
 	new     func(b *handlertest.Bench) *world
-	refund  func(w *world, id string, quantity string) func() error
-	shows   func(w *world, refunded int) // the next list, of four tickets
-	confirm func(w *world)               // of one ticket
+	refund  func(w *world, id string, quantity string) (run func(h asynq.Handler) error)
+	shows   func(w *world, refunded int, during ...fakeprovider.During) // the next list, of four tickets
+	confirm func(w *world)                                              // of one ticket
 	sends   string
 }
 
 var quantities = []by{
 	{"pass2u", func(b *handlertest.Bench) *world { return pass2u(b, "voucher") },
-		func(w *world, id, quantity string) func() error {
+		func(w *world, id, quantity string) func(asynq.Handler) error {
 			task := w.countOf(id, quantity)
-			return func() error { return w.run(task) }
+			return func(h asynq.Handler) error { return w.Run(h, task) }
 		},
-		func(w *world, refunded int) { w.provider.AnswerBaseline(shows(4, refunded), fakeprovider.Yes) },
+		func(w *world, refunded int, during ...fakeprovider.During) {
+			w.provider.AnswerBaseline(shows(4, refunded), fakeprovider.Yes, during...)
+		},
 		func(w *world) { w.provider.AnswerRefundCount(fakeprovider.Yes) }, "refund_count 1"},
 	{"ecticket", ecticket,
-		func(w *world, id, quantity string) func() error {
+		func(w *world, id, quantity string) func(asynq.Handler) error {
 			task := w.refundOf(id, quantity)
-			return func() error { return w.run(task) }
+			return func(h asynq.Handler) error { return w.Run(h, task) }
 		},
-		func(w *world, refunded int) {
+		func(w *world, refunded int, during ...fakeprovider.During) {
 			all := slices.Clone(unused)
 			for i := range refunded {
 				all[i] = providers.Refunded
 			}
-			w.provider.AnswerTickets(list(all...), fakeprovider.Yes)
+			w.provider.AnswerTickets(list(all...), fakeprovider.Yes, during...)
 		},
 		func(w *world) { w.provider.AnswerRefundTicket(fakeprovider.Yes) }, "refund_ticket"},
 }
@@ -60,7 +64,7 @@ func (w *world) one(q by, id string, refunded int) {
 	run := q.refund(w, id, `"quantity":1`)
 	q.shows(w, refunded)
 	q.confirm(w)
-	w.Done(run())
+	w.Done(run(w.worker("w")))
 	w.stateOf(id, order.Refunded, "", 1)
 	w.provider.Forget()
 }
@@ -82,7 +86,7 @@ func TestARefundByQuantityWhoseRecordWasLostIsNotDoneAgain(t *testing.T) {
 		w.Forget(w.ref("R1"))
 		run := q.refund(w, "R1", `"quantity":1`)
 		q.shows(w, 1)
-		w.Done(run())
+		w.Done(run(w.worker("w")))
 		w.inReview("R1")
 		w.resolve("R1", order.Refunded) // a person has found out
 
@@ -95,12 +99,12 @@ func TestARefundThatAPersonHasGoOnGoesOn(t *testing.T) {
 	eachQuantity(t, func(w *world, q by) {
 		run := q.refund(w, "R1", `"quantity":1`)
 		q.shows(w, 2)
-		w.Done(run())
+		w.Done(run(w.worker("w")))
 		w.inReview("R1")
 		w.reopen("R1")
 		q.shows(w, 2)
 		q.confirm(w)
-		w.Done(run())
+		w.Done(run(w.worker("w")))
 		w.state(order.Refunded, "", 1)
 
 		if q.name == "pass2u" { // what R1 was planned with is known now
