@@ -55,7 +55,6 @@ func TestSixtyRefundsOfOneOrderTakeSeconds(t *testing.T) {
 		}
 	}
 	took, calls := time.Since(began), sim.Books().Calls
-	t.Logf("%s, %v", took, calls)
 	if took > 10*time.Second || calls["Refund"] != n || calls["QueryOrderInfo"] > n {
 		t.Errorf("sixty refunds took %s and these calls: %v", took, calls)
 	}
@@ -74,12 +73,8 @@ func TestRefundsThatWaitForABulkHoldNoCheckoutUp(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	client := j.Client()
-	var docs [][]byte
 	for i := range waiting {
-		docs = append(docs, []byte(document(10_000+i)))
-	}
-	for i, d := range docs {
-		if _, err := client.Enqueue(ctx, d, tasks.InLane(order.Bulk)); err != nil {
+		if _, err := client.Enqueue(ctx, []byte(document(10_000+i)), tasks.InLane(order.Bulk)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := client.EnqueueRefund(ctx, fmt.Appendf(nil, `{"provider":"ecticket","refund_id":"R1","request":{"MerchantTradeNo":"ORDER%d","all":true}}`, 10_000+i)); err != nil {
@@ -87,13 +82,11 @@ func TestRefundsThatWaitForABulkHoldNoCheckoutUp(t *testing.T) {
 		}
 	}
 	p := fakeprovider.New(t, providers.ECTicket)
-	began := time.Now()
 	j.worker("w", p)
 	j.until("every refund to have looked once", func() bool {
 		q, err := j.inspector.GetQueueInfo("ecticket-checkout")
 		return err == nil && q.Pending == 0 && q.Active == 0
 	})
-	t.Logf("looked once after %s", time.Since(began))
 	var took []time.Duration
 	for i := range checkouts {
 		p.AnswerIssue(providers.Outcome{Kind: providers.Done, Result: &providers.Result{Ref: "REF"}})
@@ -106,6 +99,7 @@ func TestRefundsThatWaitForABulkHoldNoCheckoutUp(t *testing.T) {
 		}
 		took = append(took, time.Since(began))
 	}
-	slices.Sort(took)
-	t.Logf("p50 %s p99 %s", took[checkouts/2], took[checkouts*99/100])
+	if longest := slices.Max(took); longest > time.Second {
+		t.Errorf("a checkout took %s beside %d waiting refunds", longest, waiting)
+	}
 }
