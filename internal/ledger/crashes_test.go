@@ -74,9 +74,9 @@ func TestTheTurnOfADeletedRefundIsTakenOver(t *testing.T) {
 func TestCrashesOfPollsCountInARow(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		k := b.order()
-		f := b.claim(t, k).Record.Fence
+		b.claim(t, k)
 		b.clock.pass(lease)
-		f = b.claim(t, k).Record.Fence // it was abandoned once
+		f := b.claim(t, k).Record.Fence // it was abandoned once
 		b.submit(t, k, f)
 		a, err := b.Accept(b.ctx, k, f, Acceptance{})
 		applied(t, a, err)
@@ -89,7 +89,7 @@ func TestCrashesOfPollsCountInARow(t *testing.T) {
 			}
 			return c.Fence
 		}
-		f = poll(0, 0)
+		poll(0, 0)
 		if c, err := b.BeginPoll(b.ctx, k, "another", lease); err != nil || c.Applied || c.Busy != lease {
 			t.Fatalf("%+v, %v", c, err)
 		}
@@ -103,7 +103,7 @@ func TestCrashesOfPollsCountInARow(t *testing.T) {
 		f = poll(1, 1)
 		a, err = b.Polled(b.ctx, k, f, Reason{}, false)
 		applied(t, a, err)
-		f = poll(0, 0)
+		poll(0, 0)
 		b.clock.pass(lease)
 		f = poll(0, 1)
 		a, err = b.EndPoll(b.ctx, k, f, false)

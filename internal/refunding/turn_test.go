@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/fakeprovider"
 	"issuance/internal/handlertest"
@@ -230,7 +229,7 @@ func TestARefundFollowsAnotherOneOfItsWorkerAtOnce(t *testing.T) {
 		ended := make(chan error, 1)
 		q.shows(w, 0, func(context.Context) { // while the first one chooses
 			asked := make(chan struct{}, 100)
-			w.RDB.AddHook(commands{asked})
+			w.RDB.AddHook(handlertest.Commands{Done: asked})
 			go func() { ended <- second(h) }()
 			<-asked // for its turn
 		})
@@ -246,24 +245,4 @@ func TestARefundFollowsAnotherOneOfItsWorkerAtOnce(t *testing.T) {
 			w.stateOf(id, order.Refunded, "", 1)
 		}
 	})
-}
-
-// commands reports every command that Redis has answered. It is a go-redis hook.
-type commands struct{ done chan<- struct{} }
-
-func (c commands) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (c commands) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		err := next(ctx, cmd)
-		select {
-		case c.done <- struct{}{}:
-		default:
-		}
-		return err
-	}
-}
-
-func (c commands) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
 }

@@ -2,7 +2,6 @@ package ecticket_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"testing"
 
 	"issuance/providers"
+	"issuance/providers/conformance"
 	"issuance/providers/ecticket/wire"
 )
 
@@ -23,20 +23,6 @@ func envelope(t *testing.T, plain string) string {
 		t.Fatal(err)
 	}
 	return string(raw)
-}
-
-// zip is a text as a server sends it that compresses its answers.
-func zip(t *testing.T, text string) string {
-	t.Helper()
-	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	if _, err := w.Write([]byte(text)); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
 }
 
 // pretty is a JSON text with white space wherever it may be.
@@ -69,8 +55,8 @@ func TestAnAuthenticAnswerIsReadHoweverItIsWritten(t *testing.T) {
 		"an empty line before and behind":    {"\r\n" + envelope(t, plain) + "\r\n\r\n", nil},
 		"an empty line within Data":          {envelope(t, "\n"+plain+"\n"), nil},
 		"white space everywhere":             {pretty(t, envelope(t, pretty(t, plain))), nil},
-		"compressed":                         {zip(t, envelope(t, plain)), http.Header{"Content-Encoding": {"gzip"}}},
-		"compressed, with a byte order mark": {zip(t, "\ufeff"+envelope(t, plain)), http.Header{"Content-Encoding": {"gzip"}}},
+		"compressed":                         {conformance.Zip(t, envelope(t, plain)), http.Header{"Content-Encoding": {"gzip"}}},
+		"compressed, with a byte order mark": {conformance.Zip(t, "\ufeff"+envelope(t, plain)), http.Header{"Content-Encoding": {"gzip"}}},
 		"labelled as a page":                 {envelope(t, plain), http.Header{"Content-Type": {"text/html; charset=big5"}}},
 		"labelled as bytes":                  {envelope(t, plain), http.Header{"Content-Type": {"application/octet-stream"}}},
 		"with a label that is none":          {envelope(t, plain), http.Header{"Content-Type": {"json"}}},

@@ -2,28 +2,14 @@ package pass2u_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
 
 	"issuance/providers"
+	"issuance/providers/conformance"
 )
-
-// zip is a text as a server sends it that compresses its answers.
-func zip(t *testing.T, text string) string {
-	t.Helper()
-	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	if _, err := w.Write([]byte(text)); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
-}
 
 // However an authentic answer is written and labelled, every call reads it.
 func TestAnAuthenticAnswerIsReadHoweverItIsWritten(t *testing.T) {
@@ -43,8 +29,8 @@ func TestAnAuthenticAnswerIsReadHoweverItIsWritten(t *testing.T) {
 		"a byte order mark":                  {"\ufeff" + plain, nil},
 		"an empty line before and behind":    {"\r\n" + plain + "\r\n\r\n", nil},
 		"white space everywhere":             {pretty.String(), nil},
-		"compressed":                         {zip(t, plain), http.Header{"Content-Encoding": {"gzip"}}},
-		"compressed, with a byte order mark": {zip(t, "\ufeff"+plain), http.Header{"Content-Encoding": {"gzip"}}},
+		"compressed":                         {conformance.Zip(t, plain), http.Header{"Content-Encoding": {"gzip"}}},
+		"compressed, with a byte order mark": {conformance.Zip(t, "\ufeff"+plain), http.Header{"Content-Encoding": {"gzip"}}},
 		"labelled as a page":                 {plain, http.Header{"Content-Type": {"text/html; charset=big5"}}},
 		"labelled as bytes":                  {plain, http.Header{"Content-Type": {"application/octet-stream"}}},
 		"with a label that is none":          {plain, http.Header{"Content-Type": {"json"}}},
