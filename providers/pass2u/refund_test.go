@@ -121,7 +121,7 @@ func TestNoMisbehaviourMakesARefundCallTwice(t *testing.T) {
 	}
 }
 
-func TestTooFewRefundableTicketsIsADefiniteNo(t *testing.T) {
+func TestTooFewRefundableTicketsIsADefiniteRejection(t *testing.T) {
 	for _, status := range []int{200, 400, 500} {
 		s, sim := simulated(t, pass2usim.Config{ErrorStatus: status}, nil)
 		o := issued(t, s, "P1", 2, "voucher")
@@ -134,7 +134,7 @@ func TestTooFewRefundableTicketsIsADefiniteNo(t *testing.T) {
 	}
 }
 
-func TestTheOtherSpellingOfQuantityIsTriedAfterADefiniteNoOnlyAndKept(t *testing.T) {
+func TestTheOtherSpellingOfQuantityIsTriedAfterADefiniteRejectionOnlyAndKept(t *testing.T) {
 	s, sim := simulated(t, pass2usim.Config{RefundQuantityKey: "quanity"}, nil)
 	o := issued(t, s, "P1", 5, "voucher")
 	want := `{"channelOrderId":"P1","pass2uOrderId":"` + o.Ref + `","pickupType":"voucher","productSaleId":"` + pass2usim.DefaultCampaign + `",`
