@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -31,15 +32,26 @@ type Config struct {
 	// Follower wakes other orders when one has ended. Default: none are woken, every order is
 	// polled by the schedule alone.
 	Follower *Follower
+	// Worker is this process, for the history. Default "poller".
+	Worker string
+	// Company is what the process does at the same time. Default: one of the handler's own.
+	Company *handler.Company
 }
 
 // Handler asks for accepted orders of one account and records what it learns; an asynq.Handler. Safe for
-// concurrent use; two runs for one order ask twice and record once.
-type Handler struct{ Config }
+// concurrent use; of two runs for one order, one asks at a time.
+type Handler struct {
+	Config
+	runs atomic.Int64
+}
 
 // New makes a handler.
 func New(c Config) *Handler {
 	c.Schedule = c.Schedule.WithDefaults()
+	if c.Company == nil {
+		c.Company = handler.NewCompany()
+	}
+	c.Worker = cmp.Or(c.Worker, "poller")
 	return &Handler{Config: c}
 }
 
@@ -51,6 +63,7 @@ type poll struct {
 	now   time.Time
 	age   time.Duration // since the provider accepted
 	log   *slog.Logger
+	claim ledger.PollClaim
 }
 
 // ProcessTask implements asynq.Handler.
@@ -117,6 +130,11 @@ func (p *poll) ask(ctx context.Context) error {
 			return queue.Wait(wait, "waiting for the provider to issue it; an older order is asked for in its place")
 		}
 	}
+	return p.claimed(ctx)
+}
+
+// look asks the provider, and records what it says.
+func (p *poll) look(ctx context.Context) error {
 	f := p.Provider.LookUp(ctx, p.order)
 	p.log.Info("asked", "finding", string(f.State), "code", f.Outcome.Code)
 	switch f.State {
@@ -231,7 +249,8 @@ func (p *poll) overdue(why ledger.Reason) error {
 func (p *poll) polled(why ledger.Reason, unclear bool) (done bool, err error) {
 	ctx, cancel := handler.Recording()
 	defer cancel()
-	a, err := p.Ledger.Polled(ctx, p.rec.Ref, why, unclear)
+	a, err := p.Ledger.Polled(ctx, p.rec.Ref, p.claim.Fence, why, unclear)
+	p.claim.Fence = ""
 	return err == nil && !a.Applied, err
 }
 
@@ -258,6 +277,7 @@ func (p *poll) finish(e ledger.Ending) error {
 	if err != nil {
 		return err
 	}
+	p.claim.Fence = ""
 	if a.Applied && a.Refunds > 0 && p.Wake != nil {
 		p.Wake(ctx, p.rec.Ref)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/hibiken/asynq"
 
 	"issuance/internal/fakeprovider"
+	"issuance/internal/handler"
 	"issuance/internal/handlertest"
 	"issuance/internal/keys"
 	"issuance/internal/ledger"
@@ -216,7 +217,11 @@ func TestAnAnswerIsNotAppliedToAnOrderThatHasChangedMeanwhile(t *testing.T) {
 			each(t, func(w *world) {
 				w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
 				slow := fakeprovider.New(w.T, ref.Account.Provider) // the poll whose answer comes late
-				slow.AnswerLookUp(answer, func(context.Context) { w.Done(w.run()) })
+				slow.AnswerLookUp(answer, func(context.Context) {
+					w.Waits(w.run()) // one asks at a time
+					w.Clock.Advance(handler.Lease)
+					w.Done(w.run())
+				})
 				h := pollers.New(pollers.Config{Provider: slow, Ledger: w.Ledger, Ring: w.Ring, Log: w.Log})
 				w.Done(w.Run(h, w.task))
 				w.state(order.Issued, "", 1)

@@ -92,7 +92,7 @@ func NewSentinel(rdb redis.UniversalClient, a providers.Account, c SentinelConfi
 		c.ScoutEvery = 3
 	}
 	tag := keys.Pending(a)
-	return &Sentinel{rdb: rdb, keys: []string{tag + "waiting", tag + "asked", tag + "woken", tag + "sentinel"}, cfg: c}
+	return &Sentinel{rdb: rdb, keys: []string{tag + "waiting", tag + "asked", tag + "woken", tag + "sentinel", tag + "behind"}, cfg: c}
 }
 
 // Advice is what the sentinel's state says about one order.
@@ -158,11 +158,12 @@ func (s *Sentinel) GivenUp(ctx context.Context, orderID string) (wake []string, 
 
 // Pending counts the orders that are followed, but for those that were overtaken.
 func (s *Sentinel) Pending(ctx context.Context) (int64, error) {
-	n, err := s.rdb.ZCard(ctx, s.keys[0]).Result()
-	if err != nil {
+	pipe := s.rdb.Pipeline()
+	waiting, behind := pipe.ZCard(ctx, s.keys[0]), pipe.ZCard(ctx, s.keys[4])
+	if _, err := pipe.Exec(ctx); err != nil {
 		return 0, fmt.Errorf("pollers: sentinel: %w", err)
 	}
-	return n, nil
+	return waiting.Val() + behind.Val(), nil
 }
 
 func (s *Sentinel) run(ctx context.Context, script *redis.Script, orderID string, accepted time.Time, more ...any) ([]string, error) {

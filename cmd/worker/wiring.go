@@ -51,13 +51,18 @@ func (k *wiring) handlers(p providers.Name, accounts []*account) (asynq.Handler,
 			return nil, err
 		}
 		issue[a.name()], refund[a.name()] = issuing.New(course, follower), refunds
-		poll[a.name()] = pollers.New(pollers.Config{Provider: a.provider, Ledger: k.ledger, Ring: k.ring, Schedule: k.schedule(), Follower: follower, Wake: wake, Log: k.log})
+		poll[a.name()] = pollers.New(k.poller(a.provider, follower, wake))
 	}
 	mux := asynq.NewServeMux()
 	mux.Handle(queue.IssueType(p), handler.ByAccount(k.log, issue))
 	mux.Handle(queue.RefundType(p), handler.ByAccount(k.log, refund))
 	mux.Handle(queue.PollType(p), handler.ByAccount(k.log, poll))
 	return mux, nil
+}
+
+func (k *wiring) poller(p providers.Provider, f *pollers.Follower, wake func(context.Context, order.Ref)) pollers.Config {
+	return pollers.Config{Provider: p, Ledger: k.ledger, Ring: k.ring, Schedule: k.schedule(), Follower: f, Wake: wake, Log: k.log,
+		Worker: k.worker, Company: k.company}
 }
 
 func (k *wiring) schedule() pollers.Schedule {

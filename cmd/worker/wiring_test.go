@@ -11,6 +11,7 @@ import (
 
 	"issuance/internal/budget"
 	"issuance/internal/config"
+	"issuance/internal/handler"
 	"issuance/internal/keys"
 	"issuance/internal/queue"
 	"issuance/internal/testredis"
@@ -27,6 +28,14 @@ func wired(c config.Config) string {
 		text += fmt.Sprintf("|%s %d", l, k.lane(lane{providers.ECTicket, l}, nil).Concurrency)
 	}
 	return text
+}
+
+// A worker that dies in a poll has worked on other orders, too: polls share the process's company.
+func TestPollsShareTheProcesssCompany(t *testing.T) {
+	k := &wiring{worker: "w1", company: handler.NewCompany()}
+	if c := k.poller(nil, nil, nil); c.Company != k.company || c.Worker != "w1" {
+		t.Errorf("company %p of %p, worker %q", c.Company, k.company, c.Worker)
+	}
 }
 
 // A setting that is read and lost on its way would keep its default for ever: each one of the process, the

@@ -168,6 +168,9 @@ func whatToCheck(rec *ledger.Record, others []string) string {
 	case rec.Reason.Code == "number_taken" || rec.Reason.Code == "number_exists":
 		return fmt.Sprintf("find out whose order %s at the provider is: what it holds and when it was made. It is ours, sent before Redis lost its data: issued. "+
 			"It is anybody else's, or not there: failed, and the order may be sold again under a new number", rec.OrderID)
+	case rec.Reason.Code == "unrecorded_refunds":
+		return fmt.Sprintf("find out who refunded tickets of order %s before. It was this refund, in a record that Redis lost: refunded. "+
+			"It was somebody else, and this refund is to be made as well: enqueue retry. It is not wanted any more: failed", rec.OrderID)
 	case rec.Attempts == rec.Unsent:
 		return "nothing of it was ever sent from here, so there is nothing to look for: failed"
 	case !known:

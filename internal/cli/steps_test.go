@@ -74,6 +74,10 @@ func TestEveryReviewSaysWhatToCheckAndHowToEndIt(t *testing.T) {
 	}
 	// A number that another order has: that an order is there says nothing.
 	r := refsOfAll()[0]
+	unrecorded := whatToCheck(&ledger.Record{Ref: r.Refund("R1"), Reason: ledger.Reason{Code: "unrecorded_refunds"}}, nil)
+	if !strings.Contains(unrecorded, ": refunded") || !strings.Contains(unrecorded, "enqueue retry") || strings.Contains(unrecorded, "ever sent") {
+		t.Errorf("of refunds that no record explains: %q", unrecorded)
+	}
 	taken := whatToCheck(&ledger.Record{Ref: r, Attempts: 1, Reason: ledger.Reason{Code: "number_taken"}}, nil)
 	if !strings.Contains(taken, "find out whose order O1") || strings.Contains(taken, "It is there, with") {
 		t.Error(taken)

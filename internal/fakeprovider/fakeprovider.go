@@ -85,6 +85,7 @@ type Provider struct {
 	shows  bool
 	all    []providers.Ticket
 	gone   []providers.Ticket // refunded by calls that were confirmed
+	base   providers.Baseline // the last one that was answered, and the refunds that were confirmed since
 }
 
 // Merchant is the merchant of New's accounts.
@@ -124,8 +125,8 @@ func (p *Provider) NeedTickets(n int) { p.need = n }
 // SetIssuesAtOnce sets what IssuesAtOnce answers.
 func (p *Provider) SetIssuesAtOnce(yes bool) { p.atOnce = yes }
 
-// ShowRefunds answers a Tickets that nobody scripted with these tickets and all whose RefundTicket was confirmed, as
-// a provider does that is not behind itself.
+// ShowRefunds answers a Tickets that nobody scripted with these tickets and all whose RefundTicket was confirmed, and a
+// RefundBaseline with the last one and what RefundCount refunded since, as a provider does that is not behind itself.
 func (p *Provider) ShowRefunds(tickets ...providers.Ticket) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -224,6 +225,10 @@ func (p *Provider) call(ctx context.Context, c Call) reply {
 		defer p.mu.Unlock()
 		return reply{tickets: p.shown(), outcome: Yes}
 	}
+	if len(script) == 0 && c.Op == Baseline && p.shows && p.base.Total > 0 {
+		defer p.mu.Unlock()
+		return reply{baseline: p.base, outcome: Yes}
+	}
 	if len(script) == 0 {
 		p.mu.Unlock()
 		p.t.Errorf("fakeprovider: nobody expected the call %q", c)
@@ -235,12 +240,24 @@ func (p *Provider) call(ctx context.Context, c Call) reply {
 	for _, f := range script[0].during {
 		f(ctx)
 	}
-	if c.Op == RefundTicket && script[0].outcome.Kind == providers.Done {
-		p.mu.Lock()
-		p.gone = append(p.gone, providers.Ticket{TicketNo: c.Ticket.TicketNo, UseStatus: providers.Refunded})
-		p.mu.Unlock()
+	if script[0].outcome.Kind == providers.Done {
+		p.done(c, script[0])
 	}
 	return script[0]
+}
+
+// done remembers what ShowRefunds shows of a call that was confirmed.
+func (p *Provider) done(c Call, r reply) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch c.Op {
+	case RefundTicket:
+		p.gone = append(p.gone, providers.Ticket{TicketNo: c.Ticket.TicketNo, UseStatus: providers.Refunded})
+	case Baseline:
+		p.base = r.baseline
+	case RefundCount:
+		p.base.Refunded, p.base.Refundable = p.base.Refunded+c.Count, p.base.Refundable-c.Count
+	}
 }
 
 // Account implements providers.Provider.

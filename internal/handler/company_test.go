@@ -12,12 +12,12 @@ func TestWhoeverIsAloneIsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := NewCompany()
 		ctx := t.Context()
-		first, _ := c.join(ctx, false)
-		second, _ := c.join(ctx, false) // beside the first
+		first, _ := c.Join(ctx, false)
+		second, _ := c.Join(ctx, false) // beside the first
 		var alone, third bool
 		end := make(chan struct{})
 		go func() {
-			leave, ok := c.join(ctx, true)
+			leave, ok := c.Join(ctx, true)
 			alone = ok
 			<-end
 			alone = false
@@ -25,7 +25,7 @@ func TestWhoeverIsAloneIsAlone(t *testing.T) {
 		}()
 		synctest.Wait()
 		go func() {
-			leave, ok := c.join(ctx, false)
+			leave, ok := c.Join(ctx, false)
 			third = ok
 			leave()
 		}()
@@ -52,20 +52,20 @@ func TestWhoeverIsAloneIsAlone(t *testing.T) {
 func TestWhoeverCannotBeAloneGivesUpAndLetsTheOthersBegin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := NewCompany()
-		long, _ := c.join(t.Context(), false)
+		long, _ := c.Join(t.Context(), false)
 		defer long()
 		within, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		began := time.Now()
 		go func() {
-			leave, ok := c.join(t.Context(), false)
+			leave, ok := c.Join(t.Context(), false)
 			if !ok || time.Since(began) > 5*time.Second {
 				t.Errorf("began after %s: %t", time.Since(began), ok)
 				return
 			}
 			leave()
 		}()
-		if _, ok := c.join(within, true); ok {
+		if _, ok := c.Join(within, true); ok {
 			t.Error("alone beside another one")
 		}
 		synctest.Wait()

@@ -25,6 +25,12 @@ import (
 	"issuance/tasks/order"
 )
 
+// Defaults of a Config.
+const (
+	Lease      = 10 * time.Second
+	MaxCrashes = 5
+)
+
 // Config of a Course. Everything is required unless a default is given.
 type Config struct {
 	Provider providers.Provider
@@ -35,19 +41,21 @@ type Config struct {
 	Rules    func() providers.Rules    // that documents are checked against again. Default: the provider's alone
 	Log      *slog.Logger
 	// Lease is how long a claim outlives a dead worker. It is extended while a call is under way.
-	// Default 10 s.
+	// Default Lease.
 	Lease time.Duration
 	// LookAfter is how long after an unknown outcome the first look-up is made. Default 1 s.
 	LookAfter time.Duration
 	// GiveUp is how long a record may stay in doubt before it needs review. Default 24 h.
 	GiveUp time.Duration
 	// MaxCrashes is how many workers in a row may die while they work on a record alone before it needs
-	// review. Default 5.
+	// review. Default MaxCrashes.
 	MaxCrashes int
 	// Wake makes the tasks of an order's refunds run, which may wait for its end. Default: they wait for their time.
 	Wake func(ctx context.Context, r order.Ref)
 	// Company is what the process does at the same time. Default: one of the course's own.
 	Company *Company
+	// Now is this machine's clock, for how long a step took. Default: time.Now.
+	Now func() time.Time
 }
 
 // WithDefaults fills in what is not set.
@@ -57,14 +65,17 @@ func (c Config) WithDefaults() Config {
 			*d = def
 		}
 	}
-	set(&c.Lease, 10*time.Second)
+	set(&c.Lease, Lease)
 	set(&c.LookAfter, time.Second)
 	set(&c.GiveUp, 24*time.Hour)
 	if c.MaxCrashes <= 0 {
-		c.MaxCrashes = 5
+		c.MaxCrashes = MaxCrashes
 	}
 	if c.Company == nil {
 		c.Company = NewCompany()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	if c.Rules == nil {
 		c.Rules = func() providers.Rules { return providers.Rules{} }
@@ -81,6 +92,8 @@ type Course struct {
 	Accepted func(context.Context, order.Ref) error
 	refunds  bool
 	runs     atomic.Int64
+	passed   passages
+	turns    turns
 }
 
 // New makes a course for orders, or for refunds. act does what the claim is for; its error is for what nobody
@@ -104,6 +117,8 @@ type Run struct {
 	Request json.RawMessage
 	Order   providers.Order
 	Log     *slog.Logger
+
+	turnFree func() // of a refund that has its order's turn
 }
 
 // ProcessTask implements asynq.Handler.
@@ -116,11 +131,15 @@ func (c *Course) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	if ref.Account != c.Provider.Account() || ref.IsRefund() != c.refunds {
 		return Misplaced(r.Log, t.Type())
 	}
-	if err := r.claim(ctx); err != nil {
+	if err := r.claimInTurn(ctx); err != nil {
 		return err
 	}
 	switch r.Claim.Verdict {
 	case ledger.MaySend, ledger.MustLookUp:
+		if c.refunds && len(r.Rec.Tickets) == 0 {
+			r.turnFree = c.turns.begin(ref)
+			defer r.turnFree()
+		}
 		return r.work(ctx)
 	case ledger.Busy:
 		return queue.Wait(min(r.Rec.Until.Sub(r.Claim.Now), r.Lease), "waiting for the worker that is working on it")
@@ -154,7 +173,7 @@ func (r *Run) claim(ctx context.Context) (err error) {
 
 // work holds the claim while the handler acts, and records what came of it.
 func (r *Run) work(ctx context.Context) error {
-	solo := r.Rec.Abandoned+r.Rec.Crashes >= apart
+	solo := Alone(r.Rec.Crashes, r.Rec.Abandoned)
 	leave, err := r.join(ctx, solo)
 	if err != nil || leave == nil {
 		return err
@@ -187,7 +206,7 @@ func (r *Run) work(ctx context.Context) error {
 func (r *Run) join(ctx context.Context, solo bool) (leave func(), err error) {
 	within, cancel := context.WithTimeout(ctx, r.Lease/2)
 	defer cancel()
-	leave, ok := r.Company.join(within, solo)
+	leave, ok := r.Company.Join(within, solo)
 	switch {
 	case !ok:
 		rec, cancel := Recording()
@@ -195,7 +214,7 @@ func (r *Run) join(ctx context.Context, solo bool) (leave func(), err error) {
 		if a, err := r.Ledger.GiveBack(rec, r.Ref, r.Rec.Fence, ledger.Unworked, ledger.Reason{}); err != nil || !a.Applied {
 			return nil, r.Written("release", a, err)
 		}
-		return nil, queue.Wait(time.Second, "an order that workers have died with is worked on alone")
+		return nil, queue.Wait(time.Second, AloneText)
 	case !solo:
 		return leave, nil
 	}
@@ -213,8 +232,7 @@ func (r *Run) join(ctx context.Context, solo bool) (leave func(), err error) {
 // prepared checks what every handler relies on, and lets the handler act.
 func (r *Run) prepared(ctx context.Context) (Result, error) {
 	if r.Rec.Crashes >= r.MaxCrashes {
-		return Review(order.CodeCrashesWorker, fmt.Sprintf(
-			"%d workers died with this record in their hands; look at their logs, then retry or resolve it", r.Rec.Crashes)), nil
+		return End(Crashed(r.Rec.Crashes)), nil
 	}
 	if res, ok := r.open(); !ok {
 		return res, nil

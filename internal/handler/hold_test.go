@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"issuance/internal/fakeprovider"
 	"issuance/internal/handlertest"
 	"issuance/internal/ledger"
@@ -31,7 +29,7 @@ func TestAClaimIsExtendedWhileACallLasts(t *testing.T) {
 	embedded(t, func(w *world) {
 		extended := make(chan struct{}, 100)
 		w.answer(fakeprovider.Yes, func(context.Context) {
-			w.RDB.AddHook(commands{extended})
+			w.RDB.AddHook(handlertest.Commands{Done: extended})
 			w.Clock.Advance(short * 3 / 4)
 			for range 2 { // the first one may have begun before
 				select {
@@ -51,26 +49,6 @@ func TestAClaimIsExtendedWhileACallLasts(t *testing.T) {
 			w.T.Errorf("the record is %s after %d crashes", rec.State, rec.Crashes)
 		}
 	})
-}
-
-// commands reports every command that Redis has answered. It is a go-redis hook.
-type commands struct{ done chan<- struct{} }
-
-func (c commands) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (c commands) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, cmd redis.Cmder) error {
-		err := next(ctx, cmd)
-		select {
-		case c.done <- struct{}{}:
-		default:
-		}
-		return err
-	}
-}
-
-func (c commands) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
 }
 
 // A runner that was frozen must not go on with its call beside the one that has taken over.

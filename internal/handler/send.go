@@ -15,12 +15,14 @@ import (
 const All = -1
 
 // Send passes the call budget, writes the intent, and makes the call. Where no call was made, the result
-// ends the run. Otherwise the outcome is the handler's to settle.
+// ends the run. Otherwise the outcome is the handler's to settle. The claim is looked at once more right before the
+// call: a process or a Redis that stood still between the intent and the call may have lost it meanwhile.
 func (r *Run) Send(ctx context.Context, ticket int, stub []byte, call func(context.Context) providers.Outcome) (providers.Outcome, Result, error) {
 	paid, err := r.Gate.Prepay(ctx)
 	if err != nil {
 		return providers.Outcome{}, heldBack(err), nil
 	}
+	asked := r.Now()
 	a, attempts, err := r.Ledger.Submit(ctx, r.Ref, r.Rec.Fence, ledger.Intent{Host: r.Provider.Host(), Stub: stub, Lease: r.Lease, Ticket: ticket})
 	if err != nil {
 		// The intent may stand all the same (too few replicas have it), but nothing was sent.
@@ -35,11 +37,35 @@ func (r *Run) Send(ctx context.Context, ticket int, stub []byte, call func(conte
 		r.Rec.FirstSentAt = a.At
 	}
 	r.Rec.AbsentAt, r.Rec.AbsentLast = time.Time{}, time.Time{}
+	// The intent made the claim valid for a lease, counted from after we asked for it.
+	if ctx.Err() != nil || elapsed(asked, r.Now()) >= r.Lease {
+		r.Log.Warn("nothing was sent: the claim may have run out between the intent and the call", "attempt", attempts)
+		return providers.Outcome{}, r.withdrawn(ticket), nil
+	}
 	began := time.Now()
 	out := call(paid)
 	r.Log.Info("answered", "attempt", attempts, "ticket", ticket+1, "outcome", string(out.Kind), "code", out.Code, "took", time.Since(began).Round(time.Millisecond))
 	r.Alarm(out)
+	if out.Settled() && !out.Unasked() || out.Exists {
+		r.passed.add(r.Ref.OrderID, a.At)
+	}
 	return out, GoOn(), nil
+}
+
+// elapsed is the time between two moments. A machine that was suspended notices it by its wall clock alone.
+func elapsed(from, to time.Time) time.Duration {
+	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
+}
+
+// withdrawn takes an intent back of which nothing was sent, and waits. If the claim was lost, whoever has it now looks
+// the request up.
+func (r *Run) withdrawn(ticket int) Result {
+	res := WaitFor(time.Second, ledger.Reason{}, "nothing was sent: the claim may have run out")
+	if ticket >= 0 {
+		r.unsent(ticket)
+		return res
+	}
+	return res.As(ledger.NotSent)
 }
 
 // unsent takes back an intent of which nothing was sent. Should that fail, it is in doubt.

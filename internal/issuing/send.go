@@ -42,11 +42,19 @@ func (r *run) send(ctx context.Context, stub []byte) (handler.Result, error) {
 	}
 }
 
-// banned gives back an order whose request drew a ban of the account. One ban may be anybody's doing.
+// banned gives back an order whose request drew a ban of the account. One ban may be anybody's doing; another one
+// counts only if other orders passed since the first, else it is the account that is banned.
 func (r *run) banned(out providers.Outcome) (handler.Result, error) {
 	ctx, cancel := handler.Recording()
 	defer cancel()
-	a, err := r.Ledger.Banned(ctx, r.Ref, r.Rec.Fence, handler.Reason(out))
+	counts := r.Rec.Bans == 0
+	if !counts {
+		var err error
+		if counts, err = r.OthersPassed(ctx, r.Rec.BannedAt); err != nil {
+			r.Log.Warn("whether other orders passed between two bans is not known, so the second does not count", "error", err)
+		}
+	}
+	a, err := r.Ledger.Banned(ctx, r.Ref, r.Rec.Fence, handler.Reason(out), counts)
 	if err != nil || !a.Applied {
 		return handler.GoOn(), r.Written("banned", a, err)
 	}

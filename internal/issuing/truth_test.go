@@ -236,38 +236,6 @@ func TestAnOrderIsFoundSoonAfterItBecomesVisible(t *testing.T) {
 	}
 }
 
-// One order's content draws bans; others of the account pass.
-func TestAnOrderThatDrawsBansIsSetApartAfterTheSecond(t *testing.T) {
-	each(t, func(w *world) {
-		w.provider.AnswerIssue(fakeprovider.Forbidden)
-		for n := range 2 {
-			if after := w.Waits(w.run()); after != 30*time.Minute {
-				w.T.Errorf("after a ban it waits %s", after)
-			}
-			w.Clock.Advance(30 * time.Minute)
-			w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
-			if n == 0 {
-				w.provider.AnswerIssue(fakeprovider.Forbidden)
-			}
-		}
-		w.Done(w.run())
-		w.state(order.Review, "draws_ban")
-		w.calls("issue, look_up, issue, look_up")
-		w.quiet()
-	})
-}
-
-// One ban may be anybody's doing.
-func TestAnOrderThatHitOneBanIsSentAgain(t *testing.T) {
-	w := mini(t)
-	w.provider.AnswerIssue(fakeprovider.Forbidden)
-	w.Clock.Advance(w.Waits(w.run()))
-	w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
-	w.provider.AnswerIssue(providers.Outcome{Kind: providers.Accepted})
-	w.Done(w.run())
-	w.state(order.Accepted, "")
-}
-
 // Thirty orders are under way whenever their worker is killed.
 func TestAWorkerKilledNineTimesFromOutsideLeavesNoOrderInReview(t *testing.T) {
 	w := mini(t)

@@ -87,11 +87,7 @@ var ErrFenced = errors.New("ledger: the claim has been taken over by another run
 // Extend keeps a claim; ErrFenced says that it is lost. solo says that the worker does nothing else
 // meanwhile: should it die now, that is taken for the record's own doing.
 func (l *Ledger) Extend(ctx context.Context, r order.Ref, fence string, lease time.Duration, solo bool) error {
-	alone := ""
-	if solo {
-		alone = "1"
-	}
-	a, err := l.transition(ctx, r, "extend", []string{keys.Record(r)}, fence, lease.Milliseconds(), alone)
+	a, err := l.transition(ctx, r, "extend", []string{keys.Record(r)}, fence, lease.Milliseconds(), bit(solo))
 	if err == nil && !a.Applied {
 		return ErrFenced
 	}

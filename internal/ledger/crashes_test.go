@@ -69,3 +69,45 @@ func TestTheTurnOfADeletedRefundIsTakenOver(t *testing.T) {
 		}
 	})
 }
+
+// A worker that dies in a poll counts like any other, and a poll that ends in any way clears the count.
+func TestCrashesOfPollsCountInARow(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		k := b.order()
+		b.claim(t, k)
+		b.clock.pass(lease)
+		f := b.claim(t, k).Record.Fence // it was abandoned once
+		b.submit(t, k, f)
+		a, err := b.Accept(b.ctx, k, f, Acceptance{})
+		applied(t, a, err)
+		poll := func(crashes, abandoned int) string {
+			t.Helper()
+			c, err := b.BeginPoll(b.ctx, k, "poller", lease)
+			applied(t, c.Answer, err)
+			if c.Crashes != crashes || c.Abandoned != abandoned {
+				t.Fatalf("%d crashes, %d times abandoned, want %d and %d", c.Crashes, c.Abandoned, crashes, abandoned)
+			}
+			return c.Fence
+		}
+		poll(0, 0)
+		if c, err := b.BeginPoll(b.ctx, k, "another", lease); err != nil || c.Applied || c.Busy != lease {
+			t.Fatalf("%+v, %v", c, err)
+		}
+		b.clock.pass(lease)
+		f = poll(0, 1)
+		must(t, b.Extend(b.ctx, k, f, lease, true))
+		b.clock.pass(lease)
+		f = poll(1, 1)
+		a, err = b.EndPoll(b.ctx, k, f, true)
+		applied(t, a, err)
+		f = poll(1, 1)
+		a, err = b.Polled(b.ctx, k, f, Reason{}, false)
+		applied(t, a, err)
+		poll(0, 0)
+		b.clock.pass(lease)
+		f = poll(0, 1)
+		a, err = b.EndPoll(b.ctx, k, f, false)
+		applied(t, a, err)
+		poll(0, 0)
+	})
+}

@@ -88,7 +88,7 @@ func (l *Ledger) timeIn(ctx context.Context, pipe redis.Pipeliner) func() time.T
 type Answer struct {
 	Applied bool
 	State   order.State
-	// At is when an intent was written or a ticket settled, by the ledger's clock.
+	// At is when an intent or a plan was written, a ticket settled or a confirmation kept, by the ledger's clock.
 	At time.Time
 	// Refunds is how many refunds an order has that has just ended: they may wait for that.
 	Refunds int

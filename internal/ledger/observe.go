@@ -7,7 +7,7 @@ type Change struct {
 	order.Ref
 	// Event names what happened: "queued" for a record that this process is the first to claim, the name of a claim's release
 	// ("idle", "unclear", "not_sent", "unknown"), the final state ("issued", "review", …), or the
-	// transition itself ("submit", "rejected", "accept", "polled", "plan", "settle_ticket",
+	// transition itself ("submit", "rejected", "confirmed", "accept", "polled", "plan", "settle_ticket",
 	// "yield_turn", "reopen").
 	Event string
 	// State is the record's after it.
@@ -18,7 +18,7 @@ type Change struct {
 func (c Change) Final() bool { return c.Event == string(c.State) && c.State.Final() }
 
 // observed are the transitions that an observer is called with.
-var observed = map[string]bool{"submit": true, "release": true, "rejected": true, "accept": true, "polled": true, "finish": true,
+var observed = map[string]bool{"submit": true, "release": true, "rejected": true, "confirmed": true, "accept": true, "polled": true, "finish": true,
 	"plan": true, "settle_ticket": true, "yield_turn": true, "resolve": true, "reopen": true, "cancel": true}
 
 // observe calls the observer, if there is one, with a transition that was applied. args are the

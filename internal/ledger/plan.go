@@ -59,22 +59,15 @@ type Settlement struct {
 
 // SettleTicket records what became of ticket i of the plan. The claim is kept.
 func (l *Ledger) SettleTicket(ctx context.Context, r order.Ref, fence string, i int, s Settlement) (Answer, error) {
-	at, unsent := "", ""
+	at := ""
 	if !s.DoubtAt.IsZero() {
 		at = strconv.FormatInt(s.DoubtAt.UnixMilli(), 10)
 	}
-	if s.NotSent {
-		unsent = "1"
-	}
-	return l.transition(ctx, r, "settle_ticket", []string{keys.Record(r)}, fence, i, string(s.State), s.Code, at, unsent, s.Rejection)
+	return l.transition(ctx, r, "settle_ticket", []string{keys.Record(r)}, fence, i, string(s.State), s.Code, at, bit(s.NotSent), s.Rejection)
 }
 
 // YieldTurn gives back the claim and the order's turn of a refund that has to wait before it could plan
 // anything. unclear says that the provider's answer was of no use for a plan; see Unclear.
 func (l *Ledger) YieldTurn(ctx context.Context, r order.Ref, fence string, why Reason, unclear bool) (Answer, error) {
-	flag := ""
-	if unclear {
-		flag = "1"
-	}
-	return l.transition(ctx, r, "yield_turn", []string{keys.Record(r), keys.Turn(r)}, fence, why.Code, why.Message, flag, r.RefundID)
+	return l.transition(ctx, r, "yield_turn", []string{keys.Record(r), keys.Turn(r)}, fence, why.Code, why.Message, bit(unclear), r.RefundID)
 }

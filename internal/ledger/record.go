@@ -39,9 +39,12 @@ type Record struct {
 	Until   time.Time
 	Crashes int // runners in a row that died with the claim
 
-	// Abandoned counts runners in a row that died with the claim while their worker did other things, too;
-	// Bans the requests that drew a ban.
-	Abandoned, Bans int
+	// Abandoned counts runners in a row that died with the claim while their worker did other things, too.
+	Abandoned int
+	// Bans counts the requests that drew a ban of the account, which may be the account's own doing but for those
+	// that other orders passed before; BannedAt is when the first one did.
+	Bans     int
+	BannedAt time.Time
 
 	Attempts int // intents written
 	Unsent   int // those that certainly had no effect
@@ -59,6 +62,8 @@ type Record struct {
 	Unproven bool
 	// Rejection is a provider's rejection that a look-up still has to confirm.
 	Rejection Reason
+	// Confirmed: the provider has confirmed the last request, and a look-up still has to show its effect.
+	Confirmed bool
 	Reason    Reason
 
 	CreatedAt, UpdatedAt, FirstSentAt, SentAt, AcceptedAt, FinalAt time.Time
@@ -184,10 +189,10 @@ func record(r order.Ref, f map[string]string) *Record {
 	rec := &Record{Ref: r, State: order.State(f["state"]), Lane: order.Lane(f["lane"]), Fingerprint: f["fp"],
 		Shape: json.RawMessage(f["shape"]), Document: unpack(f["doc"]), Stub: []byte(f["stub"]), Host: f["host"], Trace: f["trace"],
 		Newer: number(f["v"]) > 2, Fence: f["fence"], Runner: f["runner"], Until: millis(f["until"]), Crashes: number(f["crashes"]),
-		Abandoned: number(f["abandoned"]), Bans: number(f["bans"]), AbsentAt: millis(f["absent"]), AbsentLast: millis(f["absent_last"]), Unproven: f["unproven"] == "1", FirstSentAt: millis(f["first"]),
+		Abandoned: number(f["abandoned"]), Bans: number(f["bans"]), BannedAt: millis(f["banned_at"]), AbsentAt: millis(f["absent"]), AbsentLast: millis(f["absent_last"]), Unproven: f["unproven"] == "1", FirstSentAt: millis(f["first"]),
 		Attempts: number(f["attempts"]), Unsent: number(f["unsent"]),
 		DoubtAt: millis(f["doubt_at"]), DoubtSince: millis(f["doubt_since"]), Doubts: number(f["doubts"]),
-		Rejection: Reason{Code: f["rejected_code"], Message: f["rejected_message"]}, Reason: Reason{Code: f["code"], Message: f["message"]},
+		Rejection: Reason{Code: f["rejected_code"], Message: f["rejected_message"]}, Confirmed: f["confirmed"] == "1", Reason: Reason{Code: f["code"], Message: f["message"]},
 		CreatedAt: millis(f["created"]), UpdatedAt: millis(f["updated_at"]), SentAt: millis(f["sent_at"]),
 		AcceptedAt: millis(f["accepted"]), FinalAt: millis(f["final"]), ReopenedAt: millis(f["reopened_at"]),
 		ErasedAt: millis(f["erased_at"]), Event: f["event"], ResolvedBy: f["resolved_by"], Resolved: f["resolved_reason"], ReviewReason: Reason{Code: f["review_code"], Message: f["review_message"]},

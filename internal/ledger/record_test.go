@@ -52,7 +52,7 @@ func TestAnOrdersRecordIsReadBack(t *testing.T) {
 			t.Errorf("accepted: %+v", r)
 		}
 		b.clock.pass(time.Minute)
-		a, err = b.Polled(b.ctx, k, Reason{Code: "pending", Message: "still"}, false)
+		a, err = b.Polled(b.ctx, k, "", Reason{Code: "pending", Message: "still"}, false)
 		applied(t, a, err)
 		a, err = b.Finish(b.ctx, k, "", Ending{State: order.Issued, ProviderRef: "REF2", Result: "s1.k.result", Polled: true})
 		applied(t, a, err)
@@ -62,6 +62,7 @@ func TestAnOrdersRecordIsReadBack(t *testing.T) {
 		}
 		got.History, got.Event = nil, ""
 		want.State, want.Runner, want.Until, want.DoubtAt, want.DoubtSince, want.Doubts = order.Issued, "", time.Time{}, time.Time{}, time.Time{}, 0
+		want.Abandoned = 0
 		want.Reason, want.UpdatedAt, want.FinalAt = Reason{}, at(), at()
 		want.ProviderRef, want.Result, want.Polls, want.PolledAt, want.AcceptedAt = "REF2", "s1.k.result", 2, at(), accepted
 		if d := cmp.Diff(want, got); d != "" {

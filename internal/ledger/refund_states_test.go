@@ -151,6 +151,10 @@ var refundTransitions = []refundTransition{
 		return b.Rejected(b.ctx, k, f, Reason{Code: "E"})
 	},
 		while(order.Submitting, "sent", "ticket sent", "proving")},
+	{"confirmed", func(b *bench, k order.Ref, f string) (Answer, error) {
+		return b.Confirmed(b.ctx, k, f, Reason{Code: "E"})
+	},
+		while(order.Submitting, "sent")},
 	{"yield", func(b *bench, k order.Ref, f string) (Answer, error) {
 		return b.YieldTurn(b.ctx, k, f, Reason{Code: "w"}, false)
 	},

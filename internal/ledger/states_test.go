@@ -61,6 +61,15 @@ var situations = []situation{
 		applied(t, a, err)
 		return f
 	}},
+	{"accepted, being polled", func(t testing.TB, b *bench, k order.Ref) string {
+		f := b.claim(t, k).Record.Fence
+		b.submit(t, k, f)
+		a, err := b.Accept(b.ctx, k, f, Acceptance{ProviderRef: "ref"})
+		applied(t, a, err)
+		c, err := b.BeginPoll(b.ctx, k, "poller", lease)
+		applied(t, c.Answer, err)
+		return c.Fence
+	}},
 	{"issued", finished(order.Issued)}, {"failed", finished(order.Failed)}, {"review", finished(order.Review)},
 	{"cancelled", func(t testing.TB, b *bench, k order.Ref) string {
 		f := b.claim(t, k).Record.Fence
@@ -116,13 +125,23 @@ var transitions = []transition{
 	{"rejected", func(b *bench, k order.Ref, f string) (Answer, error) {
 		return b.Rejected(b.ctx, k, f, Reason{Code: "E2"})
 	}, while(order.Submitting, "submitting, sent", "submitting, rejected", "submitting, looking up")},
+	{"confirmed", func(b *bench, k order.Ref, f string) (Answer, error) {
+		return b.Confirmed(b.ctx, k, f, Reason{Code: "E"})
+	}, nil},
 	{"accept", func(b *bench, k order.Ref, f string) (Answer, error) {
 		return b.Accept(b.ctx, k, f, Acceptance{ProviderRef: "ref", Result: "s1.k.r"})
 	}, while(order.Accepted, "submitting, sent", "submitting, rejected", "submitting, looking up")},
-	{"polled", func(b *bench, k order.Ref, _ string) (Answer, error) {
-		a, err := b.Polled(b.ctx, k, Reason{}, false)
+	{"polled", func(b *bench, k order.Ref, f string) (Answer, error) {
+		a, err := b.Polled(b.ctx, k, f, Reason{}, false)
 		return a, err
+	}, while(order.Accepted, "accepted", "accepted, being polled")},
+	{"begin a poll", func(b *bench, k order.Ref, _ string) (Answer, error) {
+		c, err := b.BeginPoll(b.ctx, k, "another", lease)
+		return c.Answer, err
 	}, while(order.Accepted, "accepted")},
+	{"end a poll", func(b *bench, k order.Ref, f string) (Answer, error) {
+		return b.EndPoll(b.ctx, k, f, false)
+	}, while(order.Accepted, "accepted, being polled")},
 	{"finish as issued", func(b *bench, k order.Ref, f string) (Answer, error) {
 		return b.Finish(b.ctx, k, f, Ending{State: order.Issued})
 	}, while(order.Issued, "queued, claimed", "submitting, sent", "submitting, rejected", "submitting, looking up")},
@@ -134,7 +153,7 @@ var transitions = []transition{
 	}, while(order.Review, "queued, claimed", "submitting, sent", "submitting, rejected", "submitting, looking up")},
 	{"finish by a poll", func(b *bench, k order.Ref, _ string) (Answer, error) {
 		return b.Finish(b.ctx, k, "", Ending{State: order.Issued, Polled: true})
-	}, while(order.Issued, "accepted")},
+	}, while(order.Issued, "accepted", "accepted, being polled")},
 	{"resolve as failed", func(b *bench, k order.Ref, _ string) (Answer, error) {
 		return b.Resolve(b.ctx, k, Resolution{State: order.Failed, Who: "ann", Reason: "asked them"})
 	}, while(order.Failed, "review")},
@@ -155,7 +174,7 @@ var transitions = []transition{
 		default:
 			return Answer{}, err
 		}
-	}, map[string]order.State{"queued, claimed": order.Queued, "submitting, sent": order.Submitting,
+	}, map[string]order.State{"accepted, being polled": order.Accepted, "queued, claimed": order.Queued, "submitting, sent": order.Submitting,
 		"submitting, rejected": order.Submitting, "submitting, looking up": order.Submitting}},
 }
 
@@ -286,7 +305,7 @@ func TestAnOldFenceChangesNothing(t *testing.T) {
 func TestClaimReportsWhatIsLeftToDo(t *testing.T) {
 	want := map[string]Verdict{"queued, claimed": Busy, "queued, free": MaySend, "recorded": MaySend, "queued, not sent": MaySend, "cancelled": IsFinal, "submitting, sent": Busy,
 		"submitting, rejected": Busy, "submitting, in doubt": MustLookUp, "submitting, looking up": Busy,
-		"accepted": IsAccepted, "issued": IsFinal, "failed": IsFinal, "review": IsFinal, "no record": MaySend}
+		"accepted": IsAccepted, "accepted, being polled": IsAccepted, "issued": IsFinal, "failed": IsFinal, "review": IsFinal, "no record": MaySend}
 	eachClock(t, func(t *testing.T, b *bench) {
 		for _, s := range situations {
 			k := b.order()

@@ -31,14 +31,11 @@ type Intent struct {
 // that the claim is lost: nothing may be sent. After an error the intent may stand all the same: give the
 // claim back with NotSent.
 func (l *Ledger) Submit(ctx context.Context, r order.Ref, fence string, in Intent) (Answer, int, error) {
-	ticket, refund := "", ""
-	if r.IsRefund() {
-		refund = "1"
-		if in.Ticket >= 0 {
-			ticket = strconv.Itoa(in.Ticket)
-		}
+	ticket := ""
+	if r.IsRefund() && in.Ticket >= 0 {
+		ticket = strconv.Itoa(in.Ticket)
 	}
-	f, err := l.runIntent(ctx, r, "submit", []string{keys.Record(r)}, fence, in.Lease.Milliseconds(), in.Host, in.Stub, ticket, refund)
+	f, err := l.runIntent(ctx, r, "submit", []string{keys.Record(r)}, fence, in.Lease.Milliseconds(), in.Host, in.Stub, ticket, bit(r.IsRefund()))
 	if err != nil {
 		return Answer{}, 0, err
 	}
@@ -71,9 +68,10 @@ func (l *Ledger) GiveBack(ctx context.Context, r order.Ref, fence string, how Re
 	return l.release(ctx, r, fence, how, why, "")
 }
 
-// Banned is GiveBack with Unknown, of a request that drew the provider's ban.
-func (l *Ledger) Banned(ctx context.Context, r order.Ref, fence string, why Reason) (Answer, error) {
-	return l.release(ctx, r, fence, Unknown, why, "1")
+// Banned is GiveBack with Unknown, of a request that drew the provider's ban. counts says that it counts against the
+// record.
+func (l *Ledger) Banned(ctx context.Context, r order.Ref, fence string, why Reason, counts bool) (Answer, error) {
+	return l.release(ctx, r, fence, Unknown, why, bit(counts))
 }
 
 func (l *Ledger) release(ctx context.Context, r order.Ref, fence string, how Release, why Reason, ban string) (Answer, error) {
@@ -94,6 +92,12 @@ func (l *Ledger) Rejected(ctx context.Context, r order.Ref, fence string, why Re
 	return l.transition(ctx, r, "rejected", []string{keys.Record(r)}, fence, why.Code, why.Message)
 }
 
+// Confirmed remembers that the provider has confirmed this attempt at a refund by number, in an answer that does not
+// prove it; the claim is kept. Until its effect shows, it is in doubt.
+func (l *Ledger) Confirmed(ctx context.Context, r order.Ref, fence string, why Reason) (Answer, error) {
+	return l.transition(ctx, r, "confirmed", []string{keys.Record(r)}, fence, why.Code, why.Message)
+}
+
 // Acceptance is what is known of an order that the provider has.
 type Acceptance struct {
 	ProviderRef string
@@ -109,21 +113,7 @@ func sighted(f providers.FindingState) string { return strings.ReplaceAll(string
 
 // Accept records that the provider has the order and will issue it later.
 func (l *Ledger) Accept(ctx context.Context, r order.Ref, fence string, a Acceptance) (Answer, error) {
-	unproven := ""
-	if a.Unproven {
-		unproven = "1"
-	}
-	return l.transition(ctx, r, "accept", []string{keys.Record(r)}, fence, a.ProviderRef, pack(a.Result), unproven, sighted(a.Found))
-}
-
-// Polled counts a poll after which the order is still accepted. why is empty when the provider
-// answered that it has not issued yet. unclear says that its answer was none; see Record.UnclearSince.
-func (l *Ledger) Polled(ctx context.Context, r order.Ref, why Reason, unclear bool) (Answer, error) {
-	flag := ""
-	if unclear {
-		flag = "1"
-	}
-	return l.transition(ctx, r, "polled", []string{keys.Record(r)}, why.Code, why.Message, flag)
+	return l.transition(ctx, r, "accept", []string{keys.Record(r)}, fence, a.ProviderRef, pack(a.Result), bit(a.Unproven), sighted(a.Found))
 }
 
 // Ending is the final status of an order or a refund.

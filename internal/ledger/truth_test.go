@@ -118,7 +118,7 @@ func TestUnclearPollsCountInARow(t *testing.T) {
 		applied(t, a, err)
 		poll := func(unclear bool) time.Time {
 			b.clock.pass(time.Second)
-			a, err := b.Polled(b.ctx, k, Reason{Code: "c"}, unclear)
+			a, err := b.Polled(b.ctx, k, "", Reason{Code: "c"}, unclear)
 			applied(t, a, err)
 			return b.clock.Now()
 		}
@@ -130,6 +130,38 @@ func TestUnclearPollsCountInARow(t *testing.T) {
 		poll(false)
 		if r := b.load(t, k); r.Unclear != 0 || !r.UnclearSince.IsZero() {
 			t.Errorf("%d unclear polls since %s", r.Unclear, r.UnclearSince)
+		}
+	})
+}
+
+// A confirmation that proves nothing yet is a doubt, and is over with the next sending or the end.
+func TestAConfirmationIsADoubtUntilItShows(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		k := b.refund()
+		f := b.plan(t, k, byNumber)
+		b.submit(t, k, f)
+		b.clock.pass(time.Second)
+		confirmed := b.clock.Now()
+		a, err := b.Confirmed(b.ctx, k, f, Reason{Code: "unconfirmed"})
+		applied(t, a, err)
+		if r := b.load(t, k); !r.Confirmed || !r.DoubtAt.Equal(confirmed) || !a.At.Equal(confirmed) || r.Doubts != 1 || r.Reason.Code != "unconfirmed" {
+			t.Errorf("confirmed %t, in doubt since %s, %d doubts (%s)", r.Confirmed, r.DoubtAt, r.Doubts, r.Reason.Code)
+		}
+		b.clock.pass(lease) // its worker dies, and the next one looks
+		c := b.claim(t, k)
+		if c.Verdict != MustLookUp || !c.Record.Confirmed || !c.Record.DoubtAt.Equal(confirmed) {
+			t.Errorf("%s, confirmed %t, in doubt since %s", c.Verdict, c.Record.Confirmed, c.Record.DoubtAt)
+		}
+		b.submit(t, k, c.Record.Fence)
+		if r := b.load(t, k); r.Confirmed {
+			t.Error("another request was sent, and counts as confirmed")
+		}
+		a, err = b.Confirmed(b.ctx, k, c.Record.Fence, Reason{Code: "unconfirmed"})
+		applied(t, a, err)
+		a, err = b.Finish(b.ctx, k, c.Record.Fence, Ending{State: order.Refunded, Refunded: 2})
+		applied(t, a, err)
+		if r := b.load(t, k); r.Confirmed || !r.DoubtAt.IsZero() {
+			t.Errorf("confirmed %t, in doubt since %s", r.Confirmed, r.DoubtAt)
 		}
 	})
 }

@@ -17,8 +17,8 @@ func (t Task) Runs(v *ledger.View) bool {
 	case t.Waiting():
 		return !v.Abandoned()
 	case t.Active():
-		// The record's times do not show it: a poll holds no claim, and an answer of "not yet" changes
-		// nothing of the record.
+		// The record's times do not show it: a poll claims its order only while it asks, and an answer of "not yet"
+		// changes nothing of them.
 		return !v.Abandoned() && t.Held
 	}
 	return false

@@ -13,8 +13,8 @@ import (
 )
 
 // byCount refunds a number of tickets in one call. The provider picks them and knows no refund id,
-// so the number of refunded tickets before and after is the only proof, and a request in doubt is
-// never simply sent again.
+// so the number of refunded tickets before and after is the only proof, also of a confirmation, which may be an
+// earlier one's. A request in doubt is never simply sent again.
 type byCount struct{ provider providers.CountRefunder }
 
 func (s byCount) refund(ctx context.Context, r *run) (handler.Result, error) {
@@ -58,6 +58,9 @@ func (s byCount) plan(ctx context.Context, r *run) (handler.Result, error) {
 	if refusal.Ends() {
 		return refusal, nil
 	}
+	if res := r.unrecorded(base.Refunded, others.explainedCount(base.Refunded)); res.Ends() {
+		return res, nil
+	}
 	baseline := -1
 	if base.Provable {
 		baseline = base.Refunded
@@ -70,7 +73,7 @@ func (s byCount) plan(ctx context.Context, r *run) (handler.Result, error) {
 	if err != nil || !a.Applied {
 		return handler.GoOn(), r.Written("plan", a, err)
 	}
-	r.Rec.Planned, r.Rec.Plan, r.Rec.Count, r.Rec.Baseline = true, plan, want, baseline
+	r.Rec.Planned, r.Rec.Plan, r.Rec.Count, r.Rec.Baseline, r.Rec.BaselineAt = true, plan, want, baseline, a.At
 	return handler.GoOn(), nil
 }
 
@@ -115,6 +118,19 @@ func (r *run) noBaseline(now time.Time, base providers.Baseline, o others) handl
 	}
 }
 
+// confirm looks for the effect of a request that the provider has confirmed.
+func (s byCount) confirm(ctx context.Context, r *run) (handler.Result, error) {
+	rec, cancel := handler.Recording()
+	defer cancel()
+	a, err := r.Ledger.Confirmed(rec, r.Ref, r.Rec.Fence, ledger.Reason{Code: string(order.CodeUnconfirmed)})
+	if err != nil || !a.Applied {
+		return handler.GoOn(), r.Written("confirmed", a, err)
+	}
+	r.Rec.Confirmed, r.Rec.DoubtAt, r.Rec.DoubtSince = true, a.At, later(r.Rec.DoubtSince, a.At)
+	r.Rec.Doubts++
+	return s.prove(ctx, r)
+}
+
 // send calls the provider once and settles the answer.
 func (s byCount) send(ctx context.Context, r *run) (handler.Result, error) {
 	out, stop, err := r.Send(ctx, handler.All, nil, func(ctx context.Context) providers.Outcome {
@@ -125,8 +141,10 @@ func (s byCount) send(ctx context.Context, r *run) (handler.Result, error) {
 	}
 	why := handler.Reason(out)
 	switch {
+	case out.Kind == providers.Done && r.Rec.Baseline < 0:
+		return r.end(order.Refunded, ledger.Reason{}, r.Rec.Count), nil // nothing can be shown of it
 	case out.Kind == providers.Done:
-		return r.end(order.Refunded, ledger.Reason{}, r.Rec.Count), nil
+		return s.confirm(ctx, r)
 	case out.Kind == providers.Rejected && r.Rec.DoubtAt.IsZero() && r.Rec.Baseline < 0:
 		return handler.Fail(why), nil // nothing can be shown of it
 	case out.Kind == providers.Rejected:

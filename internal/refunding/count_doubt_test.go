@@ -19,6 +19,7 @@ import (
 func countInDoubt(b *handlertest.Bench, pickup, wish string, before providers.Baseline) (*world, *asynq.Task) {
 	b.T.Helper()
 	w := pass2u(b, pickup)
+	w.earlier(before.Refunded)
 	task := w.countOf("R1", wish)
 	w.lose(task, before)
 	return w, task
@@ -64,7 +65,7 @@ func TestARefundWithoutEffectIsSentAgainOnlyWhenItCannotArriveAnyMore(t *testing
 		if rec := w.state(order.Refunded, "", 2); rec.Attempts != 2 {
 			w.T.Errorf("%d attempts", rec.Attempts)
 		}
-		w.calls("baseline, refund_count 2")
+		w.calls("baseline, refund_count 2, baseline")
 	})
 }
 

@@ -136,7 +136,7 @@ var strategies = []struct {
 		confirmed: func(w *world, during ...fakeprovider.During) {
 			w.provider.AnswerRefundCount(fakeprovider.Yes, during...)
 		},
-		sends: "refund_count 1", asks: "baseline", replans: true,
+		sends: "refund_count 1, baseline", asks: "baseline", replans: true,
 		proves: func(w *world) { w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes) },
 		proof:  "baseline",
 	},

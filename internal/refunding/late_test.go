@@ -194,8 +194,22 @@ func TestAPlannedRefundGoesOnThoughItsDocumentBreaksARuleNow(t *testing.T) {
 		c := w.config("w")
 		c.Rules = stricter(w)
 		w.Done(w.runWith(c, task))
-		w.state(order.Review, "invalid_document", 0)
+		w.state(order.Failed, "invalid_document", 0) // nothing was sent, and that is certain
 		w.calls("")
+	})
+	t.Run("planned, and never sent", func(t *testing.T) {
+		w := pass2u(handlertest.Mini(t), "voucher")
+		task := w.countOf("R1", `"quantity":1`)
+		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
+		w.provider.AnswerRefundCount(fakeprovider.Unreached)
+		w.Waits(w.run(task))
+		sealed, err := vault.SealDocument(w.Ring, w.ref("R1"), json.RawMessage(`{"channelOrderId":"ORDER1","quantity":0}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.set(w.ref("R1"), "doc", string(sealed))
+		w.Done(w.run(task))
+		w.state(order.Failed, "invalid_document", 0)
 	})
 }
 

@@ -20,13 +20,14 @@ type others struct {
 	tickets  map[string]string // ticket number → refund id, for tickets they refunded or may refund
 	settled  map[string]bool   // of those, the ones certainly refunded
 	under    map[string]bool   // of those, the ones of refunds under way: they may become free again
+	known    map[string]bool   // tickets whose refund would be no surprise: refunded by one of them or found refunded by it, or sent
 }
 
 // errPlan says that a plan cannot be opened.
 var errPlan = errors.New("a refund's plan cannot be opened")
 
 func (r *run) others(ctx context.Context) (others, error) {
-	o := others{tickets: map[string]string{}, settled: map[string]bool{}, under: map[string]bool{}}
+	o := others{tickets: map[string]string{}, settled: map[string]bool{}, under: map[string]bool{}, known: map[string]bool{}}
 	list, err := r.Ledger.Refunds(ctx, r.Ref)
 	if err != nil {
 		return o, err
@@ -36,13 +37,9 @@ func (r *run) others(ctx context.Context) (others, error) {
 			continue
 		}
 		o.list = append(o.list, other)
-		if other.State == order.Refunded {
-			o.refunded += other.Count // a decision in review leaves the count of tickets as it was
-			if other.Baseline >= 0 && other.ResolvedBy == "" {
-				o.floor = max(o.floor, other.Baseline+other.Count)
-			}
-		} else {
-			o.refunded += other.Refunded
+		o.refunded += o.refundedBy(other)
+		if other.State == order.Refunded && other.Baseline >= 0 && other.ResolvedBy == "" {
+			o.floor = max(o.floor, other.Baseline+other.Count)
 		}
 		if other.State == order.Review {
 			o.open = true
@@ -57,6 +54,9 @@ func (r *run) others(ctx context.Context) (others, error) {
 			return o, fmt.Errorf("%w: %s: %w", errPlan, other.Ref, err)
 		}
 		for i, t := range other.Tickets {
+			if i < len(numbers) && t.State != order.TicketRejected && (t.State != order.TicketPlanned || !over) {
+				o.known[numbers[i]] = true
+			}
 			switch {
 			case i >= len(numbers), t.State == order.TicketElsewhere, t.State == order.TicketRejected:
 				continue
@@ -70,6 +70,14 @@ func (r *run) others(ctx context.Context) (others, error) {
 	}
 	o.floor = max(o.floor, o.refunded)
 	return o, nil
+}
+
+// refundedBy is how many tickets a refund has refunded. A decision in review leaves the count of tickets as it was.
+func (others) refundedBy(r *ledger.Record) int {
+	if r.State == order.Refunded {
+		return r.Count
+	}
+	return r.Refunded
 }
 
 // underWay names a refund of the order whose request may still arrive at the provider, and says

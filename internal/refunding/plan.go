@@ -45,6 +45,9 @@ func (s byTickets) plan(ctx context.Context, r *run) (handler.Result, error) {
 	if refusal != nil {
 		return handler.Fail(*refusal), nil
 	}
+	if res := r.unrecorded(others.explainedTickets(list)); res.Ends() {
+		return res, nil
+	}
 	plan, err := vault.SealPlan(r.Ring, r.Ref, numbers)
 	if err != nil {
 		return handler.GoOn(), err
@@ -53,6 +56,7 @@ func (s byTickets) plan(ctx context.Context, r *run) (handler.Result, error) {
 	if err != nil || !a.Applied {
 		return handler.GoOn(), r.Written("plan", a, err)
 	}
+	r.TurnFree()
 	r.Rec.Planned, r.Rec.Plan, r.Rec.Count = true, plan, len(numbers)
 	for _, p := range planned {
 		r.Rec.Tickets = append(r.Rec.Tickets, ledger.Ticket{State: p.State, Code: p.Code})
@@ -63,7 +67,7 @@ func (s byTickets) plan(ctx context.Context, r *run) (handler.Result, error) {
 // complete makes up for a list that shows fewer tickets than were ordered, which is one that lags: a ticket
 // that the document names is asked for itself; to choose from such a list has to wait.
 func (s byTickets) complete(ctx context.Context, r *run, list []providers.Ticket) ([]providers.Ticket, handler.Result, error) {
-	ordered := r.quantity()
+	ordered := max(r.quantity(), 1) // an issued order has tickets
 	if len(list) >= ordered {
 		return list, handler.GoOn(), nil
 	}
@@ -76,7 +80,7 @@ func (s byTickets) complete(ctx context.Context, r *run, list []providers.Ticket
 			return r.listNeverClear(), nil
 		}
 		return r.yieldUnclear(now, 0, ledger.Reason{Code: string(order.CodeListLags),
-			Message: fmt.Sprintf("the provider lists %d tickets of the order so far, %d were ordered", len(list), ordered)}), nil
+			Message: fmt.Sprintf("the provider lists %d tickets of the order so far, at least %d were ordered", len(list), ordered)}), nil
 	}
 	if len(r.doc.Wish.TicketNo) == 0 {
 		res, err := lags()

@@ -58,6 +58,10 @@ func (s byCount) prove(ctx context.Context, r *run) (handler.Result, error) {
 		return r.unopened(err)
 	}
 	since := others.since(r.Rec.BaselineAt)
+	if r.Rec.Confirmed {
+		// It was sent when no other one could arrive any more, and what had arrived was counted.
+		since.doubtful = others.since(r.Rec.SentAt).doubtful
+	}
 	// A list that left refunded tickets out would make a refund look as if it had not happened. So
 	// would one that does not show yet what the order's other refunds did.
 	sameTickets := base.Total == total
@@ -73,8 +77,10 @@ func (s byCount) prove(ctx context.Context, r *run) (handler.Result, error) {
 			settled = later(settled, since.last.Add(r.Provider.Traits().SettleAfter))
 		}
 	}
+	// Of one request that was confirmed, more than its own tickets are somebody else's.
+	once := r.Rec.Confirmed && r.Rec.Attempts-r.Rec.Unsent == 1
 	switch delta := base.Refunded - r.Rec.Baseline - since.refunded; {
-	case sameTickets && since.doubtful == "" && delta == r.Rec.Count:
+	case sameTickets && since.doubtful == "" && (delta == r.Rec.Count || once && delta > r.Rec.Count):
 		return r.end(order.Refunded, ledger.Reason{}, r.Rec.Count), nil
 	case now.Before(settled):
 		return r.unsettled(now, settled), nil
@@ -128,8 +134,12 @@ const atLeast = 30 * time.Second
 
 // unsettled waits until the request in doubt has arrived or cannot arrive any more.
 func (r *run) unsettled(now, settled time.Time) handler.Result {
-	return handler.WaitFor(min(settled.Sub(now), handler.AskAgain(now.Sub(later(r.Rec.DoubtAt, r.Rec.SentAt)), r.LookAfter), atLeast), ledger.Reason{Code: string(order.CodeInDoubt),
-		Message: "the request may still arrive at the provider"}, "in doubt, waiting until the request cannot arrive any more").Until(settled)
+	why := ledger.Reason{Code: string(order.CodeInDoubt), Message: "the request may still arrive at the provider"}
+	if r.Rec.Confirmed {
+		why = ledger.Reason{Code: string(order.CodeListLags), Message: listBehind}
+	}
+	wait := min(settled.Sub(now), handler.AskAgain(now.Sub(later(r.Rec.DoubtAt, r.Rec.SentAt)), r.LookAfter), atLeast)
+	return handler.WaitFor(wait, why, "in doubt: "+why.Message).Until(settled)
 }
 
 // proveWithoutBaseline handles orders whose refunds the provider does not show. If everything that

@@ -78,7 +78,7 @@ func (r *run) act(ctx context.Context, s strategy) (handler.Result, error) {
 
 // invalidDocument ends a refund that cannot be planned.
 func (r *run) invalidDocument() handler.Result {
-	return handler.Review(order.CodeInvalidDocument, "the refund's document does not keep the provider's rules; nothing was sent")
+	return r.giveUp(order.CodeInvalidDocument, "the refund's document does not keep the provider's rules")
 }
 
 // end ends the refund. refunded counts the tickets it refunded.
@@ -94,7 +94,7 @@ func (r *run) fail(code order.Code, message string) handler.Result {
 // giveUp ends a refund that cannot go on. What may have been sent needs review: the order's
 // record may have expired, or a person may have decided about the order, while its refund was in doubt.
 func (r *run) giveUp(code order.Code, text string) handler.Result {
-	if r.Rec.Planned || r.Rec.Attempts > 0 || !r.Rec.DoubtAt.IsZero() || r.Rec.Rejection.Code != "" {
+	if mayHaveSent(r.Rec) || !r.Rec.DoubtAt.IsZero() || r.Rec.Rejection.Code != "" {
 		return handler.Review(code, text+"; the refund may have been sent before, so look at the provider")
 	}
 	return r.fail(code, text)

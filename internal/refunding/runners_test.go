@@ -147,7 +147,7 @@ func TestAnIntentThatCannotBeWrittenIsNoCrashAndNoDoubt(t *testing.T) {
 		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
 		w.provider.AnswerRefundCount(fakeprovider.Yes)
 		w.Done(w.run(task))
-		w.calls("baseline, baseline, refund_count 2")
+		w.calls("baseline, baseline, refund_count 2, baseline")
 		w.state(order.Refunded, "", 2)
 	})
 	t.Run("a plan of a number", func(t *testing.T) {
@@ -158,7 +158,7 @@ func TestAnIntentThatCannotBeWrittenIsNoCrashAndNoDoubt(t *testing.T) {
 		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
 		w.provider.AnswerRefundCount(fakeprovider.Yes)
 		w.Done(w.run(task))
-		w.calls("baseline, baseline, refund_count 2")
+		w.calls("baseline, baseline, refund_count 2, baseline")
 		if rec := w.state(order.Refunded, "", 2); rec.Crashes != 0 || !refused.DoubtAt.IsZero() || refused.Runner != "" {
 			t.Errorf("%d crashes; in doubt since %s, the claim held by %q", rec.Crashes, refused.DoubtAt, refused.Runner)
 		}

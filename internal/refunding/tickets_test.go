@@ -2,6 +2,7 @@ package refunding_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,17 @@ func sequence(short string) string {
 		short = strings.ReplaceAll(short, "T"+string(rune('0'+n)), no(n))
 	}
 	return short
+}
+
+// found has refund R0 find that a ticket was refunded by somebody else.
+func (w *world) found(n int) {
+	w.T.Helper()
+	all := slices.Clone(unused)
+	all[n-1] = providers.Refunded
+	w.provider.AnswerTickets(list(all...), fakeprovider.Yes)
+	w.Done(w.run(w.refundOf("R0", named(n))))
+	w.stateOf("R0", order.Failed, "refunded_elsewhere", 0)
+	w.provider.Forget()
 }
 
 func TestTicketsAreRefundedAsWished(t *testing.T) {
@@ -50,6 +62,9 @@ func TestTicketsAreRefundedAsWished(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := ecticket(handlertest.Mini(t))
+			if strings.Contains(c.name, "of those that can be") {
+				w.found(4)
+			}
 			task := w.refundOf("R1", c.wish)
 			w.provider.AnswerTickets(list(c.list...), fakeprovider.Yes)
 			for range strings.Count(c.calls, "refund_ticket") {

@@ -117,6 +117,7 @@ func TestARefundByNumberThatTookEffectAndWasRejectedIsRefunded(t *testing.T) {
 	for _, lag := range []time.Duration{0, 8 * time.Second} {
 		handlertest.Each(t, func(b *handlertest.Bench) {
 			w := pass2u(b, "voucher")
+			w.earlier(1)
 			task := w.countOf("R1", `"quantity":2`)
 			w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
 			w.provider.AnswerRefundCount(exhausted)

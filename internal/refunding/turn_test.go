@@ -160,7 +160,7 @@ func TestASecondRefundByNumberWaitsUntilTheFirstIsProven(t *testing.T) {
 		w.provider.AnswerRefundCount(fakeprovider.Yes)
 		w.Done(w.run(second))
 		w.stateOf("R2", order.Refunded, "", 2)
-		w.calls("baseline, refund_count 2")
+		w.calls("baseline, refund_count 2, baseline")
 	})
 }
 
@@ -218,4 +218,31 @@ func TestWhatAReviewFoundRefundedCounts(t *testing.T) {
 	if diff := cmp.Diff("baseline, refund_count 2", w.provider.Sequence()); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
 	}
+}
+
+// Refunds of one order that a worker has at the same time choose their tickets one right after the other.
+func TestARefundFollowsAnotherOneOfItsWorkerAtOnce(t *testing.T) {
+	eachQuantity(t, func(w *world, q by) {
+		w.provider.ShowRefunds(list(unused...)...)
+		h := w.worker("w")
+		first, second := q.refund(w, "R1", `"quantity":1`), q.refund(w, "R2", `"quantity":1`)
+		ended := make(chan error, 1)
+		q.shows(w, 0, func(context.Context) { // while the first one chooses
+			asked := make(chan struct{}, 100)
+			w.RDB.AddHook(handlertest.Commands{Done: asked})
+			go func() { ended <- second(h) }()
+			<-asked // for its turn
+		})
+		q.confirm(w)
+		q.confirm(w)
+		if q.name == "pass2u" { // what the provider shows is asked for before and after the second one, too
+			q.shows(w, 1)
+			q.shows(w, 1)
+		}
+		w.Done(first(h))
+		w.Done(<-ended)
+		for _, id := range []string{"R1", "R2"} {
+			w.stateOf(id, order.Refunded, "", 1)
+		}
+	})
 }

@@ -107,7 +107,7 @@ func TestARequestThatNeverLeftHoldsUpNoOtherRefund(t *testing.T) {
 	w.provider.AnswerRefundCount(fakeprovider.Yes)
 	w.Done(w.run(w.countOf("R2", `"quantity":1`)))
 	w.stateOf("R2", order.Refunded, "", 1)
-	w.calls("baseline, refund_count 1")
+	w.calls("baseline, refund_count 1, baseline")
 }
 
 // crashes has seven workers die with a refund, and the next one give it up.

@@ -2,7 +2,7 @@
 -- Answers 1 when it is the sentinel.
 redis.call('ZREM', KEYS[3], id)
 if known(id) == OVERTAKEN then return 0 end
-redis.call('ZADD', KEYS[1], 'NX', int(accepted), id)
+if not redis.call('ZSCORE', KEYS[5], id) then redis.call('ZADD', KEYS[1], 'NX', int(accepted), id) end
 if accepted <= late then return 0 end
 if s.id == id then return 1 end
 if holds then

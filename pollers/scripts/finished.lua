@@ -3,7 +3,7 @@
 -- Answers the orders to wake: what was issued together is found together.
 local window = tonumber(ARGV[6])
 local since = known(id)
-for k = 1, 3 do redis.call('ZREM', KEYS[k], id) end
+forget(id)
 if s.id == id then
   dismiss()
   holds = false

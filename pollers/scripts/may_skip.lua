@@ -21,6 +21,8 @@ if s.id == id then
       local k = known(order)
       if order ~= id and k <= longest and not woken(order) then stead, longest = order, k - 1 end
     end
+    local order = not stead and worst()
+    if order and order ~= id and known(order) <= longest then stead = order end
   end
   if not stead then return {'0', '0'} end
   redis.call('ZADD', KEYS[3], int(t), stead)

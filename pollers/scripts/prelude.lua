@@ -1,9 +1,11 @@
 -- The pending orders of one account.
 -- ARGV: 1 time in ms, or '' to ask Redis   2 age in ms from which an order is late   3 the order
 --       4 when it was accepted (ms), '' for now   5 the sentinel's pause in ms
--- KEYS[1] waiting   zset  every order that is followed, by the time it was accepted
+-- KEYS[1] waiting   zset  every order that is followed, by the time it was accepted, but for those in behind
 -- KEYS[2] asked     zset  those that answered "not yet", by the time of the latest answer; or OVERTAKEN
 -- KEYS[3] woken     zset  those that are to be asked now and have not answered, by the time of that
+-- KEYS[5] behind    zset  those that answered "not yet" when they were late, by the time of the latest answer: the provider may
+--         never issue them, and however many they are, nothing looks through them
 -- KEYS[4] sentinel  hash
 --         id, accepted          who is asked in everybody's place
 --         due, until            when it is asked again, and until when its answer counts
@@ -79,15 +81,27 @@ local function dismiss()
   redis.call('HDEL', KEYS[4], 'id', 'accepted', 'due', 'until', 'quiet', 'clear')
 end
 
+-- Takes an order out of all lists.
+local function forget(order)
+  for _, k in ipairs({1, 2, 3, 5}) do redis.call('ZREM', KEYS[k], order) end
+end
+
+-- The one of those behind that answered longest ago, and is not woken.
+local function worst()
+  for _, order in ipairs(redis.call('ZRANGE', KEYS[5], 0, 8)) do
+    if not woken(order) then return order end
+  end
+end
+
 -- Names orders to ask, so that up to n are on their way: the oldest first of those that must be
 -- issued. When there are none, a guess, if that is wanted: one of the others, alone. Orders that
 -- have answered "not yet" when they were late come last, because dozens that the provider never
 -- issues would be named before all others.
 local function wake(n, guessing)
   for _, lost in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', int(t - LOST), 'LIMIT', 0, 20)) do
-    for k = 1, 3 do redis.call('ZREM', KEYS[k], lost) end
+    forget(lost)
   end
-  local way, names, last, guess, worst, from = out(), {}, {}, nil, nil, 0
+  local way, names, guess, from = out(), {}, nil, 0
   local function name(order)
     redis.call('ZADD', KEYS[3], int(t), order)
     names[#names + 1] = order
@@ -102,24 +116,19 @@ local function wake(n, guessing)
       if way + #names == n then break end
       local since = num(answers[i]) or num(page[2 * i])
       if not asked[i] then
-        if since - num(page[2 * i]) >= expected then
-          worst = worst or order
-          if since <= s.proof and #last < n then last[#last + 1] = order end
-        elseif since <= s.proof then
-          name(order)
-        else
-          guess = guess or order
-        end
+        if since <= s.proof then name(order) else guess = guess or order end
       end
     end
     if #ids < 32 or num(page[#page]) > s.proof then break end
     from = from + 32
   end
-  for _, order in ipairs(last) do
-    if way + #names < n then name(order) end
+  if way + #names < n then
+    for _, order in ipairs(redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', int(s.proof), 'LIMIT', 0, n + way)) do
+      if way + #names < n and not woken(order) then name(order) end
+    end
   end
   if guessing and way + #names == 0 then
-    guess = guess or young() or worst
+    guess = guess or young() or worst()
     if guess then name(guess) end
   end
   return names

@@ -9,6 +9,7 @@ if accepted <= s.proof and s.hits > s.doubts then
   -- Younger ones are issued. It must neither hold them up nor speak for them. (One issued order
   -- proves no more than one against it: it may have been the exception itself.)
   redis.call('ZREM', KEYS[1], id)
+  redis.call('ZREM', KEYS[5], id)
   redis.call('ZADD', KEYS[2], int(OVERTAKEN), id)
   if s.id == id then
     dismiss()
@@ -19,7 +20,12 @@ if accepted <= s.proof and s.hits > s.doubts then
 end
 
 -- Here runs the line between the issued and the others.
-redis.call('ZADD', KEYS[1], 'NX', int(accepted), id)
+if accepted <= late then
+  redis.call('ZREM', KEYS[1], id)
+  redis.call('ZADD', KEYS[5], int(t), id)
+else
+  redis.call('ZADD', KEYS[1], 'NX', int(accepted), id)
+end
 redis.call('ZADD', KEYS[2], int(t), id)
 if not s.clear or since > s.clear or since < s.quiet then
   redis.call('HSET', KEYS[4], 'quiet', int(since))

@@ -47,7 +47,7 @@ func (c *Client) LookUp(ctx context.Context, o providers.Order) providers.Findin
 	if problem != nil {
 		return unclear(*problem)
 	}
-	v := c.query(ctx, id)
+	id, v := c.find(ctx, id)
 	if v.answer == nil {
 		gone := v.out.Code == CodeOrderUnknown && id.channel != "" || v.out.Code == CodeRefUnknown && id.channel == ""
 		if gone && v.out.Kind == providers.Rejected {
@@ -87,7 +87,7 @@ func (c *Client) Tickets(ctx context.Context, o providers.Order) ([]providers.Ti
 	if problem != nil {
 		return nil, *problem
 	}
-	v := c.query(ctx, id)
+	id, v := c.find(ctx, id)
 	if v.answer == nil {
 		return nil, v.out
 	}

@@ -158,7 +158,7 @@ func TestRefusalsByTheBodyWhateverTheStatus(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoAuthenticYesIsUnknown(t *testing.T) {
+func TestWhatIsNoAuthenticConfirmationIsUnknown(t *testing.T) {
 	sale := pass2usim.DefaultCampaign
 	for _, tc := range []struct {
 		name   string

@@ -12,15 +12,15 @@ import (
 	"issuance/providers/pass2u/pass2udoc"
 )
 
-// identity is what it takes to ask for an order.
+// identity is what it takes to ask for an order. pickup is empty until Pass2U has shown it.
 type identity struct {
 	channel, ref, sale, pickup string
 	// quantity is the number of tickets ordered, 0 when it is not known.
 	quantity int
 }
 
-// identify reads it from the order's request. That is a generate body or, for an order issued
-// elsewhere, a refund body with pass2uOrderId, productSaleId and pickupType.
+// identify reads it from the order's request. That is a generate body or, for an order without a record, what its
+// refund says: productSaleId, and perhaps pass2uOrderId and pickupType.
 func identify(o providers.Order) (id identity, problem *providers.Outcome) {
 	var d struct {
 		pass2udoc.Order
@@ -47,8 +47,8 @@ func identify(o providers.Order) (id identity, problem *providers.Outcome) {
 		return bad("the order's id is not the channelOrderId of its request")
 	case id.channel == "" && id.ref == "":
 		return bad("the order has neither channelOrderId nor pass2uOrderId")
-	case id.sale == "" || id.pickup == "":
-		return bad("the order's request lacks productSaleId or pickupType, without which Pass2U cannot be asked")
+	case id.sale == "":
+		return bad("the order's request lacks productSaleId, without which Pass2U cannot be asked")
 	}
 	return id, nil
 }
@@ -76,6 +76,24 @@ var queryPaths = map[int32]string{pathOverview: "/query", pathBase: ""}
 const readPause = 100 * time.Millisecond
 
 var errBroken = errors.New("connection failed")
+
+// find asks for an order, and returns its identity with the pickupType by which Pass2U shows it.
+func (c *Client) find(ctx context.Context, id identity) (identity, verdict) {
+	if id.pickup != "" {
+		return id, c.query(ctx, id)
+	}
+	id.pickup = pass2udoc.PickupVoucher // shows what was refunded, where that is shown
+	v := c.query(ctx, id)
+	if v.answer == nil && v.out.Kind == providers.Rejected && v.out.Code != CodeSaleUnknown {
+		// The documents do not say how an order of the other pickupType is answered, so it may be that one.
+		id.pickup = pass2udoc.PickupOrder
+		return id, c.query(ctx, id)
+	}
+	if v.answer != nil && len(v.answer.tickets()) == 0 && v.answer.OrderURL != "" {
+		id.pickup = pass2udoc.PickupOrder
+	}
+	return id, v
+}
 
 // query asks for an order. When nothing like Pass2U answers at the path, the other documented
 // path is asked once; the first path that ever answers is kept.

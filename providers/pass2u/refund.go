@@ -13,8 +13,8 @@ import (
 // ones would make a refund look as if it had not happened. So would a ticket in a status that
 // nobody documents: it may be on its way to being refunded.
 //
-// o.Request is the order's generate body or, for an order issued elsewhere, a refund body with
-// pass2uOrderId, productSaleId and pickupType; the number of tickets is not known then, so
+// o.Request is the order's generate body or, for an order without a record, a body with
+// productSaleId, and perhaps pass2uOrderId and pickupType; the number of tickets is not known then, so
 // compare the Total of two baselines too. The outcome is about the question only: Rejected
 // says nothing about a refund sent before. Done carries Pass2U's id of the order.
 func (c *Client) RefundBaseline(ctx context.Context, o providers.Order) (providers.Baseline, providers.Outcome) {
@@ -22,7 +22,7 @@ func (c *Client) RefundBaseline(ctx context.Context, o providers.Order) (provide
 	if problem != nil {
 		return providers.Baseline{}, *problem
 	}
-	v := c.query(ctx, id)
+	id, v := c.find(ctx, id)
 	if v.answer == nil {
 		return providers.Baseline{}, v.out
 	}
@@ -57,7 +57,7 @@ func (c *Client) RefundBaseline(ctx context.Context, o providers.Order) (provide
 
 // RefundCount sends "Refund tickets of an order API" once: Pass2U refunds n tickets of its own
 // choice. Each success refunds n more, so it must never be repeated while in doubt. When the
-// order's Ref is not known, a query asks for it first.
+// order's Ref or its pickupType is not known, a query asks for it first.
 //
 // A definite "quantity Format Error." is answered by one more call that spells the key the
 // other way (the document has both): nothing has been refunded then.
@@ -69,8 +69,8 @@ func (c *Client) RefundCount(ctx context.Context, o providers.Order, n int) prov
 	if n < 1 || n > pass2udoc.MaxQuantity {
 		return providers.Outcome{Kind: providers.Rejected, Code: CodeInvalid, Message: "cannot refund " + strconv.Itoa(n) + " tickets"}
 	}
-	if id.ref == "" {
-		v := c.query(ctx, id)
+	if id.ref == "" || id.pickup == "" {
+		found, v := c.find(ctx, id)
 		switch {
 		case v.answer == nil && v.out.Kind == providers.Unknown:
 			// Only the question is in doubt: no refund has been sent.
@@ -83,6 +83,7 @@ func (c *Client) RefundCount(ctx context.Context, o providers.Order, n int) prov
 			out.Kind = providers.NotSent
 			return out
 		}
+		id = found
 		id.ref = string(v.answer.Pass2uOrderID)
 	}
 	key := *c.quantityKey.Load()

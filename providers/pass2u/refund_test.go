@@ -121,7 +121,7 @@ func TestNoMisbehaviourMakesARefundCallTwice(t *testing.T) {
 	}
 }
 
-func TestTooFewRefundableTicketsIsADefiniteNo(t *testing.T) {
+func TestTooFewRefundableTicketsIsADefiniteRejection(t *testing.T) {
 	for _, status := range []int{200, 400, 500} {
 		s, sim := simulated(t, pass2usim.Config{ErrorStatus: status}, nil)
 		o := issued(t, s, "P1", 2, "voucher")
@@ -134,7 +134,7 @@ func TestTooFewRefundableTicketsIsADefiniteNo(t *testing.T) {
 	}
 }
 
-func TestTheOtherSpellingOfQuantityIsTriedAfterADefiniteNoOnlyAndKept(t *testing.T) {
+func TestTheOtherSpellingOfQuantityIsTriedAfterADefiniteRejectionOnlyAndKept(t *testing.T) {
 	s, sim := simulated(t, pass2usim.Config{RefundQuantityKey: "quanity"}, nil)
 	o := issued(t, s, "P1", 5, "voucher")
 	want := `{"channelOrderId":"P1","pass2uOrderId":"` + o.Ref + `","pickupType":"voucher","productSaleId":"` + pass2usim.DefaultCampaign + `",`
@@ -216,6 +216,65 @@ func TestARefundAsksForPass2uIdWhereItIsNotKnown(t *testing.T) {
 	}
 	if out := s.RefundCount(ctx, order("P9", 1, "voucher"), 1); out.Kind != providers.Rejected || out.Code != pass2u.CodeOrderUnknown {
 		t.Errorf("%v", out)
+	}
+}
+
+// Of an order without a record, only its number and its campaign are known: Pass2U shows the rest.
+func TestAnOrderIsRefundedByItsNumberAndItsCampaign(t *testing.T) {
+	for _, pickup := range []string{"voucher", "order"} {
+		t.Run(pickup, func(t *testing.T) {
+			s, sim := simulated(t, pass2usim.Config{}, nil)
+			issued(t, s, "P1", 3, pickup)
+			bare := orderOf("P1", map[string]any{"channelOrderId": "P1", "productSaleId": pass2usim.DefaultCampaign})
+			f := s.LookUp(ctx, bare)
+			if f.State != providers.FoundIssued || f.Result.Ref == "" || f.Sight == nil || f.Sight.Differs != "" {
+				t.Errorf("%+v", f)
+			}
+			want := providers.Baseline{}
+			if pickup == "voucher" {
+				want = providers.Baseline{Provable: true, Total: 3, Refundable: 3}
+			}
+			if b, out := s.RefundBaseline(ctx, bare); out.Kind != providers.Done || b != want {
+				t.Errorf("%+v, %v", b, out)
+			}
+			s.rec.calls()
+			if out := s.RefundCount(ctx, bare, 2); out.Kind != providers.Done {
+				t.Errorf("%v", out)
+			}
+			calls := s.rec.calls()
+			if last := calls[len(calls)-1]; !strings.Contains(last.body, `"pickupType":"`+pickup+`"`) || !strings.Contains(last.body, f.Result.Ref) {
+				t.Errorf("%s %s", last.path, last.body)
+			}
+			if b, _ := sim.Order("P1"); b.Refunded() != 2 {
+				t.Errorf("%+v", b)
+			}
+		})
+	}
+}
+
+// The documents do not say how a question by the other pickupType is answered: it is asked by both before the order
+// is called absent.
+func TestAnOrderIsAbsentOnlyByBothPickupTypes(t *testing.T) {
+	bare := orderOf("P1", map[string]any{"channelOrderId": "P1", "productSaleId": pass2usim.DefaultCampaign})
+	page := `{"pass2uOrderId":"R1","productSaleId":"` + pass2usim.DefaultCampaign + `","channelOrderId":"P1","orderUrl":"http://x.invalid/o","orderPasscode":"9005445"}`
+	for _, tc := range []struct {
+		first, second reply
+		want          providers.FindingState
+	}{
+		{reply{400, refusal("channelOrderId Does Not Exist")}, reply{200, page}, providers.FoundIssued},
+		{reply{400, refusal("pickupType Format Error.")}, reply{200, page}, providers.FoundIssued},
+		{reply{400, refusal("channelOrderId Does Not Exist")}, reply{400, refusal("channelOrderId Does Not Exist")}, providers.Absent},
+		{reply{400, refusal("channelOrderId Does Not Exist")}, reply{400, refusal("pickupType Format Error.")}, providers.Unclear},
+		{reply{400, refusal("channelOrderId Does Not Exist")}, reply{500, ""}, providers.Unclear},
+	} {
+		s := scripted(t, nil, tc.first, tc.second)
+		if f := s.LookUp(ctx, bare); f.State != tc.want {
+			t.Errorf("%s, then %s: %+v", tc.first.body, tc.second.body, f)
+		}
+	}
+	s := scripted(t, nil, reply{400, refusal("productSaleId Does Not Exist.")})
+	if f := s.LookUp(ctx, bare); f.State != providers.Unclear {
+		t.Errorf("%+v", f)
 	}
 }
 

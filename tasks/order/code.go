@@ -36,6 +36,7 @@ const (
 	CodeNothingRefundable Code = "nothing_refundable"
 	CodeNotEnough         Code = "not_enough_refundable"
 	CodeUnexplained       Code = "unexplained_refunds"
+	CodeUnrecorded        Code = "unrecorded_refunds"
 	CodeOtherTickets      Code = "other_tickets"
 	CodeUnprovable        Code = "unprovable"
 
@@ -87,6 +88,7 @@ func Codes() []struct {
 		{CodeNothingRefundable, "no ticket of the order can be refunded any more"},
 		{CodeNotEnough, "fewer tickets can be refunded than were asked for"},
 		{CodeUnexplained, "more or fewer tickets are refunded than this refund explains"},
+		{CodeUnrecorded, "the provider shows refunded tickets of the order that no refund record explains, before this refund was sent"},
 		{CodeOtherTickets, "the provider lists another number of tickets than before the refund"},
 		{CodeUnprovable, "the provider does not show which tickets of such an order are refunded"},
 		{CodeNotOfThisOrder, "the ticket is none of this order's"},

@@ -14,4 +14,5 @@ if ARGV[5] == '1' then redis.call('HSET', key, 'unproven', '1') end
 found(key, t, ARGV[6])
 note(key, t, 'accepted', ARGV[3])
 give_back(key)
+no_crashes(key)
 return applied('accepted')

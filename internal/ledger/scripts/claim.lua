@@ -42,15 +42,11 @@ if not planned and turn ~= '' and turn ~= ARGV[5] then
 end
 if get(key, 'runner') ~= '' then
   if tonumber(get(key, 'until')) > t then return reply('busy') end
-  -- The runner died, or lost Redis, with the claim in its hands. If it had written an intent,
-  -- its request may have left at any moment until the claim ran out.
-  -- It counts as the record's own doing only if that was all that the worker did.
-  redis.call('HINCRBY', key, get(key, 'solo') == '1' and 'crashes' or 'abandoned', 1)
-  note(key, t, 'abandoned', get(key, 'runner'))
+  lost_runner(key, t)
+  -- If it had written an intent, its request may have left at any moment until the claim ran out.
   if get(key, 'phase') == 'send' then doubt(key, get(key, 'until')) end
 end
 if ARGV[5] ~= '' and not planned then redis.call('SET', KEYS[2], ARGV[5]) end
-redis.call('HINCRBY', key, 'fence', 1)
-redis.call('HDEL', key, 'solo')
-redis.call('HSET', key, 'runner', ARGV[2], 'until', int(t + tonumber(ARGV[3])), 'phase', 'claim', 'updated_at', int(t))
+take(key, t, ARGV[2], ARGV[3])
+redis.call('HSET', key, 'phase', 'claim', 'updated_at', int(t))
 return reply(in_doubt(key) and 'look_up' or 'send')

@@ -4,7 +4,7 @@
 -- KEYS[1] refund, KEYS[2] turn
 -- ARGV: now, fence, plan (sealed), number of tickets, baseline (refunded before, or '' when it cannot be
 --   proven), refund id, then for each ticket its status and code ('' each for none)
--- Answers {verdict ok|refused, state}
+-- Answers {verdict ok|refused, state, now}
 local key, t = KEYS[1], clock()
 local state = get(key, 'state')
 if state ~= 'queued' or not held(key, ARGV[2]) or get(key, 't:0') ~= '' or in_doubt(key) then
@@ -21,4 +21,6 @@ end
 if #ARGV > 6 and redis.call('GET', KEYS[2]) == ARGV[6] then redis.call('DEL', KEYS[2]) end
 redis.call('HDEL', key, 'unclear_since')
 note(key, t, 'planned', ARGV[4] .. (ARGV[4] == '1' and ' ticket' or ' tickets'))
-return applied(state)
+local r = applied(state)
+r[5], r[6] = 'now', int(t)
+return r

@@ -1,9 +1,14 @@
--- polled: the provider was asked and has not issued yet, or did not answer clearly.
--- KEYS[1] order  ARGV: now, code, message, '1' when the answer was not clear (since when and how often in a row is kept)
+-- polled: the provider was asked and has not issued yet, or did not answer clearly. The poll's claim is given back.
+-- KEYS[1] order  ARGV: now, code, message, '1' when the answer was not clear (since when and how often in a row is kept),
+--   the poll's fence
 -- Answers {verdict ok|refused, state, polls}
 local key, t = KEYS[1], clock()
 local state = get(key, 'state')
 if state ~= 'accepted' then return refused(state) end
+if held(key, ARGV[5]) then
+  give_back(key)
+  no_crashes(key)
+end
 local r = applied(state)
 r[5], r[6] = 'polls', int(redis.call('HINCRBY', key, 'polls', 1))
 redis.call('HSET', key, 'polled_at', int(t))

@@ -76,11 +76,28 @@ local function in_doubt(key)
 end
 
 local function no_doubt(key)
-  redis.call('HDEL', key, 'doubt_at', 'doubt_since', 'doubts', 'rejected_code', 'rejected_message')
+  redis.call('HDEL', key, 'doubt_at', 'doubt_since', 'doubts', 'rejected_code', 'rejected_message', 'confirmed')
 end
 
 local function give_back(key)
   redis.call('HDEL', key, 'runner', 'until', 'phase', 'solo')
+end
+
+-- The runner died, or lost Redis, with the claim in its hands. It counts as the record's own doing only if that
+-- was all that the worker did.
+local function lost_runner(key, t)
+  redis.call('HINCRBY', key, get(key, 'solo') == '1' and 'crashes' or 'abandoned', 1)
+  note(key, t, 'abandoned', get(key, 'runner'))
+end
+
+-- Crashes count in a row: a runner that worked on the record and gives its claim back was not crashed by it.
+local function no_crashes(key) redis.call('HDEL', key, 'crashes', 'abandoned') end
+
+-- Gives the claim to a runner.
+local function take(key, t, runner, lease)
+  redis.call('HINCRBY', key, 'fence', 1)
+  redis.call('HDEL', key, 'solo')
+  redis.call('HSET', key, 'runner', runner, 'until', int(t + tonumber(lease)))
 end
 
 -- Ends a record. The event of each end has an id of its own, so earlier ends are counted (see again).

@@ -8,7 +8,7 @@
 --   unclear   as idle: the provider was asked before anything was sent, and the answer was of no use;
 --             since when that is so is kept until the refund is planned
 -- KEYS[1] record, of a refund KEYS[2] the turn
--- ARGV: now, fence, how, code, message, '1' when the request drew a ban, refund id or ''
+-- ARGV: now, fence, how, code, message, '1' when the request drew a ban that counts, refund id or ''
 -- Answers {verdict ok|refused, state}
 local key, t, how = KEYS[1], clock(), ARGV[3]
 local state = get(key, 'state')
@@ -26,7 +26,10 @@ else
 end
 redis.call('HSET', key, 'state', state, 'updated_at', int(t))
 if ARGV[4] ~= '' then redis.call('HSET', key, 'code', ARGV[4], 'message', ARGV[5]) end
-if ARGV[6] == '1' then redis.call('HINCRBY', key, 'bans', 1) end
+if ARGV[6] == '1' then
+  redis.call('HINCRBY', key, 'bans', 1)
+  redis.call('HSETNX', key, 'banned_at', int(t))
+end
 if how == 'absent' then
   redis.call('HSETNX', key, 'absent', int(t))
   redis.call('HSET', key, 'absent_last', int(t))
@@ -40,7 +43,6 @@ give_back(key)
 if how == 'unworked' then
   if KEYS[2] and get(key, 'count') == '' and redis.call('GET', KEYS[2]) == ARGV[7] then redis.call('DEL', KEYS[2]) end
 else
-  -- Crashes count in a row: a runner that worked on the record and gives its claim back was not crashed by it.
-  redis.call('HDEL', key, 'crashes', 'abandoned')
+  no_crashes(key)
 end
 return applied(state)

@@ -10,6 +10,6 @@ redis.call('HSET', key, 'code', ARGV[3], 'message', ARGV[4], 'updated_at', int(t
 if ARGV[5] == '1' then redis.call('HSETNX', key, 'unclear_since', int(t)) end
 note(key, t, 'waiting', ARGV[3])
 give_back(key)
-redis.call('HDEL', key, 'crashes', 'abandoned')
+no_crashes(key)
 if redis.call('GET', KEYS[2]) == ARGV[6] then redis.call('DEL', KEYS[2]) end
 return applied(state)

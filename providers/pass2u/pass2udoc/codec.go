@@ -65,7 +65,7 @@ func parseRefund(path string, request json.RawMessage, _ providers.Rules) (*prov
 		Canonical: d.Canonical(), Shape: encode(d.Shape()),
 	}
 	if !d.IssuedElsewhere() {
-		doc.Lacks = "a refund of an order issued elsewhere needs pass2uOrderId, productSaleId and pickupType"
+		doc.Lacks = "a refund of an order without a record needs productSaleId"
 		return doc, nil
 	}
 	stub := Order{ProductSaleID: d.ProductSaleID, ChannelOrderID: d.ChannelOrderID, PickupType: d.PickupType}
@@ -115,7 +115,7 @@ func (o *Order) Stub() []byte {
 	return encode(struct {
 		ProductSaleID  string `json:"productSaleId"`
 		ChannelOrderID string `json:"channelOrderId"`
-		PickupType     string `json:"pickupType"`
+		PickupType     string `json:"pickupType,omitempty"`
 		Quantity       int    `json:"quantity,omitempty"`
 	}{o.ProductSaleID, o.ChannelOrderID, o.PickupType, o.Quantity})
 }

@@ -64,10 +64,14 @@ func TestARefundOfAnotherOrderIsNamedByItsField(t *testing.T) {
 	}
 }
 
-// An order issued elsewhere can be asked for only when its refund says what a query needs.
-func TestARefundDescribesAnOrderIssuedElsewhere(t *testing.T) {
+// An order without a record can be asked for only when its refund says what a query needs.
+func TestARefundDescribesAnOrderWithoutARecord(t *testing.T) {
 	d, bad := codec.ParseRefund("request", json.RawMessage(`{"channelOrderId":"P1","quantity":1}`), providers.Rules{})
-	if bad != nil || d.Outside != nil || !strings.Contains(d.Lacks, "pass2uOrderId, productSaleId and pickupType") {
+	if bad != nil || d.Outside != nil || !strings.Contains(d.Lacks, "productSaleId") {
+		t.Errorf("%+v, %q, %v", d.Outside, d.Lacks, bad)
+	}
+	d, bad = codec.ParseRefund("request", json.RawMessage(`{"channelOrderId":"P1","quantity":1,"productSaleId":"S1"}`), providers.Rules{})
+	if bad != nil || d.Lacks != "" || d.Outside.Ref != "" || string(d.Outside.Request) != `{"productSaleId":"S1","channelOrderId":"P1"}` {
 		t.Errorf("%+v, %q, %v", d.Outside, d.Lacks, bad)
 	}
 	d, bad = codec.ParseRefund("request", json.RawMessage(printedRefund), providers.Rules{})

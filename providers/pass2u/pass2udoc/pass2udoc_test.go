@@ -224,20 +224,22 @@ func TestHowManyToRefund(t *testing.T) {
 	}
 }
 
-func TestAnOrderIssuedElsewhereIsDescribedWhollyOrNotAtAll(t *testing.T) {
-	three := []string{"pass2uOrderId", "productSaleId", "pickupType"}
+// Pass2U finds no order without its campaign, and shows the rest.
+func TestAnOrderWithoutARecordIsDescribedByItsCampaign(t *testing.T) {
+	three := []string{"productSaleId", "pass2uOrderId", "pickupType"}
 	for mask := range 8 {
 		drop := map[string]any{"mailTo": nil}
-		var missing []string
 		for i, name := range three {
 			if mask&(1<<i) == 0 {
 				drop[name] = nil
-				missing = append(missing, "request."+name)
 			}
 		}
-		_, err := pass2udoc.ParseRefund("request", edit(printedRefund, drop))
-		if mask == 0 || mask == 7 {
-			missing = nil
+		r, err := pass2udoc.ParseRefund("request", edit(printedRefund, drop))
+		var missing []string
+		if mask&1 == 0 && mask != 0 {
+			missing = []string{"request.productSaleId"}
+		} else if r.IssuedElsewhere() != (mask != 0) {
+			t.Errorf("mask %03b: %+v", mask, r)
 		}
 		if d := cmp.Diff(missing, paths(err)); d != "" {
 			t.Errorf("mask %03b: %s", mask, d)

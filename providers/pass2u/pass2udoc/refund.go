@@ -16,9 +16,10 @@ type Refund struct {
 	// All refunds every ticket that can still be refunded.
 	All bool
 
-	// The following three describe an order issued elsewhere: all are set, or none is.
-	Pass2uOrderID string
+	// ProductSaleID describes an order of which there is no record: Pass2U answers no question without it.
 	ProductSaleID string
+	// Pass2uOrderID and PickupType may be given beside it; Pass2U is asked for what is left out.
+	Pass2uOrderID string
 	PickupType    string
 	// MailTo is accepted because the printed example holds it. It is not sent on: to Pass2U
 	// it means "mail the order", which nobody wants at a refund. Customer data.
@@ -26,7 +27,7 @@ type Refund struct {
 }
 
 const (
-	elsewhereRule = "is needed too: pass2uOrderId, productSaleId and pickupType go together (for an order issued elsewhere) or are all left out"
+	elsewhereRule = "is needed beside pass2uOrderId and pickupType: Pass2U finds no order without it"
 	howManyRule   = "must say how many tickets: quantity (1 to 10000) or all (true), one of the two"
 )
 
@@ -45,11 +46,8 @@ func ParseRefund(path string, raw json.RawMessage) (*Refund, *providers.InvalidE
 	r := &Refund{ChannelOrderID: text(o, "channelOrderId", orderIDRule, validOrderID)}
 	r.Quantity, r.All = howMany(o)
 
-	issuedElsewhere := o.Has("pass2uOrderId") || o.Has("productSaleId") || o.Has("pickupType")
-	if issuedElsewhere {
-		for _, name := range []string{"pass2uOrderId", "productSaleId", "pickupType"} {
-			o.Require(name, elsewhereRule)
-		}
+	if o.Has("pass2uOrderId") || o.Has("pickupType") {
+		o.Require("productSaleId", elsewhereRule)
 	}
 	r.Pass2uOrderID = text(o, "pass2uOrderId", idRule, validID)
 	r.ProductSaleID = text(o, "productSaleId", idRule, validID)
@@ -88,7 +86,7 @@ func howMany(o doccheck.Object) (n int, all bool) {
 func (r *Refund) OrderID() string { return r.ChannelOrderID }
 
 // IssuedElsewhere reports whether the refund itself describes its order.
-func (r *Refund) IssuedElsewhere() bool { return r.Pass2uOrderID != "" }
+func (r *Refund) IssuedElsewhere() bool { return r.ProductSaleID != "" }
 
 // Sensitive lists the values that must not appear in a log, an error or a user interface.
 func (r *Refund) Sensitive() []string {

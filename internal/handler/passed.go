@@ -1,0 +1,49 @@
+package handler
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// passage is a request of an order that the provider has answered.
+type passage struct {
+	order string
+	sent  time.Time // by the ledger's clock
+}
+
+// passages remembers the last two orders of the account whose requests were answered. Safe for concurrent use.
+type passages struct {
+	mu           sync.Mutex
+	last, before passage
+}
+
+func (p *passages) add(order string, sent time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.last.order != order {
+		p.before = p.last
+	}
+	p.last = passage{order, sent}
+}
+
+// since reports whether a request of another order was sent after a moment, and answered.
+func (p *passages) since(order string, moment time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	other := p.last
+	if other.order == order {
+		other = p.before
+	}
+	return other.sent.After(moment)
+}
+
+// OthersPassed reports whether the provider has answered about another order of the account since a moment, as far as
+// this process or the latest events show.
+func (r *Run) OthersPassed(ctx context.Context, since time.Time) (bool, error) {
+	if r.passed.since(r.Ref.OrderID, since) {
+		return true, nil
+	}
+	latest, err := r.Ledger.LatestIssued(ctx, r.Ref.Account, r.Provider.Host())
+	return latest != nil && latest.OrderID != r.Ref.OrderID && latest.FinalAt.After(since), err
+}

@@ -1,0 +1,51 @@
+package ledger
+
+import (
+	"context"
+	"time"
+
+	"issuance/internal/keys"
+	"issuance/tasks/order"
+)
+
+// PollClaim is the answer of Ledger.BeginPoll.
+type PollClaim struct {
+	Answer
+	Busy  time.Duration // another runner's claim is valid for so long; then it is not applied
+	Fence string
+	// Crashes and Abandoned are as in Record.
+	Crashes, Abandoned int
+}
+
+// BeginPoll claims an accepted order for a poll. Polls only read, so what they learn needs no claim; the claim shows
+// that a worker died in one. Extend keeps it, and Polled, Finish or EndPoll gives it back.
+func (l *Ledger) BeginPoll(ctx context.Context, r order.Ref, runner string, lease time.Duration) (PollClaim, error) {
+	f, err := l.run(ctx, r, "begin_poll", []string{keys.Record(r)}, runner, lease.Milliseconds())
+	if err != nil {
+		return PollClaim{}, err
+	}
+	c := PollClaim{Answer: f.answer(), Fence: f["fence"], Crashes: number(f["crashes"]), Abandoned: number(f["abandoned"])}
+	if f["verdict"] == string(Busy) {
+		c.Busy = millis(f["until"]).Sub(millis(f["now"]))
+	}
+	return c, nil
+}
+
+// EndPoll gives the claim of a poll back that is not counted. unworked says that nothing was done with it.
+func (l *Ledger) EndPoll(ctx context.Context, r order.Ref, fence string, unworked bool) (Answer, error) {
+	return l.transition(ctx, r, "end_poll", []string{keys.Record(r)}, fence, bit(unworked))
+}
+
+// Polled counts a poll after which the order is still accepted, and gives its claim back. why is empty when the
+// provider answered that it has not issued yet. unclear says that its answer was none; see Record.UnclearSince.
+func (l *Ledger) Polled(ctx context.Context, r order.Ref, fence string, why Reason, unclear bool) (Answer, error) {
+	return l.transition(ctx, r, "polled", []string{keys.Record(r)}, why.Code, why.Message, bit(unclear), fence)
+}
+
+// bit is a condition as the scripts take it.
+func bit(yes bool) string {
+	if yes {
+		return "1"
+	}
+	return ""
+}
