@@ -57,8 +57,9 @@ type Waiting struct {
 	Until *time.Time `json:"until,omitempty"`
 	// NextAt is when it is looked at next; nil when that is as soon as a worker is free.
 	NextAt *time.Time `json:"next_at,omitempty"`
-	// Held says why no call for it may leave, whatever else it waits for: the provider's ban, or an
-	// operator's pause. HeldUntil is when a ban ends; a pause has no known end.
+	// Held says why no call for it may leave, whatever else it waits for: the provider's ban, an
+	// operator's pause, or a provider that does not answer the account. HeldUntil is when a ban ends, or
+	// the time that the provider asked for; the others have no known end.
 	Held      string     `json:"held,omitempty"`
 	HeldUntil *time.Time `json:"held_until,omitempty"`
 	// NoWorker is true when it is known that no worker serves its queue at present.

@@ -70,7 +70,7 @@ func (c *Client) waits(ctx context.Context, r Ref, v *ledger.View) (*Waiting, er
 		err = c.addHold(ctx, w, name)
 	default:
 		w.lastRun(t)
-		if !held && budget.IsPause(w.For) { // it was resumed, and the task notices at its next try
+		if !held && budget.IsHold(w.For) { // that is over, and the task notices at its next try
 			w.For, w.Until = "its next try", nil
 		}
 	}
@@ -128,10 +128,6 @@ func (c *Client) WorkerServes(ctx context.Context, a Account, lane Lane) (bool, 
 	return served, nil
 }
 
-// silent is when an account that was announced has no worker any more. Workers announce every 20 s, by clocks
-// of their own.
-const silent = 2 * time.Minute
-
 // serves reports whether any worker serves a queue for an account. Looking for workers also tidies their list,
 // which a replica refuses: then it is not known.
 func (c *Client) serves(ctx context.Context, a Account, name string) (bool, error) {
@@ -143,5 +139,5 @@ func (c *Client) serves(ctx context.Context, a Account, name string) (bool, erro
 	if errors.Is(err, budget.ErrNotAnnounced) { // by nobody yet: the queue is all that is known
 		return true, nil
 	}
-	return time.Since(at) < silent, err
+	return time.Since(at) < budget.Silent, err
 }
