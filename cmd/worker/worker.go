@@ -115,7 +115,7 @@ func (w *worker) wire() error {
 			}
 			w.closes = append(w.closes, a.close)
 			w.accounts = append(w.accounts, a)
-			w.chores = append(w.chores, servers.NewQueueHolder(w.rdb, l.provider, []servers.Account{a.budget}, w.log).Run)
+			w.chores = append(w.chores, servers.NewQueueHolder(w.rdb, l.provider, []servers.Account{servers.Serve(a.budget, a.provider, w.log)}, w.log).Run)
 			if handlers[l.provider], err = k.handlers(l.provider, []*account{a}); err != nil {
 				return err
 			}

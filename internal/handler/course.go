@@ -48,6 +48,10 @@ type Config struct {
 	Wake func(ctx context.Context, r order.Ref)
 	// Company is what the process does at the same time. Default: one of the course's own.
 	Company *Company
+	// Alarms limits what is logged of one cause. Default: one of the course's own.
+	Alarms *Alarms
+	// KeyMissing records that a document's seal key is missing. Default: nobody does.
+	KeyMissing func(ctx context.Context)
 }
 
 // WithDefaults fills in what is not set.
@@ -62,6 +66,9 @@ func (c Config) WithDefaults() Config {
 	set(&c.GiveUp, 24*time.Hour)
 	if c.MaxCrashes <= 0 {
 		c.MaxCrashes = 5
+	}
+	if c.Alarms == nil {
+		c.Alarms = &Alarms{}
 	}
 	if c.Company == nil {
 		c.Company = NewCompany()
@@ -220,7 +227,7 @@ func (r *Run) prepared(ctx context.Context) (Result, error) {
 		return res, nil
 	}
 	if host := r.Provider.Host(); r.Rec.Host != "" && r.Rec.Host != host && r.Rec.Attempts > r.Rec.Unsent {
-		r.Log.Error("alarm: an earlier request of this record went to another host; a worker of that host has to go on", "host", r.Rec.Host, "this_host", host)
+		r.Alarms.Log(r.Log, "host "+r.Rec.Host, "an earlier request of this record went to another host; a worker of that host has to go on", "host", r.Rec.Host, "this_host", host)
 		return Wait(time.Minute, order.CodeOtherHost, "an earlier request went to "+r.Rec.Host+", and this worker calls "+host), nil
 	}
 	return r.act(ctx, r)
@@ -231,7 +238,7 @@ func (r *Run) open() (res Result, ok bool) {
 	var err error
 	r.Request, err = vault.OpenDocument(r.Ring, r.Ref, r.Rec.Document)
 	if errors.Is(err, seal.ErrUnknownKey) {
-		r.Log.Error("alarm: the document cannot be opened", "error", err)
+		r.KeyMissing("the document", err)
 		return Wait(time.Minute, order.CodeSealKey, "waiting for its seal key in ISSUANCE_SEAL_KEYS").Yielding(), false
 	}
 	if err != nil {

@@ -56,7 +56,7 @@ func Misplaced(log *slog.Logger, taskType string) error {
 
 // ByAccount leads the tasks of several accounts to their handlers. Those of an account that this worker does
 // not have wait: they are never worked on under another one.
-func ByAccount(log *slog.Logger, handlers map[providers.Account]asynq.Handler) asynq.Handler {
+func ByAccount(log *slog.Logger, alarms *Alarms, handlers map[providers.Account]asynq.Handler) asynq.Handler {
 	return asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
 		r, ok := Decode(log, t)
 		if !ok {
@@ -65,14 +65,7 @@ func ByAccount(log *slog.Logger, handlers map[providers.Account]asynq.Handler) a
 		if h := handlers[r.Account]; h != nil {
 			return h.ProcessTask(ctx, t)
 		}
-		LogOf(log, r).Error("alarm: this worker does not serve the account of this order; configure it, or let another worker serve its queues")
+		alarms.Log(LogOf(log, r), "unserved "+r.Account.String(), "this worker does not serve the account of this order; configure it, or let another worker serve its queues")
 		return queue.Wait(time.Minute, "no worker serves account "+r.Account.String())
 	})
-}
-
-// Alarm reports an outcome that a person has to act on.
-func Alarm(log *slog.Logger, out providers.Outcome) {
-	if out.Alarm {
-		log.Error("alarm: the provider refuses this account; a person has to act", "code", out.Code, "message", out.Message)
-	}
 }
