@@ -228,7 +228,11 @@ func (p *poll) unclear(out providers.Outcome) error {
 	if done, err := p.polled(handler.Reason(out), true); done || err != nil {
 		return err
 	}
-	return queue.Wait(max(out.RetryAfter, min(p.soon(), Jitter(unreachedWait))), "overdue, and there is no clear answer: "+handler.Text(out))
+	wait := Jitter(unreachedWait)
+	if out.Kind != providers.Rejected { // "busy" and the like are the provider's own answers
+		wait = min(wait, p.soon())
+	}
+	return queue.Wait(max(out.RetryAfter, wait), "overdue, and there is no clear answer: "+handler.Text(out))
 }
 
 // again counts the poll and waits for the next. Without a reason the provider's answer was a clear
