@@ -59,10 +59,11 @@
 // # Health
 //
 // Every call reports what it says of the account (providers.Condition). Three troubles in a row over at
-// least a second, with no authentic answer to any worker in between, or one Retry-After, make the account
-// down: its calls are held, whatever they are about, and one probe leaves per interval, made by one of
-// the workers (ClaimProbe). The first authentic answer ends that. The second is there so that a few
-// calls which fail at the same moment are no outage. While nothing is wrong, answers cost Redis nothing.
+// least a second, with no authentic answer to any worker in between, or one call that waits 10 s for
+// nothing, or one Retry-After, make the account down: its calls are held, whatever they are about, and
+// one probe leaves per interval, made by one of the workers (ClaimProbe). The first authentic answer ends
+// that. The second is there so that a few calls which fail at the same moment are no outage. While
+// nothing is wrong, answers cost Redis nothing.
 //
 // When Redis does not answer, Pass returns a plain error: no call leaves unbudgeted. A Redis
 // that forgets (a failover, a flush) allows at most Reserve calls more than it should, because

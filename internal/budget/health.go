@@ -37,10 +37,13 @@ const troubled = "the provider, "
 const (
 	enoughTroubles = 3
 	leastOutage    = time.Second
-	firstProbe     = time.Second
-	probeEvery     = 5 * time.Second  // while it is unreachable
-	probeRarely    = 30 * time.Second // in other troubles, which a person has to end
-	goesFirst      = 600 * time.Millisecond
+	// tooLong is how long one call without an answer may last before it counts like many: in that time
+	// this worker had no other answer either, for then it would not count at all.
+	tooLong     = 10 * time.Second
+	firstProbe  = time.Second
+	probeEvery  = 5 * time.Second  // while it is unreachable
+	probeRarely = 30 * time.Second // in other troubles, which a person has to end
+	goesFirst   = 600 * time.Millisecond
 	// speaksFor is how long one worker's answer outweighs the troubles of a worker that has nothing else.
 	speaksFor   = time.Minute
 	keepTrouble = 10 * time.Minute
@@ -79,7 +82,7 @@ func (b *Budget) Answered(ctx context.Context, c providers.Condition) {
 	defer cancel()
 	reply, err := healthScript.Run(ctx, b.rdb, []string{b.keys.health}, b.worker, b.now(), string(c.State), c.Code,
 		c.RetryAfter.Microseconds(), max(c.Took, 0).Microseconds(), alone.Microseconds(), enoughTroubles, leastOutage.Microseconds(),
-		firstProbe.Microseconds(), speaksFor.Microseconds(), keepTrouble.Microseconds(), keepDown.Microseconds()).Slice()
+		firstProbe.Microseconds(), speaksFor.Microseconds(), keepTrouble.Microseconds(), keepDown.Microseconds(), tooLong.Microseconds()).Slice()
 	if err == nil {
 		err = b.changed(ctx, reply, c)
 	}

@@ -1,7 +1,8 @@
 -- Records what one call has said of the account.
 --
--- Troubles count in a row, over all workers; an authentic answer ends them. Enough of them, or one with
--- a Retry-After, make the account down: pass.lua holds its calls until a probe is answered (claim.lua).
+-- Troubles count in a row, over all workers; an authentic answer ends them. Enough of them, or one call
+-- without an answer for very long, or one with a Retry-After, make the account down: pass.lua holds its
+-- calls until a probe is answered (claim.lua).
 -- Two kinds of trouble do not count: one of a call that was sent before an answer that has ended the
 -- troubles, and those of a worker that has had nothing else while another worker was answered, whose own
 -- network is broken; the latter for a while only.
@@ -13,7 +14,7 @@
 --          troubles, as an age (0: this is its first)
 --        8 how many troubles make the account down  9 over at least which time
 --        10 when the first probe leaves  11 how long another worker's answer speaks for the provider
---        12 how long a trouble is kept  13 how long a down account is kept
+--        12 how long a trouble is kept  13 how long a down account is kept  14 what is very long
 --        All times in microseconds.
 -- Result {0}                       nothing has changed
 --        {1, since, kind}          the account is down, or for another reason than before
@@ -42,15 +43,17 @@ if kind == 'ok' then
 	return {0}
 end
 
-if cleared and cleared >= now - tonumber(ARGV[6]) then return {0} end
+local took = tonumber(ARGV[6])
+if cleared and cleared >= now - took then return {0} end
 local alone = tonumber(ARGV[7])
 if cleared and h[7] ~= worker and alone > 0 and cleared >= now - alone and now - cleared < tonumber(ARGV[11]) then return {3} end
 
 n = n + 1
-local first = tonumber(h[2] or '') or now
+local first = tonumber(h[2] or '') or now - took
+local enough = n >= tonumber(ARGV[8]) and now - first >= tonumber(ARGV[9])
 held = math.max(held, retry > 0 and now + retry or 0)
 redis.call('HSET', KEYS[1], 'n', text(n), 'first', text(first), 'kind', kind, 'code', ARGV[4], 'until', text(held))
-if not since and retry == 0 and (n < tonumber(ARGV[8]) or now - first < tonumber(ARGV[9])) then
+if not since and not enough and retry == 0 and took < tonumber(ARGV[14]) then
 	expire(tonumber(ARGV[12]))
 	return {0}
 end

@@ -284,6 +284,26 @@ func TestALoneWorkerProbesOnTime(t *testing.T) {
 	})
 }
 
+// One call without an answer for as long as a caller waits is enough, unless its worker was answered meanwhile.
+func TestOneCallThatHangsForLongIsEnough(t *testing.T) {
+	long := silence
+	long.Took = 20 * time.Second
+	virtual(t, Config{}, func(w *world) {
+		<-time.After(time.Minute)
+		w.hears(0, fine)
+		<-time.After(5 * time.Second)
+		w.hears(0, long)
+		if tr := w.trouble(); tr != nil {
+			w.Errorf("one order's own trouble: %+v", tr)
+		}
+		<-time.After(20 * time.Second)
+		w.hears(0, long)
+		if tr := w.trouble(); tr == nil || !tr.Down || !tr.Since.Equal(w.start.Add(65*time.Second)) {
+			w.Errorf("%+v", tr)
+		}
+	})
+}
+
 // Calls that were sent before the provider came back, and that are given up after, are old news.
 func TestLateTimeoutsAreNoNewOutage(t *testing.T) {
 	late := silence
