@@ -57,6 +57,8 @@ type readiness struct {
 	Ready  bool              `json:"ready"`
 	Redis  string            `json:"redis"`
 	Queues map[string]string `json:"queues"`
+	// Accounts say how the accounts are; Ready does not depend on it.
+	Accounts map[string]string `json:"accounts"`
 }
 
 // ready answers 200 when Redis answers and every queue's server runs, else 503.
@@ -73,6 +75,7 @@ func (w *worker) ready(rw http.ResponseWriter, r *http.Request) {
 			answer.Ready, answer.Queues[queue] = false, err.Error()
 		}
 	}
+	answer.Accounts = w.conditions(ctx)
 	rw.Header().Set("Content-Type", "application/json")
 	if !answer.Ready {
 		rw.WriteHeader(http.StatusServiceUnavailable)

@@ -109,7 +109,7 @@ func (w *worker) wire() error {
 	var swept []providers.Account
 	for _, l := range w.lanes {
 		if handlers[l.provider] == nil {
-			a, err := openers[l.provider].open(w.Config, w.rdb, w.log.With("provider", string(l.provider)))
+			a, err := openers[l.provider].open(w.Config, w.rdb, w.log.With("provider", string(l.provider)), w.counts)
 			if err != nil {
 				return err
 			}

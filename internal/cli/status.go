@@ -136,6 +136,13 @@ func (a *app) waits(f *fields, w *tasks.Waiting) {
 		text += ", until " + a.time(*w.Until)
 	}
 	f.row("waits for", text)
+	if w.Held != "" && w.Held != w.For { // what its last run waited for, and now nothing leaves at all
+		held := w.Held
+		if w.HeldUntil != nil {
+			held += ", until " + a.time(*w.HeldUntil)
+		}
+		f.row("held", held)
+	}
 	f.row("next look", a.timeAt(w.NextAt))
 	if w.NoWorker {
 		f.row("workers", "none serves its queue at present, so nothing happens until one does")
