@@ -134,7 +134,7 @@ func TestAnAnswerInBetweenIsNoOutage(t *testing.T) {
 			if err := w.pass(1, order.Checkout); err != nil {
 				w.Fatalf("round %d: %v", i, err)
 			}
-			w.hears(1, fine) // it was told that a trouble stands, so its answer is news
+			w.hears(1, fine) // it has learned that a trouble stands, so its answer is news
 			if tr := w.trouble(); tr != nil {
 				w.Fatalf("round %d: %+v", i, tr)
 			}

@@ -51,7 +51,7 @@ const (
 )
 
 // call passes the gate, makes a call and reports what it says of the account.
-func (c *counter) call(ctx context.Context, answered func()) providers.Outcome {
+func (c *counter) call(ctx context.Context, issues bool, answered func()) providers.Outcome {
 	if err := c.gate.Pass(ctx); err != nil {
 		var held *providers.HeldError
 		if !errors.As(err, &held) {
@@ -62,6 +62,9 @@ func (c *counter) call(ctx context.Context, answered func()) providers.Outcome {
 	began := time.Now()
 	c.mu.Lock()
 	kind := c.outage
+	if kind == issuingFails {
+		kind = map[bool]string{true: "503"}[issues]
+	}
 	if kind != "" {
 		c.missed++
 	}
@@ -80,6 +83,9 @@ func (c *counter) call(ctx context.Context, answered func()) providers.Outcome {
 	return out
 }
 
+// issuingFails is an outage of issuing alone.
+const issuingFails = "issuing fails"
+
 func (c *counter) answer(kind string) (providers.Outcome, providers.Health, time.Duration) {
 	switch kind {
 	case "refused":
@@ -97,7 +103,7 @@ func (c *counter) answer(kind string) (providers.Outcome, providers.Health, time
 }
 
 func (c *counter) Issue(ctx context.Context, o providers.Order) providers.Outcome {
-	return c.call(ctx, func() {
+	return c.call(ctx, true, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.issued[o.ID] = time.Now()
@@ -106,7 +112,7 @@ func (c *counter) Issue(ctx context.Context, o providers.Order) providers.Outcom
 
 func (c *counter) LookUp(ctx context.Context, o providers.Order) providers.Finding {
 	found := false
-	out := c.call(ctx, func() {
+	out := c.call(ctx, false, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		_, found = c.issued[o.ID]
@@ -331,6 +337,27 @@ func TestGarbageIsOneAlarmAndSlowProbes(t *testing.T) {
 		}
 		if first, _ := s.settled(50, ended); first > 40*time.Second {
 			t.Errorf("the first status came %s after the end", first)
+		}
+	})
+}
+
+// A provider that fails to issue and answers look-ups is no account's outage: each order tries by itself, and
+// notices the end within seconds nevertheless.
+func TestTheEndOfAnOutageOfIssuingAloneIsNoticed(t *testing.T) {
+	t.Parallel()
+	atSite(t, 4, func(s *site) {
+		<-time.After(10 * time.Second)
+		s.provider.begin(issuingFails)
+		s.enqueue(0, 1)
+		<-time.After(130 * time.Second) // between two tries of a wait that doubles, 128 s apart
+		calls, ended := s.provider.end(), time.Now()
+		first, _ := s.settled(1, ended)
+		t.Logf("%d calls during the outage; status %.1f s after its end", calls, first.Seconds())
+		if first > 20*time.Second || calls > 20 {
+			t.Errorf("%d calls, and the status came %s after the end", calls, first)
+		}
+		if n := s.log.count("alarm:"); n != 0 {
+			t.Errorf("%d alarms", n)
 		}
 	})
 }
