@@ -68,7 +68,7 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	}
 	log := handler.LogOf(h.Log, ref)
 	if ref.Account != h.Provider.Account() || ref.IsRefund() {
-		return handler.Misplaced(log, t.Type())
+		return handler.Misplaced(log, h.Alarms, t.Type())
 	}
 	rec, now, err := h.Ledger.LoadNow(ctx, ref)
 	switch {
@@ -83,7 +83,7 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 		return h.Follower.finished(ctx, ref, rec.State)
 	}
 	if rec.Newer {
-		return handler.NewerRecord(log)
+		return handler.NewerRecord(log, h.Alarms)
 	}
 	p := &poll{Handler: h, rec: rec, now: now, age: now.Sub(rec.AcceptedAt), log: log.With("attempt", rec.Attempts, "poll", rec.Polls+1)}
 	if host := h.Provider.Host(); rec.Host != "" && rec.Host != host {

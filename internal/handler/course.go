@@ -121,7 +121,7 @@ func (c *Course) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	}
 	r := &Run{Course: c, Ref: ref, Log: LogOf(c.Log, ref)}
 	if ref.Account != c.Provider.Account() || ref.IsRefund() != c.refunds {
-		return Misplaced(r.Log, t.Type())
+		return Misplaced(r.Log, r.Alarms, t.Type())
 	}
 	if err := r.claim(ctx); err != nil {
 		return err
@@ -144,7 +144,7 @@ func (c *Course) ProcessTask(ctx context.Context, t *asynq.Task) error {
 		NoRecord(r.Log)
 		return nil
 	case ledger.Newer:
-		return NewerRecord(r.Log)
+		return NewerRecord(r.Log, r.Alarms)
 	}
 	return fmt.Errorf("handler: the ledger answered %q", r.Claim.Verdict)
 }

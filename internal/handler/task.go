@@ -42,15 +42,15 @@ func NoRecord(log *slog.Logger) {
 }
 
 // NewerRecord leaves a record alone that a newer program wrote: this one would not understand all of it.
-func NewerRecord(log *slog.Logger) error {
-	log.Error("alarm: the record was written by a newer version; upgrade this worker")
+func NewerRecord(log *slog.Logger, alarms *Alarms) error {
+	alarms.Log(log, "newer record", "the record was written by a newer version; upgrade this worker")
 	return queue.Wait(time.Minute, "waiting for a worker of a newer version")
 }
 
 // Misplaced handles a task that came to the wrong handler. It names a record, so it is kept until it is
 // where it belongs.
-func Misplaced(log *slog.Logger, taskType string) error {
-	log.Error("alarm: a task came to a handler that is not for it; check the worker's queues", "type", taskType)
+func Misplaced(log *slog.Logger, alarms *Alarms, taskType string) error {
+	alarms.Log(log, "misplaced "+taskType, "a task came to a handler that is not for it; check the worker's queues", "type", taskType)
 	return queue.Wait(time.Minute, "this handler is not for this task")
 }
 
