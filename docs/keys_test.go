@@ -58,7 +58,7 @@ func TestTheKeysAreListed(t *testing.T) {
 		"Record": keys.Record(o), "Details": keys.Details(o), "Refunds": keys.Refunds(o), "Turn": keys.Turn(o),
 		"Open": keys.Open(a), "Reviews": keys.Reviews(a), "Events": keys.Events, "Decisions": keys.Decisions, "Cursors": keys.Cursors,
 		"Mode": keys.Mode, "Probe": keys.Probe, "Sandbox": keys.Sandbox, "Accounts": keys.Accounts, "SealKeys": keys.SealKeys,
-		"Pending": keys.Pending(a), "Lag": keys.Lag(a), "Budget": keys.Budget("ALLOWANCE"), "Paused": keys.Paused("ALLOWANCE", a),
+		"Pending": keys.Pending(a), "Lag": keys.Lag(a), "Budget": keys.Budget("ALLOWANCE"), "Paused": keys.Paused("ALLOWANCE", a), "Health": keys.Health("ALLOWANCE", a),
 		"QueuesHeld": keys.QueuesHeld("PROVIDER"), "Items": keys.Items(a), "Queue": keys.Queue("QUEUE"), "Task": keys.Task("QUEUE", "ID"),
 	}
 	made := madeByKeys(t)

@@ -37,20 +37,29 @@ func TestAnOverdueOrderNeedsReview(t *testing.T) {
 
 // Only a clear answer gives an order up: the deadline may have passed while the workers were away.
 func TestAnOverdueOrderIsAskedForUntilTheAnswerIsClear(t *testing.T) {
-	for name, unclear := range map[string]providers.Finding{"down": {State: providers.Unclear, Outcome: fakeprovider.Down}, "busy": fakeprovider.Busy} {
+	for name, c := range map[string]struct {
+		unclear providers.Finding
+		waits   []time.Duration
+	}{
+		"down": {providers.Finding{State: providers.Unclear, Outcome: fakeprovider.Down}, []time.Duration{2 * time.Second, 2 * time.Second, 2 * time.Second}},
+		"busy": {fakeprovider.Busy, []time.Duration{30 * time.Second, 30 * time.Second, 30 * time.Second}},
+	} {
 		t.Run(name, func(t *testing.T) {
 			w := accepted(handlertest.Mini(t))
 			w.Clock.Advance(72 * time.Hour)
-			for range 3 {
-				w.provider.AnswerLookUp(unclear)
+			for _, want := range c.waits {
+				w.provider.AnswerLookUp(c.unclear)
 				wait := w.Waits(w.run())
-				w.near(wait, 30*time.Second)
+				w.near(wait, want)
 				w.Clock.Advance(wait)
 			}
-			w.state(order.Accepted, unclear.Outcome.Code, 3)
+			w.state(order.Accepted, c.unclear.Outcome.Code, 3)
+			w.Clock.Advance(time.Hour)
+			w.provider.AnswerLookUp(c.unclear)
+			w.near(w.Waits(w.run()), 30*time.Second) // however long there has been no clear answer
 			w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
 			w.Done(w.run())
-			w.state(order.Issued, "", 4)
+			w.state(order.Issued, "", 5)
 		})
 	}
 }
@@ -91,7 +100,7 @@ func TestAnOverdueOrderThatCouldNotBeAskedIsNotGivenUp(t *testing.T) {
 	w.Clock.Advance(25 * time.Hour)
 	unreached := providers.Finding{State: providers.Unclear, Outcome: fakeprovider.Unreached}
 	w.provider.AnswerLookUp(unreached)
-	w.near(w.Waits(w.run()), 30*time.Second)
+	w.soon(w.Waits(w.run()))
 	unreached.Outcome.RetryAfter = time.Minute
 	w.provider.AnswerLookUp(unreached)
 	if after := w.Waits(w.run()); after != time.Minute {
@@ -100,7 +109,7 @@ func TestAnOverdueOrderThatCouldNotBeAskedIsNotGivenUp(t *testing.T) {
 	w.provider.NeedTickets(1)
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
 	w.provider.AnswerTickets(nil, fakeprovider.Unreached)
-	w.near(w.Waits(w.run()), 30*time.Second)
+	w.soon(w.Waits(w.run()))
 	w.state(order.Accepted, "", 0)
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundPending))
 	w.Done(w.run())

@@ -29,6 +29,10 @@ type Config struct {
 	Log      *slog.Logger
 	// Wake makes the tasks of an order's refunds run, which may wait for its end. Default: they wait for their time.
 	Wake func(ctx context.Context, r order.Ref)
+	// Alarms limits what is logged of one cause. Default: one of the handler's own.
+	Alarms *handler.Alarms
+	// KeyMissing records that a document's seal key is missing. Default: nobody does.
+	KeyMissing func(ctx context.Context)
 	// Follower wakes other orders when one has ended. Default: none are woken, every order is
 	// polled by the schedule alone.
 	Follower *Follower
@@ -52,6 +56,9 @@ func New(c Config) *Handler {
 		c.Company = handler.NewCompany()
 	}
 	c.Worker = cmp.Or(c.Worker, "poller")
+	if c.Alarms == nil {
+		c.Alarms = &handler.Alarms{}
+	}
 	return &Handler{Config: c}
 }
 
@@ -74,7 +81,7 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	}
 	log := handler.LogOf(h.Log, ref)
 	if ref.Account != h.Provider.Account() || ref.IsRefund() {
-		return handler.Misplaced(log, t.Type())
+		return handler.Misplaced(log, h.Alarms, t.Type())
 	}
 	rec, now, err := h.Ledger.LoadNow(ctx, ref)
 	switch {
@@ -89,11 +96,11 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 		return h.Follower.finished(ctx, ref, rec.State)
 	}
 	if rec.Newer {
-		return handler.NewerRecord(log)
+		return handler.NewerRecord(log, h.Alarms)
 	}
 	p := &poll{Handler: h, rec: rec, now: now, age: now.Sub(rec.AcceptedAt), log: log.With("attempt", rec.Attempts, "poll", rec.Polls+1)}
 	if host := h.Provider.Host(); rec.Host != "" && rec.Host != host {
-		log.Error("alarm: the order is at another host; a worker of that host has to ask for it", "host", rec.Host, "this_host", host)
+		h.Alarms.Log(log, "host "+rec.Host, "the order is at another host; a worker of that host has to ask for it", "host", rec.Host, "this_host", host)
 		return queue.Wait(time.Minute, "the order is at "+rec.Host+", and this worker calls "+host)
 	}
 	if end, err := p.open(); end || err != nil {
@@ -111,7 +118,7 @@ func (p *poll) open() (end bool, err error) {
 	}
 	p.order.Request, err = vault.OpenDocument(p.Ring, p.rec.Ref, p.rec.Document)
 	if errors.Is(err, seal.ErrUnknownKey) {
-		p.log.Error("alarm: the order's document cannot be opened", "error", err)
+		p.Alarms.KeyMissing(p.log, p.rec.Ref.Account, "the order's document", err, p.KeyMissing)
 		return false, queue.Wait(time.Minute, "waiting for its seal key in ISSUANCE_SEAL_KEYS")
 	}
 	if err != nil {
@@ -206,18 +213,32 @@ const (
 	enoughUnclear = 100
 )
 
+// A poll that was turned away is the account's trouble, and one without a clear answer often is: it is asked again
+// soon, the later the longer that has gone on.
+const (
+	refusedWait = 10 * time.Second
+	soonest     = 2 * time.Second
+)
+
+func (p *poll) soon() time.Duration {
+	if p.rec.UnclearSince.IsZero() {
+		return soonest
+	}
+	return handler.AskAgain(p.now.Sub(p.rec.UnclearSince), soonest)
+}
+
 // unclear waits after a call that learned nothing. A call that was held back is no poll, and an
 // order that could not be asked for is not given up.
 func (p *poll) unclear(out providers.Outcome) error {
-	handler.Alarm(p.log, out)
+	p.Alarms.Outcome(p.log, p.rec.Ref.Account, out)
 	if out.Kind == providers.Held {
-		return queue.Wait(max(out.RetryAfter, time.Second), "held: "+cmp.Or(out.Message, out.Code))
+		return queue.Wait(cmp.Or(out.RetryAfter, refusedWait), "held: "+cmp.Or(out.Message, out.Code))
 	}
 	if !p.Schedule.Overdue(p.age) {
 		return p.notYet(handler.Reason(out), true, out.RetryAfter, "no clear answer: "+handler.Text(out))
 	}
 	if out.Unasked() {
-		return queue.Wait(max(out.RetryAfter, Jitter(unreachedWait)), "overdue, and it could not be asked: "+handler.Text(out))
+		return queue.Wait(handler.Later(out, 1), "overdue, and it could not be asked: "+handler.Text(out))
 	}
 	if since := p.rec.UnclearSince; p.rec.Unclear >= enoughUnclear && p.now.Sub(since) > p.Schedule.Deadline {
 		return p.overdue(handler.Reason(out))
@@ -225,7 +246,11 @@ func (p *poll) unclear(out providers.Outcome) error {
 	if done, err := p.polled(handler.Reason(out), true); done || err != nil {
 		return err
 	}
-	return queue.Wait(max(out.RetryAfter, Jitter(unreachedWait)), "overdue, and there is no clear answer: "+handler.Text(out))
+	wait := Jitter(unreachedWait)
+	if out.Kind != providers.Rejected { // "busy" and the like are the provider's own answers
+		wait = min(wait, p.soon())
+	}
+	return queue.Wait(max(out.RetryAfter, wait), "overdue, and there is no clear answer: "+handler.Text(out))
 }
 
 // again counts the poll and waits for the next. Without a reason the provider's answer was a clear
@@ -266,6 +291,9 @@ func (p *poll) notYet(why ledger.Reason, unclear bool, atLeast time.Duration, te
 		if wait, err = p.Follower.next(ctx, p.rec.Ref, p.rec.AcceptedAt, p.age, why == (ledger.Reason{})); err != nil {
 			return err
 		}
+	}
+	if unclear {
+		wait = min(wait, p.soon())
 	}
 	return queue.WaitUntil(max(atLeast, wait), text, p.rec.AcceptedAt.Add(p.Schedule.Deadline))
 }

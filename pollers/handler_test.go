@@ -79,6 +79,14 @@ func (w *world) calls(want string) {
 	}
 }
 
+// soon expects the wait of a call that never left.
+func (w *world) soon(got time.Duration) {
+	w.T.Helper()
+	if got < time.Second || got > 10*time.Second {
+		w.T.Errorf("waits %s", got)
+	}
+}
+
 // near expects a wait of the schedule, less its jitter.
 func (w *world) near(got, want time.Duration) {
 	w.T.Helper()
@@ -147,13 +155,30 @@ func TestAnOrderThatVanishesIsPolledOnAndNeverSentAgain(t *testing.T) {
 func TestAPollThatLearnedNothingIsCountedAndRepeated(t *testing.T) {
 	w := accepted(handlertest.Mini(t))
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.Unclear))
-	w.near(w.Waits(w.run()), time.Minute)
+	w.near(w.Waits(w.run()), 2*time.Second) // an outage need not last
 	w.state(order.Accepted, fakeprovider.Lost.Code, 1)
 	later := fakeprovider.Known(providers.Unclear)
 	later.Outcome.RetryAfter = 5 * time.Minute
 	w.provider.AnswerLookUp(later)
 	if after := w.Waits(w.run()); after != 5*time.Minute {
 		t.Errorf("it waits %s, the answer said 5 minutes", after)
+	}
+	w.Clock.Advance(20 * time.Second)
+	w.provider.AnswerLookUp(fakeprovider.Known(providers.Unclear))
+	w.near(w.Waits(w.run()), 10*time.Second)
+	w.Clock.Advance(time.Hour)
+	w.provider.AnswerLookUp(fakeprovider.Known(providers.Unclear))
+	w.near(w.Waits(w.run()), 10*time.Minute) // and where it lasts for one order only, its schedule counts
+}
+
+// Whatever the provider turns us away for, it is not asked every second.
+func TestAPollThatIsTurnedAwayWaits(t *testing.T) {
+	w := accepted(handlertest.Mini(t))
+	w.provider.AnswerLookUp(providers.Finding{State: providers.Unclear, Outcome: fakeprovider.Untaken})
+	w.near(w.Waits(w.run()), 10*time.Second)
+	w.state(order.Accepted, "", 0)
+	if !w.Said("alarm: the provider refuses this account") {
+		t.Error("no alarm")
 	}
 }
 

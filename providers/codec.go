@@ -149,6 +149,8 @@ type Codec struct {
 	Templates []Template
 	// EscrowColumns are added to templates in escrow mode; may be empty.
 	EscrowColumns [][2]string
+	// Probe is an order that does not exist at the provider, to look up when nothing but an answer is wanted.
+	Probe func() Order
 	// Check says how a person finds out the truth about a record that needs review, and what follows
 	// from it.
 	Check func(ReviewFacts) string
@@ -182,6 +184,7 @@ func (c Codec) missing() []string {
 	lacks("distinct StoredNames", len(c.StoredNames) > MaxStoredNames || slices.Contains(c.StoredNames, "") ||
 		len(slices.Compact(slices.Sorted(slices.Values(c.StoredNames)))) < len(c.StoredNames))
 	lacks("Templates", len(c.Templates) == 0)
+	lacks("Probe", c.Probe == nil)
 	lacks("Check", c.Check == nil)
 	lacks("Time", c.Time == nil)
 	return out

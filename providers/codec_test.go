@@ -30,6 +30,7 @@ func entry(name providers.Name) providers.Codec {
 		Columns:       providers.Columns{Scalars: []string{"id"}, IDs: []string{"id"}},
 		Templates:     []providers.Template{{Name: "entry"}},
 		EscrowColumns: [][2]string{{"a", "b"}},
+		Probe:         func() providers.Order { return providers.Order{ID: "PROBE"} },
 		Check:         func(providers.ReviewFacts) string { return "" },
 		Time:          func(string) (time.Time, bool) { return time.Time{}, false },
 	}

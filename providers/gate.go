@@ -21,6 +21,24 @@ type BanReporter interface {
 	Banned(ctx context.Context, reason string)
 }
 
+// HealthReporter is a Gate that wants to hear of every answer, and of every call without one.
+type HealthReporter interface {
+	// Answered records what a call says of its account. A call that says nothing of it is not
+	// reported: one that the caller gave up, and HTTP 403, which is a BanReporter's.
+	Answered(ctx context.Context, c Condition)
+}
+
+// Condition is what one call says of the account it was made for, whatever it was about.
+type Condition struct {
+	State Health // HealthOK, HealthUnreachable, HealthRefused or HealthGarbage
+	// Code is the outcome's, safe to show: "timeout", "http_503", "trans_10001".
+	Code string
+	// RetryAfter is what HTTP 429 or 503 asked for, 0 without it.
+	RetryAfter time.Duration
+	// Took is the time from the sending of the call until its end.
+	Took time.Duration
+}
+
 // HeldError says that a call may not leave now.
 type HeldError struct {
 	// RetryAfter is the earliest sensible moment to try again, from now.

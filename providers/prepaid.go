@@ -58,3 +58,10 @@ func (p *PrepayableGate) Banned(ctx context.Context, reason string) {
 		b.Banned(ctx, reason)
 	}
 }
+
+// Answered implements HealthReporter where the wrapped gate does.
+func (p *PrepayableGate) Answered(ctx context.Context, c Condition) {
+	if h, ok := p.gate.(HealthReporter); ok {
+		h.Answered(ctx, c)
+	}
+}

@@ -85,8 +85,9 @@ type Waiting struct {
 	OrderState State `json:"order_state,omitempty"`
 	// LastRun is what the last run found, where For and the last result do not say it.
 	LastRun string `json:"last_run,omitempty"`
-	// Held says why no call for it may leave, whatever else it waits for: the provider's ban, or an
-	// operator's pause. HeldUntil is when a ban ends; a pause has no known end.
+	// Held says why no call for it may leave, whatever else it waits for: the provider's ban, an
+	// operator's pause, or a provider that does not answer the account. HeldUntil is when a ban ends, or
+	// the time that the provider asked for; the others have no known end.
 	Held      string     `json:"held,omitempty"`
 	HeldUntil *time.Time `json:"held_until,omitempty"`
 	// NoWorker is true when it is known that no worker serves its queue at present.

@@ -122,7 +122,7 @@ func (w *Waiting) putOff(u unfinished, t queue.Task) {
 	} else if w.adds(u, text) {
 		w.LastRun = text
 	}
-	if budget.IsPause(text) { // it was resumed since, or Held says it
+	if budget.IsHold(text) { // that is over, or Held says it
 		w.Until = nil
 	}
 }
@@ -166,7 +166,7 @@ func (u unfinished) waitsFor() string {
 
 // adds reports whether the last run's answer says more than the rest of a status does.
 func (w *Waiting) adds(u unfinished, text string) bool {
-	if text == "" || budget.IsPause(text) || w.Held != "" && strings.Contains(text, w.Held) {
+	if text == "" || budget.IsHold(text) || w.Held != "" && strings.Contains(text, w.Held) {
 		return false
 	}
 	e := *u.why
@@ -210,10 +210,6 @@ func (c *Client) WorkerServes(ctx context.Context, a Account, lane Lane) (bool, 
 	return served, nil
 }
 
-// silent is when an account that was announced has no worker any more. Workers announce every 20 s, by clocks
-// of their own.
-const silent = 2 * time.Minute
-
 // serves reports whether any worker serves a queue for an account. Looking for workers also tidies their list,
 // which a replica refuses: then it is not known.
 func (c *Client) serves(ctx context.Context, a Account, name string) (bool, error) {
@@ -225,5 +221,5 @@ func (c *Client) serves(ctx context.Context, a Account, name string) (bool, erro
 	if errors.Is(err, budget.ErrNotAnnounced) { // by nobody yet: the queue is all that is known
 		return true, nil
 	}
-	return time.Since(at) < silent, err
+	return time.Since(at) < budget.Silent, err
 }

@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"issuance/internal/keys"
 	"issuance/internal/ledger"
 	"issuance/internal/queue"
+	"issuance/providers"
 )
 
 func (b *bench) waiting(t testing.TB, r Ref) Waiting {
@@ -184,18 +186,51 @@ func TestWhatTheLastRunFoundStandsBesideWhatAnOrderWaitsFor(t *testing.T) {
 	})
 }
 
-// Once calls are resumed, no order is shown as paused: its task notices at its next try.
-func TestAResumedOrderIsNotShownAsPaused(t *testing.T) {
+// Once calls are resumed, or the provider answers again, no order shows the old hold: its task notices at its
+// next try.
+func TestAResumedOrderIsNotShownAsHeld(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
+		holds := map[string]string{
+			"O1": budget.Hold{Who: "ann", Reason: "prices are wrong"}.String(),
+			"O2": budget.Trouble{Kind: providers.HealthUnreachable, Code: "timeout", Since: time.Now()}.String(),
+		}
 		b.enqueue(t, orderDoc("O1"))
-		b.serve(t, func(context.Context, *asynq.Task) error {
-			return queue.WaitUntil(time.Hour, budget.Hold{Who: "ann", Reason: "prices are wrong"}.String(), time.Time{})
+		b.enqueue(t, orderDoc("O2"))
+		b.serve(t, func(_ context.Context, task *asynq.Task) error {
+			r, _, err := queue.Decode(task.Payload())
+			return errors.Join(err, queue.WaitUntil(time.Hour, holds[r.OrderID], time.Time{}))
 		}, "ecticket-checkout")
+		eventually(t, "they have run", func() bool {
+			n, err := b.rdb.ZCard(b.ctx, "asynq:{ecticket-checkout}:retry").Result()
+			return err == nil && n == 2
+		})
+		for id := range holds {
+			if w := b.waiting(t, ref(id)); w.For != "its next try" || w.NextAt == nil || w.Held != "" {
+				t.Errorf("%s: %+v", id, w)
+			}
+		}
+	})
+}
+
+// An order of an account whose provider does not answer says so, whatever its last run waited for.
+func TestAnOrderInAnOutageSaysSo(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.announce(t, shop, true)
+		account, err := budget.New(b.rdb, budget.Config{Account: shop, PerSecond: 1})
+		must(t, err)
+		b.enqueue(t, orderDoc("O1"))
+		account.Answered(b.ctx, providers.Condition{State: providers.HealthUnreachable, Code: "http_503", RetryAfter: time.Hour})
+		w := b.waiting(t, ref("O1"))
+		if w.For != "its account's calls, which are held" || !strings.HasPrefix(w.Held, "the provider, unreachable since ") || !strings.HasSuffix(w.Held, "(http_503)") ||
+			w.Until == nil || time.Until(*w.Until) < 59*time.Minute {
+			t.Errorf("%+v", w)
+		}
+		b.serve(t, func(context.Context, *asynq.Task) error { return queue.Wait(time.Hour, "in doubt") }, "ecticket-checkout")
 		eventually(t, "it has run", func() bool {
 			n, err := b.rdb.ZCard(b.ctx, "asynq:{ecticket-checkout}:retry").Result()
 			return err == nil && n == 1
 		})
-		if w := b.waiting(t, ref("O1")); w.For != "its next try" || w.NextAt == nil || w.Held != "" {
+		if w := b.waiting(t, ref("O1")); w.For != "its next try" || w.LastRun != "in doubt" || !strings.HasPrefix(w.Held, "the provider, unreachable since ") {
 			t.Errorf("%+v", w)
 		}
 	})

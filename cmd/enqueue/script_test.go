@@ -149,7 +149,7 @@ func (w *world) redisCommand(ts *testscript.TestScript, _ bool, args []string) {
 			v := e.Values
 			ts.Stdout().Write(fmt.Appendf(nil, "%s|%s|%s|%s|%s|%s\n", v["what"], v["account"], v["order_id"], v["refund_id"], v["who"], v["reason"]))
 		}
-	case "announce", "ban": // an account, as a worker would
+	case "announce", "ban", "outage": // an account, as a worker would
 		account, err := providers.ParseAccount(args[1])
 		ts.Check(err)
 		cfg := budget.Config{Account: account, PerSecond: 4}
@@ -162,6 +162,10 @@ func (w *world) redisCommand(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(err)
 		if args[0] == "ban" {
 			b.Banned(ctx, "HTTP 403")
+			return
+		}
+		if args[0] == "outage" {
+			b.Answered(ctx, providers.Condition{State: providers.HealthUnreachable, Code: "timeout", Took: 20 * time.Second})
 			return
 		}
 		ts.Check(b.Announce(ctx))

@@ -47,7 +47,7 @@ func (w *worker) byProvider() map[providers.Name]providers.Account {
 type opener struct {
 	configured func(config.Config) bool
 	needs      string // what to set where it is not configured
-	open       func(config.Config, *modeWatch, *slog.Logger) (*account, error)
+	open       func(config.Config, *modeWatch, *slog.Logger, *counts) (*account, error)
 }
 
 // openers are the providers that the worker can serve.
@@ -64,18 +64,19 @@ var openers = map[providers.Name]opener{
 	},
 }
 
-// noteEncoding logs, once each, the encodings by which a provider's answers verify: its documents leave them
-// open, and there are few.
-func noteEncoding(log *slog.Logger) func(variant string) {
+// noteEncoding counts the encodings by which a provider's answers verify, and logs each of them once: its
+// documents leave them open, and there are few.
+func noteEncoding(log *slog.Logger, account providers.Account, c *counts) func(variant string) {
 	var seen sync.Map
 	return func(variant string) {
+		c.verified.WithLabelValues(account.String(), variant).Inc()
 		if _, known := seen.LoadOrStore(variant, true); !known && variant != "any" {
 			log.Info("answers verify", "encoding", variant)
 		}
 	}
 }
 
-func openECTicket(c config.Config, watch *modeWatch, log *slog.Logger) (*account, error) {
+func openECTicket(c config.Config, watch *modeWatch, log *slog.Logger, counts *counts) (*account, error) {
 	cfg := c.ECTicket
 	name := providers.Account{Provider: providers.ECTicket, Merchant: cfg.MerchantID}
 	b, err := budget.New(watch.rdb, budget.Config{Account: name, Default: true, PerSecond: cfg.CallsPerSecond, Ban: cfg.Ban, Log: log})
@@ -87,7 +88,7 @@ func openECTicket(c config.Config, watch *modeWatch, log *slog.Logger) (*account
 		return nil, err
 	}
 	gate := providers.Prepayable(modeGate{b, watch})
-	settings.Gate, settings.Log, settings.Verified = gate, log, noteEncoding(log)
+	settings.Gate, settings.Log, settings.Verified = gate, log, noteEncoding(log, name, counts)
 	client, err := ecticket.New(settings)
 	if err != nil {
 		return nil, err
@@ -98,7 +99,7 @@ func openECTicket(c config.Config, watch *modeWatch, log *slog.Logger) (*account
 		}}, nil
 }
 
-func openPass2U(c config.Config, watch *modeWatch, log *slog.Logger) (*account, error) {
+func openPass2U(c config.Config, watch *modeWatch, log *slog.Logger, _ *counts) (*account, error) {
 	cfg := c.Pass2U
 	codec, _ := providers.CodecOf(providers.Pass2U)
 	name := providers.Account{Provider: providers.Pass2U, Merchant: codec.DefaultMerchant}

@@ -100,8 +100,10 @@ func TestUsersMayDoWhatTheyAreFor(t *testing.T) {
 	enqueue("producer", "issue", file("p1.json", pass2uOrder("P1")), "--wait")
 	enqueue("producer", "issue", file("ban.json", ecticketOrder("BAN")))
 	w.sees(w.err, `queue paused.*ecticket-checkout`)
+	enqueue("producer", "issue", file("e2.json", ecticketOrder("E2")), "--wait") // others pass in between
 	w.sees(w.err, `"code":"draws_ban"`)
 	enqueue("operator", "retry", "ecticket", "BAN")
+	enqueue("producer", "issue", file("e3.json", ecticketOrder("E3")), "--wait")
 	w.sees(w.err, `(?s)"code":"draws_ban".*"state":"review".*"code":"draws_ban".*"state":"review"`)
 	enqueue("operator", "resolve", "ecticket", "BAN", "--as", "failed", "--reason", "test")
 	enqueue("producer", "refund", refund, "--wait")

@@ -62,6 +62,8 @@ type readiness struct {
 	Ready  bool              `json:"ready"`
 	Redis  string            `json:"redis"`
 	Queues map[string]string `json:"queues"`
+	// Accounts say how the accounts are; Ready does not depend on it.
+	Accounts map[string]string `json:"accounts"`
 }
 
 // readyLimit bounds what /readyz waits for; orchestrators give up after a few seconds.
@@ -69,8 +71,10 @@ const readyLimit = 1500 * time.Millisecond
 
 // ready answers 200 when Redis takes writes and every queue's server runs, else 503.
 func (w *worker) ready(rw http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readyLimit)
+	defer cancel()
 	answer := readiness{Ready: true, Redis: "ok", Queues: map[string]string{}}
-	if err := w.redisTrouble(r.Context()); err != nil {
+	if err := w.redisTrouble(ctx); err != nil {
 		answer.Ready, answer.Redis = false, err.Error()
 	}
 	for queue, err := range w.servers.Health() {
@@ -79,6 +83,7 @@ func (w *worker) ready(rw http.ResponseWriter, r *http.Request) {
 			answer.Ready, answer.Queues[queue] = false, err.Error()
 		}
 	}
+	answer.Accounts = w.conditions(ctx)
 	rw.Header().Set("Content-Type", "application/json")
 	if !answer.Ready {
 		rw.WriteHeader(http.StatusServiceUnavailable)
@@ -86,13 +91,11 @@ func (w *worker) ready(rw http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(rw).Encode(answer) // the caller may have gone
 }
 
-// redisTrouble is why Redis cannot be worked with, within the time limit.
+// redisTrouble is why Redis cannot be worked with, within the context's time limit, which is readyLimit.
 func (w *worker) redisTrouble(ctx context.Context) error {
 	if wrong := w.mode.wrong.Load(); wrong != nil {
 		return wrong
 	}
-	ctx, cancel := context.WithTimeout(ctx, readyLimit)
-	defer cancel()
 	answer := make(chan error, 1)
 	go func() { answer <- redisconn.TakesWrites(ctx, w.pages) }()
 	select {

@@ -14,14 +14,18 @@ import (
 
 	"issuance/internal/budget"
 	"issuance/internal/ledger"
+	"issuance/providers"
 	"issuance/tasks/order"
 )
 
-// counts counts what this process did to records.
-type counts struct{ changes *prometheus.CounterVec }
+// counts counts what this process did to records, and by which encodings answers verified.
+type counts struct{ changes, verified *prometheus.CounterVec }
 
 func newCounts() *counts {
-	return &counts{changes: prometheus.NewCounterVec(prometheus.CounterOpts{
+	return &counts{verified: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "issuance_answers_verified_total",
+		Help: "Answers whose checksum this worker has verified, by the documented encoding that the provider used; any where the text does not show it.",
+	}, []string{"account", "variant"}), changes: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "issuance_changes_total",
 		Help: "Changes of records by this worker. Event is the final state (issued, failed, refunded, partially_refunded, cancelled, review), " +
 			"or queued, submit, accept, rejected, not_sent, unknown, idle, unclear, polled, and for refunds plan, settle_ticket, yield_turn.",
@@ -47,6 +51,7 @@ var (
 	latencyDesc = prometheus.NewDesc("issuance_queue_latency_seconds", "How long the oldest waiting task has been ready to run.", []string{"queue"}, nil)
 	pausedDesc  = prometheus.NewDesc("issuance_queue_paused", "1 when the queue is paused.", []string{"queue"}, nil)
 	bannedDesc  = prometheus.NewDesc("issuance_banned", "1 while the provider refuses our calls (HTTP 403) and none is made.", []string{"account"}, nil)
+	healthDesc  = prometheus.NewDesc("issuance_account_health", "1 for the state that an account is in, 0 for the others, of every account that workers have announced.", []string{"account", "state"}, nil)
 	heldDesc    = prometheus.NewDesc("issuance_paused", "1 while an operator has paused the account's calls in a lane.", []string{"account", "lane"}, nil)
 	openDesc    = prometheus.NewDesc("issuance_ledger_open", "Orders and refunds without a final status.", []string{"account"}, nil)
 	reviewDesc  = prometheus.NewDesc("issuance_ledger_review", "Orders and refunds that need review.", []string{"account"}, nil)
@@ -57,7 +62,7 @@ const collectLimit = 5 * time.Second
 
 // Describe implements prometheus.Collector.
 func (m queueMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{tasksDesc, latencyDesc, pausedDesc, bannedDesc, heldDesc, openDesc, reviewDesc} {
+	for _, d := range []*prometheus.Desc{tasksDesc, latencyDesc, pausedDesc, bannedDesc, heldDesc, healthDesc, openDesc, reviewDesc} {
 		ch <- d
 	}
 }
@@ -83,6 +88,12 @@ func (m queueMetrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	records := ledger.New(m.w.pages, ledger.Options{})
 	states, _ := budget.States(ctx, m.w.pages)
+	for _, s := range states {
+		now, _, _ := s.Health()
+		for _, h := range providers.Healths() {
+			gauge(healthDesc, oneIf(h == now), s.Account.String(), string(h))
+		}
+	}
 	for _, name := range m.w.names() {
 		if i := slices.IndexFunc(states, func(s budget.State) bool { return s.Account == name }); i >= 0 {
 			gauge(bannedDesc, oneIf(states[i].Ban != nil), name.String())
@@ -110,7 +121,7 @@ func oneIf(b bool) float64 {
 // metrics serves them all.
 func (w *worker) metrics() http.Handler {
 	r := prometheus.NewRegistry()
-	r.MustRegister(w.counts.changes, queueMetrics{w, asynq.NewInspectorFromRedisClient(w.pages)},
+	r.MustRegister(w.counts.changes, w.counts.verified, queueMetrics{w, asynq.NewInspectorFromRedisClient(w.pages)},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{ErrorLog: slog.NewLogLogger(w.log.Handler(), slog.LevelWarn), Timeout: 2 * collectLimit})
 }

@@ -18,6 +18,7 @@ import (
 // notices are what stops orders or needs review, on this Redis: asynq's web UI knows that a queue is
 // paused, and neither why nor until when. They are shown above its pages.
 type notices struct {
+	Health  []healthNotice `json:"health"`
 	Bans    []banNotice    `json:"bans"`
 	Pauses  []pauseNotice  `json:"pauses"`
 	Reviews []reviewNotice `json:"reviews"`
@@ -53,12 +54,15 @@ var noticesJS []byte
 
 // look reads the notices.
 func (w *worker) look(ctx context.Context) (notices, error) {
-	n := notices{Bans: []banNotice{}, Pauses: []pauseNotice{}, Reviews: []reviewNotice{}}
+	n := notices{Health: []healthNotice{}, Bans: []banNotice{}, Pauses: []pauseNotice{}, Reviews: []reviewNotice{}}
 	accounts, err := budget.States(ctx, w.pages)
 	if err != nil {
 		return n, err
 	}
 	for _, s := range accounts {
+		if h, needed := noticeOf(s); needed {
+			n.Health = append(n.Health, h)
+		}
 		if s.Ban != nil {
 			n.Bans = append(n.Bans, banNotice{s.Account, s.Ban.Reason, s.Ban.Until.UTC()})
 		}

@@ -21,7 +21,17 @@
     return div;
   };
 
-  const show = ({bans, pauses, reviews}) => box.replaceChildren(
+  const healths = {
+    no_worker: 'is served by no worker: nothing happens until one does',
+    unreachable: 'is unreachable: calls are held, a probe every few seconds asks whether that is over',
+    refused: 'is refused by the provider: calls are held, check its credentials and this machine\'s address',
+    garbage: 'gets answers that are not the provider\'s: calls are held, look at its address and the network',
+    key_missing: 'has documents that no worker here can open: add their seal key',
+  };
+
+  const show = ({health, bans, pauses, reviews}) => box.replaceChildren(
+    ...health.map((h) => line('#b71c1c', `${h.account} ${healths[h.health] || h.health} ` +
+      `(${h.why}${h.since ? ', since ' + clock(h.since) : ''})`)),
     ...bans.map((b) => line('#b71c1c', `${b.account} is banned until ${clock(b.until)} (${b.reason}): ` +
       'no call leaves, its queues resume by themselves')),
     ...pauses.map((p) => line('#8d5a00', `${p.account}${p.lane ? ' ' + p.lane : ''} is paused by ${p.who} since ${clock(p.since)} (${p.reason}): ` +

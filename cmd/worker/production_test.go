@@ -185,10 +185,51 @@ func TestBanPausesTheQueues(t *testing.T) {
 		t.Errorf("%d calls in spite of the ban", n)
 	}
 	w.sees(w.err, `queue resumed.*ecticket-checkout`)
-	if _, body := get(t, url+noticesPath); body != `{"bans":[],"pauses":[],"reviews":[]}`+"\n" {
+	if _, body := get(t, url+noticesPath); body != `{"health":[],"bans":[],"pauses":[],"reviews":[]}`+"\n" {
 		t.Errorf("the web UI still shows a ban: %s", body)
 	}
 	if st, err := client.Wait(t.Context(), ecticketAccount, "E1"); err != nil || st.State != order.Issued {
 		t.Errorf("%+v %v", st, err)
+	}
+}
+
+// An outage is shown wherever somebody looks, stops nothing but calls, and is over for everybody by itself.
+func TestAnOutageIsShownAndEndsByItself(t *testing.T) {
+	t.Parallel()
+	s := testredis.Start(t)
+	o := newOutside(t, s.URL())
+	o.ecticket.StartOutage(ecticketsim.Fault{Kind: ecticketsim.Error5xxBefore}, 0)
+	client := o.client(t, s)
+	if _, err := client.Enqueue(t.Context(), ecticketOrder("E1")); err != nil {
+		t.Fatal(err)
+	}
+	w := start(t, o.env)
+	w.sees(w.err, `alarm: the account is unreachable.*"account":"ecticket:2000132"`)
+	w.sees(w.err, `queue paused.*ecticket-checkout`)
+	url := w.sees(w.err, `"admin":"([^"]+)"`)[1]
+	if _, body := get(t, url+"/metrics"); !strings.Contains(body, `issuance_account_health{account="ecticket:2000132",state="unreachable"} 1`+"\n") ||
+		!strings.Contains(body, `issuance_account_health{account="ecticket:2000132",state="ok"} 0`+"\n") ||
+		!strings.Contains(body, `issuance_account_health{account="pass2u:main",state="ok"} 1`+"\n") {
+		t.Errorf("the metrics do not show the outage:\n%s", body)
+	}
+	var shown notices
+	if _, body := get(t, url+noticesPath); json.Unmarshal([]byte(body), &shown) != nil || len(shown.Health) != 1 || shown.Health[0].Account != ecticketAccount ||
+		shown.Health[0].Health != providers.HealthUnreachable || !strings.HasPrefix(shown.Health[0].Why, "http_5") || shown.Health[0].Since == nil {
+		t.Errorf("the web UI does not show the outage: %s", body)
+	}
+	var ready readiness
+	if status, body := get(t, url+"/readyz"); status != 200 || json.Unmarshal([]byte(body), &ready) != nil || !ready.Ready ||
+		!strings.HasPrefix(ready.Accounts["ecticket:2000132"], "unreachable since ") || ready.Accounts["pass2u:main"] != "ok" {
+		t.Errorf("an outage is a detail of readiness: %d %s", status, body)
+	}
+	if calls := o.ecticket.EndOutage(); calls > 12 {
+		t.Errorf("%d calls in spite of the outage", calls)
+	}
+	w.sees(w.err, `the account is ok again.*"account":"ecticket:2000132"`)
+	if st, err := client.Wait(t.Context(), ecticketAccount, "E1"); err != nil || st.State != order.Issued {
+		t.Errorf("%+v %v", st, err)
+	}
+	if n := strings.Count(w.err.String(), "alarm:"); n != 1 {
+		t.Errorf("%d alarms", n)
 	}
 }

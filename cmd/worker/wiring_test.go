@@ -96,7 +96,7 @@ func TestAccountsAreWired(t *testing.T) {
 		if !o.configured(cfg) || o.configured(config.Config{}) || o.needs == "" {
 			t.Errorf("%s: it is said to be configured otherwise than it is", name)
 		}
-		a, err := o.open(cfg, &modeWatch{rdb: rdb}, slog.New(slog.DiscardHandler))
+		a, err := o.open(cfg, &modeWatch{rdb: rdb}, slog.New(slog.DiscardHandler), newCounts())
 		if err != nil {
 			t.Fatal(err)
 		}

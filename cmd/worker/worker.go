@@ -123,13 +123,13 @@ func (w *worker) wire() error {
 	var swept []providers.Account
 	for _, l := range w.lanes {
 		if handlers[l.provider] == nil {
-			a, err := openers[l.provider].open(w.Config, w.mode, w.log.With("provider", string(l.provider)))
+			a, err := openers[l.provider].open(w.Config, w.mode, w.log.With("provider", string(l.provider)), w.counts)
 			if err != nil {
 				return err
 			}
 			w.closes = append(w.closes, a.close)
 			w.accounts = append(w.accounts, a)
-			w.chores = append(w.chores, servers.NewQueueHolder(w.rdb, l.provider, []servers.Account{a.budget}, w.log).Run)
+			w.chores = append(w.chores, servers.NewQueueHolder(w.rdb, l.provider, []servers.Account{servers.Serve(a.budget, a.provider, w.log)}, w.log).Run)
 			if handlers[l.provider], err = k.handlers(l.provider, []*account{a}); err != nil {
 				return err
 			}

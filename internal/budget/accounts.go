@@ -68,6 +68,10 @@ func copyHash(ctx context.Context, rdb redis.UniversalClient, from, to string) e
 // longer. It is long because producers enqueue while an account's workers are down, too.
 const forgotten = 30 * 24 * time.Hour
 
+// Silent is when an account that was announced has no worker any more. Workers announce every 20 s, by
+// clocks of their own.
+const Silent = 2 * time.Minute
+
 // LastAnnounced is when a worker has announced an account last, by that worker's clock; ErrNotAnnounced if
 // none has.
 func LastAnnounced(ctx context.Context, rdb redis.UniversalClient, account providers.Account) (time.Time, error) {
@@ -173,5 +177,7 @@ func stateOf(ctx context.Context, rdb redis.UniversalClient, n Announcement) (St
 	if err != nil {
 		return State{}, err
 	}
-	return b.State(ctx)
+	s, err := b.State(ctx)
+	s.NoWorker = s.At.Sub(n.At) > Silent
+	return s, err
 }

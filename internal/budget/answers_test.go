@@ -58,6 +58,8 @@ func TestNoAnswerIsNoPermission(t *testing.T) {
 		"an unknown verdict":  replies(int64(9), int64(0)),
 		"a slot without data": replies(int64(leave), int64(0), int64(1)),
 		"a pause of a number": replies(int64(paused), int64(0)),
+		"half a trouble":      replies(int64(down), int64(0), "unreachable"),
+		"a trouble of words":  replies(int64(down), "soon", "unreachable", "timeout", "now"),
 	}
 	for name, answer := range answers {
 		for at, skip := range []int64{0, 1} {

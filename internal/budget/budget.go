@@ -56,6 +56,15 @@
 // An operator pauses an account, or one lane of it, with Pause. It holds calls as a ban does, but of
 // that account alone where several share an allowance, and until Resume.
 //
+// # Health
+//
+// Every call reports what it says of the account (providers.Condition). Three troubles in a row over at
+// least a second, with no authentic answer to any worker in between, or one call that waits 10 s for
+// nothing, or one Retry-After, make the account down: its calls are held, whatever they are about, and
+// one probe leaves per interval, made by one of the workers (ClaimProbe). The first authentic answer ends
+// that. The second is there so that a few calls which fail at the same moment are no outage. While
+// nothing is wrong, answers cost Redis nothing.
+//
 // When Redis does not answer, Pass returns a plain error: no call leaves unbudgeted. A Redis
 // that forgets (a failover, a flush) allows at most Reserve calls more than it should, because
 // slots of the forgotten line are not used any more; but it forgets bans and pauses as well.
@@ -68,6 +77,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"regexp"
+	"strconv"
 	"sync"
 	"time"
 
@@ -115,8 +125,11 @@ type Budget struct {
 	rdb     redis.UniversalClient
 	keys    keySet
 
+	worker string // distinguishes this process's reports from those of others
+
 	mu          sync.Mutex
 	unpublished *refusal // a ban that is not in Redis yet
+	own         record
 }
 
 // refusal is a provider's answer "too fast".
@@ -126,8 +139,9 @@ type refusal struct {
 }
 
 var (
-	_ providers.Gate        = (*Budget)(nil)
-	_ providers.BanReporter = (*Budget)(nil)
+	_ providers.Gate           = (*Budget)(nil)
+	_ providers.BanReporter    = (*Budget)(nil)
+	_ providers.HealthReporter = (*Budget)(nil)
 )
 
 // allowancePattern keeps names out that would leave the hash tag of the allowance's keys.
@@ -154,6 +168,7 @@ func New(rdb redis.UniversalClient, cfg Config) (*Budget, error) {
 		spacing: time.Duration(micros) * time.Microsecond,
 		rdb:     rdb,
 		keys:    keysOf(cfg.Allowance, cfg.Account),
+		worker:  strconv.FormatUint(rand.Uint64(), 36),
 	}, nil
 }
 
@@ -200,6 +215,10 @@ func (b *Budget) pass(ctx context.Context, lane order.Lane) error {
 	if err := b.publish(ctx); err != nil {
 		return err
 	}
+	p := probeOf(ctx)
+	if p != nil && p.over.Load() {
+		return &providers.HeldError{RetryAfter: minRetry, Reason: "the probe was not answered"}
+	}
 	giveUp := b.clock().Add(b.cfg.MaxWait)
 	deadline, bounded := ctx.Deadline()
 	for {
@@ -207,20 +226,23 @@ func (b *Budget) pass(ctx context.Context, lane order.Lane) error {
 		if bounded {
 			reach = time.Until(deadline)
 		}
-		a, err := b.ask(ctx, lane, policy, reach)
+		a, err := b.ask(ctx, lane, policy, reach, p != nil)
 		if err == nil && a.verdict == leave {
-			a, err = b.atSlot(ctx, lane, a)
+			a, err = b.atSlot(ctx, lane, a, p != nil)
 		}
 		if err != nil {
 			return err
 		}
 		switch a.verdict {
 		case leave:
+			b.suspects(a.suspect)
 			return nil
 		case banned:
 			return b.heldByBan(a)
 		case paused:
 			return heldByPause(a)
+		case down:
+			return heldByTrouble(a)
 		case missed:
 			if b.clock().After(giveUp) {
 				return b.usedUp(minRetry)
@@ -241,14 +263,14 @@ func (b *Budget) pass(ctx context.Context, lane order.Lane) error {
 
 // atSlot waits for the slot of an answer and says whether the call may leave then. A slot that is
 // free now needs no second question, unless the answer comes late.
-func (b *Budget) atSlot(ctx context.Context, lane order.Lane, a answer) (answer, error) {
+func (b *Budget) atSlot(ctx context.Context, lane order.Lane, a answer, probing bool) (answer, error) {
 	if a.wait == 0 && a.took <= b.late(farthest) {
 		return a, nil
 	}
 	if err := b.cfg.Sleep(ctx, a.wait); err != nil {
 		return answer{}, err
 	}
-	c, err := b.confirm(ctx, lane, a)
+	c, err := b.confirm(ctx, lane, a, probing)
 	if err == nil && c.verdict == leave && c.took > b.late(farthest) {
 		c.verdict = missed
 	}

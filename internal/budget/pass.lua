@@ -1,16 +1,18 @@
 -- May a call leave, and when? One GCRA for all lanes; the arithmetic is in the package comment.
 --
--- KEYS   1 tat, 2 ban, 3 used, 4 paused (see keySet in redis.go)
+-- KEYS   1 tat, 2 ban, 3 used, 4 paused, 5 health (see keySet in redis.go)
 -- ARGV   1 lane
 --        2 spacing  3 tolerance  4 ahead  5 patience (0: none)  6 ahead when out of patience
 --        7 ramp  8 share of the allowance at the ramp's start
 --        9 now, or empty for Redis' clock
---        10 bucket of the counters  11 how many buckets are kept
+--        10 bucket of the counters  11 how many buckets are kept  12 "1" for a probe, else empty
 --        All times in microseconds.
--- Result {0, us, slot, tat, line}  leave after us; the slot is taken. For confirm.lua.
+-- Result {0, us, slot, tat, line, suspect}  leave after us; the slot is taken. For confirm.lua. suspect is 1
+--          while an authentic answer would be news, see health.lua
 --        {1, us}  ask again after us
 --        {2, us}  banned for us
 --        {3, json}  paused by an operator
+--        {5, us, kind, code, since}  the account is down; the next probe leaves after us
 local lane, spacing, tolerance, ahead = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local patience, impatient = tonumber(ARGV[5]), tonumber(ARGV[6])
 local ramp, share = tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -26,6 +28,9 @@ if over and now < over then return {2, math.ceil(over - now)} end
 
 local pause = redis.call('HMGET', KEYS[4], 'all', lane)
 if pause[1] or pause[2] then return {3, pause[1] or pause[2]} end
+
+local h = redis.call('HMGET', KEYS[5], 'n', 'since', 'probe', 'kind', 'code')
+if h[2] and ARGV[12] == '' then return {5, math.max(0, math.ceil(tonumber(h[3] or '0') - now)), h[4] or '', h[5] or '', tonumber(h[2])} end
 
 local tat = tonumber(redis.call('HGET', KEYS[1], 'tat') or '0')
 -- No line is ever that long: the clock was set back. Start a new line, one spacing from now.
@@ -59,7 +64,7 @@ if slot - now <= limit then
 		end
 	end
 	redis.call('PEXPIRE', KEYS[3], 60000)
-	return {0, math.ceil(slot - now), math.floor(slot), math.floor(base + spacing), line}
+	return {0, math.ceil(slot - now), math.floor(slot), math.floor(base + spacing), line, h[1] and 1 or 0}
 end
 
 local wait = slot - now - limit

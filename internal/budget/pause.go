@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -169,9 +168,6 @@ func holdsOf(stored map[string]string) []Hold {
 func (h Hold) String() string { return pausedBy + h.Who + ": " + h.Reason }
 
 const pausedBy = "paused by "
-
-// IsPause reports whether a text is what Hold.String makes.
-func IsPause(text string) bool { return strings.HasPrefix(text, pausedBy) }
 
 // pauseRetry is when a held call is tried again, at the earliest: nobody knows how long a pause lasts.
 const pauseRetry = 30 * time.Second

@@ -29,14 +29,21 @@ type keySet struct {
 	used string
 	// paused is a hash, lane or pauseAll → a pauseEntry as JSON. It lives until an operator resumes.
 	paused string
+	// health is a hash of what the account's calls have said of it: n, how many troubles in a row there
+	// were; first, when they began; kind and code of the last one; since, when the account went down;
+	// until, the end of a Retry-After; probe, when the next probe leaves; prober, the worker of the last
+	// one; cleared and clearer, when which worker's answer ended the last troubles; key_missing, when a
+	// worker met a document whose seal key it does not hold. It is empty or absent while all is well,
+	// and lives minutes without a change, a day while the account is down.
+	health string
 }
 
 func keysOf(allowance string, a providers.Account) keySet {
 	p := keys.Budget(allowance)
-	return keySet{tat: p + "tat", ban: p + "ban", used: p + "used", paused: keys.Paused(allowance, a)}
+	return keySet{tat: p + "tat", ban: p + "ban", used: p + "used", paused: keys.Paused(allowance, a), health: keys.Health(allowance, a)}
 }
 
-func (k keySet) all() []string { return []string{k.tat, k.ban, k.used, k.paused} }
+func (k keySet) all() []string { return []string{k.tat, k.ban, k.used, k.paused, k.health} }
 
 // bucket is the step of the usage counters; keep is how many of them State looks back.
 const (
@@ -51,10 +58,16 @@ var (
 	banSource string
 	//go:embed confirm.lua
 	confirmSource string
+	//go:embed health.lua
+	healthSource string
+	//go:embed claim.lua
+	claimSource string
 
 	passScript    = redis.NewScript(passSource)
 	banScript     = redis.NewScript(banSource)
 	confirmScript = redis.NewScript(confirmSource)
+	healthScript  = redis.NewScript(healthSource)
+	claimScript   = redis.NewScript(claimSource)
 )
 
 // verdict is the first number of a script's answer.
@@ -66,31 +79,34 @@ const (
 	banned                // for wait
 	paused                // by pause
 	missed                // the slot has passed or does not count any more; ask for another one
+	down                  // by trouble; the next probe leaves after wait
 )
 
 type answer struct {
 	verdict verdict
 	wait    time.Duration
 	pause   string        // a pauseEntry
+	trouble Trouble       // kind, code and since
+	suspect bool          // an authentic answer would be news
 	took    time.Duration // how long the answer travelled
 	// What confirm needs to know of a slot, in Redis' microseconds.
 	slot, tat, line int64
 }
 
 // ask runs pass.lua. reach bounds how far ahead a slot is of any use.
-func (b *Budget) ask(ctx context.Context, l order.Lane, p policy, reach time.Duration) (answer, error) {
+func (b *Budget) ask(ctx context.Context, l order.Lane, p policy, reach time.Duration, probing bool) (answer, error) {
 	return b.run(ctx, passScript, b.keys.all(), string(l),
 		b.spacing.Microseconds(), p.tolerance.Microseconds(), min(p.ahead, reach).Microseconds(),
 		p.patience.Microseconds(), min(p.impatient, reach).Microseconds(),
-		b.cfg.Ramp.Microseconds(), rampFrom, b.now(), bucket.Microseconds(), keep)
+		b.cfg.Ramp.Microseconds(), rampFrom, b.now(), bucket.Microseconds(), keep, flag(probing))
 }
 
 // confirm asks whether a slot that was waited for is still good: a ban or a pause may have come, this
 // process or Redis may have stood still, and Redis may have forgotten which call it has given what. A
 // waiting call always comes late by what an answer travels, and would never leave without that allowance.
-func (b *Budget) confirm(ctx context.Context, l order.Lane, a answer) (answer, error) {
-	return b.run(ctx, confirmScript, []string{b.keys.tat, b.keys.ban, b.keys.paused}, string(l),
-		b.now(), a.slot, a.tat, a.line, b.late(a.took).Microseconds())
+func (b *Budget) confirm(ctx context.Context, l order.Lane, a answer, probing bool) (answer, error) {
+	return b.run(ctx, confirmScript, []string{b.keys.tat, b.keys.ban, b.keys.paused, b.keys.health}, string(l),
+		b.now(), a.slot, a.tat, a.line, b.late(a.took).Microseconds(), flag(probing))
 }
 
 func (b *Budget) run(ctx context.Context, s *redis.Script, on []string, args ...any) (answer, error) {
@@ -109,27 +125,44 @@ func (b *Budget) run(ctx context.Context, s *redis.Script, on []string, args ...
 
 // parse reads the answer of pass.lua or confirm.lua.
 func parse(reply []any) (a answer, ok bool) {
-	if len(reply) != 2 && len(reply) != 5 {
+	n := make([]int64, 6)
+	s := make([]string, 6)
+	if len(reply) < 2 || len(reply) > len(n) {
 		return answer{}, false
 	}
-	n := make([]int64, len(reply))
+	numbers := 0
 	for i, r := range reply {
-		var isNumber bool
-		if n[i], isNumber = r.(int64); !isNumber && (i != 1 || verdict(n[0]) != paused) {
-			return answer{}, false
+		switch r := r.(type) {
+		case int64:
+			n[i] = r
+			numbers++
+		case string:
+			s[i] = r
 		}
 	}
-	a.verdict = verdict(n[0])
-	if a.verdict == paused {
-		a.pause, ok = reply[1].(string)
-		return a, ok
+	a = answer{verdict: verdict(n[0]), wait: time.Duration(n[1]) * time.Microsecond}
+	switch {
+	case a.verdict == paused:
+		a.pause = s[1]
+		return a, len(reply) == 2 && numbers == 1
+	case a.verdict == down:
+		a.trouble = Trouble{Kind: providers.Health(s[2]), Code: s[3], Since: time.UnixMicro(n[4])}
+		return a, len(reply) == 5 && numbers == 3
+	case a.verdict == leave && len(reply) == 2: // confirm.lua
+		a.suspect, a.wait = n[1] == 1, 0
+		return a, numbers == 2
+	case a.verdict == leave:
+		a.slot, a.tat, a.line, a.suspect = n[2], n[3], n[4], n[5] == 1
+		return a, numbers == 6
 	}
-	a.wait = time.Duration(n[1]) * time.Microsecond
-	if len(n) == 5 {
-		a.slot, a.tat, a.line = n[2], n[3], n[4]
-		return a, a.verdict == leave
+	return a, numbers == len(reply) && len(reply) == 2
+}
+
+func flag(on bool) string {
+	if on {
+		return "1"
 	}
-	return a, true
+	return ""
 }
 
 // now is the scripts' argument: empty for Redis' own clock.

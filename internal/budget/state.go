@@ -2,6 +2,7 @@ package budget
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +17,7 @@ import (
 type State struct {
 	Account   providers.Account
 	Allowance string
-	PerSecond float64 // what is allowed now: 0 during a ban or a pause of all lanes, a part of Limit after a ban
+	PerSecond float64 // what is allowed now: 0 while calls of all lanes are held, a part of Limit after a ban
 	Limit     float64 // what is configured
 	// Used counts the allowance's calls of the last minute (to five seconds) by lane; every lane is there.
 	Used map[order.Lane]int
@@ -25,6 +26,43 @@ type State struct {
 	Ban   *Ban // nil without one
 	// Paused lists what operators have paused, the whole account first, then by lane.
 	Paused []Hold
+	// Trouble is what stands against the account; nil when nothing does. It holds calls once it is Down.
+	Trouble *Trouble
+	// KeyMissing says that a worker has just met a document whose seal key it does not hold.
+	KeyMissing bool
+	// NoWorker says that no worker has announced the account for two minutes. It is known of what States
+	// returns.
+	NoWorker bool
+	// At is the moment of all this, by Redis' clock.
+	At time.Time
+}
+
+// Health is how the account is, with a reason that is safe to show; see providers.Healths for what counts
+// first. since is zero where nobody knows.
+func (s State) Health() (h providers.Health, since time.Time, why string) {
+	switch t := s.Trouble; {
+	case s.NoWorker:
+		return providers.HealthNoWorker, time.Time{}, "no worker serves it"
+	case len(s.Paused) > 0 && s.Paused[0].Lane == "":
+		return providers.HealthPaused, s.Paused[0].Since, s.Paused[0].String()
+	case s.Ban != nil:
+		return providers.HealthBanned, s.Ban.Since, s.Ban.Reason
+	case t != nil && t.Down:
+		return t.Kind, t.Since, t.Code
+	case s.KeyMissing:
+		return providers.HealthKeyMissing, time.Time{}, "a document's seal key is not in ISSUANCE_SEAL_KEYS"
+	}
+	return providers.HealthOK, time.Time{}, ""
+}
+
+// ProbeDue reports whether it is time to ask whether a trouble is over. Nobody asks during a ban or a
+// pause of the polls.
+func (s State) ProbeDue() bool {
+	if s.Trouble == nil || !s.Trouble.Down || s.Ban != nil {
+		return false
+	}
+	polls := slices.ContainsFunc(s.Paused, func(h Hold) bool { return h.Lane == "" || h.Lane == order.Poll })
+	return !polls && !s.At.Before(s.Trouble.NextProbe.Add(-goesFirst))
 }
 
 // Ban is a provider's refusal that is still on.
@@ -33,8 +71,8 @@ type Ban struct {
 	Since, Until time.Time
 }
 
-// Held reports whether no call of a lane may leave, with the reason and, for a ban, its end. A pause
-// has no known end: until is zero then.
+// Held reports whether no call of a lane may leave, with the reason and, for a ban or a Retry-After, its
+// end. A pause and an outage have no known end: until is zero then.
 func (s State) Held(l order.Lane) (reason string, until time.Time, held bool) {
 	if s.Ban != nil {
 		return "banned: " + s.Ban.Reason, s.Ban.Until, true
@@ -43,6 +81,9 @@ func (s State) Held(l order.Lane) (reason string, until time.Time, held bool) {
 		if h.Lane == "" || h.Lane == l {
 			return h.String(), time.Time{}, true
 		}
+	}
+	if t := s.Trouble; t != nil && t.Down {
+		return t.String(), t.Until, true
 	}
 	return "", time.Time{}, false
 }
@@ -54,11 +95,11 @@ func (b *Budget) State(ctx context.Context) (State, error) {
 		return State{}, err
 	}
 	var clock *redis.TimeCmd
-	var tat, ban, used, paused *redis.MapStringStringCmd
+	var tat, ban, used, paused, health *redis.MapStringStringCmd
 	_, err := b.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		clock = p.Time(ctx)
 		tat, ban = p.HGetAll(ctx, b.keys.tat), p.HGetAll(ctx, b.keys.ban)
-		used, paused = p.HGetAll(ctx, b.keys.used), p.HGetAll(ctx, b.keys.paused)
+		used, paused, health = p.HGetAll(ctx, b.keys.used), p.HGetAll(ctx, b.keys.paused), p.HGetAll(ctx, b.keys.health)
 		return nil
 	})
 	if err != nil {
@@ -69,7 +110,8 @@ func (b *Budget) State(ctx context.Context) (State, error) {
 		now = b.cfg.Now()
 	}
 	s := State{Account: b.cfg.Account, Allowance: b.cfg.Allowance, PerSecond: b.cfg.PerSecond, Limit: b.cfg.PerSecond,
-		Used: usedSince(used.Val(), now), Paused: holdsOf(paused.Val())}
+		Used: usedSince(used.Val(), now), Paused: holdsOf(paused.Val()), Trouble: troubleOf(health.Val()), At: now,
+		KeyMissing: now.Sub(micros(health.Val()["key_missing"])) < keyMissingFor}
 	if d := micros(tat.Val()["tat"]).Sub(now); d > 0 {
 		s.Ahead = d
 	}
@@ -79,7 +121,7 @@ func (b *Budget) State(ctx context.Context) (State, error) {
 	} else if d := now.Sub(until); d < b.cfg.Ramp {
 		s.PerSecond *= rampFrom + (1-rampFrom)*d.Seconds()/b.cfg.Ramp.Seconds()
 	}
-	if len(s.Paused) > 0 && s.Paused[0].Lane == "" {
+	if len(s.Paused) > 0 && s.Paused[0].Lane == "" || s.Trouble != nil && s.Trouble.Down {
 		s.PerSecond = 0
 	}
 	return s, nil

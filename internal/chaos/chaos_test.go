@@ -22,6 +22,7 @@ var (
 	freezes   = flag.Int("chaos.redis-freezes", 1, "times that Redis hangs")
 	freezeFor = flag.Duration("chaos.redis-freeze", 4*time.Second, "how long Redis hangs")
 	bans      = flag.Int("chaos.bans", 1, "times that both providers answer 403 and ban the account")
+	silent    = flag.Int("chaos.silences", 1, "times that both providers answer nothing for a while")
 	spread    = flag.Duration("chaos.spread", 0, "time over which the load is enqueued (default: 60ms an order, at least 25s)")
 	patience  = flag.Duration("chaos.patience", 4*time.Minute, "how long everything may take to become final after the last fault")
 	lost      = flag.Float64("chaos.lost", DefaultOdds().Lost, "percent of calls whose answer is lost after the effect")
@@ -46,7 +47,7 @@ func TestChaos(t *testing.T) {
 		Odds: Odds{Lost: *lost, HTTP5xx: *http5xx, Garbage: *garbage, Checksum: *checksum, Slow: *slow, Cut: *cut, Overtaken: *overtaken}})
 	run, err := Execute(t.Context(), rig, Plan{Seed: *seed, Mix: Mix{Orders: *orders, Refunds: *refunds}, Spread: over, Patience: *patience, ProducersDie: true,
 		Disasters: DisasterPlan{KillEvery: *killEvery, Kills: *kills, Stops: true, Stalls: *stalls, Removals: *removals, Pauses: *pauses,
-			Replays: *replays, Restarts: *restarts, Freezes: *freezes, FreezeFor: *freezeFor, Bans: *bans}})
+			Replays: *replays, Restarts: *restarts, Freezes: *freezes, FreezeFor: *freezeFor, Bans: *bans, Silences: *silent}})
 	if err != nil {
 		t.Fatalf("seed %d: %v", *seed, err)
 	}

@@ -22,25 +22,28 @@ type Disasters struct {
 	seed      uint64
 	plan      DisasterPlan
 
-	mu        sync.Mutex
-	kills     int
-	stops     int
-	stalls    int
-	restarts  int
-	freezes   int
-	bans      int
-	removed   map[string]int // tasks, by what was done to them
-	begun     int            // of these, tasks of records that somebody had worked on
-	outages   []span         // of Redis; bans and pauses are among them
-	stalled   []span
-	paused    int
-	pauses    []pauseSpan // of all lanes
-	recovered []recovery
-	returned  []recovery // tasks that were removed
-	crashed   int        // workers that ended by themselves, as they may when Redis is away at their start
-	failures  []string
-	watchers  sync.WaitGroup
-	over      chan struct{} // closed when watchers are to give up
+	mu       sync.Mutex
+	kills    int
+	stops    int
+	stalls   int
+	restarts int
+	freezes  int
+	bans     int
+	silences int
+	// unanswered are the calls that met a silence.
+	unanswered int
+	removed    map[string]int // tasks, by what was done to them
+	begun      int            // of these, tasks of records that somebody had worked on
+	outages    []span         // of Redis; bans, pauses and silences are among them
+	stalled    []span
+	paused     int
+	pauses     []pauseSpan // of all lanes
+	recovered  []recovery
+	returned   []recovery // tasks that were removed
+	crashed    int        // workers that ended by themselves, as they may when Redis is away at their start
+	failures   []string
+	watchers   sync.WaitGroup
+	over       chan struct{} // closed when watchers are to give up
 }
 
 // DisasterPlan says how often what happens.
@@ -54,6 +57,7 @@ type DisasterPlan struct {
 	FreezeFor time.Duration
 	Bans      int // each of both providers
 	Pauses    int // of an account or a lane of it, and its resumption
+	Silences  int // outages of both providers
 	Removals  int // times that tasks are deleted, archived or left active without a lease; see removal
 	// OnlyRemoval, when set, is the only removal that strikes. Default: every one in turn.
 	OnlyRemoval string
@@ -193,7 +197,7 @@ func (d *Disasters) spread(ctx context.Context, r *rand.Rand, strikes []func(con
 	}
 }
 
-// strikeRedis kills and freezes Redis, and bans and pauses accounts, at random moments.
+// strikeRedis kills and freezes Redis, bans and pauses accounts, and silences providers, at random moments.
 func (d *Disasters) strikeRedis(ctx context.Context) {
 	r := dice(d.seed, "strikes")
 	var strikes []func(context.Context, *rand.Rand)
@@ -205,6 +209,9 @@ func (d *Disasters) strikeRedis(ctx context.Context) {
 	}
 	for range d.plan.Bans {
 		strikes = append(strikes, d.ban)
+	}
+	for range d.plan.Silences {
+		strikes = append(strikes, d.silence)
 	}
 	for range d.plan.Pauses {
 		strikes = append(strikes, d.pauseAccount)

@@ -95,7 +95,8 @@ func (d *Disasters) remove(ctx context.Context, r *rand.Rand, kind removal) {
 	r.Shuffle(len(queues), func(i, j int) { queues[i], queues[j] = queues[j], queues[i] })
 	var paused []string
 	for _, q := range queues {
-		if d.inspector.PauseQueue(q) == nil { // it may be paused already, for a ban
+		if !d.isPaused(ctx, q) { // as it may be already, for a ban
+			_ = d.inspector.PauseQueue(q) // when Redis is killed, the answer may be lost and the pause be in force
 			paused = append(paused, q)
 		}
 	}

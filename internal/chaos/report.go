@@ -48,6 +48,7 @@ func (run *Run) String() string {
 	fmt.Fprintf(&b, "workers killed %d, asked to end %d and stalled %d times (ended by themselves %d times); Redis killed %d and frozen %d times\n",
 		d.kills, d.stops, d.stalls, d.crashed, d.restarts, d.freezes)
 	fmt.Fprintf(&b, "accounts banned %d times and paused %d times (all lanes %d times); %d settled records deleted and their tasks made again\n", d.bans, d.paused, len(d.pauses), len(run.Replays.Records))
+	fmt.Fprintf(&b, "both providers away %d times, met by %d calls\n", d.silences, d.unanswered)
 	fmt.Fprintf(&b, "tasks removed: %s; %d of them of records that somebody had begun\n", counts(d.removed), d.begun)
 	fmt.Fprintf(&b, "%d documents acknowledged, %d of them as duplicates, %d attempts repeated after an error; producers died %d times; %d forged documents refused\n",
 		p.acked, p.repeated, p.errors, p.deaths, p.forged)

@@ -24,6 +24,10 @@ while the rate grows after a ban), how many were made in the last minute and by 
 ahead calls are planned, and what holds calls: a ban with its reason and end, and pauses (see
 "enqueue pause").
 
+Its health is ok, or what stands against it: no_worker (none serves it), paused, banned, unreachable,
+refused (credentials or address), garbage (no answers of the provider's), key_missing (a seal key). In
+unreachable, refused and garbage all calls are held, and a probe now and then asks whether that is over.
+
 Accounts are known here once a worker has served them. The providers are not asked.`,
 		Example: `  enqueue budget
   enqueue budget --json`,
@@ -46,6 +50,16 @@ type budgetLine struct {
 	AheadMS    int64              `json:"ahead_ms"`
 	Ban        *banLine           `json:"ban"`
 	Paused     []holdLine         `json:"paused"`
+	Health     healthLine         `json:"health"`
+}
+
+type healthLine struct {
+	State     providers.Health `json:"state"`
+	Why       string           `json:"why,omitempty"`
+	Since     *time.Time       `json:"since,omitempty"`
+	Calls     int              `json:"calls,omitempty"` // in a row without an authentic answer
+	Until     *time.Time       `json:"until,omitempty"` // until when the provider asked not to be called
+	NextProbe *time.Time       `json:"next_probe,omitempty"`
 }
 
 type banLine struct {
@@ -86,6 +100,7 @@ func (a *app) printBudget(st budget.State, gap bool) error {
 		return err
 	}
 	f := fields{table.Table{Indent: "  "}}
+	f.row("health", a.healthText(st))
 	f.row("allowed", fmt.Sprintf("%s of %s", rate(st.PerSecond), rate(st.Limit)))
 	if st.Allowance != st.Account.String() {
 		f.row("shared as", st.Allowance)
@@ -110,7 +125,40 @@ func lineOfBudget(s budget.State) budgetLine {
 	for _, h := range s.Paused {
 		line.Paused = append(line.Paused, lineOfHold(h))
 	}
+	line.Health = lineOfHealth(s)
 	return line
+}
+
+func lineOfHealth(s budget.State) (line healthLine) {
+	at := func(t time.Time) *time.Time {
+		if t.IsZero() {
+			return nil
+		}
+		utc := t.UTC()
+		return &utc
+	}
+	state, since, why := s.Health()
+	line = healthLine{State: state, Why: why, Since: at(since)}
+	if t := s.Trouble; t != nil {
+		line.Calls, line.Until, line.NextProbe = t.Calls, at(t.Until), at(t.NextProbe)
+	}
+	return line
+}
+
+// healthText is an account's health in one line.
+func (a *app) healthText(s budget.State) string {
+	state, since, why := s.Health()
+	text := string(state)
+	if !since.IsZero() {
+		text += " since " + a.time(since)
+	}
+	if why != "" {
+		text += ": " + why
+	}
+	if t := s.Trouble; t != nil && t.Down && state == t.Kind {
+		text += ", next probe " + a.time(t.NextProbe)
+	}
+	return text
 }
 
 func rate(perSecond float64) string { return fmt.Sprintf("%.3g/s", perSecond) }

@@ -56,6 +56,10 @@ type Config struct {
 	Company *Company
 	// Now is this machine's clock, for how long a step took. Default: time.Now.
 	Now func() time.Time
+	// Alarms limits what is logged of one cause. Default: one of the course's own.
+	Alarms *Alarms
+	// KeyMissing records that a document's seal key is missing. Default: nobody does.
+	KeyMissing func(ctx context.Context)
 }
 
 // WithDefaults fills in what is not set.
@@ -70,6 +74,9 @@ func (c Config) WithDefaults() Config {
 	set(&c.GiveUp, 24*time.Hour)
 	if c.MaxCrashes <= 0 {
 		c.MaxCrashes = MaxCrashes
+	}
+	if c.Alarms == nil {
+		c.Alarms = &Alarms{}
 	}
 	if c.Company == nil {
 		c.Company = NewCompany()
@@ -129,7 +136,7 @@ func (c *Course) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	}
 	r := &Run{Course: c, Ref: ref, Log: LogOf(c.Log, ref)}
 	if ref.Account != c.Provider.Account() || ref.IsRefund() != c.refunds {
-		return Misplaced(r.Log, t.Type())
+		return Misplaced(r.Log, r.Alarms, t.Type())
 	}
 	if err := r.claimInTurn(ctx); err != nil {
 		return err
@@ -156,7 +163,7 @@ func (c *Course) ProcessTask(ctx context.Context, t *asynq.Task) error {
 		NoRecord(r.Log)
 		return nil
 	case ledger.Newer:
-		return NewerRecord(r.Log)
+		return NewerRecord(r.Log, r.Alarms)
 	}
 	return fmt.Errorf("handler: the ledger answered %q", r.Claim.Verdict)
 }
@@ -238,7 +245,7 @@ func (r *Run) prepared(ctx context.Context) (Result, error) {
 		return res, nil
 	}
 	if host := r.Provider.Host(); r.Rec.Host != "" && r.Rec.Host != host && r.Rec.Attempts > r.Rec.Unsent {
-		r.Log.Error("alarm: an earlier request of this record went to another host; a worker of that host has to go on", "host", r.Rec.Host, "this_host", host)
+		r.Alarms.Log(r.Log, "host "+r.Rec.Host, "an earlier request of this record went to another host; a worker of that host has to go on", "host", r.Rec.Host, "this_host", host)
 		return Wait(time.Minute, order.CodeOtherHost, "an earlier request went to "+r.Rec.Host+", and this worker calls "+host), nil
 	}
 	return r.act(ctx, r)
@@ -249,7 +256,7 @@ func (r *Run) open() (res Result, ok bool) {
 	var err error
 	r.Request, err = vault.OpenDocument(r.Ring, r.Ref, r.Rec.Document)
 	if errors.Is(err, seal.ErrUnknownKey) {
-		r.Log.Error("alarm: the document cannot be opened", "error", err)
+		r.KeyMissing("the document", err)
 		return Wait(time.Minute, order.CodeSealKey, "waiting for its seal key in ISSUANCE_SEAL_KEYS").Yielding(), false
 	}
 	if err != nil {

@@ -95,12 +95,24 @@ func heldBack(err error) Result {
 }
 
 // Alarm reports an outcome that a person has to act on.
-func (r *Run) Alarm(out providers.Outcome) { Alarm(r.Log, out) }
+func (r *Run) Alarm(out providers.Outcome) { r.Alarms.Outcome(r.Log, r.Ref.Account, out) }
+
+// KeyMissing reports that what cannot be opened for want of its seal key.
+func (r *Run) KeyMissing(what string, err error) {
+	r.Alarms.KeyMissing(r.Log, r.Ref.Account, what, err, r.Config.KeyMissing)
+}
 
 // Later is when to try again after an outcome without effect.
-func (r *Run) Later(out providers.Outcome) time.Duration {
-	if out.RetryAfter > 0 {
+func (r *Run) Later(out providers.Outcome) time.Duration { return Later(out, r.Rec.Attempts-1) }
+
+// Later is when to try again after an outcome without effect, the later the more tries there were. A call that
+// never left is the account's trouble, which the call budget holds for all of its orders: it need not be late.
+func Later(out providers.Outcome, tries int) time.Duration {
+	switch {
+	case out.RetryAfter > 0:
 		return out.RetryAfter
+	case out.Kind == providers.NotSent:
+		return queue.Backoff(tries, 2*time.Second, 10*time.Second)
 	}
-	return queue.Backoff(r.Rec.Attempts-1, 2*time.Second, 2*time.Minute)
+	return queue.Backoff(tries, 2*time.Second, 2*time.Minute)
 }

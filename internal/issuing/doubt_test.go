@@ -73,14 +73,14 @@ func TestALookUpThatLearnsNothingSendsNothing(t *testing.T) {
 		inDoubt(w)
 		w.Clock.Advance(10 * time.Second)
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.Unclear))
-		if after := w.Waits(w.run()); after != 5*time.Second {
-			w.T.Errorf("waits %s", after)
+		if after := w.Waits(w.run()); after != time.Second {
+			w.T.Errorf("waits %s after the first of them", after)
 		}
 		w.state(order.Submitting, fakeprovider.Lost.Code)
 		w.Clock.Advance(time.Hour)
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.Unclear))
 		if after := w.Waits(w.run()); after != 10*time.Minute {
-			w.T.Errorf("after an hour in doubt it waits %s", after)
+			w.T.Errorf("after an hour of useless answers it waits %s", after)
 		}
 		held := providers.Finding{State: providers.Unclear, Outcome: providers.Outcome{Kind: providers.Held, RetryAfter: 30 * time.Minute}}
 		w.provider.AnswerLookUp(held)

@@ -225,9 +225,15 @@ func (r *run) unclear(out providers.Outcome) (handler.Result, error) {
 		return handler.Review(order.CodeInDoubt, fmt.Sprintf(
 			"whether the provider took this order could not be found out in %s (last: %s); ask the provider", r.GiveUp, handler.Text(out))), nil
 	}
-	wait := out.RetryAfter
-	if wait <= 0 {
-		wait = handler.AskAgain(now.Sub(since), r.LookAfter)
+	text := "in doubt, and the look-up learned nothing: "
+	if out.Kind == providers.NotSent || out.Kind == providers.Held && out.RetryAfter > 0 {
+		return handler.WaitFor(handler.Later(out, 0), handler.Reason(out), text+handler.Text(out)), nil
 	}
-	return handler.WaitFor(wait, handler.Reason(out), "in doubt, and the look-up learned nothing: "+handler.Text(out)), nil
+	// The longer there have been no useful answers, the later: an old order need not wait for long after
+	// the first of them.
+	wait := r.LookAfter
+	if !r.Rec.UnclearSince.IsZero() {
+		wait = handler.AskAgain(now.Sub(r.Rec.UnclearSince), r.LookAfter)
+	}
+	return handler.WaitFor(max(wait, out.RetryAfter), handler.Reason(out), text+handler.Text(out)).As(ledger.Unclear), nil
 }

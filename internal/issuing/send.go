@@ -38,9 +38,22 @@ func (r *run) send(ctx context.Context, stub []byte) (handler.Result, error) {
 		return r.banned(out)
 	default: // Unknown, and whatever a provider's package may invent
 		r.Log.Warn("the order may have been taken; it is looked up before anything is sent again", "code", out.Code)
-		return handler.WaitFor(handler.LookAfter(r.Rec.Doubts, r.LookAfter), why, "in doubt: "+handler.Text(out)).As(ledger.Unknown), nil
+		return handler.WaitFor(r.lookAfter(), why, "in doubt: "+handler.Text(out)).As(ledger.Unknown), nil
 	}
 }
+
+// lookAfter is the pause before a request without a clear answer is looked into: ever longer, and for a young doubt
+// not long. Its provider may only fail to issue while it answers look-ups, which is no outage of the account, and
+// the end of that should not go unnoticed for minutes.
+func (r *run) lookAfter() time.Duration {
+	wait := handler.LookAfter(r.Rec.Doubts, r.LookAfter)
+	if since := r.Rec.DoubtSince; !since.IsZero() {
+		wait = min(wait, max(young, r.Claim.Now.Sub(since)/16))
+	}
+	return wait
+}
+
+const young = 15 * time.Second
 
 // banned gives back an order whose request drew a ban of the account. One ban may be anybody's doing; another one
 // counts only if other orders passed since the first, else it is the account that is banned.

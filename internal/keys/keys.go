@@ -90,6 +90,12 @@ func Paused(allowance string, a providers.Account) string {
 	return Budget(allowance) + "paused:" + a.String()
 }
 
+// Health is the hash of what the latest calls have said of an account; see package budget for its fields.
+// It is absent while all is well, and shares the slot of the account's allowance, as Paused does.
+func Health(allowance string, a providers.Account) string {
+	return Budget(allowance) + "health:" + a.String()
+}
+
 // Items is the hash of an ECTicket merchant's catalogue of items, as last fetched.
 func Items(a providers.Account) string { return Prefix + "{items:" + a.String() + "}" }
 

@@ -55,8 +55,8 @@ const (
 	// Absent: as Idle, because the provider does not know the order. Since when it says so is kept
 	// (Record.AbsentAt) until the next intent.
 	Absent Release = "absent"
-	// Unclear: as Idle, because the provider's answer was of no use for a refund's plan. Since when that
-	// is so is kept (Record.UnclearSince) until there is one.
+	// Unclear: as Idle, because the provider's answer was of no use for a refund's plan, or as one to an
+	// order's look-up. Since when that is so is kept (Record.UnclearSince) until there is one.
 	Unclear Release = "unclear"
 	// Unworked: nothing was done with the claim, so the runners that died before stay counted. A refund's turn
 	// is given back, unless it is planned.

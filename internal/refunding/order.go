@@ -45,7 +45,7 @@ func (r *run) issuedHere(rec *ledger.Record) handler.Result {
 		raw, err := vault.OpenDocument(r.Ring, rec.Ref, rec.Document)
 		switch {
 		case errors.Is(err, seal.ErrUnknownKey):
-			r.Log.Error("alarm: the order's document cannot be opened", "error", err)
+			r.KeyMissing("the order's document", err)
 			return r.yield(time.Minute, order.CodeSealKey, "waiting for the seal key of its order in ISSUANCE_SEAL_KEYS")
 		case err != nil:
 			return handler.Review(order.CodeUnreadable, "the order's own document cannot be opened: "+err.Error())

@@ -17,7 +17,6 @@ import (
 
 	"issuance/internal/handler"
 	"issuance/internal/ledger"
-	"issuance/internal/queue"
 	"issuance/providers"
 	"issuance/tasks/order"
 )
@@ -116,13 +115,10 @@ func (r *run) waitFor(out providers.Outcome, text string) handler.Result {
 
 // wait is how long to pause after an outcome that settled nothing.
 func (r *run) wait(out providers.Outcome) time.Duration {
-	switch {
-	case out.RetryAfter > 0:
-		return out.RetryAfter
-	case out.Kind == providers.Unknown:
+	if out.RetryAfter == 0 && out.Kind == providers.Unknown {
 		return r.lookAfter()
 	}
-	return queue.Backoff(r.Rec.Attempts, 2*time.Second, 2*time.Minute)
+	return handler.Later(out, r.Rec.Attempts)
 }
 
 // lookAfter is how long to leave a request in doubt alone.

@@ -51,7 +51,7 @@ func (r *run) yieldUnclear(now time.Time, atLeast time.Duration, why ledger.Reas
 // unopened handles a plan, of this refund or of another one of the order, that cannot be opened.
 func (r *run) unopened(err error) (handler.Result, error) {
 	if errors.Is(err, seal.ErrUnknownKey) {
-		r.Log.Error("alarm: a refund's plan cannot be opened", "error", err)
+		r.KeyMissing("a refund's plan", err)
 		return handler.Wait(time.Minute, order.CodeSealKey, "waiting for its seal key in ISSUANCE_SEAL_KEYS"), nil
 	}
 	if errors.Is(err, errPlan) {

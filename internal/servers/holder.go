@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -21,21 +22,23 @@ type Account interface {
 	State(ctx context.Context) (budget.State, error)
 }
 
-// QueueHolder pauses a queue while every account that this process serves there is held, by a ban or by
-// an operator's pause of its lane, so that the web UI shows it and no task runs in vain; it resumes the
-// queue afterwards. It only makes visible what the call budget enforces: no call leaves during a hold
-// whether a queue is paused or not. A queue that an operator has paused in the web UI is left alone, and
-// so is one that an operator resumes during the hold. Any number of workers may run one.
+// QueueHolder pauses a queue while every account that this process serves there is held, by a ban, by
+// an operator's pause of its lane, or because its provider does not answer, so that the web UI shows it
+// and no task runs in vain; it resumes the queue afterwards. It only makes visible what the call budget
+// enforces: no call leaves during a hold whether a queue is paused or not, but for the probes that the
+// holder makes. A queue that an operator has paused in the web UI is left alone, and so is one that an
+// operator resumes during the hold. Any number of workers may run one.
 type QueueHolder struct {
 	rdb       redis.UniversalClient
 	inspector *asynq.Inspector
 	provider  providers.Name
 	accounts  []Account
 	log       *slog.Logger
+	probes    sync.WaitGroup
 }
 
 // NewQueueHolder makes a holder of all queues of a provider for the accounts of it that this process
-// serves.
+// serves. One that is a Prober is probed while it is down.
 func NewQueueHolder(rdb redis.UniversalClient, p providers.Name, accounts []Account, log *slog.Logger) *QueueHolder {
 	return &QueueHolder{rdb: rdb, inspector: asynq.NewInspectorFromRedisClient(rdb), provider: p, accounts: accounts, log: log}
 }
@@ -45,13 +48,14 @@ const holdCheck = 500 * time.Millisecond
 
 // Run keeps the queues in step with the accounts until the context ends.
 func (h *QueueHolder) Run(ctx context.Context) {
+	defer h.probes.Wait()
 	tick := time.NewTicker(holdCheck)
 	defer tick.Stop()
 	failing := false
 	for {
 		err := h.Once(ctx)
 		if err != nil && !failing && ctx.Err() == nil {
-			h.log.Warn("cannot read whether accounts are banned or paused; no call leaves meanwhile", "provider", string(h.provider), "error", err)
+			h.log.Warn("cannot read whether accounts are held; no call leaves meanwhile", "provider", string(h.provider), "error", err)
 		}
 		failing = err != nil
 		select {
@@ -62,17 +66,18 @@ func (h *QueueHolder) Run(ctx context.Context) {
 	}
 }
 
-// Once brings the queues in step with the accounts.
+// Once brings the queues in step with the accounts, and starts the probes that are due.
 func (h *QueueHolder) Once(ctx context.Context) error {
 	if len(h.accounts) == 0 {
 		return nil
 	}
 	var states []budget.State
-	for _, a := range h.accounts {
+	for i, a := range h.accounts {
 		s, err := a.State(ctx)
 		if err != nil {
 			return err
 		}
+		h.probe(ctx, i, s)
 		states = append(states, s)
 	}
 	marks, err := h.rdb.HGetAll(ctx, keys.QueuesHeld(h.provider)).Result()

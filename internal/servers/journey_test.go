@@ -121,7 +121,7 @@ func TestAnOrderTravelsFromTheDocumentToItsRefund(t *testing.T) {
 	p.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))  // and a second later
 	j.worker("w", p)
 	s, err := client.Wait(ctx, handlertest.ECTicket, "ORDER1")
-	if err != nil || s.State != order.Issued || s.Attempts != 1 || s.Polls != 2 {
+	if err != nil || s.State != order.Issued || s.Attempts != 1 || s.Polls != 3 {
 		t.Fatalf("%+v, %v", s, err)
 	}
 	if got := p.Sequence(); got != "issue, look_up, look_up, look_up" {

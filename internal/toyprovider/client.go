@@ -12,6 +12,7 @@ import (
 	"issuance/internal/baseurl"
 	"issuance/internal/httpcall"
 	"issuance/providers"
+	"issuance/providers/vitals"
 )
 
 // Config of a client.
@@ -158,33 +159,43 @@ func (c *Client) call(ctx context.Context, path string, mutates bool, q question
 	if out, ok := c.pass(ctx); !ok {
 		return a, out
 	}
+	sent := time.Now()
 	r := httpcall.Post(ctx, c.http, c.cfg.BaseURL+path, http.Header{"X-Key": {c.cfg.Key}}, encode(q), 1<<20)
+	took := time.Since(sent)
+	a, out, judged := c.judge(ctx, path, mutates, q, r)
+	vitals.Report(ctx, c.cfg.Gate, r, judged, out.Code, took)
+	return a, out
+}
+
+// judge is what an answer means. judged is what it says of the account where it is the toy's own.
+func (c *Client) judge(ctx context.Context, path string, mutates bool, q question, r httpcall.Response) (a answer, out providers.Outcome, judged providers.Health) {
 	var failed *httpcall.Error
 	switch {
 	case errors.As(r.Err, &failed) && !r.Sent:
-		return a, outcome(providers.NotSent, failed.Code, failed.Error())
+		return a, outcome(providers.NotSent, failed.Code, failed.Error()), ""
 	case r.Status == http.StatusForbidden:
-		return a, c.banned(ctx, path, mutates)
+		return a, c.banned(ctx, path, mutates), ""
 	case failed != nil:
-		return a, outcome(providers.Unknown, failed.Code, failed.Error())
+		return a, outcome(providers.Unknown, failed.Code, failed.Error()), ""
 	case r.Status == http.StatusUnauthorized:
 		out = outcome(providers.Held, "credentials", "the key was refused")
 		out.Alarm = true
-		return a, out
+		return a, out, providers.HealthRefused
 	case r.Status != http.StatusOK:
 		out = outcome(providers.Unknown, "http_"+strconv.Itoa(r.Status), "no answer of the toy")
 		out.RetryAfter = r.RetryAfter
-		return a, out
+		return a, out, ""
 	case json.Unmarshal(r.Body, &a) != nil || q.Number != "" && q.Number != a.Number || q.Ticket != a.Ticket:
-		return answer{}, outcome(providers.Unknown, "unreadable", "not the answer to this call")
+		return answer{}, outcome(providers.Unknown, "unreadable", "not the answer to this call"), ""
 	case a.Error == errorTaken:
 		out = outcome(providers.Unknown, "taken", a.Error)
 		out.Exists = true
-		return a, out
 	case a.Error != "":
-		return a, outcome(providers.Rejected, "rejected", providers.SafeText(a.Error, q.Buyer, c.cfg.Key))
+		out = outcome(providers.Rejected, "rejected", providers.SafeText(a.Error, q.Buyer, c.cfg.Key))
+	default:
+		out = outcome(providers.Done, "ok", "")
 	}
-	return a, outcome(providers.Done, "ok", "")
+	return a, out, providers.HealthOK
 }
 
 // pass waits for the gate; ok is false when no call may leave.

@@ -3,7 +3,7 @@
 // folder and one registered codec, and is the example of docs/adding-a-provider.md.
 //
 // Importing it registers its codec under the name "toy". It is imported by tests only, which a test
-// holds. It imports package providers, internal/doccheck, internal/baseurl and internal/httpcall.
+// holds. It imports packages providers and providers/vitals, internal/doccheck, internal/baseurl and internal/httpcall.
 package toyprovider
 
 import (
@@ -43,6 +43,9 @@ func Codec() providers.Codec {
 			Numbers: []string{"seats"}, IDs: []string{"toyNumber"}},
 		Templates: []providers.Template{{Name: "toy", Meaning: "seats of the toy",
 			Columns: [][2]string{{"toyNumber", "EXAMPLE1"}, {"seats", "2"}, {"buyer", "Ann Lee"}}}},
+		Probe: func() providers.Order {
+			return providers.Order{ID: "PROBE", Request: json.RawMessage(`{"toyNumber":"PROBE","seats":1}`)}
+		},
 		Check: func(f providers.ReviewFacts) string {
 			ends := "issued, else failed"
 			if f.RefundID != "" {

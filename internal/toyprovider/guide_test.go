@@ -64,6 +64,7 @@ func TestTheGuideNamesRealPowers(t *testing.T) {
 		"TicketRefunder": reflect.TypeFor[providers.TicketRefunder](), "CountRefunder": reflect.TypeFor[providers.CountRefunder](),
 		"Identifier": reflect.TypeFor[providers.Identifier](), "ClockTeller": reflect.TypeFor[providers.ClockTeller](),
 		"AtOnceIssuer": reflect.TypeFor[providers.AtOnceIssuer](), "BanReporter": reflect.TypeFor[providers.BanReporter](),
+		"HealthReporter": reflect.TypeFor[providers.HealthReporter](),
 	} {
 		if power.Name() != name || !strings.Contains(string(raw), "`"+name+"`") {
 			t.Errorf("the guide does not name %s", name)

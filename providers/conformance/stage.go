@@ -159,12 +159,13 @@ func page(w http.ResponseWriter, status int) {
 	_, _ = io.WriteString(w, "<html><body>maintenance</body></html>")
 }
 
-// gate counts, may refuse, and takes note of bans.
+// gate counts, may refuse, and takes note of bans and of what calls say of the account.
 type gate struct {
-	err    error
-	passed atomic.Int32
-	mu     sync.Mutex
-	bans   []string
+	err        error
+	passed     atomic.Int32
+	mu         sync.Mutex
+	bans       []string
+	conditions []providers.Condition
 }
 
 func (g *gate) Pass(context.Context) error {
@@ -180,6 +181,22 @@ func (g *gate) Banned(ctx context.Context, reason string) {
 		reason = "" // nobody could have recorded it
 	}
 	g.bans = append(g.bans, reason)
+}
+
+// Answered implements providers.HealthReporter.
+func (g *gate) Answered(_ context.Context, c providers.Condition) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.conditions = append(g.conditions, c)
+}
+
+// takeConditions are the conditions reported since the last time.
+func (g *gate) takeConditions() []providers.Condition {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	c := g.conditions
+	g.conditions = nil
+	return c
 }
 
 func (g *gate) reasons() []string {

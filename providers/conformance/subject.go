@@ -67,6 +67,7 @@ func Run(t *testing.T, s Subject) {
 	t.Run("orders", func(t *testing.T) { orders(t, s) })
 	t.Run("trouble", func(t *testing.T) { trouble(t, s) })
 	t.Run("budget", func(t *testing.T) { budget(t, s) })
+	t.Run("health", func(t *testing.T) { health(t, s) })
 	t.Run("refunds", func(t *testing.T) { refunds(t, s) })
 }
 

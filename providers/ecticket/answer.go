@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"issuance/providers"
@@ -53,36 +54,48 @@ func (e echo) differs(h head) bool {
 }
 
 // read checks an answer in the documented order: HTTP status, JSON, TransCode, decryption,
-// CheckMacValue, ids, RtnCode. Nothing of it is believed before the checksum has been verified.
-func (c *Client) read(ctx context.Context, q query, r reply, answer any) providers.Outcome {
+// CheckMacValue, ids, RtnCode. Nothing of it is believed before the checksum has been verified. judged is
+// what it says of the account; empty where nothing of it is ECTicket's own.
+func (c *Client) read(ctx context.Context, q query, r reply, answer any) (out providers.Outcome, judged providers.Health) {
 	env, out, ok := c.openEnvelope(ctx, q, r)
 	if !ok {
 		out.RetryAfter = max(out.RetryAfter, r.retryAfter)
-		return out
+		if strings.HasPrefix(out.Code, codeTransRefused) {
+			judged = providers.HealthRefused
+		}
+		return out, judged
 	}
 	plain, err := wire.Open(c.cfg.Keys, env.Data)
 	if err != nil {
-		return outcome(providers.Unknown, "not_decryptable", err.Error())
+		return outcome(providers.Unknown, "not_decryptable", err.Error()), ""
 	}
 	plain, ok = c.verify(ctx, q, plain, env.CheckMacValue)
 	if !ok {
-		return outcome(providers.Unknown, "bad_checksum", "the answer's CheckMacValue is wrong; it is not believed")
+		return outcome(providers.Unknown, "bad_checksum", "the answer's CheckMacValue is wrong; it is not believed"), ""
 	}
+	return c.readData(q, plain, answer)
+}
 
+// readData reads Data whose checksum has been verified.
+func (c *Client) readData(q query, plain []byte, answer any) (providers.Outcome, providers.Health) {
 	var h head
 	if err := json.Unmarshal(plain, &h); err != nil || h.RtnCode == nil {
-		return outcome(providers.Unknown, "unreadable", "the answer's Data is not an object with a RtnCode")
+		return outcome(providers.Unknown, "unreadable", "the answer's Data is not an object with a RtnCode"), ""
 	}
 	if h.MerchantID != "" && string(h.MerchantID) != c.cfg.MerchantID || q.echo.differs(h) {
-		return outcome(providers.Unknown, "unauthentic_answer", "the answer is about another merchant, order or ticket; it is not believed")
+		return outcome(providers.Unknown, "unauthentic_answer", "the answer is about another merchant, order or ticket; it is not believed"), ""
 	}
 	if *h.RtnCode != wire.Accepted {
-		return c.refused(int(*h.RtnCode), c.safe(string(h.RtnMsg), q.secrets))
+		out := c.refused(int(*h.RtnCode), c.safe(string(h.RtnMsg), q.secrets))
+		if out.Kind == providers.Held {
+			return out, providers.HealthRefused
+		}
+		return out, providers.HealthOK
 	}
 	if err := json.Unmarshal(plain, answer); err != nil {
-		return outcome(providers.Unknown, "unreadable", "the answer's Data does not have the documented fields")
+		return outcome(providers.Unknown, "unreadable", "the answer's Data does not have the documented fields"), ""
 	}
-	return outcome(providers.Done, "1", c.safe(string(h.RtnMsg), q.secrets))
+	return outcome(providers.Done, "1", c.safe(string(h.RtnMsg), q.secrets)), providers.HealthOK
 }
 
 // verify reports whether the checksum is that of Data, and returns the JSON text in Data. A byte order
@@ -155,7 +168,7 @@ func (c *Client) envelopeRefused(q query, transCode int, message string) provide
 	if s, known := c.Skew(); known && s.Abs() > maxSkew {
 		message += fmt.Sprintf(" (this machine's clock differs from ECTicket's by %s)", s)
 	}
-	out := outcome(doubtful(q, providers.Held), "trans_"+strconv.Itoa(transCode), message)
+	out := outcome(doubtful(q, providers.Held), codeTransRefused+strconv.Itoa(transCode), message)
 	out.Alarm = true
 	return out
 }
@@ -191,6 +204,9 @@ func (c *Client) codesKnown() bool {
 	}
 	return false
 }
+
+// codeTransRefused begins the code of an envelope that was refused; the TransCode follows.
+const codeTransRefused = "trans_"
 
 // codeChecksumRefused is the one RtnCode that ECPay publishes for ECTicket: CheckMacValue
 // verification failed. It says nothing about the order, only about our keys.

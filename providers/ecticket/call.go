@@ -11,6 +11,7 @@ import (
 	"issuance/internal/httpcall"
 	"issuance/providers"
 	"issuance/providers/ecticket/wire"
+	"issuance/providers/vitals"
 )
 
 const maxBody = 8 << 20 // the longest answer that is read, in bytes
@@ -62,12 +63,15 @@ func (c *Client) once(ctx context.Context, q query, answer any) (out providers.O
 	}
 	sent := c.cfg.Now()
 	r := httpcall.Post(ctx, c.http, c.cfg.BaseURL+c.paths[q.op], header, body, maxBody)
+	received := c.cfg.Now()
+	var judged providers.Health
 	if r.Err != nil && r.Status != http.StatusForbidden { // a ban is one even when its page is cut off
-		return noAnswer(r)
+		out, again = noAnswer(r)
+	} else {
+		out, judged = c.read(ctx, q, reply{status: r.Status, retryAfter: r.RetryAfter, body: r.Body, sent: sent, received: received}, answer)
 	}
-	return c.read(ctx, q, reply{
-		status: r.Status, retryAfter: r.RetryAfter, body: r.Body, sent: sent, received: c.cfg.Now(),
-	}, answer), false
+	vitals.Report(ctx, c.cfg.Gate, r, judged, out.Code, received.Sub(sent))
+	return out, again
 }
 
 // pass waits for the call budget. ok is false when no call may leave.

@@ -11,6 +11,7 @@ import (
 
 	"issuance/internal/httpcall"
 	"issuance/providers"
+	"issuance/providers/vitals"
 )
 
 const (
@@ -31,6 +32,8 @@ type verdict struct {
 	missing bool
 	// broken: the connection failed; a read may be tried once more.
 	broken bool
+	// health is what Pass2U's own answer says of the account; empty where there is none.
+	health providers.Health
 }
 
 // pass waits for the Gate. ok is false when the call must not leave.
@@ -58,7 +61,7 @@ func (c *Client) pass(ctx context.Context) (out providers.Outcome, ok bool) {
 
 // send makes one HTTP call about an order, which must have passed the Gate, and judges its
 // answer. hide lists the values of the order that no text may hold.
-func (c *Client) send(ctx context.Context, o op, order, path string, body any, hide []string) verdict {
+func (c *Client) send(ctx context.Context, o op, id identity, path string, body any, hide []string) verdict {
 	raw, err := json.Marshal(body)
 	if err != nil {
 		return verdict{out: providers.Outcome{Kind: providers.NotSent, Code: CodeInvalid, Message: "the request cannot be written as JSON"}}
@@ -71,7 +74,12 @@ func (c *Client) send(ctx context.Context, o op, order, path string, body any, h
 		"Content-Type":  {"application/json; charset=utf-8"},
 		"Authorization": {c.cfg.APIKey},
 	}, raw, maxAnswer)
+	took := c.cfg.Now().Sub(start)
 	v := judge(o, r, c.secrets(hide...))
+	if v.answer != nil && !v.answer.about(id) {
+		v.health = "" // it answers another call
+	}
+	vitals.Report(ctx, c.cfg.Gate, r, v.health, v.out.Code, took)
 	if a, ok := decode(r.Body); ok && a != nil && !r.Date.IsZero() { // a proxy's own page has another clock
 		c.clock.Measure(r.Date, start, c.cfg.Now())
 	}
@@ -81,7 +89,7 @@ func (c *Client) send(ctx context.Context, o op, order, path string, body any, h
 	if v.answer == nil && r.Status == http.StatusForbidden && v.out.Code == "http_403" {
 		c.banned(ctx, o, &v.out)
 	}
-	log := c.cfg.Log.With("op", string(o), "order", order, "status", r.Status, "took", c.cfg.Now().Sub(start))
+	log := c.cfg.Log.With("op", string(o), "order", id.name(), "status", r.Status, "took", took)
 	if v.answer != nil {
 		log.Debug("pass2u call: answered")
 	} else {
@@ -116,11 +124,11 @@ func judge(o op, r httpcall.Response, hide []string) verdict {
 		if m := byText[normal(string(a.Message))]; m != nil {
 			out := providers.Outcome{Kind: m.kind(o), Code: m.code, Message: m.text}
 			out.Exists = m.exists && o == opGenerate
-			return verdict{out: out}
+			return verdict{out: out, health: m.health()}
 		}
 		said = providers.SafeText(string(a.Message), hide...)
 	case ok && polite.MatchString(strings.TrimSpace(string(a.Message))):
-		return verdict{answer: a}
+		return verdict{answer: a, health: providers.HealthOK}
 	case ok:
 		// No success is documented with a message. A confirmation with a complaint confirms nothing.
 		return verdict{out: providers.Outcome{Kind: providers.Unknown, Code: CodeContradictory,
@@ -128,7 +136,7 @@ func judge(o op, r httpcall.Response, hide []string) verdict {
 	}
 	switch {
 	case refused(o, r.Status, said):
-		return verdict{out: providers.Outcome{Kind: providers.Held, Code: CodeCredentials, Alarm: true, RetryAfter: refusedFor,
+		return verdict{health: providers.HealthRefused, out: providers.Outcome{Kind: providers.Held, Code: CodeCredentials, Alarm: true, RetryAfter: refusedFor,
 			Message: fmt.Sprintf("Pass2U refused the API key or this machine's IP address (HTTP %d%s); check both in the Pass2U account", r.Status, quoted(said))}}
 	case r.Status == http.StatusForbidden, r.Status == http.StatusTooManyRequests:
 		out := plain(r, said)

@@ -23,12 +23,12 @@ func (c *Client) Issue(ctx context.Context, o providers.Order) providers.Outcome
 	if held, ok := c.pass(ctx); !ok {
 		return held
 	}
-	v := c.send(ctx, opGenerate, o.ID, "/generate", doc, doc.Sensitive())
+	// Pass2U's id is new with this answer: an older one of ours would be of another attempt.
+	id := identity{channel: doc.ChannelOrderID, sale: doc.ProductSaleID, pickup: doc.PickupType, quantity: doc.Quantity}
+	v := c.send(ctx, opGenerate, id, "/generate", doc, doc.Sensitive())
 	if v.answer == nil {
 		return v.out
 	}
-	// Pass2U's id is new with this answer: an older one of ours would be of another attempt.
-	id := identity{channel: doc.ChannelOrderID, sale: doc.ProductSaleID, pickup: doc.PickupType, quantity: doc.Quantity}
 	standing, out := v.answer.compare(id)
 	switch standing {
 	case complete:

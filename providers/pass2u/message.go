@@ -97,6 +97,14 @@ func normal(text string) string {
 	return strings.TrimRight(strings.ToLower(strings.Join(strings.Fields(text), " ")), ". ")
 }
 
+// health is what the message says of the account. "Oops!" is what Pass2U says when it fails itself.
+func (m *message) health() providers.Health {
+	if m.code == CodeOops {
+		return providers.HealthUnreachable
+	}
+	return providers.HealthOK
+}
+
 func (m *message) kind(o op) providers.Kind {
 	switch o {
 	case opGenerate:

@@ -1,6 +1,7 @@
 package pass2u
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,9 @@ type identity struct {
 	// quantity is the number of tickets ordered, 0 when it is not known.
 	quantity int
 }
+
+// name is what the order is called in log lines.
+func (id identity) name() string { return cmp.Or(id.channel, id.ref) }
 
 // identify reads it from the order's request. That is a generate body or, for an order without a record, what its
 // refund says: productSaleId, and perhaps pass2uOrderId and pickupType.
@@ -60,8 +64,6 @@ type queryBody struct {
 	ProductSaleID  string `json:"productSaleId"`
 	PickupType     string `json:"pickupType"`
 }
-
-func (b queryBody) id() string { return b.ChannelOrderID + b.Pass2uOrderID }
 
 // The document gives two paths for queries; which one is answered is found out.
 const (
@@ -110,18 +112,18 @@ func (c *Client) query(ctx context.Context, id identity) verdict {
 
 	at := c.queryPath.Load()
 	if at != pathUnknown {
-		return c.read(ctx, queryPaths[at], body)
+		return c.read(ctx, queryPaths[at], id, body)
 	}
 	at, other := pathOverview, pathBase
 	if c.cfg.QueryAtBase {
 		at, other = other, at
 	}
-	v := c.read(ctx, queryPaths[at], body)
+	v := c.read(ctx, queryPaths[at], id, body)
 	if v.missing {
 		if held, ok := c.pass(ctx); !ok {
 			return verdict{out: held}
 		}
-		at, v = other, c.send(ctx, opQuery, body.id(), queryPaths[other], body, nil)
+		at, v = other, c.send(ctx, opQuery, id, queryPaths[other], body, nil)
 	}
 	if v.known() {
 		c.queryPath.CompareAndSwap(pathUnknown, at)
@@ -143,7 +145,7 @@ func (v verdict) known() bool {
 }
 
 // read sends a query that has passed the Gate, and once more when the connection failed.
-func (c *Client) read(ctx context.Context, path string, body queryBody) (v verdict) {
+func (c *Client) read(ctx context.Context, path string, id identity, body queryBody) (v verdict) {
 	first := true
 	// The error is not needed: v says everything.
 	_ = retry.Do(ctx, retry.WithMaxRetries(1, retry.NewConstant(readPause)), func(ctx context.Context) error {
@@ -154,7 +156,7 @@ func (c *Client) read(ctx context.Context, path string, body queryBody) (v verdi
 			}
 		}
 		first = false
-		v = c.send(ctx, opQuery, body.id(), path, body, nil)
+		v = c.send(ctx, opQuery, id, path, body, nil)
 		if v.broken {
 			return retry.RetryableError(errBroken)
 		}

@@ -106,7 +106,7 @@ func (c *Client) refundOnce(ctx context.Context, id identity, key string, n int)
 	if held, ok := c.pass(ctx); !ok {
 		return held
 	}
-	v := c.send(ctx, opRefund, id.channel, "/refund", map[string]any{
+	v := c.send(ctx, opRefund, id, "/refund", map[string]any{
 		"pass2uOrderId":  id.ref,
 		"productSaleId":  id.sale,
 		"channelOrderId": id.channel,

@@ -8,7 +8,7 @@ if state ~= 'submitting' or not held(key, ARGV[2]) then return refused(state) en
 redis.call('HSET', key, 'state', 'accepted', 'accepted', int(t), 'updated_at', int(t))
 if ARGV[3] ~= '' then redis.call('HSET', key, 'ref', ARGV[3]) end
 if ARGV[4] ~= '' and get(key, 'erased_at') == '' then redis.call('HSET', key, 'result', ARGV[4]) end
-redis.call('HDEL', key, 'code', 'message')
+redis.call('HDEL', key, 'code', 'message', 'unclear_since')
 no_doubt(key)
 if ARGV[5] == '1' then redis.call('HSET', key, 'unproven', '1') end
 found(key, t, ARGV[6])

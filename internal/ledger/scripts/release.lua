@@ -5,8 +5,8 @@
 --   absent    as idle: the provider was asked and does not know the order; when it said so first and last
 --             since the last sending is kept
 --   unworked  nothing was done with the claim; a refund's turn is given back unless it is planned
---   unclear   as idle: the provider was asked before anything was sent, and the answer was of no use;
---             since when that is so is kept until the refund is planned
+--   unclear   as idle: the provider was asked, and the answer was of no use; since when that is so is kept
+--             until a refund is planned, and of an order until a look-up is answered
 -- KEYS[1] record, of a refund KEYS[2] the turn
 -- ARGV: now, fence, how, code, message, '1' when the request drew a ban that counts, refund id or ''
 -- Answers {verdict ok|refused, state}
@@ -31,6 +31,7 @@ if ARGV[6] == '1' then
   redis.call('HSETNX', key, 'banned_at', int(t))
 end
 if how == 'absent' then
+  redis.call('HDEL', key, 'unclear_since')
   redis.call('HSETNX', key, 'absent', int(t))
   redis.call('HSET', key, 'absent_last', int(t))
 end

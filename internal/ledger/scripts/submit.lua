@@ -22,7 +22,7 @@ local n = redis.call('HINCRBY', key, 'attempts', 1)
 redis.call('HSET', key, 'state', 'submitting', 'phase', 'send', 'sent_at', int(t), 'host', ARGV[4],
   'until', int(t + tonumber(ARGV[3])), 'updated_at', int(t))
 redis.call('HSETNX', key, 'first', int(t))
-redis.call('HDEL', key, 'absent', 'absent_last', 'confirmed')
+redis.call('HDEL', key, 'absent', 'absent_last', 'confirmed', 'unclear_since')
 if ARGV[5] ~= '' then redis.call('HSET', key, 'stub', ARGV[5]) end
 local what = 'attempt ' .. int(n) .. ' by ' .. get(key, 'runner')
 if i ~= '' then

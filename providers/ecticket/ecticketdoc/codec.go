@@ -30,9 +30,15 @@ func Codec() providers.Codec {
 		Columns:       columns,
 		Templates:     templates(),
 		EscrowColumns: [][2]string{{"PaymentProvider", "2"}},
+		Probe:         probe,
 		Check:         check,
 		Time:          parseTime,
 	}
+}
+
+func probe() providers.Order {
+	o := Order{MerchantTradeNo: "ISSUANCEPROBE"}
+	return providers.Order{ID: o.ID(), Request: o.Stub()}
 }
 
 // DefaultOperator stands in ECTicket's records where no document names who refunds.

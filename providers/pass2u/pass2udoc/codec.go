@@ -34,12 +34,18 @@ func Codec() providers.Codec {
 		Templates: []providers.Template{{Name: "pass2u", Meaning: "Pass2U; pickupType is voucher or order",
 			Columns: [][2]string{{"channelOrderId", "EXAMPLE-0001"}, {"productSaleId", "02955ccca3352ef0734a4aecc9f86083"},
 				{"quantity", "2"}, {"pickupType", "voucher"}, {"mailTo", ""}}}},
+		Probe: probe,
 		Check: check,
 		Time: func(text string) (time.Time, bool) {
 			t, err := time.Parse(time.RFC3339, text)
 			return t, err == nil
 		},
 	}
+}
+
+func probe() providers.Order {
+	o := Order{ProductSaleID: "00000000000000000000000000000000", ChannelOrderID: "ISSUANCE-PROBE", Quantity: 1, PickupType: PickupVoucher}
+	return providers.Order{ID: o.ID(), Request: o.Stub()}
 }
 
 // calls: generate answers with the tickets.

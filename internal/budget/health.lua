@@ -1,0 +1,67 @@
+-- Records what one call has said of the account.
+--
+-- Troubles count in a row, over all workers; an authentic answer ends them. Enough of them, or one call
+-- without an answer for very long, or one with a Retry-After, make the account down: pass.lua holds its
+-- calls until a probe is answered (claim.lua).
+-- Two kinds of trouble do not count: one of a call that was sent before an answer that has ended the
+-- troubles, and those of a worker that has had nothing else while another worker was answered, whose own
+-- network is broken; the latter for a while only.
+--
+-- KEYS   1 health (see keySet in redis.go)
+-- ARGV   1 worker  2 now, or empty for Redis' clock
+--        3 "ok" or the kind of trouble  4 its code
+--        5 Retry-After (0: none)  6 how long the call took  7 since when the worker has had nothing but
+--          troubles, as an age (0: this is its first)
+--        8 how many troubles make the account down  9 over at least which time
+--        10 when the first probe leaves  11 how long another worker's answer speaks for the provider
+--        12 how long a trouble is kept  13 how long a down account is kept  14 what is very long
+--        All times in microseconds.
+-- Result {0}                       nothing has changed
+--        {1, since, kind}          the account is down, or for another reason than before
+--        {2, since, kind}          it was down, and is ok again
+--        {3}                       not counted: other workers are answered
+local worker, kind, retry = ARGV[1], ARGV[3], tonumber(ARGV[5])
+local now = tonumber(ARGV[2])
+if not now then
+	local t = redis.call('TIME')
+	now = t[1] * 1000000 + t[2]
+end
+local function text(n) return string.format('%.0f', n) end
+local function expire(us) redis.call('PEXPIRE', KEYS[1], text(us / 1000)) end
+
+local h = redis.call('HMGET', KEYS[1], 'n', 'first', 'since', 'until', 'kind', 'cleared', 'clearer')
+local n, since, held = tonumber(h[1] or '0'), tonumber(h[3] or ''), tonumber(h[4] or '0')
+local cleared = tonumber(h[6] or '')
+
+if kind == 'ok' then
+	-- An answer to a call that was under way does not end what the provider asked for.
+	if n == 0 or now < held then return {0} end
+	redis.call('HDEL', KEYS[1], 'n', 'first', 'since', 'until', 'kind', 'code', 'probe', 'prober')
+	redis.call('HSET', KEYS[1], 'cleared', text(now), 'clearer', worker)
+	expire(tonumber(ARGV[12]))
+	if since then return {2, since, h[5]} end
+	return {0}
+end
+
+local took = tonumber(ARGV[6])
+if cleared and cleared >= now - took then return {0} end
+local alone = tonumber(ARGV[7])
+if cleared and h[7] ~= worker and alone > 0 and cleared >= now - alone and now - cleared < tonumber(ARGV[11]) then return {3} end
+
+n = n + 1
+local first = tonumber(h[2] or '') or now - took
+local enough = n >= tonumber(ARGV[8]) and now - first >= tonumber(ARGV[9])
+held = math.max(held, retry > 0 and now + retry or 0)
+redis.call('HSET', KEYS[1], 'n', text(n), 'first', text(first), 'kind', kind, 'code', ARGV[4], 'until', text(held))
+if not since and not enough and retry == 0 and took < tonumber(ARGV[14]) then
+	expire(tonumber(ARGV[12]))
+	return {0}
+end
+if not since then
+	redis.call('HSET', KEYS[1], 'since', text(first), 'probe', text(math.max(now + tonumber(ARGV[10]), held)))
+elseif retry > 0 then
+	redis.call('HSET', KEYS[1], 'probe', text(math.max(tonumber(redis.call('HGET', KEYS[1], 'probe') or '0'), held)))
+end
+expire(tonumber(ARGV[13]))
+if since and h[5] == kind then return {0} end
+return {1, since or first, kind}
