@@ -23,8 +23,10 @@ func runBulk(ctx context.Context, url, file string, wrong int, again bool) error
 	var out, errs bytes.Buffer
 	code := cli.Run(ctx, []string{"bulk", file, "--json"}, bulkEnvironment(url), cli.Streams{Out: &out, Err: &errs})
 	var got struct{ Lines, Enqueued, Duplicates, Rejected int }
-	if err := json.NewDecoder(bytes.NewReader(out.Bytes())).Decode(&got); err != nil { // an error may follow
-		return fmt.Errorf("enqueue bulk ended with %d: %s", code, errs.String())
+	for lines := json.NewDecoder(bytes.NewReader(out.Bytes())); got.Lines == 0; { // wrong lines come before the summary
+		if err := lines.Decode(&got); err != nil {
+			return fmt.Errorf("enqueue bulk ended with %d: %s", code, errs.String())
+		}
 	}
 	fresh := got.Enqueued
 	if again {
