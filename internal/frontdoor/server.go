@@ -1,0 +1,125 @@
+package frontdoor
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/redis/go-redis/v9"
+
+	"issuance/internal/ledger"
+	"issuance/tasks"
+)
+
+// Config of a Server. Everything is required unless a default is given.
+type Config struct {
+	Client *tasks.Client
+	Ledger *ledger.Ledger
+	RDB    redis.UniversalClient
+	Rules  tasks.Rules // that documents are checked against
+	Log    *slog.Logger
+	// Tokens are who may call. Default: everybody, with all scopes; the server then answers only requests for a
+	// host name of this machine, and none that a browser makes for another site.
+	Tokens  *Tokens
+	Version string
+	// Trusted reports whether an address is that of a proxy, whose X-Forwarded-For is believed. Default: none is.
+	Trusted func(ip string) bool
+	// Ready says why Redis cannot be written to; nil when it can. Default: a ping.
+	Ready func(context.Context) error
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
+}
+
+// Server answers HTTP requests. Safe for concurrent use.
+type Server struct {
+	Config
+	api      huma.API
+	handler  http.Handler
+	hub      *hub
+	limits   *limits
+	metrics  *metrics
+	draining atomic.Bool
+	drained  chan struct{} // closed by Drain
+}
+
+// The largest bodies, in bytes. An order of the providers' limits has less than a tenth of it.
+const (
+	mostDocument = 1 << 20
+	bodyTimeout  = 10 * time.Second
+)
+
+// New makes a server. Run has to run for requests that wait.
+func New(c Config) *Server {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Trusted == nil {
+		c.Trusted = func(string) bool { return false }
+	}
+	if c.Ready == nil {
+		c.Ready = func(ctx context.Context) error { return c.RDB.Ping(ctx).Err() }
+	}
+	s := &Server{Config: c, drained: make(chan struct{})}
+	s.hub = newHub(c.Ledger, c.Log)
+	s.limits = newLimits(c.RDB)
+	s.metrics = newMetrics(s.hub)
+	mux := http.NewServeMux()
+	s.api = humago.New(mux, s.describe())
+	s.orders()
+	s.refunds()
+	s.questions()
+	s.bulk()
+	s.events()
+	s.health(mux)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		writeProblem(w, r, problem(http.StatusNotFound, codeNotFound, "there is no such path or method; /docs lists them"))
+	})
+	s.handler = s.outer(mux)
+	return s
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Run reads the events that waiting requests wait for, until the context ends.
+func (s *Server) Run(ctx context.Context) { s.hub.run(ctx) }
+
+// Drain has requests that wait, and streams of events, end as if their time had come; new ones do not wait. A server
+// that stops calls it before http.Server.Shutdown.
+func (s *Server) Drain() {
+	if !s.draining.Swap(true) {
+		close(s.drained)
+	}
+}
+
+// errDrained ends a wait because the server stops.
+var errDrained = errors.New("the server stops")
+
+// OpenAPI is the description that /openapi.json serves.
+func (s *Server) OpenAPI() *huma.OpenAPI { return s.api.OpenAPI() }
+
+func (s *Server) describe() huma.Config {
+	huma.NewError = humaProblem
+	huma.NewErrorWithContext = func(_ huma.Context, status int, message string, errs ...error) huma.StatusError {
+		return humaProblem(status, message, errs...)
+	}
+	c := huma.DefaultConfig("Issuance front door", s.Version)
+	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "/openapi", "/docs", "/schemas"
+	c.CreateHooks = nil // no $schema in bodies
+	c.Info.Description = description
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer",
+		Description: "A token of GATEWAY_TOKENS_FILE; `enqueue token new` makes one."}}
+	c.Tags = []*huma.Tag{{Name: "orders"}, {Name: "refunds"}, {Name: "bulk"}, {Name: "events"}}
+	return c
+}
+
+const description = `Enqueue ticket orders and refunds, and see what became of them.
+
+The order's number is the idempotency key: putting the same document again changes nothing and answers what became
+of the first, so whoever got no answer repeats the request. Whatever happens in between, nothing is issued or
+refunded twice.`
