@@ -55,13 +55,13 @@ type bulkIn struct {
 func (s *Server) bulk() {
 	op := operation(http.MethodPost, "/v1/bulk", "post-bulk", "bulk", "Enqueue a file of orders",
 		"NDJSON (an order document on each line) or CSV, recognised by its content, of any length. The answer is NDJSON and comes while the file is read: a receipt for each order, or what is wrong with its line; wrong lines do not keep the others from being enqueued. After a broken connection send the file again: what was enqueued is a duplicate.",
-		http.StatusOK, 422, 503)
+		http.StatusOK)
 	op.MaxBodyBytes, op.BodyReadTimeout = -1, -1
-	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
-		"application/x-ndjson": {Schema: &huma.Schema{Type: "string"}}, "text/csv": {Schema: &huma.Schema{Type: "string"}}}}
-	schema := s.api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[BulkLine](), true, "BulkLine")
-	op.Responses = map[string]*huma.Response{"200": {Description: "a BulkLine on each line", Content: map[string]*huma.MediaType{"application/x-ndjson": {Schema: schema}}}}
-	huma.Register(s.api, op, s.postBulk)
+	file := &huma.MediaType{Schema: &huma.Schema{Type: "string", Description: "an order document on each line, or CSV with a header"}}
+	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/x-ndjson": file, "text/csv": file}}
+	op.Responses = lines("application/x-ndjson", "A BulkLine on each line")
+	s.schema(reflect.TypeFor[BulkLine]())
+	register(s, op, s.postBulk)
 }
 
 func (s *Server) postBulk(ctx context.Context, in *bulkIn) (*huma.StreamResponse, error) {

@@ -76,12 +76,12 @@ type streamIn struct {
 }
 
 func (s *Server) events() {
-	huma.Register(s.api, operation(http.MethodGet, "/v1/events", "list-events", "events", "Final statuses, by page",
-		"At least once, in the order in which they happened. next is always there: ask again with it as after.", http.StatusOK, 422, 503), s.listEvents)
+	register(s, operation(http.MethodGet, "/v1/events", "list-events", "events", "Final statuses, by page",
+		"At least once, in the order in which they happened. next is always there: ask again with it as after.", http.StatusOK), s.listEvents)
 	op := operation(http.MethodGet, "/v1/events/stream", "stream-events", "events", "Final statuses as server-sent events",
-		"id is the position, event the type, data the event as in /v1/events. An event named gap says that events before are gone. A client that reconnects with Last-Event-ID misses nothing.", http.StatusOK, 422, 503)
-	op.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{"text/event-stream": {Schema: &huma.Schema{Type: "string"}}}}}
-	huma.Register(s.api, op, s.streamEvents)
+		"id is the position, event the type, data the event as in /v1/events. An event named gap says that events before are gone. A client that reconnects with Last-Event-ID misses nothing.", http.StatusOK)
+	op.Responses = lines("text/event-stream", "Server-sent events")
+	register(s, op, s.streamEvents)
 }
 
 var position = regexp.MustCompile(`^[0-9]{1,20}(-[0-9]{1,20})?$`)

@@ -162,6 +162,7 @@ func (h *house) call(method, path, content string, header ...string) answer {
 			req.Host = header[i+1]
 		}
 	}
+	described := req.Clone(h.t.Context())
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		h.t.Fatal(err)
@@ -170,6 +171,10 @@ func (h *house) call(method, path, content string, header ...string) answer {
 	b, err := io.ReadAll(res.Body)
 	if err != nil {
 		h.t.Fatal(err)
+	}
+	if strings.HasPrefix(path, "/v1/") {
+		described.Body = io.NopCloser(strings.NewReader(content))
+		h.described(described, res, b)
 	}
 	if res.StatusCode >= 400 {
 		for _, c := range canaries {

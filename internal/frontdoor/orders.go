@@ -14,8 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"issuance/providers"
 	"issuance/tasks"
 )
@@ -62,21 +60,14 @@ type statusOut struct {
 }
 
 func (s *Server) orders() {
-	huma.Register(s.api, operation(http.MethodPut, "/v1/orders/{account}/{order_id}", "put-order", "orders", "Enqueue an order",
+	register(s, s.placing(operation(http.MethodPut, "/v1/orders/{account}/{order_id}", "put-order", "orders", "Enqueue an order",
 		"The body is the provider's own request. The number may be left out of it. 201: recorded, it comes to a final status whatever happens; 200: the same document was there, and this is where it stands.",
-		http.StatusCreated, 409, 413, 415, 422, 503), s.putOrder)
-	huma.Register(s.api, operation(http.MethodPost, "/v1/orders", "post-order", "orders", "Enqueue an order document",
+		http.StatusCreated, 409, 413, 415), aboutRequest, exampleRequests), s.putOrder)
+	register(s, s.placing(operation(http.MethodPost, "/v1/orders", "post-order", "orders", "Enqueue an order document",
 		`The body is {"provider":…,"request":{…}}, optionally with "account". With Idempotency-Key the number may be left out: it is made from the key, so a request that is repeated is one order.`,
-		http.StatusCreated, 409, 413, 415, 422, 503), s.postOrder)
-	huma.Register(s.api, operation(http.MethodPost, "/v1/orders/{account}/{order_id}/cancel", "cancel-order", "orders", "Cancel an order of which nothing was sent",
-		"The order becomes cancelled, which is final. An order that may have been sent is not cancelled (409).", http.StatusOK, 404, 409, 503), s.cancelOrder)
-}
-
-// operation describes one.
-func operation(method, path, id, tag, summary, text string, status int, errors ...int) huma.Operation {
-	return huma.Operation{Method: method, Path: path, OperationID: id, Tags: []string{tag}, Summary: summary, Description: text, DefaultStatus: status,
-		Errors: append([]int{401, 403, 429}, errors...), MaxBodyBytes: mostDocument, BodyReadTimeout: bodyTimeout, SkipValidateBody: true,
-		Security: []map[string][]string{{"token": {}}}}
+		http.StatusCreated, 409, 413, 415), aboutDocument, exampleDocuments), s.postOrder)
+	register(s, operation(http.MethodPost, "/v1/orders/{account}/{order_id}/cancel", "cancel-order", "orders", "Cancel an order of which nothing was sent",
+		"The order becomes cancelled, which is final. An order that may have been sent is not cancelled (409).", http.StatusOK, 409), s.cancelOrder)
 }
 
 // caller is who makes a request, if it may: a scope, and an account when one is named.

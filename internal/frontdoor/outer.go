@@ -45,6 +45,8 @@ func (s *Server) outer(next http.Handler) http.Handler {
 		}
 		r = r.WithContext(context.WithValue(r.Context(), seenKey{}, at))
 		rec := &recorder{ResponseWriter: w}
+		// A caller that does not read its answer is given up; streams move the deadline on.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout)) // a connection without deadlines is a test's
 		h := w.Header()
 		h.Set("X-Request-Id", at.id)
 		h.Set("X-Content-Type-Options", "nosniff")

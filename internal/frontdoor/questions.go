@@ -75,12 +75,12 @@ func (s *Server) questions() {
 		return operation(http.MethodGet, path, id, "orders", summary, text, http.StatusOK, errors...)
 	}
 	status := get("/v1/orders/{account}/{order_id}", "get-order", "Where an order and its refunds stand",
-		"With wait, the answer comes when the order is final or the time is over; a refund that is not final is not waited for.", 304, 404, 422, 503)
-	huma.Register(s.api, status, s.getOrder)
-	huma.Register(s.api, get("/v1/orders/{account}/{order_id}/history", "get-history", "Everything that happened to an order",
-		"Each step with its time: when it was sent, what was unknown, what the provider answered.", 404, 503), s.history)
-	huma.Register(s.api, get("/v1/orders", "search-orders", "Search orders and refunds",
-		"All conditions that are given must hold. The whole ledger is walked through, a page at a time: follow next until it is absent.", 422, 503), s.search)
+		"With wait, the answer comes when the order is final or the time is over; a refund that is not final is not waited for.", 304)
+	register(s, status, s.getOrder)
+	register(s, get("/v1/orders/{account}/{order_id}/history", "get-history", "Everything that happened to an order",
+		"Each step with its time: when it was sent, what was unknown, what the provider answered."), s.history)
+	register(s, get("/v1/orders", "search-orders", "Search orders and refunds",
+		"All conditions that are given must hold. The whole ledger is walked through, a page at a time: follow next until it is absent."), s.search)
 }
 
 func (s *Server) getOrder(ctx context.Context, in *getOrder) (*statusOut, error) {

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"issuance/tasks"
 )
 
@@ -28,11 +26,11 @@ type cancelRefundIn struct {
 
 func (s *Server) refunds() {
 	const at = "/v1/orders/{account}/{order_id}/refunds/{refund_id}"
-	huma.Register(s.api, operation(http.MethodPut, at, "put-refund", "refunds", "Enqueue a refund",
+	register(s, s.placing(operation(http.MethodPut, at, "put-refund", "refunds", "Enqueue a refund",
 		`The body is the refund document's request, without the order's number: {"TicketNo":["…"]}, {"quantity":2} or {"all":true}. The answer is the order's status with its refunds.`,
-		http.StatusCreated, 404, 409, 413, 415, 422, 503), s.putRefund)
-	huma.Register(s.api, operation(http.MethodPost, at+"/cancel", "cancel-refund", "refunds", "Cancel a refund of which nothing was sent",
-		"The refund becomes cancelled, which is final.", http.StatusOK, 404, 409, 503), func(ctx context.Context, in *cancelRefundIn) (*statusOut, error) {
+		http.StatusCreated, 409, 413, 415), aboutRefund, exampleRefunds), s.putRefund)
+	register(s, operation(http.MethodPost, at+"/cancel", "cancel-refund", "refunds", "Cancel a refund of which nothing was sent",
+		"The refund becomes cancelled, which is final.", http.StatusOK, 409), func(ctx context.Context, in *cancelRefundIn) (*statusOut, error) {
 		a, err := s.resolve(ctx, Refunds, in.Account)
 		if err != nil {
 			return nil, err
