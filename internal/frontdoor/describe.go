@@ -13,7 +13,7 @@ import (
 func operation(method, path, id, tag, summary, text string, status int, errors ...int) huma.Operation {
 	return huma.Operation{Method: method, Path: path, OperationID: id, Tags: []string{tag}, Summary: summary, Description: text, DefaultStatus: status,
 		Errors:       append([]int{400, 401, 403, 404, 408, 422, 429, 500, 503}, errors...),
-		MaxBodyBytes: mostDocument, BodyReadTimeout: bodyTimeout, SkipValidateBody: true,
+		MaxBodyBytes: mostDocument, SkipValidateBody: true,
 		Security: []map[string][]string{{"token": {}}, {}}}
 }
 
@@ -22,6 +22,9 @@ func operation(method, path, id, tag, summary, text string, status int, errors .
 func register[I, O any](s *Server, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
 	body := op.RequestBody
 	op.RequestBody = nil
+	if op.BodyReadTimeout == 0 {
+		op.BodyReadTimeout = s.Timeout
+	}
 	huma.Register(s.api, op, handle)
 	if body == nil {
 		return

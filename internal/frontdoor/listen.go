@@ -15,7 +15,6 @@ import (
 
 // Limits of a connection. A body has its own, see operation and bulkPause; a stream's writes have theirs.
 const (
-	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
 	mostHeader    = 32 << 10
 	answerTimeout = mostWait + 30*time.Second
@@ -84,7 +83,7 @@ func (s *Server) Listen(ctx context.Context, l net.Listener, cert *Certificate, 
 	var wg sync.WaitGroup
 	wg.Go(func() { s.Run(run) })
 	defer func() { stop(); wg.Wait() }()
-	web := &http.Server{Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: mostHeader,
+	web := &http.Server{Handler: s, ReadHeaderTimeout: s.Timeout, IdleTimeout: idleTimeout, MaxHeaderBytes: mostHeader,
 		ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)} // a caller's broken connections
 	if cert != nil {
 		l = tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.get, NextProtos: []string{"h2", "http/1.1"}})

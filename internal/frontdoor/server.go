@@ -31,6 +31,8 @@ type Config struct {
 	Trusted func(ip string) bool
 	// Ready says why Redis cannot be written to; nil when it can. Default: a ping.
 	Ready func(context.Context) error
+	// Timeout is how long a caller may take to send a request's header, and its body, other than a bulk's. Default 10 s.
+	Timeout time.Duration
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }
@@ -47,16 +49,16 @@ type Server struct {
 	drained  chan struct{} // closed by Drain
 }
 
-// The largest bodies, in bytes. An order of the providers' limits has less than a tenth of it.
-const (
-	mostDocument = 1 << 20
-	bodyTimeout  = 10 * time.Second
-)
+// mostDocument is the largest body, in bytes. An order of the providers' limits has less than a tenth of it.
+const mostDocument = 1 << 20
 
 // New makes a server. Run has to run for requests that wait.
 func New(c Config) *Server {
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = 10 * time.Second
 	}
 	if c.Trusted == nil {
 		c.Trusted = func(string) bool { return false }
