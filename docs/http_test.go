@@ -68,7 +68,7 @@ func TestHTTP(t *testing.T) {
 		}
 		cmd := exec.Command(name, args...)
 		cmd.Dir = root
-		cmd.Env = append(env, "ISSUANCE_URL="+strings.Replace(url, "127.0.0.1", "localhost", 1))
+		cmd.Env = append(os.Environ(), "ISSUANCE_URL="+strings.Replace(url, "127.0.0.1", "localhost", 1))
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%s: %v\n%s", name, err, out)
@@ -103,4 +103,21 @@ func TestHTTP(t *testing.T) {
 			}
 		})
 	}
+	// A client that is generated from the description, as examples/typescript says. Its packages come from npm.
+	t.Run("typescript", func(t *testing.T) {
+		if os.Getenv("CI") == "" && os.Getenv("ISSUANCE_TEST_NPM") == "" {
+			t.Skip("runs with CI or ISSUANCE_TEST_NPM set: it fetches packages")
+		}
+		at := filepath.Join(home, "typescript")
+		if err := os.CopyFS(at, os.DirFS(filepath.Join(root, "examples", "typescript"))); err != nil {
+			t.Fatal(err)
+		}
+		out := run(t, "npm", "--prefix", at, "ci", "--no-audit", "--no-fund")
+		for _, script := range []string{"generate", "build", "start"} {
+			out = run(t, "npm", "--prefix", at, "run", "--silent", script)
+		}
+		if !strings.HasSuffix(strings.TrimSpace(out), ": issued") {
+			t.Errorf("%s", out)
+		}
+	})
 }

@@ -59,8 +59,7 @@ func (s *Server) bulk() {
 	op.MaxBodyBytes, op.BodyReadTimeout = -1, -1
 	file := &huma.MediaType{Schema: &huma.Schema{Type: "string", Description: "an order document on each line, or CSV with a header"}}
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/x-ndjson": file, "text/csv": file}}
-	op.Responses = lines("application/x-ndjson", "A BulkLine on each line")
-	s.schema(reflect.TypeFor[BulkLine]())
+	op.Responses = lines("application/x-ndjson", "A BulkLine on each line", s.schema(reflect.TypeFor[BulkLine]()))
 	register(s, op, s.postBulk)
 }
 

@@ -51,9 +51,9 @@ func (s *Server) schema(t reflect.Type) *huma.Schema {
 	return s.api.OpenAPI().Components.Schemas.Schema(t, true, t.Name())
 }
 
-// lines describes a stream of lines, or of events, each of which has a schema of its own.
-func lines(kind, text string) map[string]*huma.Response {
-	return map[string]*huma.Response{"200": {Description: text, Content: map[string]*huma.MediaType{kind: {Schema: &huma.Schema{Type: "string", Description: text}}}}}
+// lines describes an answer that is a stream; schema is what each line is like.
+func lines(kind, text string, schema *huma.Schema) map[string]*huma.Response {
+	return map[string]*huma.Response{"200": {Description: text, Content: map[string]*huma.MediaType{kind: {Schema: schema}}}}
 }
 
 // rawJSON is an example as the description holds it.

@@ -80,7 +80,7 @@ func (s *Server) events() {
 		"At least once, in the order in which they happened. next is always there: ask again with it as after.", http.StatusOK), s.listEvents)
 	op := operation(http.MethodGet, "/v1/events/stream", "stream-events", "events", "Final statuses as server-sent events",
 		"id is the position, event the type, data the event as in /v1/events. An event named gap says that events before are gone. A client that reconnects with Last-Event-ID misses nothing.", http.StatusOK)
-	op.Responses = lines("text/event-stream", "Server-sent events")
+	op.Responses = lines("text/event-stream", "Server-sent events", &huma.Schema{Type: "string"})
 	register(s, op, s.streamEvents)
 }
 

@@ -81,6 +81,9 @@ func New(c Config) *Server {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, r, problem(http.StatusNotFound, codeNotFound, "there is no such path or method; /docs lists them"))
 	})
+	for _, schema := range s.api.OpenAPI().Components.Schemas.Map() {
+		schema.AdditionalProperties = nil // a field more is no reason for a client to refuse an answer
+	}
 	s.handler = s.outer(mux)
 	return s
 }
@@ -116,7 +119,9 @@ func (s *Server) describe() huma.Config {
 	c.Info.Description = description
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer",
 		Description: "A token of GATEWAY_TOKENS_FILE; `enqueue token new` makes one."}}
-	c.Tags = []*huma.Tag{{Name: "orders"}, {Name: "refunds"}, {Name: "bulk"}, {Name: "events"}}
+	c.Servers = []*huma.Server{{URL: "http://localhost:8090", Description: "where enqueue serve listens unless it is told otherwise"}}
+	c.Tags = []*huma.Tag{{Name: "orders", Description: "orders and their status"}, {Name: "refunds", Description: "refunds of orders"},
+		{Name: "bulk", Description: "files of orders"}, {Name: "events", Description: "final statuses as they happen"}}
 	return c
 }
 
