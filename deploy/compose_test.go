@@ -2,7 +2,11 @@ package deploy
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
+	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -128,9 +132,8 @@ func TestNoSecretsInline(t *testing.T) {
 	for name, s := range compose(t, nil, "sandbox").Services {
 		for _, v := range config.Table() {
 			value, ok := s.Environment[v.Name]
-			// The address of the compose file's own Redis is no secret: it has no password.
-			if ok && v.Secret && (v.Name != "REDIS_URL" || value == nil || strings.Contains(*value, "@")) {
-				t.Errorf("%s has %s in its environment", name, v.Name)
+			if ok && v.Secret {
+				t.Errorf("%s has %s in its environment: %v", name, v.Name, value)
 			}
 		}
 	}
@@ -163,8 +166,7 @@ func TestExampleSettings(t *testing.T) {
 			continue
 		}
 		settings++
-		// An empty address takes the compose file's own away, for one in a file.
-		if empty := strings.TrimSpace(value) == "" && name == "REDIS_URL"; !known[name] && !empty {
+		if !known[name] {
 			t.Errorf("%s is no variable, or a secret that should come from a file", name)
 		}
 		if strings.HasSuffix(name, "_FILE") && (mount == "" || !strings.HasPrefix(value, mount)) {
@@ -176,19 +178,72 @@ func TestExampleSettings(t *testing.T) {
 	}
 }
 
-// What the environment may change is changed: another Redis, other ports.
+// What the environment may change is changed, and what worker.env says wins: it comes later, and nothing is set
+// beside the files.
 func TestOverrides(t *testing.T) {
-	p := compose(t, []string{"REDIS_URL=rediss://elsewhere:6380/0", "WORKER_PORT=9090"})
-	w := p.Services["worker"]
-	if v := w.Environment["REDIS_URL"]; v == nil || *v != "rediss://elsewhere:6380/0" || w.Ports[0].Published != "9090" {
-		t.Fatalf("%v %v", w.Environment["REDIS_URL"], w.Ports)
+	w := compose(t, []string{"WORKER_PORT=9090"}).Services["worker"]
+	if w.Ports[0].Published != "9090" {
+		t.Error(w.Ports)
 	}
-	w = compose(t, nil).Services["worker"]
-	if v := w.Environment["REDIS_URL"]; v == nil || *v != "redis://redis:6379/0" {
-		t.Fatal(v)
-	}
-	// What worker.env says of Redis wins: it comes later, and nothing is set beside the files.
 	if len(w.EnvFiles) != 2 || filepath.Base(w.EnvFiles[0].Path) != "compose.env" || filepath.Base(w.EnvFiles[1].Path) != "worker.env" {
 		t.Errorf("%+v", w.EnvFiles)
+	}
+}
+
+// Redis is reached by the compose network only, and by named users only: it publishes no port, its users come from
+// a secret, and the worker's address with the password from a file that the script makes.
+func TestRedisIsLocked(t *testing.T) {
+	dir := t.TempDir()
+	made := func() map[string]string {
+		t.Helper()
+		if out, err := exec.Command("sh", "make-secrets.sh", dir).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		files := map[string]string{}
+		list, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range list {
+			text, err := os.ReadFile(filepath.Join(dir, f.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			files[f.Name()] = string(text)
+			if info, err := f.Info(); err != nil || f.Name() != "redis_users.acl" && info.Mode().Perm() != 0o600 {
+				t.Errorf("%s: %v %v", f.Name(), info.Mode(), err)
+			}
+		}
+		return files
+	}
+	p := compose(t, nil)
+	r, w := p.Services["redis"], p.Services["worker"]
+	if len(r.Ports) != 0 || r.NetworkMode != "" || len(r.Secrets) != 1 || !slices.Contains(r.Command, "/run/secrets/"+r.Secrets[0].Source) ||
+		!slices.Contains(r.Command, "--aclfile") || filepath.Base(p.Secrets[r.Secrets[0].Source].File) != "redis_users.acl" {
+		t.Errorf("ports %v, secrets %v, command %v", r.Ports, r.Secrets, r.Command)
+	}
+	files := made()
+	url := w.Environment["REDIS_URL_FILE"]
+	if url == nil || files[filepath.Base(*url)] == "" {
+		t.Fatalf("the worker's address is in %v, made are %v", w.Environment["REDIS_URL_FILE"], files)
+	}
+	o, err := config.Load(map[string]string{"REDIS_URL_FILE": filepath.Join(dir, filepath.Base(*url)), "ISSUANCE_SEAL_KEYS_FILE": filepath.Join(dir, "seal_keys")}, config.NeedRedis, config.NeedSealKeys)
+	if err != nil || !strings.HasPrefix(o.Redis.URL.Reveal(), "redis://worker:") || !strings.HasSuffix(o.Redis.URL.Reveal(), "@redis:6379/0") {
+		t.Error(err)
+	}
+	acl := files["redis_users.acl"]
+	for name, text := range files {
+		if secret, found := strings.CutPrefix(strings.Split(text, "@")[0], "redis://"); found {
+			_, password, _ := strings.Cut(secret, ":")
+			if len(password) != 64 || strings.Contains(acl, password) || !strings.Contains(acl, fmt.Sprintf("#%x ", sha256.Sum256([]byte(password)))) {
+				t.Errorf("%s: the password is not the user's", name)
+			}
+		}
+	}
+	if strings.Contains(acl, "nopass") || !strings.HasPrefix(acl, "user default off ") {
+		t.Errorf("users without a password:\n%s", acl)
+	}
+	if again := made(); !maps.Equal(again, files) {
+		t.Error("a second run changes secrets")
 	}
 }

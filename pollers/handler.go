@@ -114,7 +114,7 @@ func (p *poll) ask(ctx context.Context) error {
 			return err
 		}
 		if skip {
-			return queue.Wait(wait, "the provider's next job; an older order is asked for in its place")
+			return queue.Wait(wait, "waiting for the provider to issue it; an older order is asked for in its place")
 		}
 	}
 	f := p.Provider.LookUp(ctx, p.order)
@@ -126,7 +126,7 @@ func (p *poll) ask(ctx context.Context) error {
 		return p.finish(ledger.Ending{State: order.Failed, ProviderRef: ref(f), Polled: true, Reason: ledger.Reason{
 			Code: cmp.Or(f.Outcome.Code, string(order.CodeIssuingFailed)), Message: f.Outcome.Message}})
 	case providers.FoundPending:
-		return p.again(ledger.Reason{}, 0, "the provider has not issued it yet")
+		return p.again(ledger.Reason{}, 0, "waiting for the provider to issue it")
 	case providers.Absent:
 		if f.Assumed && p.Schedule.Overdue(p.age) {
 			return p.unclear(f.Outcome) // it may mean that the question cannot be answered now

@@ -90,6 +90,8 @@ type Columns struct {
 	ItemsField string
 	// Numbers are those of both whose cells are numbers in the request.
 	Numbers []string
+	// Days are those of both that are days, written yyyymmdd in the request.
+	Days []string
 	// IDs are the scalars that hold the order's number, one of which each order has.
 	IDs []string
 	// Merchant is the scalar that names the merchant; "" where documents name none.

@@ -27,6 +27,8 @@ func (e *UnknownAccountError) Error() string {
 		served[i] = a.String()
 	}
 	switch list := strings.Join(served, ", "); {
+	case e.Account.Merchant != "" && list == "":
+		return fmt.Sprintf("no worker serves account %s, nor any other", e.Account)
 	case e.Account.Merchant != "":
 		return fmt.Sprintf("no worker serves account %s; there are: %s", e.Account, list)
 	case len(served) == 0:

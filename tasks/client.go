@@ -79,7 +79,7 @@ type ConflictError struct {
 }
 
 func (e *ConflictError) Error() string {
-	return fmt.Sprintf("%s: another document has this id (it is %s)", e.Ref, e.State)
+	return fmt.Sprintf("%s: another document has this id (it is %s)", e.Ref, e.State.Words())
 }
 
 // EnqueueOption changes how a document is enqueued.

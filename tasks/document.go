@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -208,7 +209,7 @@ func parseEnvelope(c *doccheck.Check, raw []byte, known ...string) (e envelope, 
 		return e, false
 	}
 	c.Text("", raw)
-	if e.Object, ok = c.WellFormedObject("", raw, known...); !ok {
+	if e.Object, ok = c.WellFormedObject("", raw, known...); !ok || twice(c) {
 		return e, false
 	}
 	if !e.Require("provider", providerRule()) {
@@ -226,6 +227,10 @@ func parseEnvelope(c *doccheck.Check, raw []byte, known ...string) (e envelope, 
 		return e, true
 	}
 	if text, ok := e.String("account"); ok {
+		if of, _, _ := strings.Cut(text, ":"); of != name && providers.Name(of).Known() {
+			c.Violate("account", fmt.Sprintf("must be an account of the provider that is named, %q, or the provider is the wrong one", name), fmt.Sprintf("an account of %q", of))
+			return e, false
+		}
 		e.merchant = strings.TrimPrefix(text, name+":")
 		if text == name {
 			e.merchant = ""
@@ -234,6 +239,13 @@ func parseEnvelope(c *doccheck.Check, raw []byte, known ...string) (e envelope, 
 		}
 	}
 	return e, true
+}
+
+// twice reports whether the provider or the account is given twice. Which of them is meant decides every
+// other rule.
+func twice(c *doccheck.Check) bool {
+	err := c.Err()
+	return err != nil && slices.ContainsFunc(err.Violations, func(v providers.Violation) bool { return v.Path == "provider" || v.Path == "account" })
 }
 
 func providerRule() string {

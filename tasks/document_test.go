@@ -223,3 +223,20 @@ func TestDocumentsHideCustomersData(t *testing.T) {
 	}
 	noCanary(t, "the error", err.Error())
 }
+
+// Whose document it is decides every other rule: where that is contradictory, nothing else is reported.
+func TestAProviderThatIsNotTheAccountsIsOneViolation(t *testing.T) {
+	request := `"request":{"channelOrderId":"P1","productSaleId":"S1","quantity":2,"pickupType":"order"}`
+	for doc, want := range map[string]string{
+		`{"provider":"ecticket","provider":"pass2u",` + request + `}`:                     "provider: must be given only once (found: given twice)",
+		`{"provider":"pass2u","account":"pass2u:a","account":"pass2u:b",` + request + `}`: "account: must be given only once (found: given twice)",
+		`{"provider":"ecticket","account":"pass2u:main",` + request + `}`:                 `account: must be an account of the provider that is named, "ecticket", or the provider is the wrong one (found: an account of "pass2u")`,
+		`{"provider":"pass2u","account":"ecticket:2000132",` + request + `}`:              `account: must be an account of the provider that is named, "pass2u", or the provider is the wrong one (found: an account of "ecticket")`,
+		`{"provider":"pass2u","account":"ecticket",` + request + `}`:                      `account: must be an account of the provider that is named, "pass2u", or the provider is the wrong one (found: an account of "ecticket")`,
+	} {
+		_, err := ParseOrder([]byte(doc), Rules{})
+		if err == nil || err.Error() != "invalid document: "+want {
+			t.Errorf("%s: %v, want %s", doc, err, want)
+		}
+	}
+}

@@ -24,6 +24,8 @@ type Event struct {
 	State    State
 	Code     string // why, where there is something to say; see Code
 	At       time.Time
+	// By is who decided it, a review or a cancellation, and ReviewCode why the one had needed review.
+	By, ReviewCode string
 }
 
 // GapError says that events before the next one may be gone: the reader was away for longer than events are
@@ -88,7 +90,7 @@ func (r *EventReader) Next(ctx context.Context) (Event, error) {
 	}
 	e := r.pending[0]
 	r.pending, r.after = r.pending[1:], e.StreamID
-	return Event{ID: e.ID, Position: e.StreamID, Ref: e.Ref, State: e.State, Code: e.Code, At: e.At}, nil
+	return Event{ID: e.ID, Position: e.StreamID, Ref: e.Ref, State: e.State, Code: e.Code, At: e.At, By: e.By, ReviewCode: e.ReviewCode}, nil
 }
 
 // begin finds the position to go on from.

@@ -295,7 +295,7 @@ func TestARefundBeforeItsOrder(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		b.enqueue(t, refundDoc("O1", "R1"))
 		s, err := b.Status(b.ctx, shop, "O1")
-		if err != nil || s.State != Elsewhere || len(s.Refunds) != 1 || s.Refunds[0].State != Queued {
+		if err != nil || s.State != Unrecorded || len(s.Refunds) != 1 || s.Refunds[0].State != Queued {
 			t.Errorf("%+v, %v", s, err)
 		}
 		if r := b.enqueue(t, orderDoc("O1")); r.Duplicate || r.State != Queued {

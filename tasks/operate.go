@@ -25,7 +25,7 @@ func (e *NotCancellableError) Error() string {
 
 // Cancel ends an order, or a refund, of which nothing was ever sent: it becomes Cancelled, which is final
 // and an event like any other. Doing so again is the same. Anything else is a *NotCancellableError, and an
-// unknown order is ErrUnknownOrder. who and reason are recorded and shown; put no customer's data there.
+// unknown order or refund is ErrUnknownOrder. who and reason are recorded and shown; put no customer's data there.
 func (c *Client) Cancel(ctx context.Context, r Ref, who, reason string) error {
 	var err error
 	if r.Account, err = c.Account(ctx, r.Account); err != nil {
@@ -34,8 +34,9 @@ func (c *Client) Cancel(ctx context.Context, r Ref, who, reason string) error {
 	a, err := c.ledger.Cancel(ctx, r, who, reason)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
-		return fmt.Errorf("%s: %w", r, ErrUnknownOrder)
+		return unknown(r)
 	case a.Applied: // should publishing have failed, the sweeper does it
+		_ = c.queue.RunRefunds(ctx, c.ledger, r) // else they go on at their time
 		return c.decided(ctx, "cancel", r, who, reason)
 	case err == nil && a.State == Cancelled:
 		return nil
@@ -50,7 +51,7 @@ type Erasure struct {
 	Provider providers.Name `json:"provider"`
 	Account  Account        `json:"account"`
 	OrderID  string         `json:"order_id"`
-	// State is the order's; Elsewhere when only refunds of it are known.
+	// State is the order's; Unrecorded when only refunds of it are known.
 	State  State     `json:"state"`
 	By     string    `json:"by"`
 	Reason string    `json:"reason"`
@@ -74,7 +75,7 @@ func (e *NotErasableError) Error() string {
 }
 
 // whatIsErased names the ledger's fields for people.
-var whatIsErased = map[string]string{"doc": "document", "result": "tickets", "plan": "ticket numbers", "message": "the provider's text", "resolved_reason": "reason of the decision"}
+var whatIsErased = map[string]string{"doc": "document", "result": "tickets", "plan": "ticket numbers", "message": "the provider's text", "review_message": "text of the review", "resolved_reason": "reason of the decision"}
 
 // Erase removes the customer's data of an order and of its refunds at once: the documents, the tickets and
 // what the provider wrote. That there was such an order, when, and how it ended stays. An order that was
@@ -111,7 +112,7 @@ func (c *Client) Erase(ctx context.Context, r Ref, who, reason string) (*Erasure
 		out.add(ref, e)
 	}
 	if !found {
-		return nil, fmt.Errorf("%s: %w", r, ErrUnknownOrder)
+		return nil, unknown(r)
 	}
 	return out, c.decided(ctx, "erase", r, who, reason)
 }
@@ -123,7 +124,7 @@ func (e *Erasure) add(ref Ref, removed ledger.Erasure) {
 	case ref.IsRefund():
 		prefix = "refund " + ref.RefundID + ": "
 		if e.State == "" {
-			e.State = Elsewhere
+			e.State = Unrecorded
 		}
 	default:
 		e.State = removed.State

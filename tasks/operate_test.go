@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"issuance/internal/keys"
 	"issuance/internal/ledger"
@@ -187,8 +188,44 @@ func TestErasingARefundOfAnOrderIssuedElsewhere(t *testing.T) {
 		b.reach(t, r, Refunded)
 		must(t, b.rdb.HDel(b.ctx, keys.Record(r), "event").Err()) // as when a worker dies before it
 		e, err := b.Erase(b.ctx, ref("O1"), "ann", "asked for")
-		if err != nil || e.State != Elsewhere || !slices.Contains(e.Removed, "refund R1: document") {
+		if err != nil || e.State != Unrecorded || !slices.Contains(e.Removed, "refund R1: document") {
 			t.Errorf("%+v, %v", e, err)
+		}
+	})
+}
+
+// A cancelled order's refunds go on at once, to find out that there is nothing to refund; a cancelled refund
+// lets the others of its order go on.
+func TestCancellingWakesTheRefundsThatWait(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		o := ref("O1")
+		b.enqueue(t, orderDoc("O1"))
+		waits := func(r Ref) {
+			b.drop(t, home(r, Checkout))
+			must(t, b.queue.Enqueue(b.ctx, r, home(r, Checkout), "", time.Hour))
+		}
+		for _, id := range []string{"R1", "R2"} {
+			b.enqueue(t, refundDoc("O1", id))
+			waits(o.Refund(id))
+		}
+		for _, ended := range []Ref{o.Refund("R2"), o} {
+			waits(o.Refund("R1"))
+			must(t, b.Cancel(b.ctx, ended, "ann", "not wanted"))
+			if got := b.taskState(home(o.Refund("R1"), Checkout)); got != "pending" {
+				t.Errorf("%s is cancelled, and its task is %s", ended, got)
+			}
+		}
+	})
+}
+
+// What is missing is named as what it is.
+func TestAnUnknownRefundIsNamedAsOne(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.enqueue(t, orderDoc("O1"))
+		for r, want := range map[Ref]string{ref("O1").Refund("R9"): "ecticket:2000132/O1/R9: no such refund", ref("O9"): "ecticket:2000132/O9: no such order"} {
+			if err := b.Cancel(b.ctx, r, "ann", "x"); !errors.Is(err, ErrUnknownOrder) || errors.Is(err, ErrUnknownRefund) != r.IsRefund() || err.Error() != want {
+				t.Errorf("%v", err)
+			}
 		}
 	})
 }

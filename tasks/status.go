@@ -8,12 +8,30 @@ import (
 	"time"
 
 	"issuance/internal/ledger"
+	"issuance/internal/plain"
+	"issuance/internal/seal"
 	"issuance/internal/vault"
 	"issuance/providers"
 )
 
 // ErrUnknownOrder says that the ledger does not know the order.
 var ErrUnknownOrder = errors.New("no such order")
+
+// ErrUnknownRefund says that the ledger does not know the refund. It is an ErrUnknownOrder, too.
+var ErrUnknownRefund error = noSuchRefund{}
+
+type noSuchRefund struct{}
+
+func (noSuchRefund) Error() string        { return "no such refund" }
+func (noSuchRefund) Is(target error) bool { return target == ErrUnknownOrder }
+
+// unknown says of a record that it does not exist.
+func unknown(r Ref) error {
+	if r.IsRefund() {
+		return fmt.Errorf("%s: %w", r, ErrUnknownRefund)
+	}
+	return fmt.Errorf("%s: %w", r, ErrUnknownOrder)
+}
 
 // Status is everything that may be shown of an order. Times are UTC.
 type Status struct {
@@ -25,23 +43,28 @@ type Status struct {
 	Lane        Lane           `json:"lane,omitempty"`
 	// Attempts counts the requests that can have reached the provider, Unsent those that certainly had no
 	// effect (a refused connection, a call that was held back or turned away).
-	Attempts   int             `json:"attempts"`
-	Unsent     int             `json:"unsent,omitempty"`
-	Polls      int             `json:"polls"`
-	Error      *StatusError    `json:"error,omitempty"`
-	Waits      *Waiting        `json:"waits,omitempty"`
-	CreatedAt  *time.Time      `json:"created_at,omitempty"`
-	AcceptedAt *time.Time      `json:"accepted_at"`
-	ReviewAt   *time.Time      `json:"review_at,omitempty"` // since when it needs review
-	FinalAt    *time.Time      `json:"final_at"`            // when it was settled, nil before
-	ErasedAt   *time.Time      `json:"erased_at,omitempty"` // when its customer's data was erased
-	ResolvedBy string          `json:"resolved_by,omitempty"`
-	Resolved   string          `json:"resolved_reason,omitempty"`
-	Shape      json.RawMessage `json:"shape,omitempty"`
-	Refunds    []RefundStatus  `json:"refunds"`
+	Attempts   int          `json:"attempts"`
+	Unsent     int          `json:"unsent,omitempty"`
+	Polls      int          `json:"polls"`
+	Error      *StatusError `json:"error,omitempty"`
+	Waits      *Waiting     `json:"waits,omitempty"`
+	CreatedAt  *time.Time   `json:"created_at,omitempty"`
+	AcceptedAt *time.Time   `json:"accepted_at"`
+	ReviewAt   *time.Time   `json:"review_at,omitempty"`   // since when it needs review
+	FinalAt    *time.Time   `json:"final_at"`              // when it was settled, nil before
+	ErasedAt   *time.Time   `json:"erased_at,omitempty"`   // when its customer's data was erased
+	ResolvedBy string       `json:"resolved_by,omitempty"` // who decided it: a review, or a cancellation
+	Resolved   string       `json:"resolved_reason,omitempty"`
+	// ReviewCode and ReviewMessage say why it had needed review before it was decided.
+	ReviewCode    string          `json:"review_code,omitempty"`
+	ReviewMessage string          `json:"review_message,omitempty"`
+	Shape         json.RawMessage `json:"shape,omitempty"`
+	Refunds       []RefundStatus  `json:"refunds"`
 	// Tickets and Access hold bearer secrets; they are there only when asked for.
 	Tickets []providers.Ticket `json:"tickets,omitempty"`
 	Access  *providers.Access  `json:"access,omitempty"`
+	// TicketsAt is when the provider showed Tickets. What was redeemed or refunded since is not in them.
+	TicketsAt *time.Time `json:"tickets_at,omitempty"`
 }
 
 // StatusError is the provider's last answer, or ours.
@@ -52,11 +75,16 @@ type StatusError struct {
 
 // Waiting says what an unfinished record waits for.
 type Waiting struct {
+	// For is that in a few words, such as "a free worker" or "the provider to issue it".
 	For string `json:"for"`
 	// Until is when that is over at the latest; nil when nobody knows.
 	Until *time.Time `json:"until,omitempty"`
 	// NextAt is when it is looked at next; nil when that is as soon as a worker is free.
 	NextAt *time.Time `json:"next_at,omitempty"`
+	// OrderState is the state of the order that a refund waits for; the order's end makes the refund go on.
+	OrderState State `json:"order_state,omitempty"`
+	// LastRun is what the last run found, where For and the last result do not say it.
+	LastRun string `json:"last_run,omitempty"`
 	// Held says why no call for it may leave, whatever else it waits for: the provider's ban, or an
 	// operator's pause. HeldUntil is when a ban ends; a pause has no known end.
 	Held      string     `json:"held,omitempty"`
@@ -67,22 +95,25 @@ type Waiting struct {
 
 // RefundStatus is everything that may be shown of a refund.
 type RefundStatus struct {
-	RefundID   string          `json:"refund_id"`
-	State      State           `json:"state"`
-	Lane       Lane            `json:"lane,omitempty"`
-	Attempts   int             `json:"attempts"`
-	Unsent     int             `json:"unsent,omitempty"`
-	Error      *StatusError    `json:"error,omitempty"`
-	Waits      *Waiting        `json:"waits,omitempty"`
-	Quantity   int             `json:"quantity,omitempty"` // tickets the plan holds
-	Refunded   int             `json:"refunded"`           // tickets refunded by this refund
-	Tickets    []RefundTicket  `json:"tickets,omitempty"`
-	CreatedAt  *time.Time      `json:"created_at,omitempty"`
-	ReviewAt   *time.Time      `json:"review_at,omitempty"`
-	FinalAt    *time.Time      `json:"final_at"`
-	ResolvedBy string          `json:"resolved_by,omitempty"`
-	Resolved   string          `json:"resolved_reason,omitempty"`
-	Shape      json.RawMessage `json:"shape,omitempty"`
+	RefundID   string         `json:"refund_id"`
+	State      State          `json:"state"`
+	Lane       Lane           `json:"lane,omitempty"`
+	Attempts   int            `json:"attempts"`
+	Unsent     int            `json:"unsent,omitempty"`
+	Error      *StatusError   `json:"error,omitempty"`
+	Waits      *Waiting       `json:"waits,omitempty"`
+	Quantity   int            `json:"quantity,omitempty"` // tickets the plan holds
+	Refunded   int            `json:"refunded"`           // tickets refunded by this refund
+	Tickets    []RefundTicket `json:"tickets,omitempty"`
+	CreatedAt  *time.Time     `json:"created_at,omitempty"`
+	ReviewAt   *time.Time     `json:"review_at,omitempty"`
+	FinalAt    *time.Time     `json:"final_at"`
+	ResolvedBy string         `json:"resolved_by,omitempty"` // who decided it: a review, or a cancellation
+	Resolved   string         `json:"resolved_reason,omitempty"`
+	// ReviewCode and ReviewMessage say why it had needed review before it was decided.
+	ReviewCode    string          `json:"review_code,omitempty"`
+	ReviewMessage string          `json:"review_message,omitempty"`
+	Shape         json.RawMessage `json:"shape,omitempty"`
 }
 
 // RefundTicket is one ticket of a refund. TicketNo is there only when tickets were asked for.
@@ -102,7 +133,7 @@ func (s *Status) Ended() bool {
 			return false
 		}
 	}
-	return s.State.Final() || s.State == Elsewhere
+	return s.State.Final() || s.State == Unrecorded
 }
 
 // StatusOption changes what a status holds.
@@ -160,9 +191,9 @@ func (c *Client) recorded(ctx context.Context, ref Ref, w statusWish) (*Status, 
 	}
 	if s.State == "" {
 		if len(s.Refunds) == 0 {
-			return nil, fmt.Errorf("%s: %w", ref, ErrUnknownOrder)
+			return nil, unknown(ref)
 		}
-		s.State = Elsewhere
+		s.State = Unrecorded
 	}
 	return s, nil
 }
@@ -190,28 +221,40 @@ func (c *Client) fill(s *Status, rec *ledger.Record, w statusWish) error {
 	s.Attempts, s.Unsent, s.Error = rec.Attempts-rec.Unsent, rec.Unsent, statusError(rec.Reason)
 	s.CreatedAt, s.AcceptedAt, s.ErasedAt = stamp(rec.CreatedAt), stamp(rec.AcceptedAt), stamp(rec.ErasedAt)
 	s.ReviewAt, s.FinalAt = ends(rec)
-	s.ResolvedBy, s.Resolved = rec.ResolvedBy, rec.Resolved
+	s.ResolvedBy, s.Resolved, s.ReviewCode = rec.ResolvedBy, rec.Resolved, rec.ReviewReason.Code
+	s.ReviewMessage = rec.ReviewReason.Message
 	if !w.tickets || rec.Result == "" {
 		return nil
 	}
 	res, err := vault.OpenResult(c.ring, rec.Ref, rec.Result)
 	if err != nil {
-		return fmt.Errorf("tasks: %s: tickets: %w", rec.Ref, err)
+		return unopened(rec.Ref, err)
 	}
 	s.Tickets, s.Access = res.Tickets, res.Access
+	if s.TicketsAt = s.FinalAt; s.State != Issued || s.ReviewCode != "" {
+		s.TicketsAt = s.AcceptedAt // no later answer is stored
+	}
 	return nil
+}
+
+// unopened is why sealed tickets cannot be shown.
+func unopened(r Ref, err error) error {
+	if errors.Is(err, seal.ErrUnknownKey) {
+		err = fmt.Errorf("%w: %w", ErrWrongKeys, err)
+	}
+	return fmt.Errorf("tasks: %s: tickets: %w", r, err)
 }
 
 func (c *Client) refundStatus(r *ledger.Record, w statusWish) (RefundStatus, error) {
 	s := RefundStatus{RefundID: r.RefundID, State: r.State, Lane: r.Lane, Attempts: r.Attempts - r.Unsent, Unsent: r.Unsent,
 		Error: statusError(r.Reason), Quantity: r.Count, Refunded: r.Refunded, CreatedAt: stamp(r.CreatedAt), Shape: r.Shape,
-		ResolvedBy: r.ResolvedBy, Resolved: r.Resolved}
+		ResolvedBy: r.ResolvedBy, Resolved: r.Resolved, ReviewCode: r.ReviewReason.Code, ReviewMessage: r.ReviewReason.Message}
 	s.ReviewAt, s.FinalAt = ends(r)
 	var numbers []string
 	if w.tickets && len(r.Tickets) > 0 && r.Plan != "" {
 		var err error
 		if numbers, err = vault.OpenPlan(c.ring, r.Ref, r.Plan); err != nil {
-			return s, fmt.Errorf("tasks: %s: tickets: %w", r.Ref, err)
+			return s, unopened(r.Ref, err)
 		}
 	}
 	for i, t := range r.Tickets {
@@ -239,7 +282,7 @@ func statusError(r ledger.Reason) *StatusError {
 	if r == (ledger.Reason{}) {
 		return nil
 	}
-	return &StatusError{Code: r.Code, Message: r.Message}
+	return &StatusError{Code: r.Code, Message: plain.Text(r.Message)}
 }
 
 func stamp(t time.Time) *time.Time {

@@ -40,8 +40,9 @@ const (
 	Failed            = order.Failed
 	Cancelled         = order.Cancelled
 	Review            = order.Review
-	// Elsewhere stands for an order that was not issued here but has refunds here.
-	Elsewhere State = "elsewhere"
+	// Unrecorded stands for an order of which only refunds are recorded here: it was issued by another system,
+	// is enqueued later than its refund, or its record is past its time. No record has this state.
+	Unrecorded State = "unrecorded"
 )
 
 // The lanes that producers use.

@@ -4,27 +4,55 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"issuance/internal/budget"
 	"issuance/internal/ledger"
+	"issuance/internal/plain"
 	"issuance/internal/queue"
+	"issuance/tasks/order"
 )
+
+// unfinished is a record of a status that is not finished, and where its status says what it waits for.
+type unfinished struct {
+	ref      Ref
+	state    State
+	order    State // of a refund: the order's
+	sent     bool  // of a refund of tickets: a request for one of them may have taken effect
+	byTicket bool  // of a refund: it has a plan ticket by ticket
+	why      **StatusError
+	into     **Waiting
+}
+
+// unfinished are the records of a status that are not finished.
+func (s *Status) unfinished() (list []unfinished) {
+	if !s.State.Final() && s.State != Unrecorded {
+		list = append(list, unfinished{ref: s.Ref(), state: s.State, why: &s.Error, into: &s.Waits})
+	}
+	for i := range s.Refunds {
+		r := &s.Refunds[i]
+		if r.State.Final() {
+			continue
+		}
+		u := unfinished{ref: s.Ref().Refund(r.RefundID), state: r.State, order: s.State, byTicket: len(r.Tickets) > 0, why: &r.Error, into: &r.Waits}
+		for _, t := range r.Tickets {
+			u.sent = u.sent || t.State == order.TicketSending || t.State == order.TicketDoubt
+		}
+		list = append(list, u)
+	}
+	return list
+}
 
 // addWaits says of everything unfinished in a status what it waits for.
 func (c *Client) addWaits(ctx context.Context, s *Status) error {
-	var refs []Ref
-	var into []**Waiting
-	if !s.State.Final() && s.State != Elsewhere {
-		refs, into = append(refs, s.Ref()), append(into, &s.Waits)
-	}
-	for i := range s.Refunds {
-		if r := &s.Refunds[i]; !r.State.Final() {
-			refs, into = append(refs, s.Ref().Refund(r.RefundID)), append(into, &r.Waits)
-		}
-	}
-	if len(refs) == 0 {
+	list := s.unfinished()
+	if len(list) == 0 {
 		return nil
+	}
+	refs := make([]Ref, len(list))
+	for i, u := range list {
+		refs[i] = u.ref
 	}
 	views, err := c.ledger.Views(ctx, refs)
 	if err != nil {
@@ -34,26 +62,27 @@ func (c *Client) addWaits(ctx context.Context, s *Status) error {
 		if v == nil || v.State.Final() { // since a moment ago
 			continue
 		}
-		if *into[i], err = c.waits(ctx, refs[i], v); err != nil {
+		if *list[i].into, err = c.waits(ctx, list[i], v); err != nil {
 			return fmt.Errorf("tasks: status: %w", err)
 		}
+		list[i].forget()
 	}
 	return nil
 }
 
 // waits looks at a record's task. A task that is gone is the sweeper's to bring back.
-func (c *Client) waits(ctx context.Context, r Ref, v *ledger.View) (*Waiting, error) {
+func (c *Client) waits(ctx context.Context, u unfinished, v *ledger.View) (*Waiting, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	t, err := c.queue.LookFor(ctx, r, v)
+	t, err := c.queue.LookFor(ctx, u.ref, v)
 	if err != nil {
 		return nil, err
 	}
-	name := queue.HomeOf(r, v.State, v.Lane).Queue
-	served, unknown := c.serves(ctx, r.Account, name)
+	name := queue.HomeOf(u.ref, v.State, v.Lane).Queue
+	served, unknown := c.serves(ctx, u.ref.Account, name)
 	w := &Waiting{NoWorker: unknown == nil && !served}
-	reason, until, held, err := budget.HeldNow(ctx, c.rdb, r.Account, laneOf(v))
+	reason, until, held, err := budget.HeldNow(ctx, c.rdb, u.ref.Account, laneOf(v))
 	if err != nil {
 		return nil, err
 	}
@@ -69,32 +98,85 @@ func (c *Client) waits(ctx context.Context, r Ref, v *ledger.View) (*Waiting, er
 		w.For = "a free worker"
 		err = c.addHold(ctx, w, name)
 	default:
-		w.lastRun(t)
-		if !held && budget.IsPause(w.For) { // it was resumed, and the task notices at its next try
-			w.For, w.Until = "its next try", nil
-		}
+		w.putOff(u, t)
 	}
 	return w, err
 }
 
-// lastRun says why a task waits for its time, by the answer of its last run.
-func (w *Waiting) lastRun(t queue.Task) {
+// putOff says what a record waits for whose task waits for its time.
+func (w *Waiting) putOff(u unfinished, t queue.Task) {
 	w.NextAt = stamp(t.Next)
-	reason, until, known := queue.ParseWait(t.Why)
+	text, until, known := queue.ParseWait(t.Why)
+	w.For = u.waitsFor()
 	switch {
-	case known:
-		w.For, w.Until = reason, stamp(until)
-	case t.Why != "":
-		w.For = "another try after an error: " + t.Why
-	default:
-		w.For = "its next look"
+	case !known && t.Why != "":
+		w.LastRun = "an error: " + plain.Text(t.Why)
+		return
+	case u.early(): // its order's end wakes it
+		w.OrderState = u.order
+		return
 	}
+	w.Until = stamp(until)
+	if what, waits := strings.CutPrefix(text, queue.WaitsFor); waits {
+		w.For, w.LastRun, _ = strings.Cut(what, "; ")
+	} else if w.adds(u, text) {
+		w.LastRun = text
+	}
+	if budget.IsPause(text) { // it was resumed since, or Held says it
+		w.Until = nil
+	}
+}
+
+// early reports whether a refund waits for the end of an order that is recorded here.
+func (u unfinished) early() bool {
+	return u.ref.IsRefund() && u.state == Queued && u.order != Unrecorded && !u.order.Settled()
+}
+
+// forget drops a refund's last result that says what its order was in: the order's own state says more, and the
+// truth.
+func (u unfinished) forget() {
+	if e := *u.why; e != nil && u.ref.IsRefund() && u.order != Unrecorded {
+		switch Code(e.Code) {
+		case order.CodeOrderUnknown, order.CodeOrderPending, order.CodeOrderInReview:
+			*u.why = nil
+		}
+	}
+}
+
+// waitsFor says in a few words what has to happen for a record to go on.
+func (u unfinished) waitsFor() string {
+	code := Code("")
+	if *u.why != nil {
+		code = Code((*u.why).Code)
+	}
+	switch {
+	case u.state == Accepted:
+		return "the provider to issue it"
+	case u.early():
+		return "its order (" + string(u.order) + ")"
+	case u.state == Queued && u.order == Unrecorded && code == order.CodeOrderUnknown:
+		return "its order, which nobody knows yet"
+	case u.state == Queued && u.order == Unrecorded && code == order.CodeOrderPending:
+		return "the provider to issue its order"
+	case u.state == Submitting && (!u.byTicket || u.sent):
+		return "proof of what its last request did"
+	}
+	return "its next try"
+}
+
+// adds reports whether the last run's answer says more than the rest of a status does.
+func (w *Waiting) adds(u unfinished, text string) bool {
+	if text == "" || budget.IsPause(text) || w.Held != "" && strings.Contains(text, w.Held) {
+		return false
+	}
+	e := *u.why
+	return e == nil || (e.Code == "" || !strings.Contains(text, e.Code)) && (e.Message == "" || !strings.Contains(text, e.Message))
 }
 
 // addHold says why no worker takes a task although it could run: its account or its queue is held.
 func (c *Client) addHold(ctx context.Context, w *Waiting, name string) error {
 	if w.Held != "" {
-		w.For, w.Until = w.Held, w.HeldUntil
+		w.For, w.Until = "its account's calls, which are held", w.HeldUntil
 		return nil
 	}
 	paused, err := c.queue.Paused(ctx, name)

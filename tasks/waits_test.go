@@ -9,6 +9,8 @@ import (
 	"github.com/hibiken/asynq"
 
 	"issuance/internal/budget"
+	"issuance/internal/keys"
+	"issuance/internal/ledger"
 	"issuance/internal/queue"
 )
 
@@ -84,7 +86,7 @@ func TestAHeldOrderSaysWhy(t *testing.T) {
 			t.Errorf("%+v", w)
 		}
 		pause("")
-		if w := b.waiting(t, ref("O1")); w.For != "paused by ann: prices are wrong" || w.Until != nil {
+		if w := b.waiting(t, ref("O1")); w.For != "its account's calls, which are held" || w.Held != "paused by ann: prices are wrong" || w.Until != nil {
 			t.Errorf("%+v", w)
 		}
 	})
@@ -131,9 +133,9 @@ func eventually(t testing.TB, what string, so func() bool) {
 	}
 }
 
-// After a run, an order waits for what its worker has said, until when it said, and is looked at again when the
-// queue says. Whether any worker serves the queue is part of the answer.
-func TestAnOrderWaitsForWhatItsLastRunSaid(t *testing.T) {
+// After a run, an order waits for its next try, and what the run found stands beside it, until when it said, and
+// when the queue runs it again. Whether any worker serves the queue is part of the answer.
+func TestWhatTheLastRunFoundStandsBesideWhatAnOrderWaitsFor(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		until := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
 		b.enqueue(t, orderDoc("O1"))
@@ -149,11 +151,11 @@ func TestAnOrderWaitsForWhatItsLastRunSaid(t *testing.T) {
 			return err == nil && n == 2
 		})
 		w := b.waiting(t, ref("O1"))
-		if w.For != "the provider does not answer" || w.Until == nil || !w.Until.Equal(until) || w.NoWorker || w.NextAt == nil ||
+		if w.For != "its next try" || w.LastRun != "the provider does not answer" || w.Until == nil || !w.Until.Equal(until) || w.NoWorker || w.NextAt == nil ||
 			time.Until(*w.NextAt) < 9*time.Minute || time.Until(*w.NextAt) > 10*time.Minute {
 			t.Errorf("%+v", w)
 		}
-		if w := b.waiting(t, ref("O2")); w.For != "another try after an error: "+context.DeadlineExceeded.Error() || w.NextAt == nil || w.Until != nil {
+		if w := b.waiting(t, ref("O2")); w.For != "its next try" || w.LastRun != "an error: "+context.DeadlineExceeded.Error() || w.NextAt == nil || w.Until != nil {
 			t.Errorf("%+v", w)
 		}
 		if ok, err := b.WorkerServes(t.Context(), shop, Checkout); err != nil || !ok {
@@ -182,7 +184,7 @@ func TestAnOrderWaitsForWhatItsLastRunSaid(t *testing.T) {
 	})
 }
 
-// Once calls are resumed, nobody is told that they are paused: the task notices at its next try.
+// Once calls are resumed, no order is shown as paused: its task notices at its next try.
 func TestAResumedOrderIsNotShownAsPaused(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		b.enqueue(t, orderDoc("O1"))
@@ -208,8 +210,88 @@ func TestAnAcceptedOrderWaitsForItsPoll(t *testing.T) {
 		b.drop(t, home(r, Checkout))
 		must(t, b.queue.Enqueue(b.ctx, r, queue.PollHome(r), "", time.Hour))
 		w := b.waiting(t, r)
-		if w.For != "its next look" || w.NextAt == nil || time.Until(*w.NextAt) < 50*time.Minute {
+		if w.For != "the provider to issue it" || w.LastRun != "" || w.NextAt == nil || time.Until(*w.NextAt) < 50*time.Minute {
 			t.Errorf("%+v", w)
 		}
 	})
+}
+
+// A refund that came before its order's end waits for that, whatever its last run found: it says where the order
+// stands, and not that nobody knows it.
+func TestARefundWaitsForItsOrder(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		o := ref("O1")
+		r := o.Refund("R1")
+		b.enqueue(t, refundDoc("O1", "R1"))
+		claim, err := b.ledger.Claim(b.ctx, r, "runner", time.Minute)
+		must(t, err)
+		a, err := b.ledger.YieldTurn(b.ctx, r, claim.Record.Fence, ledger.Reason{Code: "order_unknown", Message: "nobody knows the order"}, false)
+		applied(t, a, err)
+		b.drop(t, home(r, Checkout))
+		must(t, b.queue.Enqueue(b.ctx, r, home(r, Checkout), "", time.Hour))
+		if w := b.waiting(t, r); w.For != "its order, which nobody knows yet" || w.NextAt == nil || w.OrderState != "" {
+			t.Errorf("%+v", w)
+		}
+		b.enqueue(t, orderDoc("O1"))
+		for _, state := range []State{Queued, Submitting, Accepted} {
+			must(t, b.rdb.HSet(b.ctx, keys.Record(o), "state", string(state)).Err())
+			s, err := b.Status(b.ctx, o.Account, o.OrderID)
+			must(t, err)
+			w := s.Refunds[0].Waits
+			if w == nil || w.For != "its order ("+string(state)+")" || w.OrderState != state || w.NextAt == nil || w.Until != nil || w.LastRun != "" {
+				t.Errorf("%s: %+v", state, w)
+			}
+			if e := s.Refunds[0].Error; e != nil {
+				t.Errorf("%s: the last result is still %+v", state, e)
+			}
+		}
+		must(t, b.rdb.HSet(b.ctx, keys.Record(o), "state", string(Issued)).Err())
+		s, err := b.Status(b.ctx, o.Account, o.OrderID)
+		must(t, err)
+		if w := s.Refunds[0].Waits; w.For != "its next try" || w.OrderState != "" || s.Refunds[0].Error != nil {
+			t.Errorf("issued: %+v, %+v", w, s.Refunds[0].Error)
+		}
+	})
+}
+
+// What is waited for is a short phrase. What else a run found stands apart, unless the last result says it.
+func TestWhatIsWaitedForIsShort(t *testing.T) {
+	why := &StatusError{Code: "timeout", Message: "no complete answer within 20s"}
+	for _, c := range []struct {
+		state        State
+		why          *StatusError
+		text         string
+		want, andRun string
+	}{
+		{Submitting, why, "in doubt: timeout", "proof of what its last request did", ""},
+		{Submitting, nil, "in doubt: timeout", "proof of what its last request did", "in doubt: timeout"},
+		{Accepted, nil, "waiting for the provider to issue it", "the provider to issue it", ""},
+		{Accepted, nil, "waiting for the provider to issue it; an older order is asked for in its place", "the provider to issue it", "an older order is asked for in its place"},
+		{Accepted, nil, "no clear answer: garbage", "the provider to issue it", "no clear answer: garbage"},
+		{Queued, why, "waiting for its seal key in ISSUANCE_SEAL_KEYS", "its seal key in ISSUANCE_SEAL_KEYS", ""},
+		{Queued, why, "not sent: no complete answer within 20s", "its next try", ""},
+		{Queued, why, "", "its next try", ""},
+	} {
+		w := Waiting{}
+		text := ""
+		if c.text != "" {
+			text = queue.Wait(time.Second, c.text).Error()
+		}
+		w.putOff(unfinished{ref: ref("O1"), state: c.state, why: &c.why}, queue.Task{Why: text})
+		if w.For != c.want || w.LastRun != c.andRun {
+			t.Errorf("%s after %q: %q, last run %q", c.state, c.text, w.For, w.LastRun)
+		}
+	}
+	w, none := Waiting{}, (*StatusError)(nil)
+	w.putOff(unfinished{ref: ref("O1"), state: Queued, why: &none}, queue.Task{Why: "ledger: load: queue: connection refused"})
+	if w.LastRun != "an error: load: connection refused" {
+		t.Errorf("%q", w.LastRun)
+	}
+	// Of a refund ticket by ticket, only a ticket in doubt waits for proof.
+	for doubt, want := range map[bool]string{true: "proof of what its last request did", false: "its next try"} {
+		u := unfinished{ref: ref("O1").Refund("R1"), state: Submitting, order: Issued, byTicket: true, sent: doubt, why: &none}
+		if got := u.waitsFor(); got != want {
+			t.Errorf("%t: %q", doubt, got)
+		}
+	}
 }

@@ -189,11 +189,14 @@ func (w *world) redisCommand(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // sandbox [hidden] makes the script's Redis a sandbox's, as its worker would, and leaves its
-// address in the user's cache folder unless it is hidden. "sandbox file URL" only leaves an address.
+// address in the user's cache folder unless it is hidden. "sandbox file URL [NAME]" only leaves an address.
 func (w *world) sandbox(ts *testscript.TestScript, _ bool, args []string) {
-	url := w.redis.URL()
-	if len(args) == 2 && args[0] == "file" {
+	url, name := w.redis.URL(), "own"
+	if len(args) >= 2 && args[0] == "file" {
 		url = args[1]
+		if len(args) > 2 {
+			name = args[2]
+		}
 	} else {
 		ctx := context.Background()
 		ts.Check(redisconn.Mark(ctx, w.rdb, redisconn.Sandbox))
@@ -207,11 +210,13 @@ func (w *world) sandbox(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) == 1 && args[0] == "hidden" {
 		return
 	}
-	raw, err := json.Marshal(sandboxfile.Info{RedisURL: url, PID: 4711})
+	host, err := os.Hostname()
+	ts.Check(err)
+	raw, err := json.Marshal(sandboxfile.Info{RedisURL: url, PID: 4711, Host: host, Started: time.Now()})
 	ts.Check(err)
 	dir := filepath.Join(ts.Getenv("XDG_CACHE_HOME"), "issuance")
 	ts.Check(os.MkdirAll(dir, 0o700))
-	ts.Check(os.WriteFile(filepath.Join(dir, "sandbox.json"), raw, 0o600))
+	ts.Check(os.WriteFile(filepath.Join(dir, "sandbox-"+name+".json"), raw, 0o600))
 }
 
 // ban ACCOUNT reports a ban to the call budget.

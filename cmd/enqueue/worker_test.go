@@ -41,7 +41,7 @@ func newWorker(rdb *redis.Client) *worker {
 }
 
 // work ACCOUNT/ORDER[/REFUND] STEP… takes the steps begin, submit, held, unknown, accept, polled,
-// issued, failed, review, plan, ticket and refunded. begin waits for the record to appear; "new" makes one
+// issued, issued-bare, failed, review, plan, ticket and refunded. begin waits for the record to appear; "new" makes one
 // that was enqueued by another program, and "begin-again" claims it again.
 func (w *world) work(ts *testscript.TestScript, _ bool, args []string) {
 	r, ok := order.ParseRef(args[0])
@@ -112,6 +112,8 @@ func (w *worker) finish(ctx context.Context, r order.Ref, step string) error {
 		"refunded":  {State: order.Refunded, Refunded: 2},
 		"partially": {State: order.PartiallyRefunded, Reason: ledger.Reason{Code: "3", Message: "已核銷"}, Refunded: 1},
 		"issued":    {State: order.Issued, Polled: true},
+		// without tickets, as where the provider delivers them
+		"issued-bare": {State: order.Issued, Polled: true},
 	}
 	e, known := endings[step]
 	if !known {
@@ -199,7 +201,7 @@ func (w *world) serve(ts *testscript.TestScript, _ bool, args []string) {
 		RetryDelayFunc: queue.RetryDelay, IsFailure: queue.IsFailure, ShutdownTimeout: time.Second})
 	// Every task waits for what a worker would wait for.
 	ts.Check(w.server.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error {
-		return queue.WaitUntil(time.Hour, "the provider's answer to an earlier request", time.Now().Add(2*time.Hour))
+		return queue.WaitUntil(time.Hour, "waiting for the provider's answer to an earlier request; it did not answer", time.Now().Add(2*time.Hour))
 	})))
 }
 

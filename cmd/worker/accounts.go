@@ -5,8 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"issuance/internal/budget"
 	"issuance/internal/config"
 	"issuance/providers"
@@ -49,7 +47,7 @@ func (w *worker) byProvider() map[providers.Name]providers.Account {
 type opener struct {
 	configured func(config.Config) bool
 	needs      string // what to set where it is not configured
-	open       func(config.Config, redis.UniversalClient, *slog.Logger) (*account, error)
+	open       func(config.Config, *modeWatch, *slog.Logger) (*account, error)
 }
 
 // openers are the providers that the worker can serve.
@@ -77,10 +75,10 @@ func noteEncoding(log *slog.Logger) func(variant string) {
 	}
 }
 
-func openECTicket(c config.Config, rdb redis.UniversalClient, log *slog.Logger) (*account, error) {
+func openECTicket(c config.Config, watch *modeWatch, log *slog.Logger) (*account, error) {
 	cfg := c.ECTicket
 	name := providers.Account{Provider: providers.ECTicket, Merchant: cfg.MerchantID}
-	b, err := budget.New(rdb, budget.Config{Account: name, Default: true, PerSecond: cfg.CallsPerSecond, Ban: cfg.Ban, Log: log})
+	b, err := budget.New(watch.rdb, budget.Config{Account: name, Default: true, PerSecond: cfg.CallsPerSecond, Ban: cfg.Ban, Log: log})
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +86,7 @@ func openECTicket(c config.Config, rdb redis.UniversalClient, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
-	gate := providers.Prepayable(b)
+	gate := providers.Prepayable(modeGate{b, watch})
 	settings.Gate, settings.Log, settings.Verified = gate, log, noteEncoding(log)
 	client, err := ecticket.New(settings)
 	if err != nil {
@@ -100,15 +98,15 @@ func openECTicket(c config.Config, rdb redis.UniversalClient, log *slog.Logger) 
 		}}, nil
 }
 
-func openPass2U(c config.Config, rdb redis.UniversalClient, log *slog.Logger) (*account, error) {
+func openPass2U(c config.Config, watch *modeWatch, log *slog.Logger) (*account, error) {
 	cfg := c.Pass2U
 	codec, _ := providers.CodecOf(providers.Pass2U)
 	name := providers.Account{Provider: providers.Pass2U, Merchant: codec.DefaultMerchant}
-	b, err := budget.New(rdb, budget.Config{Account: name, Default: true, PerSecond: cfg.CallsPerSecond, Ban: cfg.Ban, Log: log})
+	b, err := budget.New(watch.rdb, budget.Config{Account: name, Default: true, PerSecond: cfg.CallsPerSecond, Ban: cfg.Ban, Log: log})
 	if err != nil {
 		return nil, err
 	}
-	gate := providers.Prepayable(b)
+	gate := providers.Prepayable(modeGate{b, watch})
 	settings := cfg.Client()
 	settings.Merchant, settings.Gate, settings.Log = name.Merchant, gate, log
 	client, err := pass2u.New(settings)

@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"html/template"
 	"log/slog"
 	"net/http"
 	"time"
+
+	"issuance/internal/redisconn"
 )
 
 // adminHandler serves health checks, metrics and the web UI; call closeUI when it is no longer
@@ -19,12 +22,14 @@ func (w *worker) adminHandler() (h http.Handler, closeUI func()) {
 	})
 	mux.HandleFunc("GET /readyz", w.ready)
 	mux.Handle("GET /metrics", w.metrics())
-	mux.HandleFunc("GET /{$}", w.index)
 	ui, closeUI := w.webUI()
-	mux.Handle("/jobs/", ui)
-	mux.HandleFunc("GET "+noticesPath, w.serveNotices)
-	mux.HandleFunc("GET "+noticesScript, serveNoticesJS)
-	return secure(mux), closeUI
+	// Programs ask for those above, under whatever name their network has for this machine.
+	page := func(pattern string, h http.Handler) { mux.Handle(pattern, knownHostsOnly(w.hostsOf(), h)) }
+	page("GET /{$}", http.HandlerFunc(w.index))
+	page(uiRoot+"/", ui)
+	page("GET "+noticesPath, http.HandlerFunc(w.serveNotices))
+	page("GET "+noticesScript, http.HandlerFunc(serveNoticesJS))
+	return secure(ownPagesOnly(mux)), closeUI
 }
 
 func newAdminServer(h http.Handler, log *slog.Logger) *http.Server {
@@ -59,13 +64,14 @@ type readiness struct {
 	Queues map[string]string `json:"queues"`
 }
 
-// ready answers 200 when Redis answers and every queue's server runs, else 503.
+// readyLimit bounds what /readyz waits for; orchestrators give up after a few seconds.
+const readyLimit = 1500 * time.Millisecond
+
+// ready answers 200 when Redis takes writes and every queue's server runs, else 503.
 func (w *worker) ready(rw http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-	defer cancel()
 	answer := readiness{Ready: true, Redis: "ok", Queues: map[string]string{}}
-	if err := w.rdb.Ping(ctx).Err(); err != nil {
-		answer.Ready, answer.Redis = false, "does not answer: "+err.Error()
+	if err := w.redisTrouble(r.Context()); err != nil {
+		answer.Ready, answer.Redis = false, err.Error()
 	}
 	for queue, err := range w.servers.Health() {
 		answer.Queues[queue] = "ok"
@@ -80,6 +86,23 @@ func (w *worker) ready(rw http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(rw).Encode(answer) // the caller may have gone
 }
 
+// redisTrouble is why Redis cannot be worked with, within the time limit.
+func (w *worker) redisTrouble(ctx context.Context) error {
+	if wrong := w.mode.wrong.Load(); wrong != nil {
+		return wrong
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyLimit)
+	defer cancel()
+	answer := make(chan error, 1)
+	go func() { answer <- redisconn.TakesWrites(ctx, w.pages) }()
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done(): // the library may still be waiting for a connection
+		return fmt.Errorf("does not answer within %s", readyLimit)
+	}
+}
+
 var indexPage = template.Must(template.New("index").Parse(`<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Issuance worker</title>
 <style>body{font:16px/1.6 system-ui,sans-serif;max-width:40em;margin:3em auto;padding:0 1em}code{font-size:.95em}</style></head><body>
@@ -87,7 +110,7 @@ var indexPage = template.Must(template.New("index").Parse(`<!DOCTYPE html>
 <p>{{.Mode}} Serving {{range $i, $q := .Queues}}{{if $i}}, {{end}}<code>{{$q}}</code>{{end}}.</p>
 <ul>
 <li><a href="/jobs/">Jobs</a>: queues and tasks{{if .ReadOnly}} (read-only){{end}}</li>
-<li><a href="/readyz">Ready?</a> Redis and the queues' servers</li>
+<li><a href="/readyz">Ready?</a> Redis takes writes, and the queues' servers</li>
 <li><a href="/healthz">Alive?</a></li>
 <li><a href="/metrics">Metrics</a> for Prometheus</li>
 </ul></body></html>

@@ -140,9 +140,11 @@ func (s *settings) serves(p providers.Name, l order.Lane) bool {
 // loopback reports whether only this machine reaches an address.
 func loopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return false
-	}
+	return err == nil && thisMachine(host)
+}
+
+// thisMachine reports whether a host is this machine's own name or loopback address.
+func thisMachine(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

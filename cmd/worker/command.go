@@ -100,7 +100,7 @@ func run(ctx context.Context, args []string, env map[string]string, stdout, stde
 	fs.StringVar(&f.ecticketAddr, "sandbox-ecticket-addr", "", "sandbox: where the ECTicket simulator listens (default 127.0.0.1:9301 or the next free port)")
 	fs.StringVar(&f.pass2uAddr, "sandbox-pass2u-addr", "", "sandbox: where the Pass2U simulator listens (default 127.0.0.1:9302 or the next free port)")
 	fs.DurationVar(&f.jobEvery, "sandbox-job-every", 10*time.Second, "sandbox: how often the ECTicket simulator issues what it has accepted")
-	cmd.AddCommand(healthCommand(env, &code, stdout, stderr))
+	cmd.AddCommand(healthCommand(env, &code, stdout, stderr), checkCommand(&f, env, &code, stdout, stderr))
 	cmd.CompletionOptions.DisableDefaultCmd = true
 	cmd.SetHelpCommand(&cobra.Command{Use: "help", Hidden: true, Run: func(*cobra.Command, []string) { _ = cmd.Help() }})
 	cmd.SetArgs(args)

@@ -27,7 +27,7 @@ func healthCommand(env map[string]string, code *int, stdout, stderr io.Writer) *
 	cmd := &cobra.Command{
 		Use:   "health",
 		Short: "Ask the worker on this machine whether it is ready; exit code 0 if it is, else 1",
-		Long: `Ask the worker on this machine, or in this container, whether Redis answers and every queue is served.
+		Long: `Ask the worker on this machine, or in this container, whether Redis takes writes and every queue is served.
 The exit code is 0 if so and 1 otherwise. It needs nothing but the address.`,
 		Example: `  worker health
   worker health --http-addr 127.0.0.1:8081`,

@@ -4,10 +4,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -18,7 +20,32 @@ func main() {
 		fmt.Fprintln(os.Stderr, "worker: stopped at once; whatever was under way is looked up at the next start")
 		os.Exit(exitNow)
 	})
-	os.Exit(run(ctx, os.Args[1:], environment(os.Environ()), os.Stdout, os.Stderr))
+	// Whoever reads the log may end first (worker | head): the worker then ends in order instead of by the
+	// signal, so that nothing is left half done, and a supervisor starts it again with a log.
+	signal.Ignore(syscall.SIGPIPE)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var unread atomic.Bool
+	end := func() { unread.Store(true); stop() }
+	code := run(ctx, os.Args[1:], environment(os.Environ()), standard{os.Stdout, end}, standard{os.Stderr, end})
+	if code == exitFine && unread.Load() {
+		code = exitFailed
+	}
+	os.Exit(code)
+}
+
+// standard is a standard output that calls gone when nobody reads it any more.
+type standard struct {
+	*os.File
+	gone func()
+}
+
+func (o standard) Write(b []byte) (int, error) {
+	n, err := o.File.Write(b)
+	if errors.Is(err, syscall.EPIPE) {
+		o.gone()
+	}
+	return n, err
 }
 
 // untilSignal ends the context at the first signal and calls now at the second.

@@ -81,19 +81,20 @@ func (m queueMetrics) Collect(ch chan<- prometheus.Metric) {
 		gauge(latencyDesc, q.Latency.Seconds(), q.Queue)
 		gauge(pausedDesc, oneIf(q.Paused), q.Queue)
 	}
-	for _, a := range m.w.accounts {
-		name := a.name()
-		if state, err := a.budget.State(ctx); err == nil {
-			gauge(bannedDesc, oneIf(state.Ban != nil), name.String())
+	records := ledger.New(m.w.pages, ledger.Options{})
+	states, _ := budget.States(ctx, m.w.pages)
+	for _, name := range m.w.names() {
+		if i := slices.IndexFunc(states, func(s budget.State) bool { return s.Account == name }); i >= 0 {
+			gauge(bannedDesc, oneIf(states[i].Ban != nil), name.String())
 			for _, lane := range order.Lanes() {
-				paused := slices.ContainsFunc(state.Paused, func(h budget.Hold) bool { return h.Lane == "" || h.Lane == lane })
+				paused := slices.ContainsFunc(states[i].Paused, func(h budget.Hold) bool { return h.Lane == "" || h.Lane == lane })
 				gauge(heldDesc, oneIf(paused), name.String(), string(lane))
 			}
 		}
-		if n, err := m.w.ledger.OpenCount(ctx, name); err == nil {
+		if n, err := records.OpenCount(ctx, name); err == nil {
 			gauge(openDesc, float64(n), name.String())
 		}
-		if n, err := m.w.ledger.ReviewCount(ctx, name); err == nil {
+		if n, err := records.ReviewCount(ctx, name); err == nil {
 			gauge(reviewDesc, float64(n), name.String())
 		}
 	}
@@ -109,7 +110,7 @@ func oneIf(b bool) float64 {
 // metrics serves them all.
 func (w *worker) metrics() http.Handler {
 	r := prometheus.NewRegistry()
-	r.MustRegister(w.counts.changes, queueMetrics{w, asynq.NewInspectorFromRedisClient(w.rdb)},
+	r.MustRegister(w.counts.changes, queueMetrics{w, asynq.NewInspectorFromRedisClient(w.pages)},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{ErrorLog: slog.NewLogLogger(w.log.Handler(), slog.LevelWarn), Timeout: 2 * collectLimit})
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"issuance/internal/budget"
+	"issuance/internal/ledger"
 	"issuance/providers"
 	"issuance/tasks/order"
 )
@@ -53,7 +54,7 @@ var noticesJS []byte
 // look reads the notices.
 func (w *worker) look(ctx context.Context) (notices, error) {
 	n := notices{Bans: []banNotice{}, Pauses: []pauseNotice{}, Reviews: []reviewNotice{}}
-	accounts, err := budget.States(ctx, w.rdb)
+	accounts, err := budget.States(ctx, w.pages)
 	if err != nil {
 		return n, err
 	}
@@ -64,7 +65,7 @@ func (w *worker) look(ctx context.Context) (notices, error) {
 		for _, h := range s.Paused {
 			n.Pauses = append(n.Pauses, pauseNotice{s.Account, h.Lane, h.Who, h.Reason, h.Since.UTC()})
 		}
-		count, err := w.ledger.ReviewCount(ctx, s.Account)
+		count, err := ledger.New(w.pages, ledger.Options{}).ReviewCount(ctx, s.Account)
 		if err != nil {
 			return n, err
 		}

@@ -46,11 +46,11 @@ func serveSandbox(ctx context.Context, s settings, log *slog.Logger, stdout, std
 	defer printing.Wait()
 	defer endStory()
 
-	left, err := leave(ctx, w, sb)
+	left, forget, err := leave(ctx, w, sb)
 	if err != nil {
 		return report(stderr, err)
 	}
-	defer func() { _ = sandboxfile.Remove() }() // one that stays behind names a Redis that does not answer
+	defer forget()
 	l, err := sandbox.ListenNear("tcp", s.Worker.HTTPAddr)
 	if err != nil {
 		return report(stderr, fmt.Errorf("the web UI cannot be served: %w; choose another --http-addr", err))
@@ -80,8 +80,8 @@ func serveSandbox(ctx context.Context, s settings, log *slog.Logger, stdout, std
 }
 
 // leave makes the sandbox known to the command line and inherits what an earlier one left. It
-// returns remarks for people.
-func leave(ctx context.Context, w *worker, sb *sandbox.Sandbox) (remarks []string, err error) {
+// returns remarks for people; call forget when it ends.
+func leave(ctx context.Context, w *worker, sb *sandbox.Sandbox) (remarks []string, forget func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	env := map[string]string{}
@@ -91,11 +91,11 @@ func leave(ctx context.Context, w *worker, sb *sandbox.Sandbox) (remarks []strin
 	env["ECTICKET_BASE_URL"], env["PASS2U_BASE_URL"] = sb.ECTicketURL, sb.Pass2UURL
 	env["ECTICKET_CALLS_PER_SECOND"] = strconv.FormatFloat(w.ECTicket.CallsPerSecond, 'f', -1, 64)
 	if err := sb.Announce(ctx, w.rdb, env); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	inherited, err := sb.Inherit(ctx, w.ledger, w.names())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if inherited != "" {
 		remarks = append(remarks, inherited)
@@ -104,11 +104,12 @@ func leave(ctx context.Context, w *worker, sb *sandbox.Sandbox) (remarks []strin
 		remarks = append(remarks, "a sandbox calls simulators only, so these settings are not used: "+strings.Join(w.ignored, ", "))
 	}
 	remarks = append(remarks, w.Warnings...)
-	err = sandboxfile.Write(sandboxfile.Info{RedisURL: w.Redis.URL.Reveal(), ClusterAddrs: w.Redis.ClusterAddrs.Reveal()})
+	remove, err := sandboxfile.Write(sandboxfile.Info{RedisURL: w.Redis.URL.Reveal(), ClusterAddrs: w.Redis.ClusterAddrs.Reveal()})
 	if err != nil {
 		remarks = append(remarks, fmt.Sprintf("the command line will not find this sandbox by itself (%v): set REDIS_URL for it", err))
+		return remarks, func() {}, nil
 	}
-	return remarks, nil
+	return remarks, func() { _ = remove() }, nil // one that stays behind names a Redis that does not answer
 }
 
 // demonstrate runs the demo and gives its verdict, which is the exit code of --once.

@@ -26,7 +26,7 @@ func TestSandboxOnce(t *testing.T) {
 	env := hasty("")
 	p := start(t, env, toys("--once", "--demo", "12")...)
 	p.sees(p.out, `Demo: 12 orders, 1 of them made to fail, 1 refund`)
-	if _, err := sandboxfile.Read(); err != nil {
+	if _, err := sandboxfile.List(); err != nil {
 		t.Errorf("the command line will not find the sandbox: %v", err)
 	}
 	if code := p.wait(); code != exitFine {
@@ -46,7 +46,7 @@ func TestSandboxOnce(t *testing.T) {
 	if p.err.String() != "" {
 		t.Errorf("something was worth a warning:\n%s", p.err)
 	}
-	if _, err := sandboxfile.Read(); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := sandboxfile.List(); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the sandbox's file stays behind: %v", err)
 	}
 	if t.Failed() {

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strings"
 
 	"github.com/hibiken/asynqmon"
 
@@ -18,45 +17,22 @@ import (
 // uiRoot is where the web UI is.
 const uiRoot = "/jobs"
 
-// webUI is asynq's own web UI. It shows tasks without their sealed documents, changes something
-// only when the worker was told to let it, and takes nothing from elsewhere.
+// webUI is asynq's own web UI. It shows tasks without their sealed documents, changes something only when
+// the worker was started with --ui-write, takes nothing from elsewhere, and has connections of its own.
 func (w *worker) webUI() (h http.Handler, closeUI func()) {
 	mon := asynqmon.New(asynqmon.Options{
 		RootPath:         uiRoot,
-		RedisConnOpt:     w.redis,
+		RedisConnOpt:     shared{w.pages},
 		ReadOnly:         !w.uiWrite,
 		PayloadFormatter: asynqmon.PayloadFormatterFunc(showPayload),
 		ResultFormatter:  asynqmon.ResultFormatterFunc(func(_ string, result []byte) string { return size(result) }),
 	})
 	policy := contentPolicy(mon)
-	pages := http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		rw.Header().Set("Content-Security-Policy", policy)
-		withNotices(mon).ServeHTTP(rw, r)
-	})
-	return ownPagesOnly(pages), func() { _ = mon.Close() }
-}
-
-// ownPagesOnly lets only pages of this very server change something. asynqmon knows no login and
-// no token, so without this any page open in an operator's browser could delete tasks.
-func ownPagesOnly(h http.Handler) http.Handler {
-	protection := http.NewCrossOriginProtection()
-	protected := protection.Handler(h)
+	pages := withNotices(smallPages(mon))
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		safe := r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
-		if !safe && !loopback(withPort(r.Host)) {
-			// Another host's name that was made to point here (DNS rebinding) is an origin of its own.
-			http.Error(rw, "changes are taken under the address of this machine only, such as 127.0.0.1; a proxy must pass that as Host", http.StatusForbidden)
-			return
-		}
-		protected.ServeHTTP(rw, r)
-	})
-}
-
-func withPort(host string) string {
-	if strings.Contains(host, ":") && !strings.HasSuffix(host, "]") {
-		return host
-	}
-	return host + ":80"
+		rw.Header().Set("Content-Security-Policy", policy)
+		pages.ServeHTTP(rw, r)
+	}), func() { _ = mon.Close() }
 }
 
 var inlineScript = regexp.MustCompile(`(?s)<script>(.*?)</script>`)

@@ -36,7 +36,7 @@ func TestEverySettingIsWired(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	elsewhere := map[string]bool{"HTTPAddr": true, "LogFormat": true, "URL": true, "ClusterAddrs": true} // tested where they are used
+	elsewhere := map[string]bool{"HTTPAddr": true, "HTTPHosts": true, "Network": true, "LogFormat": true, "URL": true, "ClusterAddrs": true} // tested where they are used
 	for _, group := range []string{"Redis", "Worker", "Poll", "Ledger"} {
 		fields := reflect.ValueOf(base).FieldByName(group)
 		for i := range fields.NumField() {
@@ -87,7 +87,7 @@ func TestAccountsAreWired(t *testing.T) {
 		if !o.configured(cfg) || o.configured(config.Config{}) || o.needs == "" {
 			t.Errorf("%s: it is said to be configured otherwise than it is", name)
 		}
-		a, err := o.open(cfg, rdb, slog.New(slog.DiscardHandler))
+		a, err := o.open(cfg, &modeWatch{rdb: rdb}, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

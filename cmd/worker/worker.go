@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/announce"
+	"issuance/internal/config"
 	"issuance/internal/handler"
 	"issuance/internal/ledger"
 	"issuance/internal/redisconn"
@@ -30,6 +31,8 @@ type worker struct {
 	log       *slog.Logger
 	redis     redisconn.Options
 	rdb       redis.UniversalClient
+	pages     redis.UniversalClient // of web UI, metrics and health checks
+	mode      *modeWatch
 	ledger    *ledger.Ledger
 	ring      *seal.Ring
 	servers   *servers.Set
@@ -62,10 +65,12 @@ func build(ctx context.Context, s settings, mode redisconn.Mode, log *slog.Logge
 	if w.rdb, err = redisconn.Connect(ctx, w.redis); err != nil {
 		return nil, err
 	}
-	w.closes = append(w.closes, func() { _ = w.rdb.Close() })
+	w.pages = connectPages(w.redis)
+	w.closes = append(w.closes, func() { _ = w.rdb.Close() }, func() { _ = w.pages.Close() })
 	if err := w.claimRedis(ctx, mode); err != nil {
 		return nil, err
 	}
+	w.mode = &modeWatch{rdb: w.rdb, mode: mode, log: log}
 	if w.ring, err = seal.ParseRing(s.Seal.Keys.Reveal()); err != nil {
 		return nil, fmt.Errorf("ISSUANCE_SEAL_KEYS: %w", err)
 	}
@@ -85,7 +90,7 @@ func build(ctx context.Context, s settings, mode redisconn.Mode, log *slog.Logge
 
 // claimRedis judges the Redis and marks it as production's or a sandbox's.
 func (w *worker) claimRedis(ctx context.Context, mode redisconn.Mode) error {
-	warnings, err := redisconn.Inspect(ctx, w.rdb)
+	warnings, err := inspect(ctx, w.rdb, w.redis, w.Redis)
 	if err != nil {
 		return err
 	}
@@ -101,6 +106,15 @@ func (w *worker) claimRedis(ctx context.Context, mode redisconn.Mode) error {
 	return nil
 }
 
+// inspect returns what an operator should know about a Redis: what may be lost there, and who else may use it.
+func inspect(ctx context.Context, rdb redis.UniversalClient, o redisconn.Options, c config.Redis) ([]redisconn.Warning, error) {
+	warnings, err := redisconn.Inspect(ctx, rdb)
+	if err != nil {
+		return nil, err
+	}
+	return append(redisconn.Exposure(ctx, o, c.Private()), warnings...), nil
+}
+
 // wire makes the clients, the handlers and the servers.
 func (w *worker) wire() error {
 	k := &wiring{cfg: w.Config, rdb: w.rdb, ledger: w.ledger, ring: w.ring, worker: workerName(), log: w.log, company: handler.NewCompany()}
@@ -109,7 +123,7 @@ func (w *worker) wire() error {
 	var swept []providers.Account
 	for _, l := range w.lanes {
 		if handlers[l.provider] == nil {
-			a, err := openers[l.provider].open(w.Config, w.rdb, w.log.With("provider", string(l.provider)))
+			a, err := openers[l.provider].open(w.Config, w.mode, w.log.With("provider", string(l.provider)))
 			if err != nil {
 				return err
 			}
@@ -124,7 +138,7 @@ func (w *worker) wire() error {
 		lanes = append(lanes, k.lane(l, handlers[l.provider]))
 	}
 	w.servers = servers.New(w.rdb, lanes, serverOptions(w.Config, w.log))
-	w.chores = append(w.chores, w.keepAnnouncing,
+	w.chores = append(w.chores, w.keepAnnouncing, w.mode.Run,
 		sweeper.New(w.rdb, sweeper.Config{Ledger: w.ledger, Accounts: swept, Log: w.log, Tasks: k.tasks()}).Run)
 	return nil
 }
@@ -142,16 +156,23 @@ func (w *worker) announce(ctx context.Context) error {
 
 // keepAnnouncing announces until the context ends.
 func (w *worker) keepAnnouncing(ctx context.Context) {
-	tick := time.NewTicker(announce.Every)
+	every(ctx, announce.Every, func(ctx context.Context) {
+		if err := w.announce(ctx); err != nil && ctx.Err() == nil {
+			w.log.Warn("accounts and seal keys could not be announced, trying again", "error", err)
+		}
+	})
+}
+
+// every does something at every interval until the context ends.
+func every(ctx context.Context, interval time.Duration, do func(context.Context)) {
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-		}
-		if err := w.announce(ctx); err != nil && ctx.Err() == nil {
-			w.log.Warn("accounts and seal keys could not be announced, trying again", "error", err)
+			do(ctx)
 		}
 	}
 }

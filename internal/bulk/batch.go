@@ -2,8 +2,13 @@ package bulk
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"issuance/tasks"
@@ -22,6 +27,7 @@ type batch struct {
 type line struct {
 	record
 	blank    bool
+	before   int // the line that has the same number, where that is known when it is read
 	problems []Problem
 	account  tasks.Account
 	calls    int
@@ -40,11 +46,11 @@ func (r *run) next() (*batch, error) {
 	var err error
 	var until time.Time
 	for len(b.lines) < r.Batch && text < maxBatchText {
-		if len(b.lines) > 0 && !r.file.split.atHand(until) {
+		if len(b.lines) > 0 && !r.file.source.atHand(until) {
 			break
 		}
 		var rec record
-		if rec, err = r.file.split.next(); err != nil {
+		if rec, err = r.file.source.next(); err != nil {
 			break
 		}
 		if blankLine(rec.raw) {
@@ -52,11 +58,11 @@ func (r *run) next() (*batch, error) {
 		}
 		rec.raw = bytes.Clone(rec.raw)
 		text += len(rec.raw)
-		if b.lines = append(b.lines, line{record: rec}); len(b.lines) == 1 {
+		if b.lines = append(b.lines, line{record: rec, before: r.lineBefore(rec)}); len(b.lines) == 1 {
 			until = time.Now().Add(batchWait)
 		}
 	}
-	b.end = r.file.split.read
+	b.end = r.file.source.place()
 	return b, err
 }
 
@@ -95,7 +101,7 @@ func (r *run) check(ctx context.Context, b *batch) {
 		}
 		p, err := r.Prepare(ctx, o)
 		if unknown := new(tasks.UnknownAccountError); errors.As(err, &unknown) {
-			b.lines[at[n]].problems = []Problem{{"", unknown.Error()}}
+			b.lines[at[n]].problems = wrong(unknown.Error())
 			continue
 		}
 		if err != nil {
@@ -110,15 +116,80 @@ func (r *run) check(ctx context.Context, b *batch) {
 // parse returns the order of a line, or nil and says in the line why there is none.
 func (r *run) parse(l *line) *tasks.Order {
 	if l.long {
-		l.problems = []Problem{{"", "is longer than 256 KiB"}}
+		l.problems = wrong("is longer than 256 KiB")
 		return nil
 	}
 	o, problems := r.file.Order(l.raw, r.Rules)
 	l.problems, l.blank = problems, o == nil && len(problems) == 0
+	if p, ok := r.repeats(l); ok && !l.blank {
+		l.problems = append(l.problems, p)
+		return nil
+	}
 	if o != nil {
 		l.account, l.calls = o.Account, o.Calls
 	}
 	return o
+}
+
+// lineBefore is the line before this one that has its number, 0 where there is none, or where a survey
+// knows it.
+func (r *run) lineBefore(rec record) int {
+	if r.seen == nil || rec.long {
+		return 0
+	}
+	ref, ok := r.file.Number(rec.raw)
+	if !ok {
+		return 0
+	}
+	return r.seen.add(numberHash(ref), rec.line)
+}
+
+// repeats is the problem of a line whose number stands in another.
+func (r *run) repeats(l *line) (Problem, bool) {
+	if l.before == 0 && len(r.repeated) == 0 {
+		return Problem{}, false
+	}
+	ref, ok := r.file.Number(l.raw)
+	if !ok || aboutNumber(ref.Account.Provider, l.problems) && !rounded(ref.OrderID) {
+		return Problem{}, false
+	}
+	if l.before > 0 {
+		return repeated(ref, fmt.Sprintf("line %d", l.before)), true
+	}
+	lines := r.repeated[numberHash(ref)]
+	if lines == nil {
+		return Problem{}, false
+	}
+	return repeated(ref, lines.others(l.line)), true
+}
+
+// lacks is the error of a file of which every line of the first batch needs a column that the header lacks.
+func (r *run) lacks(b *batch) error {
+	var columns []string
+	first, last := 0, 0
+	for _, l := range b.lines {
+		if l.blank {
+			continue
+		}
+		lacking := false
+		for _, p := range l.problems {
+			if lacking = lacking || p.absent; p.absent && !slices.Contains(columns, p.Where) {
+				columns = append(columns, p.Where)
+			}
+		}
+		if !lacking {
+			return nil
+		}
+		first, last = cmp.Or(first, l.line), l.line
+	}
+	if len(columns) == 0 {
+		return nil
+	}
+	lines := fmt.Sprintf("line %d needs", first)
+	if last > first {
+		lines = fmt.Sprintf("lines %d to %d need", first, last)
+	}
+	return &FileError{[]Problem{{Where: "header", Rule: "lacks columns that " + lines + ": " + strings.Join(columns, ", ")}}}
 }
 
 // report counts a batch and reports what is wrong. enqueued are the answers to its prepared
@@ -154,13 +225,17 @@ func (r *run) report(ctx context.Context, b *batch, enqueued []tasks.Enqueued) {
 }
 
 // reject reports a line that is wrong, unless the run has ended.
-func (r *run) reject(ctx context.Context, l *line, n interface{ Add(int64) int64 }) error {
+func (r *run) reject(ctx context.Context, l *line, n *atomic.Int64) error {
 	if ctx.Err() != nil {
 		return nil
 	}
 	n.Add(1)
 	r.Progress.Lines.Add(1)
-	return r.Reject(Rejected{Line: l.line, Raw: l.raw, Problems: l.problems, Long: l.long})
+	out := Rejected{Line: l.line, Raw: l.raw, Problems: l.problems, Long: l.long, Conflict: n == &r.Progress.Conflicts}
+	if ref, ok := r.file.Number(l.raw); ok && !l.long && !aboutNumber(ref.Account.Provider, l.problems) {
+		out.Order = ref
+	}
+	return r.Reject(out)
 }
 
 // settle counts what became of an order.
@@ -172,7 +247,7 @@ func (r *run) settle(ctx context.Context, l *line, e tasks.Enqueued) error {
 	case e.Err == nil:
 		r.Progress.count(l.account, l.calls)
 	case errors.As(e.Err, &conflict):
-		l.problems = []Problem{{"", "another order was enqueued under this number before (it is " + string(conflict.State) + "); a new order needs a number of its own"}}
+		l.problems = wrong("another order was enqueued under this number before (it is " + string(conflict.State) + "); a new order needs a number of its own")
 		return r.reject(ctx, l, &r.Progress.Conflicts)
 	case ctx.Err() != nil: // the run has ended, and this order with it
 		return nil

@@ -2,6 +2,7 @@ package bulk
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +21,7 @@ type table struct {
 	columns  []column
 	header   []byte
 	note     int    // column of notes, -1 without one
+	gaps     bool   // a column has no title
 	items    []int  // numbers of the items, sorted
 	lineEnd  string // of the header, for rejects
 }
@@ -27,10 +29,10 @@ type table struct {
 func newTable(header []byte, lineEnd string) (*table, []Problem) {
 	titles, err := cells(header, nil)
 	if err != nil {
-		return nil, []Problem{{"", err.Error()}}
+		return nil, wrong(err.Error())
 	}
 	if len(titles) == 1 && bytes.ContainsAny(header, ";\t") {
-		return nil, []Problem{{"", "columns must be separated by commas"}}
+		return nil, wrong("columns must be separated by commas")
 	}
 	t := &table{lineEnd: lineEnd, note: -1}
 	var problems []Problem
@@ -42,6 +44,7 @@ func newTable(header []byte, lineEnd string) (*table, []Problem) {
 		if c.name == Note {
 			t.note = i
 		}
+		t.gaps = t.gaps || c.name == ""
 		if c.item > 0 && !slices.Contains(t.items, c.item) {
 			t.items = append(t.items, c.item)
 		}
@@ -56,13 +59,17 @@ func newTable(header []byte, lineEnd string) (*table, []Problem) {
 func (t *table) row(raw []byte) (row [][]byte, blank bool, problems []Problem) {
 	row, err := cells(raw, make([][]byte, 0, len(t.columns)))
 	if err != nil {
-		return nil, false, []Problem{{"", err.Error()}}
+		raw = withoutNote(raw) // whose quotes may hide what is wrong
+		if _, without := cells(raw, nil); without != nil {
+			err = without
+		}
+		return nil, false, []Problem{{Rule: err.Error(), Advice: quoteAdvice(raw)}}
 	}
 	row, noted := t.unnoted(row)
 	blank = true
 	for i := range row {
 		row[i] = bytes.Trim(row[i], " ")
-		blank = blank && len(row[i]) == 0
+		blank = blank && len(bytes.TrimSpace(row[i])) == 0
 	}
 	if blank {
 		return nil, true, nil
@@ -71,14 +78,37 @@ func (t *table) row(raw []byte) (row [][]byte, blank bool, problems []Problem) {
 		return nil, false, problems
 	}
 	for i, cell := range row {
-		switch {
-		case !utf8.Valid(cell):
-			problems = append(problems, Problem{t.columns[i].title(), "must be UTF-8; save the file as \"CSV UTF-8\""})
-		case i != t.note && isNote(cell):
-			problems = append(problems, Problem{t.columns[i].title(), "holds a note of --rejects; write what belongs there, or clear the cell"})
+		if len(cell) == 0 {
+			continue
+		}
+		if rule, advice := t.misplaced(i, cell); rule != "" {
+			problems = append(problems, Problem{Where: t.columnTitle(i), Rule: rule, Advice: advice, Column: i + 1})
 		}
 	}
 	return row, false, problems
+}
+
+// misplaced says what is wrong with a cell whatever its column means.
+func (t *table) misplaced(i int, cell []byte) (rule, advice string) {
+	switch {
+	case !utf8.Valid(cell):
+		return "must be UTF-8; save the file as \"CSV UTF-8\"", ""
+	case i != t.note && isNote(cell):
+		return "holds a note of --rejects; write what belongs there, or clear the cell", ""
+	case t.columns[i].name == "":
+		return "must be empty, because the header has no title for it", ""
+	case cell[0] == '#':
+		return spreadsheetError(string(cell))
+	}
+	return "", ""
+}
+
+// columnTitle names a column.
+func (t *table) columnTitle(i int) string {
+	if t.columns[i].name == "" {
+		return "column " + strconv.Itoa(i+1)
+	}
+	return t.columns[i].title()
 }
 
 // Order implements Format.
@@ -118,13 +148,16 @@ func (t *table) request(row [][]byte, size int) []byte {
 func (t *table) object(request []byte, row [][]byte, item int) []byte {
 	request = append(request, '{')
 	for i, c := range t.columns {
-		if c.item != item || len(row[i]) == 0 || c.name == Note {
+		if c.item != item || len(row[i]) == 0 || c.name == Note || c.name == "" {
 			continue
 		}
 		request = doccheck.AppendName(request, c.name)
-		if c.number && wholeNumber(row[i]) {
+		switch {
+		case c.number && wholeNumber(row[i]):
 			request = append(request, row[i]...)
-		} else {
+		case c.day:
+			request = appendString(request, compactDay(row[i]))
+		default:
 			request = appendString(request, row[i])
 		}
 	}
@@ -169,10 +202,19 @@ func (t *table) Problems(raw []byte, found []providers.Violation) []Problem {
 		for path := range strings.SplitSeq(v.Path, ", ") {
 			where = append(where, t.title(strings.TrimPrefix(path, "request."), items))
 		}
-		problems = append(problems, violated(v, strings.Join(where, ", ")))
+		p := violated(v, strings.Join(where, ", "))
+		i := slices.IndexFunc(t.columns, func(c column) bool { return c.name != "" && c.title() == where[0] })
+		if i >= 0 {
+			p.Column, p.Advice = i+1, t.advice(row, i, v)
+		}
+		p.absent = i < 0 && (!strings.HasPrefix(where[0], itemsTitle) || len(t.items) == 0)
+		problems = append(problems, p)
 	}
 	return problems
 }
+
+// itemsTitle begins the title of all columns of items.
+const itemsTitle = "items ("
 
 // title is the column of a path.
 func (t *table) title(path string, items []int) string {
@@ -190,7 +232,7 @@ func (t *table) title(path string, items []int) string {
 				examples = append(examples, name+"1")
 			}
 		}
-		return "items (" + strings.Join(examples, ", ") + ", …)"
+		return itemsTitle + strings.Join(examples, ", ") + ", …)"
 	}
 	return field + strconv.Itoa(items[i])
 }
@@ -202,6 +244,28 @@ func (t *table) ID(raw []byte) (id ID, ok bool) {
 		return ID{}, false
 	}
 	return idOf(t.codec, t.merchant, t.request(row, len(raw)))
+}
+
+// Number implements Format. It is ID without the detour over a request.
+func (t *table) Number(raw []byte) (ref tasks.Ref, ok bool) {
+	row, blank, _ := t.row(raw)
+	if blank || len(row) != len(t.columns) {
+		return tasks.Ref{}, false
+	}
+	cell := func(name string) string {
+		i := slices.IndexFunc(t.columns, func(c column) bool { return c.item == 0 && c.name == name })
+		if name == "" || i < 0 {
+			return ""
+		}
+		return string(row[i])
+	}
+	ref.Account = tasks.Account{Provider: t.provider, Merchant: cmp.Or(cell(t.codec.Columns.Merchant), t.merchant)}
+	for _, name := range t.codec.Columns.IDs {
+		if ref.OrderID = cell(name); ref.OrderID != "" {
+			return ref, true
+		}
+	}
+	return ref, false
 }
 
 // Header implements Format.

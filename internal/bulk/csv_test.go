@@ -67,7 +67,7 @@ func TestBrokenRows(t *testing.T) {
 		`6: a quote (") must enclose the whole cell, and be doubled inside it`,
 		`7: a quote (") must enclose the whole cell, and be doubled inside it`,
 		`8: Operator: must be UTF-8; save the file as "CSV UTF-8"`,
-		"9: TicketAmount1: must be a whole number (found: string of 2 characters)",
+		"9: TicketAmount1: must be a whole number (found: string of 2 characters); it has characters that are not seen: write it again by hand",
 	)
 	if strings.Contains(strings.Join(out.rejected, ""), "KANARIE") {
 		t.Error("a cell is shown")
@@ -86,7 +86,7 @@ func TestHeaders(t *testing.T) {
 		{"MerchantTradeNo,ItemNo101\n", "needs the item's number"},
 		{"MerchantTradeNo,ItemNo01\n", "needs the item's number"},
 		{"MerchantTradeNo,IssueType1\n", `"IssueType1" is not a column; write IssueType`},
-		{"MerchantTradeNo,,IssueType\n", "column 2: has no title"},
+		{"MerchantTradeNo,,IssueType\nO1,x,2\n", "header: column 2 has no title, but line 2 holds something in it"},
 		{"MerchantTradeNo,MerchantTradeNo\n", "is given twice"},
 		{"\n\nMerchantTradeNo,channelOrderId\n", `header (line 3), column 2: "channelOrderId" is pass2u's, but others are ecticket's`},
 		{"Operator,IssueType\n", "no column holds the order's number"},
@@ -108,7 +108,7 @@ func TestHeaders(t *testing.T) {
 			t.Errorf("%q: %v, should say %s", c.header, out.err, c.says)
 		}
 	}
-	if out := dry(t, csvHeader, Reading{}); !errors.Is(out.err, ErrEmpty) {
+	if out := dry(t, csvHeader+"\n,,,,,\n", Reading{}); !errors.Is(out.err, ErrEmpty) || out.err.Error() != "there are no lines below the header" {
 		t.Errorf("a header alone: %v", out.err)
 	}
 	if out := dry(t, csvHeader+csvRow("O1"), Reading{Account: tasks.Account{Provider: "pass2u"}}); out.err == nil || !strings.Contains(out.err.Error(), "ecticket's, not pass2u's") {

@@ -3,7 +3,9 @@ package bulk
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -49,9 +51,9 @@ func (t *table) fitted(row [][]byte, noted bool) ([][]byte, []Problem) {
 	}
 	switch {
 	case found != wanted || besides != "":
-		return nil, []Problem{{"", fmt.Sprintf("must have as many cells as the header, which has %d%s (found: %d)", wanted, besides, found)}}
+		return nil, []Problem{{Rule: fmt.Sprintf("must have as many cells as the header, which has %d%s", wanted, besides), Shape: strconv.Itoa(found)}}
 	case t.note >= 0 && !nothing:
-		return nil, []Problem{{Note, "must be empty, or a note as --rejects writes it"}}
+		return nil, []Problem{{Where: Note, Rule: "must be empty, or a note as --rejects writes it", Column: t.note + 1}}
 	}
 	return row, nil
 }
@@ -65,10 +67,7 @@ func (t *table) Reject(raw []byte, problems []Problem) []byte {
 	note := []byte(notePrefix + strings.Join(notes, "; "))
 	row, err := cells(raw, nil)
 	if err != nil {
-		for _, e := range []error{errQuoteOpen, errQuoteInside} {
-			raw = bytes.TrimSuffix(raw, quoted([]byte(","), []byte(notePrefix+e.Error())))
-		}
-		return append(quoted(append(bytes.Clone(raw), ','), note), t.lineEnd...)
+		return append(quoted(append(bytes.Clone(withoutNote(raw)), ','), note), t.lineEnd...)
 	}
 	row, noted := t.unnoted(row)
 	own := !noted && t.note >= 0 && len(row) == len(t.columns) && (emptyCell(row[t.note]) || isNote(row[t.note]))
@@ -78,6 +77,30 @@ func (t *table) Reject(raw []byte, problems []Problem) []byte {
 		row = append(row, note)
 	}
 	return t.joined(row)
+}
+
+// Formula reports whether a spreadsheet that opens a file of rejects would take a cell of this record for
+// a formula.
+func (f *File) Formula(raw []byte) bool {
+	if _, ok := f.Format.(*table); !ok {
+		return false
+	}
+	row, _ := cells(raw, nil) // what cannot be split has no cells to a spreadsheet either
+	return slices.ContainsFunc(row, func(cell []byte) bool {
+		cell = bytes.TrimLeft(cell, " \t\r\n")
+		return len(cell) > 1 && strings.IndexByte("=+-@", cell[0]) >= 0 && !signedNumber.Match(cell)
+	})
+}
+
+// signedNumber stays one in a spreadsheet.
+var signedNumber = regexp.MustCompile(`^[+-]\d+([.,]\d+)*$`)
+
+// withoutNote is a record that cannot be split, as it was before it got a note.
+func withoutNote(raw []byte) []byte {
+	for _, start := range []string{`,"` + notePrefix, "," + notePrefix} {
+		raw, _, _ = bytes.Cut(raw, []byte(start))
+	}
+	return raw
 }
 
 // joined writes a row, with its line's end.

@@ -1,10 +1,10 @@
-// Package bulk reads files of very many orders, CSV or NDJSON, and passes them line by line through
-// validation into the queue, in memory that does not grow with the file. It knows no terminal and
-// opens no connection: who enqueues, and what is done with wrong lines, is given to Run. The columns
-// of CSV files are those of the registered codecs (package providers).
+// Package bulk reads files of very many orders, CSV, Excel or NDJSON, and passes them line by line
+// through validation into the queue. Its memory does not grow with a file of text. It knows no terminal
+// and opens no connection: who enqueues, and what is done with wrong lines, is given to Run. The columns
+// of CSV and Excel files are those of the registered codecs (package providers).
 //
-// It may import package tasks and what that imports. No report about a line repeats what the line
-// holds, since that is customers' data.
+// It may import package tasks and what that imports, and its own package workbook. No report about a
+// line repeats what the line holds, since that is customers' data.
 package bulk
 
 import (
@@ -28,23 +28,38 @@ const (
 type Problem struct {
 	// Where is a CSV column, a JSON path, or "" for the whole line.
 	Where string
-	// Text says what must be, and the shape of what is there instead.
-	Text string
+	// Rule says what must be.
+	Rule string
+	// Shape describes what is there instead; may be empty.
+	Shape string
+	// Advice says what a spreadsheet has probably done to the cell, and what to do about it; may be empty.
+	Advice string
+	// Column is the column's place in a table, from 1; 0 for the whole line, and elsewhere.
+	Column int
+
+	absent bool // the column is none of the table's
 }
 
 func (p Problem) String() string {
-	if p.Where == "" {
-		return p.Text
+	text := p.Rule
+	if p.Where != "" {
+		text = p.Where + ": " + text
 	}
-	return p.Where + ": " + p.Text
+	if p.Shape != "" {
+		text += " (found: " + p.Shape + ")"
+	}
+	if p.Advice != "" {
+		text += "; " + p.Advice
+	}
+	return text
 }
+
+// wrong is what is wrong with a line, or a file, as a whole.
+func wrong(rule string) []Problem { return []Problem{{Rule: rule}} }
 
 // violated turns a violation into a problem; where translates its path.
 func violated(v providers.Violation, where string) Problem {
-	if v.Shape == "" {
-		return Problem{where, v.Rule}
-	}
-	return Problem{where, v.Rule + " (found: " + v.Shape + ")"}
+	return Problem{Where: where, Rule: v.Rule, Shape: v.Shape}
 }
 
 // problemsOf are those of an error of package tasks, translated by a format.
@@ -53,7 +68,7 @@ func problemsOf(f Format, raw []byte, err error) []Problem {
 	if errors.As(err, &invalid) {
 		return f.Problems(raw, invalid.Violations)
 	}
-	return []Problem{{"", err.Error()}}
+	return wrong(err.Error())
 }
 
 // ID is what a record says of its order without being checked.
@@ -91,6 +106,8 @@ type Format interface {
 	Problems(raw []byte, found []providers.Violation) []Problem
 	// ID is the order a record is about; false when it names none.
 	ID(raw []byte) (id ID, ok bool)
+	// Number is the order a record is about, of which nothing else is asked; false when it names none.
+	Number(raw []byte) (ref tasks.Ref, ok bool)
 	// Header starts a file of rejected records; it is empty or ends a line.
 	Header() []byte
 	// Reject is the record as it came with a note of what is wrong, as a line of a file that

@@ -43,13 +43,13 @@ func (l *lines) Problems(raw []byte, found []providers.Violation) []Problem {
 	switch {
 	case json.Valid(doc):
 	case utf8.Valid(doc):
-		return []Problem{{"", "must be one JSON document in one line"}}
+		return wrong("must be one JSON document in one line")
 	default: // characters of another encoding may hold a backslash or a bracket
-		return []Problem{{"", "must be one JSON document in one line, in UTF-8 (found: text in another encoding)"}}
+		return []Problem{{Rule: "must be one JSON document in one line, in UTF-8", Shape: "text in another encoding"}}
 	}
 	if l.explain != nil {
 		if err := l.explain(doc); err != nil {
-			return []Problem{{"", err.Error()}}
+			return wrong(err.Error())
 		}
 	}
 	var problems []Problem
@@ -85,6 +85,12 @@ func (l *lines) ID(raw []byte) (id ID, ok bool) {
 		return ID{}, false
 	}
 	return idOf(codec, a.Merchant, request)
+}
+
+// Number implements Format.
+func (l *lines) Number(raw []byte) (ref tasks.Ref, ok bool) {
+	id, ok := l.ID(raw)
+	return tasks.Ref{Account: id.Account, OrderID: id.OrderID}, ok
 }
 
 // Header implements Format.

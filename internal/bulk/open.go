@@ -8,16 +8,39 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
+	"issuance/internal/bulk/workbook"
 	"issuance/tasks"
 )
 
 // File is an opened file of orders.
 type File struct {
 	Format
-	split *splitter
-	bom   bool // the table begins with a byte order mark
+	// Sheet is the name of the sheet that is read; "" when the file is no workbook.
+	Sheet string
+
+	source source
+	bom    bool // the table begins with a byte order mark
 }
+
+// source gives the records of a file.
+type source interface {
+	// next returns the next record, or io.EOF, or what keeps the file from being read.
+	next() (record, error)
+	// atHand reports whether the next record, or the end, is there or comes until then.
+	atHand(until time.Time) bool
+	// place is how many bytes of the file were given out.
+	place() int64
+	// again prepares for coming back to this place, and reports whether that is possible and how long
+	// the rest is, about, in bytes.
+	again() (size int64, ok bool)
+	rewind() error
+	close() error
+}
+
+// Close removes what was kept of the file; it does not close the reader that the file was opened with.
+func (f *File) Close() error { return f.source.close() }
 
 // Header implements Format. Without the mark that the file came with, a spreadsheet would read the
 // rejects in another encoding, and save them in it.
@@ -33,6 +56,8 @@ type Reading struct {
 	// Account is whose requests they are: in NDJSON it wraps bare ones, in CSV it names the merchant of rows
 	// that name none. Zero: every document names its provider.
 	Account tasks.Account
+	// Sheet names the sheet of a workbook. Default: the only one that holds something.
+	Sheet string
 	// Explain says what an NDJSON document lacks that looks like a bare request, or like a wrapped
 	// one where a bare one is wanted; nil when it is neither. Default: nothing is explained.
 	Explain func(json.RawMessage) error
@@ -40,6 +65,14 @@ type Reading struct {
 
 // ErrEmpty says that there is no order at all.
 var ErrEmpty = errors.New("the file is empty; it must hold a CSV header and a line for each order, or an order document (JSON) on each line")
+
+// errHeaderOnly is the ErrEmpty of a table.
+var errHeaderOnly error = headerOnly{}
+
+type headerOnly struct{}
+
+func (headerOnly) Error() string        { return "there are no lines below the header" }
+func (headerOnly) Is(target error) bool { return target == ErrEmpty }
 
 // FileError says that a file cannot be read as one of orders.
 type FileError struct{ Problems []Problem }
@@ -52,14 +85,20 @@ func (e *FileError) Error() string {
 	return strings.Join(texts, "; ")
 }
 
-// Open finds out whether r holds CSV or NDJSON. The error is ErrEmpty, a *FileError, or r's own.
+// Open finds out whether r holds CSV, an Excel workbook or NDJSON, whatever its name is. The error is
+// ErrEmpty, a *FileError, a *workbook.SheetsError, or r's own. The file must be closed.
 func Open(r io.Reader, opt Reading) (*File, error) {
 	s := newSplitter(r, true)
-	for len(s.rest()) < len(bom) && s.end == nil {
+	for len(s.rest()) < len("PK\x03\x04") && s.end == nil {
 		s.fill()
 	}
-	if start := s.rest(); len(start) > 1 && (bytes.HasPrefix(start, []byte("\xff\xfe")) || bytes.HasPrefix(start, []byte("\xfe\xff")) || bytes.IndexByte(start[:2], 0) >= 0) {
-		return nil, &FileError{[]Problem{{"", utf16Text}}}
+	if start := s.rest(); workbook.Is(start) {
+		return openWorkbook(s, opt)
+	} else if err := unreadable(start); err != nil {
+		return nil, err
+	}
+	if opt.Sheet != "" {
+		return nil, &FileError{wrong("it is no Excel workbook and has no sheets")}
 	}
 	marked := bytes.HasPrefix(s.rest(), []byte(bom))
 	if marked {
@@ -72,23 +111,31 @@ func Open(r io.Reader, opt Reading) (*File, error) {
 	case err != nil:
 		return nil, err
 	case first == '[':
-		return nil, &FileError{[]Problem{{"", "it is a JSON array; write one document a line, for example with: jq -c '.[]'"}}}
+		return nil, &FileError{wrong("it is a JSON array; write one document a line, for example with: jq -c '.[]'")}
 	case first == '{':
 		s.quotes = false
 		if err := s.onOneLine(); err != nil {
 			return nil, err
 		}
-		return &File{Format: &lines{opt.Account, opt.Explain}, split: s}, nil
+		return &File{Format: &lines{opt.Account, opt.Explain}, source: s}, nil
 	}
 	t, err := s.header()
 	if err != nil {
 		return nil, err
 	}
-	if !opt.Account.IsZero() && opt.Account.Provider != t.provider {
-		return nil, &FileError{[]Problem{{"header", fmt.Sprintf("its columns are %s's, not %s's", t.provider, opt.Account.Provider)}}}
+	if err := t.belongTo(opt.Account); err != nil {
+		return nil, err
 	}
-	t.merchant = opt.Account.Merchant
-	return &File{t, s, marked}, nil
+	return &File{Format: t, source: s, bom: marked}, nil
+}
+
+// belongTo sets whose rows they are that name no merchant.
+func (t *table) belongTo(a tasks.Account) error {
+	t.merchant = a.Merchant
+	if !a.IsZero() && a.Provider != t.provider {
+		return &FileError{[]Problem{{Where: "header", Rule: fmt.Sprintf("its columns are %s's, not %s's", t.provider, a.Provider)}}}
+	}
+	return nil
 }
 
 const bom = "\xef\xbb\xbf" // some programs' byte order mark
@@ -97,7 +144,19 @@ const bom = "\xef\xbb\xbf" // some programs' byte order mark
 const (
 	utf16Text = `it is UTF-16; save it as "CSV UTF-8", or convert it with: iconv -f UTF-16 -t UTF-8`
 	bareCR    = `its lines end with a bare CR; save it as "CSV UTF-8", or convert it with: tr '\r' '\n'`
+	oldExcel  = `it is an Excel file of an older kind (.xls), or has a password; save it as .xlsx without one`
 )
+
+// unreadable says what a file is that begins so and is no text in UTF-8; nil when it may be one.
+func unreadable(start []byte) error {
+	switch {
+	case workbook.IsOld(start):
+		return &FileError{wrong(oldExcel)}
+	case len(start) > 1 && (bytes.HasPrefix(start, []byte("\xff\xfe")) || bytes.HasPrefix(start, []byte("\xfe\xff")) || bytes.IndexByte(start[:2], 0) >= 0):
+		return &FileError{wrong(utf16Text)}
+	}
+	return nil
+}
 
 // header reads the titles of a table.
 func (s *splitter) header() (*table, error) {
@@ -107,7 +166,7 @@ func (s *splitter) header() (*table, error) {
 	}
 	raw := bytes.Clone(rec.raw)
 	if bytes.IndexByte(raw, '\r') >= 0 {
-		return nil, &FileError{[]Problem{{"", bareCR}}}
+		return nil, &FileError{wrong(bareCR)}
 	}
 	lineEnd := "\n"
 	if s.from > 1 && s.buf[s.from-2] == '\r' {
@@ -118,10 +177,10 @@ func (s *splitter) header() (*table, error) {
 		return t, nil
 	}
 	if s.documentsFollow() {
-		return nil, &FileError{[]Problem{{fmt.Sprintf("line %d", rec.line), "must be an order document (JSON), as the lines behind it are, or be taken out"}}}
+		return nil, &FileError{[]Problem{{Where: fmt.Sprintf("line %d", rec.line), Rule: "must be an order document (JSON), as the lines behind it are, or be taken out"}}}
 	}
 	for i, p := range problems {
-		if p.Text != noTitles {
+		if p.Rule != noTitles {
 			problems[i].Where = strings.TrimSuffix(fmt.Sprintf("header (line %d), %s", rec.line, p.Where), ", ")
 		}
 	}
@@ -167,10 +226,10 @@ func (s *splitter) onOneLine() error {
 	}
 	n, _ := s.firstLine()
 	if bytes.IndexByte(bytes.TrimRight(s.rest()[:n], "\r\n"), '\r') >= 0 {
-		return &FileError{[]Problem{{"", bareCR}}}
+		return &FileError{wrong(bareCR)}
 	}
 	if bytes.Equal(bytes.TrimSpace(s.rest()[:n]), []byte("{")) {
-		return &FileError{[]Problem{{"", "its documents spread over lines; write one document a line, for example with: jq -c ."}}}
+		return &FileError{wrong("its documents spread over lines; write one document a line, for example with: jq -c .")}
 	}
 	return nil
 }
@@ -178,8 +237,16 @@ func (s *splitter) onOneLine() error {
 // IDs calls each for every line that is not blank, with the order it is about; ok is false when
 // that is not known. It returns r's error or each's.
 func (f *File) IDs(each func(line int, id ID, ok bool) error) error {
+	return f.records(func(rec record) error {
+		id, ok := f.ID(rec.raw)
+		return each(rec.line, id, ok && !rec.long)
+	})
+}
+
+// records calls each for every line that is not blank.
+func (f *File) records(each func(record) error) error {
 	for {
-		rec, err := f.split.next()
+		rec, err := f.source.next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -189,8 +256,7 @@ func (f *File) IDs(each func(line int, id ID, ok bool) error) error {
 		if blankLine(rec.raw) {
 			continue
 		}
-		id, ok := f.ID(rec.raw)
-		if err := each(rec.line, id, ok && !rec.long); err != nil {
+		if err := each(rec); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package bulk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -43,6 +44,10 @@ type Rejected struct {
 	Problems []Problem
 	// Long says that the line is longer than MaxRecord and Raw only its beginning.
 	Long bool
+	// Order is the order that the line is about; zero where it names none, or its number is what is wrong.
+	Order tasks.Ref
+	// Conflict says that another order was enqueued under its number before.
+	Conflict bool
 }
 
 // Progress counts what is done. Its fields may be read at any time.
@@ -90,9 +95,11 @@ func (p *Progress) count(of tasks.Account, calls int) {
 }
 
 // Run leads every line of the file through validation and, unless it is a dry run, into the
-// queue. Lines that are wrong do not keep the others from being enqueued. It ends with the file
-// (nil), ErrEmpty, the file's error, one of the options' functions, or the context's; what it has
-// counted by then is done, and running the file again enqueues only what is missing.
+// queue. Lines that are wrong do not keep the others from being enqueued; lines with one number are
+// wrong, all of them where the file can be read twice, else those behind the first. It ends with the
+// file (nil), ErrEmpty, a *FileError (then nothing was enqueued), the file's error, one of the options'
+// functions, or the context's; what it has counted by then is done, and running the file again enqueues
+// only what is missing.
 func Run(ctx context.Context, f *File, opt Options) error {
 	if opt.Workers <= 0 {
 		opt.Workers = 2
@@ -106,9 +113,16 @@ func Run(ctx context.Context, f *File, opt Options) error {
 	if opt.Failed == nil {
 		opt.Failed = func(_ int, err error) error { return err }
 	}
+	repeated, err := f.survey(ctx)
+	if err != nil {
+		return err
+	}
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r := run{Options: opt, file: f, cancel: cancel}
+	r := run{Options: opt, file: f, cancel: cancel, repeated: repeated}
+	if repeated == nil {
+		r.seen = newNumbers(0)
+	}
 	r.work(inner)
 	if err := context.Cause(inner); err != nil {
 		return err
@@ -116,10 +130,13 @@ func Run(ctx context.Context, f *File, opt Options) error {
 	if r.unreadable != nil {
 		return r.unreadable
 	}
-	if opt.Progress.Lines.Load() == 0 {
-		return ErrEmpty
+	if opt.Progress.Lines.Load() > 0 {
+		return nil
 	}
-	return nil
+	if _, ok := f.Format.(*table); ok {
+		return errHeaderOnly
+	}
+	return ErrEmpty
 }
 
 // run is a pipeline: one goroutine reads, Workers parse and seal, and Run's own enqueues and reports batch
@@ -128,7 +145,10 @@ type run struct {
 	Options
 	file       *File
 	cancel     context.CancelCauseFunc
-	unreadable error // the file's; what was read before it is done all the same
+	unreadable error    // the file's; what was read before it is done all the same
+	repeated   repeats  // known from a survey, or nil
+	seen       *numbers // of the lines so far, without a survey
+	useless    error    // the header's, see lacks
 }
 
 // underWay bounds the batches between reading and enqueueing.
@@ -149,8 +169,11 @@ func (r *run) work(ctx context.Context) {
 	}
 	for b := range inOrder {
 		<-b.checked
-		if b.err != nil {
-			r.cancel(b.err)
+		if b.err == nil && r.Progress.LastLine.Load() == 0 {
+			r.useless = r.lacks(b)
+		}
+		if err := cmp.Or(r.useless, b.err); err != nil {
+			r.cancel(err)
 			continue
 		}
 		var enqueued []tasks.Enqueued

@@ -23,6 +23,7 @@ type splitter struct {
 	line   int
 	read   int64 // bytes given out
 	end    error // what r ended with
+	mark   mark  // where reading it again begins
 }
 
 const readAhead = 64 << 10
@@ -71,6 +72,11 @@ func (s *splitter) next() (record, error) {
 	}
 	return rec, err
 }
+
+func (s *splitter) place() int64 { return s.read }
+
+// close: the reader is somebody else's.
+func (s *splitter) close() error { return nil }
 
 func (s *splitter) rest() []byte { return s.buf[s.from:] }
 

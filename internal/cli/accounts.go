@@ -139,11 +139,24 @@ func (s *session) accounts(ctx context.Context, c *tasks.Client, asked tasks.Acc
 	return slices.Compact(out), nil
 }
 
+// unannounced is an error of an account, which lists the known ones where this one is not.
+func (s *session) unannounced(ctx context.Context, account tasks.Account, err error) error {
+	if !errors.Is(err, budget.ErrNotAnnounced) {
+		return err
+	}
+	unknown := &tasks.UnknownAccountError{Account: account}
+	announced, err := budget.Announced(ctx, s.rdb)
+	for _, n := range announced {
+		unknown.Served = append(unknown.Served, n.Account)
+	}
+	return cmp.Or(err, error(unknown))
+}
+
 // operator is who does something, from --by or the environment.
 func (a *app) operator(by string) (string, error) {
 	who := oneLine(cmp.Or(by, a.env["USER"], a.env["USERNAME"]))
 	if who == "" {
-		return "", usagef("--by is missing: say who you are (USER is not set)")
+		return "", usagef("--by is missing: say who you are (needed because USER is not set)")
 	}
 	return who, nil
 }
@@ -169,7 +182,7 @@ func given(reason, what string) (string, error) {
 // addOperatorFlags adds --reason and --by.
 func addOperatorFlags(cmd *cobra.Command, reason, by *string, what string) {
 	cmd.Flags().StringVar(reason, "reason", "", what)
-	cmd.Flags().StringVar(by, "by", "", "who you are (default $USER)")
+	cmd.Flags().StringVar(by, "by", "", "who you are (default $USER; needed where that is not set)")
 	completeFlag(cmd, "reason")
 	completeFlag(cmd, "by")
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -62,26 +61,20 @@ func (v violation) String() string {
 }
 
 // readDocuments reads FILE, "-" for standard input, and splits it into documents.
-func (a *app) readDocuments(file string) ([]input.Document, []violation, error) {
-	r := a.in
-	if file != "-" {
-		f, err := os.Open(file)
-		if err != nil {
-			return nil, nil, badInput("%w", err)
-		}
-		defer f.Close()
-		r = f
-	}
-	if r == nil {
-		r = strings.NewReader("")
-	}
-	docs, problems, err := input.Read(r)
+func (a *app) readDocuments(ctx context.Context, file string) ([]input.Document, []violation, error) {
+	f, err := a.openInput(ctx, file)
 	if err != nil {
-		name := file
-		if file == "-" {
-			name = "standard input"
-		}
-		return nil, nil, badInput("%s: %w", name, err)
+		return nil, nil, err
+	}
+	defer f.close()
+	docs, problems, err := input.Read(f)
+	switch {
+	case ctx.Err() != nil:
+		return nil, nil, ctx.Err()
+	case errors.Is(err, input.ErrWorkbook):
+		return nil, nil, f.wrong(fmt.Errorf("%w; enqueue it with: enqueue bulk", err))
+	case err != nil:
+		return nil, nil, f.wrong(err)
 	}
 	var wrong []violation
 	for _, p := range problems {
@@ -248,16 +241,16 @@ func (a *app) reject(wrong []violation) error {
 	for i, v := range wrong {
 		documents[v.n] = true
 		if i < maxListed {
-			fmt.Fprintln(a.err, v)
+			a.errLine(v.String())
 			listed = append(listed, violationLine{At: v.at, Path: v.path, Rule: v.rule, Shape: v.shape})
 		}
 	}
 	if more := len(wrong) - maxListed; more > 0 {
-		fmt.Fprintf(a.err, "… and %d more\n", more)
+		a.errLine(fmt.Sprintf("… and %d more", more))
 	}
 	verb := "is"
 	if len(documents) > 1 {
 		verb = "are"
 	}
-	return &usageError{err: fmt.Errorf("%s %s wrong; nothing was enqueued", count(len(documents), "document"), verb), violations: listed}
+	return &usageError{code: codeInvalid, err: fmt.Errorf("%s %s wrong; nothing was enqueued", count(len(documents), "document"), verb), violations: listed}
 }

@@ -18,16 +18,16 @@ import (
 
 // bulkFlags are the flags of bulk.
 type bulkFlags struct {
-	provider, lane, rejects, template string
-	dryRun                            bool
-	precheck                          precheckFlag
+	provider, lane, rejects, template, sheet string
+	dryRun                                   bool
+	precheck                                 precheckFlag
 }
 
 func (a *app) bulkCommand() *cobra.Command {
 	var f bulkFlags
 	cmd := &cobra.Command{
 		Use:   "bulk FILE|-",
-		Short: "Enqueue a file of very many orders, CSV or NDJSON",
+		Short: "Enqueue a file of very many orders: CSV, Excel or NDJSON",
 		Long: `Enqueue a file (- for standard input) of very many orders, one a line, in little memory.
 
 NDJSON holds an order document on each line, as "enqueue issue" takes it; with --provider, bare
@@ -37,7 +37,11 @@ fields. Print a file to start from with --template.
 
 ` + columnsHelp() + `
 CSV is UTF-8, with or without a byte order mark; cells are separated by commas and may stand in
-quotes. Spaces around a cell mean nothing.
+quotes. Spaces around a cell mean nothing, and neither do columns and rows that hold nothing.
+
+An Excel workbook (.xlsx), by whatever name, is read like CSV: its only sheet that holds something,
+or the one named by --sheet. Formulas count as what they last came to; lines are Excel's rows. Keep
+long numbers and numbers that begin with 0 in columns formatted as Text: Excel keeps 15 digits.
 
 Wrong lines do not keep the others from being enqueued: all others ARE enqueued, and the exit code
 is 2. Keep the wrong ones with --rejects: that file holds them as they came, with what is wrong in
@@ -46,8 +50,12 @@ file in again. The notes may stay: they are never read as a part of an order. Wi
 every line is checked and nothing is enqueued.
 
 Running the same file again enqueues only what is missing, so after an interruption (Ctrl-C), or
-with Redis gone, just run it again. A line with the number of another order is rejected. A dry run
-does not compare lines with each other, nor with what is enqueued.
+with Redis gone, just run it again. A line with the number of another order is rejected, and so are
+lines of the file that have one number: all of them, but of a pipe those behind the first. A dry
+run does not compare lines with what is enqueued.
+
+With --json each wrong line is an object on standard output, {"error":{…}} with line, order_id and
+violations, and the summary follows them.
 
 Exit codes: 0 all lines are fine (being enqueued already is fine); 1 not everything could be
 enqueued; 2 some lines are wrong, numbers of other orders included, or there are none; 5 Redis does
@@ -73,13 +81,14 @@ not answer.`,
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&f.dryRun, "dry-run", false, "check every line and enqueue nothing")
-	flags.StringVar(&f.rejects, "rejects", "", "write wrong lines, with what is wrong, into this `FILE` (an old one is replaced)")
+	flags.StringVar(&f.rejects, "rejects", "", "write wrong lines, with what is wrong, into this `FILE`, CSV or NDJSON (an old one is replaced)")
 	flags.StringVar(&f.template, "template", "", "print a CSV file to start from: "+strings.Join(templateNames(), ", "))
 	flags.StringVar(&f.provider, "provider", "", "the orders are of this `ACCOUNT`, or PROVIDER, and NDJSON holds bare requests to it")
 	flags.StringVar(&f.lane, "lane", string(tasks.Bulk), "bulk (nobody waits for single orders) or checkout")
+	addSheetFlag(cmd, &f.sheet)
 	a.addPrecheckFlag(cmd, &f.precheck)
 	completeFlag(cmd, "template", templateNames()...)
-	completeFlag(cmd, "provider", providerNames()...)
+	a.completeAccountFlag(cmd, "provider")
 	completeFlag(cmd, "lane", laneNames()...)
 	return cmd
 }
@@ -125,7 +134,7 @@ func (a *app) bulk(ctx context.Context, flags bulkFlags, name string) error {
 	if err != nil {
 		return err
 	}
-	file, err := a.openBulk(ctx, name, bulk.Reading{Account: r.account, Explain: r.explain})
+	file, err := a.openBulk(ctx, name, bulk.Reading{Account: r.account, Sheet: flags.sheet, Explain: r.explain})
 	if err != nil {
 		return err
 	}
@@ -157,7 +166,7 @@ func (a *app) bulk(ctx context.Context, flags bulkFlags, name string) error {
 	}
 	defer pre.close()
 	opt.Check = pre.check
-	wrong, err := a.newRejects(ctx, flags.rejects, file.stat, file)
+	wrong, err := a.newRejects(ctx, flags.rejects, file)
 	if err != nil {
 		return err
 	}
@@ -172,7 +181,7 @@ func (a *app) bulk(ctx context.Context, flags bulkFlags, name string) error {
 	err = errors.Join(err, wrong.close(err == nil))
 	wrong.print()
 	failed.print()
-	sum := summary{app: a, session: s, progress: opt.Progress, dryRun: flags.dryRun, took: time.Since(began), err: err}
+	sum := summary{app: a, input: file.input, session: s, progress: opt.Progress, dryRun: flags.dryRun, took: time.Since(began), err: err}
 	return sum.end(ctx, pre, wrong)
 }
 

@@ -2,88 +2,73 @@ package cli
 
 import (
 	"context"
-	"io"
-	"io/fs"
-	"os"
-	"strings"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
 
 	"issuance/internal/bulk"
+	"issuance/internal/bulk/workbook"
 )
 
 // bulkFile is an opened file of orders.
 type bulkFile struct {
 	*bulk.File
-	stat  fs.FileInfo // nil when it is no file
-	close func()
+	input *inputFile
 }
 
-// size is 0 when it is not known.
-func (f *bulkFile) size() int64 {
-	if f.stat != nil && f.stat.Mode().IsRegular() {
-		return f.stat.Size()
-	}
-	return 0
+func (f *bulkFile) size() int64 { return f.input.size() }
+
+func (f *bulkFile) close() {
+	_ = f.File.Close() // only temporary files
+	f.input.close()
+}
+
+// addSheetFlag adds --sheet to a command that takes a bulk's file.
+func addSheetFlag(cmd *cobra.Command, sheet *string) {
+	cmd.Flags().StringVar(sheet, "sheet", "", "read this `SHEET` of an Excel workbook (default: the only one that holds something)")
+	completeFlag(cmd, "sheet")
 }
 
 // openBulk opens a file of orders, "-" for standard input. Reading it ends with ctx, even where
 // nothing comes.
 func (a *app) openBulk(ctx context.Context, name string, r bulk.Reading) (*bulkFile, error) {
-	f := &bulkFile{close: func() {}}
-	var in io.Reader
-	if name == "-" {
-		if in = a.in; in == nil {
-			in = strings.NewReader("")
-		}
-		f.stat = statOf(in)
-		in = interruptible(ctx, in)
-		name = "standard input"
-	} else {
-		file, err := openFile(ctx, name, os.O_RDONLY)
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			return nil, badInput("%w", err)
-		}
-		f.close = func() { _ = file.Close() }
-		if f.stat = statOf(file); f.size() > 0 {
-			in = file
-		} else {
-			in = interruptible(ctx, file)
-		}
+	in, err := a.openInput(ctx, name)
+	if err != nil {
+		return nil, err
 	}
-	var err error
-	if f.File, err = bulk.Open(in, r); err != nil {
-		f.close()
+	f := &bulkFile{input: in}
+	if f.File, err = bulk.Open(in.Reader, r); err != nil {
+		in.close()
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, badInput("%s: %w", name, err)
+		return nil, in.unusable(err)
 	}
 	return f, nil
 }
 
-// openFile opens a file. A pipe whose other end is not open is waited for no longer than ctx
-// lasts.
-func openFile(ctx context.Context, name string, flag int) (*os.File, error) {
-	type answer struct {
-		file *os.File
-		err  error
+// unusable is the error of a file that cannot be read as one of orders.
+func (f *inputFile) unusable(err error) error {
+	if sheets := new(workbook.SheetsError); errors.As(err, &sheets) {
+		return f.wrong(fmt.Errorf("%w; choose one with --sheet NAME", err))
 	}
-	opened := make(chan answer, 1)
-	go func() {
-		file, err := os.OpenFile(name, flag, 0o600)
-		opened <- answer{file, err}
-	}()
-	select {
-	case a := <-opened:
-		return a.file, a.err
-	case <-ctx.Done():
-		go func() { // should the other end still come
-			if a := <-opened; a.err == nil {
-				_ = a.file.Close()
-			}
-		}()
-		return nil, ctx.Err()
+	usage := &usageError{code: codeInvalid, err: fmt.Errorf("%s: %w", f.shown, err)}
+	if bad := new(bulk.FileError); errors.As(err, &bad) {
+		usage.violations = problemLines(bad.Problems, "", 0)
 	}
+	return usage
+}
+
+// problemLines are the problems of a line with --json. sheet is the workbook's, if it is one.
+func problemLines(problems []bulk.Problem, sheet string, line int) []violationLine {
+	var out []violationLine
+	for _, p := range problems {
+		v := violationLine{Path: p.Where, Rule: p.Rule, Shape: p.Shape, Advice: p.Advice}
+		if sheet != "" && p.Column > 0 {
+			v.Cell = workbook.Cell(p.Column, line)
+		}
+		out = append(out, v)
+	}
+	return out
 }

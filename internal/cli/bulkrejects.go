@@ -5,14 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"issuance/internal/bulk"
+	"issuance/internal/bulk/workbook"
 	"issuance/internal/cli/table"
+	"issuance/tasks"
 )
 
 // maxListedLines is how many wrong lines are listed on standard error.
@@ -21,44 +23,46 @@ const maxListedLines = 20
 // drainFor is how long an interrupted run tries to get rid of the wrong lines that it has seen.
 const drainFor = 2 * time.Second
 
-// rejects keeps wrong lines: in a file, or the first few of them for standard error.
+// rejects keeps wrong lines: in a file, or the first few of them for standard error. With --json, all of
+// them are printed as well.
 type rejects struct {
 	*app
-	format bulk.Format
-	name   string // of the file, if any
-	file   *os.File
+	input *bulk.File
+	name  string // of the file, if any
+	file  *os.File
 	// whole says that the file takes the place of name only when it is whole; until then, an old one
-	// stays. What is no regular file (a device, a pipe, a link) is written into and left alone.
-	whole  bool
-	w      *bufio.Writer
-	kept   bool // the lines are where name says
-	n      int
-	long   int // lines too long to be kept
-	listed int // lines in list
-	list   []string
+	// stays. What is no regular file (a device, a pipe) is written into and left alone.
+	whole    bool
+	w        *bufio.Writer
+	kept     bool // the lines are where name says
+	n        int
+	long     int // lines too long to be kept
+	formulas int // kept lines of which a spreadsheet would run a cell
+	listed   int // lines in list
+	list     []string
 }
 
-// newRejects opens the file before anything is enqueued, so that no wrong line is lost. input is
-// the file that is read, nil when it is none.
-func (a *app) newRejects(ctx context.Context, name string, input fs.FileInfo, format bulk.Format) (*rejects, error) {
-	r := &rejects{app: a, format: format, name: name}
+// newRejects opens the file before anything is enqueued, so that no wrong line is lost.
+func (a *app) newRejects(ctx context.Context, name string, input *bulkFile) (*rejects, error) {
+	r := &rejects{app: a, input: input.File, name: name}
 	if name == "" {
 		return r, nil
 	}
-	if old, err := os.Stat(name); err == nil && input != nil && os.SameFile(old, input) && old.Mode()&fs.ModeDevice == 0 {
-		return nil, usagef("--rejects: %s is the file that is read; give another name", name)
+	in := input.input.stat
+	if old, err := os.Stat(name); err == nil && in != nil && os.SameFile(old, in) && old.Mode()&fs.ModeDevice == 0 {
+		return nil, usagef("--rejects: %s is the file that is read; give another name", shownName(name))
 	}
-	old, err := os.Lstat(name)
-	if r.whole = errors.Is(err, fs.ErrNotExist) || err == nil && old.Mode().IsRegular(); r.whole {
-		r.file, err = os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.tmp") // for its owner alone: it holds customers' data
-	} else {
-		r.file, err = openFile(ctx, name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+	if strings.EqualFold(filepath.Ext(name), ".xlsx") {
+		return nil, usagef("--rejects: %s: rejects are written as CSV; give a name that ends in .csv", shownName(name))
 	}
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("--rejects: %w", err)
+	if err := r.open(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if errors.As(err, new(*usageError)) {
+			return nil, err
+		}
+		return nil, fmt.Errorf("--rejects: %w", fileError(name, err))
 	}
 	if r.w = bufio.NewWriter(r.file); !r.whole { // who reads a pipe may have stopped doing so
 		context.AfterFunc(ctx, func() { _ = r.file.SetWriteDeadline(time.Now().Add(drainFor)) })
@@ -66,29 +70,88 @@ func (a *app) newRejects(ctx context.Context, name string, input fs.FileInfo, fo
 	return r, nil
 }
 
+// open makes a new file, for its owner alone, since it holds customers' data; it takes the place of name
+// later and never goes through a link. What is there and no regular file is written into.
+func (r *rejects) open(ctx context.Context) error {
+	old, err := os.Lstat(r.name)
+	if r.whole = errors.Is(err, fs.ErrNotExist) || err == nil && old.Mode().IsRegular(); r.whole {
+		r.file, err = os.CreateTemp(filepath.Dir(r.name), filepath.Base(r.name)+".*.tmp")
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	// A link is followed to a device or a pipe (/dev/stderr, a shell's >(…)), and for that alone.
+	if target, err := os.Stat(r.name); err != nil || target.Mode().IsRegular() {
+		return usagef("--rejects: %s is a symbolic link; give the name of the file itself", shownName(r.name))
+	}
+	if r.file, err = openFile(ctx, r.name, os.O_WRONLY); err != nil {
+		return err
+	}
+	stat, err := r.file.Stat()
+	if err == nil && (stat.Mode().IsRegular() || stat.Mode()&fs.ModeNamedPipe != 0 && stat.Mode().Perm()&0o044 != 0) {
+		err = usagef("--rejects: %s can be read by others; wrong lines hold customers' data", shownName(r.name))
+	}
+	if err != nil {
+		return errors.Join(err, r.file.Close())
+	}
+	return nil
+}
+
 // add takes a line.
 func (r *rejects) add(line bulk.Rejected) error {
-	if r.n++; r.w != nil && !line.Long {
-		if r.n-r.long == 1 {
-			if _, err := r.w.Write(r.format.Header()); err != nil {
-				return fmt.Errorf("--rejects: %w", err)
-			}
-		}
-		if _, err := r.w.Write(r.format.Reject(line.Raw, line.Problems)); err != nil {
-			return fmt.Errorf("--rejects: %w", err)
-		}
-		return nil
-	}
+	r.n++
 	if line.Long {
 		r.long++
 	}
-	if r.listed < maxListedLines {
+	if r.json {
+		if err := r.printWrong(line); err != nil {
+			return err
+		}
+	}
+	switch {
+	case r.w != nil && !line.Long:
+		return r.keep(line)
+	case !r.json && r.listed < maxListedLines:
 		r.listed++
 		for _, p := range line.Problems {
+			if r.input.Sheet != "" && p.Column > 0 {
+				p.Where += " (" + workbook.Cell(p.Column, line.Line) + ")"
+			}
 			r.list = append(r.list, fmt.Sprintf("line %d: %s", line.Line, p))
 		}
 	}
 	return nil
+}
+
+// keep writes a line into the file.
+func (r *rejects) keep(line bulk.Rejected) error {
+	text := r.input.Reject(line.Raw, line.Problems)
+	if r.n-r.long == 1 {
+		text = append(r.input.Header(), text...)
+	}
+	if r.input.Formula(line.Raw) {
+		r.formulas++
+	}
+	if _, err := r.w.Write(text); err != nil {
+		return fmt.Errorf("--rejects: %w", fileError(r.name, err))
+	}
+	return nil
+}
+
+// printWrong prints a line with --json.
+func (r *rejects) printWrong(line bulk.Rejected) error {
+	p := problem{Code: "invalid", Message: fmt.Sprintf("line %d is wrong", line.Line), Line: line.Line,
+		Violations: problemLines(line.Problems, r.input.Sheet, line.Line)}
+	if line.Conflict {
+		p.Code = "conflict"
+	}
+	if line.Order != (tasks.Ref{}) {
+		p = p.about(line.Order)
+	}
+	return r.printJSON(struct {
+		Error problem `json:"error"`
+	}{p})
 }
 
 // close writes what is left and puts the file in its place. complete says that the whole input was
@@ -110,7 +173,7 @@ func (r *rejects) close(complete bool) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("--rejects: %w", err)
+		return fmt.Errorf("--rejects: %w", fileError(r.name, err))
 	}
 	r.kept = lines
 	return nil
@@ -122,19 +185,16 @@ func (r *rejects) print() {
 		fmt.Fprintln(r.err, table.Clean(text))
 	}
 	switch more := r.n - r.listed; {
-	case r.name == "" && more > 0:
+	case r.name == "" && more > 0 && !r.json:
 		fmt.Fprintf(r.err, "… and %s more; keep all of them with --rejects FILE\n", thousands(int64(more)))
 	case r.kept:
-		r.report("wrong lines are in %s; correct them and feed that file in", r.name)
-	}
-}
-
-// statOf is what is known of a stream that may be a file.
-func statOf(r io.Reader) fs.FileInfo {
-	if f, ok := r.(interface{ Stat() (fs.FileInfo, error) }); ok {
-		if stat, err := f.Stat(); err == nil {
-			return stat
+		as := ""
+		if r.input.Sheet != "" {
+			as = " as CSV"
 		}
+		r.report("wrong lines are in %s%s; correct them and feed that file in", shownName(r.name), as)
 	}
-	return nil
+	if r.kept && r.formulas > 0 {
+		r.report("in %s a cell begins with =, +, - or @, which a spreadsheet would run as a formula: import the columns as Text", lines(int64(r.formulas)))
+	}
 }

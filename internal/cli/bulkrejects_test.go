@@ -99,18 +99,18 @@ func TestAnOldRejectsFileSurvivesAnEarlyFailure(t *testing.T) {
 	}
 }
 
-// What is no regular file is written into and never taken away.
-func TestRejectsTakeNoDevicePipeOrLinkAway(t *testing.T) {
+// What is no regular file is written into and never taken away, a link to it included.
+func TestRejectsTakeNoDeviceOrPipeAway(t *testing.T) {
 	d := deskAt(t, testredis.Mini(t))
 	folder := t.TempDir()
-	pipe, link, target := filepath.Join(folder, "pipe"), filepath.Join(folder, "link"), filepath.Join(folder, "target")
-	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.WriteFile(target, []byte("old"), 0o600), os.Symlink(target, link)); err != nil {
+	pipe, link := filepath.Join(folder, "pipe"), filepath.Join(folder, "link")
+	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.Symlink(pipe, link)); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{pipe, link, "/dev/null"} {
 		for _, wrong := range []string{"", wrongRow} {
 			read := make(chan string, 1)
-			if name == pipe {
+			if name != "/dev/null" {
 				go func() {
 					text, _ := os.ReadFile(pipe)
 					read <- string(text)
@@ -123,9 +123,6 @@ func TestRejectsTakeNoDevicePipeOrLinkAway(t *testing.T) {
 			if _, err := os.Lstat(name); err != nil {
 				t.Fatalf("it was taken away: %v", err)
 			}
-			if name == link {
-				read <- content(t, target)
-			}
 			if name != "/dev/null" {
 				if got := <-read; strings.Contains(got, "B 1") != (wrong != "") || strings.Contains(got, "old") {
 					t.Errorf("%s holds %q", name, got)
@@ -133,8 +130,57 @@ func TestRejectsTakeNoDevicePipeOrLinkAway(t *testing.T) {
 			}
 		}
 	}
-	if stat, err := os.Lstat(link); err != nil || stat.Mode()&os.ModeSymlink == 0 || fileNames(t, folder) != "link pipe target" {
+	if stat, err := os.Lstat(link); err != nil || stat.Mode()&os.ModeSymlink == 0 || fileNames(t, folder) != "link pipe" {
 		t.Errorf("the folder holds %s, %v", fileNames(t, folder), err)
+	}
+}
+
+// Wrong lines hold customers' data: they are not written through a link into a file, which may be one that
+// others read or that means something else, nor into a pipe that others can read.
+func TestRejectsAreNotWrittenThroughALinkNorForOthersToRead(t *testing.T) {
+	d := deskAt(t, testredis.Mini(t))
+	folder := t.TempDir()
+	name := func(s string) string { return filepath.Join(folder, s) }
+	if err := errors.Join(os.WriteFile(name("target"), []byte("old"), 0o644), os.Symlink(name("target"), name("link")), os.Symlink(name("new"), name("dangling")),
+		syscall.Mkfifo(name("pipe"), 0o600), os.Chmod(name("pipe"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	go func() { // the other end of the pipe
+		if f, err := os.Open(name("pipe")); err == nil {
+			_ = f.Close()
+		}
+	}()
+	for file, says := range map[string]string{"link": "is a symbolic link", "dangling": "is a symbolic link", "pipe": "can be read by others"} {
+		code, out, text := d.run(t.Context(), strings.NewReader(bulkHeader+bulkRow(1)+wrongRow), "bulk", "--rejects", name(file), "-")
+		if code != Wrong || !strings.Contains(text, says) || d.queued() != 0 {
+			t.Errorf("%s: exit code %d, %d enqueued\n%s%s", file, code, d.queued(), out, text)
+		}
+	}
+	if content(t, name("target")) != "old" || fileNames(t, folder) != "dangling link pipe target" {
+		t.Errorf("the target holds %q, the folder %s", content(t, name("target")), fileNames(t, folder))
+	}
+	// A file that others can read is replaced by one that they cannot.
+	code, _, text := d.run(t.Context(), strings.NewReader(bulkHeader+wrongRow), "bulk", "--rejects", name("target"), "-")
+	if stat, err := os.Lstat(name("target")); code != Wrong || err != nil || stat.Mode() != 0o600 {
+		t.Errorf("exit code %d, %v, %v\n%s", code, stat, err, text)
+	}
+}
+
+// A spreadsheet would run what begins like a formula; the file of rejects says so and is read again as it is.
+func TestRejectsThatASpreadsheetWouldRunAreWarnedAbout(t *testing.T) {
+	d := deskAt(t, testredis.Mini(t))
+	name := filepath.Join(t.TempDir(), "rejects.csv")
+	rows := bulkHeader + "=1+1,S1,1,voucher\nA 1,\"@SUM(A1,A2)\",1,voucher\nB 1,S1,-1,voucher\nC 1,S1,1,voucher\n"
+	code, _, text := d.run(t.Context(), strings.NewReader(rows), "bulk", "--rejects", name, "-")
+	if code != Wrong || !strings.Contains(text, "enqueue: in 2 lines a cell begins with =, +, - or @, which a spreadsheet would run as a formula") {
+		t.Errorf("exit code %d\n%s", code, text)
+	}
+	again := filepath.Join(t.TempDir(), "again.csv")
+	if code, _, text := d.run(t.Context(), nil, "bulk", name, "--rejects", again); code != Wrong || content(t, again) != content(t, name) {
+		t.Errorf("exit code %d\n%s%s", code, text, content(t, again))
+	}
+	if _, _, text := d.run(t.Context(), strings.NewReader(bulkHeader+wrongRow), "bulk", "--rejects", name, "-"); strings.Contains(text, "formula") {
+		t.Errorf("without any: %s", text)
 	}
 }
 

@@ -27,6 +27,7 @@ func bulkState(p *bulk.Progress, size int64, since time.Duration) state {
 // summary is what came of a run.
 type summary struct {
 	*app
+	input    *inputFile
 	session  *session
 	progress *bulk.Progress
 	dryRun   bool
@@ -68,8 +69,8 @@ type summaryLine struct {
 func (s summary) end(ctx context.Context, pre *precheck, wrong *rejects) error {
 	done := s.progress
 	bad := done.Invalid.Load() + done.Conflicts.Load()
-	if errors.Is(s.err, bulk.ErrEmpty) {
-		return badInput("%w", s.err)
+	if errors.Is(s.err, bulk.ErrEmpty) || errors.As(s.err, new(*bulk.FileError)) && done.Lines.Load() == 0 {
+		return s.input.unusable(s.err)
 	}
 	if err := s.print(ctx); err != nil {
 		return err

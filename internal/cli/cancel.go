@@ -7,11 +7,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"issuance/internal/bulk"
-	"issuance/internal/cli/table"
 	"issuance/tasks"
 )
 
-type cancelFlags struct{ refund, file, provider, reason, by string }
+type cancelFlags struct{ refund, file, sheet, provider, reason, by string }
 
 func (a *app) cancelCommand() *cobra.Command {
 	var f cancelFlags
@@ -37,14 +36,15 @@ With --file, the orders of a bulk's file (see "enqueue bulk") are cancelled, lin
 			}
 			return takesOrders(manyOrders)(cmd, args)
 		},
-		ValidArgsFunction: completeAccount,
+		ValidArgsFunction: a.completeAccount,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.cancel(cmd.Context(), f, args) },
 	}
 	cmd.Flags().StringVar(&f.refund, "refund", "", "cancel this refund of the order instead of the order")
 	cmd.Flags().StringVar(&f.file, "file", "", "cancel the orders of this bulk `FILE`")
+	addSheetFlag(cmd, &f.sheet)
 	cmd.Flags().StringVar(&f.provider, "provider", "", "the file's NDJSON holds bare requests to this `ACCOUNT`, or PROVIDER")
 	completeFlag(cmd, "refund")
-	completeFlag(cmd, "provider", providerNames()...)
+	a.completeAccountFlag(cmd, "provider")
 	addOperatorFlags(cmd, &f.reason, &f.by, "why")
 	return cmd
 }
@@ -132,7 +132,7 @@ func (c *canceller) all(refs []tasks.Ref, at []string) error {
 		if c.json {
 			return c.printJSON(decisionOf(refs[i], tasks.Cancelled, c.who, c.reason))
 		}
-		return c.print("%s\n", table.Clean(fmt.Sprintf("%-*s  %s", c.width, refs[i], tasks.Cancelled)))
+		return c.line(fmt.Sprintf("%-*s", c.width, refs[i]), string(tasks.Cancelled))
 	}, func() bool { return !c.gone.is() })
 	c.gone.skipped += len(refs) - done
 	return err
@@ -141,7 +141,7 @@ func (c *canceller) all(refs []tasks.Ref, at []string) error {
 // end says what was not done.
 func (c *canceller) end(all int) error {
 	if c.gone.is() {
-		c.failed.count(c.gone.report(c.app, count(c.gone.skipped, "order"), all))
+		c.failed.count(c.gone.report(c.app, c.gone.skipped, "order", all))
 	}
 	return c.failed.err()
 }
@@ -152,7 +152,7 @@ func (c *canceller) file(f cancelFlags) error {
 	if err != nil {
 		return err
 	}
-	file, err := c.openBulk(c.ctx, f.file, bulk.Reading{Account: r.account, Explain: r.explain})
+	file, err := c.openBulk(c.ctx, f.file, bulk.Reading{Account: r.account, Sheet: f.sheet, Explain: r.explain})
 	if err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func (c *canceller) file(f cancelFlags) error {
 			return err
 		}
 		if n == 0 {
-			return badInput("%s: %w", f.file, bulk.ErrEmpty)
+			return file.input.unusable(bulk.ErrEmpty)
 		}
 		if err := c.end(n); err != nil {
 			c.report("%s of %s cancelled", thousands(int64(c.cancelled)), count(n, "order"))
@@ -194,7 +194,7 @@ func (c *canceller) lines(file *bulkFile) (n int, err error) {
 		n++
 		where := fmt.Sprintf("line %d", line)
 		if !ok {
-			c.failed.add(c.app, problem{Code: "invalid", Message: "names no order", At: where, exit: Wrong})
+			c.failed.add(c.app, problem{Code: codeInvalid, Message: "names no order", At: where, exit: Wrong})
 			return nil
 		}
 		refs, at = append(refs, tasks.Ref{Account: id.Account, OrderID: id.OrderID}), append(at, where)

@@ -19,6 +19,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"issuance/internal/cli/table"
+	"issuance/internal/plain"
 )
 
 // Streams are what a command reads and writes.
@@ -31,7 +34,7 @@ type Streams struct {
 // the exit code. It touches neither the process's environment nor its streams, but for files
 // named in args or env.
 func Run(ctx context.Context, args []string, env map[string]string, s Streams) int {
-	a := &app{env: env, in: s.In, out: s.Out, err: s.Err, now: time.Now, zone: time.Local, width: width(env, s.Out)}
+	a := &app{env: env, in: s.In, out: s.Out, err: s.Err, now: time.Now, zone: time.Local, width: width(env, s.Out), errWidth: width(env, s.Err)}
 	root := a.root()
 	a.json = slices.Contains(args, "--json") // a wrong command line is reported as JSON, too
 	root.SetArgs(args)
@@ -50,7 +53,9 @@ type app struct {
 	now      func() time.Time
 	zone     *time.Location
 	json     bool
-	width    int // of the terminal in cells; 0 when it is not known
+	// width is the terminal's in cells, and errWidth that of errors; 0 where they go to no terminal: then no line
+	// is broken.
+	width, errWidth int
 }
 
 // width is COLUMNS, or else that of the terminal.
@@ -68,7 +73,16 @@ func width(env map[string]string, out io.Writer) int {
 
 // report prints a line for people, on standard error.
 func (a *app) report(format string, args ...any) {
-	fmt.Fprintf(a.err, "enqueue: "+format+"\n", args...)
+	a.errLine("enqueue: " + plain.Text(fmt.Sprintf(format, args...)))
+}
+
+// errLine prints lines on standard error, as wide as its terminal.
+func (a *app) errLine(text string) {
+	for _, line := range strings.Split(text, "\n") {
+		for _, l := range table.Fold(table.Clean(line), a.errWidth) {
+			fmt.Fprintln(a.err, l)
+		}
+	}
 }
 
 func (a *app) root() *cobra.Command {
@@ -84,7 +98,7 @@ must hold the workers' keys to enqueue anything or to see tickets.
 ACCOUNT is whose sale an order is: PROVIDER:MERCHANT, such as ecticket:2000132, or PROVIDER alone
 where it has one account. Wherever ACCOUNT ORDER is wanted, ACCOUNT/ORDER is fine, too.
 
-` + exitHelp,
+` + exitHelp(),
 		Example: `  go run ./cmd/worker --sandbox        # in another terminal
   enqueue issue order.json
   enqueue status ecticket CBX20220302153064851`,
@@ -105,10 +119,19 @@ where it has one account. Wherever ACCOUNT ORDER is wanted, ACCOUNT/ORDER is fin
 	root.Version = version().String()
 	root.SetVersionTemplate("enqueue {{.Version}}\n")
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print one JSON object a line, errors included")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%w", err) })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
+	root.SetHelpFunc(a.help)
+	root.SetHelpCommand(helpCommand())
+	root.SetUsageFunc(func(cmd *cobra.Command) error { return a.print("%s", a.usage(cmd)) })
 	root.AddCommand(a.issueCommand(), a.refundCommand(), a.bulkCommand(), a.statusCommand(), a.listCommand(), a.watchCommand(),
 		a.historyCommand(), a.cancelCommand(), a.itemsCommand(), a.ticketCommand(), a.reviewCommand(), a.resolveCommand(), a.retryCommand(),
 		a.eraseCommand(), a.budgetCommand(), a.pauseCommand(), a.resumeCommand(), a.serveCommand(), a.tokenCommand(), a.versionCommand())
+	root.InitDefaultCompletionCmd()
+	if completion, _, err := root.Find([]string{"completion"}); err == nil {
+		completion.Args, completion.RunE = cobra.ArbitraryArgs, func(cmd *cobra.Command, _ []string) error {
+			return usagef("which shell? %s", commandNames(cmd))
+		}
+	}
 	return root
 }
 

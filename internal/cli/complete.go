@@ -1,11 +1,15 @@
 package cli
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"issuance/internal/budget"
 	"issuance/internal/ledger"
 	"issuance/providers"
 	"issuance/tasks"
@@ -20,19 +24,49 @@ func providerNames() []string {
 	return names
 }
 
+// completeWithin bounds how long a shell waits for the accounts that workers have announced.
+const completeWithin = time.Second
+
+// accountNames are the providers, and the accounts that workers have announced, as far as Redis answers.
+func (a *app) accountNames(ctx context.Context) []string {
+	out := providerNames()
+	ctx, cancel := context.WithTimeout(ctx, completeWithin)
+	defer cancel()
+	quiet := *a
+	quiet.err = io.Discard
+	_ = quiet.with(ctx, func(s *session) error {
+		announced, err := budget.Announced(ctx, s.rdb)
+		for _, n := range announced {
+			out = append(out, n.Account.String())
+		}
+		return err
+	})
+	return out
+}
+
 // completeAccount completes the first argument; order numbers cannot be guessed.
-func completeAccount(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+func (a *app) completeAccount(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) == 0 {
-		return providerNames(), cobra.ShellCompDirectiveNoFileComp
+		return a.accountNames(cmd.Context()), cobra.ShellCompDirectiveNoFileComp
 	}
 	return nil, cobra.ShellCompDirectiveNoFileComp
 }
 
-func completeAccountAndLane(cmd *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
+func (a *app) completeAccountAndLane(cmd *cobra.Command, args []string, text string) ([]string, cobra.ShellCompDirective) {
 	if len(args) == 1 {
 		return names(order.Lanes()), cobra.ShellCompDirectiveNoFileComp
 	}
-	return completeAccount(cmd, args, text)
+	return a.completeAccount(cmd, args, text)
+}
+
+// completeAccountFlag completes a flag that takes an account.
+func (a *app) completeAccountFlag(cmd *cobra.Command, flag string) {
+	err := cmd.RegisterFlagCompletionFunc(flag, func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return a.accountNames(cmd.Context()), cobra.ShellCompDirectiveNoFileComp
+	})
+	if err != nil {
+		panic(fmt.Sprintf("cli: %v", err)) // the flag does not exist
+	}
 }
 
 func completeNothing(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -44,7 +78,7 @@ func completeDocument(_ *cobra.Command, args []string, _ string) ([]string, cobr
 }
 
 func completeBulk(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return completeFile(args, "csv", "ndjson", "jsonl")
+	return completeFile(args, "csv", "xlsx", "ndjson", "jsonl")
 }
 
 func completeFile(args []string, endings ...string) ([]string, cobra.ShellCompDirective) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"issuance/internal/config"
 	"issuance/internal/keys"
 	"issuance/internal/ledger"
+	"issuance/internal/queue"
 	"issuance/internal/redisconn"
 	"issuance/internal/sandboxfile"
 	"issuance/internal/seal"
@@ -78,24 +80,69 @@ func (a *app) connect(ctx context.Context) (*session, error) {
 		}
 		return a.open(ctx, options, false)
 	}
-	info, err := sandboxfile.Read()
+	return a.connectToSandbox(ctx)
+}
+
+// connectToSandbox finds the sandbox of this machine that was started last and still runs.
+func (a *app) connectToSandbox(ctx context.Context) (*session, error) {
+	list, err := sandboxfile.List()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, coded("settings", "REDIS_URL is not set, and no sandbox runs on this machine: %s", waysOut)
+		return nil, coded(codeSettings, "REDIS_URL is not set, and no sandbox runs on this machine: %s", waysOut)
 	case err != nil:
-		return nil, fmt.Errorf("REDIS_URL is not set, and where this machine's sandbox is cannot be read: %w", err)
+		return nil, coded(codeSettings, "REDIS_URL is not set, and where this machine's sandbox is cannot be read: %w", err)
 	}
-	options, err := redisconn.Parse(redisconn.Source{URL: info.RedisURL, ClusterAddrs: info.ClusterAddrs})
-	if err != nil {
-		return nil, err
+	var running []redisconn.Options
+	var shown []string
+	var ended error // why the latest is not used
+	var at string
+	for _, info := range list {
+		options, err := redisconn.Parse(redisconn.Source{URL: info.RedisURL, ClusterAddrs: info.ClusterAddrs})
+		if err != nil {
+			return nil, err
+		}
+		address := shownAddress(info, options)
+		if slices.Contains(shown, address) {
+			continue // an ended one's, where a later one runs now
+		}
+		if err := runs(ctx, options); err == nil {
+			running, shown = append(running, options), append(shown, address)
+		} else if ended == nil {
+			at = address
+			if ended = err; errors.As(err, new(*unreachableError)) && ctx.Err() == nil {
+				ended = &unreachableError{fmt.Errorf("that sandbox (process %d) does not answer, so it has probably ended: %s", info.PID, waysOut)}
+			}
+		}
 	}
-	a.report("using the sandbox at %s", shownAddress(info, options))
-	s, err := a.open(ctx, options, true)
-	if errors.As(err, new(*unreachableError)) && ctx.Err() == nil {
-		return nil, &unreachableError{fmt.Errorf("that sandbox (process %d) does not answer, so it has probably ended: %s", info.PID, waysOut)}
+	if len(running) == 0 {
+		a.report("using the sandbox at %s", at)
+		return nil, ended
 	}
-	return s, err
+	others := ""
+	if len(shown) > 1 {
+		others = fmt.Sprintf(", the latest of %d; set REDIS_URL for another: %s", len(shown), strings.Join(shown[1:], ", "))
+	}
+	a.report("using the sandbox at %s%s", shown[0], others)
+	return a.open(ctx, running[0], true)
 }
+
+// runs is nil when a sandbox's Redis answers.
+func runs(ctx context.Context, o redisconn.Options) error {
+	ctx, cancel := context.WithTimeout(ctx, connectWithin)
+	defer cancel()
+	rdb, err := redisconn.Connect(ctx, o)
+	if err != nil {
+		return &unreachableError{err}
+	}
+	defer rdb.Close()
+	mode, err := redisconn.ReadMode(ctx, rdb)
+	if err == nil && mode != redisconn.Sandbox {
+		err = errNoSandbox // another server listens there now, which was not meant
+	}
+	return err
+}
+
+var errNoSandbox = coded(codeSettings, "the Redis that answers there is not a sandbox's (any more): %s", waysOut)
 
 // open connects; sandbox says that the Redis must be a sandbox's.
 func (a *app) open(ctx context.Context, options redisconn.Options, sandbox bool) (*session, error) {
@@ -106,7 +153,10 @@ func (a *app) open(ctx context.Context, options redisconn.Options, sandbox bool)
 	first, cancel := context.WithTimeout(ctx, connectWithin)
 	defer cancel()
 	rdb, err := redisconn.Connect(first, options)
-	if err != nil {
+	switch {
+	case refused(err):
+		return nil, coded(codeSettings, "%s: it %s", options.Describe(), refusal(err))
+	case err != nil:
 		return nil, &unreachableError{err}
 	}
 	keep := cfg.Ledger
@@ -123,6 +173,17 @@ func (a *app) open(ctx context.Context, options redisconn.Options, sandbox bool)
 	return s, nil
 }
 
+// refusal says what is wrong with the password that Redis was given.
+func refusal(err error) string {
+	switch {
+	case begins(err, "NOAUTH"):
+		return "wants a password: write REDIS_URL as redis://[USER]:PASSWORD@HOST:PORT/DB"
+	case begins(err, "NOPERM"):
+		return "does not permit the user in REDIS_URL to do this (see deploy/users.acl)"
+	}
+	return "refuses the user or the password in REDIS_URL"
+}
+
 // takeSandboxSettings uses the settings that a sandbox has left for the command line. ignored are the
 // variables that they replace.
 func (s *session) takeSandboxSettings(ctx context.Context, wanted bool) (ignored []string, err error) {
@@ -131,8 +192,8 @@ func (s *session) takeSandboxSettings(ctx context.Context, wanted bool) (ignored
 		return nil, err
 	}
 	if mode != redisconn.Sandbox {
-		if wanted { // another server listens there now, which was not meant
-			return nil, errors.New("the Redis that answers there is not a sandbox's (any more): " + waysOut)
+		if wanted {
+			return nil, errNoSandbox
 		}
 		return nil, nil
 	}
@@ -159,7 +220,7 @@ func (s *session) tasks(rules tasks.Rules) (*tasks.Client, error) {
 		return nil, err
 	}
 	if !cfg.Seal.Keys.Set() {
-		return nil, coded("settings", "ISSUANCE_SEAL_KEYS is not set: it must hold the workers' keys, because customers' data is sealed on its way through Redis. "+
+		return nil, coded(codeSettings, "ISSUANCE_SEAL_KEYS is not set: it must hold the workers' keys, because customers' data is sealed on its way through Redis. "+
 			"To try things out, start a sandbox with `go run ./cmd/worker --sandbox`")
 	}
 	return s.client(tasks.Options{SealKeys: cfg.Seal.Keys.Reveal(), Rules: rules,
@@ -171,6 +232,9 @@ func (s *session) client(o tasks.Options) (*tasks.Client, error) {
 	o.KeepDetails, o.KeepRecords, o.KeepEvents = s.keep.KeepDetails, s.keep.KeepRecords, int64(s.keep.KeepEvents)
 	return tasks.NewClient(s.rdb, o)
 }
+
+// queue is for making tasks run that are there already.
+func (s *session) queue() *queue.Client { return queue.NewClient(s.rdb, queue.Options{}) }
 
 // reader makes a client that reads what is not sealed, which needs no keys.
 func (s *session) reader() (*tasks.Client, error) {

@@ -6,7 +6,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"issuance/internal/cli/table"
 	"issuance/tasks"
 )
 
@@ -98,7 +97,7 @@ func (a *app) enqueueAll(ctx context.Context, s *session, client *tasks.Client, 
 		return receipts, err
 	}
 	if gone.is() {
-		failed.count(gone.report(a, count(gone.skipped+len(jobs)-done, "document"), len(jobs)))
+		failed.count(gone.report(a, gone.skipped+len(jobs)-done, "document", len(jobs)))
 	}
 	return receipts, failed.err()
 }
@@ -125,13 +124,13 @@ func (a *app) printReceipt(r tasks.Receipt, w widths) error {
 	if a.json {
 		return a.printJSON(r)
 	}
-	line := fmt.Sprintf("%-*s  %-*s", w.account, r.Account, w.order, r.OrderID)
+	line := []string{fmt.Sprintf("%-*s", w.account, r.Account), fmt.Sprintf("%-*s", w.order, r.OrderID)}
 	if w.refund > 0 {
-		line += fmt.Sprintf("  %-*s", w.refund, r.RefundID)
+		line = append(line, fmt.Sprintf("%-*s", w.refund, r.RefundID))
 	}
-	line += "  " + string(r.State)
+	line = append(line, string(r.State))
 	if r.Duplicate {
-		line += "  (was there already)"
+		line = append(line, "(was there already)")
 	}
-	return a.print("%s\n", table.Clean(line))
+	return a.line(line...)
 }

@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"issuance/internal/budget"
@@ -27,7 +25,7 @@ func (s *session) ecticket(ctx context.Context) (*ecticket.Client, error) {
 		return nil, err
 	}
 	if !account.Configured() {
-		return nil, errors.New("ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY and ECTICKET_HASH_IV are not set; this command calls ECTicket itself and needs them")
+		return nil, coded(codeSettings, "ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY and ECTICKET_HASH_IV are not set; this command calls ECTicket itself and needs them")
 	}
 	own := providers.Account{Provider: providers.ECTicket, Merchant: account.MerchantID}
 	allowance, rate, err := s.allowance(ctx, own, account.CallsPerSecond)
@@ -51,13 +49,13 @@ func notDone(out providers.Outcome) error {
 	word := describe(reason(out), "no reason given")
 	switch {
 	case out.Alarm:
-		return fmt.Errorf("ECTicket refuses this account (%s); check ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY, ECTICKET_HASH_IV and ECTICKET_BASE_URL", word)
+		return coded(codeSettings, "ECTicket refuses this account (%s); check ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY, ECTICKET_HASH_IV and ECTICKET_BASE_URL", word)
 	case out.Kind == providers.Rejected:
-		return fmt.Errorf("ECTicket rejects this query (%s)", word)
+		return coded(codeRejected, "ECTicket rejects this query (%s)", word)
 	case out.Kind == providers.Held:
-		return fmt.Errorf("ECTicket was not asked (%s); try again in %s", word, max(out.RetryAfter, time.Second).Round(time.Second))
+		return coded(codeHeld, "ECTicket was not asked (%s); try again in %s", word, max(out.RetryAfter, time.Second).Round(time.Second))
 	case out.Kind == providers.NotSent:
-		return fmt.Errorf("ECTicket was not reached (%s); check ECTICKET_BASE_URL and the network, and try again", word)
+		return coded(codeNoAnswer, "ECTicket was not reached (%s); check ECTICKET_BASE_URL and the network, and try again", word)
 	}
-	return fmt.Errorf("ECTicket gave no usable answer (%s); nothing was changed, try again", word)
+	return coded(codeNoAnswer, "ECTicket gave no usable answer (%s); nothing was changed, try again", word)
 }

@@ -87,7 +87,7 @@ func (a *app) addEnqueueFlags(cmd *cobra.Command, f *enqueueFlags) {
 	cmd.Flags().StringVar(&f.lane, "lane", string(tasks.Checkout), "checkout (somebody is waiting) or bulk (nobody is)")
 	cmd.Flags().BoolVar(&f.wait, "wait", false, "wait until everything is final; exit code 1 unless all of it is issued or refunded")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, "longest wait, such as 30s or 10m (with --wait; default: no limit)")
-	completeFlag(cmd, "provider", providerNames()...)
+	a.completeAccountFlag(cmd, "provider")
 	completeFlag(cmd, "lane", laneNames()...)
 }
 
@@ -124,7 +124,7 @@ func (a *app) enqueue(ctx context.Context, f enqueueFlags, refunds bool, file st
 	if err != nil {
 		return err
 	}
-	docs, wrong, err := a.readDocuments(file)
+	docs, wrong, err := a.readDocuments(ctx, file)
 	if err != nil {
 		return err
 	}

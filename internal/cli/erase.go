@@ -24,7 +24,7 @@ An order in doubt or in review, or one with such a refund, is left alone (exit c
 data is needed to find out what is true. Nothing is erased at the provider.`,
 		Example:           `  enqueue erase ecticket CBX20220302153064851 --reason 'request of 3 March'`,
 		Args:              takesOrders(oneOrder),
-		ValidArgsFunction: completeAccount,
+		ValidArgsFunction: a.completeAccount,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			refs, err := ordersOnly(parseRefs(args, ""))
 			if err != nil {
@@ -57,7 +57,7 @@ func (a *app) erase(ctx context.Context, c *tasks.Client, r tasks.Ref, who, reas
 	}
 	state := string(done.State)
 	if state == "" {
-		state = string(tasks.Elsewhere)
+		state = string(tasks.Unrecorded)
 	}
 	if err := a.print("%s  %s\n", tasks.Ref{Account: done.Account, OrderID: done.OrderID}, state); err != nil {
 		return err

@@ -6,46 +6,48 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"issuance/internal/budget"
-	"issuance/internal/cli/table"
 	"issuance/internal/config"
 	"issuance/internal/ledger"
+	"issuance/internal/plain"
+	"issuance/internal/seal"
 	"issuance/providers"
 	"issuance/tasks"
 )
 
-// Exit codes. Scripts may rely on them, and on the codes of problem.
-const (
-	Fine        = 0
-	CouldNot    = 1 // the input is right, but it could not be done
-	Wrong       = 2 // the input or the command line is wrong; nothing was done, but for the right lines of a bulk
-	Conflict    = 3 // another document has the number
-	Unknown     = 4 // there is no such order
-	Unreachable = 5 // Redis does not answer; repeating the command is safe
-)
-
-const exitHelp = `Exit codes: 0 fine; 1 it could not be done; 2 the input is wrong, and nothing was done (but for
-bulk, which enqueues the lines that are right); 3 another document has the number; 4 no such order;
-5 Redis does not answer, so repeat the command, which is always safe. Of several documents that fail
-for different reasons the exit code is 1.
+// exitHelp explains exit codes and errors.
+func exitHelp() string {
+	names := map[int][]string{}
+	for _, c := range Codes() {
+		names[c.Exit] = append(names[c.Exit], c.Name)
+	}
+	code := func(exit int) string { return strings.Join(names[exit], ", ") + fmt.Sprintf(" (%d)", exit) }
+	return `Exit codes: 0 fine; 1 it could not be done; 2 the input is wrong, and nothing was done (but for
+bulk, which enqueues the lines that are right); 3 another document has the number; 4 no such order or
+refund; 5 Redis does not answer, or takes no writes, so repeat the command, which is always safe. Of several
+documents that fail for different reasons the exit code is 1.
 
 With --json every error is also one line on standard output:
   {"error":{"code":"conflict","message":"…"}}
-with code usage, invalid, unknown_account (2), conflict (3), unknown (4), unreachable (5), or (1)
-settings, wrong_keys, not_cancellable, not_erasable, not_in_review, timeout, interrupted, failed.
+with code ` + code(Wrong) + ", " + code(Conflict) + ", " + code(Unknown) + ", " + code(Unreachable) + ", or " + code(CouldNot) + `.
 Where it is about one document of several, account, order_id and refund_id name it, and
-at its place in the input. "violations" lists what is wrong with documents: path, rule and shape.`
+at its place in the input, or line that of a bulk. "violations" lists what is wrong with documents:
+path, rule and shape.`
+}
 
 // problem is an error as it is reported, with --json as {"error":{…}}.
 type problem struct {
 	Code       string          `json:"code"`
 	Message    string          `json:"message"`
-	At         string          `json:"at,omitempty"` // the document's place in the input
+	At         string          `json:"at,omitempty"`   // the document's place in the input
+	Line       int             `json:"line,omitempty"` // of a bulk's file
 	Account    *tasks.Account  `json:"account,omitempty"`
 	OrderID    string          `json:"order_id,omitempty"`
 	RefundID   string          `json:"refund_id,omitempty"`
@@ -56,10 +58,12 @@ type problem struct {
 
 // violationLine is a broken rule with --json.
 type violationLine struct {
-	At    string `json:"at,omitempty"`
-	Path  string `json:"path"`
-	Rule  string `json:"rule"`
-	Shape string `json:"shape,omitempty"`
+	At     string `json:"at,omitempty"`
+	Path   string `json:"path"`
+	Cell   string `json:"cell,omitempty"` // of an Excel workbook
+	Rule   string `json:"rule"`
+	Shape  string `json:"shape,omitempty"`
+	Advice string `json:"advice,omitempty"` // what a spreadsheet has probably done to it
 }
 
 // about names the order or refund that a problem is about.
@@ -71,7 +75,8 @@ func (p problem) about(r tasks.Ref) problem {
 // usageError is a wrong command line or input.
 type usageError struct {
 	err        error
-	help       bool // the command's help would answer it
+	code       string // codeUsage or codeInvalid
+	help       bool   // the command's help would answer it
 	violations []violationLine
 }
 
@@ -79,12 +84,30 @@ func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error {
-	return &usageError{err: fmt.Errorf(format, args...), help: true}
+	return &usageError{err: fmt.Errorf(format, args...), code: codeUsage, help: true}
 }
 
 // badInput is a usageError about what was read, not about how the command was called.
 func badInput(format string, args ...any) error {
-	return &usageError{err: fmt.Errorf(format, args...)}
+	return &usageError{err: fmt.Errorf(format, args...), code: codeInvalid}
+}
+
+// badFile is a usageError about a file that cannot be read.
+func badFile(err error) error { return &usageError{err: err, code: codeUsage} }
+
+// flagError says what is wrong with a flag's value.
+func flagError(err error) error {
+	var value *pflag.InvalidValueError
+	if !errors.As(err, &value) {
+		return usagef("%w", err)
+	}
+	wanted := map[string]string{"int": "a whole number", "duration": "a length of time, such as 30s or 10m", "bool": "true or false"}
+	f := value.GetFlag()
+	what, known := wanted[f.Value.Type()]
+	if !known {
+		return usagef("--%s %s: %w", f.Name, value.GetValue(), value.Unwrap())
+	}
+	return usagef("--%s %q: write %s", f.Name, value.GetValue(), what)
 }
 
 // unreachableError says that Redis does not answer.
@@ -108,7 +131,7 @@ type reportedError struct{ exit int }
 func (e *reportedError) Error() string { return fmt.Sprintf("reported (exit code %d)", e.exit) }
 
 // elsewhereAdvice is what to check when something is not there.
-const elsewhereAdvice = "check the number, and that REDIS_URL is your workers' Redis; records of settled orders are kept for 400 days (ISSUANCE_KEEP_RECORDS)"
+const elsewhereAdvice = "check account and number, and that REDIS_URL is your workers' Redis; records of settled orders are kept for 400 days (ISSUANCE_KEEP_RECORDS)"
 
 // explain is the one place where errors get their code, their exit code and the advice that goes with them.
 func explain(err error) problem {
@@ -123,7 +146,7 @@ func explain(err error) problem {
 		settings *config.Error
 		own      *codedError
 	)
-	p := problem{Code: "failed", Message: err.Error(), exit: CouldNot}
+	p := problem{Code: codeFailed, Message: plain.Text(err.Error()), exit: CouldNot}
 	advise := func(code string, exit int, advice string) problem {
 		p.Code, p.exit = code, exit
 		if advice != "" {
@@ -132,37 +155,49 @@ func explain(err error) problem {
 		return p
 	}
 	switch {
-	case errors.As(err, &usage) && usage.help:
-		return advise("usage", Wrong, "")
 	case errors.As(err, &usage):
 		p.Violations = usage.violations
-		return advise("invalid", Wrong, "")
+		return advise(usage.code, Wrong, "")
 	case errors.As(err, &invalid):
 		p.Violations = violationLines("", invalid.Violations)
-		return advise("invalid", Wrong, "")
+		return advise(codeInvalid, Wrong, "")
 	case errors.As(err, &conflict):
-		return advise("conflict", Conflict, "a new order or refund needs an id of its own")
+		return advise(codeConflict, Conflict, "a new order or refund needs an id of its own")
 	case errors.Is(err, tasks.ErrUnknownOrder), errors.Is(err, ledger.ErrNotFound):
-		return advise("unknown", Unknown, elsewhereAdvice)
-	case errors.As(err, &account), errors.Is(err, budget.ErrNotAnnounced):
-		if account != nil && account.Account.Merchant == "" {
-			return advise("unknown_account", Wrong, fmt.Sprintf("write ACCOUNT as %s:MERCHANT", account.Account))
-		}
-		return advise("unknown_account", Wrong, "`enqueue budget` lists those that workers serve")
+		return advise(codeUnknown, Unknown, elsewhereAdvice)
+	case errors.Is(err, budget.ErrNotAnnounced):
+		return advise(codeAccount, Wrong, "`enqueue budget` lists those that workers serve")
+	case errors.As(err, &account):
+		return advise(codeAccount, Wrong, whichAccount(account))
+	case errors.Is(err, tasks.ErrWrongKeys) && errors.Is(err, seal.ErrUnknownKey):
+		return advise(codeKeys, CouldNot, "")
 	case errors.Is(err, tasks.ErrWrongKeys):
-		return advise("wrong_keys", CouldNot, "nothing was enqueued")
+		return advise(codeKeys, CouldNot, "nothing was enqueued")
 	case errors.As(err, &sent):
-		return advise("not_cancellable", CouldNot, whatInstead(sent))
+		return advise(codeSent, CouldNot, whatInstead(sent))
 	case errors.As(err, &needed):
-		return advise("not_erasable", CouldNot, "erase it once it is settled (`enqueue review` lists what a person has to decide first)")
-	case errors.As(err, &silent), away(err):
-		return advise("unreachable", Unreachable, "")
+		return advise(codeNeeded, CouldNot, "erase it once it is settled (`enqueue review` lists what a person has to decide first)")
 	case errors.As(err, &settings):
-		return advise("settings", CouldNot, "")
+		return advise(codeSettings, CouldNot, "")
 	case errors.As(err, &own):
 		return advise(own.code, CouldNot, "")
+	case refused(err):
+		return advise(codeSettings, CouldNot, "Redis refuses it to the user in REDIS_URL (see deploy/users.acl)")
+	case takesNoWrites(err):
+		p.Message = "Redis takes no writes at present: it is full, read-only, or short of replicas (" + strings.TrimRight(p.Message, ".") + ")"
+		return advise(codeNoWrites, Unreachable, "")
+	case errors.As(err, &silent), away(err):
+		return advise(codeAway, Unreachable, "")
 	}
 	return p
+}
+
+// whichAccount says how to name an account that workers have.
+func whichAccount(e *tasks.UnknownAccountError) string {
+	if e.Account.Merchant == "" {
+		return fmt.Sprintf("write ACCOUNT as %s:MERCHANT", e.Account)
+	}
+	return "`enqueue budget` lists those that workers serve"
 }
 
 // whatInstead says what can be done about an order that cannot be cancelled.
@@ -192,11 +227,7 @@ func (a *app) fail(p problem) {
 	if p.At != "" {
 		text = p.At + ": " + text
 	}
-	lines := strings.Split(text, "\n")
-	for i, line := range lines {
-		lines[i] = table.Clean(line)
-	}
-	a.report("%s", strings.Join(lines, "\n"))
+	a.report("%s", text)
 	a.failJSON(p)
 }
 
@@ -217,12 +248,12 @@ func (a *app) exit(ctx context.Context, cmd *cobra.Command, err error) int {
 	case errors.As(err, &reported):
 		return reported.exit
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		err = coded("interrupted", "interrupted")
+		err = coded(codeInterrupt, "interrupted")
 	}
 	p := explain(err)
 	a.fail(p)
-	if p.Code == "usage" {
-		fmt.Fprintf(a.err, "See: %s --help\n", cmd.CommandPath())
+	if usage := (*usageError)(nil); errors.As(err, &usage) && usage.help {
+		a.errLine("See: " + cmd.CommandPath() + " --help")
 	}
 	return p.exit
 }
@@ -261,10 +292,21 @@ func away(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return false
 	}
-	for _, prefix := range []string{"LOADING", "CLUSTERDOWN", "MASTERDOWN", "READONLY"} {
-		if redis.HasErrorPrefix(err, prefix) {
-			return true
-		}
-	}
-	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrClosed)
+	return begins(err, "LOADING", "CLUSTERDOWN", "MASTERDOWN", "READONLY") ||
+		errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrClosed)
+}
+
+// takesNoWrites reports whether an error says that Redis answers and writes nothing. (Inside a transaction it
+// says only that the whole is given up.)
+func takesNoWrites(err error) bool {
+	return begins(err, "OOM", "MISCONF", "NOREPLICAS", "READONLY", "EXECABORT")
+}
+
+// refused reports whether an error says that Redis refuses the user or the password.
+func refused(err error) bool {
+	return begins(err, "NOAUTH", "WRONGPASS", "NOPERM", "AUTH ", "Client sent AUTH")
+}
+
+func begins(err error, prefixes ...string) bool {
+	return err != nil && slices.ContainsFunc(prefixes, func(prefix string) bool { return redis.HasErrorPrefix(err, prefix) })
 }

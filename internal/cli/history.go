@@ -19,11 +19,12 @@ func (a *app) historyCommand() *cobra.Command {
 		Use:   "history " + oneOrder,
 		Short: "Print everything that happened to an order and its refunds",
 		Long: `Print everything that happened to an order and its refunds, oldest first, each with its time:
-when it was sent by which worker, what was unknown, what the provider answered.`,
+when it was sent by which worker, what was unknown, what the provider answered. Decisions of operators
+follow, with the user and the machine they were made by.`,
 		Example: `  enqueue history ecticket CBX20220302153064851
   enqueue history pass2u P00001 --json`,
 		Args:              takesOrders(oneOrder),
-		ValidArgsFunction: completeAccount,
+		ValidArgsFunction: a.completeAccount,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			refs, err := ordersOnly(parseRefs(args, ""))
 			if err != nil {
@@ -48,6 +49,10 @@ type historyLine struct {
 	At       *time.Time     `json:"at"` // null where the middle of a long history was dropped
 	Event    string         `json:"event"`
 	Detail   string         `json:"detail,omitempty"`
+	// Of a decision: where it was made, as the program knows it.
+	UID   string `json:"uid,omitempty"`
+	Login string `json:"login,omitempty"`
+	Host  string `json:"host,omitempty"`
 }
 
 func (a *app) history(ctx context.Context, s *session, r tasks.Ref) error {
@@ -65,19 +70,55 @@ func (a *app) history(ctx context.Context, s *session, r tasks.Ref) error {
 	if len(records) == 0 {
 		return fmt.Errorf("%s: %w", table.Clean(r.String()), tasks.ErrUnknownOrder)
 	}
+	decisions, err := s.decisions(ctx, records...)
+	if err != nil {
+		return err
+	}
 	for _, rec := range records {
-		if err := a.printHistory(rec); err != nil {
+		if err := a.printHistory(rec, decisions[rec.Ref]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (a *app) printHistory(rec *ledger.Record) error {
+// decisions are those about the records of one order, by the record. One that was made before a record by
+// another machine's clock is found as well.
+func (s *session) decisions(ctx context.Context, records ...*ledger.Record) (map[tasks.Ref][]ledger.Decision, error) {
+	since := records[0].CreatedAt
+	for _, rec := range records {
+		if rec.CreatedAt.Before(since) {
+			since = rec.CreatedAt
+		}
+	}
+	if !since.IsZero() {
+		since = since.Add(-time.Hour)
+	}
+	list, err := s.ledger.Decisions(ctx, records[0].Ref, since)
+	out := map[tasks.Ref][]ledger.Decision{}
+	for _, d := range list {
+		out[d.Ref] = append(out[d.Ref], d)
+	}
+	return out, err
+}
+
+// decisionText is a decision in a few words.
+func decisionText(d ledger.Decision) string {
+	return fmt.Sprintf("%s by %s, %s: %s", d.What, d.Who, d.From, d.Reason)
+}
+
+func (a *app) printHistory(rec *ledger.Record, decisions []ledger.Decision) error {
 	if a.json {
 		for _, step := range rec.History {
 			err := a.printJSON(historyLine{Provider: rec.Account.Provider, Account: rec.Account, OrderID: rec.OrderID, RefundID: rec.RefundID,
 				At: stamp(step.At), Event: step.Event, Detail: step.Detail})
+			if err != nil {
+				return err
+			}
+		}
+		for _, d := range decisions {
+			err := a.printJSON(historyLine{Provider: rec.Account.Provider, Account: rec.Account, OrderID: rec.OrderID, RefundID: rec.RefundID,
+				At: stamp(d.At), Event: "decision", Detail: decisionText(d), UID: d.From.UID, Login: d.From.Login, Host: d.From.Host})
 			if err != nil {
 				return err
 			}
@@ -90,6 +131,9 @@ func (a *app) printHistory(rec *ledger.Record) error {
 	t := table.Table{Indent: "  "}
 	for _, step := range rec.History {
 		t.Row(a.time(step.At), step.Event, step.Detail)
+	}
+	for _, d := range decisions {
+		t.Row(a.time(d.At), "decision", decisionText(d))
 	}
 	return a.printTable(&t)
 }

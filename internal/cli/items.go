@@ -83,14 +83,14 @@ func (a *app) items(ctx context.Context, numbers []string) error {
 	var missing failures
 	for _, no := range numbers {
 		if !slices.ContainsFunc(items, func(it ecticket.Item) bool { return it.ItemNo == no }) {
-			missing.add(a, problem{Code: "failed", Message: no + ": there is no such item", exit: CouldNot})
+			missing.add(a, problem{Code: codeNoItem, Message: no + ": there is no such item", exit: CouldNot})
 		}
 	}
 	return missing.err()
 }
 
 func (a *app) printItems(items []ecticket.Item) error {
-	t := table.Table{Right: []int{3}}
+	t := table.Table{Right: []int{3}, Head: true}
 	t.Row("ITEM", "NAME", "TYPE", "FACE VALUE", "STATUS", "MODIFIED")
 	for _, it := range items {
 		kind, status := "pickup", "delisted"

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"issuance/internal/cli/table"
 	"issuance/internal/ledger"
 	"issuance/providers"
 	"issuance/tasks"
@@ -34,6 +33,9 @@ The whole ledger is walked through in small steps that do not block Redis, in li
 lines, or --limit of the newest, are sorted, the newest first; more are printed as they are found,
 and some of them perhaps twice.
 
+A state is that of a record. An order of which only refunds are recorded here ("enqueue status" shows it as
+unrecorded) has none, so its refunds are listed alone. A code is that of the last run, or why a review was one.
+
 --item finds what a document's public description holds (see "order" in "enqueue status"), such as
 an ItemNo or a productSaleId, as long as the details are kept (ISSUANCE_KEEP_DETAILS).`,
 		Example: `  enqueue list --state review
@@ -56,7 +58,7 @@ an ItemNo or a productSaleId, as long as the details are kept (ISSUANCE_KEEP_DET
 	cmd.Flags().StringVar(&f.item, "item", "", "whose document's description holds this `VALUE`")
 	cmd.Flags().IntVar(&f.limit, "limit", 0, "the newest `N` alone, at most 10000 (default: all)")
 	completeFlag(cmd, "state", stateNames()...)
-	completeFlag(cmd, "account", providerNames()...)
+	a.completeAccountFlag(cmd, "account")
 	for _, name := range []string{"since", "item", "limit"} {
 		completeFlag(cmd, name)
 	}
@@ -78,6 +80,9 @@ func (a *app) query(f listFlags) (ledger.Query, error) {
 		}
 	}
 	for _, name := range f.states {
+		if name == string(tasks.Unrecorded) {
+			return q, usagef("--state: %s stands for what has no record, so nothing can be found by it; its refunds are listed by their own states", name)
+		}
 		if !slices.Contains(stateNames(), name) {
 			return q, usagef("--state: unknown state %q; there are %s", name, strings.Join(stateNames(), ", "))
 		}
@@ -121,7 +126,8 @@ type listLine struct {
 	RefundID  string         `json:"refund_id,omitempty"`
 	State     tasks.State    `json:"state"`
 	Code      string         `json:"code,omitempty"`
-	Lane      tasks.Lane     `json:"lane,omitempty"` // gone with the details
+	Reviewed  string         `json:"review_code,omitempty"` // why it had needed review before it was decided
+	Lane      tasks.Lane     `json:"lane,omitempty"`        // gone with the details
 	CreatedAt *time.Time     `json:"created_at"`
 	ReviewAt  *time.Time     `json:"review_at,omitempty"`
 	FinalAt   *time.Time     `json:"final_at,omitempty"`
@@ -208,10 +214,9 @@ func (l *lister) newest() {
 
 func (l *lister) line(f ledger.Found) error {
 	if !l.json {
-		text := fmt.Sprintf("%s  %-*s  %s  %s", l.time(f.CreatedAt), l.wide, f.State, f.Ref, f.Code)
-		return l.print("%s\n", strings.TrimRight(table.Clean(text), " "))
+		return l.app.line(l.time(f.CreatedAt), fmt.Sprintf("%-*s", l.wide, f.State), f.Ref.String(), cmp.Or(f.Code, f.ReviewCode))
 	}
-	line := listLine{Provider: f.Account.Provider, Account: f.Account, OrderID: f.OrderID, RefundID: f.RefundID, State: f.State, Code: f.Code,
+	line := listLine{Provider: f.Account.Provider, Account: f.Account, OrderID: f.OrderID, RefundID: f.RefundID, State: f.State, Code: f.Code, Reviewed: f.ReviewCode,
 		Lane: f.Lane, CreatedAt: stamp(f.CreatedAt), FinalAt: stamp(f.FinalAt)}
 	if f.State == tasks.Review {
 		line.ReviewAt, line.FinalAt = line.FinalAt, nil

@@ -5,36 +5,46 @@ import (
 	"sync/atomic"
 )
 
-// outage notices that Redis has gone, or the command is interrupted, while many things are done.
+// outage notices that Redis has gone or takes no writes any more, or that the command is interrupted, while many
+// things are done.
 type outage struct {
 	ctx     context.Context
 	session *session
-	gone    atomic.Bool
+	why     atomic.Pointer[problem]
 	skipped int // things that were not tried
 }
 
 func newOutage(ctx context.Context, s *session) *outage { return &outage{ctx: ctx, session: s} }
 
-func (o *outage) is() bool { return o.gone.Load() }
+func (o *outage) is() bool { return o.why.Load() != nil }
 
 // look finds out whether an error is the outage's. Those that say something about a single order are not.
 func (o *outage) look(err error) {
 	if err == nil {
 		return
 	}
-	code := explain(err).Code
-	if (code == "failed" || code == "unreachable") && !o.session.answers(o.ctx) {
-		o.gone.Store(true)
+	p := explain(err)
+	switch {
+	case p.Code == codeNoWrites:
+		p.Message = "Redis takes no writes"
+	case (p.Code == codeFailed || p.Code == codeAway) && !o.session.answers(o.ctx):
+		p = problem{Code: codeAway, Message: "Redis does not answer", exit: Unreachable}
+	default:
+		return
 	}
+	o.why.CompareAndSwap(nil, &p)
 }
 
-// report says that the rest was not tried, and returns the exit code.
-func (o *outage) report(a *app, rest string, all int) int {
-	p := problem{Code: "unreachable", Message: "Redis does not answer", exit: Unreachable}
+// report says that the rest was not tried, if there is one, and returns the exit code.
+func (o *outage) report(a *app, rest int, noun string, all int) int {
+	p := *o.why.Load()
 	if o.ctx.Err() != nil {
-		p = explain(coded("interrupted", "interrupted"))
+		p = explain(coded(codeInterrupt, "interrupted"))
 	}
-	p.Message = "stopped: " + p.Message + "; " + rest + " of " + thousands(int64(all)) +
+	if rest == 0 {
+		return p.exit
+	}
+	p.Message = "stopped: " + p.Message + "; " + count(rest, noun) + " of " + thousands(int64(all)) +
 		" not tried. Run the same command again: what is done already stays as it is"
 	a.fail(p)
 	return p.exit

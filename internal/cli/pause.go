@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"issuance/internal/budget"
-	"issuance/internal/cli/table"
 	"issuance/internal/ledger"
 	"issuance/providers"
 	"issuance/tasks"
@@ -32,7 +31,7 @@ Pausing what is paused changes nothing: the first pause stays as it is.`,
 		Example: `  enqueue pause ecticket --reason 'ECPay maintenance until 6:00'
   enqueue pause ecticket:2000132 bulk --reason 'sale opens at noon' --by angela`,
 		Args:              takes(1, 2, accountAndLane),
-		ValidArgsFunction: completeAccountAndLane,
+		ValidArgsFunction: a.completeAccountAndLane,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			account, lane, err := parseLaneOf(args)
 			if err != nil {
@@ -68,7 +67,7 @@ whole account is paused. A ban of the provider's is no pause and ends by itself.
 		Example: `  enqueue resume ecticket
   enqueue resume ecticket:2000132 bulk --reason 'the sale is over'`,
 		Args:              takes(1, 2, accountAndLane),
-		ValidArgsFunction: completeAccountAndLane,
+		ValidArgsFunction: a.completeAccountAndLane,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			account, lane, err := parseLaneOf(args)
 			if err != nil {
@@ -138,7 +137,7 @@ func laneText(l order.Lane) string {
 func (a *app) pause(ctx context.Context, s *session, account tasks.Account, lane order.Lane, who, reason string) error {
 	h, added, err := budget.Pause(ctx, s.rdb, account, lane, who, reason)
 	if err != nil {
-		return err
+		return s.unannounced(ctx, account, err)
 	}
 	if added {
 		a.record(ctx, s, ledger.Decision{What: strings.TrimSpace("pause " + string(lane)), Ref: tasks.Ref{Account: account}, Who: who, Reason: reason})
@@ -148,15 +147,15 @@ func (a *app) pause(ctx context.Context, s *session, account tasks.Account, lane
 	}
 	verb := "paused"
 	if !added {
-		verb = "was paused already"
+		verb = "paused already"
 	}
-	return a.print("%s\n", table.Clean(account.String()+"  "+laneText(h.Lane)+" "+verb+" by "+h.Who+" at "+a.time(h.Since)+": "+h.Reason))
+	return a.line(account.String(), laneText(h.Lane)+" "+verb+" by "+h.Who+" at "+a.time(h.Since)+": "+h.Reason)
 }
 
 func (a *app) resume(ctx context.Context, s *session, account tasks.Account, lane order.Lane, who, reason string) error {
 	ended, err := budget.Resume(ctx, s.rdb, account, lane)
 	if err != nil {
-		return err
+		return s.unannounced(ctx, account, err)
 	}
 	if len(ended) > 0 {
 		a.record(ctx, s, ledger.Decision{What: strings.TrimSpace("resume " + string(lane)), Ref: tasks.Ref{Account: account}, Who: who, Reason: reason})
@@ -172,7 +171,7 @@ func (a *app) resume(ctx context.Context, s *session, account tasks.Account, lan
 	for _, h := range ended {
 		line.Ended = append(line.Ended, lineOfHold(h))
 		if !a.json {
-			if err := a.print("%s\n", table.Clean(account.String()+"  "+laneText(h.Lane)+" resumed; "+h.String()+" at "+a.time(h.Since))); err != nil {
+			if err := a.line(account.String(), laneText(h.Lane)+" resumed; "+h.String()+" at "+a.time(h.Since)); err != nil {
 				return err
 			}
 		}

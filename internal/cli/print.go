@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"issuance/internal/cli/table"
@@ -22,6 +21,9 @@ func (a *app) print(format string, args ...any) error {
 	_, err := fmt.Fprintf(a.out, format, args...)
 	return written(err)
 }
+
+// line prints cells beside one another, or below one another where the terminal is too narrow.
+func (a *app) line(cell ...string) error { return a.print("%s\n", table.Line(a.width, cell...)) }
 
 // printTable prints a table that fits the terminal.
 func (a *app) printTable(t *table.Table) error {
@@ -42,7 +44,7 @@ func written(err error) error {
 
 // printStep prints one thing that happened to an order or a refund.
 func (a *app) printStep(at time.Time, what, event, detail string) error {
-	return a.print("%s\n", strings.TrimRight(table.Clean(fmt.Sprintf("%s  %s  %s  %s", a.time(at), what, event, detail)), " "))
+	return a.line(a.time(at), what, event, detail)
 }
 
 // Times are shown in the zone of this machine, with its offset. JSON holds RFC 3339 in UTC.

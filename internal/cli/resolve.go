@@ -22,7 +22,8 @@ func (a *app) resolveCommand() *cobra.Command {
 		Short: "Decide an order or refund that is in review",
 		Long: `Decide an order or refund that is in review, after having looked at the provider what is true (see
 "enqueue review"). The decision, who made it and why are recorded, the new state is published like
-any other, and it cannot be taken back. Nothing is sent to the provider.
+any other, and it cannot be taken back. Refunds that wait for it go on
+at once. Nothing is sent to the provider.
 
 An order ends issued or failed; a refund refunded, partially_refunded or failed. What is not in
 review is left alone (exit code 1). Put no customer's data into the reason: it is shown to everybody
@@ -30,7 +31,7 @@ who asks for the status.`,
 		Example: `  enqueue resolve ecticket CBX20220302153064851 --as issued --reason 'found in the back office'
   enqueue resolve pass2u P00001 --refund R1 --as failed --reason '0 refunded at Pass2U' --by angela`,
 		Args:              takesOrders(oneOrder),
-		ValidArgsFunction: completeAccount,
+		ValidArgsFunction: a.completeAccount,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			refs, err := parseRefs(args, f.refund)
 			if err != nil {
@@ -102,19 +103,26 @@ func (a *app) resolve(ctx context.Context, s *session, r tasks.Ref, res ledger.R
 	case !done.Applied:
 		return notInReview(r, done.State, "resolved")
 	}
+	if err := s.queue().RunRefunds(ctx, s.ledger, r); err != nil {
+		a.report("refunds that wait for it go on, though not at once (%s)", err)
+	}
 	a.record(ctx, s, ledger.Decision{What: "resolve as " + string(res.State), Ref: r, Who: res.Who, Reason: res.Reason})
 	if a.json {
 		return a.printJSON(decisionOf(r, res.State, res.Who, res.Reason))
 	}
-	return a.print("%s  %s  (resolved by %s: %s)\n", r, res.State, res.Who, res.Reason)
+	return a.line(r.String(), string(res.State), fmt.Sprintf("(resolved by %s: %s)", res.Who, res.Reason))
 }
 
 // notInReview says why a record was left alone.
 func notInReview(r tasks.Ref, state tasks.State, done string) error {
 	if state == "" {
-		return fmt.Errorf("%s: %w (`enqueue review` lists all that can be %s)", r, tasks.ErrUnknownOrder, done)
+		unknown := tasks.ErrUnknownOrder
+		if r.IsRefund() {
+			unknown = tasks.ErrUnknownRefund
+		}
+		return fmt.Errorf("%s: %w (`enqueue review` lists all that can be %s)", r, unknown, done)
 	}
-	return coded("not_in_review", "%s is %s, not in review; only what is in review can be %s", r, state, done)
+	return coded(codeNoReview, "%s is %s, not in review; only what is in review can be %s", r, state.Words(), done)
 }
 
 // record writes a decision that has taken effect to the stream of decisions. The record itself holds it, too.

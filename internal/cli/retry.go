@@ -26,7 +26,7 @@ What is not in review is left alone (exit code 1): it goes on by itself.`,
 		Example: `  enqueue retry ecticket CBX20220302153064851 --reason 'ECPay had an outage'
   enqueue retry pass2u P00001 --refund R1`,
 		Args:              takesOrders(oneOrder),
-		ValidArgsFunction: completeAccount,
+		ValidArgsFunction: a.completeAccount,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			refs, err := parseRefs(args, refund)
 			if err != nil {
@@ -70,5 +70,5 @@ func (a *app) retry(ctx context.Context, s *session, r tasks.Ref, who, reason st
 	if a.json {
 		return a.printJSON(decisionOf(r, done.State, who, reason))
 	}
-	return a.print("%s  %s  (goes on; see `enqueue watch %s`)\n", r, done.State, r.Order())
+	return a.line(r.String(), string(done.State), fmt.Sprintf("(goes on; see `enqueue watch %s`)", r.Order()))
 }

@@ -27,7 +27,7 @@ and the command that ends the review.`,
   enqueue review pass2u --json
   enqueue review ecticket:2000132`,
 		Args:              takes(0, 1, "[ACCOUNT]"),
-		ValidArgsFunction: completeAccount,
+		ValidArgsFunction: a.completeAccount,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var asked tasks.Account
 			if len(args) == 1 {
@@ -67,7 +67,8 @@ type reviewLine struct {
 	Check   string                    `json:"check"`
 	Resolve string                    `json:"resolve"`
 
-	history []ledger.Step
+	history   []ledger.Step
+	decisions []ledger.Decision
 }
 
 func (a *app) review(ctx context.Context, s *session, c *tasks.Client, asked tasks.Account) error {
@@ -134,6 +135,11 @@ func (s *session) reviewLine(ctx context.Context, rec *ledger.Record) (reviewLin
 			return l, err
 		}
 	}
+	decisions, err := s.decisions(ctx, rec)
+	if err != nil {
+		return l, err
+	}
+	l.decisions = decisions[rec.Ref]
 	l.Check, l.Resolve = whatToCheck(rec, others), howToResolve(rec.Ref)
 	return l, nil
 }
@@ -217,6 +223,9 @@ func (a *app) printReview(l reviewLine, gap bool) error {
 	for _, step := range l.history[max(0, len(l.history)-lastSteps):] {
 		f.Row(name, strings.TrimSpace(a.time(step.At)+"  "+step.Event+"  "+step.Detail))
 		name = ""
+	}
+	for _, d := range l.decisions {
+		f.row("decision", a.time(d.At)+"  "+decisionText(d))
 	}
 	f.row("check", l.Check)
 	f.WholeRow("then", l.Resolve)

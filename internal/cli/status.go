@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"issuance/internal/cli/table"
+	"issuance/internal/plain"
 	"issuance/tasks"
 )
 
@@ -25,13 +26,16 @@ whether a worker is there for it.
 States of an order: queued, submitting, accepted, issued, failed, cancelled, review.
 States of a refund: queued, submitting, refunded, partially_refunded, failed, cancelled, review.
 In review, the truth could not be proven by asking the provider, and a person decides: see
-"enqueue review". An order that was issued elsewhere and has refunds here is shown as elsewhere.
+"enqueue review". An order of which only refunds are recorded here is shown as unrecorded: it was issued by
+another system, or is not enqueued yet.
 
 "sent" counts the requests that can have reached the provider. Tries that certainly had no effect (a
 refused connection, a call that was held back) are counted apart.
 
---tickets also shows ticket numbers, redemption codes, links and passcodes. Whoever sees them holds
-the tickets, and opening a Pass2U link counts as picking the ticket up. It needs ISSUANCE_SEAL_KEYS.
+--tickets also shows ticket numbers, redemption codes, links and passcodes, as they were when the provider
+issued them, and what refunds of ours did since; the provider is not asked ("enqueue ticket" asks ECTicket).
+Whoever sees them holds the tickets, and opening a Pass2U link counts as picking the ticket up. It needs
+ISSUANCE_SEAL_KEYS.
 
 The exit code is 4 when an order is unknown.`,
 		Example: `  enqueue status ecticket CBX20220302153064851
@@ -39,7 +43,7 @@ The exit code is 4 when an order is unknown.`,
   enqueue status pass2u P00001 --json
   enqueue status ecticket CBX20220302153064851 --tickets`,
 		Args:              takesOrders(manyOrders),
-		ValidArgsFunction: completeAccount,
+		ValidArgsFunction: a.completeAccount,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			refs, err := ordersOnly(parseRefs(args, ""))
 			if err != nil {
@@ -84,7 +88,7 @@ func (a *app) status(ctx context.Context, s *session, refs []tasks.Ref, tickets 
 				err = a.print("\n")
 			}
 			if err == nil {
-				err = a.printStatus(st)
+				err = a.printStatus(st, tickets)
 			}
 		}
 		if err != nil {
@@ -94,13 +98,13 @@ func (a *app) status(ctx context.Context, s *session, refs []tasks.Ref, tickets 
 	return failed.err()
 }
 
-func (a *app) printStatus(s *tasks.Status) error {
+func (a *app) printStatus(s *tasks.Status, tickets bool) error {
 	if err := a.print("%s\n", table.Clean(s.Ref().String())); err != nil {
 		return err
 	}
 	f := fields{table.Table{Indent: "  "}}
 	f.row("state", string(s.State))
-	a.waits(&f, s.Waits)
+	a.waits(&f, s.Waits, nil)
 	f.row("order", shape(s.Shape))
 	f.row("provider's id", s.ProviderRef)
 	f.row("lane", string(s.Lane))
@@ -116,36 +120,46 @@ func (a *app) printStatus(s *tasks.Status) error {
 	f.row("final", a.timeAt(s.FinalAt))
 	f.row("last result", statusError(s.Error))
 	f.row("decided", decided(s.ResolvedBy, s.Resolved))
+	f.row("review code", statusError(&tasks.StatusError{Code: s.ReviewCode, Message: s.ReviewMessage}))
 	f.row("erased", a.timeAt(s.ErasedAt))
 	for _, r := range s.Refunds {
-		a.refundRows(&f, r)
+		a.refundRows(&f, r, s.Waits)
 	}
-	if err := a.printTable(&f.Table); err != nil {
+	if err := a.printTable(&f.Table); err != nil || !tickets {
 		return err
 	}
 	return a.printTickets(s)
 }
 
-// waits adds what an unfinished record waits for.
-func (a *app) waits(f *fields, w *tasks.Waiting) {
+// waits adds what an unfinished record waits for; order is what the order of a refund waits for.
+func (a *app) waits(f *fields, w, order *tasks.Waiting) {
 	if w == nil {
 		return
 	}
 	text := w.For
+	if w.OrderState != "" && order != nil && order.NextAt != nil {
+		text += ", which is looked at next at " + a.time(*order.NextAt)
+	}
 	if w.Until != nil {
 		text += ", until " + a.time(*w.Until)
 	}
 	f.row("waits for", text)
 	f.row("next look", a.timeAt(w.NextAt))
+	f.row("last run", w.LastRun)
+	held := w.Held
+	if w.HeldUntil != nil && w.Until != w.HeldUntil {
+		held += ", until " + a.time(*w.HeldUntil)
+	}
+	f.row("held", held)
 	if w.NoWorker {
 		f.row("workers", "none serves its queue at present, so nothing happens until one does")
 	}
 }
 
-func (a *app) refundRows(f *fields, r tasks.RefundStatus) {
+func (a *app) refundRows(f *fields, r tasks.RefundStatus, order *tasks.Waiting) {
 	f.Row("", "")
 	f.Row("refund "+r.RefundID, string(r.State))
-	a.waits(f, r.Waits)
+	a.waits(f, r.Waits, order)
 	if r.Quantity > 0 {
 		f.row("tickets", fmt.Sprintf("%d of %d refunded", r.Refunded, r.Quantity))
 	}
@@ -156,41 +170,7 @@ func (a *app) refundRows(f *fields, r tasks.RefundStatus) {
 	f.row("final", a.timeAt(r.FinalAt))
 	f.row("last result", statusError(r.Error))
 	f.row("decided", decided(r.ResolvedBy, r.Resolved))
-}
-
-// printTickets prints what was asked for with --tickets; nothing else fills these fields.
-func (a *app) printTickets(s *tasks.Status) error {
-	if s.Access != nil {
-		t := table.Table{Indent: "  "}
-		t.WholeRow("page", s.Access.URL)
-		t.Row("passcode", s.Access.Passcode)
-		if err := a.printTable(&t); err != nil {
-			return err
-		}
-	}
-	if len(s.Tickets) > 0 {
-		t := table.Table{Indent: "  "}
-		t.Row("TICKET", "ITEM", "STATUS", "REDEMPTION CODE", "LINK (opening it counts as pick-up)")
-		for _, k := range s.Tickets {
-			t.WholeRow(k.TicketNo, strings.TrimSpace(k.ItemNo+" "+k.ItemName), string(k.UseStatus), k.WriteOffNo+k.Barcode, k.URL)
-		}
-		t.DropEmpty()
-		if err := a.printTable(&t); err != nil {
-			return err
-		}
-	}
-	for _, r := range s.Refunds {
-		t := table.Table{Indent: "  "}
-		for _, k := range r.Tickets {
-			if k.TicketNo != "" {
-				t.Row("refund "+r.RefundID, k.TicketNo, string(k.State), k.Code)
-			}
-		}
-		if err := a.printTable(&t); err != nil {
-			return err
-		}
-	}
-	return nil
+	f.row("review code", statusError(&tasks.StatusError{Code: r.ReviewCode, Message: r.ReviewMessage}))
 }
 
 // sent says how often a document was sent to the provider.
@@ -222,9 +202,9 @@ func statusError(e *tasks.StatusError) string {
 	case e == nil:
 		return ""
 	case e.Code != "" && e.Message != "":
-		return e.Code + ": " + e.Message
+		return e.Code + ": " + plain.Text(e.Message)
 	}
-	return e.Code + e.Message
+	return e.Code + plain.Text(e.Message)
 }
 
 func decided(by, reason string) string {

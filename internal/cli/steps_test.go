@@ -115,7 +115,7 @@ func TestEveryErrorHasItsCode(t *testing.T) {
 			if p := explain(err); p.Code != c.code || p.exit != c.exit {
 				t.Errorf("%v: %s, exit code %d; want %s, %d", err, p.Code, p.exit, c.code, c.exit)
 			}
-			if !strings.Contains(exitHelp, c.code) {
+			if !strings.Contains(exitHelp(), c.code) {
 				t.Errorf("--help does not name code %s", c.code)
 			}
 		}

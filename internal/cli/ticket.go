@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -129,7 +128,7 @@ func (a *app) ticket(ctx context.Context, number, code string) error {
 	case out.Kind != providers.Done:
 		return notDone(out)
 	case st.UseStatus == "":
-		return errors.New("ECTicket's answer holds no status of the ticket; try again")
+		return coded(codeNoAnswer, "ECTicket's answer holds no status of the ticket; try again")
 	}
 	t := ticketLine{
 		TicketNo: st.TicketNo, UseStatus: st.UseStatus, OrderID: st.OrderID, ItemNo: st.ItemNo, ItemName: st.ItemName,

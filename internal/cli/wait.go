@@ -65,12 +65,12 @@ func (a *app) wait(ctx context.Context, s *session, c *tasks.Client, receipts []
 	case err == nil && bad == 0:
 		return nil
 	case err == nil:
-		return coded("failed", "%s did not end as wished; see: enqueue history ACCOUNT ORDER", count(bad, "document"))
+		return coded(codeOtherwise, "%s did not end as wished; see: enqueue history ACCOUNT ORDER", count(bad, "document"))
 	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
-		return coded("timeout", "%s not final after %s, such as %s; the workers go on with them. See again with: enqueue watch ACCOUNT ORDER",
+		return coded(codeTimeout, "%s not final after %s, such as %s; the workers go on with them. See again with: enqueue watch ACCOUNT ORDER",
 			count(len(left), "document"), timeout, left[0])
 	case ctx.Err() != nil:
-		return coded("interrupted", "interrupted; the workers go on with what is enqueued")
+		return coded(codeInterrupt, "interrupted; the workers go on with what is enqueued")
 	}
 	return fmt.Errorf("%w; the workers go on with what is enqueued", err)
 }

@@ -16,12 +16,12 @@ import (
 
 func (a *app) watchCommand() *cobra.Command {
 	var timeout time.Duration
-	var file, provider string
+	var file, sheet, provider string
 	cmd := &cobra.Command{
 		Use:   "watch " + manyOrders + " | --file FILE",
 		Short: "Print every change of orders until all of them are final",
 		Long: `Print every change of orders, each as a line with its time, until all of them are final
-(issued, failed, cancelled or in review). The exit code is 0 then, whatever they ended in; it is 4
+(issued, failed, cancelled or in review). What one is put off for is a line, too. The exit code is 0 then, whatever they ended in; it is 4
 when an order is unknown, and 1 when --timeout has passed. When no worker serves them, that is said
 on standard error.
 
@@ -42,14 +42,14 @@ or in review are listed, and the exit code is then 1, as it is when some of the 
 			}
 			return takesOrders(manyOrders)(cmd, args)
 		},
-		ValidArgsFunction: completeAccount,
+		ValidArgsFunction: a.completeAccount,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			if timeout < 0 {
 				return usagef("--timeout must not be negative")
 			}
 			if file != "" {
-				return a.watchFile(ctx, file, provider, timeout)
+				return a.watchFile(ctx, file, provider, sheet, timeout)
 			}
 			refs, err := ordersOnly(parseRefs(args, ""))
 			if err != nil {
@@ -60,8 +60,9 @@ or in review are listed, and the exit code is then 1, as it is when some of the 
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", 0, "longest watch, such as 30s or 10m (default: no limit)")
 	cmd.Flags().StringVar(&file, "file", "", "watch the orders of this bulk `FILE` together")
+	addSheetFlag(cmd, &sheet)
 	cmd.Flags().StringVar(&provider, "provider", "", "the file's NDJSON holds bare requests to this `ACCOUNT`, or PROVIDER")
-	completeFlag(cmd, "provider", providerNames()...)
+	a.completeAccountFlag(cmd, "provider")
 	return cmd
 }
 
@@ -80,7 +81,7 @@ func (a *app) watch(ctx context.Context, s *session, c *tasks.Client, refs []tas
 		return len(w.orders) == 0 || errors.Is(err, tasks.ErrUnknownOrder), err
 	})
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return coded("timeout", "%s not final after %s; the workers go on", count(len(w.orders), "order"), timeout)
+		return coded(codeTimeout, "%s not final after %s; the workers go on", count(len(w.orders), "order"), timeout)
 	}
 	return err
 }
@@ -99,6 +100,7 @@ type watched struct {
 	ref   tasks.Ref
 	state tasks.State
 	last  ledger.Step
+	waits string // what it was put off for
 }
 
 // look prints what is new of every order and drops those that are final.
@@ -127,9 +129,9 @@ func (w *watcher) look(ctx context.Context) error {
 	return nil
 }
 
-// over reports whether nothing more will happen to an order by itself. One that was issued
-// elsewhere has only refunds here.
-func over(s *tasks.Status) bool { return s.State.Final() || s.State == tasks.Elsewhere && s.Ended() }
+// over reports whether nothing more will happen to an order by itself. One that is not recorded here has only
+// refunds.
+func over(s *tasks.Status) bool { return s.State.Final() || s.State == tasks.Unrecorded && s.Ended() }
 
 // unserved are the places where an order waits and no worker serves it.
 func unserved(s *tasks.Status) []string {
@@ -144,7 +146,7 @@ func unserved(s *tasks.Status) []string {
 		lane = order.Poll
 	}
 	add(s.Waits, lane)
-	if s.State == tasks.Elsewhere {
+	if s.State == tasks.Unrecorded {
 		for _, r := range s.Refunds {
 			add(r.Waits, r.Lane)
 		}
@@ -153,7 +155,7 @@ func unserved(s *tasks.Status) []string {
 }
 
 func (w *watcher) print(ctx context.Context, o *watched, s *tasks.Status) error {
-	if w.json || s.State == tasks.Elsewhere {
+	if w.json || s.State == tasks.Unrecorded {
 		if s.State == o.state {
 			return nil
 		}
@@ -173,7 +175,27 @@ func (w *watcher) print(ctx context.Context, o *watched, s *tasks.Status) error 
 		}
 		o.last = step
 	}
-	return nil
+	text := w.waitLine(s.Waits)
+	if text == "" || text == o.waits {
+		return nil
+	}
+	o.waits = text
+	return w.printStep(w.now(), o.ref.String(), "waits", "for "+text)
+}
+
+// waitLine says in one line what a record waits for that is put off; "" for one that runs or is about to.
+func (a *app) waitLine(w *tasks.Waiting) string {
+	if w == nil || w.NextAt == nil && w.Held == "" {
+		return ""
+	}
+	text, until := w.For, w.Until
+	if w.Held != "" {
+		text, until = "its account's calls: "+w.Held, w.HeldUntil
+	}
+	if until != nil {
+		text += ", until " + a.time(*until)
+	}
+	return text
 }
 
 // newSteps are those behind the last one printed. The middle of a very long history is dropped

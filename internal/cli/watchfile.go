@@ -18,7 +18,7 @@ import (
 
 // watchFile follows the orders of a bulk's file until all of them are final. It fails when some of
 // them are failed, in review, or unknown.
-func (a *app) watchFile(ctx context.Context, name, provider string, timeout time.Duration) error {
+func (a *app) watchFile(ctx context.Context, name, provider, sheet string, timeout time.Duration) error {
 	r, _, err := enqueueFlags{provider: provider}.reading(false)
 	if err != nil {
 		return err
@@ -26,7 +26,7 @@ func (a *app) watchFile(ctx context.Context, name, provider string, timeout time
 	if name == "-" {
 		return usagef("--file needs a file, which is read again and again; standard input cannot be")
 	}
-	w := fileWatch{app: a, name: name, reading: bulk.Reading{Account: r.account}}
+	w := fileWatch{app: a, name: name, reading: bulk.Reading{Account: r.account, Sheet: sheet}}
 	file, err := a.openBulk(ctx, name, w.reading) // what is wrong with it is reported even when Redis is away
 	if err != nil {
 		return err
@@ -288,7 +288,7 @@ func (w *fileWatch) readLines(ctx context.Context, each func([]watchedLine) erro
 	case err != nil:
 		return errors.Join(errFile, err)
 	case n == 0:
-		return errors.Join(errFile, badInput("%s: %w", w.name, bulk.ErrEmpty))
+		return errors.Join(errFile, f.input.unusable(bulk.ErrEmpty))
 	}
 	return flush()
 }
@@ -310,12 +310,12 @@ func (w *fileWatch) end(ctx context.Context, err error, timeout time.Duration) e
 	bad := t.Failed + t.Cancelled + t.Review
 	switch {
 	case err != nil:
-		return coded("timeout", "%s not final after %s; the workers go on", orders(t.pending()), timeout)
+		return coded(codeTimeout, "%s not final after %s; the workers go on", orders(t.pending()), timeout)
 	case t.Unknown+t.NoNumber > 0:
-		return coded("failed", "%s of the file unknown here: rejected, not enqueued yet, or settled longer ago than records are kept (ISSUANCE_KEEP_RECORDS)",
+		return coded(codeOtherwise, "%s of the file unknown here: rejected, not enqueued yet, or settled longer ago than records are kept (ISSUANCE_KEEP_RECORDS)",
 			lines(t.Unknown+t.NoNumber))
 	case bad > 0:
-		return coded("failed", "%s did not end as wished; see: enqueue history ACCOUNT ORDER", orders(bad))
+		return coded(codeOtherwise, "%s did not end as wished; see: enqueue history ACCOUNT ORDER", orders(bad))
 	}
 	return nil
 }
@@ -327,8 +327,7 @@ func (w *fileWatch) list(ctx context.Context, t *tally) error {
 		if err != nil {
 			return err
 		}
-		text := fmt.Sprintf("line %d  %s  %s  %s", l.line, l.ref, l.state, describe(rec.Reason, rec.ProviderRef))
-		fmt.Fprintln(w.err, strings.TrimRight(table.Clean(text), " "))
+		fmt.Fprintln(w.err, table.Line(w.errWidth, fmt.Sprintf("line %d", l.line), l.ref.String(), string(l.state), describe(rec.Reason, rec.ProviderRef)))
 	}
 	if more := t.Failed + t.Cancelled + t.Review - int64(len(w.bad)); more > 0 {
 		fmt.Fprintf(w.err, "… and %s more\n", thousands(more))

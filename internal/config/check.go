@@ -33,6 +33,9 @@ func (l *loader) check() {
 	}
 }
 
+// Private reports whether nobody else is on the network to Redis.
+func (r Redis) Private() bool { return r.Network == "private" }
+
 // Options says where Redis is.
 func (r Redis) Options() (redisconn.Options, error) {
 	return redisconn.Parse(redisconn.Source{URL: r.URL.Reveal(), ClusterAddrs: r.ClusterAddrs.Reveal()})
@@ -68,6 +71,7 @@ func (l *loader) redis() {
 			l.wrong(name, "is wrong: %s", text)
 		}
 	}
+	l.oneOf("REDIS_NETWORK", r.Network, "public", "private")
 	if n := r.WaitReplicas; n < 0 || n > 10 {
 		l.wrong("REDIS_WAIT_REPLICAS", "is %d; write how many replicas must have an intent, from 0 to 10", n)
 	}
@@ -77,6 +81,11 @@ func (l *loader) worker() {
 	w := l.cfg.Worker
 	if _, port, err := net.SplitHostPort(w.HTTPAddr); err != nil || port == "" {
 		l.wrong("WORKER_HTTP_ADDR", "is %q; write host:port, for example 127.0.0.1:8080, or :8080 for every interface", w.HTTPAddr)
+	}
+	for _, host := range w.Hosts() {
+		if strings.ContainsAny(host, ":/*") && net.ParseIP(host) == nil {
+			l.wrong("WORKER_HTTP_HOSTS", "has %q; write names without scheme, port and wildcards, for example ops.example.com", host)
+		}
 	}
 	l.oneOf("LOG_FORMAT", string(w.LogFormat), string(LogAuto), string(LogText), string(LogJSON))
 	l.between("WORKER_CHECKOUT_CONCURRENCY", w.CheckoutConcurrency, 1, 1000)

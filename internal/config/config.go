@@ -36,12 +36,14 @@ type Config struct {
 type Redis struct {
 	URL          Secret `env:"REDIS_URL" for:"connection" help:"Redis of queue and ledger: redis://[user:password@]host:port/db, rediss:// for TLS (?ca_file=PATH, and &cert_file=PATH&key_file=PATH for a certificate of your own), unix://PATH, or redis-sentinel://[:password@]host1,host2/db?master=NAME"`
 	ClusterAddrs Secret `env:"REDIS_CLUSTER_ADDRS" for:"connection" help:"instead of REDIS_URL, for Redis Cluster: host:port,host:port, optionally after rediss://user:password@"`
+	Network      string `env:"REDIS_NETWORK" envDefault:"public" help:"private: nobody else is on the network to Redis, so that it need not be encrypted (docker-compose.yml sets it); public: an unencrypted connection to another host is warned of"`
 	WaitReplicas int    `env:"REDIS_WAIT_REPLICAS" envDefault:"0" help:"how many replicas must have an intent before the provider is called; when fewer answer within a second, nothing is sent"`
 }
 
 // Worker is what belongs to the process, not to a provider.
 type Worker struct {
 	HTTPAddr            string        `env:"WORKER_HTTP_ADDR" envDefault:"127.0.0.1:8080" help:"address of the web UI, health checks and metrics; they show no customer data, but put a login before them when you open them to others"`
+	HTTPHosts           string        `env:"WORKER_HTTP_HOSTS" help:"further names, comma-separated and without ports, under which a browser may open the web UI, such as that of a proxy that passes its own as Host; those of this machine and the host of WORKER_HTTP_ADDR always may"`
 	LogFormat           LogFormat     `env:"LOG_FORMAT" envDefault:"auto" for:"gateway" help:"text (coloured), json, or auto: text on a terminal, else json"`
 	Retention           time.Duration `env:"WORKER_RETENTION" envDefault:"24h" for:"tasks" help:"how long a finished task stays visible in the web UI; the order's record is kept in any case"`
 	CheckoutConcurrency int           `env:"WORKER_CHECKOUT_CONCURRENCY" envDefault:"8" help:"checkout tasks one process runs at the same time, per provider"`
@@ -49,6 +51,11 @@ type Worker struct {
 	BulkConcurrency     int           `env:"WORKER_BULK_CONCURRENCY" envDefault:"4" help:"bulk tasks one process runs at the same time, per provider"`
 	TaskTimeout         time.Duration `env:"WORKER_TASK_TIMEOUT" envDefault:"60s" for:"tasks" help:"longest run of one task, in whole seconds; longer than the providers' timeouts"`
 	ShutdownTimeout     time.Duration `env:"WORKER_SHUTDOWN_TIMEOUT" envDefault:"70s" help:"how long a stopping worker waits for running tasks; longer than WORKER_TASK_TIMEOUT, shorter than the grace period of whatever stops it"`
+}
+
+// Hosts are the names of HTTPHosts, in lower case.
+func (w Worker) Hosts() []string {
+	return strings.FieldsFunc(strings.ToLower(w.HTTPHosts), func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // LogFormat is how log lines look.

@@ -80,6 +80,23 @@ A variable marked *secret* may come from a file instead: set ` + "`NAME_FILE`" +
 ` + "`ECTICKET_HASH_KEY_FILE=/run/secrets/ecticket_hash_key`" + `. Spaces and line ends at the end of the file do not count. The file is read
 once, at the start. Setting both ` + "`NAME`" + ` and ` + "`NAME_FILE`" + ` is a mistake. Secrets never appear in logs, errors or the web UI.
 
+## Redis' users
+
+` + "`sh deploy/make-secrets.sh`" + ` makes a password for each user of [deploy/users.acl](../deploy/users.acl), in the folder deploy/secrets:
+
+| File | Use |
+|---|---|
+| ` + "`redis_users.acl`" + ` | the users, with hashes of their passwords, as Redis takes them (` + "`aclfile`" + `); docker-compose.yml gives it to its Redis as a secret |
+| ` + "`redis_url_worker`" + ` | ` + "`REDIS_URL`" + ` of workers; docker-compose.yml sets ` + "`REDIS_URL_FILE`" + ` to it |
+| ` + "`redis_url_producer`" + ` | of checkout systems: enqueue, cancel, erase, read |
+| ` + "`redis_url_operator`" + ` | of the command line in operators' hands: all of it |
+| ` + "`redis_url_reader`" + ` | of those who only look |
+| ` + "`seal_keys`" + ` | a key for ` + "`ISSUANCE_SEAL_KEYS_FILE`" + ` |
+
+The host in the addresses is the compose file's ` + "`redis`" + `; change it for another. Running the script again changes nothing; a file that is
+removed is made anew. The Redis of docker-compose.yml publishes no port: programs on the same machine join its network, or run in the
+worker's container, as in ` + "`docker compose exec -T worker enqueue issue - < order.json`" + `.
+
 ## Flags
 
 Flags override the environment where both exist:

@@ -34,6 +34,13 @@ func LoadParts(environment map[string]string, parts ...Part) (Config, error) {
 	return cfg, err
 }
 
+// LeftBySandbox are the only settings that a sandbox leaves in its Redis, and that are believed there:
+// whatever can write to Redis must not make a program read a file or call another machine.
+var LeftBySandbox = []string{
+	"ECTICKET_BASE_URL", "ECTICKET_MERCHANT_ID", "ECTICKET_HASH_KEY", "ECTICKET_HASH_IV", "ECTICKET_CALLS_PER_SECOND",
+	"PASS2U_BASE_URL", "PASS2U_API_KEY", "ISSUANCE_SEAL_KEYS",
+}
+
 // AtSandbox is the environment of a command line whose Redis is a sandbox's. left are the settings that
 // the sandbox has left there. Its accounts replace the environment's, because calls to the real ones
 // would not be counted against their call budget, which is in production's Redis. The seal keys are not
@@ -52,13 +59,13 @@ func AtSandbox(environment, left map[string]string) (settings map[string]string,
 			ignored = append(ignored, name)
 		}
 	}
-	for _, v := range Table() {
-		provider, _, _ := strings.Cut(v.Name, "_")
-		if value := left[v.Name]; v.account && len(v.parts) > 0 && value != "" && baseurl.OnThisMachine(left[provider+"_BASE_URL"]) {
-			settings[v.Name] = value
+	const keys = "ISSUANCE_SEAL_KEYS"
+	for _, name := range LeftBySandbox {
+		provider, _, _ := strings.Cut(name, "_")
+		if value := left[name]; name != keys && value != "" && baseurl.OnThisMachine(left[provider+"_BASE_URL"]) {
+			settings[name] = value
 		}
 	}
-	const keys = "ISSUANCE_SEAL_KEYS"
 	if settings[keys] == "" && settings[keys+"_FILE"] == "" {
 		settings[keys] = left[keys]
 	}

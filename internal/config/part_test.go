@@ -118,3 +118,24 @@ func TestAtASandboxItsAccountsAreUsed(t *testing.T) {
 		t.Errorf("without an environment: %v", got)
 	}
 }
+
+// Whatever Redis holds, only the eight settings that a sandbox leaves are taken from it, never a file's name, and
+// only for simulators on this machine.
+func TestOnlyASandboxesOwnSettingsAreBelieved(t *testing.T) {
+	left := map[string]string{}
+	for _, v := range Table() {
+		left[v.Name] = "x"
+		left[v.Name+"_FILE"] = "/etc/passwd"
+	}
+	left["ECTICKET_BASE_URL"], left["PASS2U_BASE_URL"] = "http://127.0.0.1:1", "http://[::1]:1/base"
+	got, _ := AtSandbox(nil, left)
+	if names := slices.Sorted(maps.Keys(got)); len(LeftBySandbox) != 8 || !slices.Equal(names, slices.Sorted(slices.Values(LeftBySandbox))) {
+		t.Errorf("believed: %v", names)
+	}
+	for _, base := range []string{"http://127.0.0.1@evil.example", "http://127.0.0.1.evil.example", "https://evil.example", "//127.0.0.1.evil.example", "x"} {
+		left["ECTICKET_BASE_URL"], left["PASS2U_BASE_URL"] = base, base
+		if got, _ := AtSandbox(nil, left); len(got) != 1 || got["ISSUANCE_SEAL_KEYS"] == "" {
+			t.Errorf("at %s: %v", base, got)
+		}
+	}
+}

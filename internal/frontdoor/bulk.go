@@ -13,16 +13,20 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"issuance/internal/bulk"
+	"issuance/internal/bulk/workbook"
 	"issuance/tasks"
 )
 
 // A bulk may be of any length; its lines may not come slower than this.
 const bulkPause = 30 * time.Second
 
+const xlsx = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
 // BulkLine is one line of the answer to a bulk: a receipt, what is wrong with a line, or the end.
 type BulkLine struct {
 	Receipt *tasks.Receipt `json:"receipt,omitempty" doc:"an order that is recorded"`
 	Line    int            `json:"line,omitempty" doc:"the line that is wrong, or could not be enqueued"`
+	OrderID string         `json:"order_id,omitempty" doc:"the order that a wrong line is about, where it is known"`
 	Code    string         `json:"code,omitempty" doc:"invalid: the line breaks rules; conflict, unreachable, …: as in problems"`
 	Detail  string         `json:"detail,omitempty"`
 	// Violations are in the terms of the file: a column's title, or a path.
@@ -32,8 +36,11 @@ type BulkLine struct {
 
 // BulkViolation is one thing that is wrong with a line.
 type BulkViolation struct {
-	Where string `json:"where,omitempty" doc:"a column, a path, or nothing for the whole line"`
-	Rule  string `json:"rule"`
+	Where  string `json:"where,omitempty" doc:"a column, a path, or nothing for the whole line"`
+	Cell   string `json:"cell,omitempty" example:"C17" doc:"of a workbook"`
+	Rule   string `json:"rule" doc:"what must be"`
+	Shape  string `json:"shape,omitempty" doc:"what is there instead, without its value"`
+	Advice string `json:"advice,omitempty" doc:"what a spreadsheet has probably done to it"`
 }
 
 // BulkDone counts lines.
@@ -49,16 +56,17 @@ type BulkDone struct {
 
 type bulkIn struct {
 	DryRun  bool   `query:"dry_run" doc:"check every line and enqueue nothing"`
+	Sheet   string `query:"sheet" maxLength:"31" doc:"which sheet of a workbook; without it, the only one that holds something"`
 	Account string `query:"account" doc:"whose requests they are, where lines do not name a provider or a merchant"`
 }
 
 func (s *Server) bulk() {
 	op := operation(http.MethodPost, "/v1/bulk", "post-bulk", "bulk", "Enqueue a file of orders",
-		"NDJSON (an order document on each line) or CSV, recognised by its content, of any length. The answer is NDJSON and comes while the file is read: a receipt for each order, or what is wrong with its line; wrong lines do not keep the others from being enqueued. After a broken connection send the file again: what was enqueued is a duplicate.",
+		"NDJSON (an order document on each line), CSV or an Excel workbook (.xlsx), recognised by its content, of any length. The answer is NDJSON and comes while the file is read: a receipt for each order, or what is wrong with its line; wrong lines do not keep the others from being enqueued. After a broken connection send the file again: what was enqueued is a duplicate.",
 		http.StatusOK)
 	op.MaxBodyBytes, op.BodyReadTimeout = -1, -1
-	file := &huma.MediaType{Schema: &huma.Schema{Type: "string", Description: "an order document on each line, or CSV with a header"}}
-	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/x-ndjson": file, "text/csv": file}}
+	file := &huma.MediaType{Schema: &huma.Schema{Type: "string", Description: "an order document on each line, CSV with a header, or a workbook"}}
+	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/x-ndjson": file, "text/csv": file, xlsx: file}}
 	op.Responses = lines("application/x-ndjson", "A BulkLine on each line", s.schema(reflect.TypeFor[BulkLine]()))
 	register(s, op, s.postBulk)
 }
@@ -82,7 +90,7 @@ func (s *Server) postBulk(ctx context.Context, in *bulkIn) (*huma.StreamResponse
 	return &huma.StreamResponse{Body: func(c huma.Context) {
 		r, w := humago.Unwrap(c)
 		l := &load{server: s, token: t, w: w, control: http.NewResponseController(w), dry: in.DryRun}
-		l.run(r, account)
+		l.run(r, bulk.Reading{Account: account, Sheet: in.Sheet})
 	}}, nil
 }
 
@@ -93,6 +101,8 @@ type load struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	dry     bool
+	// workbook is set when the file is one, whose lines have cells.
+	workbook bool
 
 	mu  sync.Mutex // of w
 	err error      // the caller is gone
@@ -109,14 +119,16 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	return b.Body.Read(p)
 }
 
-func (l *load) run(r *http.Request, account tasks.Account) {
+func (l *load) run(r *http.Request, reading bulk.Reading) {
 	_ = l.control.EnableFullDuplex() // HTTP/2 always is
 	l.w.Header().Set("Content-Type", "application/x-ndjson")
 	l.w.WriteHeader(http.StatusOK)
 	progress := &bulk.Progress{}
 	done := BulkLine{Done: &BulkDone{Complete: true}}
-	f, err := bulk.Open(&pacedBody{*r, l.control}, bulk.Reading{Account: account})
+	f, err := bulk.Open(&pacedBody{*r, l.control}, reading)
 	if err == nil {
+		defer f.Close()
+		l.workbook = f.Sheet != ""
 		err = bulk.Run(r.Context(), f, l.options(progress))
 	}
 	if err != nil {
@@ -124,7 +136,7 @@ func (l *load) run(r *http.Request, account tasks.Account) {
 		done.Code, done.Detail = l.why(err)
 		var file *bulk.FileError
 		if errors.As(err, &file) {
-			done.Violations = bulkViolations(file.Problems)
+			done.Violations = bulkViolations(file.Problems, 0)
 		}
 	}
 	d := done.Done
@@ -137,7 +149,16 @@ func (l *load) options(progress *bulk.Progress) bulk.Options {
 	s := l.server
 	o := bulk.Options{Rules: s.Rules, Progress: progress,
 		Reject: func(r bulk.Rejected) error {
-			return l.write(BulkLine{Line: r.Line, Code: codeInvalid, Violations: bulkViolations(r.Problems)})
+			wrong := BulkLine{Line: r.Line, OrderID: r.Order.OrderID, Code: codeInvalid}
+			if r.Conflict {
+				wrong.Code = codeConflict
+			}
+			if l.workbook {
+				wrong.Violations = bulkViolations(r.Problems, r.Line)
+			} else {
+				wrong.Violations = bulkViolations(r.Problems, 0)
+			}
+			return l.write(wrong)
 		},
 		Failed: func(line int, err error) error {
 			p := explain(err, "")
@@ -189,6 +210,10 @@ func (l *load) why(err error) (code, detail string) {
 	switch {
 	case errors.Is(err, bulk.ErrEmpty):
 		return codeInvalid, bulk.ErrEmpty.Error()
+	case errors.As(err, new(*workbook.SheetsError)):
+		return codeInvalid, err.Error() + "; choose one with ?sheet=NAME"
+	case errors.As(err, new(*workbook.Error)):
+		return codeInvalid, err.Error()
 	case errors.As(err, &file):
 		return codeInvalid, "the file cannot be read as one of orders; nothing was enqueued"
 	}
@@ -196,10 +221,15 @@ func (l *load) why(err error) (code, detail string) {
 	return p.Code, p.Detail
 }
 
-func bulkViolations(list []bulk.Problem) []BulkViolation {
+// bulkViolations writes what is wrong with a line; row is the line's in a workbook, else 0.
+func bulkViolations(list []bulk.Problem, row int) []BulkViolation {
 	var out []BulkViolation
 	for _, p := range list {
-		out = append(out, BulkViolation{Where: p.Where, Rule: p.Text})
+		v := BulkViolation{Where: p.Where, Rule: p.Rule, Shape: p.Shape, Advice: p.Advice}
+		if row > 0 && p.Column > 0 {
+			v.Cell = workbook.Cell(p.Column, row)
+		}
+		out = append(out, v)
 	}
 	return out
 }

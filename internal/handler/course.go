@@ -123,9 +123,9 @@ func (c *Course) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	case ledger.MaySend, ledger.MustLookUp:
 		return r.work(ctx)
 	case ledger.Busy:
-		return queue.Wait(min(r.Rec.Until.Sub(r.Claim.Now), r.Lease), "another worker is working on it")
+		return queue.Wait(min(r.Rec.Until.Sub(r.Claim.Now), r.Lease), "waiting for the worker that is working on it")
 	case ledger.WaitTurn:
-		return queue.Wait(turnWait, "refund "+r.Claim.Turn+" of the same order goes first")
+		return queue.Wait(turnWait, "waiting for refund "+r.Claim.Turn+" of the same order")
 	case ledger.IsAccepted:
 		return c.Accepted(ctx, ref)
 	case ledger.IsFinal:

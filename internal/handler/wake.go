@@ -13,13 +13,7 @@ import (
 // refunds go on at their time.
 func RefundWaker(l *ledger.Ledger, q *queue.Client, log *slog.Logger) func(context.Context, order.Ref) {
 	return func(ctx context.Context, r order.Ref) {
-		refunds, err := l.Refunds(ctx, r)
-		for _, rec := range refunds {
-			if err == nil && !rec.State.Final() {
-				err = q.Run(queue.HomeOf(rec.Ref, rec.State, rec.Lane))
-			}
-		}
-		if err != nil {
+		if err := q.RunRefunds(ctx, l, r); err != nil {
 			LogOf(log, r).Warn("refunds that wait for this order could not be woken; they go on later", "error", err)
 		}
 	}

@@ -4,7 +4,7 @@
 //
 // Redirects are not followed, HTTP/2 is not used (its transparent replays would be calls that the
 // call budget does not count), the answer's size is bounded, and no error text holds a URL's
-// credentials, a header or a body. It imports nothing of ours.
+// credentials, a header or a body. It imports internal/tlstext.
 package httpcall
 
 import (

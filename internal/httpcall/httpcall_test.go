@@ -226,6 +226,20 @@ func TestWhatTLSLacksIsSaid(t *testing.T) {
 	}
 }
 
+// What the text about a host with RSA key exchange only advises helps.
+func TestTheAdviceForRSAKeyExchangeHelps(t *testing.T) {
+	srv := httptest.NewUnstartedServer(http.NotFoundHandler())
+	srv.TLS = &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256}}
+	srv.StartTLS()
+	defer srv.Close()
+	t.Setenv("GODEBUG", "tlsrsakex=1")
+	c := client(t, httpcall.Options{})
+	c.Transport.(*http.Transport).TLSClientConfig.RootCAs = srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	if r := httpcall.Post(context.Background(), c, srv.URL, nil, nil, 100); r.Err != nil || r.Status != http.StatusNotFound {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestTheAnswersDateIsHandedOver(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -42,6 +42,9 @@ func TestAfterAnUnknownOutcomeTheProviderIsAskedBeforeAnythingIsSent(t *testing.
 				w.provider.AnswerLookUp(f)
 				w.Done(w.run())
 				rec := w.state(c.state, c.code)
+				if step := rec.History[len(rec.History)-2]; step.Event != "looked_up" || step.Detail != strings.ReplaceAll(string(c.found), "_", " ") || rec.Polls != 1 {
+					w.T.Errorf("the history has %+v before the end, after %d look-ups", step, rec.Polls)
+				}
 				// Nothing is kept of what is still to be recognised as ours.
 				unproven := c.state == order.Accepted
 				if (rec.ProviderRef != "REF1") != unproven || rec.Unproven != unproven || !rec.DoubtAt.IsZero() || rec.Attempts != 1 {

@@ -62,10 +62,10 @@ func (r *run) act(ctx context.Context) (handler.Result, error) {
 	return r.send(ctx, stub)
 }
 
-// issued ends the order with what the provider answered.
-func (r *run) issued(res *providers.Result) (handler.Result, error) {
+// issued ends the order with what the provider answered. found is the state in which a look-up found it, if one did.
+func (r *run) issued(res *providers.Result, found providers.FindingState) (handler.Result, error) {
 	sealed, err := r.sealed(res)
-	return handler.End(ledger.Ending{State: order.Issued, ProviderRef: refOf(res), Result: sealed}), err
+	return handler.End(ledger.Ending{State: order.Issued, ProviderRef: refOf(res), Result: sealed, Found: found}), err
 }
 
 func reasonOf(f providers.Finding) ledger.Reason {

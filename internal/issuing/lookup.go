@@ -48,13 +48,13 @@ func (r *run) found(ctx context.Context, f providers.Finding) (handler.Result, e
 	switch f.State {
 	case providers.FoundIssued:
 		if need, _ := r.Provider.NeedsTickets(r.Order); need {
-			return r.accepted(f.Result, 0, unproven)
+			return r.accepted(f.Result, 0, found{f.State, unproven})
 		}
-		return r.issued(f.Result)
+		return r.issued(f.Result, f.State)
 	case providers.FoundPending:
-		return r.accepted(f.Result, FollowSchedule, unproven)
+		return r.accepted(f.Result, FollowSchedule, found{f.State, unproven})
 	default:
-		return handler.End(ledger.Ending{State: order.Failed, Reason: reasonOf(f), ProviderRef: refOf(f.Result)}), nil
+		return handler.End(ledger.Ending{State: order.Failed, Reason: reasonOf(f), ProviderRef: refOf(f.Result), Found: f.State}), nil
 	}
 }
 

@@ -25,9 +25,9 @@ func (r *run) send(ctx context.Context, stub []byte) (handler.Result, error) {
 	case out.Kind == providers.Accepted && r.atOnce():
 		return r.acceptedAtOnce(out.Result)
 	case out.Kind == providers.Accepted:
-		return r.accepted(out.Result, FollowSchedule, false)
+		return r.accepted(out.Result, FollowSchedule, found{})
 	case out.Kind == providers.Done:
-		return r.issued(out.Result)
+		return r.issued(out.Result, "")
 	case out.Kind == providers.Rejected && !r.mustConfirm(out):
 		return handler.Fail(why), nil
 	case out.Kind == providers.Rejected, out.Exists:
@@ -84,10 +84,15 @@ func (r *run) atOnce() bool {
 	return ok && p.IssuesAtOnce(r.Order)
 }
 
-// accepted records that the provider has the order, and has it followed. unproven: it is still to be recognised
-// as ours.
-func (r *run) accepted(res *providers.Result, delay time.Duration, unproven bool) (handler.Result, error) {
-	if err := r.accept(res, unproven); err != nil {
+// found is what a look-up showed of an order. The zero value stands for none.
+type found struct {
+	state    providers.FindingState
+	unproven bool // it is still to be recognised as ours
+}
+
+// accepted records that the provider has the order, and has it followed.
+func (r *run) accepted(res *providers.Result, delay time.Duration, f found) (handler.Result, error) {
+	if err := r.accept(res, f); err != nil {
 		return handler.GoOn(), err
 	}
 	return handler.Recorded(func(context.Context) error { return r.follow(delay) }), nil
@@ -95,14 +100,14 @@ func (r *run) accepted(res *providers.Result, delay time.Duration, unproven bool
 
 // acceptedAtOnce is accepted for an order that can be asked for right now.
 func (r *run) acceptedAtOnce(res *providers.Result) (handler.Result, error) {
-	if err := r.accept(res, false); err != nil {
+	if err := r.accept(res, found{}); err != nil {
 		return handler.GoOn(), err
 	}
 	return handler.Recorded(r.askAtOnce), nil
 }
 
-func (r *run) accept(res *providers.Result, unproven bool) error {
-	if unproven {
+func (r *run) accept(res *providers.Result, f found) error {
+	if f.unproven {
 		res = nil // nothing is stored of what may be another's
 	}
 	var sealed seal.Sealed
@@ -114,7 +119,7 @@ func (r *run) accept(res *providers.Result, unproven bool) error {
 	}
 	ctx, cancel := handler.Recording()
 	defer cancel()
-	a, err := r.Ledger.Accept(ctx, r.Ref, r.Rec.Fence, ledger.Acceptance{ProviderRef: refOf(res), Result: sealed, Unproven: unproven})
+	a, err := r.Ledger.Accept(ctx, r.Ref, r.Rec.Fence, ledger.Acceptance{ProviderRef: refOf(res), Result: sealed, Unproven: f.unproven, Found: f.state})
 	return r.Written("accepted", a, err)
 }
 

@@ -26,6 +26,8 @@ const (
 	Cursors = Prefix + "cursors"
 	// Mode is a string, "sandbox" or "production", written by the first worker. No expiry.
 	Mode = Prefix + "mode"
+	// Probe is a string that health checks write, to see whether Redis takes writes. Expires after a minute.
+	Probe = Prefix + "probe"
 	// Sandbox is a hash of the settings that the command line needs to talk to a sandbox.
 	Sandbox = Prefix + "sandbox"
 	// Accounts is a hash, account → what workers announce of it as JSON (calls per second, allowance,

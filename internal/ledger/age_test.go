@@ -35,7 +35,7 @@ func TestASettledRecordAges(t *testing.T) {
 		// It can be read as before.
 		k := b.order()
 		resolvedOrder(t, b, k, order.Failed)
-		if r := b.load(t, k); r.Document == "" || r.Result == "" || r.Reason.Message == "" || r.Resolved == "" || len(r.History) != 4 || r.SentAt.IsZero() {
+		if r := b.load(t, k); r.Document == "" || r.Result == "" || r.ReviewReason.Message == "" || r.Resolved == "" || len(r.History) != 4 || r.SentAt.IsZero() {
 			t.Errorf("%+v", r)
 		}
 	})
@@ -118,7 +118,7 @@ func TestABareRecordIsEnoughForALateRefund(t *testing.T) {
 	got := b.load(t, k)
 	if got.State != order.Issued || got.ProviderRef != "P1" || string(got.Stub) != string(stub) || got.Fingerprint != full.Fingerprint ||
 		!got.CreatedAt.Equal(full.CreatedAt) || !got.AcceptedAt.Equal(full.AcceptedAt) || !got.FinalAt.Equal(full.FinalAt) || got.Event != full.Event ||
-		got.Attempts != 1 || got.Reason.Code != "in_doubt" || len(got.History) != 1 {
+		got.Attempts != 1 || got.Reason != (Reason{}) || got.ReviewReason != (Reason{Code: "in_doubt"}) || len(got.History) != 1 {
 		t.Errorf("%+v", got)
 	}
 	got = b.load(t, r)

@@ -64,14 +64,14 @@ func TestAnErasureRemovesTheCustomersData(t *testing.T) {
 		b.clock.pass(time.Hour)
 		e, err := b.Erase(b.ctx, k, "bob")
 		if err != nil || !e.Applied || e.State != order.Issued || !e.At.Equal(b.clock.Now()) ||
-			!slices.Equal(e.Removed, []string{"doc", "result", "message", "resolved_reason"}) {
+			!slices.Equal(e.Removed, []string{"doc", "result", "review_message", "resolved_reason"}) {
 			t.Errorf("%+v, %v", e, err)
 		}
 		if got := b.left(t, s); len(got) != 0 {
 			t.Errorf("still in Redis: %v", got)
 		}
 		r := b.load(t, k)
-		if r.State != before.State || r.ProviderRef != "P1" || string(r.Stub) != string(stub) || r.Fingerprint != before.Fingerprint || r.Reason.Code != "in_doubt" ||
+		if r.State != before.State || r.ProviderRef != "P1" || string(r.Stub) != string(stub) || r.Fingerprint != before.Fingerprint || r.ReviewReason != (Reason{Code: "in_doubt"}) ||
 			r.ResolvedBy != "ann" || !r.FinalAt.Equal(before.FinalAt) || r.Event != before.Event || !r.ErasedAt.Equal(b.clock.Now()) {
 			t.Errorf("%+v", r)
 		}

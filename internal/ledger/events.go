@@ -24,6 +24,8 @@ type Event struct {
 	State order.State
 	Code  string
 	At    time.Time
+	// By is who decided it, a review or a cancellation, and ReviewCode why the one had needed review.
+	By, ReviewCode string
 }
 
 // Publish appends the event of a final record to the stream, marks the record, lets it age, and takes it
@@ -115,7 +117,7 @@ func event(m redis.XMessage) Event {
 	var a providers.Account
 	_ = a.UnmarshalText([]byte(v("account"))) // written by publish
 	return Event{StreamID: m.ID, ID: v("event_id"), Ref: order.Ref{Account: a, OrderID: v("order_id"), RefundID: v("refund_id")},
-		State: order.State(v("state")), Code: v("code"), At: time.UnixMilli(ms).UTC()}
+		State: order.State(v("state")), Code: v("code"), At: time.UnixMilli(ms).UTC(), By: v("by"), ReviewCode: v("review_code")}
 }
 
 // HasEvent reports whether the stream still holds the entry of a stream id.

@@ -66,6 +66,7 @@ type Record struct {
 	ErasedAt                                                       time.Time
 	Event                                                          string // id of the stream entry of the last end
 	ResolvedBy, Resolved                                           string // who decided (a review, a cancellation), and why
+	ReviewReason                                                   Reason // of a review that was resolved: why it was one
 	History                                                        []Step
 
 	// Orders.
@@ -189,7 +190,7 @@ func record(r order.Ref, f map[string]string) *Record {
 		Rejection: Reason{Code: f["rejected_code"], Message: f["rejected_message"]}, Reason: Reason{Code: f["code"], Message: f["message"]},
 		CreatedAt: millis(f["created"]), UpdatedAt: millis(f["updated_at"]), SentAt: millis(f["sent_at"]),
 		AcceptedAt: millis(f["accepted"]), FinalAt: millis(f["final"]), ReopenedAt: millis(f["reopened_at"]),
-		ErasedAt: millis(f["erased_at"]), Event: f["event"], ResolvedBy: f["resolved_by"], Resolved: f["resolved_reason"],
+		ErasedAt: millis(f["erased_at"]), Event: f["event"], ResolvedBy: f["resolved_by"], Resolved: f["resolved_reason"], ReviewReason: Reason{Code: f["review_code"], Message: f["review_message"]},
 		ProviderRef: f["ref"], Result: unpack(f["result"]), Polls: number(f["polls"]), PolledAt: millis(f["polled_at"]),
 		Plan: unpack(f["plan"]), Planned: f["count"] != "", Count: number(f["count"]), Baseline: -1,
 		BaselineAt: millis(f["baseline_at"]), UnclearSince: millis(f["unclear_since"]), Unclear: number(f["unclear"]), Refunded: number(f["refunded"])}

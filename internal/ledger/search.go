@@ -33,7 +33,7 @@ type Found struct {
 	order.Ref
 	State              order.State
 	Lane               order.Lane
-	Code               string
+	Code, ReviewCode   string
 	CreatedAt, FinalAt time.Time
 }
 
@@ -58,7 +58,7 @@ func (l *Ledger) Search(ctx context.Context, q Query, visit func([]Found) error)
 	})
 }
 
-var searched = []string{"state", "lane", "code", "created", "final", "ref", "shape"}
+var searched = []string{"state", "lane", "code", "created", "final", "review_code", "ref", "shape"}
 
 // find reads the records among keys of one node, and leaves out those that do not match.
 func (q Query) find(ctx context.Context, node *redis.Client, names []string) ([]Found, error) {
@@ -89,14 +89,14 @@ func (q Query) find(ctx context.Context, node *redis.Client, names []string) ([]
 		text := func(f []any, n int) string { s, _ := f[n].(string); return s }
 		f := records[i].Val()
 		rec := Found{Ref: r, State: order.State(text(f, 0)), Lane: order.Lane(text(f, 1)), Code: text(f, 2),
-			CreatedAt: millis(text(f, 3)), FinalAt: millis(text(f, 4))}
+			CreatedAt: millis(text(f, 3)), FinalAt: millis(text(f, 4)), ReviewCode: text(f, 5)}
 		if rec.State == "" || len(q.States) > 0 && !slices.Contains(q.States, rec.State) || rec.CreatedAt.Before(q.Since) {
 			continue
 		}
-		if q.Text != "" && q.Text != r.OrderID && q.Text != r.RefundID && q.Text != text(f, 5) {
+		if q.Text != "" && q.Text != r.OrderID && q.Text != r.RefundID && q.Text != text(f, 6) {
 			continue
 		}
-		if q.Item != "" && !holds(text(f, 6), q.Item) && !holds(text(details[i].Val(), 0), q.Item) {
+		if q.Item != "" && !holds(text(f, len(searched)-1), q.Item) && !holds(text(details[i].Val(), 0), q.Item) {
 			continue
 		}
 		out = append(out, rec)

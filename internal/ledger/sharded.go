@@ -14,6 +14,7 @@ import (
 type end struct {
 	state                 order.State
 	code, at, event, ends string // ends: how many it had before
+	by, reviewCode        string
 	open                  string // its time in the open set, "" when it is not there
 }
 
@@ -36,7 +37,8 @@ func (l *Ledger) publishSteps(ctx context.Context, r order.Ref) error {
 	if e.event == "" {
 		marked, err = l.rdb.XAdd(ctx, &redis.XAddArgs{Stream: keys.Events, MaxLen: l.opt.KeepEvents, Approx: true, Values: []any{
 			"event_id", fmt.Sprintf("%s/%s/%d", r, e.state, number(e.ends)+1), "provider", string(r.Account.Provider), "account", r.Account.String(),
-			"order_id", r.OrderID, "refund_id", r.RefundID, "state", string(e.state), "code", e.code, "at", e.at}}).Result()
+			"order_id", r.OrderID, "refund_id", r.RefundID, "state", string(e.state), "code", e.code, "at", e.at,
+			"by", e.by, "review_code", e.reviewCode}}).Result()
 		if err != nil {
 			return err
 		}
@@ -60,7 +62,7 @@ func (l *Ledger) publishSteps(ctx context.Context, r order.Ref) error {
 
 func (l *Ledger) readEnd(ctx context.Context, r order.Ref) (end, error) {
 	pipe := l.rdb.Pipeline()
-	record := pipe.HMGet(ctx, keys.Record(r), "state", "code", "final", "event", "ends")
+	record := pipe.HMGet(ctx, keys.Record(r), "state", "code", "final", "event", "ends", "resolved_by", "review_code")
 	open := pipe.ZScore(ctx, keys.Open(r.Account), keys.Member(r))
 	_, _ = pipe.Exec(ctx) // each command has its error
 	f, err := record.Result()
@@ -68,7 +70,7 @@ func (l *Ledger) readEnd(ctx context.Context, r order.Ref) (end, error) {
 		return end{}, err
 	}
 	field := func(i int) string { s, _ := f[i].(string); return s }
-	e := end{state: order.State(field(0)), code: field(1), at: field(2), event: field(3), ends: field(4)}
+	e := end{state: order.State(field(0)), code: field(1), at: field(2), event: field(3), ends: field(4), by: field(5), reviewCode: field(6)}
 	switch err := open.Err(); {
 	case err == nil:
 		e.open = fmt.Sprintf("%.0f", open.Val())

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"issuance/internal/keys"
 	"issuance/internal/seal"
+	"issuance/providers"
 	"issuance/tasks/order"
 )
 
@@ -98,7 +100,12 @@ type Acceptance struct {
 	Result      seal.Sealed
 	// Unproven: it was found under the order's number, and whether it is ours is still to be seen.
 	Unproven bool
+	// Found is what a look-up after a request without a clear answer showed of the order; "" when there was none.
+	Found providers.FindingState
 }
+
+// sighted is what a look-up found, as the history has it: "found issued".
+func sighted(f providers.FindingState) string { return strings.ReplaceAll(string(f), "_", " ") }
 
 // Accept records that the provider has the order and will issue it later.
 func (l *Ledger) Accept(ctx context.Context, r order.Ref, fence string, a Acceptance) (Answer, error) {
@@ -106,7 +113,7 @@ func (l *Ledger) Accept(ctx context.Context, r order.Ref, fence string, a Accept
 	if a.Unproven {
 		unproven = "1"
 	}
-	return l.transition(ctx, r, "accept", []string{keys.Record(r)}, fence, a.ProviderRef, pack(a.Result), unproven)
+	return l.transition(ctx, r, "accept", []string{keys.Record(r)}, fence, a.ProviderRef, pack(a.Result), unproven, sighted(a.Found))
 }
 
 // Polled counts a poll after which the order is still accepted. why is empty when the provider
@@ -127,6 +134,8 @@ type Ending struct {
 	Result      seal.Sealed // orders
 	Polled      bool        // orders: a poll led to it and is to be counted
 	Refunded    int         // refunds: tickets refunded by it
+	// Found is what a look-up after a request without a clear answer showed of the order; "" when there was none.
+	Found providers.FindingState
 }
 
 // Finish records a final status, gives a refund's turn on, and publishes the event. fence is empty when
@@ -140,7 +149,7 @@ func (l *Ledger) Finish(ctx context.Context, r order.Ref, fence string, e Ending
 		polls = 1
 	}
 	return l.end(ctx, r, "finish", fence, string(e.State), e.Reason.Code, e.Reason.Message, e.ProviderRef, pack(e.Result),
-		polls, strconv.Itoa(e.Refunded), r.RefundID)
+		polls, strconv.Itoa(e.Refunded), r.RefundID, sighted(e.Found))
 }
 
 // end runs a script that ends a record, and publishes the end where the script could not.

@@ -11,7 +11,9 @@ import (
 )
 
 // WaitError asks the queue to run a task again later. Waiting is no failure and uses up no
-// retry. Its text is shown in the web UI and by the command line, so Reason is safe to show.
+// retry. Its text is shown in the web UI and by the command line, so Reason is safe to show. A Reason that
+// begins with WaitsFor goes on with what is waited for, and after "; " with what else the run found; any other
+// says what the run found.
 type WaitError struct {
 	After  time.Duration
 	Reason string
@@ -27,6 +29,9 @@ func (e *WaitError) Error() string {
 	}
 	return fmt.Sprintf("%s%s; next look in %s", e.Reason, until, e.After.Round(time.Second))
 }
+
+// WaitsFor begins a Reason that says what is waited for.
+const WaitsFor = "waiting for "
 
 var waitText = regexp.MustCompile(`^(.*?)(?:, until ([0-9T:Z-]+))?; next look in [0-9hms.]+$`)
 

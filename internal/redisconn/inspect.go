@@ -24,6 +24,8 @@ const (
 	LossyFailover   Code = "lossy-failover"    // a replica may take over without the last writes
 	CannotBeChecked Code = "cannot-be-checked" // CONFIG is forbidden
 	ClockSkew       Code = "clock-skew"        // its clock and this machine's differ
+	NoPassword      Code = "no-password"       // anybody who reaches it may use it
+	Plaintext       Code = "plaintext"         // the network reads along
 )
 
 // Warning is something an operator should know before money passes through a Redis.

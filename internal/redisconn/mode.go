@@ -22,10 +22,13 @@ const (
 // Modes lists every Mode.
 var Modes = []Mode{Sandbox, Production}
 
-// ModeError says that a Redis belongs to the other kind of worker.
+// ModeError says that a Redis belongs to the other kind of worker, or to another program.
 type ModeError struct{ Have, Want Mode }
 
 func (e *ModeError) Error() string {
+	if !slices.Contains(Modes, e.Have) {
+		return fmt.Sprintf("key %s holds %q: this Redis belongs to another program", keys.Mode, string(e.Have))
+	}
 	if e.Have == Production {
 		return fmt.Sprintf("this Redis holds production orders (key %s): start the %s without REDIS_URL, it brings its own Redis", keys.Mode, e.Want)
 	}
@@ -42,7 +45,12 @@ func Mark(ctx context.Context, c redis.UniversalClient, mode Mode) error {
 		return fmt.Errorf("mark the Redis as %s: %w", mode, err)
 	}
 	have, err := ReadMode(ctx, c)
-	if err != nil {
+	var other *ModeError
+	switch {
+	case errors.As(err, &other):
+		other.Want = mode
+		return err
+	case err != nil:
 		return err
 	}
 	if have != mode {
@@ -60,7 +68,7 @@ func ReadMode(ctx context.Context, c redis.UniversalClient) (Mode, error) {
 	case err != nil:
 		return "", fmt.Errorf("read the Redis's mode (key %s): %w", keys.Mode, err)
 	case !slices.Contains(Modes, Mode(v)):
-		return "", fmt.Errorf("key %s holds %q: this Redis belongs to another program", keys.Mode, v)
+		return "", &ModeError{Have: Mode(v)}
 	}
 	return Mode(v), nil
 }

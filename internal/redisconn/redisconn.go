@@ -1,12 +1,13 @@
 // Package redisconn turns REDIS_URL or REDIS_CLUSTER_ADDRS into the one Redis client that a
-// process shares among queue, ledger and budget, and warns when that Redis may lose orders. It imports
-// internal/keys. No error, warning or description shows a password.
+// process shares among queue, ledger and budget, and warns when that Redis may lose orders or is open to others. It imports
+// internal/keys and internal/tlstext. No error, warning or description shows a password.
 //
 // The client resends a command whose answer was lost (up to three times), so a command may run
 // twice on the server: every script has to be safe to run twice.
 package redisconn
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -84,6 +85,12 @@ func (o Options) New() redis.UniversalClient {
 	return redis.NewUniversalClient(u)
 }
 
+// WithPoolSize is o with another number of connections per server.
+func (o Options) WithPoolSize(n int) Options {
+	o.poolSize = n
+	return o
+}
+
 // MakeRedisClient implements asynq.RedisConnOpt; it is New.
 func (o Options) MakeRedisClient() any { return o.New() }
 
@@ -92,7 +99,8 @@ func Connect(ctx context.Context, o Options) (redis.UniversalClient, error) {
 	c := o.New()
 	if err := c.Ping(ctx).Err(); err != nil {
 		_ = c.Close()
-		return nil, fmt.Errorf("%s does not answer: %w; check that it runs and that REDIS_URL (or REDIS_CLUSTER_ADDRS) is right", o.Describe(), err)
+		advice := cmp.Or(o.tlsAdvice(err), "check that it runs and that REDIS_URL (or REDIS_CLUSTER_ADDRS) is right")
+		return nil, fmt.Errorf("%s does not answer: %w; %s", o.Describe(), err, advice)
 	}
 	return c, nil
 }

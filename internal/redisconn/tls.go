@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strings"
+
+	"issuance/internal/tlstext"
 )
 
 // tlsFiles reads the parameters that name files: ca_file for a private authority, cert_file and
@@ -61,4 +64,22 @@ func (o *Options) ownCertificate(cert, key string) error {
 	}
 	o.tls.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return load() }
 	return nil
+}
+
+// tlsAdvice says what to do about a handshake that failed, "" where nothing better is known than the error.
+func (o Options) tlsAdvice(err error) string {
+	text := err.Error()
+	switch {
+	case o.tls == nil && strings.Contains(text, "EOF"), o.tls == nil && strings.Contains(text, "connection reset"):
+		return "it may speak TLS only: write rediss instead of redis"
+	case o.tls == nil:
+		return ""
+	case strings.Contains(text, "tls: certificate required"), strings.Contains(text, "tls: bad certificate") && o.tls.GetClientCertificate == nil:
+		return "it wants a certificate of its clients: give cert_file and key_file"
+	case strings.Contains(text, "does not look like a TLS handshake"):
+		return "it answers without TLS there: check the port, or write redis instead of rediss"
+	case errors.As(err, new(x509.UnknownAuthorityError)):
+		return "give the authority of its certificate as ca_file"
+	}
+	return tlstext.NothingShared(err)
 }

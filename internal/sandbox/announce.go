@@ -9,6 +9,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/baseurl"
+	"issuance/internal/config"
 	"issuance/internal/keys"
 	"issuance/internal/ledger"
 	"issuance/providers"
@@ -18,12 +20,6 @@ import (
 // idField of keys.Sandbox holds Sandbox.ID; every other field is named like the environment
 // variable whose value it holds.
 const idField = "SANDBOX_ID"
-
-// published are the variables that the command line needs to talk to the sandbox.
-var published = []string{
-	"ECTICKET_BASE_URL", "ECTICKET_MERCHANT_ID", "ECTICKET_HASH_KEY", "ECTICKET_HASH_IV", "ECTICKET_CALLS_PER_SECOND",
-	"PASS2U_BASE_URL", "PASS2U_API_KEY", "ISSUANCE_SEAL_KEYS",
-}
 
 // Announce leaves what the command line needs in the sandbox's Redis. env is the sandbox's
 // environment with the addresses it really has. It refuses a Redis on which another sandbox runs:
@@ -37,7 +33,7 @@ func (s *Sandbox) Announce(ctx context.Context, rdb redis.UniversalClient, env m
 		return errors.New("another sandbox is running on this Redis: stop that one, or give this one another Redis (leave REDIS_URL out, and it brings its own)")
 	}
 	fields := map[string]any{idField: s.ID}
-	for _, name := range published {
+	for _, name := range config.LeftBySandbox {
 		fields[name] = env[name]
 	}
 	pipe := rdb.TxPipeline()
@@ -49,15 +45,19 @@ func (s *Sandbox) Announce(ctx context.Context, rdb redis.UniversalClient, env m
 	return nil
 }
 
-// answers is the id of the sandbox whose simulator answers at url, "" when none does.
+// answers is the id of the sandbox whose simulator answers at url, "" when none does. The url comes from
+// Redis, so that nothing is asked elsewhere than on this machine, not even by a detour.
 func answers(ctx context.Context, url string) string {
+	if !baseurl.OnThisMachine(url) {
+		return ""
+	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodHead, url, nil)
 	if err != nil {
 		return ""
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req) // no proxy, no redirect
 	if err != nil {
 		return ""
 	}

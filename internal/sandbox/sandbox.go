@@ -2,8 +2,8 @@
 // the process, simulators of both providers, a demo load with its verdict, and the lines that show
 // a newcomer what happens to every order. Nothing of it is ever part of a production worker.
 //
-// It imports the simulators, tasks, internal/ledger, internal/embedredis, internal/seal and
-// internal/cli/table; never a provider's client.
+// It imports the simulators, tasks, internal/baseurl, internal/config, internal/ledger, internal/embedredis,
+// internal/seal and internal/cli/table; never a provider's client.
 package sandbox
 
 import (

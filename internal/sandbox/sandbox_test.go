@@ -7,12 +7,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"issuance/internal/config"
 	"issuance/internal/keys"
 	"issuance/internal/ledger"
 	"issuance/internal/seal"
@@ -92,7 +94,7 @@ func TestAnnounce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range published {
+	for _, name := range config.LeftBySandbox {
 		if left[name] == "" || left[name] != env[name] {
 			t.Errorf("%s is %q, not %q", name, left[name], env[name])
 		}
@@ -217,5 +219,28 @@ func TestVerdictComparesTheBooks(t *testing.T) {
 	wrong, err := d.Verdict(t.Context(), &table)
 	if err != nil || len(wrong) != 2 || !strings.Contains(wrong[0], "the simulator issued it 0 times") || !strings.HasSuffix(wrong[1], " is - and should be issued") {
 		t.Errorf("%q %v\n%s", wrong, err, table.String())
+	}
+}
+
+// Redis says where an earlier sandbox's simulator was. What it says leads to this machine only: no other host
+// is called, neither directly nor by a redirect.
+func TestNothingElsewhereIsCalledBecauseRedisSaysSo(t *testing.T) {
+	called := make(chan string, 10)
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { called <- r.URL.Path }))
+	defer elsewhere.Close()
+	detour := httptest.NewServer(http.RedirectHandler(elsewhere.URL+"/redirected", http.StatusFound))
+	defer detour.Close()
+	// A name is not this machine, even where it leads here.
+	if got := answers(t.Context(), strings.Replace(elsewhere.URL, "127.0.0.1", "localhost.localdomain", 1)+"/named"); got != "" {
+		t.Error(got)
+	}
+	answers(t.Context(), "http://127.0.0.1@"+strings.TrimPrefix(elsewhere.URL, "http://127.0.0.1"))
+	answers(t.Context(), detour.URL)
+	t.Setenv("HTTP_PROXY", elsewhere.URL)
+	answers(t.Context(), "http://127.0.0.1:1/proxied")
+	select {
+	case path := <-called:
+		t.Errorf("%s was called", path)
+	default:
 	}
 }

@@ -67,9 +67,9 @@ func StartDurable(t testing.TB) *Server {
 }
 
 // StartFile starts a real redis-server with a config file, whose port, address and folder are
-// replaced. Without redis-server it logs so and returns nil: there is nothing that could read
+// replaced, and further arguments. Without redis-server it logs so and returns nil: there is nothing that could read
 // the file.
-func StartFile(t testing.TB, conf string) *Server {
+func StartFile(t testing.TB, conf string, args ...string) *Server {
 	t.Helper()
 	bin, ok := lookup(t)
 	if !ok {
@@ -80,7 +80,7 @@ func StartFile(t testing.TB, conf string) *Server {
 	if err != nil {
 		t.Fatalf("testredis: %v", err)
 	}
-	return startArgs(t, bin, true, []string{abs})
+	return startArgs(t, bin, true, append([]string{abs}, args...))
 }
 
 func start(t testing.TB, durable bool) *Server {

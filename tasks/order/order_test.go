@@ -169,3 +169,12 @@ func TestParseLane(t *testing.T) {
 		t.Errorf("lanes %v", Lanes())
 	}
 }
+
+// A state reads well in a sentence.
+func TestAStateInWords(t *testing.T) {
+	for s, want := range map[State]string{Queued: "queued", Review: "in review", PartiallyRefunded: "partially refunded"} {
+		if got := s.Words(); got != want {
+			t.Errorf("%s: %q", s, got)
+		}
+	}
+}

@@ -1,6 +1,9 @@
 package order
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // State is where an order or a refund stands.
 type State string
@@ -37,6 +40,14 @@ func OrderStates() []State {
 // RefundStates lists the states a refund can have.
 func RefundStates() []State {
 	return []State{Queued, Submitting, Refunded, PartiallyRefunded, Failed, Cancelled, Review}
+}
+
+// Words is the state as a sentence has it, after "it is".
+func (s State) Words() string {
+	if s == Review {
+		return "in review"
+	}
+	return strings.ReplaceAll(string(s), "_", " ")
 }
 
 // Final reports whether the machine is finished with a record in state s.

@@ -57,11 +57,14 @@ func Where(at, field string) string {
 // ErrEmpty says that there is no document at all.
 var ErrEmpty = errors.New("the input is empty; it must hold one JSON document, an array of them, or one a line")
 
+// ErrWorkbook says that the input is no JSON but an Excel workbook.
+var ErrWorkbook = errors.New("the input is an Excel workbook, not JSON")
+
 // ErrTooLong says that the input exceeds MaxInput.
 var ErrTooLong = fmt.Errorf("the input is longer than %d MiB; split it", MaxInput>>20)
 
 // Read reads everything and splits it. What cannot be read as a document is a Problem, and the rest is
-// still read. The error is ErrEmpty, ErrTooLong, or r's own.
+// still read. The error is ErrEmpty, ErrWorkbook, ErrTooLong, or r's own.
 func Read(r io.Reader) ([]Document, []Problem, error) {
 	data, err := io.ReadAll(io.LimitReader(r, MaxInput+1))
 	if err != nil {
@@ -76,6 +79,8 @@ func Read(r io.Reader) ([]Document, []Problem, error) {
 	switch {
 	case s.atEnd():
 		return nil, nil, ErrEmpty
+	case bytes.HasPrefix(data, []byte("PK\x03\x04")):
+		return nil, nil, ErrWorkbook
 	case s.data[s.pos] == '[':
 		s.array()
 	default:

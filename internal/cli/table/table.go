@@ -27,6 +27,8 @@ type Table struct {
 	Indent string
 	// Right lists the columns (from 0) that are aligned to the right.
 	Right []int
+	// Head says that the first row is a heading.
+	Head bool
 	// Width is that of the terminal: longer rows continue below the last column. Default 0: rows are as
 	// long as they are.
 	Width int
@@ -50,6 +52,12 @@ func (t *Table) Row(cell ...string) {
 		row[i] = Clean(c)
 	}
 	t.rows = append(t.rows, row)
+}
+
+// Append adds to the last cell of the last row.
+func (t *Table) Append(text string) {
+	row := t.rows[len(t.rows)-1]
+	row[len(row)-1] += Clean(text)
 }
 
 // DropEmpty takes out the columns that hold nothing below the first row, the heading.
@@ -87,9 +95,23 @@ func Clean(text string) string {
 // Len is the number of rows.
 func (t *Table) Len() int { return len(t.rows) }
 
-// WriteTo writes the rows, every column as wide as its widest cell. Lines end without spaces.
+// WriteTo writes the rows, every column as wide as its widest cell. Lines end without spaces. Where the terminal is
+// too narrow for that, a table with a heading is written as one block for each row, and other rows go on below
+// themselves.
 func (t *Table) WriteTo(w io.Writer) (int64, error) {
-	var width []int
+	width, total := t.measure()
+	text := ""
+	if t.Head && t.Width > 0 && total > t.Width {
+		text = t.blocks()
+	} else {
+		text = t.columns(width)
+	}
+	n, err := io.WriteString(w, text)
+	return int64(n), err
+}
+
+// measure finds the width of each column, and of the longest row.
+func (t *Table) measure() (width []int, total int) {
 	for _, row := range t.rows {
 		for i, c := range row {
 			if i == len(width) {
@@ -98,6 +120,37 @@ func (t *Table) WriteTo(w io.Writer) (int64, error) {
 			width[i] = max(width[i], cells.StringWidth(c))
 		}
 	}
+	total = len(t.Indent) + len(gap)*max(0, len(width)-1)
+	for _, n := range width {
+		total += n
+	}
+	return width, total
+}
+
+// blocks writes each row as lines of heading and cell, and an empty line between rows.
+func (t *Table) blocks() string {
+	var out strings.Builder
+	for n, row := range t.rows[1:] {
+		block := Table{Indent: t.Indent, Width: t.Width}
+		for i, c := range row {
+			switch {
+			case c == "":
+			case t.whole[n+1]:
+				block.WholeRow(t.rows[0][i], c)
+			default:
+				block.Row(t.rows[0][i], c)
+			}
+		}
+		if n > 0 {
+			out.WriteString("\n")
+		}
+		width, _ := block.measure()
+		out.WriteString(block.columns(width))
+	}
+	return out.String()
+}
+
+func (t *Table) columns(width []int) string {
 	right := map[int]bool{}
 	for _, i := range t.Right {
 		right[i] = true
@@ -120,36 +173,33 @@ func (t *Table) WriteTo(w io.Writer) (int64, error) {
 				line.WriteString(c + pad)
 			}
 		}
-		out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
-	}
-	n, err := io.WriteString(w, out.String())
-	return int64(n), err
-}
-
-// leastColumn is how narrow the last column may become.
-const leastColumn = 20
-
-// continued breaks a text at spaces into lines that fit the terminal, each beginning at cell from.
-func (t *Table) continued(text string, from int) string {
-	room := t.Width - from
-	if t.Width == 0 || cells.StringWidth(text) <= room || room < leastColumn { // then the terminal breaks it
-		return text
-	}
-	var out strings.Builder
-	used := 0
-	for i, word := range strings.Split(text, " ") {
-		n := cells.StringWidth(word)
-		switch {
-		case i == 0:
-		case used+1+n > room:
-			out.WriteString("\n" + strings.Repeat(" ", from))
-			used = 0
-		case used > 0 || n > 0: // a line begins without spaces
-			out.WriteString(" ")
-			used++
+		for l := range strings.Lines(line.String()) {
+			out.WriteString(strings.TrimRight(l, " \n") + "\n")
 		}
-		out.WriteString(word)
-		used += n
+		if line.Len() == 0 {
+			out.WriteString("\n")
+		}
 	}
 	return out.String()
+}
+
+// leastColumn is how narrow the last column may become, and hang how far a cell that finds no room beside its
+// row stands in, below it.
+const (
+	leastColumn = 20
+	hang        = 4
+)
+
+// continued breaks a text into lines that fit the terminal, each beginning at cell from, or below the row.
+func (t *Table) continued(text string, from int) string {
+	room := t.Width - from
+	if t.Width == 0 || cells.StringWidth(text) <= room {
+		return text
+	}
+	if room >= leastColumn {
+		return strings.Join(Fold(text, room), "\n"+strings.Repeat(" ", from))
+	}
+	indent := len(t.Indent) + hang
+	below := "\n" + strings.Repeat(" ", indent)
+	return below + strings.Join(Fold(text, max(t.Width-indent, leastColumn)), below)
 }

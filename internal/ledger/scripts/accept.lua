@@ -1,5 +1,6 @@
 -- accept: the provider has the order and will issue it later.
--- KEYS[1] order  ARGV: now, fence, the provider's id, result (sealed), '1' when what was found is still to be recognised as ours
+-- KEYS[1] order  ARGV: now, fence, the provider's id, result (sealed), '1' when what was found is still to be recognised as ours,
+--   what a look-up found or ''
 -- Answers {verdict ok|refused, state}
 local key, t = KEYS[1], clock()
 local state = get(key, 'state')
@@ -10,6 +11,7 @@ if ARGV[4] ~= '' and get(key, 'erased_at') == '' then redis.call('HSET', key, 'r
 redis.call('HDEL', key, 'code', 'message')
 no_doubt(key)
 if ARGV[5] == '1' then redis.call('HSET', key, 'unproven', '1') end
+found(key, t, ARGV[6])
 note(key, t, 'accepted', ARGV[3])
 give_back(key)
 return applied('accepted')

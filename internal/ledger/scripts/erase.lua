@@ -9,7 +9,7 @@ if not (state == 'accepted' or (final[state] and state ~= 'review' and get(key, 
   return refused(state)
 end
 local removed = {}
-for _, name in ipairs({'doc', 'result', 'plan', 'message', 'resolved_reason'}) do
+for _, name in ipairs({'doc', 'result', 'plan', 'message', 'review_message', 'resolved_reason'}) do
   if redis.call('HDEL', key, name) + redis.call('HDEL', details, name) > 0 then removed[#removed + 1] = name end
 end
 local said = {resolved = true, reopened = true, cancelled = true}

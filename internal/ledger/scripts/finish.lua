@@ -4,7 +4,7 @@
 -- KEYS[1] record, KEYS[2] details, KEYS[3] of a refund the turn, of an order its refunds; then, unless they are on other nodes, those
 --   of publish
 -- ARGV: now, fence or '', state, code, message, the provider's id, result (sealed), polls to add, refunded
---   tickets or '', refund id or '', and those of publish
+--   tickets or '', refund id or '', what a look-up found or '', and those of publish
 -- Answers {verdict ok|refused, state, refunds: how many the order has, problem: what went wrong in publishing}
 local key, t, id = KEYS[1], clock(), ARGV[10]
 local state = get(key, 'state')
@@ -15,6 +15,7 @@ elseif state == 'queued' or state == 'submitting' then
 else
   return refused(state)
 end
+found(key, t, ARGV[11])
 finish(key, t, ARGV[3], ARGV[4], ARGV[5])
 note(key, t, ARGV[3], ARGV[4])
 if ARGV[6] ~= '' then redis.call('HSET', key, 'ref', ARGV[6]) end
@@ -31,5 +32,5 @@ else
   if redis.call('GET', KEYS[3]) == id then redis.call('DEL', KEYS[3]) end
 end
 local r = applied(ARGV[3])
-r[5], r[6], r[7], r[8] = 'refunds', waiting, 'problem', publish(key, KEYS[2], 4, 11)
+r[5], r[6], r[7], r[8] = 'refunds', waiting, 'problem', publish(key, KEYS[2], 4, 12)
 return r

@@ -96,6 +96,13 @@ local function finish(key, t, state, code, message)
   give_back(key)
 end
 
+-- The provider was asked after a request without a clear answer, and has the order: what it says of it, or ''.
+local function found(key, t, what)
+  if what == '' then return end
+  redis.call('HINCRBY', key, 'polls', 1)
+  note(key, t, 'looked_up', what)
+end
+
 -- A review that is resolved or reopened will end once more.
 local function again(key) redis.call('HINCRBY', key, 'ends', 1) end
 
@@ -103,7 +110,7 @@ local function again(key) redis.call('HINCRBY', key, 'ends', 1) end
 -- Short names keep it below 600 bytes with all that Redis needs for it.
 local bare = {state = true, fp = true, stub = true, created = true, accepted = true, final = true, ref = true,
   code = true, attempts = true, unsent = true, event = true, ends = true, count = true, baseline = true,
-  baseline_at = true, refunded = true, erased_at = true}
+  baseline_at = true, refunded = true, erased_at = true, review_code = true}
 
 -- Lets a key expire, unless it does already: publishing an end again does not keep it longer.
 local function expire(key, ms)
@@ -154,11 +161,12 @@ end
 -- Answers what went wrong, '' when nothing did.
 local function publish(key, details, k, a)
   if not KEYS[k] then return '' end
-  local f = redis.call('HMGET', key, 'state', 'code', 'final', 'event', 'ends')
+  local f = redis.call('HMGET', key, 'state', 'code', 'final', 'event', 'ends', 'resolved_by', 'review_code')
   if not f[4] or f[4] == '' then
     local id = redis.pcall('XADD', KEYS[k], 'MAXLEN', '~', ARGV[a + 6], '*',
       'event_id', ARGV[a] .. '/' .. f[1] .. '/' .. int((tonumber(f[5]) or 0) + 1), 'provider', ARGV[a + 1], 'account', ARGV[a + 2],
-      'order_id', ARGV[a + 3], 'refund_id', ARGV[a + 4], 'state', f[1], 'code', f[2] or '', 'at', f[3])
+      'order_id', ARGV[a + 3], 'refund_id', ARGV[a + 4], 'state', f[1], 'code', f[2] or '', 'at', f[3],
+      'by', f[6] or '', 'review_code', f[7] or '')
     if type(id) == 'table' then return id.err end
     redis.call('HSET', key, 'event', id)
   end

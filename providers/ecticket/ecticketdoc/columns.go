@@ -13,6 +13,7 @@ var columns = providers.Columns{
 	Items:      itemFields,
 	ItemsField: "TicketInfo",
 	Numbers:    []string{"TicketPrice", "TicketAmount"},
+	Days:       []string{"StartDate", "ExpireDate"},
 	IDs:        []string{"MerchantTradeNo", "FreeTradeNo"},
 	Merchant:   "MerchantID",
 }

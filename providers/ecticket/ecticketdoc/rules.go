@@ -116,7 +116,7 @@ func customerName(o doccheck.Object) string {
 		o.Violate(name, "must have 2 to 20 characters")
 	}
 	if !chinese(s) && (!english.MatchString(s) || strings.HasSuffix(s, " ")) {
-		o.Violate(name, "must be pure Chinese or pure English, not mixed, without digits or other signs")
+		o.Violate(name, "must be pure Chinese or pure English, not mixed, without digits or other signs"+insteadInName(s))
 	}
 	return s
 }
@@ -217,7 +217,7 @@ func itemName(o doccheck.Object) string {
 	for _, r := range s {
 		plain := r < utf8.RuneSelf && (r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || strings.ContainsRune("()_/,.$%-", r))
 		if !plain && !unicode.Is(unicode.Han, r) {
-			o.Violate(name, "may hold Chinese, English, digits and ()_/,.$%- only; no spaces, no full-width characters")
+			o.Violate(name, "may hold Chinese, English, digits and ()_/,.$%- only; no spaces, no full-width characters"+insteadInItem(r))
 			break
 		}
 	}

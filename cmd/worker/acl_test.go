@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"issuance/internal/cli"
+	"issuance/internal/testredis"
+	"issuance/providers/ecticket/ecticketsim"
+)
+
+// guarded is a Redis with the users of deploy/users.acl, as deploy/make-secrets.sh makes them, and one more who
+// may do everything, for the test. addresses are the users' own, as REDIS_URL takes them.
+func guarded(t *testing.T) (admin *redis.Client, addresses map[string]string) {
+	t.Helper()
+	secrets, dir := t.TempDir(), t.TempDir()
+	if out, err := exec.Command("sh", "../../deploy/make-secrets.sh", secrets).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	rules, err := os.ReadFile(filepath.Join(secrets, "redis_users.acl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	acl, conf := filepath.Join(dir, "users.acl"), filepath.Join(dir, "redis.conf")
+	for path, text := range map[string]string{acl: "user default on nopass ~* &* +@all\n", conf: "aclfile " + acl + "\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := testredis.StartFile(t, conf)
+	if s == nil {
+		t.Skip("only a real redis-server has users")
+	}
+	if err := os.WriteFile(acl, append(rules, "user admin on >admin ~* &* +@all\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Client().Do(t.Context(), "ACL", "LOAD").Err(); err != nil {
+		t.Fatal(err)
+	}
+	admin = redis.NewClient(&redis.Options{Addr: s.Addr, Username: "admin", Password: "admin"})
+	t.Cleanup(func() { _ = admin.Close() })
+	addresses = map[string]string{}
+	for _, user := range []string{"worker", "producer", "operator", "reader"} {
+		url, err := os.ReadFile(filepath.Join(secrets, "redis_url_"+user))
+		if err != nil {
+			t.Fatal(err)
+		}
+		addresses[user] = strings.Replace(strings.TrimSpace(string(url)), "redis:6379", s.Addr, 1)
+	}
+	return admin, addresses
+}
+
+// With the users of deploy/users.acl everything works that each of them is for, and Redis refuses nothing of it.
+func TestUsersMayDoWhatTheyAreFor(t *testing.T) {
+	t.Parallel()
+	admin, addresses := guarded(t)
+	o := newOutside(t, addresses["worker"])
+	o.ecticket.SetFault(func(c ecticketsim.Call) ecticketsim.Fault {
+		if c.Op == ecticketsim.OpIssue && c.OrderID == "BAN" {
+			return ecticketsim.Fault{Kind: ecticketsim.Ban403}
+		}
+		return ecticketsim.Fault{}
+	})
+	o.env["ECTICKET_BAN"] = "1s"
+	w := start(t, o.env)
+	url := w.sees(w.err, `"admin":"([^"]+)"`)[1]
+	dir := t.TempDir()
+	file := func(name string, text []byte) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	enqueue := func(user string, args ...string) {
+		t.Helper()
+		env := map[string]string{"REDIS_URL": addresses[user], "ISSUANCE_SEAL_KEYS": sealKey, "ECTICKET_MERCHANT_ID": ecticketAccount.Merchant, "USER": "ann", "TZ": "UTC"}
+		var out, stderr bytes.Buffer
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		if code := cli.Run(ctx, args, env, cli.Streams{In: strings.NewReader(""), Out: &out, Err: &stderr}); code != 0 {
+			t.Errorf("%s: enqueue %s: %d\n%s%s", user, strings.Join(args, " "), code, &out, &stderr)
+		}
+	}
+	refund := file("refund.json", []byte(`{"provider":"ecticket","refund_id":"R1","request":{"MerchantTradeNo":"E1","all":true}}`))
+	bulk := file("bulk.ndjson", bytes.ReplaceAll(bytes.Join([][]byte{ecticketOrder("B1"), pass2uOrder("B2")}, []byte("@")), []byte("\n"), nil))
+	text, _ := os.ReadFile(bulk)
+	file("bulk.ndjson", append(bytes.ReplaceAll(text, []byte("@{"), []byte("\n{")), '\n'))
+
+	enqueue("producer", "issue", file("e1.json", ecticketOrder("E1")), "--wait")
+	enqueue("producer", "issue", file("p1.json", pass2uOrder("P1")), "--wait")
+	enqueue("producer", "issue", file("ban.json", ecticketOrder("BAN")))
+	w.sees(w.err, `queue paused.*ecticket-checkout`)
+	w.sees(w.err, `"code":"draws_ban"`)
+	enqueue("operator", "retry", "ecticket", "BAN")
+	w.sees(w.err, `(?s)"code":"draws_ban".*"state":"review".*"code":"draws_ban".*"state":"review"`)
+	enqueue("operator", "resolve", "ecticket", "BAN", "--as", "failed", "--reason", "test")
+	enqueue("producer", "refund", refund, "--wait")
+	enqueue("producer", "bulk", bulk)
+	enqueue("producer", "status", "ecticket", "E1", "--tickets")
+	enqueue("operator", "pause", "pass2u", "--reason", "test")
+	enqueue("producer", "issue", file("p2.json", pass2uOrder("P2")))
+	enqueue("producer", "cancel", "pass2u", "P2", "--reason", "test")
+	enqueue("operator", "resume", "pass2u", "--reason", "test")
+	enqueue("operator", "erase", "ecticket", "E1", "--reason", "test")
+	for _, user := range []string{"producer", "operator", "reader"} {
+		enqueue(user, "status", "ecticket", "E1")
+		enqueue(user, "history", "ecticket", "E1")
+		enqueue(user, "list", "--state", "issued")
+		enqueue(user, "review")
+		enqueue(user, "budget")
+	}
+	for _, page := range []string{"/readyz", "/metrics", "/jobs/api/queues", "/jobs/api/queues/ecticket-checkout", "/jobs/api/redis_info", "/jobs/api/servers", noticesPath} {
+		if status, body := get(t, url+page); status != 200 {
+			t.Errorf("%s: %d %s", page, status, body)
+		}
+	}
+	if code := w.stop(); code != exitFine {
+		t.Errorf("the worker ends with %d", code)
+	}
+	if text := w.err.String(); strings.Contains(text, "NOPERM") {
+		t.Errorf("the worker's log:\n%s", text)
+	}
+	log, err := admin.ACLLog(t.Context(), 100).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range log {
+		t.Errorf("Redis refused %s of %s: %s (%s)", e.Object, e.Username, e.Reason, e.Context)
+	}
+}
+
+// What a user is not for is refused.
+func TestUsersMayDoNothingElse(t *testing.T) {
+	t.Parallel()
+	_, addresses := guarded(t)
+	type command []any
+	everybody := []command{{"FLUSHALL"}, {"FLUSHDB"}, {"KEYS", "*"}, {"CONFIG", "SET", "appendonly", "no"}, {"ACL", "LIST"}, {"SHUTDOWN", "NOSAVE"}, {"MONITOR"},
+		{"REPLICAOF", "NO", "ONE"}, {"SAVE"}, {"MIGRATE", "h", "1", "k", "0", "1"}, {"MODULE", "LIST"}, {"SET", "elsewhere", "1"}, {"GET", "elsewhere"}, {"SCRIPT", "FLUSH"}, {"CLIENT", "KILL", "TYPE", "normal"}}
+	also := map[string][]command{
+		"worker":   nil,
+		"producer": {{"SET", "issuance:mode", "sandbox"}, {"HSET", "issuance:sandbox", "a", "b"}, {"HSET", "issuance:accounts", "a", "b"}, {"ZADD", "issuance:seal_keys", 1, "a"}, {"DEL", "issuance:{budget:ecticket:1}:ban"}, {"CONFIG", "GET", "dir"}},
+		"operator": {{"SET", "issuance:mode", "sandbox"}, {"HSET", "issuance:sandbox", "a", "b"}, {"ZADD", "issuance:seal_keys", 1, "a"}, {"CONFIG", "GET", "dir"}},
+		"reader":   {{"SET", "issuance:mode", "sandbox"}, {"DEL", "issuance:{ecticket:1:A}:order"}, {"LPUSH", "asynq:{q}:pending", "a"}, {"XADD", "issuance:events", "*", "a", "b"}, {"EVAL", "return redis.call('DEL','issuance:events')", 0}},
+	}
+	for user, more := range also {
+		options, err := redis.ParseURL(addresses[user])
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := redis.NewClient(options)
+		t.Cleanup(func() { _ = c.Close() })
+		for _, args := range append(everybody, more...) {
+			if err := c.Do(t.Context(), args...).Err(); err == nil || !strings.Contains(fmt.Sprint(err), "NOPERM") && !strings.Contains(fmt.Sprint(err), "can't run this command") {
+				t.Errorf("%s: %v: %v", user, args, err)
+			}
+		}
+	}
+}

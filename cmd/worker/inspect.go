@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"issuance/internal/redisconn"
+)
+
+// checkCommand checks what a worker would start with, and starts none.
+func checkCommand(f *flags, env map[string]string, code *int, stdout, stderr io.Writer) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Check the settings and Redis, and start nothing; exit code 0 if a worker would start",
+		Long: `Check the settings and Redis as a worker does when it starts, print what an operator should know, and start
+nothing. No provider is called, and Redis is only read. The exit code is 0 if a worker would start, with
+warnings or without, 2 for mistakes in the settings, and 1 for a Redis that cannot be used.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			*code = checkAll(cmd.Context(), *f, env, stdout, stderr)
+			return nil
+		},
+	}
+	return cmd
+}
+
+func checkAll(ctx context.Context, f flags, env map[string]string, stdout, stderr io.Writer) int {
+	s, err := check(f, env)
+	if err != nil {
+		return report(stderr, err)
+	}
+	warnings, err := lookAt(ctx, s)
+	if err != nil {
+		return report(stderr, err)
+	}
+	for _, w := range s.Warnings {
+		fmt.Fprintf(stdout, "warning: %s\n", w)
+	}
+	for _, w := range warnings {
+		fmt.Fprintf(stdout, "warning: %s\n", w)
+	}
+	for _, l := range s.lanes {
+		fmt.Fprintf(stdout, "would serve %s\n", l.queue())
+	}
+	return exitFine
+}
+
+// lookAt reads what there is to know about the Redis of the settings.
+func lookAt(ctx context.Context, s settings) ([]redisconn.Warning, error) {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	o, err := s.Redis.Options()
+	if err != nil {
+		return nil, err
+	}
+	rdb, err := redisconn.Connect(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer rdb.Close()
+	warnings, err := inspect(ctx, rdb, o, s.Redis)
+	if err != nil {
+		return nil, err
+	}
+	mode, err := redisconn.ReadMode(ctx, rdb)
+	if err == nil && mode == redisconn.Sandbox {
+		err = &redisconn.ModeError{Have: mode, Want: redisconn.Production}
+	}
+	return warnings, err
+}

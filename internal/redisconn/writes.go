@@ -1,0 +1,41 @@
+package redisconn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"issuance/internal/keys"
+)
+
+// refusals are the beginnings of the answers by which a Redis takes no writes, and what they mean.
+var refusals = []struct{ prefix, text string }{
+	{"OOM", "takes no writes: its memory is full (maxmemory)"},
+	{"READONLY", "takes no writes: it is a read-only replica"},
+	{"NOREPLICAS", "takes no writes: too few replicas follow it (min-replicas-to-write)"},
+	{"MISCONF", "takes no writes: it cannot write to its disk"},
+	{"LOADING", "takes no writes: it is still reading its data from disk"},
+	{"MASTERDOWN", "takes no writes: it is a replica that has lost its master"},
+	{"CLUSTERDOWN", "takes no writes: parts of the cluster are missing"},
+	{"NOAUTH", "wants a password"},
+	{"WRONGPASS", "refuses the user or password"},
+	{"NOPERM", "does not let this user write (ACL)"},
+}
+
+// TakesWrites writes a small key, and returns in plain words why that cannot be done: "takes no writes: …",
+// "does not answer: …". Of a cluster it asks one master.
+func TakesWrites(ctx context.Context, c redis.UniversalClient) error {
+	err := c.Set(ctx, keys.Probe, 1, time.Minute).Err()
+	if err == nil {
+		return nil
+	}
+	for _, r := range refusals {
+		if redis.HasErrorPrefix(err, r.prefix) {
+			return errors.New(r.text)
+		}
+	}
+	return fmt.Errorf("does not answer: %w", err)
+}
