@@ -95,6 +95,11 @@ func exist(t *testing.T, dir string) {
 				sub = f[0]
 			}
 			text := helpOf(program, sub)
+			if f := strings.Fields(rest); len(f) > 1 && word.MatchString(f[1]) {
+				if own := helpOf(program, sub+" "+f[1]); own != "" {
+					text = own // a command of a command
+				}
+			}
 			if text == "" {
 				t.Errorf("%s: %q: there is no %s %s", name, line, program, sub)
 				continue

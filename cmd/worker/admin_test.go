@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/keys"
+	"issuance/internal/logging"
 	"issuance/internal/queue"
 	"issuance/internal/redisconn"
 	"issuance/internal/seal"
@@ -292,7 +293,7 @@ func TestNotReadyUnlessServing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := build(context.Background(), checked, redisconn.Production, newLogger(newOutput(), "json", 0), nil)
+	w, err := build(context.Background(), checked, redisconn.Production, logging.New(newOutput(), "json", 0), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

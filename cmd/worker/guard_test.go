@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/keys"
+	"issuance/internal/logging"
 	"issuance/internal/redisconn"
 	"issuance/internal/testredis"
 )
@@ -41,7 +42,7 @@ func idle(t *testing.T, redisURL string, change func(env map[string]string)) (*w
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := build(context.Background(), s, redisconn.Production, newLogger(newOutput(), "json", 0), nil)
+	w, err := build(context.Background(), s, redisconn.Production, logging.New(newOutput(), "json", 0), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

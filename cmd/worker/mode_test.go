@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/keys"
+	"issuance/internal/logging"
 	"issuance/internal/redisconn"
 	"issuance/internal/testredis"
 	"issuance/providers"
@@ -25,7 +26,7 @@ func TestAnotherRedisStopsCalls(t *testing.T) {
 	s := testredis.Mini(t)
 	w, h := idle(t, s.URL(), nil)
 	log := newOutput()
-	w.mode.log = newLogger(log, "json", 0)
+	w.mode.log = logging.New(log, "json", 0)
 	rdb := s.Client()
 	set := func(mode string) {
 		if err := rdb.Set(t.Context(), keys.Mode, mode, 0).Err(); err != nil {
@@ -92,7 +93,7 @@ func TestTheModeIsAskedWithTheHeartbeat(t *testing.T) {
 			}
 			return nil
 		}))
-		w := &modeWatch{rdb: rdb, mode: redisconn.Production, log: newLogger(newOutput(), "json", 0)}
+		w := &modeWatch{rdb: rdb, mode: redisconn.Production, log: logging.New(newOutput(), "json", 0)}
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		go w.Run(ctx)

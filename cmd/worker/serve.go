@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 
+	"issuance/internal/logging"
 	"issuance/internal/redisconn"
 )
 
@@ -20,7 +21,7 @@ func serve(ctx context.Context, f flags, env map[string]string, stdout, stderr i
 	if err != nil {
 		return report(stderr, err)
 	}
-	log := newLogger(stderr, s.Worker.LogFormat, levelOf(f))
+	log := logging.New(stderr, s.Worker.LogFormat, levelOf(f))
 	libraryLog.Do(func() { redisconn.LogTo(log) })
 	if f.sandbox {
 		return serveSandbox(ctx, s, log, stdout, stderr)

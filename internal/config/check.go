@@ -24,6 +24,7 @@ func (l *loader) check() {
 	l.pass2u()
 	l.times()
 	l.ledger()
+	l.gateway()
 	l.oneOf("ECTICKET_PRECHECK", string(l.cfg.Producer.Precheck), string(On), string(Off), string(Auto))
 	if keys := l.cfg.Seal.Keys; keys.Set() {
 		if _, err := seal.ParseRing(keys.Reveal()); err != nil {
@@ -38,6 +39,25 @@ func (r Redis) Private() bool { return r.Network == "private" }
 // Options says where Redis is.
 func (r Redis) Options() (redisconn.Options, error) {
 	return redisconn.Parse(redisconn.Source{URL: r.URL.Reveal(), ClusterAddrs: r.ClusterAddrs.Reveal()})
+}
+
+func (l *loader) gateway() {
+	g := l.cfg.Gateway
+	if _, port, err := net.SplitHostPort(g.HTTPAddr); l.usable("GATEWAY_HTTP_ADDR") && (err != nil || port == "") {
+		l.wrong("GATEWAY_HTTP_ADDR", "is %q; write host:port, for example 127.0.0.1:8090, or :8090 for every interface", g.HTTPAddr)
+	}
+	if (g.TLSCertFile == "") != (g.TLSKeyFile == "") {
+		l.wrong("GATEWAY_TLS_CERT_FILE", "and GATEWAY_TLS_KEY_FILE belong together: set both, or none")
+	}
+	for text := range strings.SplitSeq(g.TrustedProxies, ",") {
+		if _, err := network(text); err != nil && strings.TrimSpace(g.TrustedProxies) != "" {
+			l.wrong("GATEWAY_TRUSTED_PROXIES", "has %q; write addresses or networks, comma-separated, for example 10.0.0.0/8", strings.TrimSpace(text))
+			break
+		}
+	}
+	if d := g.ShutdownTimeout; l.usable("GATEWAY_SHUTDOWN_TIMEOUT") && d <= 0 {
+		l.wrong("GATEWAY_SHUTDOWN_TIMEOUT", "is %s; write for example 30s", d)
+	}
 }
 
 func (l *loader) redis() {

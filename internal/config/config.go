@@ -9,6 +9,7 @@
 package config
 
 import (
+	"net/netip"
 	"strings"
 	"time"
 
@@ -25,6 +26,7 @@ type Config struct {
 	Ledger   Ledger
 	Seal     Seal
 	Producer Producer
+	Gateway  Gateway
 
 	// Warnings are worth a log line each: probable typos, settings that are allowed but unwise.
 	Warnings []string
@@ -42,7 +44,7 @@ type Redis struct {
 type Worker struct {
 	HTTPAddr            string        `env:"WORKER_HTTP_ADDR" envDefault:"127.0.0.1:8080" help:"address of the web UI, health checks and metrics; they show no customer data, but put a login before them when you open them to others"`
 	HTTPHosts           string        `env:"WORKER_HTTP_HOSTS" help:"further names, comma-separated and without ports, under which a browser may open the web UI, such as that of a proxy that passes its own as Host; those of this machine and the host of WORKER_HTTP_ADDR always may"`
-	LogFormat           LogFormat     `env:"LOG_FORMAT" envDefault:"auto" help:"text (coloured), json, or auto: text on a terminal, else json"`
+	LogFormat           LogFormat     `env:"LOG_FORMAT" envDefault:"auto" for:"gateway" help:"text (coloured), json, or auto: text on a terminal, else json"`
 	Retention           time.Duration `env:"WORKER_RETENTION" envDefault:"24h" for:"tasks" help:"how long a finished task stays visible in the web UI; the order's record is kept in any case"`
 	CheckoutConcurrency int           `env:"WORKER_CHECKOUT_CONCURRENCY" envDefault:"8" help:"checkout tasks one process runs at the same time, per provider"`
 	PollConcurrency     int           `env:"WORKER_POLL_CONCURRENCY" envDefault:"4" help:"poll tasks one process runs at the same time, per provider"`
@@ -127,6 +129,50 @@ type Seal struct {
 // Producer is what only the command line uses.
 type Producer struct {
 	Precheck Precheck `env:"ECTICKET_PRECHECK" envDefault:"auto" for:"precheck" help:"on: before the command line enqueues orders, it checks their items against the catalogue at ECTicket; off: it never does; auto: only for enqueue bulk --dry-run"`
+}
+
+// Gateway is the front door, enqueue serve.
+type Gateway struct {
+	HTTPAddr        string        `env:"GATEWAY_HTTP_ADDR" envDefault:"127.0.0.1:8090" for:"gateway" help:"address of the front door; one that other machines reach needs GATEWAY_TOKENS_FILE"`
+	TokensFile      string        `env:"GATEWAY_TOKENS_FILE" for:"gateway" help:"YAML file of the tokens that may call, read again when it changes (see docs/http.md); without it only programs of this machine are answered, and may do everything"`
+	TLSCertFile     string        `env:"GATEWAY_TLS_CERT_FILE" for:"gateway" help:"certificate chain of the front door (PEM), read again when it changes; without it the front door speaks plain HTTP, for a proxy before it"`
+	TLSKeyFile      string        `env:"GATEWAY_TLS_KEY_FILE" for:"gateway" help:"key of the certificate (PEM)"`
+	TrustedProxies  string        `env:"GATEWAY_TRUSTED_PROXIES" for:"gateway" help:"addresses or networks of proxies whose X-Forwarded-For is believed in the access log, comma-separated, for example 10.0.0.0/8"`
+	ShutdownTimeout time.Duration `env:"GATEWAY_SHUTDOWN_TIMEOUT" envDefault:"30s" for:"gateway" help:"how long a stopping front door lets requests end"`
+}
+
+// Trusts reports whether an address is a trusted proxy's.
+func (g Gateway) Trusts(ip string) bool {
+	a, err := netip.ParseAddr(ip)
+	if err != nil {
+		return false
+	}
+	for _, p := range g.proxies() {
+		if p.Contains(a.Unmap()) {
+			return true
+		}
+	}
+	return false
+}
+
+// proxies are the networks of TrustedProxies; those that cannot be read are mistakes.
+func (g Gateway) proxies() (out []netip.Prefix) {
+	for text := range strings.SplitSeq(g.TrustedProxies, ",") {
+		if p, err := network(text); err == nil {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// network reads a network, or an address as a network of its own.
+func network(text string) (netip.Prefix, error) {
+	text = strings.TrimSpace(text)
+	if a, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(text)
+	return p.Masked(), err
 }
 
 // Precheck is when items are checked against the catalogue.

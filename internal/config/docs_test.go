@@ -60,6 +60,7 @@ var titles = map[string]string{
 	"Ledger":   "How long records are kept",
 	"Seal":     "Seal keys",
 	"Producer": "The command line",
+	"Gateway":  "The front door (enqueue serve)",
 }
 
 const introduction = `# Configuration

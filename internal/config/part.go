@@ -20,6 +20,7 @@ const (
 	Prechecks  Part = "precheck"   // whether items are checked against the catalogue
 	Lookups    Part = "lookups"    // the account at ECTicket
 	Estimates  Part = "estimates"  // whose calls are counted, and how fast they are
+	FrontDoor  Part = "gateway"    // enqueue serve
 )
 
 // LoadParts reads and checks the variables of some parts only, by the same rules as Load. Every other

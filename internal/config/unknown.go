@@ -10,7 +10,7 @@ import (
 )
 
 // ours are the beginnings of this program's names.
-var ours = []string{"ECTICKET_", "PASS2U_", "POLL_", "ISSUANCE_", "WORKER_"}
+var ours = []string{"ECTICKET_", "PASS2U_", "POLL_", "ISSUANCE_", "WORKER_", "GATEWAY_"}
 
 // theirs are names that look like ours and are not: Kubernetes gives every container the address of a
 // service called "worker", and the tests have a switch.

@@ -155,3 +155,7 @@ func Queue(queue string) string { return "asynq:{" + queue + "}:" }
 
 // Task is the hash of one task.
 func Task(queue, id string) string { return Queue(queue) + "t:" + id }
+
+// Requests is what a front door's caller has used of its requests per second (package frontdoor), behind "rate:".
+// Expires within seconds.
+func Requests(token string) string { return Prefix + "{requests:" + token + "}" }

@@ -119,3 +119,12 @@ func event(m redis.XMessage) Event {
 	return Event{StreamID: m.ID, ID: v("event_id"), Ref: order.Ref{Account: a, OrderID: v("order_id"), RefundID: v("refund_id")},
 		State: order.State(v("state")), Code: v("code"), At: time.UnixMilli(ms).UTC(), By: v("by"), ReviewCode: v("review_code")}
 }
+
+// HasEvent reports whether the stream still holds the entry of a stream id.
+func (l *Ledger) HasEvent(ctx context.Context, streamID string) (bool, error) {
+	kept, err := l.rdb.XRangeN(ctx, keys.Events, streamID, streamID, 1).Result()
+	if err != nil {
+		return false, fmt.Errorf("ledger: events: %w", err)
+	}
+	return len(kept) > 0, nil
+}

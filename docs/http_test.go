@@ -1,0 +1,123 @@
+package docs
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// serveOver starts a front door over the sandbox that env finds, and returns its URL.
+func serveOver(t *testing.T, dir string, env []string) string {
+	t.Helper()
+	s := exec.Command(filepath.Join(dir, "enqueue"), "serve", "--http-addr", "127.0.0.1:0")
+	s.Env = env
+	log, err := s.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start(); err != nil {
+		t.Fatal(err)
+	}
+	found, ended := make(chan string, 1), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for lines := bufio.NewScanner(log); lines.Scan(); {
+			if m := regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(lines.Text()); m != "" {
+				select {
+				case found <- m:
+				default:
+				}
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		_ = s.Process.Signal(syscall.SIGTERM)
+		<-ended
+		if err := s.Wait(); err != nil {
+			t.Errorf("the front door: %v", err)
+		}
+	})
+	select {
+	case url := <-found:
+		return url
+	case <-ended:
+		t.Fatal("the front door ended")
+	}
+	return ""
+}
+
+// What docs/http.md prints works as printed: curl, PHP and Node, where they are installed.
+func TestHTTP(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and runs the programs")
+	}
+	dir, home := build(t), t.TempDir()
+	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "XDG_CACHE_HOME=" + home, "USER=tester"}
+	sandbox(t, dir, env)
+	url := serveOver(t, dir, env)
+	text := read(t, "http.md")
+	run := func(t *testing.T, name string, args ...string) string {
+		t.Helper()
+		if _, err := exec.LookPath(name); err != nil {
+			t.Skipf("%s is not installed", name)
+		}
+		cmd := exec.Command(name, args...)
+		cmd.Dir = root
+		cmd.Env = append(os.Environ(), "ISSUANCE_URL="+strings.Replace(url, "127.0.0.1", "localhost", 1))
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", name, err, out)
+		}
+		return string(out)
+	}
+	t.Run("curl", func(t *testing.T) {
+		if _, err := exec.LookPath("curl"); err != nil {
+			t.Skip("curl is not installed")
+		}
+		script := shell.FindStringSubmatch(section(t, text, "## First order"))[1]
+		script = strings.ReplaceAll(strings.ReplaceAll(script, "localhost:8090", url), "curl ", "curl --fail-with-body -w '\\n' ")
+		out := run(t, "sh", "-ec", script)
+		for _, want := range []string{`"state":"issued"`, `"refund_id":"R1"`, `"complete":true`, `"type":"order.issued"`} {
+			if !strings.Contains(out, want) {
+				t.Errorf("no %s in\n%s", want, out)
+			}
+		}
+	})
+	for language, program := range map[string][]string{"php": {"php"}, "js": {"node", "--input-type=module", "-e"}} {
+		t.Run(program[0], func(t *testing.T) {
+			code := regexp.MustCompile("(?s)```" + language + "\n(.*?)```").FindStringSubmatch(text)[1]
+			if len(program) == 1 {
+				file := filepath.Join(home, "example.php")
+				if err := os.WriteFile(file, []byte(code), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				code = file
+			}
+			if out := run(t, program[0], append(program[1:], code)...); !strings.HasSuffix(strings.TrimSpace(out), ": issued") {
+				t.Errorf("%s", out)
+			}
+		})
+	}
+	// A client that is generated from the description, as examples/typescript says. Its packages come from npm.
+	t.Run("typescript", func(t *testing.T) {
+		if os.Getenv("CI") == "" && os.Getenv("ISSUANCE_TEST_NPM") == "" {
+			t.Skip("runs with CI or ISSUANCE_TEST_NPM set: it fetches packages")
+		}
+		at := filepath.Join(home, "typescript")
+		if err := os.CopyFS(at, os.DirFS(filepath.Join(root, "examples", "typescript"))); err != nil {
+			t.Fatal(err)
+		}
+		out := run(t, "npm", "--prefix", at, "ci", "--no-audit", "--no-fund")
+		for _, script := range []string{"generate", "build", "start"} {
+			out = run(t, "npm", "--prefix", at, "run", "--silent", script)
+		}
+		if !strings.HasSuffix(strings.TrimSpace(out), ": issued") {
+			t.Errorf("%s", out)
+		}
+	})
+}

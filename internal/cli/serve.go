@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"issuance/internal/config"
+	"issuance/internal/frontdoor"
+	"issuance/internal/logging"
+	"issuance/internal/redisconn"
+)
+
+func (a *app) serveCommand() *cobra.Command {
+	var addr string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the HTTP API: the front door for checkouts in any language",
+		Long: `Serve the HTTP API: the front door for checkouts in any language. It is described by itself at
+/openapi.json, readably at /docs, and in docs/http.md.
+
+It keeps nothing of its own, so any number of them may run before the same Redis. Callers need a
+token of GATEWAY_TOKENS_FILE (see "enqueue token new"); without that file only programs of this
+machine are answered, and may do everything.
+
+It ends on SIGTERM or Ctrl-C: requests that wait are answered, streams of events end, and whoever
+comes again goes on where it was.`,
+		Example: `  enqueue serve
+  GATEWAY_TOKENS_FILE=tokens.yaml enqueue serve --http-addr :8090`,
+		Args:              takes(0, 0, "nothing more"),
+		ValidArgsFunction: completeNothing,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.with(cmd.Context(), func(s *session) error { return a.serve(cmd.Context(), s, addr) })
+		},
+	}
+	cmd.Flags().StringVar(&addr, "http-addr", "", "`ADDRESS` to listen on (default GATEWAY_HTTP_ADDR)")
+	completeFlag(cmd, "http-addr")
+	return cmd
+}
+
+func (a *app) serve(ctx context.Context, s *session, addr string) error {
+	env := s.env
+	if addr != "" {
+		env = withValue(env, "GATEWAY_HTTP_ADDR", addr)
+	}
+	cfg, err := config.LoadParts(env, config.FrontDoor)
+	if err != nil {
+		return err
+	}
+	g := cfg.Gateway
+	log := logging.New(a.err, cfg.Worker.LogFormat, slog.LevelInfo)
+	redisconn.LogTo(log)
+	documents, err := rules(s.env, nil)
+	if err != nil {
+		return err
+	}
+	client, err := s.tasks(documents)
+	if err != nil {
+		return err
+	}
+	c := frontdoor.Config{Client: client, Ledger: s.ledger, RDB: s.rdb, Rules: documents, Log: log, Version: version().String(), Trusted: g.Trusts}
+	if g.TokensFile != "" {
+		if c.Tokens, err = frontdoor.ReadTokens(g.TokensFile, log); err != nil {
+			return coded("settings", "GATEWAY_TOKENS_FILE: %w", err)
+		}
+	}
+	var cert *frontdoor.Certificate
+	if g.TLSCertFile != "" {
+		if cert, err = frontdoor.ReadCertificate(g.TLSCertFile, g.TLSKeyFile, log); err != nil {
+			return coded("settings", "GATEWAY_TLS_CERT_FILE: %w", err)
+		}
+	}
+	l, err := net.Listen("tcp", g.HTTPAddr)
+	if err != nil {
+		return coded("settings", "cannot listen: %w; set GATEWAY_HTTP_ADDR or --http-addr to another address", err)
+	}
+	defer l.Close()
+	if at, ok := l.Addr().(*net.TCPAddr); c.Tokens == nil && (!ok || !at.IP.IsLoopback()) {
+		return coded("settings", "%s can be reached from other machines, so callers need tokens: set GATEWAY_TOKENS_FILE (enqueue token new makes one), or listen on 127.0.0.1", l.Addr())
+	}
+	scheme := "http"
+	if cert != nil {
+		scheme = "https"
+	}
+	log.Info("serving", "url", fmt.Sprintf("%s://%s", scheme, l.Addr()), "tokens", c.Tokens != nil, "version", c.Version)
+	if err := frontdoor.New(c).Listen(ctx, l, cert, g.ShutdownTimeout); err != nil {
+		return err
+	}
+	log.Info("stopped")
+	return nil
+}
+
+// withValue is an environment in which one variable has another value.
+func withValue(env map[string]string, name, value string) map[string]string {
+	out := map[string]string{name: value}
+	for n, v := range env {
+		if n != name {
+			out[n] = v
+		}
+	}
+	return out
+}

@@ -1,0 +1,235 @@
+package frontdoor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"issuance/internal/bulk"
+	"issuance/internal/bulk/workbook"
+	"issuance/tasks"
+)
+
+// A bulk may be of any length; its lines may not come slower than this.
+const bulkPause = 30 * time.Second
+
+const xlsx = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+// BulkLine is one line of the answer to a bulk: a receipt, what is wrong with a line, or the end.
+type BulkLine struct {
+	Receipt *tasks.Receipt `json:"receipt,omitempty" doc:"an order that is recorded"`
+	Line    int            `json:"line,omitempty" doc:"the line that is wrong, or could not be enqueued"`
+	OrderID string         `json:"order_id,omitempty" doc:"the order that a wrong line is about, where it is known"`
+	Code    string         `json:"code,omitempty" doc:"invalid: the line breaks rules; conflict, unreachable, …: as in problems"`
+	Detail  string         `json:"detail,omitempty"`
+	// Violations are in the terms of the file: a column's title, or a path.
+	Violations []BulkViolation `json:"violations,omitempty"`
+	Done       *BulkDone       `json:"done,omitempty" doc:"the last line; an answer without it was cut off, and the file is to be sent again"`
+}
+
+// BulkViolation is one thing that is wrong with a line.
+type BulkViolation struct {
+	Where  string `json:"where,omitempty" doc:"a column, a path, or nothing for the whole line"`
+	Cell   string `json:"cell,omitempty" example:"C17" doc:"of a workbook"`
+	Rule   string `json:"rule" doc:"what must be"`
+	Shape  string `json:"shape,omitempty" doc:"what is there instead, without its value"`
+	Advice string `json:"advice,omitempty" doc:"what a spreadsheet has probably done to it"`
+}
+
+// BulkDone counts lines.
+type BulkDone struct {
+	Complete   bool  `json:"complete" doc:"the whole file was read; false: see code and detail, and send the file again"`
+	Lines      int64 `json:"lines"`
+	Enqueued   int64 `json:"enqueued" doc:"in a dry run: valid"`
+	Duplicates int64 `json:"duplicates"`
+	Conflicts  int64 `json:"conflicts"`
+	Invalid    int64 `json:"invalid"`
+	Failed     int64 `json:"failed"`
+}
+
+type bulkIn struct {
+	DryRun  bool   `query:"dry_run" doc:"check every line and enqueue nothing"`
+	Sheet   string `query:"sheet" maxLength:"31" doc:"which sheet of a workbook; without it, the only one that holds something"`
+	Account string `query:"account" doc:"whose requests they are, where lines do not name a provider or a merchant"`
+}
+
+func (s *Server) bulk() {
+	op := operation(http.MethodPost, "/v1/bulk", "post-bulk", "bulk", "Enqueue a file of orders",
+		"NDJSON (an order document on each line), CSV or an Excel workbook (.xlsx), recognised by its content, of any length. The answer is NDJSON and comes while the file is read: a receipt for each order, or what is wrong with its line; wrong lines do not keep the others from being enqueued. After a broken connection send the file again: what was enqueued is a duplicate.",
+		http.StatusOK)
+	op.MaxBodyBytes, op.BodyReadTimeout = -1, -1
+	file := &huma.MediaType{Schema: &huma.Schema{Type: "string", Description: "an order document on each line, CSV with a header, or a workbook"}}
+	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/x-ndjson": file, "text/csv": file, xlsx: file}}
+	op.Responses = lines("application/x-ndjson", "A BulkLine on each line", s.schema(reflect.TypeFor[BulkLine]()))
+	register(s, op, s.postBulk)
+}
+
+func (s *Server) postBulk(ctx context.Context, in *bulkIn) (*huma.StreamResponse, error) {
+	t, err := caller(ctx, Orders, nil)
+	if err != nil {
+		return nil, err
+	}
+	var account tasks.Account
+	if in.Account != "" {
+		if account, err = s.resolve(ctx, Orders, in.Account); err != nil {
+			return nil, err
+		}
+	}
+	if !in.DryRun {
+		if err := s.Client.Ready(ctx); err != nil {
+			return nil, noted(ctx, explain(err, ""))
+		}
+	}
+	return &huma.StreamResponse{Body: func(c huma.Context) {
+		r, w := humago.Unwrap(c)
+		l := &load{server: s, token: t, w: w, control: http.NewResponseController(w), dry: in.DryRun}
+		l.run(r, bulk.Reading{Account: account, Sheet: in.Sheet})
+	}}, nil
+}
+
+// load is one bulk under way.
+type load struct {
+	server  *Server
+	token   *Token
+	w       http.ResponseWriter
+	control *http.ResponseController
+	dry     bool
+	// workbook is set when the file is one, whose lines have cells.
+	workbook bool
+
+	mu  sync.Mutex // of w
+	err error      // the caller is gone
+}
+
+// Read implements io.Reader: a caller that sends nothing for a while is given up.
+type pacedBody struct {
+	http.Request
+	control *http.ResponseController
+}
+
+func (b *pacedBody) Read(p []byte) (int, error) {
+	_ = b.control.SetReadDeadline(time.Now().Add(bulkPause)) // a connection without deadlines is a test's
+	return b.Body.Read(p)
+}
+
+func (l *load) run(r *http.Request, reading bulk.Reading) {
+	_ = l.control.EnableFullDuplex() // HTTP/2 always is
+	l.w.Header().Set("Content-Type", "application/x-ndjson")
+	l.w.WriteHeader(http.StatusOK)
+	progress := &bulk.Progress{}
+	done := BulkLine{Done: &BulkDone{Complete: true}}
+	f, err := bulk.Open(&pacedBody{*r, l.control}, reading)
+	if err == nil {
+		defer f.Close()
+		l.workbook = f.Sheet != ""
+		err = bulk.Run(r.Context(), f, l.options(progress))
+	}
+	if err != nil {
+		done.Done.Complete = false
+		done.Code, done.Detail = l.why(err)
+		var file *bulk.FileError
+		if errors.As(err, &file) {
+			done.Violations = bulkViolations(file.Problems, 0)
+		}
+	}
+	d := done.Done
+	d.Lines, d.Enqueued, d.Duplicates = progress.Lines.Load(), progress.Enqueued.Load(), progress.Duplicates.Load()
+	d.Conflicts, d.Invalid, d.Failed = progress.Conflicts.Load(), progress.Invalid.Load(), progress.Failed.Load()
+	_ = l.write(done) // a caller that is gone needs no answer
+}
+
+func (l *load) options(progress *bulk.Progress) bulk.Options {
+	s := l.server
+	o := bulk.Options{Rules: s.Rules, Progress: progress,
+		Reject: func(r bulk.Rejected) error {
+			wrong := BulkLine{Line: r.Line, OrderID: r.Order.OrderID, Code: codeInvalid}
+			if r.Conflict {
+				wrong.Code = codeConflict
+			}
+			if l.workbook {
+				wrong.Violations = bulkViolations(r.Problems, r.Line)
+			} else {
+				wrong.Violations = bulkViolations(r.Problems, 0)
+			}
+			return l.write(wrong)
+		},
+		Failed: func(line int, err error) error {
+			p := explain(err, "")
+			if werr := l.write(BulkLine{Line: line, Code: p.Code, Detail: p.Detail}); werr != nil {
+				return werr
+			}
+			return err
+		}}
+	if l.dry {
+		return o
+	}
+	o.Prepare = func(ctx context.Context, ord *tasks.Order) (tasks.Prepared, error) {
+		if !l.token.Sees(ord.Account) && ord.Account.Merchant != "" {
+			return tasks.Prepared{}, problem(http.StatusForbidden, codeForbidden, "the token is not for account %s", ord.Account)
+		}
+		p, err := s.Client.Prepare(ctx, ord, tasks.Bulk)
+		if err == nil && !l.token.Sees(p.Ref().Account) {
+			return tasks.Prepared{}, problem(http.StatusForbidden, codeForbidden, "the token is not for account %s", p.Ref().Account)
+		}
+		return p, err
+	}
+	o.Enqueue = func(ctx context.Context, batch []tasks.Prepared) []tasks.Enqueued {
+		out := s.Client.EnqueuePrepared(ctx, batch)
+		for _, e := range out {
+			if e.Err == nil {
+				_ = l.write(BulkLine{Receipt: &e.Receipt}) // the next line notices that the caller is gone
+			}
+		}
+		_ = l.control.Flush()
+		return out
+	}
+	return o
+}
+
+// write writes a line of the answer.
+func (l *load) write(line BulkLine) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err == nil {
+		_ = l.control.SetWriteDeadline(time.Now().Add(bulkPause))
+		l.err = json.NewEncoder(l.w).Encode(line)
+	}
+	return l.err
+}
+
+// why says why a bulk has ended before its file did.
+func (l *load) why(err error) (code, detail string) {
+	var file *bulk.FileError
+	switch {
+	case errors.Is(err, bulk.ErrEmpty):
+		return codeInvalid, bulk.ErrEmpty.Error()
+	case errors.As(err, new(*workbook.SheetsError)):
+		return codeInvalid, err.Error() + "; choose one with ?sheet=NAME"
+	case errors.As(err, new(*workbook.Error)):
+		return codeInvalid, err.Error()
+	case errors.As(err, &file):
+		return codeInvalid, "the file cannot be read as one of orders; nothing was enqueued"
+	}
+	p := explain(err, "")
+	return p.Code, p.Detail
+}
+
+// bulkViolations writes what is wrong with a line; row is the line's in a workbook, else 0.
+func bulkViolations(list []bulk.Problem, row int) []BulkViolation {
+	var out []BulkViolation
+	for _, p := range list {
+		v := BulkViolation{Where: p.Where, Rule: p.Rule, Shape: p.Shape, Advice: p.Advice}
+		if row > 0 && p.Column > 0 {
+			v.Cell = workbook.Cell(p.Column, row)
+		}
+		out = append(out, v)
+	}
+	return out
+}

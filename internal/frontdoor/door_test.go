@@ -1,0 +1,225 @@
+package frontdoor_test
+
+import (
+	"bytes"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"issuance/internal/frontdoor"
+	"issuance/tasks"
+)
+
+func TestOnlyATokenOpensTheDoor(t *testing.T) {
+	path, secrets := tokensFile(t, "shop orders")
+	h := open(t, path)
+	for _, header := range [][]string{nil, {"Authorization", "Bearer "}, {"Authorization", "Bearer iss_wrong"}, {"Authorization", "Basic " + secrets["shop"]}} {
+		var p frontdoor.Problem
+		a := h.want(http.StatusUnauthorized, &p, http.MethodPut, at+"A1", body, header...)
+		if a.Header.Get("WWW-Authenticate") != "Bearer" || p.Code != "unauthorized" {
+			t.Errorf("%v: %v %+v", header, a.Header, p)
+		}
+	}
+	h.token = secrets["shop"]
+	h.want(http.StatusCreated, nil, http.MethodPut, at+"A1", body)
+	for _, path := range []string{"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"} {
+		h.token = ""
+		h.want(http.StatusOK, nil, http.MethodGet, path, "")
+	}
+}
+
+func TestEveryScopeAndAccountIsAskedFor(t *testing.T) {
+	path, secrets := tokensFile(t, "events events", "refunds refunds", "orders orders", "pass2u orders,refunds,events pass2u:main")
+	h := open(t, path)
+	type request struct{ method, path, body string }
+	need := map[string][]request{
+		"orders": {{http.MethodPut, at + "A1", body}, {http.MethodPost, "/v1/orders", `{"provider":"ecticket","request":` + strings.Replace(body, "{", `{"MerchantTradeNo":"A1",`, 1) + `}`},
+			{http.MethodGet, at + "A1", ""}, {http.MethodGet, at + "A1/history", ""}, {http.MethodGet, "/v1/orders", ""}, {http.MethodPost, at + "A1/cancel", ""}, {http.MethodPost, "/v1/bulk?dry_run=true", "MerchantTradeNo\nA1\n"}},
+		"refunds": {{http.MethodPut, at + "A1/refunds/R1", `{"all":true}`}, {http.MethodPost, at + "A1/refunds/R1/cancel", ""}},
+		"events":  {{http.MethodGet, "/v1/events", ""}, {http.MethodGet, "/v1/events/stream?after=x", ""}},
+	}
+	for scope, requests := range need {
+		for _, r := range requests {
+			for name := range secrets {
+				h.token = secrets[name]
+				kind := "application/json"
+				if strings.HasPrefix(r.path, "/v1/bulk") {
+					kind = "text/csv"
+				}
+				a := h.call(r.method, r.path, r.body, "Content-Type", kind)
+				allowed := name == scope
+				if name == "pass2u" { // every scope, but for an ECTicket order
+					allowed = !strings.HasPrefix(r.path, at) && !strings.Contains(r.body, "ecticket")
+				}
+				if (a.StatusCode != http.StatusForbidden) != allowed {
+					t.Errorf("%s %s with token %s: %d", r.method, r.path, name, a.StatusCode)
+				}
+			}
+		}
+	}
+}
+
+// Without tokens only programs of this machine are answered: no page of another site, and no name that leads here.
+func TestWithoutTokensNoWebPageGetsIn(t *testing.T) {
+	h := open(t, "")
+	for _, header := range [][]string{{"Host", "evil.example"}, {"Origin", "https://evil.example"}, {"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}} {
+		a := h.call(http.MethodPut, at+"A1", body, header...)
+		if a.StatusCode != http.StatusForbidden {
+			t.Errorf("%v: %d", header, a.StatusCode)
+		}
+	}
+	h.want(http.StatusForbidden, nil, http.MethodGet, "/v1/orders", "", "Sec-Fetch-Site", "cross-site")
+	h.want(http.StatusCreated, nil, http.MethodPut, at+"A1", body, "Host", "localhost:8090")
+}
+
+func TestATokensRateHoldsForAllFrontDoors(t *testing.T) {
+	path, secrets := tokensFile(t, "slow orders - 1", "free orders")
+	h := open(t, path)
+	h.token = secrets["slow"]
+	limited := 0
+	for range 30 {
+		a := h.call(http.MethodGet, at+"A1", "")
+		if a.StatusCode == http.StatusTooManyRequests {
+			if limited++; a.Header.Get("Retry-After") == "" {
+				t.Error("no Retry-After")
+			}
+		}
+	}
+	if limited < 15 {
+		t.Errorf("%d of 30 were limited", limited)
+	}
+	h.serve(path) // another one
+	h.want(http.StatusTooManyRequests, nil, http.MethodGet, at+"A1", "")
+	h.token = secrets["free"]
+	h.want(http.StatusNotFound, nil, http.MethodGet, at+"A1", "")
+}
+
+func TestTheTokensFileIsReadAgainAndABrokenOneChangesNothing(t *testing.T) {
+	path, secrets := tokensFile(t, "old orders")
+	var log bytes.Buffer
+	tokens, err := frontdoor.ReadTokens(path, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	tokens.SetClock(func() time.Time { return now })
+	next, more := tokensFile(t, "new orders,events ecticket")
+	replace := func(content []byte) {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(3 * time.Second)
+	}
+	replace([]byte("tokens: [{name: x, sha256: 12}]\n"))
+	if tokens.Find(secrets["old"]) == nil || !strings.Contains(log.String(), "alarm") {
+		t.Errorf("a broken file locks everybody out: %s", &log)
+	}
+	content, err := os.ReadFile(next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace(content)
+	if tokens.Find(secrets["old"]) != nil {
+		t.Error("a removed token opens the door")
+	}
+	k := tokens.Find(more["new"])
+	if k == nil || !k.May(frontdoor.Events) || k.May(frontdoor.Tickets) || !k.Sees(shop) || k.Sees(pass2u) {
+		t.Errorf("%+v", k)
+	}
+}
+
+func TestATokensFileIsCheckedCompletely(t *testing.T) {
+	dir := t.TempDir()
+	for content, wants := range map[string][]string{
+		"":                   {"must be YAML"},
+		"tokens: []":         {"no tokens"},
+		"tokens: [{nam: x}]": {"must be YAML"},
+		"tokens: [{name: 'a b'}, {name: x, sha256: zz, scopes: [all], accounts: ['nobody:1'], requests_per_second: -1}, {name: x}]": {"token 1: name", "token 1: sha256", "token 1: it has no scopes", "token 2: sha256", "token 2: scopes", "token 2: accounts", "token 2: requests_per_second", "token 3: its name is taken"},
+	} {
+		path := dir + "/tokens.yaml"
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := frontdoor.ReadTokens(path, slog.New(slog.DiscardHandler))
+		for _, want := range wants {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %v lacks %q", content, err, want)
+			}
+		}
+	}
+}
+
+func TestWhatIsTooLargeOrOfAnotherKindIsRefused(t *testing.T) {
+	h := open(t, "")
+	var p frontdoor.Problem
+	h.want(http.StatusRequestEntityTooLarge, &p, http.MethodPut, at+"A1", `{"CustomerName":"`+strings.Repeat("x", 2<<20)+`"}`)
+	if p.Code != "too_large" {
+		t.Errorf("%+v", p)
+	}
+	for _, kind := range []string{"text/xml", "application/x-www-form-urlencoded", "application/json; charset=big5"} {
+		h.want(http.StatusUnsupportedMediaType, &p, http.MethodPut, at+"A1", body, "Content-Type", kind)
+	}
+	h.want(http.StatusCreated, nil, http.MethodPut, at+"A1", body, "Content-Type", "application/json; charset=UTF-8")
+	h.want(http.StatusNotFound, &p, http.MethodGet, "/v2/orders", "")
+	h.want(http.StatusNotFound, &p, http.MethodPut, "/v1/orders/kiosk/A1", body)
+	if !strings.Contains(p.Detail, "ecticket") {
+		t.Errorf("%+v", p)
+	}
+	h.want(http.StatusUnprocessableEntity, &p, http.MethodPut, at+"A1?lane=fast", body)
+	h.want(http.StatusUnprocessableEntity, &p, http.MethodPut, "/v1/orders/ecticket:999/A1", body)
+}
+
+// When Redis is away, nothing is known of a request's effect, and repeating it is safe.
+func TestWithoutRedisTheAnswerIsToRepeat(t *testing.T) {
+	h := open(t, "")
+	h.want(http.StatusCreated, nil, http.MethodPut, at+"A1", body)
+	if err := h.rdb.Do(t.Context(), "CONFIG", "SET", "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	var p frontdoor.Problem
+	a := h.want(http.StatusServiceUnavailable, &p, http.MethodPut, at+"A2", body)
+	if a.Header.Get("Retry-After") == "" || p.Code != "unreachable" {
+		t.Errorf("%v %+v", a.Header, p)
+	}
+	if err := h.rdb.Do(t.Context(), "CONFIG", "SET", "maxmemory", "0").Err(); err != nil {
+		t.Fatal(err)
+	}
+	h.want(http.StatusCreated, nil, http.MethodPut, at+"A2", body)
+}
+
+func TestEveryRequestIsLoggedWithoutItsContent(t *testing.T) {
+	path, secrets := tokensFile(t, "shop orders")
+	h := open(t, path)
+	h.token = secrets["shop"]
+	a := h.want(http.StatusCreated, nil, http.MethodPut, at+"A1", body, "X-Request-Id", "checkout-4711")
+	if a.Header.Get("X-Request-Id") != "checkout-4711" || a.Header.Get("X-Content-Type-Options") != "nosniff" || a.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("%v", a.Header)
+	}
+	h.want(http.StatusConflict, nil, http.MethodPut, at+"A1", otherBody, "X-Request-Id", "bad id\t")
+	for _, want := range []string{"request=checkout-4711", "token=shop", "order=ecticket:2000132/A1", "outcome=recorded", "outcome=conflict", "status=409", "took_ms="} {
+		if !strings.Contains(h.log.String(), want) {
+			t.Errorf("the log lacks %q: %s", want, h.log)
+		}
+	}
+}
+
+func TestAStoppingServerAnswersThoseWhoWait(t *testing.T) {
+	h := open(t, "")
+	h.want(http.StatusCreated, nil, http.MethodPut, at+"A1", body)
+	done := make(chan frontdoor.Status)
+	go func() {
+		var st frontdoor.Status
+		h.want(http.StatusOK, &st, http.MethodGet, at+"A1?wait=60", "")
+		done <- st
+	}()
+	for metric(h, "issuance_http_waiting_requests") != "1" {
+	}
+	h.server.Drain()
+	if st := <-done; st.State != tasks.Queued {
+		t.Errorf("%+v", st)
+	}
+	h.want(http.StatusServiceUnavailable, nil, http.MethodGet, "/readyz", "")
+}

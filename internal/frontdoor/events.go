@@ -1,0 +1,251 @@
+package frontdoor
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"issuance/internal/ledger"
+	"issuance/providers"
+	"issuance/tasks"
+)
+
+// Event is a final status, without customers' data: it says of which order a status is to be asked for.
+type Event struct {
+	Type      string    `json:"type" example:"order.issued" doc:"order.STATE or refund.STATE"`
+	Timestamp time.Time `json:"timestamp"`
+	Data      EventData `json:"data"`
+}
+
+// EventData names the order and its state.
+type EventData struct {
+	EventID  string         `json:"event_id" doc:"new for every end; the same event may come twice"`
+	Provider providers.Name `json:"provider"`
+	Account  tasks.Account  `json:"account"`
+	OrderID  string         `json:"order_id"`
+	RefundID string         `json:"refund_id,omitempty"`
+	State    tasks.State    `json:"state"`
+	Code     string         `json:"code,omitempty" doc:"why, where there is something to say"`
+}
+
+// NewEvent is what callers see of an event of the ledger.
+func NewEvent(e ledger.Event) Event {
+	kind := "order."
+	if e.Ref.IsRefund() {
+		kind = "refund."
+	}
+	return Event{Type: kind + string(e.State), Timestamp: e.At, Data: EventData{EventID: e.ID, Provider: e.Account.Provider, Account: e.Account,
+		OrderID: e.OrderID, RefundID: e.RefundID, State: e.State, Code: e.Code}}
+}
+
+type eventsIn struct {
+	After string `query:"after" maxLength:"64" doc:"the position of the event that was read last; without it, from the oldest that is kept"`
+	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+}
+
+// PagedEvent is an event and its position.
+type PagedEvent struct {
+	Position string `json:"position" doc:"its place in the stream, for after"`
+	Event
+}
+
+// Gap says that events are gone.
+type Gap struct {
+	After string `json:"after" doc:"the position that was asked for"`
+	First string `json:"first" doc:"the position of the oldest event that is still kept"`
+}
+
+type eventsOut struct {
+	Body struct {
+		Events []PagedEvent `json:"events" doc:"oldest first; those of the token's accounts"`
+		Next   string       `json:"next" doc:"the position to go on after"`
+		Gap    *Gap         `json:"gap,omitempty" doc:"events between may be gone, as they are kept only so long; what was missed is in the orders' statuses"`
+	}
+}
+
+type streamIn struct {
+	After string `query:"after" maxLength:"64" doc:"as in /v1/events; Last-Event-ID goes before it. Without either, what happens from now on"`
+	Last  string `header:"Last-Event-ID" maxLength:"64" doc:"the id of the event that was read last"`
+}
+
+func (s *Server) events() {
+	register(s, operation(http.MethodGet, "/v1/events", "list-events", "events", "Final statuses, by page",
+		"At least once, in the order in which they happened. next is always there: ask again with it as after.", http.StatusOK), s.listEvents)
+	op := operation(http.MethodGet, "/v1/events/stream", "stream-events", "events", "Final statuses as server-sent events",
+		"id is the position, event the type, data the event as in /v1/events. An event named gap says that events before are gone. A client that reconnects with Last-Event-ID misses nothing.", http.StatusOK)
+	op.Responses = lines("text/event-stream", "Server-sent events", &huma.Schema{Type: "string"})
+	register(s, op, s.streamEvents)
+}
+
+var position = regexp.MustCompile(`^[0-9]{1,20}(-[0-9]{1,20})?$`)
+
+func (s *Server) listEvents(ctx context.Context, in *eventsIn) (*eventsOut, error) {
+	t, err := caller(ctx, Events, nil)
+	if err != nil {
+		return nil, err
+	}
+	if in.After == "" {
+		in.After = "0"
+	}
+	if !position.MatchString(in.After) {
+		return nil, noted(ctx, violated("after", "must be a position of an event, or next of a page"))
+	}
+	list, gap, err := s.page(ctx, in.After, int64(in.Limit))
+	if err != nil {
+		return nil, noted(ctx, explain(err, ""))
+	}
+	out := &eventsOut{}
+	out.Body.Events, out.Body.Next, out.Body.Gap = []PagedEvent{}, in.After, gap
+	for _, e := range list {
+		out.Body.Next = e.StreamID
+		if t.Sees(e.Account) {
+			out.Body.Events = append(out.Body.Events, PagedEvent{e.StreamID, NewEvent(e)})
+		}
+	}
+	return out, nil
+}
+
+// page reads events that follow a position, and says whether there may be a gap before them. Events are trimmed from
+// the oldest on, so none is lost as long as the one that was read last is still there afterwards.
+func (s *Server) page(ctx context.Context, after string, limit int64) ([]ledger.Event, *Gap, error) {
+	list, err := s.Ledger.Events(ctx, after, limit, 0)
+	if err != nil || after == "0" {
+		return list, nil, err
+	}
+	kept, err := s.Ledger.HasEvent(ctx, after)
+	if err != nil || kept {
+		return list, nil, err
+	}
+	first, err := s.Ledger.FirstEvent(ctx)
+	return list, &Gap{After: after, First: first}, err
+}
+
+// Timing of a stream of events.
+const (
+	streamBatch = 200
+	streamBeat  = 15 * time.Second // a comment, so that proxies keep the connection and a dead one is noticed
+	streamWrite = 10 * time.Second // how long a caller may take to read
+)
+
+func (s *Server) streamEvents(ctx context.Context, in *streamIn) (*huma.StreamResponse, error) {
+	t, err := caller(ctx, Events, nil)
+	if err != nil {
+		return nil, err
+	}
+	after := in.Last
+	if after == "" {
+		after = in.After
+	}
+	if after == "" {
+		if after, err = s.Ledger.LastEvent(ctx); err != nil {
+			return nil, noted(ctx, explain(err, ""))
+		}
+	}
+	if !position.MatchString(after) {
+		return nil, noted(ctx, violated("after", "must be a position of an event"))
+	}
+	return &huma.StreamResponse{Body: func(c huma.Context) {
+		r, w := humago.Unwrap(c)
+		st := stream{server: s, token: t, w: w, flush: http.NewResponseController(w)}
+		h := w.Header()
+		h.Set("Content-Type", "text/event-stream")
+		h.Set("X-Accel-Buffering", "no")
+		w.WriteHeader(http.StatusOK)
+		st.run(r.Context(), after)
+	}}, nil
+}
+
+// stream is one caller's.
+type stream struct {
+	server *Server
+	token  *Token
+	w      http.ResponseWriter
+	flush  *http.ResponseController
+}
+
+// run writes events until the caller is gone, the server stops, or Redis does not answer; the caller comes again then.
+func (st stream) run(ctx context.Context, after string) {
+	s := st.server
+	if !st.send(fmt.Appendf(nil, "retry: 2000\n: from %s\n\n", after)) {
+		return
+	}
+	beat := time.NewTicker(streamBeat)
+	defer beat.Stop()
+	for {
+		list, all, more := s.hub.since(after)
+		if !all {
+			var gap *Gap
+			var err error
+			if list, gap, err = s.page(ctx, after, streamBatch); err != nil {
+				return
+			}
+			if gap != nil {
+				if len(list) == 0 {
+					after = gap.First
+				}
+				if !st.send(message("", "gap", gap)) {
+					return
+				}
+			}
+		}
+		if len(list) > 0 {
+			if !st.sendAll(list) {
+				return
+			}
+			after = list[len(list)-1].StreamID
+			continue
+		}
+		select {
+		case <-more:
+		case <-beat.C:
+			if !st.send([]byte(": beat\n\n")) {
+				return
+			}
+		case <-s.drained:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (st stream) sendAll(list []ledger.Event) bool {
+	var b bytes.Buffer
+	for _, e := range list {
+		if st.token.Sees(e.Account) {
+			ev := NewEvent(e)
+			b.Write(message(e.StreamID, ev.Type, ev))
+		}
+	}
+	if last := list[len(list)-1]; !st.token.Sees(last.Account) { // where to go on, although it is not shown
+		fmt.Fprintf(&b, "id: %s\n\n", last.StreamID)
+	}
+	return st.send(b.Bytes())
+}
+
+// send reports whether the caller is still there.
+func (st stream) send(b []byte) bool {
+	_ = st.flush.SetWriteDeadline(time.Now().Add(streamWrite)) // a connection without deadlines is a test's
+	if _, err := st.w.Write(b); err != nil {
+		return false
+	}
+	return st.flush.Flush() == nil
+}
+
+// message is one event as text/event-stream has it.
+func message(id, kind string, data any) []byte {
+	var b bytes.Buffer
+	if id != "" {
+		fmt.Fprintf(&b, "id: %s\n", id)
+	}
+	raw, _ := json.Marshal(data) // one line; structs of strings and times cannot fail
+	fmt.Fprintf(&b, "event: %s\ndata: %s\n\n", kind, raw)
+	return b.Bytes()
+}

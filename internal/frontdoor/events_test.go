@@ -1,0 +1,226 @@
+package frontdoor_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"issuance/internal/frontdoor"
+	"issuance/internal/keys"
+)
+
+type page struct {
+	Events []frontdoor.PagedEvent
+	Next   string
+	Gap    *frontdoor.Gap
+}
+
+func (h *house) issued(ids ...string) {
+	h.t.Helper()
+	for _, id := range ids {
+		h.want(http.StatusCreated, nil, http.MethodPut, at+id, body)
+		h.issue(id)
+	}
+}
+
+func TestEventsComeByPageInTheirOrder(t *testing.T) {
+	h := open(t, "")
+	h.issued("A1", "A2", "A3")
+	var got []string
+	after := ""
+	for range 5 {
+		var p page
+		h.want(http.StatusOK, &p, http.MethodGet, "/v1/events?limit=2&after="+after, "")
+		for _, e := range p.Events {
+			got = append(got, e.Type+" "+e.Data.OrderID)
+			if e.Data.EventID == "" || e.Data.Account != shop || e.Timestamp.IsZero() || e.Position == "" {
+				t.Errorf("%+v", e)
+			}
+		}
+		if p.Next == "" || p.Gap != nil {
+			t.Fatalf("%+v", p)
+		}
+		after = p.Next
+	}
+	if want := []string{"order.issued A1", "order.issued A2", "order.issued A3"}; !slices.Equal(got, want) {
+		t.Errorf("%v", got)
+	}
+	h.want(http.StatusUnprocessableEntity, nil, http.MethodGet, "/v1/events?after=yesterday", "")
+}
+
+func TestAGapIsReported(t *testing.T) {
+	h := open(t, "")
+	h.issued("A1", "A2", "A3")
+	var p page
+	h.want(http.StatusOK, &p, http.MethodGet, "/v1/events?limit=1", "")
+	if err := h.rdb.XTrimMaxLen(t.Context(), keys.Events, 1).Err(); err != nil {
+		t.Fatal(err)
+	}
+	first := p.Next
+	h.want(http.StatusOK, &p, http.MethodGet, "/v1/events?after="+first, "")
+	if p.Gap == nil || p.Gap.After != first || len(p.Events) != 1 || p.Gap.First != p.Events[0].Position {
+		t.Errorf("%+v", p)
+	}
+	h.serve("") // one that has not read them before
+	s := h.stream(first)
+	if m := s.next(); m.kind != "gap" {
+		t.Errorf("%+v", m)
+	}
+	if m := s.next(); m.kind != "order.issued" || !strings.Contains(m.data, `"A3"`) {
+		t.Errorf("%+v", m)
+	}
+}
+
+// stream reads server-sent events.
+type stream struct {
+	t *testing.T
+	s *bufio.Scanner
+}
+
+type sent struct{ id, kind, data string }
+
+func (h *house) stream(lastID string) stream {
+	h.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, h.url+"/v1/events/stream", nil)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	req.Header.Set("Last-Event-ID", lastID)
+	req.Header.Set("Authorization", "Bearer "+h.token)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil || res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "text/event-stream" {
+		h.t.Fatalf("%v, %v", res, err)
+	}
+	h.t.Cleanup(func() { cancel(); res.Body.Close() })
+	return stream{h.t, bufio.NewScanner(res.Body)}
+}
+
+// next is the next message; comments are left out.
+func (s stream) next() (m sent) {
+	s.t.Helper()
+	for s.s.Scan() {
+		line := s.s.Text()
+		name, value, _ := strings.Cut(line, ": ")
+		switch {
+		case line == "" && m != sent{}:
+			return m
+		case name == "id":
+			m.id = value
+		case name == "event":
+			m.kind = value
+		case name == "data":
+			m.data = value
+		}
+	}
+	return m
+}
+
+// A stream goes on where the last one ended, over a restart of the front door, without a gap or a repetition.
+func TestAStreamGoesOnOverARestart(t *testing.T) {
+	h := open(t, "")
+	h.issued("A0")
+	s := h.stream("0")
+	var got []string
+	last := ""
+	read := func(n int) {
+		for range n {
+			m := s.next()
+			var e frontdoor.Event
+			if err := json.Unmarshal([]byte(m.data), &e); err != nil || m.kind != e.Type {
+				t.Fatalf("%+v: %v", m, err)
+			}
+			got, last = append(got, e.Data.OrderID), m.id
+		}
+	}
+	read(1)
+	h.issued("A1", "A2") // live
+	read(2)
+	h.server.Drain()
+	if m := s.next(); m != (sent{}) {
+		t.Errorf("a stopping server sent %+v", m)
+	}
+	h.serve("")
+	h.issued("A3")
+	s = h.stream(last)
+	read(1)
+	h.issued("A4")
+	read(1)
+	if want := []string{"A0", "A1", "A2", "A3", "A4"}; !slices.Equal(got, want) {
+		t.Errorf("%v", got)
+	}
+}
+
+// A token sees its own accounts' events alone, and its position moves on over the others'.
+func TestEventsOfOtherAccountsAreNotShown(t *testing.T) {
+	path, secrets := tokensFile(t, "shop orders,events", "other events pass2u:main")
+	h := open(t, path)
+	h.token = secrets["shop"]
+	h.issued("A1")
+	h.token = secrets["other"]
+	var p page
+	h.want(http.StatusOK, &p, http.MethodGet, "/v1/events", "")
+	if len(p.Events) != 0 || p.Next == "0" {
+		t.Errorf("%+v", p)
+	}
+	if m := h.stream("0").next(); m.kind != "" || m.data != "" || m.id != p.Next {
+		t.Errorf("%+v", m)
+	}
+}
+
+func TestABulkAnswersForEachLine(t *testing.T) {
+	h := open(t, "")
+	line := func(id, content string) string {
+		return fmt.Sprintf(`{"provider":"ecticket","request":%s}`, strings.Replace(strings.ReplaceAll(content, "\n", ""), "{", `{"MerchantTradeNo":"`+id+`",`, 1)) + "\n"
+	}
+	h.want(http.StatusCreated, nil, http.MethodPut, at+"C1", otherBody)
+	file := line("B1", body) + line("B2", body) + "{}\n" + line("C1", body) + line("B1", body)
+	read := func(query string) (receipts []string, wrong []frontdoor.BulkLine, done frontdoor.BulkDone) {
+		a := h.call(http.MethodPost, "/v1/bulk"+query, file, "Content-Type", "application/x-ndjson")
+		if a.StatusCode != http.StatusOK {
+			t.Fatalf("%d %s", a.StatusCode, a.text)
+		}
+		for text := range strings.Lines(a.text) {
+			var l frontdoor.BulkLine
+			if err := json.Unmarshal([]byte(text), &l); err != nil {
+				t.Fatal(err)
+			}
+			switch {
+			case l.Receipt != nil:
+				receipts = append(receipts, l.Receipt.OrderID)
+			case l.Done != nil:
+				done = *l.Done
+			default:
+				wrong = append(wrong, l)
+			}
+		}
+		return receipts, wrong, done
+	}
+	receipts, _, done := read("?dry_run=true")
+	if len(receipts) != 0 || !done.Complete || done.Invalid == 0 {
+		t.Errorf("dry run: %v %+v", receipts, done)
+	}
+	h.want(http.StatusNotFound, nil, http.MethodGet, at+"B1", "")
+	receipts, wrong, done := read("")
+	if slices.Sort(receipts); !slices.Contains(receipts, "B1") || !slices.Contains(receipts, "B2") || slices.Contains(receipts, "C1") {
+		t.Errorf("receipts %v", receipts)
+	}
+	if len(wrong) < 2 || wrong[0].Line == 0 || len(wrong[0].Violations) == 0 || !done.Complete || done.Enqueued != 2 || done.Conflicts != 1 {
+		t.Errorf("%+v %+v", wrong, done)
+	}
+	h.want(http.StatusOK, nil, http.MethodGet, at+"B1", "")
+	var st frontdoor.Status
+	h.want(http.StatusOK, &st, http.MethodGet, at+"B2", "")
+	if st.Lane != "bulk" {
+		t.Errorf("%+v", st)
+	}
+	file = ""
+	if _, _, done = read(""); done.Complete {
+		t.Errorf("an empty file: %+v", done)
+	}
+}

@@ -1,0 +1,58 @@
+package frontdoor
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// readyWithin bounds how long a readiness check may take.
+const readyWithin = 2 * time.Second
+
+// health serves what balancers and monitoring ask for, without a token and without any order in it.
+func (s *Server) health(mux *http.ServeMux) {
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
+		defer cancel()
+		switch {
+		case s.draining.Load():
+			writeProblem(w, r, problem(http.StatusServiceUnavailable, codeDraining, "the front door is stopping"))
+		case s.Ready(ctx) != nil:
+			writeProblem(w, r, problem(http.StatusServiceUnavailable, codeUnreachable, "Redis does not answer, or takes no writes").retry(unknownAfter))
+		default:
+			fmt.Fprintln(w, "ok")
+		}
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}))
+}
+
+// metrics are the front door's own.
+type metrics struct {
+	registry *prometheus.Registry
+	seconds  *prometheus.HistogramVec
+}
+
+func newMetrics(h *hub) *metrics {
+	m := &metrics{registry: prometheus.NewRegistry(), seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "issuance_http_request_duration_seconds", Help: "Requests to the front door by operation and status; those that wait, wait as long as they asked to.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 30, 60},
+	}, []string{"operation", "status"})}
+	m.registry.MustRegister(m.seconds, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "issuance_http_waiting_requests", Help: "Requests that wait for a final status."},
+			func() float64 { return float64(h.waiters()) }))
+	return m
+}
+
+func (m *metrics) observe(r *http.Request, status int, took time.Duration) {
+	operation := r.Pattern
+	if operation == "" {
+		operation = "none"
+	}
+	m.seconds.WithLabelValues(operation, fmt.Sprint(status)).Observe(took.Seconds())
+}

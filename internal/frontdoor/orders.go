@@ -1,0 +1,339 @@
+package frontdoor
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"issuance/providers"
+	"issuance/tasks"
+)
+
+// OrderPath names an order.
+type OrderPath struct {
+	Account string `path:"account" example:"ecticket:2000132" doc:"whose sale it is: PROVIDER:MERCHANT, or PROVIDER where it has one account"`
+	OrderID string `path:"order_id" maxLength:"64" doc:"the order's number: MerchantTradeNo, FreeTradeNo or channelOrderId"`
+}
+
+// Placing is what requests that enqueue have in common.
+type Placing struct {
+	ContentType string `header:"Content-Type" doc:"application/json"`
+	Prefer      string `header:"Prefer" example:"wait=30" doc:"wait=N: answer with the final status if it comes within N seconds, at most 60"`
+	Traceparent string `header:"traceparent" doc:"W3C trace context, kept with the order"`
+	Lane        string `query:"lane" enum:"checkout,bulk" default:"checkout" doc:"bulk waits behind checkouts"`
+}
+
+type putOrder struct {
+	OrderPath
+	Placing
+	RawBody []byte `contentType:"application/json"`
+}
+
+type postOrder struct {
+	Placing
+	Key     string `header:"Idempotency-Key" maxLength:"255" doc:"the request's own id, from which the order's number is made when the document has none; it must be the same when the request is repeated"`
+	RawBody []byte `contentType:"application/json"`
+}
+
+// Status is where an order and its refunds stand.
+type Status struct {
+	tasks.Status
+	// Duplicate is set in the answer to a document that was there already.
+	Duplicate bool `json:"duplicate,omitempty" doc:"this document was there already"`
+}
+
+type statusOut struct {
+	Status   int
+	Location string `header:"Location"`
+	ETag     string `header:"ETag"`
+	Applied  string `header:"Preference-Applied"`
+	Body     *Status
+}
+
+func (s *Server) orders() {
+	register(s, s.placing(operation(http.MethodPut, "/v1/orders/{account}/{order_id}", "put-order", "orders", "Enqueue an order",
+		"The body is the provider's own request. The number may be left out of it. 201: recorded, it comes to a final status whatever happens; 200: the same document was there, and this is where it stands.",
+		http.StatusCreated, 409, 413, 415), aboutRequest, exampleRequests), s.putOrder)
+	register(s, s.placing(operation(http.MethodPost, "/v1/orders", "post-order", "orders", "Enqueue an order document",
+		`The body is {"provider":…,"request":{…}}, optionally with "account". With Idempotency-Key the number may be left out: it is made from the key, so a request that is repeated is one order.`,
+		http.StatusCreated, 409, 413, 415), aboutDocument, exampleDocuments), s.postOrder)
+	register(s, operation(http.MethodPost, "/v1/orders/{account}/{order_id}/cancel", "cancel-order", "orders", "Cancel an order of which nothing was sent",
+		"The order becomes cancelled, which is final. An order that may have been sent is not cancelled (409).", http.StatusOK, 409), s.cancelOrder)
+}
+
+// caller is who makes a request, if it may: a scope, and an account when one is named.
+func caller(ctx context.Context, scope Scope, account *tasks.Account) (*Token, error) {
+	t := seenOf(ctx).token
+	switch {
+	case t == nil:
+		return nil, noted(ctx, problem(http.StatusUnauthorized, codeUnauthorized, "no token"))
+	case !t.May(scope):
+		return nil, noted(ctx, problem(http.StatusForbidden, codeForbidden, "the token lacks the scope %q", scope))
+	case account != nil && !t.Sees(*account):
+		return nil, noted(ctx, problem(http.StatusForbidden, codeForbidden, "the token is not for this account"))
+	}
+	return t, nil
+}
+
+// resolve reads the account of a path and finds the default one, if the caller may use it.
+func (s *Server) resolve(ctx context.Context, scope Scope, text string) (tasks.Account, error) {
+	if _, err := caller(ctx, scope, nil); err != nil {
+		return tasks.Account{}, err
+	}
+	a, err := tasks.ParseAccount(text)
+	if err != nil {
+		p := problem(http.StatusNotFound, codeAccount, "no provider of this name; there are %v, and an account is PROVIDER:MERCHANT", providers.All())
+		return tasks.Account{}, noted(ctx, p)
+	}
+	if a, err = s.Client.Account(ctx, a); err != nil {
+		return tasks.Account{}, noted(ctx, explain(err, ""))
+	}
+	_, err = caller(ctx, scope, &a)
+	return a, err
+}
+
+func (s *Server) putOrder(ctx context.Context, in *putOrder) (*statusOut, error) {
+	a, err := s.resolve(ctx, Orders, in.Account)
+	if err != nil {
+		return nil, err
+	}
+	ref := tasks.Ref{Account: a, OrderID: in.OrderID}
+	seenOf(ctx).ref = ref.String()
+	if p := jsonOnly(in.ContentType); p != nil {
+		return nil, noted(ctx, p)
+	}
+	body, p := numbered(a.Provider, in.RawBody, in.OrderID, "")
+	if p != nil {
+		return nil, noted(ctx, p)
+	}
+	o, err := tasks.ParseRequest(a, body, s.Rules, false)
+	if err == nil && o.ID != in.OrderID {
+		err = problem(http.StatusUnprocessableEntity, codeInvalid, "the body names another order than the path")
+	}
+	if err != nil {
+		return nil, noted(ctx, explain(err, "request"))
+	}
+	return s.enqueueOrder(ctx, o, in.Placing)
+}
+
+func (s *Server) postOrder(ctx context.Context, in *postOrder) (*statusOut, error) {
+	t, err := caller(ctx, Orders, nil)
+	if err != nil {
+		return nil, err
+	}
+	if p := jsonOnly(in.ContentType); p != nil {
+		return nil, noted(ctx, p)
+	}
+	body := in.RawBody
+	if in.Key != "" {
+		var p *Problem
+		if body, p = derived(body, t.Name, in.Key); p != nil {
+			return nil, noted(ctx, p)
+		}
+	}
+	o, err := tasks.ParseOrder(body, s.Rules)
+	if err != nil {
+		return nil, noted(ctx, explain(err, ""))
+	}
+	if o.Account, err = s.Client.Account(ctx, o.Account); err != nil {
+		return nil, noted(ctx, explain(err, ""))
+	}
+	if _, err := caller(ctx, Orders, &o.Account); err != nil {
+		return nil, err
+	}
+	return s.enqueueOrder(ctx, o, in.Placing)
+}
+
+func (s *Server) enqueueOrder(ctx context.Context, o *tasks.Order, how Placing) (*statusOut, error) {
+	ref := o.Ref()
+	seenOf(ctx).ref = ref.String()
+	r, err := s.Client.EnqueueOrder(ctx, o, how.options()...)
+	if err != nil {
+		return nil, noted(ctx, explain(err, "request"))
+	}
+	return s.placed(ctx, r, how, func(st *tasks.Status) bool { return st.State.Final() })
+}
+
+func (p Placing) options() []tasks.EnqueueOption {
+	options := []tasks.EnqueueOption{tasks.InLane(tasks.Lane(p.Lane))}
+	if p.Traceparent != "" && len(p.Traceparent) <= 64 {
+		options = append(options, tasks.WithTrace(p.Traceparent))
+	}
+	return options
+}
+
+// placed answers for a document that is recorded. over says whether there is nothing more to wait for.
+func (s *Server) placed(ctx context.Context, r tasks.Receipt, how Placing, over func(*tasks.Status) bool) (*statusOut, error) {
+	out := &statusOut{Status: http.StatusCreated, Location: location(r.Ref())}
+	seenOf(ctx).outcome = "recorded"
+	if r.Duplicate {
+		out.Status, seenOf(ctx).outcome = http.StatusOK, "duplicate"
+	}
+	wait := preferredWait(how.Prefer)
+	if wait == 0 && !r.Duplicate && r.RefundID == "" {
+		// What a status would say, without asking for it.
+		out.Body = &Status{Status: tasks.Status{Provider: r.Provider, Account: r.Account, OrderID: r.OrderID, State: r.State, Refunds: []tasks.RefundStatus{}}}
+		return out, nil
+	}
+	st, err := s.await(ctx, r.Ref().Order(), wait, over)
+	if err != nil {
+		return nil, noted(ctx, explain(err, ""))
+	}
+	if wait > 0 {
+		out.Applied = fmt.Sprintf("wait=%d", int(wait/time.Second))
+	}
+	out.Body = &Status{Status: *st, Duplicate: r.Duplicate}
+	return out, nil
+}
+
+// location is an order's own address; the path of a refund is its order's.
+func location(r tasks.Ref) string { return "/v1/orders/" + r.Account.String() + "/" + r.OrderID }
+
+// jsonOnly is nil for JSON, which is taken for granted where nothing is said.
+func jsonOnly(contentType string) *Problem {
+	if contentType == "" {
+		return nil
+	}
+	kind, params, err := mime.ParseMediaType(contentType)
+	if err == nil && (kind == "application/json" || strings.HasSuffix(kind, "+json")) && (params["charset"] == "" || strings.EqualFold(params["charset"], "utf-8")) {
+		return nil
+	}
+	return problem(http.StatusUnsupportedMediaType, codeMediaType, "the body must be application/json, in UTF-8")
+}
+
+// mostWait bounds how long a request may wait.
+const mostWait = 60 * time.Second
+
+// preferredWait reads wait=N of a Prefer header (RFC 7240).
+func preferredWait(header string) time.Duration {
+	for part := range strings.FieldsFuncSeq(header, func(r rune) bool { return r == ',' || r == ';' }) {
+		if name, value, ok := strings.Cut(part, "="); ok && strings.EqualFold(strings.TrimSpace(name), "wait") {
+			if n, err := strconv.Atoi(strings.Trim(strings.TrimSpace(value), `"`)); err == nil && n > 0 {
+				return min(time.Duration(n)*time.Second, mostWait)
+			}
+		}
+	}
+	return 0
+}
+
+// numbered puts the order's number into a request that has none. at is where the request stands in the body, as a
+// path.
+func numbered(p providers.Name, request []byte, number, at string) ([]byte, *Problem) {
+	codec, _ := providers.CodecOf(p)
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(request, &fields); err != nil || fields == nil {
+		return request, nil // the parser says what is wrong with it
+	}
+	for _, id := range codec.Columns.IDs {
+		raw, there := fields[id]
+		if !there {
+			continue
+		}
+		var text string
+		if number != "" && json.Unmarshal(raw, &text) == nil && text != number {
+			v := problem(http.StatusUnprocessableEntity, codeInvalid, "the body names another order than the path; nothing was enqueued")
+			v.Violations = []ProblemViolation{{Pointer: at + "/" + id, Rule: "must be the number in the path, or be left out", Shape: "another number"}}
+			return nil, v
+		}
+		return request, nil
+	}
+	return inserted(request, codec.Columns.IDs[0], number), nil
+}
+
+// inserted adds a field at the beginning of a JSON object.
+func inserted(object []byte, name, value string) []byte {
+	field, _ := json.Marshal(map[string]string{name: value}) // strings cannot fail
+	rest := bytes.TrimSpace(object)[1:]
+	out := slices.Concat(field[:len(field)-1], []byte(","), rest)
+	if bytes.HasPrefix(bytes.TrimSpace(rest), []byte("}")) {
+		out = slices.Concat(field[:len(field)-1], rest)
+	}
+	return out
+}
+
+// numberLength is how long a number that is made from a key is: 20 digits of 36, some 103 bits. Every provider takes
+// numbers of capital letters and digits of this length.
+const numberLength = 20
+
+// derived puts a number made from a caller's key into a document that has none.
+func derived(document []byte, token, key string) ([]byte, *Problem) {
+	var fields map[string]json.RawMessage
+	var provider string
+	if json.Unmarshal(document, &fields) != nil || json.Unmarshal(fields["provider"], &provider) != nil || !providers.Name(provider).Known() {
+		return document, nil // the parser says what is wrong with it
+	}
+	request := fields["request"]
+	with, p := numbered(providers.Name(provider), request, "", "/request")
+	if p != nil || bytes.Equal(with, request) {
+		return document, p
+	}
+	codec, _ := providers.CodecOf(providers.Name(provider))
+	with = inserted(request, codec.Columns.IDs[0], numberOf(token, provider, string(fields["account"]), key))
+	at := bytes.LastIndex(document, request) // once, as parsing finds the last of equal names, too
+	return slices.Concat(document[:at], with, document[at+len(request):]), nil
+}
+
+// numberOf is the number of a key: the same for the same caller, account and key alone.
+func numberOf(token, provider, account, key string) string {
+	h := sha256.New()
+	for _, part := range []string{"order number", token, provider, account, key} {
+		fmt.Fprintf(h, "%d:%s,", len(part), part)
+	}
+	sum := h.Sum(nil)
+	const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	out := make([]byte, 0, numberLength)
+	for i := 0; len(out) < numberLength; i++ {
+		if i == len(sum) {
+			next := sha256.Sum256(sum)
+			sum, i = next[:], 0
+		}
+		if sum[i] < 252 { // 7*36: every digit is as likely
+			out = append(out, digits[sum[i]%36])
+		}
+	}
+	return string(out)
+}
+
+// etag is the same for the same body.
+func etag(body any) string {
+	b, err := json.Marshal(body)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(b)
+	return `"` + hex.EncodeToString(sum[:16]) + `"`
+}
+
+type cancelIn struct {
+	OrderPath
+	Reason string `query:"reason" maxLength:"200" doc:"why; recorded and shown, so no customer's data"`
+}
+
+func (s *Server) cancelOrder(ctx context.Context, in *cancelIn) (*statusOut, error) {
+	a, err := s.resolve(ctx, Orders, in.Account)
+	if err != nil {
+		return nil, err
+	}
+	return s.cancel(ctx, tasks.Ref{Account: a, OrderID: in.OrderID}, in.Reason)
+}
+
+func (s *Server) cancel(ctx context.Context, r tasks.Ref, reason string) (*statusOut, error) {
+	seenOf(ctx).ref = r.String()
+	if err := s.Client.Cancel(ctx, r, "token "+seenOf(ctx).token.Name, reason); err != nil {
+		return nil, noted(ctx, explain(err, "").about(r))
+	}
+	st, err := s.Client.Status(ctx, r.Account, r.OrderID)
+	if err != nil {
+		return nil, noted(ctx, explain(err, ""))
+	}
+	return &statusOut{Status: http.StatusOK, Body: &Status{Status: *st}}, nil
+}

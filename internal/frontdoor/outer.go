@@ -1,0 +1,206 @@
+package frontdoor
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"log/slog"
+	"net"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"strings"
+	"time"
+)
+
+// seen is what the access log says of a request; its handler fills it in.
+type seen struct {
+	id      string
+	token   *Token
+	ref     string // the order or refund
+	outcome string
+	cause   error
+}
+
+type seenKey struct{}
+
+// seenOf is the request's; never nil.
+func seenOf(ctx context.Context) *seen {
+	if s, ok := ctx.Value(seenKey{}).(*seen); ok {
+		return s
+	}
+	return &seen{}
+}
+
+var requestID = regexp.MustCompile(`^[A-Za-z0-9._-]{8,64}$`)
+
+// outer is what surrounds every request: its id, security headers, who calls, the access log.
+func (s *Server) outer(next http.Handler) http.Handler {
+	local := http.NewCrossOriginProtection()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := s.Now()
+		at := &seen{id: r.Header.Get("X-Request-Id")}
+		if !requestID.MatchString(at.id) {
+			at.id = rand.Text()
+		}
+		r = r.WithContext(context.WithValue(r.Context(), seenKey{}, at))
+		rec := &recorder{ResponseWriter: w}
+		// A caller that does not read its answer is given up; streams move the deadline on.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout)) // a connection without deadlines is a test's
+		h := w.Header()
+		h.Set("X-Request-Id", at.id)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-store")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Frame-Options", "DENY")
+		defer s.finish(rec, r, at, began)
+		switch {
+		case !s.protected(r): // no data, and asked by balancers
+			next.ServeHTTP(rec, r)
+		case s.Tokens == nil:
+			if !localHost(r.Host) || local.Check(r) != nil || r.Header.Get("Sec-Fetch-Site") == "cross-site" {
+				writeProblem(rec, r, problem(http.StatusForbidden, codeForbidden, "without GATEWAY_TOKENS_FILE only programs of this machine are answered, under the name localhost"))
+				return
+			}
+			at.token = &Token{Name: "local", Scopes: Scopes()}
+			next.ServeHTTP(rec, r)
+		default:
+			if p := s.admit(r, at); p != nil {
+				writeProblem(rec, r, p)
+				return
+			}
+			next.ServeHTTP(rec, r)
+		}
+	})
+}
+
+// protected reports whether a request needs a token.
+func (s *Server) protected(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/v1/") }
+
+// admit finds the caller by its token, and holds it to its rate.
+func (s *Server) admit(r *http.Request, at *seen) *Problem {
+	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if strings.EqualFold(scheme, "Bearer") {
+		at.token = s.Tokens.Find(strings.TrimSpace(secret))
+	}
+	if at.token == nil {
+		return problem(http.StatusUnauthorized, codeUnauthorized, "send a token of GATEWAY_TOKENS_FILE as Authorization: Bearer TOKEN; `enqueue token new` makes one")
+	}
+	return s.limits.pass(r.Context(), at.token)
+}
+
+// localHost reports whether a Host header names this machine, so that no web page elsewhere can have its name lead
+// here.
+func localHost(host string) bool {
+	name, _, err := net.SplitHostPort(host)
+	if err != nil {
+		name = host
+	}
+	name = strings.Trim(name, "[]")
+	ip := net.ParseIP(name)
+	return strings.EqualFold(name, "localhost") || ip != nil && ip.IsLoopback()
+}
+
+// finish answers what panicked, and writes the access log.
+func (s *Server) finish(w *recorder, r *http.Request, at *seen, began time.Time) {
+	if v := recover(); v != nil {
+		if v == http.ErrAbortHandler {
+			panic(v)
+		}
+		s.Log.Error("alarm: a request panicked", "request", at.id, "stack", string(debug.Stack())) // the value may hold a document
+		if w.status == 0 {
+			writeProblem(w, r, problem(http.StatusServiceUnavailable, codeFailed, "it could not be done; repeat it, which is always safe").retry(unknownAfter))
+		}
+	}
+	status := w.status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	took := s.Now().Sub(began)
+	s.metrics.observe(r, status, took)
+	if !s.protected(r) {
+		return
+	}
+	level := slog.LevelInfo
+	if status >= 500 {
+		level = slog.LevelWarn
+	}
+	attrs := []any{"request", at.id, "method", r.Method, "status", status, "took_ms", took.Milliseconds(), "client", s.client(r)}
+	if at.token != nil {
+		attrs = append(attrs, "token", at.token.Name)
+	}
+	if at.ref != "" {
+		attrs = append(attrs, "order", at.ref)
+	}
+	if at.outcome != "" {
+		attrs = append(attrs, "outcome", at.outcome)
+	}
+	if at.cause != nil {
+		attrs = append(attrs, "error", at.cause)
+	}
+	s.Log.Log(r.Context(), level, "request", attrs...)
+}
+
+// client is the caller's address: what a trusted proxy says it is, else the connection's.
+func (s *Server) client(r *http.Request) string {
+	ip, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(forwarded) - 1; i >= 0 && s.Trusted(ip); i-- {
+		next := net.ParseIP(strings.TrimSpace(forwarded[i]))
+		if next == nil {
+			break
+		}
+		ip = next.String()
+	}
+	return ip
+}
+
+// recorder remembers the status of an answer.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// writeProblem answers with a problem outside of huma.
+func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
+	p = noted(r.Context(), p)
+	for name, values := range p.GetHeaders() {
+		w.Header()[name] = values
+	}
+	if p.Status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p) // a caller that is gone needs no answer
+}
+
+// noted puts a problem into the access log, and the request's id into the problem.
+func noted(ctx context.Context, p *Problem) *Problem {
+	at := seenOf(ctx)
+	at.outcome, at.cause, p.RequestID = p.Code, p.cause, at.id
+	if at.ref == "" && p.OrderID != "" {
+		at.ref = p.Account + "/" + p.OrderID
+	}
+	return p
+}

@@ -1,0 +1,193 @@
+package frontdoor
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"issuance/internal/ledger"
+	"issuance/providers"
+	"issuance/tasks"
+)
+
+// Problem is every error's body, RFC 9457. It holds no value of a request.
+type Problem struct {
+	Type       string             `json:"type" example:"about:blank" doc:"always about:blank; the code says what it is"`
+	Title      string             `json:"title" example:"Conflict" doc:"the HTTP status in words"`
+	Status     int                `json:"status" example:"409" doc:"the HTTP status"`
+	Code       string             `json:"code" example:"conflict" doc:"what it is, for programs"`
+	Detail     string             `json:"detail" doc:"what it is and what to do, for people"`
+	Account    string             `json:"account,omitempty" doc:"whose order it is about"`
+	OrderID    string             `json:"order_id,omitempty" doc:"which order it is about"`
+	RefundID   string             `json:"refund_id,omitempty" doc:"which refund it is about"`
+	State      tasks.State        `json:"state,omitempty" doc:"where the order or refund stands"`
+	EnqueuedAt *time.Time         `json:"enqueued_at,omitempty" doc:"conflict: when the document that was first was recorded"`
+	Violations []ProblemViolation `json:"violations,omitempty" doc:"every rule that the document breaks"`
+	RequestID  string             `json:"request_id,omitempty" doc:"names the request in the front door's log"`
+
+	retryAfter time.Duration
+	cause      error // for the log alone
+}
+
+// ProblemViolation is one rule that a document breaks.
+type ProblemViolation struct {
+	Pointer string `json:"pointer" example:"/TicketInfo/0/TicketAmount" doc:"JSON pointer (RFC 6901) into the request's body"`
+	Rule    string `json:"rule" doc:"what the field must be"`
+	Shape   string `json:"shape,omitempty" example:"string of 11 characters" doc:"what is there instead, without its value"`
+}
+
+// Codes of problems that are not the document's.
+const (
+	codeInvalid      = "invalid"
+	codeConflict     = "conflict"
+	codeUnknown      = "unknown"
+	codeUnreachable  = "unreachable"
+	codeUnauthorized = "unauthorized"
+	codeForbidden    = "forbidden"
+	codeTooMany      = "too_many_requests"
+	codeFailed       = "failed"
+	codeNotFound     = "not_found"
+	codeTooLarge     = "too_large"
+	codeMediaType    = "unsupported_media_type"
+	codeWrongKeys    = "wrong_keys"
+	codeAccount      = "unknown_account"
+	codeCancel       = "not_cancellable"
+	codeDraining     = "draining"
+)
+
+func (p *Problem) Error() string { return p.Code + ": " + p.Detail }
+
+// GetStatus implements huma.StatusError.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// ContentType implements huma.ContentTypeFilter.
+func (p *Problem) ContentType(string) string { return "application/problem+json" }
+
+// GetHeaders implements huma.HeadersError.
+func (p *Problem) GetHeaders() http.Header {
+	h := http.Header{}
+	if p.retryAfter > 0 {
+		h.Set("Retry-After", fmt.Sprint(int((p.retryAfter+time.Second-1)/time.Second)))
+	}
+	return h
+}
+
+func problem(status int, code, format string, args ...any) *Problem {
+	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: fmt.Sprintf(format, args...)}
+}
+
+func (p *Problem) about(r tasks.Ref) *Problem {
+	p.Account, p.OrderID, p.RefundID = r.Account.String(), r.OrderID, r.RefundID
+	return p
+}
+
+// because keeps what the log says of it.
+func (p *Problem) because(err error) *Problem {
+	p.cause = err
+	return p
+}
+
+// retry says how long to wait before repeating the request.
+func (p *Problem) retry(after time.Duration) *Problem {
+	p.retryAfter = after
+	return p
+}
+
+// humaProblem replaces huma's own errors, which hold the values that they complain of.
+func humaProblem(status int, message string, errs ...error) huma.StatusError {
+	p := problem(status, codeFailed, "%s", message)
+	switch status {
+	case http.StatusUnprocessableEntity, http.StatusBadRequest:
+		p.Code, p.Detail = codeInvalid, "the request breaks the rules that are listed"
+	case http.StatusNotFound:
+		p.Code = codeNotFound
+	case http.StatusRequestEntityTooLarge:
+		p.Code, p.Detail = codeTooLarge, "the body is larger than this request may have"
+	case http.StatusUnsupportedMediaType:
+		p.Code = codeMediaType
+	case http.StatusRequestTimeout:
+		p.Detail = "the body did not come in time"
+	}
+	for _, err := range errs {
+		if d, ok := err.(huma.ErrorDetailer); ok {
+			p.Violations = append(p.Violations, ProblemViolation{Pointer: d.ErrorDetail().Location, Rule: d.ErrorDetail().Message})
+		}
+	}
+	return p
+}
+
+// unknownAfter is when to repeat a request of which nothing is known.
+const unknownAfter = 2 * time.Second
+
+// explain is the one place where errors of the client become problems. prefix is the part of a violation's path
+// that stands for the request's body.
+func explain(err error, prefix string) *Problem {
+	var (
+		own      *Problem
+		invalid  *providers.InvalidError
+		conflict *tasks.ConflictError
+		account  *tasks.UnknownAccountError
+		sent     *tasks.NotCancellableError
+	)
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.As(err, &invalid):
+		p := problem(http.StatusUnprocessableEntity, codeInvalid, "the document breaks the rules that are listed; nothing was enqueued")
+		p.Violations = violations(invalid.Violations, prefix)
+		return p
+	case errors.As(err, &conflict):
+		p := problem(http.StatusConflict, codeConflict, "another document has this number; nothing was changed, and a new order or refund needs a number of its own").about(conflict.Ref)
+		p.State, p.EnqueuedAt = conflict.State, &conflict.EnqueuedAt
+		return p
+	case errors.Is(err, tasks.ErrUnknownOrder), errors.Is(err, ledger.ErrNotFound):
+		return problem(http.StatusNotFound, codeUnknown, "no such order; a record is kept for ISSUANCE_KEEP_RECORDS after its end")
+	case errors.As(err, &account):
+		return problem(http.StatusUnprocessableEntity, codeAccount, "%s", account)
+	case errors.As(err, &sent):
+		p := problem(http.StatusConflict, codeCancel, "it may have been sent already, or it has ended").about(sent.Ref)
+		p.State = sent.State
+		return p
+	case errors.Is(err, tasks.ErrWrongKeys):
+		return problem(http.StatusServiceUnavailable, codeWrongKeys, "this front door's seal keys are not the workers'; nothing was enqueued").retry(time.Minute)
+	}
+	return problem(http.StatusServiceUnavailable, codeUnreachable, "the queue does not answer as it should, so nothing is known of this request's effect; repeat it, which is always safe").
+		because(err).retry(unknownAfter)
+}
+
+// violations writes them with JSON pointers.
+func violations(list []providers.Violation, prefix string) []ProblemViolation {
+	var out []ProblemViolation
+	for _, v := range list {
+		for path := range strings.SplitSeq(v.Path, ", ") {
+			out = append(out, ProblemViolation{Pointer: pointer(path, prefix), Rule: v.Rule, Shape: v.Shape})
+		}
+	}
+	return out
+}
+
+var (
+	pathStep  = regexp.MustCompile(`\[(\d+)\]`)
+	escapeRFC = strings.NewReplacer("~", "~0", "/", "~1")
+)
+
+// pointer makes a JSON pointer of a path such as request.TicketInfo[0].TicketAmount.
+func pointer(path, prefix string) string {
+	if path == prefix {
+		return ""
+	}
+	path = strings.TrimPrefix(path, prefix+".")
+	path = pathStep.ReplaceAllString(path, ".$1")
+	var b strings.Builder
+	for step := range strings.SplitSeq(path, ".") {
+		if step != "" {
+			b.WriteString("/" + escapeRFC.Replace(step))
+		}
+	}
+	return b.String()
+}

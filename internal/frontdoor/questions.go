@@ -1,0 +1,264 @@
+package frontdoor
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"issuance/internal/ledger"
+	"issuance/providers"
+	"issuance/tasks"
+	"issuance/tasks/order"
+)
+
+type getOrder struct {
+	OrderPath
+	Wait    int    `query:"wait" minimum:"0" maximum:"60" doc:"wait up to so many seconds for the final status, and answer what is known then"`
+	Tickets bool   `query:"tickets" doc:"with the tickets and what opens them; needs the scope tickets"`
+	Match   string `header:"If-None-Match" doc:"304 if the status is still the one with this ETag"`
+}
+
+// Step is one line of a history.
+type Step struct {
+	RefundID string     `json:"refund_id,omitempty" doc:"of which refund; absent for the order itself"`
+	At       *time.Time `json:"at" doc:"null where the middle of a long history was dropped"`
+	Event    string     `json:"event"`
+	Detail   string     `json:"detail,omitempty"`
+}
+
+type historyOut struct {
+	Body struct {
+		Account tasks.Account `json:"account"`
+		OrderID string        `json:"order_id"`
+		Steps   []Step        `json:"steps" doc:"the order's, then each refund's, oldest first"`
+	}
+}
+
+type searchIn struct {
+	State   string    `query:"state" example:"queued,review" doc:"one or more states, comma-separated"`
+	Account string    `query:"account" doc:"of this account, or of all accounts of a provider"`
+	Since   time.Time `query:"since" doc:"recorded since this time (RFC 3339)"`
+	Item    string    `query:"item" maxLength:"100" doc:"whose public description holds this value, such as an ItemNo"`
+	Q       string    `query:"q" maxLength:"100" doc:"an order's number, a refund's id, or the provider's id of an order"`
+	Cursor  string    `query:"cursor" maxLength:"64" doc:"next of the page before"`
+	Limit   int       `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"about how many; a page may hold some more, or fewer although there are more"`
+}
+
+// Listed is a record that a search found.
+type Listed struct {
+	Provider  providers.Name `json:"provider"`
+	Account   tasks.Account  `json:"account"`
+	OrderID   string         `json:"order_id"`
+	RefundID  string         `json:"refund_id,omitempty"`
+	State     tasks.State    `json:"state"`
+	Code      string         `json:"code,omitempty"`
+	Lane      tasks.Lane     `json:"lane,omitempty"`
+	CreatedAt *time.Time     `json:"created_at"`
+	ReviewAt  *time.Time     `json:"review_at,omitempty"`
+	FinalAt   *time.Time     `json:"final_at,omitempty"`
+}
+
+type searchOut struct {
+	Body struct {
+		Orders []Listed `json:"orders" doc:"orders and refunds, in no order"`
+		Next   string   `json:"next,omitempty" doc:"cursor of the next page; absent after the last"`
+	}
+}
+
+func (s *Server) questions() {
+	get := func(path, id, summary, text string, errors ...int) huma.Operation {
+		return operation(http.MethodGet, path, id, "orders", summary, text, http.StatusOK, errors...)
+	}
+	status := get("/v1/orders/{account}/{order_id}", "get-order", "Where an order and its refunds stand",
+		"With wait, the answer comes when the order is final or the time is over; a refund that is not final is not waited for.", 304)
+	register(s, status, s.getOrder)
+	register(s, get("/v1/orders/{account}/{order_id}/history", "get-history", "Everything that happened to an order",
+		"Each step with its time: when it was sent, what was unknown, what the provider answered."), s.history)
+	register(s, get("/v1/orders", "search-orders", "Search orders and refunds",
+		"All conditions that are given must hold. The whole ledger is walked through, a page at a time: follow next until it is absent."), s.search)
+}
+
+func (s *Server) getOrder(ctx context.Context, in *getOrder) (*statusOut, error) {
+	a, err := s.resolve(ctx, Orders, in.Account)
+	if err != nil {
+		return nil, err
+	}
+	ref := tasks.Ref{Account: a, OrderID: in.OrderID}
+	seenOf(ctx).ref = ref.String()
+	var options []tasks.StatusOption
+	if in.Tickets {
+		if _, err := caller(ctx, Tickets, nil); err != nil {
+			return nil, err
+		}
+		options = append(options, tasks.WithTickets())
+	}
+	st, err := s.await(ctx, ref, time.Duration(in.Wait)*time.Second, func(st *tasks.Status) bool { return st.State.Final() }, options...)
+	if err != nil {
+		return nil, noted(ctx, explain(err, "").about(ref))
+	}
+	out := &statusOut{Status: http.StatusOK, ETag: etag(st), Body: &Status{Status: *st}}
+	if slices.ContainsFunc(strings.Split(in.Match, ","), func(t string) bool { return strings.TrimPrefix(strings.TrimSpace(t), "W/") == out.ETag }) {
+		out.Status, out.Body = http.StatusNotModified, nil
+	}
+	return out, nil
+}
+
+// await is the order's status, once over says so or the time has passed.
+func (s *Server) await(ctx context.Context, r tasks.Ref, wait time.Duration, over func(*tasks.Status) bool, options ...tasks.StatusOption) (*tasks.Status, error) {
+	if wait <= 0 {
+		return s.Client.Status(ctx, r.Account, r.OrderID, options...)
+	}
+	w, leave := s.hub.watch(r)
+	defer leave()
+	late := time.NewTimer(wait)
+	defer late.Stop()
+	for {
+		st, err := s.Client.Status(ctx, r.Account, r.OrderID, options...)
+		if err != nil && !errors.Is(err, tasks.ErrUnknownOrder) || err == nil && over(st) {
+			return st, err
+		}
+		select {
+		case <-w.woken:
+			continue
+		case <-late.C:
+		case <-s.drained:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		return s.Client.Status(ctx, r.Account, r.OrderID, options...)
+	}
+}
+
+func (s *Server) history(ctx context.Context, in *struct{ OrderPath }) (*historyOut, error) {
+	a, err := s.resolve(ctx, Orders, in.Account)
+	if err != nil {
+		return nil, err
+	}
+	ref := tasks.Ref{Account: a, OrderID: in.OrderID}
+	seenOf(ctx).ref = ref.String()
+	rec, err := s.Ledger.Load(ctx, ref)
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return nil, noted(ctx, explain(err, ""))
+	}
+	records, err := s.Ledger.Refunds(ctx, ref)
+	if err != nil {
+		return nil, noted(ctx, explain(err, ""))
+	}
+	if rec != nil {
+		records = append([]*ledger.Record{rec}, records...)
+	}
+	if len(records) == 0 {
+		return nil, noted(ctx, explain(tasks.ErrUnknownOrder, "").about(ref))
+	}
+	out := &historyOut{}
+	out.Body.Account, out.Body.OrderID, out.Body.Steps = a, in.OrderID, []Step{}
+	for _, r := range records {
+		for _, step := range r.History {
+			out.Body.Steps = append(out.Body.Steps, Step{RefundID: r.RefundID, At: moment(step.At), Event: step.Event, Detail: step.Detail})
+		}
+	}
+	return out, nil
+}
+
+// moment is nil for no time.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
+// A page looks at no more than so many keys, which is a fraction of a second.
+const mostLooked = 50_000
+
+func (s *Server) search(ctx context.Context, in *searchIn) (*searchOut, error) {
+	t, err := caller(ctx, Orders, nil)
+	if err != nil {
+		return nil, err
+	}
+	q, p := in.query()
+	if p != nil {
+		return nil, noted(ctx, p)
+	}
+	found, next, err := s.Ledger.SearchPage(ctx, q, in.Cursor, in.Limit, mostLooked)
+	if errors.Is(err, ledger.ErrCursor) {
+		return nil, noted(ctx, violated("cursor", "must be next of the page before"))
+	}
+	if err != nil {
+		return nil, noted(ctx, explain(err, ""))
+	}
+	out := &searchOut{}
+	out.Body.Orders, out.Body.Next = []Listed{}, next
+	for _, f := range found {
+		if !t.Sees(f.Account) {
+			continue
+		}
+		l := Listed{Provider: f.Account.Provider, Account: f.Account, OrderID: f.OrderID, RefundID: f.RefundID, State: f.State, Code: f.Code,
+			Lane: f.Lane, CreatedAt: moment(f.CreatedAt), FinalAt: moment(f.FinalAt)}
+		if f.State == tasks.Review {
+			l.ReviewAt, l.FinalAt = l.FinalAt, nil
+		}
+		out.Body.Orders = append(out.Body.Orders, l)
+	}
+	return out, nil
+}
+
+func (in *searchIn) query() (ledger.Query, *Problem) {
+	q := ledger.Query{Since: in.Since, Item: in.Item, Text: in.Q}
+	var bad []ProblemViolation
+	if in.Account != "" {
+		a, err := tasks.ParseAccount(in.Account)
+		if q.Account = a; err != nil {
+			bad = append(bad, ProblemViolation{Pointer: "query.account", Rule: "must be PROVIDER or PROVIDER:MERCHANT"})
+		}
+	}
+	for name := range strings.SplitSeq(in.State, ",") {
+		st := tasks.State(strings.TrimSpace(name))
+		if st == "" {
+			continue
+		}
+		if !slices.Contains(states(), st) {
+			bad = append(bad, ProblemViolation{Pointer: "query.state", Rule: "must be of " + joined(states())})
+			break
+		}
+		q.States = append(q.States, st)
+	}
+	if len(bad) > 0 {
+		p := violated("", "")
+		p.Violations = bad
+		return q, p
+	}
+	return q, nil
+}
+
+// violated is a problem of one parameter.
+func violated(parameter, rule string) *Problem {
+	p := problem(http.StatusUnprocessableEntity, codeInvalid, "the request breaks the rules that are listed")
+	p.Violations = []ProblemViolation{{Pointer: "query." + parameter, Rule: rule}}
+	return p
+}
+
+func joined[T ~string](list []T) string {
+	var out []string
+	for _, v := range list {
+		out = append(out, string(v))
+	}
+	return strings.Join(out, ", ")
+}
+
+// states are those of orders and refunds.
+func states() []tasks.State {
+	all := order.OrderStates()
+	for _, s := range order.RefundStates() {
+		if !slices.Contains(all, s) {
+			all = append(all, s)
+		}
+	}
+	return all
+}

@@ -1,0 +1,132 @@
+package frontdoor
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/redis/go-redis/v9"
+
+	"issuance/internal/ledger"
+	"issuance/tasks"
+)
+
+// Config of a Server. Everything is required unless a default is given.
+type Config struct {
+	Client *tasks.Client
+	Ledger *ledger.Ledger
+	RDB    redis.UniversalClient
+	Rules  tasks.Rules // that documents are checked against
+	Log    *slog.Logger
+	// Tokens are who may call. Default: everybody, with all scopes; the server then answers only requests for a
+	// host name of this machine, and none that a browser makes for another site.
+	Tokens  *Tokens
+	Version string
+	// Trusted reports whether an address is that of a proxy, whose X-Forwarded-For is believed. Default: none is.
+	Trusted func(ip string) bool
+	// Ready says why Redis cannot be written to; nil when it can. Default: a ping.
+	Ready func(context.Context) error
+	// Timeout is how long a caller may take to send a request's header, and its body, other than a bulk's. Default 10 s.
+	Timeout time.Duration
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
+}
+
+// Server answers HTTP requests. Safe for concurrent use.
+type Server struct {
+	Config
+	api      huma.API
+	handler  http.Handler
+	hub      *hub
+	limits   *limits
+	metrics  *metrics
+	draining atomic.Bool
+	drained  chan struct{} // closed by Drain
+}
+
+// mostDocument is the largest body, in bytes. An order of the providers' limits has less than a tenth of it.
+const mostDocument = 1 << 20
+
+// New makes a server. Run has to run for requests that wait.
+func New(c Config) *Server {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = 10 * time.Second
+	}
+	if c.Trusted == nil {
+		c.Trusted = func(string) bool { return false }
+	}
+	if c.Ready == nil {
+		c.Ready = func(ctx context.Context) error { return c.RDB.Ping(ctx).Err() }
+	}
+	s := &Server{Config: c, drained: make(chan struct{})}
+	s.hub = newHub(c.Ledger, c.Log)
+	s.limits = newLimits(c.RDB)
+	s.metrics = newMetrics(s.hub)
+	mux := http.NewServeMux()
+	s.api = humago.New(mux, s.describe())
+	s.orders()
+	s.refunds()
+	s.questions()
+	s.bulk()
+	s.events()
+	s.health(mux)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		writeProblem(w, r, problem(http.StatusNotFound, codeNotFound, "there is no such path or method; /docs lists them"))
+	})
+	for _, schema := range s.api.OpenAPI().Components.Schemas.Map() {
+		schema.AdditionalProperties = nil // a field more is no reason for a client to refuse an answer
+	}
+	s.handler = s.outer(mux)
+	return s
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Run reads the events that waiting requests wait for, until the context ends.
+func (s *Server) Run(ctx context.Context) { s.hub.run(ctx) }
+
+// Drain has requests that wait, and streams of events, end as if their time had come; new ones do not wait. A server
+// that stops calls it before http.Server.Shutdown.
+func (s *Server) Drain() {
+	if !s.draining.Swap(true) {
+		close(s.drained)
+	}
+}
+
+// errDrained ends a wait because the server stops.
+var errDrained = errors.New("the server stops")
+
+// OpenAPI is the description that /openapi.json serves.
+func (s *Server) OpenAPI() *huma.OpenAPI { return s.api.OpenAPI() }
+
+func (s *Server) describe() huma.Config {
+	huma.NewError = humaProblem
+	huma.NewErrorWithContext = func(_ huma.Context, status int, message string, errs ...error) huma.StatusError {
+		return humaProblem(status, message, errs...)
+	}
+	c := huma.DefaultConfig("Issuance front door", s.Version)
+	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "/openapi", "/docs", "/schemas"
+	c.CreateHooks = nil // no $schema in bodies
+	c.Info.Description = description
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer",
+		Description: "A token of GATEWAY_TOKENS_FILE; `enqueue token new` makes one."}}
+	c.Servers = []*huma.Server{{URL: "http://localhost:8090", Description: "where enqueue serve listens unless it is told otherwise"}}
+	c.Tags = []*huma.Tag{{Name: "orders", Description: "orders and their status"}, {Name: "refunds", Description: "refunds of orders"},
+		{Name: "bulk", Description: "files of orders"}, {Name: "events", Description: "final statuses as they happen"}}
+	return c
+}
+
+const description = `Enqueue ticket orders and refunds, and see what became of them.
+
+The order's number is the idempotency key: putting the same document again changes nothing and answers what became
+of the first, so whoever got no answer repeats the request. Whatever happens in between, nothing is issued or
+refunded twice.`

@@ -1,0 +1,222 @@
+package frontdoor
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"issuance/providers"
+)
+
+// Scope is what a token may do.
+type Scope string
+
+// The scopes. Tickets are what opens a door, so they are apart from the orders.
+const (
+	Orders  Scope = "orders"  // enqueue, cancel, ask for and search orders
+	Refunds Scope = "refunds" // enqueue and cancel refunds
+	Tickets Scope = "tickets" // see ticket numbers, redemption codes, links and passcodes
+	Events  Scope = "events"  // read the final statuses
+	Operate Scope = "operate" // what an operator does
+)
+
+// Scopes lists every scope.
+func Scopes() []Scope { return []Scope{Orders, Refunds, Tickets, Events, Operate} }
+
+// Token is one caller. The zero Token may do nothing.
+type Token struct {
+	Name     string
+	Scopes   []Scope
+	Accounts []providers.Account // empty: all; without a merchant, all of the provider
+	// PerSecond is how many requests a second the caller may make, over all front doors. Default 0: no limit.
+	PerSecond float64
+
+	sum [sha256.Size]byte
+}
+
+// May reports whether the token has a scope.
+func (t *Token) May(s Scope) bool { return slices.Contains(t.Scopes, s) }
+
+// Sees reports whether an account is among the token's.
+func (t *Token) Sees(a providers.Account) bool {
+	return len(t.Accounts) == 0 || slices.ContainsFunc(t.Accounts, func(own providers.Account) bool {
+		return own == a || own.Merchant == "" && own.Provider == a.Provider
+	})
+}
+
+// NewToken makes a token: secret is the caller's, and sum its hex SHA-256, which the tokens file holds.
+func NewToken() (secret, sum string) {
+	b := make([]byte, 32)
+	rand.Read(b) // never fails
+	secret = "iss_" + base64.RawURLEncoding.EncodeToString(b)
+	s := sha256.Sum256([]byte(secret))
+	return secret, hex.EncodeToString(s[:])
+}
+
+// Tokens are those of a file, which is read again when it changes. Safe for concurrent use.
+type Tokens struct {
+	path string
+	log  *slog.Logger
+	now  func() time.Time
+
+	mu     sync.Mutex
+	list   []*Token
+	known  os.FileInfo // of what list was read from
+	looked time.Time
+	broken string // what was reported last
+}
+
+// reread is how often the file is looked at.
+const reread = 2 * time.Second
+
+// ReadTokens reads a tokens file. The error lists all its mistakes, and none of its secrets.
+func ReadTokens(path string, log *slog.Logger) (*Tokens, error) {
+	t := &Tokens{path: path, log: log, now: time.Now}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("tokens file: %w", err)
+	}
+	if t.list, err = readTokens(path); err != nil {
+		return nil, err
+	}
+	t.known, t.looked = info, t.now()
+	return t, nil
+}
+
+// Find is the caller that has a secret, or nil.
+func (t *Tokens) Find(secret string) *Token {
+	sum := sha256.Sum256([]byte(secret))
+	var found *Token
+	for _, k := range t.current() { // all of them, so that the time says nothing
+		if subtle.ConstantTimeCompare(k.sum[:], sum[:]) == 1 {
+			found = k
+		}
+	}
+	return found
+}
+
+// current is what the file says now. A file that cannot be read, or has mistakes, changes nothing.
+func (t *Tokens) current() []*Token {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.now().Sub(t.looked) < reread {
+		return t.list
+	}
+	t.looked = t.now()
+	info, err := os.Stat(t.path)
+	if err == nil && os.SameFile(info, t.known) && info.ModTime().Equal(t.known.ModTime()) && info.Size() == t.known.Size() {
+		return t.list
+	}
+	var list []*Token
+	if err == nil {
+		list, err = readTokens(t.path)
+	}
+	if err != nil {
+		if t.broken != err.Error() {
+			t.log.Error("alarm: the tokens file cannot be used, the tokens read before stay in force", "error", err)
+		}
+		t.broken = err.Error()
+		return t.list
+	}
+	t.list, t.known, t.broken = list, info, ""
+	t.log.Info("tokens read", "tokens", len(list))
+	return t.list
+}
+
+type tokensFile struct {
+	Tokens []tokenEntry `yaml:"tokens"`
+}
+
+type tokenEntry struct {
+	Name      string   `yaml:"name"`
+	SHA256    string   `yaml:"sha256"`
+	Scopes    []string `yaml:"scopes"`
+	Accounts  []string `yaml:"accounts"`
+	PerSecond float64  `yaml:"requests_per_second"`
+}
+
+// mostTokens bounds a tokens file, in bytes.
+const mostTokens = 1 << 20
+
+func readTokens(path string) ([]*Token, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("tokens file: %w", err)
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || info.Size() > mostTokens {
+		return nil, fmt.Errorf("tokens file: larger than %d bytes", mostTokens)
+	}
+	var file tokensFile
+	d := yaml.NewDecoder(f)
+	d.KnownFields(true)
+	if err := d.Decode(&file); err != nil {
+		return nil, errors.New("tokens file: it must be YAML: tokens: [{name, sha256, scopes, accounts, requests_per_second}]")
+	}
+	var out []*Token
+	var errs []error
+	names := map[string]bool{}
+	for i, e := range file.Tokens {
+		k, mistakes := e.token()
+		if names[e.Name] {
+			mistakes = append(mistakes, "its name is taken by another one")
+		}
+		names[e.Name] = true
+		for _, m := range mistakes {
+			errs = append(errs, fmt.Errorf("tokens file: token %d: %s", i+1, m))
+		}
+		out = append(out, k)
+	}
+	if len(file.Tokens) == 0 {
+		errs = append(errs, errors.New("tokens file: it has no tokens"))
+	}
+	return out, errors.Join(errs...)
+}
+
+var tokenName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+func (e tokenEntry) token() (k *Token, mistakes []string) {
+	k = &Token{Name: e.Name, PerSecond: e.PerSecond}
+	if !tokenName.MatchString(e.Name) {
+		mistakes = append(mistakes, "name must be 1 to 64 letters, digits, '.', '_' or '-'")
+	}
+	sum, err := hex.DecodeString(strings.TrimSpace(e.SHA256))
+	if err != nil || len(sum) != len(k.sum) {
+		mistakes = append(mistakes, "sha256 must be the 64 hex digits that `enqueue token new` prints")
+	}
+	copy(k.sum[:], sum)
+	for _, s := range e.Scopes {
+		if !slices.Contains(Scopes(), Scope(s)) {
+			mistakes = append(mistakes, fmt.Sprintf("scopes must be of %v", Scopes()))
+			break
+		}
+		k.Scopes = append(k.Scopes, Scope(s))
+	}
+	if len(e.Scopes) == 0 {
+		mistakes = append(mistakes, "it has no scopes, so it may do nothing")
+	}
+	for _, text := range e.Accounts {
+		a, err := providers.ParseAccount(text)
+		if err != nil {
+			mistakes = append(mistakes, "accounts: "+err.Error())
+		}
+		k.Accounts = append(k.Accounts, a)
+	}
+	if !(e.PerSecond >= 0) {
+		mistakes = append(mistakes, "requests_per_second must be 0 (no limit) or more")
+	}
+	return k, mistakes
+}
