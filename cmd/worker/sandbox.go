@@ -65,7 +65,14 @@ func serveSandbox(ctx context.Context, s settings, log *slog.Logger, stdout, std
 	if err := w.start(l); err != nil {
 		return report(stderr, err)
 	}
-	story.Printf("%s", welcome(w, sb, left))
+	var front *door
+	if !s.once {
+		if front, err = w.openDoor(sb); err != nil {
+			return report(stderr, err)
+		}
+		defer front.stop() // before Redis goes
+	}
+	story.Printf("%s", welcome(w, sb, left, front))
 	code := w.demonstrate(ctx, sb, story, stderr)
 	if !s.once {
 		<-ctx.Done()
@@ -117,8 +124,7 @@ func (w *worker) demonstrate(ctx context.Context, sb *sandbox.Sandbox, story *sa
 	if w.demo == 0 {
 		return exitFine
 	}
-	client, err := tasks.NewClient(w.rdb, tasks.Options{SealKeys: w.Seal.Keys.Reveal(), Rules: tasks.Rules{MerchantID: w.ECTicket.MerchantID},
-		Retention: w.Worker.Retention, TaskTimeout: w.Worker.TaskTimeout})
+	client, err := w.client()
 	if err != nil {
 		return report(stderr, err)
 	}
@@ -177,7 +183,7 @@ func (w *worker) judge(demo *sandbox.Demo, story *sandbox.Story, stderr io.Write
 }
 
 // welcome says where everything is and how to go on.
-func welcome(w *worker, sb *sandbox.Sandbox, remarks []string) string {
+func welcome(w *worker, sb *sandbox.Sandbox, remarks []string, front *door) string {
 	var b strings.Builder
 	redisWhat, redisNote := "in "+w.redis.Describe(), "yours, marked as a sandbox's for good"
 	if url := sb.RedisURL(); url != "" {
@@ -185,6 +191,9 @@ func welcome(w *worker, sb *sandbox.Sandbox, remarks []string) string {
 	}
 	fmt.Fprintf(&b, "Issuance sandbox: a worker with simulated providers. Its tickets are simulated.\n\n")
 	fmt.Fprintf(&b, "  Web UI              %s/jobs/  (also /healthz, /readyz, /metrics)\n", "http://"+sandbox.Reachable(strings.TrimPrefix(w.url, "http://")))
+	if front != nil {
+		fmt.Fprintf(&b, "  HTTP API            %s  (also /docs, /openapi.json)\n", front.url())
+	}
 	fmt.Fprintf(&b, "  Redis               %s  (%s)\n", redisWhat, redisNote)
 	fmt.Fprintf(&b, "  ECTicket simulator  %s  (merchants 2000132 and 3085676, ECPay's public test keys; issues every %s)\n", sb.ECTicketURL, w.jobEvery)
 	fmt.Fprintf(&b, "  Pass2U simulator    %s  (API key sandbox-key)\n\n", sb.Pass2UURL)
@@ -201,6 +210,9 @@ func welcome(w *worker, sb *sandbox.Sandbox, remarks []string) string {
 	enqueue := enqueueCommand(os.Executable())
 	fmt.Fprintf(&b, "Send an order of your own from a second terminal; nothing has to be set there:\n\n")
 	fmt.Fprintf(&b, "cat > order.json <<'END'\n%s\nEND\n%s issue order.json --wait\n%s status ecticket %s\n\n", order, enqueue, enqueue, number)
+	if front != nil {
+		b.WriteString(front.firstCalls("H" + number))
+	}
 	return b.String()
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -179,5 +180,36 @@ func TestEnqueueCommand(t *testing.T) {
 	}
 	if got := enqueueCommand("/tmp/go-build123/b001/exe/worker", nil); got != "go run ./cmd/enqueue" {
 		t.Error(got)
+	}
+}
+
+// What the sandbox prints of its HTTP API works as printed.
+func TestTheSandboxServesTheAPI(t *testing.T) {
+	t.Parallel()
+	p := start(t, hasty(""), toys("--demo", "0")...)
+	url := p.sees(p.out, `HTTP API +(http://localhost:\d+) `)[1]
+	put := p.sees(p.out, `(?m)^curl -sX PUT (\S+) -H 'Content-Type: application/json' -d '(.*)'$`)
+	wait := p.sees(p.out, `(?m)^curl -s '(\S+wait=60)'$`)[1]
+	if !strings.HasPrefix(put[1], url) {
+		t.Errorf("%s is not at %s", put[1], url)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, put[1], strings.NewReader(put[2]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusCreated {
+		t.Errorf("PUT: %d", res.StatusCode)
+	}
+	if status, body := get(t, wait); status != http.StatusOK || !strings.Contains(body, `"state":"issued"`) {
+		t.Errorf("%d %s", status, body)
+	}
+	if code := p.stop(); code != exitFine || p.err.String() != "" {
+		t.Errorf("%d %s", code, p.err)
 	}
 }
