@@ -15,6 +15,9 @@ import (
 // order audits one order.
 func (a *Auditor) order(ctx context.Context, o *Order) error {
 	ref := o.Ref()
+	if o.Fate == Taken {
+		return a.taken(ctx, o)
+	}
 	if n := a.books.timesIssued(o); n > 1 {
 		a.differ(IssuedTwice, ref, "tickets were made %d times", n)
 	}
@@ -47,6 +50,33 @@ func (a *Auditor) order(ctx context.Context, o *Order) error {
 	}
 	a.orderState(o, rec)
 	return a.orderResult(o, rec)
+}
+
+// taken audits an order whose number another system's order has: a person has to decide, and nothing of the other one
+// may be stored.
+func (a *Auditor) taken(ctx context.Context, o *Order) error {
+	ref := o.Ref()
+	rec, err := a.record(ctx, ref)
+	if errors.Is(err, ledger.ErrNotFound) {
+		a.differ(LostTrack, ref, "it was enqueued, and the ledger does not know it")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	a.orders[o] = rec
+	count(a.OrderStates, string(o.Provider)+" "+o.Kind, rec.State)
+	a.final(rec)
+	if a.cancelled(rec, o.Cancel) {
+		return nil
+	}
+	if rec.State != order.Review || rec.Reason.Code != string(order.CodeNumberTaken) {
+		a.differ(WrongStatus, ref, "another system's order has its number, and it is %s (%s)", rec.State, rec.Reason.Code)
+	}
+	if rec.Result != "" {
+		a.differ(WrongData, ref, "something of another system's order is stored")
+	}
+	return nil
 }
 
 // orderState compares the record's state with the books and with the order's fate.

@@ -36,7 +36,7 @@ func canaries(ctx context.Context, r *Rig, l *Load) ([]Canary, error) {
 			code, _ := r.ECTicket.WriteOffNo(t.TicketNo)
 			out = append(out, Canary{"ticket number", o.ID, t.TicketNo}, Canary{"WriteOffNo", o.ID, code})
 		}
-		if o.Provider != providers.Pass2U || !books.known(o) {
+		if o.Provider != providers.Pass2U || !books.known(o) || o.Fate == Taken { // a stranger's cannot be asked for
 			continue
 		}
 		var doc struct{ Request json.RawMessage }

@@ -20,6 +20,7 @@ const (
 	Late     Fate = "late"     // ECTicket keeps it in process until the faults are over
 	Refused  Fate = "refused"  // the provider rejects the order itself
 	Fails    Fate = "fails"    // ECTicket takes it, and its job fails to issue it
+	Taken    Fate = "taken"    // another system's order has its number already, with another content
 	MaybeOne Fate = "too many" // Pass2U: one of these orders uses the campaign's stock up
 )
 
@@ -182,6 +183,9 @@ func (l *Load) addRefunds(r *rand.Rand, m Mix) {
 	}
 	for i := range m.Refunds {
 		o := l.Orders[r.IntN(len(l.Orders))]
+		for try := 0; o.Fate == Taken && try < len(l.Orders); try++ { // what is in review is refunded by nobody
+			o = l.Orders[r.IntN(len(l.Orders))]
+		}
 		if i > 0 && r.IntN(3) == 0 { // another refund of an order that has one
 			if other := l.Refunds[r.IntN(len(l.Refunds))].Order; len(other.Refunds) < 5 {
 				o = other

@@ -77,6 +77,8 @@ func (o *Order) fate(r *rand.Rand) {
 		o.Fate = Late
 	case x < 8:
 		o.Fate = MaybeOne
+	case x < 11:
+		o.Fate = Taken
 	case x < 20:
 		o.Redeem = 1
 	case x < 25 && ecticket:

@@ -10,6 +10,8 @@ import (
 
 	"issuance/internal/queue"
 	"issuance/providers"
+	"issuance/providers/ecticket/ecticketsim"
+	"issuance/providers/pass2u/pass2usim"
 )
 
 // Plan is one chaos run.
@@ -107,18 +109,41 @@ func (run *Run) judge(ctx context.Context) (err error) {
 	return nil
 }
 
-// prepare makes the simulators know which orders are to fail or to be late.
+// prepare makes the simulators know which orders are to fail, to be late, or to be there before; whose look-ups
+// lag; and that their clocks are not ours.
 func (run *Run) prepare() {
+	e, p := run.Rig.ECTicket, run.Rig.Pass2U
+	run.Rig.Weather.dark = map[string]bool{}
 	for _, o := range run.Load.Orders {
+		ecticket := o.Provider == providers.ECTicket
+		run.Rig.Weather.dark[o.ID] = o.Kind == kindPage
 		switch {
-		case o.Provider != providers.ECTicket:
 		case o.Fate == Fails:
-			run.Rig.ECTicket.FailOrder(o.ID, "庫存不足")
+			e.FailOrder(o.ID, "庫存不足")
 		case o.Fate == Late:
-			run.Rig.ECTicket.StickOrder(o.ID)
+			e.StickOrder(o.ID)
+		case o.Fate == Taken && ecticket:
+			e.AddStranger(ecticketsim.Stranger{MerchantID: merchantID, ID: o.ID, Gift: o.Kind == kindGift})
+		case o.Fate == Taken:
+			p.AddStranger(pass2usim.Stranger{ChannelOrderID: o.ID, Quantity: o.Tickets + 1})
+		}
+		if r := dice(run.Seed, "lag", o.ID); r.IntN(8) == 0 && !run.Mix.Plain {
+			lag := between(r, lagFrom, lagTo)
+			e.SetLagOf(o.ID, ecticketsim.Lag{IssueResult: lag, OrderInfo: lag, TicketStatus: lag, List: lag, ListShows: r.IntN(o.Tickets + 1)})
+			p.SetLagOf(o.ID, pass2usim.Lag{Generate: lag, Refund: lag})
 		}
 	}
+	e.SetClockOff(ecticketClock)
+	p.SetClockOff(pass2uClock)
 }
+
+// How far look-ups of some orders lag, and how far the providers' clocks are ahead of ours. ECTicket's is bounded by
+// its window, which is short here.
+const (
+	lagFrom, lagTo = 500 * time.Millisecond, 4 * time.Second
+	ecticketClock  = -2 * time.Second
+	pass2uClock    = 4 * time.Minute
+)
 
 func (run *Run) calm() {
 	run.Rig.Weather.Clear()

@@ -31,9 +31,14 @@ const (
 	OopsBefore    Fault = "oops before"    // Pass2U's "Oops! Something Went Wrong.", no effect
 	Banned        Fault = "403"            // no effect, and the account is to pause
 	Overtaken     Fault = "overtaken"      // takes effect only just before the next such call, or lateArrival later
+	RejectedAfter Fault = "rejected after" // takes effect, and the answer is an authentic rejection
+	Throttled     Fault = "retry after"    // HTTP 503 or 429 with Retry-After, no effect
+	Busy          Fault = "busy"           // ECTicket: an authentic answer that is about no order
+	OldAnswer     Fault = "replayed"       // an older confirmation is sent again, no effect
 )
 
-var allFaults = []Fault{CutBefore, Before5xx, SlowBefore, Overtaken, Lost, After5xx, SlowAfter, Garbage, WrongChecksum, OopsBefore, Banned}
+var allFaults = []Fault{CutBefore, Before5xx, SlowBefore, Overtaken, Lost, After5xx, SlowAfter, Garbage, WrongChecksum, OopsBefore, Banned, RejectedAfter,
+	Throttled, Busy, OldAnswer}
 
 // Odds are how often calls are misbehaved at, in percent of all calls.
 type Odds struct {
@@ -46,11 +51,16 @@ type Odds struct {
 	// Overtaken are requests that arrive so late that a look-up has not found them, and the next
 	// one for the same order is on its way. Only of calls that change something.
 	Overtaken float64
+	// Rejected are requests that take effect and are answered by a rejection, Busy look-ups that are answered by
+	// one about no order, Replayed refunds that are answered by an older confirmation.
+	Rejected, Busy, Replayed float64
+	// Throttled are calls answered by HTTP 503 or 429 with Retry-After.
+	Throttled float64
 }
 
 // DefaultOdds are those the product has to stand.
 func DefaultOdds() Odds {
-	return Odds{Lost: 10, HTTP5xx: 10, Garbage: 2, Checksum: 2, Slow: 2, Cut: 2, Overtaken: 2}
+	return Odds{Lost: 10, HTTP5xx: 10, Garbage: 2, Checksum: 2, Slow: 2, Cut: 2, Overtaken: 2, Rejected: 2, Busy: 3, Replayed: 2, Throttled: 0.5}
 }
 
 func (o Odds) draw(r *rand.Rand) Fault {
@@ -66,7 +76,8 @@ func (o Odds) draw(r *rand.Rand) Fault {
 		fault   Fault
 	}{
 		{o.Lost, Lost}, {o.HTTP5xx, half(Before5xx, After5xx)}, {o.Garbage, Garbage}, {o.Checksum, half(WrongChecksum, OopsBefore)},
-		{o.Slow, half(SlowBefore, SlowAfter)}, {o.Cut, CutBefore}, {o.Overtaken, Overtaken},
+		{o.Slow, half(SlowBefore, SlowAfter)}, {o.Cut, CutBefore}, {o.Overtaken, Overtaken}, {o.Rejected, RejectedAfter}, {o.Busy, Busy},
+		{o.Replayed, OldAnswer}, {o.Throttled, Throttled},
 	} {
 		if x -= row.percent; x < 0 {
 			return row.fault
@@ -107,8 +118,10 @@ type Weather struct {
 	// witness, when set, is shown every call that may change something, before it does.
 	witness func(Call)
 	slow    time.Duration // longer than the callers wait
-	near    atomic.Bool   // calls take no time any more
-	calm    atomic.Bool   // no faults any more
+	// dark are orders of which no look-up shows how many tickets are refunded. Set before the first call.
+	dark map[string]bool
+	near atomic.Bool // calls take no time any more
+	calm atomic.Bool // no faults any more
 
 	mu     sync.Mutex
 	seen   map[Call]int
@@ -143,7 +156,7 @@ func (w *Weather) decide(c Call) Fault {
 		w.witness(c)
 	}
 	f := w.judge(c)
-	if f == Overtaken && !c.Changes() {
+	if !w.fits(f, c) {
 		f = NoFault
 	}
 	w.overtake(c, f)
@@ -155,6 +168,21 @@ func (w *Weather) decide(c Call) Fault {
 	}
 	w.tally[row][f]++
 	return f
+}
+
+// fits reports whether a call can be misbehaved at in this way.
+func (w *Weather) fits(f Fault, c Call) bool {
+	switch f {
+	case Overtaken:
+		return c.Changes()
+	case RejectedAfter: // a rejected refund of an order page could not be told from one that took effect
+		return c.Changes() && !(c.Refunds() && w.dark[c.OrderID])
+	case Busy:
+		return c.Provider == providers.ECTicket && !c.Changes()
+	case OldAnswer: // an answer to Issue and generate names its order, and no refund of an order page can be seen
+		return c.Refunds() && !w.dark[c.OrderID]
+	}
+	return true
 }
 
 // lateArrival is the longest that a request is under way. ECTicket still takes it then.
@@ -253,6 +281,14 @@ func (w *Weather) ecticket(c ecticketsim.Call) ecticketsim.Fault {
 		return ecticketsim.Fault{Kind: ecticketsim.WrongChecksum}
 	case Banned:
 		return ecticketsim.Fault{Kind: ecticketsim.Ban403}
+	case RejectedAfter:
+		return ecticketsim.Fault{Kind: ecticketsim.RejectAfter}
+	case Throttled:
+		return ecticketsim.Fault{Kind: ecticketsim.TooMany429, RetryAfter: "1"}
+	case Busy:
+		return ecticketsim.Fault{Kind: ecticketsim.Busy}
+	case OldAnswer:
+		return ecticketsim.Fault{Kind: ecticketsim.Replay}
 	}
 	return ecticketsim.Fault{}
 }
@@ -280,6 +316,12 @@ func (w *Weather) pass2u(c pass2usim.Call) pass2usim.Fault {
 		return pass2usim.OopsBefore
 	case Banned:
 		return pass2usim.Ban403
+	case RejectedAfter:
+		return pass2usim.RejectAfter
+	case Throttled:
+		return pass2usim.Unavailable503("1")
+	case OldAnswer:
+		return pass2usim.Replay
 	}
 	return pass2usim.None
 }
