@@ -28,10 +28,17 @@ type Lane struct {
 	Lane        order.Lane
 	Concurrency int // tasks at once, at least 1
 	Handler     asynq.Handler
+	// Named is a queue that is no provider's; Provider and Lane are empty then.
+	Named string
 }
 
 // Queue is the lane's queue.
-func (l Lane) Queue() string { return queue.Name(l.Provider, l.Lane) }
+func (l Lane) Queue() string {
+	if l.Named != "" {
+		return l.Named
+	}
+	return queue.Name(l.Provider, l.Lane)
+}
 
 // Options of a Set.
 type Options struct {
