@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"time"
 
-
 	"issuance/internal/keys"
 )
 
@@ -153,4 +152,3 @@ func (s *Store) announce(ctx context.Context, list []*Endpoint, now time.Time) e
 	_, err := pipe.Exec(ctx)
 	return err
 }
-
