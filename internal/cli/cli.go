@@ -108,7 +108,7 @@ where it has one account. Wherever ACCOUNT ORDER is wanted, ACCOUNT/ORDER is fin
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%w", err) })
 	root.AddCommand(a.issueCommand(), a.refundCommand(), a.bulkCommand(), a.statusCommand(), a.listCommand(), a.watchCommand(),
 		a.historyCommand(), a.cancelCommand(), a.itemsCommand(), a.ticketCommand(), a.reviewCommand(), a.resolveCommand(), a.retryCommand(),
-		a.eraseCommand(), a.budgetCommand(), a.pauseCommand(), a.resumeCommand(), a.serveCommand(), a.tokenCommand(), a.versionCommand())
+		a.eraseCommand(), a.budgetCommand(), a.pauseCommand(), a.resumeCommand(), a.serveCommand(), a.tokenCommand(), a.webhooksCommand(), a.versionCommand())
 	return root
 }
 

@@ -53,7 +53,7 @@ func New(c Config) (*Dispatcher, error) {
 		d.Now = time.Now
 	}
 	var err error
-	d.send, err = newSender(c.ProxyURL, "issuance-webhooks/"+c.Version, d.Now)
+	d.send, err = newSender(c.ProxyURL, c.Version, d.Now)
 	return d, err
 }
 

@@ -51,8 +51,8 @@ func prefixes(texts ...string) (out []netip.Prefix) {
 
 // newSender makes a sender. proxyURL is a proxy for endpoints that are not private, "" for none; what the environment
 // says of proxies does not count, because behind one the guard sees nothing.
-func newSender(proxyURL, agent string, now func() time.Time) (*sender, error) {
-	s := &sender{proxied: proxyURL != "", guard: ssrf.New(ssrf.WithAnyPort()), agent: agent, now: now}
+func newSender(proxyURL, version string, now func() time.Time) (*sender, error) {
+	s := &sender{proxied: proxyURL != "", guard: ssrf.New(ssrf.WithAnyPort()), agent: "issuance-webhooks/" + version, now: now}
 	o := httpcall.Options{Timeout: timeout, MaxConns: window, Direct: true, Control: s.guard.Safe}
 	if s.proxied {
 		o = httpcall.Options{Timeout: timeout, MaxConns: window, ProxyURL: proxyURL}
