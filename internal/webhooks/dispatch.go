@@ -3,6 +3,7 @@ package webhooks
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -84,16 +85,20 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 func (d *Dispatcher) dispatch(ctx context.Context) {
 	defer d.follow(ctx, nil)
 	var announced time.Time
+	var known []*Endpoint
 	last := "$"
 	failing := false
 	for ctx.Err() == nil {
 		endpoints := d.File.Endpoints()
 		d.follow(ctx, endpoints)
-		err := d.listen(ctx, &last)
-		if err == nil && d.Now().Sub(announced) >= announceEvery {
+		var err error
+		if d.Now().Sub(announced) >= announceEvery || !slices.Equal(endpoints, known) {
 			if err = d.store.announce(ctx, endpoints, d.Now()); err == nil {
-				announced = d.Now()
+				announced, known = d.Now(), endpoints
 			}
+		}
+		if err == nil {
+			err = d.listen(ctx, &last)
 		}
 		if err != nil && ctx.Err() == nil {
 			if !failing {
