@@ -59,7 +59,7 @@ func TestTheKeysAreListed(t *testing.T) {
 		"Open": keys.Open(a), "Reviews": keys.Reviews(a), "Events": keys.Events, "Decisions": keys.Decisions, "Cursors": keys.Cursors,
 		"Mode": keys.Mode, "Sandbox": keys.Sandbox, "Accounts": keys.Accounts, "SealKeys": keys.SealKeys,
 		"Pending": keys.Pending(a), "Lag": keys.Lag(a), "Budget": keys.Budget("ALLOWANCE"), "Paused": keys.Paused("ALLOWANCE", a),
-		"QueuesHeld": keys.QueuesHeld("PROVIDER"), "Items": keys.Items(a), "Requests": keys.Requests("TOKEN"), "Queue": keys.Queue("QUEUE"), "Task": keys.Task("QUEUE", "ID"),
+		"QueuesHeld": keys.QueuesHeld("PROVIDER"), "Items": keys.Items(a), "Requests": keys.Requests("TOKEN"), "Webhooks": keys.Webhooks, "Webhook": keys.Webhook("NAME"), "Queue": keys.Queue("QUEUE"), "Task": keys.Task("QUEUE", "ID"),
 	}
 	made := madeByKeys(t)
 	for _, name := range made {
