@@ -41,7 +41,7 @@ func (l *Ledger) Ends(ctx context.Context, found []order.Ref) ([]Event, error) {
 		}
 		var list []Event
 		for n, r := range g.refs() {
-			if e, ok := ended(r, ends[i][n].Val()); ok {
+			if e, ok := lastEnd(r, ends[i][n].Val()); ok {
 				list = append(list, e)
 			}
 		}
@@ -107,8 +107,8 @@ func (l *Ledger) groups(ctx context.Context, found []order.Ref) ([]group, error)
 	return groups, nil
 }
 
-// ended is the last end of a record by its state, code, final and ends.
-func ended(r order.Ref, f []any) (Event, bool) {
+// lastEnd is the last end of a record by its state, code, final and ends.
+func lastEnd(r order.Ref, f []any) (Event, bool) {
 	text := func(n int) string { s, _ := f[n].(string); return s }
 	s := order.State(text(0))
 	e := Event{ID: eventID(r, s, number(text(3))), Ref: r, State: s, Code: text(1), At: millis(text(2))}

@@ -311,3 +311,69 @@ func TestASlowEndpointDelaysNobodyElse(t *testing.T) {
 		t.Errorf("%d deliveries under way at a time, %d now", most, now)
 	}
 }
+
+// A task that a front door has taken along into its death is gone around.
+func TestADeadFrontDoorsDeliveryIsMadeAgain(t *testing.T) {
+	r := receive(t, nil)
+	h := open(t, entryFor("shop", r.URL))
+	h.cancelled("A1")
+	h.step()
+	id := h.tasks()[0].ID
+	b, err := h.store.begin(t.Context(), "shop", "ecticket:2000132/A1/cancelled/1")
+	if err != nil || b == nil {
+		t.Fatal(b, err)
+	}
+	pipe := h.rdb.TxPipeline() // what asynq does when a worker takes a task, whose lease then runs out
+	pipe.LRem(t.Context(), keys.Queue(Queue)+"pending", 0, id)
+	pipe.LPush(t.Context(), keys.Queue(Queue)+"active", id)
+	pipe.HSet(t.Context(), keys.Task(Queue, id), "state", "active")
+	_, err = pipe.Exec(t.Context())
+	h.must(err)
+	h.pass(lease - time.Second)
+	if h.settle(); len(r.all()) != 0 {
+		t.Fatal("it was not waited for")
+	}
+	h.pass(2 * time.Second)
+	if h.settle(); len(r.all()) != 1 || h.state("shop").Outstanding != 0 {
+		t.Errorf("%d requests", len(r.all()))
+	}
+}
+
+// An endpoint that answers slowly gets fewer deliveries at a time.
+func TestASlowEndpointGetsFewerAtATime(t *testing.T) {
+	r := receive(t, nil)
+	h := open(t, entryFor("shop", r.URL))
+	for i := range 30 {
+		h.cancelled(fmt.Sprintf("A%d", i))
+	}
+	if n := h.step(); n != window {
+		t.Fatalf("%d tasks", n)
+	}
+	r.answer(func(http.ResponseWriter, thinevent.Event) { h.pass(slow) })
+	h.work()
+	if n := h.step(); n != slowWindow {
+		t.Errorf("%d tasks of a slow endpoint", n)
+	}
+	r.answer(nil)
+	h.settle()
+	if len(r.all()) != 30 {
+		t.Errorf("%d requests", len(r.all()))
+	}
+}
+
+// The keys of an endpoint are in one slot of a cluster, and no record's.
+func TestAnEndpointsKeysAreTogether(t *testing.T) {
+	h := open(t, entryFor("shop", "https://shop.example"))
+	h.cancelled("A1")
+	h.step()
+	found, err := h.rdb.Keys(t.Context(), keys.Webhook("shop")+"*").Result()
+	h.must(err)
+	if len(found) < 4 {
+		t.Fatalf("%v", found)
+	}
+	for _, k := range found {
+		if _, ok := keys.ParseAnyRecord(k); ok || strings.Count(k, "{") != 1 || !strings.Contains(k, "{webhook:shop}") {
+			t.Errorf("%s", k)
+		}
+	}
+}

@@ -120,7 +120,7 @@ const (
 	gone      outcome = "gone"      // the endpoint wants no more
 	unwanted  outcome = "unwanted"  // it is not for this endpoint any more
 	givenUp   outcome = "given_up"  // a failed one that was the last
-	settled   outcome = "settled"   // another run of the task was faster
+	settled   outcome = "settled"   // there is nothing to report
 )
 
 // ending is how a delivery ended, and what follows.

@@ -6,7 +6,7 @@
 -- ARGV[9] 1 when the schedule has no further try, ARGV[10] how long the whole schedule is (ms)
 -- ARGV[11] failures in a row that are all the time; ARGV[12], ARGV[13] after how long (ms), and how often, an alarm
 -- ARGV[14] how many deliveries are remembered
--- Answers what became of the event: the outcome, given_up, or settled when another run of its task was faster; how
+-- Answers what became of the event: the outcome, given_up, or settled when there is nothing to report; how
 -- many failures in a row there were before and are now; and since when (ms) to alarm about, or 0.
 local id, outcome = ARGV[2], ARGV[3]
 local now = clock()
@@ -16,6 +16,7 @@ if outcome == 'unwanted' then
   remove(id, e)
   return {outcome, 0, 0, 0}
 end
+local reply = outcome
 local before, alarm, try = num('fails'), 0, e.tries + 1
 redis.call('HSET', state, 'at', int(now), 'status', ARGV[4], 'ms', ARGV[5], 'text', ARGV[6])
 
@@ -37,7 +38,8 @@ if outcome == 'delivered' then
 elseif outcome == 'postponed' then
   again(int(now + tonumber(ARGV[7])))
 elseif outcome == 'gone' then
-  redis.call('HSET', state, 'off', int(now))
+  if field('off') == '' then redis.call('HSET', state, 'off', int(now))
+  else reply = 'settled' end -- others were under way, and have answered the same
   again(e.seq)
 else
   redis.call('HINCRBY', state, 'fails', 1)
@@ -46,7 +48,7 @@ else
   if e.first == 0 then e.first = now end
   -- Only where the endpoint takes others is it the event's fault; an endpoint that is away misses nothing.
   if ARGV[9] == '1' and now - e.first >= tonumber(ARGV[10]) and num('ok_at') > e.first then
-    outcome = 'given_up'
+    outcome, reply = 'given_up', 'given_up'
     remove(id, e)
     redis.call('HINCRBY', state, 'given_up', 1)
   else
@@ -62,4 +64,4 @@ end
 
 redis.call('XADD', log, 'MAXLEN', '~', ARGV[14], '*', 'at', int(now), 'id', id, 'try', int(try), 'outcome', outcome,
   'status', ARGV[4], 'ms', ARGV[5], 'text', ARGV[6])
-return {outcome, before, num('fails'), int(alarm)}
+return {reply, before, num('fails'), int(alarm)}
