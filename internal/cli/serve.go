@@ -81,6 +81,9 @@ func (a *app) serve(ctx context.Context, s *session, addr string) error {
 	if err != nil {
 		return err
 	}
+	if hooks != nil {
+		c.Metrics = append(c.Metrics, hooks)
+	}
 	l, err := net.Listen("tcp", g.HTTPAddr)
 	if err != nil {
 		return coded("settings", "cannot listen: %w; set GATEWAY_HTTP_ADDR or --http-addr to another address", err)
@@ -97,7 +100,14 @@ func (a *app) serve(ctx context.Context, s *session, addr string) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	sent := make(chan error, 1)
-	go func() { defer stop(); sent <- hooks(ctx) }()
+	go func() {
+		if hooks == nil {
+			sent <- nil
+			return
+		}
+		defer stop()
+		sent <- hooks.Run(ctx)
+	}()
 	err = frontdoor.New(c).Listen(ctx, l, cert, g.ShutdownTimeout)
 	stop()
 	if err := errors.Join(err, <-sent); err != nil {
@@ -107,21 +117,13 @@ func (a *app) serve(ctx context.Context, s *session, addr string) error {
 	return nil
 }
 
-// webhooks is what runs for the webhooks of the settings until its context ends.
-func (s *session) webhooks(g config.Gateway, log *slog.Logger) (run func(context.Context) error, err error) {
+// webhooks makes what sends to the webhooks of the settings, nil when there are none.
+func (s *session) webhooks(g config.Gateway, log *slog.Logger) (*webhooks.Dispatcher, error) {
 	file, err := webhooksFile(g, log)
-	if err != nil {
+	if file == nil || err != nil {
 		return nil, err
 	}
-	if file == nil {
-		return func(ctx context.Context) error { <-ctx.Done(); return nil }, nil
-	}
-	d, err := webhooks.New(webhooks.Config{RDB: s.rdb, Ledger: s.ledger, File: file, Log: log,
-		ProxyURL: g.WebhooksProxyURL.Reveal(), Version: version().String()})
-	if err != nil {
-		return nil, err
-	}
-	return d.Run, nil
+	return webhooks.New(webhooks.Config{RDB: s.rdb, Ledger: s.ledger, File: file, Log: log, ProxyURL: g.WebhooksProxyURL.Reveal(), Version: version().String()})
 }
 
 // withValue is an environment in which one variable has another value.

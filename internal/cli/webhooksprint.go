@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"issuance/internal/cli/table"
-	"issuance/internal/ledger"
 	"issuance/internal/webhooks"
 )
 
@@ -62,17 +61,11 @@ func (a *app) listWebhooks(ctx context.Context, s *session) error {
 
 func webhookOf(now time.Time, w webhooks.Announced, st webhooks.State, last string) webhookLine {
 	l := webhookLine{Name: w.Name, Host: w.Host, State: st.Word(), Events: w.Events, Accounts: w.Accounts, Outstanding: st.Outstanding,
-		Waiting: st.Waiting, Delivered: st.Delivered, GivenUp: st.GivenUp, Failures: st.Fails, FailingSince: stamp(st.FailingAt),
+		Waiting: st.Waiting, Behind: st.Behind(last).Seconds(), Delivered: st.Delivered, GivenUp: st.GivenUp, Failures: st.Fails, FailingSince: stamp(st.FailingAt),
 		OffSince: stamp(st.OffAt), ReplaySince: stamp(st.ReplaySince), LastAt: stamp(st.At), LastStatus: st.Status,
 		LastSeconds: st.Took.Seconds(), LastError: st.Text, ServedAt: stamp(w.Seen)}
 	if st.HeldUntil.After(now) {
 		l.HeldUntil = stamp(st.HeldUntil)
-	}
-	if st.Cursor != "" && st.Cursor != last {
-		// A webhook whose cursor is at the beginning has nothing to be behind of but the stream's own length.
-		if at := ledger.EventTime(st.Cursor); !at.IsZero() {
-			l.Behind = max(ledger.EventTime(last).Sub(at).Seconds(), 0)
-		}
 	}
 	return l
 }
