@@ -377,3 +377,45 @@ func TestAnEndpointsKeysAreTogether(t *testing.T) {
 		}
 	}
 }
+
+// Of several front doors that have read the same events one admits them, also when the others come late, after they
+// were delivered.
+func TestALateFrontDoorAdmitsNothing(t *testing.T) {
+	r := receive(t, nil)
+	h := open(t, entryFor("shop", r.URL))
+	cursor := h.state("shop").Cursor
+	h.cancelled("A1")
+	list, err := h.ledger.Events(t.Context(), cursor, 10, 0)
+	h.must(err)
+	h.settle()
+	moved := h.state("shop").Cursor
+	ok, err := h.store.admit(t.Context(), "shop", cursorField, cursor, list[0].StreamID, list)
+	if ok || err != nil {
+		t.Errorf("%t, %v", ok, err)
+	}
+	ok, err = h.store.bridge(t.Context(), "shop", cursor, "0", time.Time{})
+	if ok || err != nil {
+		t.Errorf("%t, %v", ok, err)
+	}
+	if h.settle(); len(r.all()) != 1 || h.state("shop").Cursor != moved || !h.state("shop").ReplaySince.IsZero() {
+		t.Errorf("%d requests, %+v", len(r.all()), h.state("shop"))
+	}
+}
+
+// A replay that is asked for again while it is under way begins anew, at the earlier time of the two.
+func TestAReplayIsExtended(t *testing.T) {
+	r := receive(t, nil)
+	h := open(t, entryFor("shop", r.URL))
+	h.cancelled("A1")
+	h.settle()
+	early, late := h.now().Add(-2*time.Hour), h.now().Add(-time.Hour)
+	for _, since := range []time.Time{late, early, late} {
+		h.must(h.store.Replay(t.Context(), "shop", since))
+	}
+	if got := h.state("shop").ReplaySince; !got.Equal(early) {
+		t.Errorf("since %s, want %s", got, early)
+	}
+	if h.settle(); len(r.all()) != 2 {
+		t.Errorf("%d requests", len(r.all()))
+	}
+}
