@@ -254,7 +254,37 @@ func TestFiveDaysOfFailuresAreAnAlarm(t *testing.T) {
 		}
 		h.pass(time.Hour)
 	}
-	if n := alarms(); n < 2 || n > 3 {
-		t.Errorf("%d alarms in a week", n)
+	before := alarms()
+	if before < 2 || before > 3 {
+		t.Errorf("%d alarms in a week", before)
+	}
+	r.answer(nil)
+	h.settle()
+	r.answer(status(500))
+	h.cancelled("A2")
+	for range 4 * 24 { // less than five days since it last took something
+		h.settle()
+		h.pass(time.Hour)
+	}
+	if n := alarms(); n != before || h.state("shop").Fails == 0 {
+		t.Errorf("%d alarms after an endpoint that took something", n-before)
+	}
+}
+
+// An endpoint that is switched on is tried at once with everything that waits there.
+func TestEnableTriesAtOnce(t *testing.T) {
+	r := receive(t, status(500))
+	h := open(t, entryFor("shop", r.URL))
+	h.cancelled("A1")
+	h.cancelled("A2")
+	h.settle()
+	r.answer(nil)
+	if h.settle(); len(r.all()) != 2 {
+		t.Fatalf("%d requests before their time", len(r.all()))
+	}
+	n, err := h.store.Enable(t.Context(), "shop")
+	h.must(err)
+	if h.settle(); n != 2 || len(r.all()) != 4 || h.state("shop").Outstanding != 0 {
+		t.Errorf("%d events, %d requests", n, len(r.all()))
 	}
 }

@@ -419,3 +419,37 @@ func TestAReplayIsExtended(t *testing.T) {
 		t.Errorf("%d requests", len(r.all()))
 	}
 }
+
+// While a gap is filled from the ledger the stream waits, however many pages that takes.
+func TestTheStreamWaitsUntilAGapIsFilled(t *testing.T) {
+	r := receive(t, nil)
+	h := open(t, entryFor("shop", r.URL))
+	h.cancelled("A0")
+	h.settle()
+	o := h.cancelled("A1")
+	h.cancelled("A2")
+	h.must(h.rdb.XTrimMaxLen(t.Context(), keys.Events, 1).Err())
+	pipe := h.rdb.Pipeline()
+	for i := range 3 * replayKeys {
+		pipe.HSet(t.Context(), keys.Record(order.Ref{Account: shop, OrderID: fmt.Sprintf("OLD%d", i)}), "created", 1)
+	}
+	_, err := pipe.Exec(t.Context())
+	h.must(err)
+	e := h.File.Find("shop")
+	_, err = h.advance(t.Context(), e)
+	h.must(err)
+	h.end(o.Refund("R1"))
+	cursor, pages := h.state("shop").Cursor, 0
+	for ; !h.state("shop").ReplaySince.IsZero(); pages++ {
+		if got := h.state("shop").Cursor; got != cursor {
+			t.Fatalf("the cursor moves after %d pages", pages)
+		}
+		_, err = h.advance(t.Context(), e)
+		h.must(err)
+	}
+	h.settle()
+	ids := r.ids()
+	if first, second := slices.Index(ids, "A1/cancelled/1"), slices.Index(ids, "A1/R1/cancelled/1"); pages < 3 || first < 0 || second < first {
+		t.Errorf("%d pages, %v", pages, ids)
+	}
+}
