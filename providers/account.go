@@ -47,7 +47,9 @@ func (a Account) String() string {
 
 // Covers reports whether b is meant where a is written: a itself, or any account of the provider where a names no
 // merchant.
-func (a Account) Covers(b Account) bool { return a == b || a.Merchant == "" && a.Provider == b.Provider }
+func (a Account) Covers(b Account) bool {
+	return a == b || a.Merchant == "" && a.Provider == b.Provider
+}
 
 // IsZero reports whether no account is named.
 func (a Account) IsZero() bool { return a == Account{} }

@@ -29,9 +29,13 @@ func TestEndsAreNamedAsInTheStream(t *testing.T) {
 			applied(t, a, err)
 		}
 		orphan := b.refund()
-		b.record(t, orphan)
-		a, err = b.Cancel(b.ctx, orphan, "angela", "test")
-		applied(t, a, err)
+		later := orphan.Order().Refund("R2")
+		for _, r := range []order.Ref{orphan, later} {
+			b.clock.pass(time.Second)
+			b.record(t, r)
+			a, err = b.Cancel(b.ctx, r, "angela", "test")
+			applied(t, a, err)
+		}
 		unfinished := b.order()
 		b.record(t, unfinished)
 
@@ -56,6 +60,9 @@ func TestEndsAreNamedAsInTheStream(t *testing.T) {
 		}
 		if got := ids(orphan); !slices.Equal(got, all[4:]) {
 			t.Errorf("%v, the stream has %v", got, all[4:])
+		}
+		if got := ids(later); len(got) != 0 {
+			t.Errorf("%v come with the first refund, not alone", got)
 		}
 	})
 }

@@ -221,6 +221,9 @@ func TestALostTaskIsMadeAgain(t *testing.T) {
 			if h.settle(); len(r.all()) != 1 {
 				t.Errorf("%d requests", len(r.all()))
 			}
+			if list, err := h.queue.ListArchivedTasks(Queue); err != nil || len(list) != 0 {
+				t.Errorf("%d tasks are left behind, %v", len(list), err)
+			}
 		})
 	}
 }
