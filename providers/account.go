@@ -45,6 +45,12 @@ func (a Account) String() string {
 	return string(a.Provider) + ":" + a.Merchant
 }
 
+// Covers reports whether b is meant where a is written: a itself, or any account of the provider where a names no
+// merchant.
+func (a Account) Covers(b Account) bool {
+	return a == b || a.Merchant == "" && a.Provider == b.Provider
+}
+
 // IsZero reports whether no account is named.
 func (a Account) IsZero() bool { return a == Account{} }
 

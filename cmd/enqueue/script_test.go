@@ -60,6 +60,7 @@ func TestScripts(t *testing.T) {
 					"calls":     w.calls,
 					"ticket-of": w.ticketOf,
 					"subst":     w.subst,
+					"webhook":   w.webhook,
 				},
 				RequireExplicitExec: true,
 				RequireUniqueNames:  true,
@@ -77,6 +78,7 @@ type world struct {
 	server *asynq.Server // see serve
 	sim    *ecticketsim.Sim
 	simURL string
+	hook   hook
 	ago    atomic.Int64 // how far back the simulator's clock is set, in hours
 }
 

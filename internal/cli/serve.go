@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"issuance/internal/frontdoor"
 	"issuance/internal/logging"
 	"issuance/internal/redisconn"
+	"issuance/internal/webhooks"
 )
 
 func (a *app) serveCommand() *cobra.Command {
@@ -25,6 +27,8 @@ func (a *app) serveCommand() *cobra.Command {
 It keeps nothing of its own, so any number of them may run before the same Redis. Callers need a
 token of GATEWAY_TOKENS_FILE (see "enqueue token new"); without that file only programs of this
 machine are answered, and may do everything.
+
+With GATEWAY_WEBHOOKS_FILE it also sends final statuses to webhooks (docs/webhooks.md).
 
 It ends on SIGTERM or Ctrl-C: requests that wait are answered, streams of events end, and whoever
 comes again goes on where it was.`,
@@ -73,6 +77,13 @@ func (a *app) serve(ctx context.Context, s *session, addr string) error {
 			return coded("settings", "GATEWAY_TLS_CERT_FILE: %w", err)
 		}
 	}
+	hooks, err := s.webhooks(g, log)
+	if err != nil {
+		return err
+	}
+	if hooks != nil {
+		c.Metrics = append(c.Metrics, hooks)
+	}
 	l, err := net.Listen("tcp", g.HTTPAddr)
 	if err != nil {
 		return coded("settings", "cannot listen: %w; set GATEWAY_HTTP_ADDR or --http-addr to another address", err)
@@ -86,11 +97,33 @@ func (a *app) serve(ctx context.Context, s *session, addr string) error {
 		scheme = "https"
 	}
 	log.Info("serving", "url", fmt.Sprintf("%s://%s", scheme, l.Addr()), "tokens", c.Tokens != nil, "version", c.Version)
-	if err := frontdoor.New(c).Listen(ctx, l, cert, g.ShutdownTimeout); err != nil {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	sent := make(chan error, 1)
+	go func() {
+		if hooks == nil {
+			sent <- nil
+			return
+		}
+		defer stop()
+		sent <- hooks.Run(ctx)
+	}()
+	err = frontdoor.New(c).Listen(ctx, l, cert, g.ShutdownTimeout)
+	stop()
+	if err := errors.Join(err, <-sent); err != nil {
 		return err
 	}
 	log.Info("stopped")
 	return nil
+}
+
+// webhooks makes what sends to the webhooks of the settings, nil when there are none.
+func (s *session) webhooks(g config.Gateway, log *slog.Logger) (*webhooks.Dispatcher, error) {
+	file, err := webhooksFile(g, log)
+	if file == nil || err != nil {
+		return nil, err
+	}
+	return webhooks.New(webhooks.Config{RDB: s.rdb, Ledger: s.ledger, File: file, Log: log, ProxyURL: g.WebhooksProxyURL.Reveal(), Version: version().String()})
 }
 
 // withValue is an environment in which one variable has another value.

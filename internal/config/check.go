@@ -55,6 +55,7 @@ func (l *loader) gateway() {
 			break
 		}
 	}
+	l.proxyURL("GATEWAY_WEBHOOKS_PROXY_URL", g.WebhooksProxyURL)
 	if d := g.ShutdownTimeout; l.usable("GATEWAY_SHUTDOWN_TIMEOUT") && d <= 0 {
 		l.wrong("GATEWAY_SHUTDOWN_TIMEOUT", "is %s; write for example 30s", d)
 	}
@@ -148,13 +149,18 @@ func (l *loader) pass2u() {
 	if strings.ContainsFunc(p.APIKey.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' }) {
 		l.wrong("PASS2U_API_KEY", "holds a space, a line break or a special character; write the bare key, without Bearer and quotes")
 	}
-	if p.ProxyURL.Set() {
-		if _, err := httpcall.CheckProxyURL(p.ProxyURL.Reveal()); err != nil {
-			l.wrong("PASS2U_PROXY_URL", "%v; percent-encode special characters", err)
-		}
-		if !p.APIKey.Set() {
-			l.warn("PASS2U_PROXY_URL is set, but PASS2U_API_KEY is not: Pass2U is not served")
-		}
+	l.proxyURL("PASS2U_PROXY_URL", p.ProxyURL)
+	if p.ProxyURL.Set() && !p.APIKey.Set() {
+		l.warn("PASS2U_PROXY_URL is set, but PASS2U_API_KEY is not: Pass2U is not served")
+	}
+}
+
+func (l *loader) proxyURL(name string, value Secret) {
+	if !value.Set() {
+		return
+	}
+	if _, err := httpcall.CheckProxyURL(value.Reveal()); err != nil {
+		l.wrong(name, "%v; percent-encode special characters", err)
 	}
 }
 

@@ -13,37 +13,8 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"issuance/internal/ledger"
-	"issuance/providers"
-	"issuance/tasks"
+	"issuance/internal/thinevent"
 )
-
-// Event is a final status, without customers' data: it says of which order a status is to be asked for.
-type Event struct {
-	Type      string    `json:"type" example:"order.issued" doc:"order.STATE or refund.STATE"`
-	Timestamp time.Time `json:"timestamp"`
-	Data      EventData `json:"data"`
-}
-
-// EventData names the order and its state.
-type EventData struct {
-	EventID  string         `json:"event_id" doc:"new for every end; the same event may come twice"`
-	Provider providers.Name `json:"provider"`
-	Account  tasks.Account  `json:"account"`
-	OrderID  string         `json:"order_id"`
-	RefundID string         `json:"refund_id,omitempty"`
-	State    tasks.State    `json:"state"`
-	Code     string         `json:"code,omitempty" doc:"why, where there is something to say"`
-}
-
-// NewEvent is what callers see of an event of the ledger.
-func NewEvent(e ledger.Event) Event {
-	kind := "order."
-	if e.Ref.IsRefund() {
-		kind = "refund."
-	}
-	return Event{Type: kind + string(e.State), Timestamp: e.At, Data: EventData{EventID: e.ID, Provider: e.Account.Provider, Account: e.Account,
-		OrderID: e.OrderID, RefundID: e.RefundID, State: e.State, Code: e.Code}}
-}
 
 type eventsIn struct {
 	After string `query:"after" maxLength:"64" doc:"the position of the event that was read last; without it, from the oldest that is kept"`
@@ -53,7 +24,7 @@ type eventsIn struct {
 // PagedEvent is an event and its position.
 type PagedEvent struct {
 	Position string `json:"position" doc:"its place in the stream, for after"`
-	Event
+	thinevent.Event
 }
 
 // Gap says that events are gone.
@@ -106,7 +77,7 @@ func (s *Server) listEvents(ctx context.Context, in *eventsIn) (*eventsOut, erro
 	for _, e := range list {
 		out.Body.Next = e.StreamID
 		if t.Sees(e.Account) {
-			out.Body.Events = append(out.Body.Events, PagedEvent{e.StreamID, NewEvent(e)})
+			out.Body.Events = append(out.Body.Events, PagedEvent{e.StreamID, thinevent.New(e)})
 		}
 	}
 	return out, nil
@@ -220,7 +191,7 @@ func (st stream) sendAll(list []ledger.Event) bool {
 	var b bytes.Buffer
 	for _, e := range list {
 		if st.token.Sees(e.Account) {
-			ev := NewEvent(e)
+			ev := thinevent.New(e)
 			b.Write(message(e.StreamID, ev.Type, ev))
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"issuance/internal/frontdoor"
 	"issuance/internal/keys"
+	"issuance/internal/thinevent"
 )
 
 type page struct {
@@ -131,7 +132,7 @@ func TestAStreamGoesOnOverARestart(t *testing.T) {
 	read := func(n int) {
 		for range n {
 			m := s.next()
-			var e frontdoor.Event
+			var e thinevent.Event
 			if err := json.Unmarshal([]byte(m.data), &e); err != nil || m.kind != e.Type {
 				t.Fatalf("%+v: %v", m, err)
 			}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/ledger"
@@ -33,6 +34,8 @@ type Config struct {
 	Ready func(context.Context) error
 	// Timeout is how long a caller may take to send a request's header, and its body, other than a bulk's. Default 10 s.
 	Timeout time.Duration
+	// Metrics are further ones that /metrics shows. Default: none.
+	Metrics []prometheus.Collector
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }
@@ -69,7 +72,7 @@ func New(c Config) *Server {
 	s := &Server{Config: c, drained: make(chan struct{})}
 	s.hub = newHub(c.Ledger, c.Log)
 	s.limits = newLimits(c.RDB)
-	s.metrics = newMetrics(s.hub)
+	s.metrics = newMetrics(s.hub, c.Metrics)
 	mux := http.NewServeMux()
 	s.api = humago.New(mux, s.describe())
 	s.orders()

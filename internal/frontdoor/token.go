@@ -52,9 +52,7 @@ func (t *Token) May(s Scope) bool { return slices.Contains(t.Scopes, s) }
 
 // Sees reports whether an account is among the token's.
 func (t *Token) Sees(a providers.Account) bool {
-	return len(t.Accounts) == 0 || slices.ContainsFunc(t.Accounts, func(own providers.Account) bool {
-		return own == a || own.Merchant == "" && own.Provider == a.Provider
-	})
+	return len(t.Accounts) == 0 || slices.ContainsFunc(t.Accounts, func(own providers.Account) bool { return own.Covers(a) })
 }
 
 // NewToken makes a token: secret is the caller's, and sum its hex SHA-256, which the tokens file holds.

@@ -18,6 +18,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -29,6 +30,11 @@ type Options struct {
 	// ProxyURL sends calls through a proxy: http://, https:// or socks5://, with
 	// user:password where it needs them. Default: what HTTPS_PROXY and NO_PROXY say.
 	ProxyURL string
+	// Direct uses no proxy, whatever the environment says.
+	Direct bool
+	// Control is asked before each connection, about the address that the name has led to; its error refuses it.
+	// Default: every address is good. (A proxy's address is one, too.)
+	Control func(network, address string, c syscall.RawConn) error
 	// MaxConns bounds the connections to one host; further calls wait. Default 32.
 	MaxConns int
 }
@@ -43,6 +49,9 @@ func New(o Options) (*http.Client, error) {
 		o.MaxConns = 32
 	}
 	proxy := http.ProxyFromEnvironment
+	if o.Direct {
+		proxy = nil
+	}
 	if o.ProxyURL != "" {
 		u, err := CheckProxyURL(o.ProxyURL)
 		if err != nil {
@@ -56,7 +65,7 @@ func New(o Options) (*http.Client, error) {
 		Transport: &http.Transport{
 			Proxy:                  proxy,
 			OnProxyConnectResponse: proxyAnswered,
-			DialContext:            (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+			DialContext:            (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second, Control: o.Control}).DialContext,
 			TLSHandshakeTimeout:    5 * time.Second,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 			MaxConnsPerHost:        o.MaxConns,

@@ -37,6 +37,9 @@ const (
 	// SealKeys is a zset of the ids of the seal keys that workers hold, by the time (ms) a worker
 	// last announced them.
 	SealKeys = Prefix + "seal_keys"
+	// Webhooks is a hash, name of a webhook endpoint → what front doors announce of it as JSON (its host, which
+	// events it wants, when), without its secret. No expiry.
+	Webhooks = Prefix + "webhooks"
 )
 
 // tag is the hash tag of an order's keys.
@@ -98,6 +101,9 @@ func Health(allowance string, a providers.Account) string {
 
 // Items is the hash of an ECTicket merchant's catalogue of items, as last fetched.
 func Items(a providers.Account) string { return Prefix + "{items:" + a.String() + "}" }
+
+// Webhook is the prefix of the keys of a webhook endpoint (package webhooks).
+func Webhook(name string) string { return Prefix + "{webhook:" + name + "}:" }
 
 // Member is a record's name in the sets of its account: "ORDER" or "ORDER:REFUND". Order and refund ids
 // hold no colon.

@@ -51,6 +51,13 @@ func (c *Client) Enqueue(ctx context.Context, r order.Ref, h Home, trace string,
 	return err
 }
 
+// EnqueueOnce makes a task that is no record's and of which nothing stays when it has ended, so that its id can be used
+// again. ErrTaken says that there is one.
+func (c *Client) EnqueueOnce(ctx context.Context, h Home, payload []byte, timeout time.Duration) error {
+	_, err := c.asynq.EnqueueContext(ctx, asynq.NewTask(h.Type, payload), asynq.Queue(h.Queue), asynq.TaskID(h.ID), asynq.MaxRetry(MaxRetry), asynq.Timeout(timeout))
+	return err
+}
+
 func (c *Client) options(h Home) []asynq.Option {
 	return []asynq.Option{asynq.Queue(h.Queue), asynq.TaskID(h.ID), asynq.MaxRetry(MaxRetry), asynq.Timeout(c.opt.Timeout), asynq.Retention(c.opt.Retention)}
 }

@@ -28,10 +28,17 @@ type Lane struct {
 	Lane        order.Lane
 	Concurrency int // tasks at once, at least 1
 	Handler     asynq.Handler
+	// Named is a queue that is no provider's; Provider and Lane are empty then.
+	Named string
 }
 
 // Queue is the lane's queue.
-func (l Lane) Queue() string { return queue.Name(l.Provider, l.Lane) }
+func (l Lane) Queue() string {
+	if l.Named != "" {
+		return l.Named
+	}
+	return queue.Name(l.Provider, l.Lane)
+}
 
 // Options of a Set.
 type Options struct {
@@ -40,7 +47,9 @@ type Options struct {
 	ShutdownTimeout time.Duration
 	// HealthEvery is how often each server asks whether Redis answers. Default 5 s.
 	HealthEvery time.Duration
-	Log         *slog.Logger
+	// CheckEvery is how soon an empty queue is looked at again. Default 200 ms.
+	CheckEvery time.Duration
+	Log        *slog.Logger
 }
 
 // Set is the servers of one process. Safe for concurrent use.
@@ -62,6 +71,9 @@ func New(rdb redis.UniversalClient, lanes []Lane, opt Options) *Set {
 	if opt.HealthEvery <= 0 {
 		opt.HealthEvery = 5 * time.Second
 	}
+	if opt.CheckEvery <= 0 {
+		opt.CheckEvery = 200 * time.Millisecond
+	}
 	set := &Set{lanes: lanes, log: opt.Log, health: map[string]error{}}
 	for _, l := range lanes {
 		set.servers = append(set.servers, asynq.NewServerFromRedisClient(rdb, asynq.Config{
@@ -71,9 +83,9 @@ func New(rdb redis.UniversalClient, lanes []Lane, opt Options) *Set {
 			IsFailure:       queue.IsFailure,
 			ErrorHandler:    asynq.ErrorHandlerFunc(set.unexpected),
 			ShutdownTimeout: opt.ShutdownTimeout,
-			// Measured: the defaults (5 s, 1 s) start a due task 2.7 s late in the median; these, 0.4 s.
+			// Measured: asynq's defaults (5 s, 1 s) start a due task 2.7 s late in the median; these, 0.4 s.
 			DelayedTaskCheckInterval: time.Second,
-			TaskCheckInterval:        200 * time.Millisecond,
+			TaskCheckInterval:        opt.CheckEvery,
 			HealthCheckInterval:      opt.HealthEvery,
 			HealthCheckFunc:          func(err error) { set.setHealth(l.Queue(), err) },
 			Logger:                   asynqLog{opt.Log.With("queue", l.Queue())},

@@ -1,0 +1,96 @@
+package webhooks
+
+import (
+	"context"
+	"time"
+
+	"github.com/hibiken/asynq"
+)
+
+// recordWithin bounds how long it may take to record how a delivery ended.
+const recordWithin = 4 * time.Second
+
+// ProcessTask implements asynq.Handler: it delivers one event once.
+func (d *Dispatcher) ProcessTask(ctx context.Context, t *asynq.Task) error {
+	p, err := decode(t.Payload())
+	if err != nil {
+		d.Log.Error("alarm: a task of the webhooks cannot be read and is dropped", "error", err)
+		return nil
+	}
+	b, err := d.store.begin(ctx, p.Webhook, p.Event)
+	if err != nil || b == nil {
+		return err
+	}
+	e := d.File.Find(p.Webhook)
+	end := ending{outcome: postponed, next: 10 * time.Second, answer: answer{text: "this front door does not serve it"}}
+	if e != nil {
+		end = d.deliver(ctx, e, p.Event, b)
+	}
+	// What was sent is recorded even when this process is stopping.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordWithin)
+	defer cancel()
+	c, err := d.store.settle(ctx, p.Webhook, p.Event, end)
+	if err != nil {
+		return err
+	}
+	d.report(p, end, c)
+	d.rouse(p.Webhook)
+	return nil
+}
+
+func (d *Dispatcher) deliver(ctx context.Context, e *Endpoint, id string, b *begun) ending {
+	if !e.wantsBody(b.body) { // the file has changed since it was admitted
+		return ending{outcome: unwanted}
+	}
+	end := ending{answer: d.send.send(ctx, e, id, []byte(b.body))}
+	end.outcome = end.answer.kind
+	if !e.AllowPrivate {
+		d.noteProxy(end.answer)
+	}
+	switch {
+	case end.answer.ours:
+		end.next, end.hold = ownFault, ownFault
+	case end.outcome == postponed: // this process is stopping
+		end.next = time.Second
+	case end.outcome == failedTry:
+		end.next, end.last = retryAfter(b.tries)
+		if after := end.answer.retryAfter; after > 0 {
+			end.next, end.hold = max(end.next, after), after
+		}
+	}
+	return end
+}
+
+// noteProxy reports when our proxy begins to fail, and when it works again.
+func (d *Dispatcher) noteProxy(a answer) {
+	if !d.send.proxied || a.status == 0 && !a.ours {
+		return
+	}
+	d.mu.Lock()
+	was := d.proxy
+	d.proxy = a.ours
+	d.mu.Unlock()
+	switch {
+	case a.ours && !was:
+		d.Log.Error("alarm: the webhooks' proxy fails; deliveries wait", "error", a.text)
+	case !a.ours && was:
+		d.Log.Info("webhooks: the proxy works again")
+	}
+}
+
+// report logs what somebody has to know: not each failure, but each change.
+func (d *Dispatcher) report(p payload, e ending, c consequence) {
+	log := d.Log.With("webhook", p.Webhook, "event", p.Event, "status", e.answer.status, "took", e.answer.took.Round(time.Millisecond).String())
+	switch {
+	case c.outcome == gone:
+		log.Error("alarm: the webhook wants no more events (410) and is switched off; enqueue webhooks enable switches it on")
+	case c.outcome == givenUp:
+		log.Error("alarm: the webhook does not take an event, which is given up; enqueue webhooks replay sends it again", "error", e.answer.text)
+	case !c.alarm.IsZero():
+		log.Error("alarm: the webhook has taken nothing for days", "since", c.alarm, "error", e.answer.text)
+	case c.outcome == failedTry && c.before == 0:
+		log.Warn("the webhook fails", "error", e.answer.text, "next", e.next.String())
+	case c.outcome == delivered && c.before > 0:
+		log.Info("the webhook takes events again", "failures", c.before)
+	}
+}
