@@ -53,7 +53,7 @@ func table(t *testing.T, name string) config.Variable {
 // Without a profile there are Redis and the worker; the sandbox has to be asked for, and needs
 // nothing of the others.
 func TestProfiles(t *testing.T) {
-	for profile, want := range map[string][]string{"": {"redis", "worker"}, "sandbox": {"redis", "sandbox", "worker"}} {
+	for profile, want := range map[string][]string{"": {"redis", "worker"}, "sandbox": {"redis", "sandbox", "worker"}, "gateway": {"gateway", "redis", "worker"}} {
 		got := compose(t, nil, profile).ServiceNames()
 		slices.Sort(got)
 		if !slices.Equal(got, want) {

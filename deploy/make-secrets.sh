@@ -15,7 +15,7 @@ password() { head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n'; }
 
 [ -s "$dir/seal_keys" ] || random > "$dir/seal_keys"
 rules=$(sed -e '/^#/d' -e '/^$/d' "$here/users.acl")
-for user in worker producer operator reader; do
+for user in worker producer gateway operator reader; do
   file=$dir/redis_url_$user
   [ -s "$file" ] || printf 'redis://%s:%s@redis:6379/0\n' "$user" "$(password)" > "$file"
   word=$(printf %s "$user" | tr a-z A-Z)

@@ -4,11 +4,16 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"issuance/internal/frontdoor"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -48,7 +53,7 @@ func guarded(t *testing.T) (admin *redis.Client, addresses map[string]string) {
 	admin = redis.NewClient(&redis.Options{Addr: s.Addr, Username: "admin", Password: "admin"})
 	t.Cleanup(func() { _ = admin.Close() })
 	addresses = map[string]string{}
-	for _, user := range []string{"worker", "producer", "operator", "reader"} {
+	for _, user := range []string{"worker", "producer", "gateway", "operator", "reader"} {
 		url, err := os.ReadFile(filepath.Join(secrets, "redis_url_"+user))
 		if err != nil {
 			t.Fatal(err)
@@ -109,6 +114,7 @@ func TestUsersMayDoWhatTheyAreFor(t *testing.T) {
 	enqueue("producer", "refund", refund, "--wait")
 	enqueue("producer", "bulk", bulk)
 	enqueue("producer", "status", "ecticket", "E1", "--tickets")
+	throughTheDoor(t, addresses["gateway"])
 	enqueue("operator", "pause", "pass2u", "--reason", "test")
 	enqueue("producer", "issue", file("p2.json", pass2uOrder("P2")))
 	enqueue("producer", "cancel", "pass2u", "P2", "--reason", "test")
@@ -166,5 +172,71 @@ func TestUsersMayDoNothingElse(t *testing.T) {
 				t.Errorf("%s: %v: %v", user, args, err)
 			}
 		}
+	}
+}
+
+// throughTheDoor uses every part of a front door that works as a user of Redis.
+func throughTheDoor(t *testing.T, address string) {
+	t.Helper()
+	dir := t.TempDir()
+	got := make(chan struct{}, 100)
+	hook := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { got <- struct{}{} }))
+	defer hook.Close()
+	secret, sum := frontdoor.NewToken()
+	files := map[string]string{
+		"tokens.yaml":   "tokens: [{name: shop, sha256: " + sum + ", scopes: [orders, refunds, tickets, events], requests_per_second: 1000}]\n",
+		"webhooks.yaml": "webhooks: [{name: shop, url: " + hook.URL + ", secret: whsec_" + sealKey + ", events: [order.issued], allow_private: true}]\n",
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := map[string]string{"REDIS_URL": address, "ISSUANCE_SEAL_KEYS": sealKey, "ECTICKET_MERCHANT_ID": ecticketAccount.Merchant,
+		"GATEWAY_TOKENS_FILE": filepath.Join(dir, "tokens.yaml"), "GATEWAY_WEBHOOKS_FILE": filepath.Join(dir, "webhooks.yaml")}
+	log := newOutput()
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan int, 1)
+	go func() {
+		ended <- cli.Run(ctx, []string{"serve", "--http-addr", "127.0.0.1:0"}, env, cli.Streams{In: strings.NewReader(""), Out: log, Err: log})
+	}()
+	defer func() {
+		stop()
+		if code := <-ended; code != 0 || strings.Contains(log.String(), "NOPERM") {
+			t.Errorf("enqueue serve: %d\n%s", code, log)
+		}
+	}()
+	url := (&process{t: t}).sees(log, `"url":"(http://[^"]+)"`)[1]
+	call := func(method, path, body string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, url+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+secret)
+		req.Header.Set("Content-Type", "application/json")
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if text, _ := io.ReadAll(res.Body); res.StatusCode >= 400 {
+			t.Errorf("gateway: %s %s: %d %s", method, path, res.StatusCode, text)
+		}
+	}
+	const order = `{"IssueType":"4","Operator":"me","TicketInfo":[{"ItemName":"一日入場券","TicketPrice":500,"TicketAmount":2}]}`
+	call(http.MethodPut, "/v1/orders/ecticket/DOOR1", order)
+	call(http.MethodGet, "/v1/orders/ecticket/DOOR1?wait=60&tickets=true", "")
+	call(http.MethodPut, "/v1/orders/ecticket/DOOR1/refunds/R1", `{"quantity":1}`)
+	call(http.MethodGet, "/v1/orders/ecticket/DOOR1/history", "")
+	call(http.MethodGet, "/v1/orders?state=issued", "")
+	call(http.MethodGet, "/v1/events", "")
+	call(http.MethodPost, "/v1/bulk", `{"provider":"ecticket","request":`+strings.Replace(order, "{", `{"MerchantTradeNo":"DOOR2",`, 1)+"}\n")
+	call(http.MethodGet, "/readyz", "")
+	call(http.MethodGet, "/metrics", "")
+	select {
+	case <-got:
+	case <-time.After(patience):
+		t.Errorf("no webhook came\n%s", log)
 	}
 }

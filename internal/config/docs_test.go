@@ -89,6 +89,7 @@ once, at the start. Setting both ` + "`NAME`" + ` and ` + "`NAME_FILE`" + ` is a
 | ` + "`redis_users.acl`" + ` | the users, with hashes of their passwords, as Redis takes them (` + "`aclfile`" + `); docker-compose.yml gives it to its Redis as a secret |
 | ` + "`redis_url_worker`" + ` | ` + "`REDIS_URL`" + ` of workers; docker-compose.yml sets ` + "`REDIS_URL_FILE`" + ` to it |
 | ` + "`redis_url_producer`" + ` | of checkout systems: enqueue, cancel, erase, read |
+| ` + "`redis_url_gateway`" + ` | of front doors (` + "`enqueue serve`" + `): what producers may, and webhooks |
 | ` + "`redis_url_operator`" + ` | of the command line in operators' hands: all of it |
 | ` + "`redis_url_reader`" + ` | of those who only look |
 | ` + "`seal_keys`" + ` | a key for ` + "`ISSUANCE_SEAL_KEYS_FILE`" + ` |
