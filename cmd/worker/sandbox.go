@@ -67,7 +67,7 @@ func serveSandbox(ctx context.Context, s settings, log *slog.Logger, stdout, std
 	}
 	var front *door
 	if !s.once {
-		if front, err = w.openDoor(sb); err != nil {
+		if front, err = w.openDoor(sb, story); err != nil {
 			return report(stderr, err)
 		}
 		defer front.stop() // before Redis goes

@@ -209,6 +209,7 @@ func TestTheSandboxServesTheAPI(t *testing.T) {
 	if status, body := get(t, wait); status != http.StatusOK || !strings.Contains(body, `"state":"issued"`) {
 		t.Errorf("%d %s", status, body)
 	}
+	p.sees(p.out, `webhook   order\.issued of ecticket:2000132/\w+, signature verified`)
 	if code := p.stop(); code != exitFine || p.err.String() != "" {
 		t.Errorf("%d %s", code, p.err)
 	}

@@ -2,15 +2,26 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"issuance/internal/frontdoor"
 	"issuance/internal/sandbox"
+	"issuance/internal/thinevent"
+	"issuance/internal/webhooks"
 	"issuance/tasks"
 )
 
@@ -26,8 +37,9 @@ type door struct {
 	stop     func()
 }
 
-// openDoor serves the HTTP API beside the worker, on a port near the configured one.
-func (w *worker) openDoor(sb *sandbox.Sandbox) (*door, error) {
+// openDoor serves the HTTP API beside the worker, on a port near the configured one, and sends events to a receiver of
+// its own, which the story shows.
+func (w *worker) openDoor(sb *sandbox.Sandbox, story *sandbox.Story) (*door, error) {
 	client, err := w.client()
 	if err != nil {
 		return nil, err
@@ -42,14 +54,23 @@ func (w *worker) openDoor(sb *sandbox.Sandbox) (*door, error) {
 	}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil)) // the story says what happens to orders
 	s := frontdoor.New(frontdoor.Config{Client: client, Ledger: w.ledger, RDB: w.rdb, Rules: tasks.Rules{MerchantID: w.ECTicket.MerchantID}, Log: log, Version: version()})
+	hooks, closeReceiver, err := w.sendWebhooks(story)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := hooks.Run(ctx); err != nil {
+			w.log.Error("the webhooks ended", "error", err)
+		}
+	})
 	wg.Go(func() {
 		if err := s.Listen(ctx, l, nil, w.Gateway.ShutdownTimeout); err != nil {
 			w.log.Error("the HTTP API ended", "error", err)
 		}
 	})
-	return &door{listener: l, stop: func() { cancel(); wg.Wait() }}, nil
+	return &door{listener: l, stop: func() { cancel(); wg.Wait(); closeReceiver() }}, nil
 }
 
 // url is how programs of this machine call it.
@@ -68,5 +89,62 @@ curl -s '%[1]s/v1/orders/ecticket/%[2]s?wait=60'
 curl -s '%[1]s/v1/orders/ecticket/%[2]s?tickets=true'
 curl -sN '%[1]s/v1/events/stream?after=0'
 
+Every final status also goes to a webhook of the sandbox's own; what it receives is shown below as webhook.
+
 `, d.url(), number, body)
+}
+
+// sendWebhooks makes what sends events to a receiver inside this process, which verifies their signatures as any
+// receiver does and prints what came.
+func (w *worker) sendWebhooks(story *sandbox.Story) (d *webhooks.Dispatcher, closeReceiver func(), err error) {
+	key := make([]byte, 32)
+	rand.Read(key) // never fails
+	secret := "whsec_" + base64.StdEncoding.EncodeToString(key)
+	verifier, err := standardwebhooks.NewWebhook(secret)
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
+	receiver := &http.Server{ReadTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(io.LimitReader(r.Body, 64<<10))
+		if err != nil || verifier.Verify(body, r.Header) != nil {
+			http.Error(rw, "not signed by this sandbox", http.StatusUnauthorized)
+			return
+		}
+		var e thinevent.Event
+		if json.Unmarshal(body, &e) == nil {
+			order := e.Data.Account.String() + "/" + e.Data.OrderID
+			if e.Data.RefundID != "" {
+				order += "/" + e.Data.RefundID
+			}
+			story.Printf("%s  webhook   %s of %s, signature verified\n", time.Now().Format(time.TimeOnly), e.Type, order)
+		}
+	})}
+	served := make(chan struct{})
+	go func() { defer close(served); _ = receiver.Serve(l) }() // ends when it is closed
+	dir, err := os.MkdirTemp("", "issuance-sandbox-")
+	closeReceiver = func() { _ = receiver.Close(); <-served; _ = os.RemoveAll(dir) }
+	if err == nil {
+		d, err = w.dispatcher(filepath.Join(dir, "webhooks.yaml"), fmt.Sprintf("webhooks: [{name: sandbox, url: http://%s/, secret: %s, allow_private: true}]\n", l.Addr(), secret))
+	}
+	if err != nil {
+		closeReceiver()
+		return nil, nil, err
+	}
+	return d, closeReceiver, nil
+}
+
+// dispatcher sends to the webhooks of a file, which it writes.
+func (w *worker) dispatcher(path, content string) (*webhooks.Dispatcher, error) {
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		return nil, err
+	}
+	file, err := webhooks.ReadFile(path, w.log)
+	if err != nil {
+		return nil, err
+	}
+	return webhooks.New(webhooks.Config{RDB: w.rdb, Ledger: w.ledger, File: file, Log: w.log, Version: version()})
 }
