@@ -38,7 +38,7 @@ type bench struct {
 }
 
 func benches() []bench {
-	return []bench{pollingBench(), checkoutBench(), bulkBench(), overheadBench(), growthBench()}
+	return []bench{pollingBench(), checkoutBench(), bulkBench(), overheadBench(), growthBench(), httpBench()}
 }
 
 // children are what child processes of this program can be; see package lab.
