@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -57,7 +58,7 @@ func (run *Run) String() string {
 	b.WriteString("\nCalls and the faults injected:\n" + run.Rig.Weather.table())
 	b.WriteString("\nFinal states of orders:\n" + states(run.Report.OrderStates))
 	b.WriteString("\nFinal states of refunds:\n" + states(run.Report.RefundStates))
-	fmt.Fprintf(&b, "\nReviews: %s\n", counts(run.Report.Reviews))
+	fmt.Fprintf(&b, "\nReviews: %s\n", shares(run.Report.Reviews, len(run.Load.Orders)+len(run.Load.Refunds)))
 	in := run.Rig.Intents
 	in.mu.Lock()
 	fmt.Fprintf(&b, "Intents looked for at a call's arrival: %d, not possible for %d (Redis did not answer in time)\n", in.checked, in.unchecked)
@@ -133,4 +134,13 @@ func table(fill func(add func(cells ...string))) string {
 	fill(func(cells ...string) { fmt.Fprintln(w, "  "+strings.Join(cells, "\t")) })
 	_ = w.Flush() // a strings.Builder takes everything
 	return b.String()
+}
+
+// shares lists numbers by name, each with its share of all.
+func shares(of map[string]int, all int) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		parts = append(parts, fmt.Sprintf("%s %d (%.1f%%)", name, of[name], 100*float64(of[name])/float64(max(all, 1))))
+	}
+	return cmp.Or(strings.Join(parts, ", "), "none")
 }
