@@ -121,6 +121,18 @@ func (f *Follower) next(ctx context.Context, r order.Ref, accepted time.Time, ag
 	return wait, f.wake(ctx, r.Account, a.Wake)
 }
 
+// aside has nobody wait for an order that the provider denies.
+func (f *Follower) aside(ctx context.Context, r order.Ref) error {
+	if f == nil || f.opt.Sentinel == nil {
+		return nil
+	}
+	wake, err := f.opt.Sentinel.Aside(ctx, r.OrderID)
+	if err != nil {
+		return err
+	}
+	return f.wake(ctx, r.Account, wake)
+}
+
 // finished takes an order that is not to be followed any more out of the sentinel's list, and wakes the next.
 func (f *Follower) finished(ctx context.Context, r order.Ref, s order.State) error {
 	if f == nil || f.opt.Sentinel == nil {

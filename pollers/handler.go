@@ -159,8 +159,7 @@ func (p *poll) look(ctx context.Context) error {
 		// It accepted the order and now denies it. That may be a replica that lags; it is never a
 		// reason to send the order again.
 		p.log.Warn("the provider accepted this order and now does not know it", "code", f.Outcome.Code)
-		return p.again(ledger.Reason{Code: cmp.Or(f.Outcome.Code, string(order.CodeAbsent)), Message: f.Outcome.Message}, 0,
-			"the provider accepted it and now does not know it")
+		return p.denied(ledger.Reason{Code: cmp.Or(f.Outcome.Code, string(order.CodeAbsent)), Message: f.Outcome.Message})
 	default:
 		if p.rec.Unproven && handler.Contradicts(f) {
 			return p.issued(ctx, f)
@@ -261,6 +260,24 @@ func (p *poll) again(why ledger.Reason, atLeast time.Duration, text string) erro
 		return p.overdue(why)
 	}
 	return p.notYet(why, false, atLeast, text)
+}
+
+// denied waits after an answer that the provider does not know the order: soon at first, because it may only be behind,
+// and ever more rarely. The others do not wait for it.
+func (p *poll) denied(why ledger.Reason) error {
+	if p.Schedule.Overdue(p.age) {
+		return p.overdue(why)
+	}
+	if done, err := p.polled(why, false); done || err != nil {
+		return err
+	}
+	ctx, cancel := handler.Recording()
+	defer cancel()
+	if err := p.Follower.aside(ctx, p.rec.Ref); err != nil {
+		return err
+	}
+	wait := min(Jitter(p.Schedule.Next(p.age)), handler.AskAgain(p.age, soonest))
+	return queue.WaitUntil(wait, "the provider accepted it and now does not know it", p.rec.AcceptedAt.Add(p.Schedule.Deadline))
 }
 
 // overdue leaves an order to a person. why is empty when the provider's last answer was a clear "not yet".

@@ -30,6 +30,7 @@ import (
 //   - An order that is not issued although younger ones are, has been overtaken. It is left to its
 //     own schedule. No more orders are overtaken than younger ones were found issued, because the
 //     exception may be the other.
+//   - An order that the provider accepted and now does not know is left to its own schedule at once.
 
 //go:embed scripts/*.lua
 var sentinelFiles embed.FS
@@ -51,6 +52,7 @@ var (
 	maySkipScript      = sentinelScript("may_skip")
 	stillPendingScript = sentinelScript("still_pending")
 	finishedScript     = sentinelScript("finished")
+	asideScript        = sentinelScript("aside")
 )
 
 // SentinelConfig of a Sentinel. The zero value of a field means its default.
@@ -154,6 +156,12 @@ func (s *Sentinel) Finished(ctx context.Context, orderID string) (wake []string,
 // wake names orders to ask at once.
 func (s *Sentinel) GivenUp(ctx context.Context, orderID string) (wake []string, err error) {
 	return s.run(ctx, finishedScript, orderID, time.Time{}, s.cfg.Window, "given_up")
+}
+
+// Aside leaves an order to its own schedule, of which the provider now says that it does not know it although it accepted
+// it: the others do not wait for it. wake names orders to ask at once.
+func (s *Sentinel) Aside(ctx context.Context, orderID string) (wake []string, err error) {
+	return s.run(ctx, asideScript, orderID, time.Time{})
 }
 
 // Pending counts the orders that are followed, but for those that were overtaken.

@@ -72,20 +72,21 @@ type Provider struct {
 	t       testing.TB
 	account providers.Account
 
-	mu     sync.Mutex
-	script map[Op][]reply
-	calls  []Call
-	traits providers.Traits
-	need   int  // tickets without which an order is not complete
-	atOnce bool // orders are issued at once
-	host   string
-	ahead  *time.Duration // what Skew answers
-	outage *providers.Outcome
-	missed int // calls made during the outage
-	shows  bool
-	all    []providers.Ticket
-	gone   []providers.Ticket // refunded by calls that were confirmed
-	base   providers.Baseline // the last one that was answered, and the refunds that were confirmed since
+	mu      sync.Mutex
+	script  map[Op][]reply
+	calls   []Call
+	traits  providers.Traits
+	need    int  // tickets without which an order is not complete
+	atOnce  bool // orders are issued at once
+	host    string
+	ahead   *time.Duration // what Skew answers
+	outage  *providers.Outcome
+	missed  int                // calls made during the outage
+	unknown *providers.Finding // what a number that does not exist is answered with
+	shows   bool
+	all     []providers.Ticket
+	gone    []providers.Ticket // refunded by calls that were confirmed
+	base    providers.Baseline // the last one that was answered, and the refunds that were confirmed since
 }
 
 // Merchant is the merchant of New's accounts.
@@ -280,8 +281,24 @@ func (p *Provider) Issue(ctx context.Context, o providers.Order) providers.Outco
 	return p.call(ctx, Call{Op: Issue, Order: o}).outcome
 }
 
-// LookUp implements providers.Provider.
+// ForUnknown is what a look-up of a number that does not exist is answered with; Busy before the first call, so that
+// by default a rejection that is not known to mean "unknown number" does mean it.
+func (p *Provider) ForUnknown(f providers.Finding) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.unknown = &f
+}
+
+// LookUp implements providers.Provider. The made-up number of a codec's Probe needs no script and is no call.
 func (p *Provider) LookUp(ctx context.Context, o providers.Order) providers.Finding {
+	if codec, ok := providers.CodecOf(p.account.Provider); ok && o.ID != "" && o.ID == codec.Probe().ID {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.unknown != nil {
+			return *p.unknown
+		}
+		return Busy
+	}
 	return p.call(ctx, Call{Op: LookUp, Order: o}).finding
 }
 

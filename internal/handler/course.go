@@ -244,11 +244,21 @@ func (r *Run) prepared(ctx context.Context) (Result, error) {
 	if res, ok := r.open(); !ok {
 		return res, nil
 	}
-	if host := r.Provider.Host(); r.Rec.Host != "" && r.Rec.Host != host && r.Rec.Attempts > r.Rec.Unsent {
-		r.Alarms.Log(r.Log, "host "+r.Rec.Host, "an earlier request of this record went to another host; a worker of that host has to go on", "host", r.Rec.Host, "this_host", host)
-		return Wait(time.Minute, order.CodeOtherHost, "an earlier request went to "+r.Rec.Host+", and this worker calls "+host), nil
+	if r.Rec.Attempts > r.Rec.Unsent && r.AtOtherHost(r.Rec.Host) {
+		return r.OtherHost(r.Rec.Host), nil
 	}
 	return r.act(ctx, r)
+}
+
+// AtOtherHost reports whether something was sent to another host than this worker calls. What is not known is not.
+func (r *Run) AtOtherHost(host string) bool { return host != "" && host != r.Provider.Host() }
+
+// OtherHost waits for a worker of the host that the order is at: the provider's hosts know nothing of each other's
+// orders, and may have others under the same number.
+func (r *Run) OtherHost(host string) Result {
+	own := r.Provider.Host()
+	r.Alarms.Log(r.Log, "host "+host, "an earlier request of this record went to another host; a worker of that host has to go on", "host", host, "this_host", own)
+	return Wait(time.Minute, order.CodeOtherHost, "an earlier request went to "+host+", and this worker calls "+own)
 }
 
 // open opens the record's document. ok is false when that cannot be done.

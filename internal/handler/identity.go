@@ -98,6 +98,18 @@ func (r *Run) SawLag(ctx context.Context, since, absent time.Time) {
 	_ = r.Ledger.SawLag(ctx, r.Ref.Account, min(absent.Sub(since), longestLag)) // the next one is seen as well
 }
 
+// SurelyAbsent reports whether an answer that is taken for "unknown number" means that. Where the provider's codes are
+// not public, it does when a number that certainly does not exist is answered in the same way: "busy" about one order
+// alone says nothing of it.
+func (r *Run) SurelyAbsent(ctx context.Context, f providers.Finding) bool {
+	if !f.Assumed {
+		return true
+	}
+	unknown := r.Provider.LookUp(ctx, r.Codec.Probe())
+	r.Log.Info("looked up a number that does not exist", "finding", string(unknown.State), "code", unknown.Outcome.Code, "same", unknown.Outcome.Code == f.Outcome.Code)
+	return unknown.State == providers.Absent && unknown.Outcome.Code == f.Outcome.Code
+}
+
 // Known reports whether the provider finds an order that it certainly has: the account's latest issued one.
 // ok is false when there is none to ask for, or no clear answer. A provider that does not even find that one is
 // not answering about ours either.

@@ -115,7 +115,7 @@ func TestATaskOfAnAccountThatThisWorkerDoesNotHaveWaitsAndRaisesAnAlarm(t *testi
 		c.Provider = other
 		h := handler.ByAccount(w.Log, &handler.Alarms{}, map[providers.Account]asynq.Handler{other.Account(): handler.New(c, w.ref.IsRefund(), w.act)})
 		before := w.dump()
-		if after := w.Waits(w.Run(h, w.task)); after != time.Minute {
+		if after := w.Waits(w.Run(h, w.task)); after != 5*time.Second {
 			w.T.Errorf("waits %s", after)
 		}
 		w.unchanged(before)

@@ -54,6 +54,10 @@ func Misplaced(log *slog.Logger, alarms *Alarms, taskType string) error {
 	return queue.Wait(time.Minute, "this handler is not for this task")
 }
 
+// unservedWait is how long a task waits that came to a worker without its account. One that has it may share the queue,
+// and nobody else is kept from working meanwhile.
+const unservedWait = 5 * time.Second
+
 // ByAccount leads the tasks of several accounts to their handlers. Those of an account that this worker does
 // not have wait: they are never worked on under another one.
 func ByAccount(log *slog.Logger, alarms *Alarms, handlers map[providers.Account]asynq.Handler) asynq.Handler {
@@ -66,6 +70,6 @@ func ByAccount(log *slog.Logger, alarms *Alarms, handlers map[providers.Account]
 			return h.ProcessTask(ctx, t)
 		}
 		alarms.Log(LogOf(log, r), "unserved "+r.Account.String(), "this worker does not serve the account of this order; configure it, or let another worker serve its queues")
-		return queue.Wait(time.Minute, "no worker serves account "+r.Account.String())
+		return queue.Wait(unservedWait, "the worker that took it does not serve account "+r.Account.String())
 	})
 }

@@ -98,8 +98,9 @@ func (r *run) absent(ctx context.Context, f providers.Finding) (handler.Result, 
 }
 
 // rejectedForGood ends an order whose rejection stands, unless the provider does not answer about orders at
-// present: where its codes do not say so, it has to find an order that it certainly has. An account without such
-// an order has to wait for as long as a request can take.
+// present: where its codes do not say so, it has to find an order that it certainly has, and to answer about a number
+// that does not exist as it did about this one. An account without such an order has to wait for as long as a request can
+// take.
 func (r *run) rejectedForGood(ctx context.Context, f providers.Finding, now, since time.Time) (handler.Result, error) {
 	if !f.Assumed {
 		return handler.Fail(r.Rec.Rejection), nil
@@ -110,13 +111,13 @@ func (r *run) rejectedForGood(ctx context.Context, f providers.Finding, now, sin
 	}
 	settled := r.Rec.AbsentAt.Add(r.Provider.Traits().SettleAfter)
 	switch {
-	case ok && found, !ok && r.Rec.DoubtAt.IsZero() && !now.Before(settled):
+	case (ok && found || !ok && r.Rec.DoubtAt.IsZero() && !now.Before(settled)) && r.SurelyAbsent(ctx, f):
 		return handler.Fail(r.Rec.Rejection), nil
 	case handler.Old(now, since, r.GiveUp):
 		return handler.Review(order.CodeInDoubt, fmt.Sprintf("rejected (%s), and for %s the provider did not find orders that it has, or there was none to ask for; ask the provider",
 			r.Rec.Rejection.Code, r.GiveUp)), nil
 	}
-	return r.lookLater(now, since, settled, "rejected, and the provider does not even find orders that it has"), nil
+	return r.lookLater(now, since, settled, "rejected, and the provider's answers do not say that it does not know the order"), nil
 }
 
 // atLeast is how often an order is looked at that may appear at any moment.

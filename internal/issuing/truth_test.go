@@ -202,6 +202,26 @@ func TestARejectionIsConfirmedByAnOrderThatTheProviderFinds(t *testing.T) {
 	}
 }
 
+// "Busy" about one order alone, while the provider finds others, says nothing of it.
+func TestAnAnswerThatIsNotTheOneForUnknownNumbersFailsNoOrder(t *testing.T) {
+	w := mini(t)
+	w.provider.ForUnknown(providers.Finding{State: providers.Absent, Assumed: true, Outcome: providers.Outcome{Kind: providers.Rejected, Code: "10200047"}})
+	w.control()
+	w.rejected(fakeprovider.Busy)
+	for w.Clock.Now().Before(handlertest.Start.Add(time.Hour)) {
+		w.Clock.Advance(30 * time.Second)
+		w.provider.AnswerLookUp(fakeprovider.Busy)
+		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued)) // another order
+		w.Clock.Advance(w.Waits(w.run()))
+	}
+	if rec := w.record(); rec.State != order.Submitting {
+		t.Fatalf("%s (%s)", rec.State, rec.Reason.Code)
+	}
+	w.provider.AnswerLookUp(fakeprovider.Seen(providers.Sight{CreatedAt: handlertest.Start, Precision: time.Second}))
+	w.Done(w.run())
+	w.state(order.Issued, "")
+}
+
 // An account's first orders have none to compare with: a rejection stands when no request can arrive any more.
 func TestAnAccountWithoutAnIssuedOrderWaitsForASettledRejection(t *testing.T) {
 	w := mini(t)

@@ -24,6 +24,9 @@ func (r *run) locate(ctx context.Context) (handler.Result, error) {
 	}
 	switch rec.State {
 	case order.Issued:
+		if rec.Attempts > rec.Unsent && r.AtOtherHost(rec.Host) {
+			return r.OtherHost(rec.Host).Yielding(), nil
+		}
 		return r.issuedHere(rec), nil
 	case order.Failed:
 		return r.giveUp(order.CodeOrderFailed, "the order was not issued, so there is nothing to refund: "+rec.Reason.Code), nil
@@ -103,6 +106,9 @@ func (r *run) elsewhere(ctx context.Context) (handler.Result, error) {
 	case providers.FoundFailed:
 		return r.giveUp(order.CodeOrderFailed, "the provider did not issue the order, so there is nothing to refund"), nil
 	case providers.Absent:
+		if !r.SurelyAbsent(ctx, f) {
+			return r.waitFor(f.Outcome, "looking the order up: "), nil
+		}
 		return r.unknownOrder("neither the ledger nor the provider knows the order")
 	default:
 		r.Alarm(f.Outcome)

@@ -11,6 +11,7 @@ import (
 	"issuance/internal/fakeprovider"
 	"issuance/internal/handler"
 	"issuance/internal/handlertest"
+	"issuance/internal/keys"
 	"issuance/internal/queue"
 	"issuance/internal/refunding"
 	"issuance/providers"
@@ -161,6 +162,7 @@ func (w *world) waitsForItsHost(task *asynq.Task) {
 
 func TestARefundOfWhichNothingWasSentGoesOnAtAnotherHost(t *testing.T) {
 	w := pass2u(handlertest.Mini(t), "voucher")
+	w.orderAt("") // a person has resolved it
 	task := w.countOf("R1", `"quantity":1`)
 	w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
 	w.provider.AnswerRefundCount(fakeprovider.Unreached)
@@ -272,4 +274,54 @@ func TestARefundWhoseBudgetCannotBeAskedWaits(t *testing.T) {
 	w.provider.AnswerRefundTicket(fakeprovider.Yes)
 	w.Done(w.run(task))
 	w.state(order.Refunded, "", 2)
+}
+
+// orderAt has the order's request gone to a host; "" when nobody knows to which.
+func (w *world) orderAt(host string) {
+	w.T.Helper()
+	r := order.Ref{Account: w.provider.Account(), OrderID: "ORDER1"}
+	if err := w.RDB.HSet(w.T.Context(), keys.Record(r), "host", host).Err(); err != nil {
+		w.T.Fatal(err)
+	}
+}
+
+// A stage and a production know nothing of each other's orders: what is refunded under the number there is another's.
+func TestARefundGoesToTheHostThatTheOrderIsAt(t *testing.T) {
+	for kind, begin := range map[string]func(*handlertest.Bench) (*world, *asynq.Task){
+		"tickets": func(b *handlertest.Bench) (*world, *asynq.Task) {
+			w := newWorld(b, handlertest.ECTicket)
+			w.OrderIn(order.Issued, ecticketOrder)
+			return w, w.refundOf("R1", `"quantity":1`)
+		},
+		"count": func(b *handlertest.Bench) (*world, *asynq.Task) {
+			w := pass2u(b, "voucher")
+			return w, w.countOf("R1", `"quantity":1`)
+		},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			w, task := begin(handlertest.Mini(t))
+			w.orderAt("stage.invalid")
+			if after := w.Waits(w.run(task)); after != time.Minute {
+				t.Errorf("waits %s", after)
+			}
+			w.state(order.Queued, "other_host", 0)
+			w.calls("")
+			w.free()
+			if !w.Said("alarm: an earlier request of this record went to another host") {
+				t.Error("no alarm was raised")
+			}
+		})
+	}
+}
+
+// Where an order is, is known for as long as its record: a refund may come when the details are gone.
+func TestTheHostOfAnOrderOutlivesItsDetails(t *testing.T) {
+	w := newWorld(handlertest.Mini(t), handlertest.ECTicket)
+	r := w.OrderIn(order.Issued, ecticketOrder)
+	if err := w.RDB.Del(t.Context(), keys.Details(r)).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if rec, err := w.Ledger.Load(t.Context(), r); err != nil || rec.Host != fakeprovider.Host {
+		t.Errorf("%+v, %v", rec, err)
+	}
 }
