@@ -7,6 +7,7 @@
 package handler
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -244,19 +245,16 @@ func (r *Run) prepared(ctx context.Context) (Result, error) {
 	if res, ok := r.open(); !ok {
 		return res, nil
 	}
-	if r.Rec.Attempts > r.Rec.Unsent && r.AtOtherHost(r.Rec.Host) {
-		return r.OtherHost(r.Rec.Host), nil
+	if r.Rec.SentElsewhere(r.Provider.Host()) {
+		return r.OtherHost(r.Rec), nil
 	}
 	return r.act(ctx, r)
 }
 
-// AtOtherHost reports whether something was sent to another host than this worker calls. What is not known is not.
-func (r *Run) AtOtherHost(host string) bool { return host != "" && host != r.Provider.Host() }
-
-// OtherHost waits for a worker of the host that the order is at: the provider's hosts know nothing of each other's
+// OtherHost waits for a worker of the host that a record was sent to: the provider's hosts know nothing of each other's
 // orders, and may have others under the same number.
-func (r *Run) OtherHost(host string) Result {
-	own := r.Provider.Host()
+func (r *Run) OtherHost(rec *ledger.Record) Result {
+	own, host := r.Provider.Host(), cmp.Or(rec.Host, "another host")
 	r.Alarms.Log(r.Log, "host "+host, "an earlier request of this record went to another host; a worker of that host has to go on", "host", host, "this_host", own)
 	return Wait(time.Minute, order.CodeOtherHost, "an earlier request went to "+host+", and this worker calls "+own)
 }

@@ -219,7 +219,9 @@ func TestAnAnswerThatIsNotTheOneForUnknownNumbersFailsNoOrder(t *testing.T) {
 	}
 	w.provider.AnswerLookUp(fakeprovider.Seen(providers.Sight{CreatedAt: handlertest.Start, Precision: time.Second}))
 	w.Done(w.run())
-	w.state(order.Issued, "")
+	if rec := w.record(); rec.State != order.Issued {
+		t.Fatalf("%s (%s)", rec.State, rec.Reason.Code)
+	}
 }
 
 // An account's first orders have none to compare with: a rejection stands when no request can arrive any more.

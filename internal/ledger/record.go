@@ -2,6 +2,8 @@ package ledger
 
 import (
 	"context"
+	"crypto/sha1"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,7 +32,8 @@ type Record struct {
 	Shape       json.RawMessage
 	Document    seal.Sealed
 	Stub        []byte // enough of the request to look the order up; empty until the first intent
-	Host        string // where the last intent was for
+	Host        string // where the last intent was for; gone with the details, but see SentElsewhere
+	HostMark    string // what stays of Host when the details are gone
 	Trace       string // W3C traceparent of the enqueueing
 
 	Newer   bool   // a newer program wrote it, so this one must leave it alone
@@ -114,6 +117,21 @@ type Step struct {
 // Live reports whether a runner holds a valid claim at now.
 func (r *Record) Live(now time.Time) bool { return r.Runner != "" && r.Until.After(now) }
 
+// SentElsewhere reports whether something of the record can have been sent to another host than this one. It is known for
+// as long as the record is.
+func (r *Record) SentElsewhere(host string) bool {
+	switch {
+	case r.Attempts <= r.Unsent:
+		return false
+	case r.Host != "":
+		return r.Host != host
+	case r.HostMark != "":
+		sum := sha1.Sum([]byte(host)) // as the script that lets a record age makes it; it guards nothing
+		return r.HostMark != hex.EncodeToString(sum[:])[:len(r.HostMark)]
+	}
+	return false
+}
+
 // Load reads a record, details included, or ErrNotFound.
 func (l *Ledger) Load(ctx context.Context, r order.Ref) (*Record, error) {
 	rec, _, err := l.LoadNow(ctx, r)
@@ -187,7 +205,7 @@ func (l *Ledger) Refunds(ctx context.Context, r order.Ref) ([]*Record, error) {
 
 func record(r order.Ref, f map[string]string) *Record {
 	rec := &Record{Ref: r, State: order.State(f["state"]), Lane: order.Lane(f["lane"]), Fingerprint: f["fp"],
-		Shape: json.RawMessage(f["shape"]), Document: unpack(f["doc"]), Stub: []byte(f["stub"]), Host: f["host"], Trace: f["trace"],
+		Shape: json.RawMessage(f["shape"]), Document: unpack(f["doc"]), Stub: []byte(f["stub"]), Host: f["host"], HostMark: f["at"], Trace: f["trace"],
 		Newer: number(f["v"]) > 2, Fence: f["fence"], Runner: f["runner"], Until: millis(f["until"]), Crashes: number(f["crashes"]),
 		Abandoned: number(f["abandoned"]), Bans: number(f["bans"]), BannedAt: millis(f["banned_at"]), AbsentAt: millis(f["absent"]), AbsentLast: millis(f["absent_last"]), Unproven: f["unproven"] == "1", FirstSentAt: millis(f["first"]),
 		Attempts: number(f["attempts"]), Unsent: number(f["unsent"]),

@@ -24,8 +24,8 @@ func (r *run) locate(ctx context.Context) (handler.Result, error) {
 	}
 	switch rec.State {
 	case order.Issued:
-		if rec.Attempts > rec.Unsent && r.AtOtherHost(rec.Host) {
-			return r.OtherHost(rec.Host).Yielding(), nil
+		if rec.SentElsewhere(r.Provider.Host()) {
+			return r.OtherHost(rec).Yielding(), nil
 		}
 		return r.issuedHere(rec), nil
 	case order.Failed:

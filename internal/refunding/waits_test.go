@@ -280,8 +280,10 @@ func TestARefundWhoseBudgetCannotBeAskedWaits(t *testing.T) {
 func (w *world) orderAt(host string) {
 	w.T.Helper()
 	r := order.Ref{Account: w.provider.Account(), OrderID: "ORDER1"}
-	if err := w.RDB.HSet(w.T.Context(), keys.Record(r), "host", host).Err(); err != nil {
-		w.T.Fatal(err)
+	for _, err := range []error{w.RDB.HDel(w.T.Context(), keys.Record(r), "at").Err(), w.RDB.HSet(w.T.Context(), keys.Details(r), "host", host).Err()} {
+		if err != nil {
+			w.T.Fatal(err)
+		}
 	}
 }
 
@@ -321,7 +323,8 @@ func TestTheHostOfAnOrderOutlivesItsDetails(t *testing.T) {
 	if err := w.RDB.Del(t.Context(), keys.Details(r)).Err(); err != nil {
 		t.Fatal(err)
 	}
-	if rec, err := w.Ledger.Load(t.Context(), r); err != nil || rec.Host != fakeprovider.Host {
+	rec, err := w.Ledger.Load(t.Context(), r)
+	if err != nil || rec.Host != "" || rec.SentElsewhere(fakeprovider.Host) || !rec.SentElsewhere("stage.invalid") {
 		t.Errorf("%+v, %v", rec, err)
 	}
 }

@@ -127,7 +127,7 @@ local function again(key) redis.call('HINCRBY', key, 'ends', 1) end
 -- Short names keep it below 600 bytes with all that Redis needs for it.
 local bare = {state = true, fp = true, stub = true, created = true, accepted = true, final = true, ref = true,
   code = true, attempts = true, unsent = true, event = true, ends = true, count = true, baseline = true,
-  baseline_at = true, refunded = true, erased_at = true, review_code = true, host = true}
+  baseline_at = true, refunded = true, erased_at = true, review_code = true, at = true}
 
 -- Lets a key expire, unless it does already: publishing an end again does not keep it longer.
 local function expire(key, ms)
@@ -151,6 +151,9 @@ end
 -- that of the refunds, for a refund of this id.
 local function age(key, details, keep_details, keep_record, list, id)
   if list then age_list(list, key, id, keep_record) end
+  -- Where it was sent to stays, as a mark: refunds of it go there.
+  local host = get(key, 'host')
+  if host ~= '' then redis.call('HSET', key, 'at', string.sub(redis.sha1hex(host), 1, 6)) end
   local f, moved, names = redis.call('HGETALL', key), {}, {}
   for i = 1, #f, 2 do
     if not bare[f[i]] then
