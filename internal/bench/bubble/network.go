@@ -17,23 +17,26 @@ type Network struct {
 	done   chan struct{}
 	once   sync.Once
 	served chan struct{}
+	calls  sync.WaitGroup
 
 	mu      sync.Mutex
 	refuses bool
 	conns   []net.Conn
 }
 
-// Serve serves a handler whose answers take trip, until Close.
+// Serve serves a handler whose answers take trip, until Stop.
 func Serve(h http.Handler, trip time.Duration) *Network {
 	n := &Network{queue: make(chan net.Conn), done: make(chan struct{}), served: make(chan struct{})}
 	n.server = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n.calls.Add(1)
+		defer n.calls.Done()
 		time.Sleep(trip / 2)
 		h.ServeHTTP(w, r)
 		time.Sleep(trip / 2)
 	})}
 	go func() {
 		defer close(n.served)
-		_ = n.server.Serve(n) // ends with Close
+		_ = n.server.Serve(n) // ends with Stop
 	}()
 	return n
 }
@@ -75,13 +78,14 @@ func (n *Network) hangUp() {
 	n.conns = nil
 }
 
-// Stop ends the server and every connection.
+// Stop ends the server and every connection, and waits for the calls under way.
 func (n *Network) Stop() {
 	_ = n.server.Close()
 	n.mu.Lock()
 	n.hangUp()
 	n.mu.Unlock()
 	<-n.served
+	n.calls.Wait()
 }
 
 // Accept implements net.Listener.

@@ -59,7 +59,7 @@ func away(s *site) {
 // tooLate is an order whose date passes while nobody works.
 func tooLate(s *site) {
 	s.stop()
-	receipt, err := s.client.Enqueue(s.ctx, []byte(`{"provider":"ecticket","request":{"FreeTradeNo":"A","IssueType":"2","PrintType":"2","Operator":"Shop1","CustomerName":"A",
+	receipt, err := s.client.Enqueue(s.ctx, []byte(`{"provider":"ecticket","request":{"FreeTradeNo":"A","IssueType":"2","PrintType":"2","Operator":"Shop1","CustomerName":"Ann",
 		"TicketInfo":[{"ItemNo":"GFT00001","TicketAmount":1,"ExpireDate":"`+time.Now().AddDate(0, 0, 1).Format("20060102")+`"}]}}`))
 	must(err)
 	s.wait(72 * time.Hour)

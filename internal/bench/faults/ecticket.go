@@ -44,7 +44,7 @@ func (h *atECTicket) client(c *http.Client, gate providers.Gate) (providers.Prov
 }
 
 func (h *atECTicket) order(id string, n int) string {
-	return fmt.Sprintf(`{"provider":"ecticket","request":{"MerchantTradeNo":%q,"IssueType":"2","PrintType":"2","Operator":"Shop1","CustomerName":"A","TicketInfo":[{"ItemNo":"VQT04959","TicketAmount":%d}]}}`, id, n)
+	return fmt.Sprintf(`{"provider":"ecticket","request":{"MerchantTradeNo":%q,"IssueType":"2","PrintType":"2","Operator":"Shop1","CustomerName":"Ann","TicketInfo":[{"ItemNo":"VQT04959","TicketAmount":%d}]}}`, id, n)
 }
 
 func (h *atECTicket) refund(id, refundID string, n int) string {

@@ -147,6 +147,7 @@ func (m mortal) DialHook(next redis.DialHook) redis.DialHook { return next }
 func (m mortal) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		if m.dead.Load() {
+			m.hang()
 			cmd.SetErr(errDead)
 			return errDead
 		}
@@ -158,6 +159,7 @@ func (m mortal) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 func (m mortal) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		if m.dead.Load() {
+			m.hang()
 			for _, cmd := range cmds {
 				cmd.SetErr(errDead)
 			}
@@ -166,3 +168,6 @@ func (m mortal) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 		return next(ctx, cmds)
 	}
 }
+
+// hang lets time pass, as long as whoever tries again at once would keep it from passing.
+func (mortal) hang() { <-time.After(100 * time.Millisecond) }
