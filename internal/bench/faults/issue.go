@@ -17,10 +17,9 @@ const (
 
 // What safety needs.
 const (
-	firstLook = time.Second      // before a request without an answer is looked into
-	lag       = 30 * time.Second // that a provider may be behind itself, until it was seen to be longer
-	soon      = 30 * time.Second // the target for what has become visible
-	seconds   = 10 * time.Second // the target for what can be asked for
+	lag     = 30 * time.Second // that a provider may be behind itself, until it was seen to be longer
+	soon    = 30 * time.Second // the target for what has become visible
+	seconds = 10 * time.Second // the target for what can be asked for
 )
 
 var both = []providers.Name{providers.ECTicket, providers.Pass2U}
@@ -33,7 +32,7 @@ func lostAnswers() (list []fault) {
 	}
 	for _, p := range both {
 		list = append(list, fault{name: "the answer is lost", provider: p, from: fromEnqueued, most: seconds,
-			least: firstLook + 2*trip, why: "first look after 1 s",
+			least: 2 * trip, why: "a call, a look",
 			run: func(s *site) {
 				s.house.misbehave(toIssue, "A", 1, losesAnswer)
 				s.expect(time.Now(), "issued", s.enqueue("A", 2))
@@ -71,7 +70,7 @@ func others() (list []fault) {
 				s.house.behave()
 				s.expect(time.Now(), "issued", r)
 			}}, fault{name: "the number is an older order's, the answer is lost", provider: p, from: fromEnqueued, most: seconds,
-			least: firstLook + 2*trip, why: "first look after 1 s",
+			least: 2 * trip, why: "a call, a look",
 			run: func(s *site) {
 				s.house.stranger("A")
 				s.house.misbehave(toIssue, "A", 1, losesAnswer)

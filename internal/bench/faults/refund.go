@@ -13,17 +13,17 @@ import (
 func refunds() []fault {
 	list := []fault{
 		{name: "refund: the request is lost, the ticket unused", provider: providers.ECTicket, from: fromEnqueued, most: seconds,
-			least: firstLook + 4*trip, why: "first look after 1 s", run: one(losesRequest, 0)},
+			least: 5 * trip, why: "a list, a call, a look, a call, a look", run: one(losesRequest, 0)},
 		{name: "refund: the answer is lost", provider: providers.ECTicket, from: fromEnqueued, most: seconds,
-			least: firstLook + 3*trip, why: "first look after 1 s", run: one(losesAnswer, 0)},
+			least: 3 * trip, why: "a look, a call, a look", run: one(losesAnswer, 0)},
 		{name: "refund: the answer is lost", provider: providers.Pass2U, from: fromEnqueued, most: seconds,
-			least: firstLook + 3*trip, why: "first look after 1 s", run: one(losesAnswer, 0)},
+			least: 3 * trip, why: "a look, a call, a look", run: one(losesAnswer, 0)},
 		{name: "refund by quantity: the request is lost", provider: providers.Pass2U, from: fromEnqueued, most: 16 * time.Minute,
 			least: 15 * time.Minute, why: "it can arrive for 15 min", run: one(losesRequest, 0)},
 		{name: "refund: rejected although it took effect", provider: providers.ECTicket, from: fromEnqueued, most: seconds,
-			least: 3 * trip, why: "a look", run: one(rejects, 0)},
+			least: 3 * trip, why: "a look, a call, a look", run: one(rejects, 0)},
 		{name: "refund: rejected although it took effect", provider: providers.Pass2U, from: fromEnqueued, most: seconds,
-			least: 3 * trip, why: "a look", run: one(rejects, 0)},
+			least: 3 * trip, why: "a look, a call, a look", run: one(rejects, 0)},
 		{name: "refund: rejected although it took effect, look-ups lag 8 s", provider: providers.ECTicket, from: fromVisible, most: soon,
 			least: trip, why: "a look", run: one(rejects, 8*time.Second)},
 		{name: "refund: rejected although it took effect, look-ups lag 8 s", provider: providers.Pass2U, from: fromVisible, most: soon,
@@ -35,11 +35,14 @@ func refunds() []fault {
 	}
 	for shown := range 2 {
 		list = append(list, fault{name: fmt.Sprintf("refund at once: the list shows %d of 2 tickets for 20 s", shown), provider: providers.ECTicket,
-			from: fromVisible, most: soon, least: 4 * trip, why: "a list, two calls, a list", run: func(s *site) {
-				s.house.hide(0, 20*time.Second, shown, 0)
-				issued := s.issue("A", 2)
+			from: fromOver, most: soon, least: 4 * trip, why: "a list, two calls, a list", run: func(s *site) {
+				s.house.hide(0, time.Hour, shown, 0)
+				s.issue("A", 2)
 				s.took = 0
-				s.expect(issued.Add(20*time.Second), "refunded", s.refund("A", "R1", 0))
+				r := s.refund("A", "R1", 0)
+				s.wait(20 * time.Second)
+				s.house.hide(0, 0, 0, 0)
+				s.expect(time.Now(), "refunded", r)
 				s.refunded("A", 2)
 			}})
 	}
@@ -53,10 +56,7 @@ func refunds() []fault {
 		}})
 	for _, off := range []time.Duration{-3 * time.Minute, 5 * time.Minute} {
 		list = append(list, fault{name: fmt.Sprintf("refund: the provider's clock is %s off, the answer is lost", off), provider: providers.ECTicket, from: fromEnqueued, most: seconds,
-			least: firstLook + 3*trip, why: "first look after 1 s", run: func(s *site) {
-				s.house.clockOff(off)
-				one(losesAnswer, 0)(s)
-			}})
+			least: 3 * trip, why: "a look, a call, a look", world: func(h house) { h.clockOff(off) }, run: one(losesAnswer, 0)})
 	}
 	for _, p := range both {
 		list = append(list, fault{name: "refund: the order's record is past its retention", provider: p, from: fromEnqueued, most: seconds,

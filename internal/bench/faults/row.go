@@ -40,8 +40,9 @@ type fault struct {
 	least    time.Duration
 	why      string
 	most     time.Duration
-	rate     float64 // calls per second; default perSecond
-	long     bool    // takes more than a moment of real time
+	rate     float64       // calls per second; default perSecond
+	long     bool          // takes more than a moment of real time
+	world    func(h house) // what is so from the beginning; default: nothing
 	run      func(s *site)
 }
 

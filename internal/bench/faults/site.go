@@ -82,6 +82,9 @@ func (s *site) play(ctx context.Context) {
 	var cancel context.CancelFunc
 	s.ctx, cancel = context.WithCancel(ctx)
 	s.house = houses[s.provider]()
+	if s.world != nil {
+		s.world(s.house)
+	}
 	s.network = bubble.Serve(s.house, trip)
 	s.rdb = bubble.Redis(s.addr)
 	defer func() {
@@ -187,7 +190,7 @@ func (s *site) refunded(id string, want int) {
 	}
 }
 
-// alarms counts the alarms in a log. Safe for concurrent use.
+// alarms counts the alarms about the account in a log. Safe for concurrent use.
 type alarms struct {
 	mu sync.Mutex
 	n  int
@@ -196,7 +199,7 @@ type alarms struct {
 func (a *alarms) Write(p []byte) (int, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.n += strings.Count(string(p), "alarm:")
+	a.n += strings.Count(string(p), "alarm: the account ")
 	return len(p), nil
 }
 
