@@ -30,16 +30,21 @@ func faultsBench() bench {
 			if _, err := exec.LookPath("redis-server"); err == nil {
 				redis = "redis-server"
 			}
-			r := &report{Machine: thisMachine(redis), Rows: rows, Seconds: seconds(time.Since(began)), table: faultsTable(rows),
-				Targets: []target{atMost("faults that end wrongly or late", float64(missed(rows)), 0)}}
-			for _, row := range rows {
-				for _, wrong := range row.Wrong {
-					r.notes = append(r.notes, fmt.Sprintf("%s, %s: %s", row.Provider, row.Fault, wrong))
-				}
-			}
+			r := faultsReport(rows)
+			r.Machine, r.Seconds = thisMachine(redis), seconds(time.Since(began))
 			return r, nil
 		},
 	}
+}
+
+func faultsReport(rows []faults.Row) *report {
+	r := &report{Rows: rows, table: faultsTable(rows), Targets: []target{atMost("faults that end wrongly or late", float64(missed(rows)), 0)}}
+	for _, row := range rows {
+		for _, wrong := range row.Wrong {
+			r.notes = append(r.notes, fmt.Sprintf("%s, %s: %s", row.Provider, row.Fault, wrong))
+		}
+	}
+	return r
 }
 
 func missed(rows []faults.Row) (n int) {
@@ -53,7 +58,7 @@ func missed(rows []faults.Row) (n int) {
 
 func faultsTable(rows []faults.Row) *table.Table {
 	t := &table.Table{Right: []int{3, 5, 7}}
-	t.Row("fault", "at", "true status", "after", "from", "least", "of what", "target")
+	t.Row("fault", "at", "true status", "came", "after", "needed", "for", "target")
 	for _, r := range rows {
 		t.Row(r.Fault, r.Provider, r.End, short(r.Took), r.From, short(r.Least), r.Why, short(r.Most))
 	}

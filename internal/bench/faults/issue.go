@@ -38,7 +38,7 @@ func lostAnswers() (list []fault) {
 				s.expect(time.Now(), "issued", s.enqueue("A", 2))
 			}})
 		for _, hidden := range []time.Duration{15 * time.Second, 20 * time.Second} {
-			list = append(list, fault{name: fmt.Sprintf("the answer is lost, the order invisible for %s", hidden), provider: p, from: fromVisible, most: soon,
+			list = append(list, fault{name: fmt.Sprintf("the answer is lost, the order invisible for %.0f s", hidden.Seconds()), provider: p, from: fromVisible, most: soon,
 				least: trip, why: "a look",
 				run: func(s *site) {
 					s.house.hide(hidden, 0, 0, 0)

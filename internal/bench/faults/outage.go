@@ -26,7 +26,7 @@ func outages() (list []fault) {
 				outage("no answers", p, lasts, func(s *site) { s.house.outage(hangs, "") }))
 		}
 		asked := outage("HTTP 503 with Retry-After: 20", p, time.Minute, func(s *site) { s.house.outage(unavailable, "20") })
-		asked.least, asked.why, asked.most = 20*time.Second, "the provider asks for 20 s", 20*time.Second+probing
+		asked.least, asked.why, asked.most = 20*time.Second, "up to 20 s, as it asks", 20*time.Second+probing
 		list = append(list, asked,
 			outage("HTTP 503 with Retry-After: a date", p, time.Minute, func(s *site) {
 				s.house.outage(unavailable, time.Now().Add(time.Minute).UTC().Format(http.TimeFormat))
@@ -37,8 +37,8 @@ func outages() (list []fault) {
 
 // outage is one whose calls are few, and whose end is noticed by a probe.
 func outage(name string, p providers.Name, lasts time.Duration, begin func(s *site)) fault {
-	return fault{name: fmt.Sprintf("%s for %.0f min", name, lasts.Minutes()), provider: p, from: fromOver, most: afterOutage,
-		least: probing, why: "a probe every 5 s", run: func(s *site) {
+	return fault{name: fmt.Sprintf("%s for %.0f min", name, lasts.Minutes()), provider: p, from: fromOver, most: afterOutage, long: lasts > time.Minute && p != both[0],
+		least: probing, why: "up to 5 s between probes", run: func(s *site) {
 			for i := range phases {
 				s.away(begin, lasts+probing*time.Duration(i)/phases, 1, 6+int(lasts/probing), fmt.Sprintf("A%d", i))
 			}
@@ -71,7 +71,7 @@ func (s *site) away(begin func(s *site), lasts time.Duration, orders, calls int,
 func accounts() (list []fault) {
 	useless := func(name string, how how, p providers.Name) {
 		list = append(list, fault{name: name + " to every call for 10 min", provider: p, from: fromOver, most: slowProbing + seconds,
-			least: slowProbing, why: "a probe every 30 s", run: func(s *site) {
+			least: slowProbing, why: "up to 30 s between probes", run: func(s *site) {
 				for i := range phases {
 					s.away(func(s *site) { s.house.outage(how, "") }, 10*time.Minute+slowProbing*time.Duration(i)/phases, 5, 8+20, fmt.Sprintf("A%d", i))
 				}

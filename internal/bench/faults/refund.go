@@ -33,6 +33,8 @@ func refunds() []fault {
 		{name: "second refund: answered by the first one's confirmation", provider: providers.Pass2U, from: fromEnqueued, most: 16 * time.Minute,
 			least: 15 * time.Minute, why: "it can arrive for 15 min", run: replayed},
 	}
+	list = append(list, fault{name: "second refund, while the first one's ticket is in doubt", provider: providers.ECTicket, from: fromEnqueued, most: seconds,
+		least: 4 * trip, why: "two lists, a call, a look", run: beside})
 	for shown := range 2 {
 		list = append(list, fault{name: fmt.Sprintf("refund at once: the list shows %d of 2 tickets for 20 s", shown), provider: providers.ECTicket,
 			from: fromOver, most: soon, least: 4 * trip, why: "a list, two calls, a list", run: func(s *site) {
@@ -55,7 +57,7 @@ func refunds() []fault {
 			s.refunded("A", 1)
 		}})
 	for _, off := range []time.Duration{-3 * time.Minute, 5 * time.Minute} {
-		list = append(list, fault{name: fmt.Sprintf("refund: the provider's clock is %s off, the answer is lost", off), provider: providers.ECTicket, from: fromEnqueued, most: seconds,
+		list = append(list, fault{name: fmt.Sprintf("refund: the provider's clock is %.0f min off, the answer is lost", off.Minutes()), provider: providers.ECTicket, from: fromEnqueued, most: seconds,
 			least: 3 * trip, why: "a look, a call, a look", world: func(h house) { h.clockOff(off) }, run: one(losesAnswer, 0)})
 	}
 	for _, p := range both {
@@ -84,6 +86,23 @@ func replayed(s *site) {
 	s.took = 0
 	s.house.misbehave(toRefund, "A", 2, replays)
 	s.expect(time.Now(), "refunded", s.refund("A", "R2", 1))
+	s.refunded("A", 2)
+}
+
+// beside is a refund beside another one of the order, whose ticket is in doubt.
+func beside(s *site) {
+	s.issue("A", 2)
+	s.took = 0
+	s.house.misbehave(toRefund, "A", 1, replays)
+	first := s.refund("A", "R1", 1)
+	s.wait(3 * time.Second)
+	s.expect(time.Now(), "refunded", s.refund("A", "R2", 1))
+	if rec, err := s.ledger.Load(s.ctx, first); err != nil || rec.State.Final() {
+		s.failf("the first refund was not in doubt: %v", err)
+	}
+	took := s.took
+	s.expect(time.Now(), "refunded", first)
+	s.took = took
 	s.refunded("A", 2)
 }
 
