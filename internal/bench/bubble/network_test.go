@@ -15,6 +15,7 @@ import (
 func TestANetworkInABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
 			if r.URL.Path == "/slow" {
 				<-r.Context().Done()
 			}
@@ -31,6 +32,9 @@ func TestANetworkInABubble(t *testing.T) {
 		began := time.Now()
 		if err := post("/"); err != nil || time.Since(began) != time.Second {
 			t.Errorf("a call took %s: %v", time.Since(began), err)
+		}
+		if began = time.Now(); post("/") != nil || time.Since(began) != time.Second {
+			t.Errorf("a second call took %s", time.Since(began))
 		}
 		hanging := make(chan error)
 		go func() { hanging <- post("/slow") }()
