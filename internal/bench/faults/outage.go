@@ -37,7 +37,7 @@ func outages() (list []fault) {
 
 // outage is one whose calls are few, and whose end is noticed by a probe.
 func outage(name string, p providers.Name, lasts time.Duration, begin func(s *site)) fault {
-	return fault{name: fmt.Sprintf("%s for %.0f min", name, lasts.Minutes()), provider: p, from: fromOver, most: afterOutage, long: lasts > time.Minute && p != both[0],
+	return fault{name: fmt.Sprintf("%s for %.0f min", name, lasts.Minutes()), provider: p, from: fromOver, most: afterOutage, long: lasts > time.Minute && !(p == providers.ECTicket && name == "HTTP 503"),
 		least: probing, why: "up to 5 s between probes", run: func(s *site) {
 			for i := range phases {
 				s.away(begin, lasts+probing*time.Duration(i)/phases, 1, 6+int(lasts/probing), fmt.Sprintf("A%d", i))

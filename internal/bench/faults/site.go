@@ -149,6 +149,7 @@ func (s *site) expect(from time.Time, want string, refs ...order.Ref) {
 			end += " (" + code + ")"
 		}
 		if end != want {
+			s.end = end
 			s.failf("%s %s ends as %s", r.OrderID, r.RefundID, end)
 		}
 		s.took = max(s.took, rec.FinalAt.Sub(from), 0)
