@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"crypto/sha1"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -127,7 +126,7 @@ func (r *Record) SentElsewhere(host string) bool {
 		return r.Host != host
 	case r.HostMark != "":
 		sum := sha1.Sum([]byte(host)) // as the script that lets a record age makes it; it guards nothing
-		return r.HostMark != hex.EncodeToString(sum[:])[:len(r.HostMark)]
+		return r.HostMark != strconv.Itoa(int(sum[0])<<4|int(sum[1])>>4)
 	}
 	return false
 }
@@ -205,7 +204,7 @@ func (l *Ledger) Refunds(ctx context.Context, r order.Ref) ([]*Record, error) {
 
 func record(r order.Ref, f map[string]string) *Record {
 	rec := &Record{Ref: r, State: order.State(f["state"]), Lane: order.Lane(f["lane"]), Fingerprint: f["fp"],
-		Shape: json.RawMessage(f["shape"]), Document: unpack(f["doc"]), Stub: []byte(f["stub"]), Host: f["host"], HostMark: f["at"], Trace: f["trace"],
+		Shape: json.RawMessage(f["shape"]), Document: unpack(f["doc"]), Stub: []byte(f["stub"]), Host: f["host"], HostMark: f["h"], Trace: f["trace"],
 		Newer: number(f["v"]) > 2, Fence: f["fence"], Runner: f["runner"], Until: millis(f["until"]), Crashes: number(f["crashes"]),
 		Abandoned: number(f["abandoned"]), Bans: number(f["bans"]), BannedAt: millis(f["banned_at"]), AbsentAt: millis(f["absent"]), AbsentLast: millis(f["absent_last"]), Unproven: f["unproven"] == "1", FirstSentAt: millis(f["first"]),
 		Attempts: number(f["attempts"]), Unsent: number(f["unsent"]),

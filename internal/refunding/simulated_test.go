@@ -59,7 +59,7 @@ func (s *simulated) issue(document string, forgotten bool) {
 		s.T.Fatal(out)
 	}
 	r := s.OrderIn(order.Issued, document)
-	if err := s.RDB.HSet(s.T.Context(), keys.Record(r), "ref", out.Result.Ref, "at", "").Err(); err != nil {
+	if err := s.RDB.HSet(s.T.Context(), keys.Record(r), "ref", out.Result.Ref, "h", "").Err(); err != nil {
 		s.T.Fatal(err)
 	}
 	if err := s.RDB.HSet(s.T.Context(), keys.Details(r), "host", s.client.Host()).Err(); err != nil {

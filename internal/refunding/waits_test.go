@@ -280,7 +280,7 @@ func TestARefundWhoseBudgetCannotBeAskedWaits(t *testing.T) {
 func (w *world) orderAt(host string) {
 	w.T.Helper()
 	r := order.Ref{Account: w.provider.Account(), OrderID: "ORDER1"}
-	for _, err := range []error{w.RDB.HDel(w.T.Context(), keys.Record(r), "at").Err(), w.RDB.HSet(w.T.Context(), keys.Details(r), "host", host).Err()} {
+	for _, err := range []error{w.RDB.HDel(w.T.Context(), keys.Record(r), "h").Err(), w.RDB.HSet(w.T.Context(), keys.Details(r), "host", host).Err()} {
 		if err != nil {
 			w.T.Fatal(err)
 		}

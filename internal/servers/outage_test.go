@@ -1,24 +1,20 @@
 package servers_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 
+	"issuance/internal/bench/bubble"
 	"issuance/internal/budget"
 	"issuance/internal/fakeprovider"
 	"issuance/internal/handler"
@@ -140,35 +136,6 @@ func (c *counter) end() int {
 	return c.missed
 }
 
-// deaf is a connection to Redis on which nothing arrives any more once it has subscribed: waiting for what is
-// published is network traffic without an end, during which virtual time would stand still.
-type deaf struct {
-	net.Conn
-	subscribed, heard atomic.Bool
-	closed            chan struct{}
-	once              sync.Once
-}
-
-func (c *deaf) Write(p []byte) (int, error) {
-	if bytes.Contains(p, []byte("\r\nsubscribe\r\n")) {
-		c.subscribed.Store(true)
-	}
-	return c.Conn.Write(p)
-}
-
-func (c *deaf) Read(p []byte) (int, error) {
-	if c.subscribed.Load() && c.heard.Swap(true) {
-		<-c.closed
-		return 0, io.EOF
-	}
-	return c.Conn.Read(p)
-}
-
-func (c *deaf) Close() error {
-	c.once.Do(func() { close(c.closed) })
-	return c.Conn.Close()
-}
-
 // site is a worker with its queue, its budget and its provider, in virtual time.
 type site struct {
 	t        *testing.T
@@ -185,12 +152,7 @@ func atSite(t *testing.T, perSecond float64, run func(s *site)) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		rdb := redis.NewClient(&redis.Options{Addr: srv.Addr, MaxRetries: -1, PoolSize: 40,
-			MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-			Dialer: func(ctx context.Context, network, addr string) (net.Conn, error) {
-				c, err := (&net.Dialer{}).DialContext(ctx, network, addr)
-				return &deaf{Conn: c, closed: make(chan struct{})}, err
-			}})
+		rdb := bubble.Redis(srv.Addr)
 		defer rdb.Close()
 		s := &site{t: t, rdb: rdb, log: &lines{}}
 		log := slog.New(slog.NewJSONHandler(s.log, nil))

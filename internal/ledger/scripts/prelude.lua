@@ -127,7 +127,7 @@ local function again(key) redis.call('HINCRBY', key, 'ends', 1) end
 -- Short names keep it below 600 bytes with all that Redis needs for it.
 local bare = {state = true, fp = true, stub = true, created = true, accepted = true, final = true, ref = true,
   code = true, attempts = true, unsent = true, event = true, ends = true, count = true, baseline = true,
-  baseline_at = true, refunded = true, erased_at = true, review_code = true, at = true}
+  baseline_at = true, refunded = true, erased_at = true, review_code = true, h = true}
 
 -- Lets a key expire, unless it does already: publishing an end again does not keep it longer.
 local function expire(key, ms)
@@ -151,9 +151,11 @@ end
 -- that of the refunds, for a refund of this id.
 local function age(key, details, keep_details, keep_record, list, id)
   if list then age_list(list, key, id, keep_record) end
-  -- Where it was sent to stays, as a mark: refunds of it go there.
+  -- Which entry of the stream its event is, is of no use any more, only that there is one.
+  if get(key, 'event') ~= '' then redis.call('HSET', key, 'event', 1) end
+  -- Where it was sent to stays, as a number of twelve bits, which takes six bytes: refunds of it go there.
   local host = get(key, 'host')
-  if host ~= '' then redis.call('HSET', key, 'at', string.sub(redis.sha1hex(host), 1, 6)) end
+  if host ~= '' then redis.call('HSET', key, 'h', tonumber(string.sub(redis.sha1hex(host), 1, 3), 16)) end
   local f, moved, names = redis.call('HGETALL', key), {}, {}
   for i = 1, #f, 2 do
     if not bare[f[i]] then

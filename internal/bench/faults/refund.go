@@ -1,0 +1,117 @@
+package faults
+
+import (
+	"fmt"
+	"time"
+
+	"issuance/internal/keys"
+	"issuance/providers"
+	"issuance/tasks/order"
+)
+
+// refunds are faults of refunds.
+func refunds() []fault {
+	list := []fault{
+		{name: "refund: the request is lost, the ticket unused", provider: providers.ECTicket, from: fromEnqueued, most: seconds,
+			least: 5 * trip, why: "a list, a call, a look, a call, a look", run: one(losesRequest, 0)},
+		{name: "refund: the answer is lost", provider: providers.ECTicket, from: fromEnqueued, most: seconds,
+			least: 3 * trip, why: "a look, a call, a look", run: one(losesAnswer, 0)},
+		{name: "refund: the answer is lost", provider: providers.Pass2U, from: fromEnqueued, most: seconds,
+			least: 3 * trip, why: "a look, a call, a look", run: one(losesAnswer, 0)},
+		{name: "refund by quantity: the request is lost", provider: providers.Pass2U, from: fromEnqueued, most: 16 * time.Minute,
+			least: 15 * time.Minute, why: "it can arrive for 15 min", run: one(losesRequest, 0)},
+		{name: "refund: rejected although it took effect", provider: providers.ECTicket, from: fromEnqueued, most: seconds,
+			least: 3 * trip, why: "a look, a call, a look", run: one(rejects, 0)},
+		{name: "refund: rejected although it took effect", provider: providers.Pass2U, from: fromEnqueued, most: seconds,
+			least: 3 * trip, why: "a look, a call, a look", run: one(rejects, 0)},
+		{name: "refund: rejected although it took effect, look-ups lag 8 s", provider: providers.ECTicket, from: fromVisible, most: soon,
+			least: trip, why: "a look", run: one(rejects, 8*time.Second)},
+		{name: "refund: rejected although it took effect, look-ups lag 8 s", provider: providers.Pass2U, from: fromVisible, most: soon,
+			least: trip, why: "a look", run: one(rejects, 8*time.Second)},
+		{name: "second refund: answered by the first one's confirmation", provider: providers.ECTicket, from: fromEnqueued, most: lag + soon,
+			least: lag, why: "a list may lag 30 s", run: replayed},
+		{name: "second refund: answered by the first one's confirmation", provider: providers.Pass2U, from: fromEnqueued, most: 16 * time.Minute,
+			least: 15 * time.Minute, why: "it can arrive for 15 min", run: replayed},
+	}
+	list = append(list, fault{name: "second refund, while the first one's ticket is in doubt", provider: providers.ECTicket, from: fromEnqueued, most: seconds,
+		least: 4 * trip, why: "two lists, a call, a look", run: beside})
+	for shown := range 2 {
+		list = append(list, fault{name: fmt.Sprintf("refund at once: the list shows %d of 2 tickets for 20 s", shown), provider: providers.ECTicket,
+			from: fromOver, most: soon, least: 4 * trip, why: "a list, two calls, a list", run: func(s *site) {
+				s.house.hide(0, time.Hour, shown, 0)
+				s.issue("A", 2)
+				s.took = 0
+				r := s.refund("A", "R1", 0)
+				s.wait(20 * time.Second)
+				s.house.hide(0, 0, 0, 0)
+				s.expect(time.Now(), "refunded", r)
+				s.refunded("A", 2)
+			}})
+	}
+	list = append(list, fault{name: "refund at once: queries lag 8 s behind generate", provider: providers.Pass2U, from: fromVisible, most: soon,
+		least: 3 * trip, why: "a look, a call, a look", run: func(s *site) {
+			s.house.hide(8*time.Second, 0, 0, 0)
+			issued := s.issue("A", 2)
+			s.took = 0
+			s.expect(issued.Add(8*time.Second), "refunded", s.refund("A", "R1", 1))
+			s.refunded("A", 1)
+		}})
+	for _, off := range []time.Duration{-3 * time.Minute, 5 * time.Minute} {
+		list = append(list, fault{name: fmt.Sprintf("refund: the provider's clock is %.0f min off, the answer is lost", off.Minutes()), provider: providers.ECTicket, from: fromEnqueued, most: seconds,
+			least: 3 * trip, why: "a look, a call, a look", world: func(h house) { h.clockOff(off) }, run: one(losesAnswer, 0)})
+	}
+	for _, p := range both {
+		list = append(list, fault{name: "refund: the order's record is past its retention", provider: p, from: fromEnqueued, most: seconds,
+			least: 3 * trip, why: "a look, a call, a look", run: forgotten})
+	}
+	return list
+}
+
+// one is a refund of one of two tickets whose first request misbehaves, while look-ups of refunds lag.
+func one(how how, hidden time.Duration) func(s *site) {
+	return func(s *site) {
+		s.issue("A", 2)
+		s.took = 0
+		s.house.hide(0, 0, 0, hidden)
+		s.house.misbehave(toRefund, "A", 1, how)
+		s.expect(time.Now().Add(hidden), "refunded", s.refund("A", "R1", 1))
+		s.refunded("A", 1)
+	}
+}
+
+// replayed is a second refund that is answered by the confirmation of the first one, without an effect.
+func replayed(s *site) {
+	s.issue("A", 2)
+	s.expect(time.Now(), "refunded", s.refund("A", "R1", 1))
+	s.took = 0
+	s.house.misbehave(toRefund, "A", 2, replays)
+	s.expect(time.Now(), "refunded", s.refund("A", "R2", 1))
+	s.refunded("A", 2)
+}
+
+// beside is a refund beside another one of the order, whose ticket is in doubt.
+func beside(s *site) {
+	s.issue("A", 2)
+	s.took = 0
+	s.house.misbehave(toRefund, "A", 1, replays)
+	first := s.refund("A", "R1", 1)
+	s.wait(3 * time.Second)
+	s.expect(time.Now(), "refunded", s.refund("A", "R2", 1))
+	if rec, err := s.ledger.Load(s.ctx, first); err != nil || rec.State.Final() {
+		s.failf("the first refund was not in doubt: %v", err)
+	}
+	took := s.took
+	s.expect(time.Now(), "refunded", first)
+	s.took = took
+	s.refunded("A", 2)
+}
+
+// forgotten is a refund whose order the ledger has forgotten.
+func forgotten(s *site) {
+	s.issue("A", 2)
+	s.took = 0
+	r := order.Ref{Account: s.house.account(), OrderID: "A"}
+	must(s.rdb.Del(s.ctx, keys.Record(r), keys.Details(r)).Err())
+	s.expect(time.Now(), "refunded", s.refund("A", "R1", 1))
+	s.refunded("A", 1)
+}
