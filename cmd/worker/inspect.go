@@ -16,7 +16,7 @@ func checkCommand(f *flags, env map[string]string, code *int, stdout, stderr io.
 		Use:   "check",
 		Short: "Check the settings and Redis, and start nothing; exit code 0 if a worker would start",
 		Long: `Check the settings and Redis as a worker does when it starts, print what an operator should know, and start
-nothing. No provider is called, and Redis is only read. The exit code is 0 if a worker would start, with
+nothing. No provider is called, and Redis gets nothing but one key, which expires at once. The exit code is 0 if a worker would start, with
 warnings or without, 2 for mistakes in the settings, and 1 for a Redis that cannot be used.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -64,6 +64,9 @@ func lookAt(ctx context.Context, s settings) ([]redisconn.Warning, error) {
 	warnings, err := inspect(ctx, rdb, o, s.Redis)
 	if err != nil {
 		return nil, err
+	}
+	if err := redisconn.TakesWrites(ctx, rdb); err != nil {
+		return nil, fmt.Errorf("redis: %w", err)
 	}
 	mode, err := redisconn.ReadMode(ctx, rdb)
 	if err == nil && mode == redisconn.Sandbox {

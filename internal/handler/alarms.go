@@ -57,9 +57,10 @@ func (a *Alarms) due(why string, now time.Time) (leftOut int, due bool) {
 	return leftOut, true
 }
 
-// Outcome reports an outcome that a person has to act on.
+// Outcome reports an outcome that a person has to act on. A refusal of the account is no order's: when it lasts, the
+// account's health says so, once for all orders.
 func (a *Alarms) Outcome(log *slog.Logger, account providers.Account, out providers.Outcome) {
-	if out.Alarm {
+	if out.Alarm && out.Kind != providers.Held {
 		a.Log(log, account.String()+" "+out.Code, "the provider refuses this account; a person has to act", "code", out.Code, "message", out.Message)
 	}
 }
