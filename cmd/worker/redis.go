@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha1"
 	"encoding/hex"
-	"slices"
 	"strings"
 	"sync"
 
@@ -70,21 +69,7 @@ func (t *tolerant) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 				t.whole.Store(hex.EncodeToString(sum[:]), true)
 			}
 		}
-		err := next(ctx, cmd)
-		if c, ok := cmd.(*redis.Cmd); ok {
-			endAtNil(c)
-		}
-		return err
-	}
-}
-
-// endAtNil has a list end before its first nil, as Redis ends a script's list: the embedded Redis passes nils on, and
-// asynq cannot read a list of tasks that has one.
-func endAtNil(c *redis.Cmd) {
-	if list, ok := c.Val().([]any); ok {
-		if i := slices.Index(list, nil); i >= 0 {
-			c.SetVal(list[:i])
-		}
+		return next(ctx, cmd)
 	}
 }
 

@@ -97,7 +97,7 @@ func TestALoadIsValidAndRepeatable(t *testing.T) {
 			t.Errorf("refund %d (%s): %v", i, f.Kind(), err)
 		}
 	}
-	if len(kinds) != 7 || len(fates) != 5 || other < 500 {
+	if len(kinds) != 7 || len(fates) != 6 || other < 500 {
 		t.Errorf("kinds %v, fates %v, %d of 600 orders differ by seed", kinds, fates, other)
 	}
 }
