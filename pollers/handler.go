@@ -179,7 +179,7 @@ func (p *poll) issued(ctx context.Context, f providers.Finding) error {
 			return p.unclear(out)
 		case id == handler.Taken:
 			return p.finish(ledger.Ending{State: order.Review, Polled: true, Reason: ledger.Reason{Code: string(order.CodeNumberTaken),
-				Message: "the provider has an order under this number that cannot be ours: " + why + "; find out whose it is"}})
+				Message: handler.TakenBecause(why)}})
 		}
 	}
 	res := f.Result

@@ -86,9 +86,10 @@ type Waiting struct {
 	// LastRun is what the last run found, where For and the last result do not say it.
 	LastRun string `json:"last_run,omitempty"`
 	// Held says why no call for it may leave, whatever else it waits for: the provider's ban, an
-	// operator's pause, or a provider that does not answer the account. HeldUntil is when a ban ends, or
-	// the time that the provider asked for; the others have no known end.
+	// operator's pause, or a provider that does not answer the account. HeldSince is when that began.
+	// HeldUntil is when a ban ends, or the time that the provider asked for; the others have no known end.
 	Held      string     `json:"held,omitempty"`
+	HeldSince *time.Time `json:"held_since,omitempty"`
 	HeldUntil *time.Time `json:"held_until,omitempty"`
 	// NoWorker is true when it is known that no worker serves its queue at present.
 	NoWorker bool `json:"no_worker,omitempty"`

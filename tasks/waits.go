@@ -82,12 +82,12 @@ func (c *Client) waits(ctx context.Context, u unfinished, v *ledger.View) (*Wait
 	name := queue.HomeOf(u.ref, v.State, v.Lane).Queue
 	served, unknown := c.serves(ctx, u.ref.Account, name)
 	w := &Waiting{NoWorker: unknown == nil && !served}
-	reason, until, held, err := budget.HeldNow(ctx, c.rdb, u.ref.Account, laneOf(v))
+	halt, held, err := budget.HeldNow(ctx, c.rdb, u.ref.Account, laneOf(v))
 	if err != nil {
 		return nil, err
 	}
 	if held {
-		w.Held, w.HeldUntil = reason, stamp(until)
+		w.Held, w.HeldSince, w.HeldUntil = halt.Reason, stamp(halt.Since), stamp(halt.Until)
 	}
 	switch {
 	case v.Live() || t.Active() && t.Runs(v):

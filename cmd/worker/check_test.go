@@ -5,6 +5,7 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"issuance/internal/seal"
 )
@@ -91,6 +92,22 @@ func TestHelp(t *testing.T) {
 		if !strings.Contains(p.out.String(), want) {
 			t.Errorf("%s is not in\n%s", want, p.out)
 		}
+	}
+	for _, args := range [][]string{{"--help"}, {"help", "check"}, {"health", "--help"}} {
+		narrow := start(t, map[string]string{"COLUMNS": "60"}, args...)
+		if code := narrow.wait(); code != exitFine {
+			t.Errorf("%v: exit code %d, %s", args, code, narrow.err)
+		}
+		for line := range strings.Lines(narrow.out.String()) {
+			words := strings.Fields(line)
+			copied := strings.HasPrefix(line, "  REDIS_URL=redis") || strings.HasPrefix(line, "  ECTICKET_MERCHANT_ID=…")
+			if utf8.RuneCountInString(strings.TrimSuffix(line, "\n")) > 60 && len(words) > 1 && !copied {
+				t.Errorf("%v: not folded: %s", args, line)
+			}
+		}
+	}
+	if w := start(t, nil, "help", "nothing"); w.wait() != exitWrong {
+		t.Error("help about an unknown command is no mistake")
 	}
 	v := start(t, nil, "--version")
 	if code := v.wait(); code != exitFine || !strings.HasPrefix(v.out.String(), "worker ") || !strings.Contains(v.out.String(), "go1.") {

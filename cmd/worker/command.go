@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"issuance/internal/cli/helptext"
 	"issuance/internal/config"
 )
 
@@ -102,7 +103,11 @@ func run(ctx context.Context, args []string, env map[string]string, stdout, stde
 	fs.DurationVar(&f.jobEvery, "sandbox-job-every", 10*time.Second, "sandbox: how often the ECTicket simulator issues what it has accepted")
 	cmd.AddCommand(healthCommand(env, &code, stdout, stderr), checkCommand(&f, env, &code, stdout, stderr))
 	cmd.CompletionOptions.DisableDefaultCmd = true
-	cmd.SetHelpCommand(&cobra.Command{Use: "help", Hidden: true, Run: func(*cobra.Command, []string) { _ = cmd.Help() }})
+	cmd.Annotations = map[string]string{helptext.Alone: "yes"}
+	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		_, _ = io.WriteString(stdout, helptext.Of(cmd, helptext.Width(env, stdout))) // nobody is left to report it to
+	})
+	cmd.SetHelpCommand(helpCommand(stderr, &code))
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
@@ -112,6 +117,23 @@ func run(ctx context.Context, args []string, env map[string]string, stdout, stde
 		return exitWrong
 	}
 	return code
+}
+
+// helpCommand is --help as a command of its own.
+func helpCommand(stderr io.Writer, code *int) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Describe the worker or a command",
+		Run: func(cmd *cobra.Command, args []string) {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				fmt.Fprintf(stderr, "worker: unknown command %q\nSee worker --help.\n", strings.Join(args, " "))
+				*code = exitWrong
+				return
+			}
+			_ = about.Help()
+		},
+	}
 }
 
 // variables is the table of the environment for --help.

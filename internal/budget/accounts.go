@@ -152,24 +152,24 @@ func States(ctx context.Context, rdb redis.UniversalClient) ([]State, error) {
 
 // HeldNow reports whether no call of an announced account's lane may leave at present; see State.Held. An
 // account that no worker has announced is not held.
-func HeldNow(ctx context.Context, rdb redis.UniversalClient, a providers.Account, l order.Lane) (reason string, until time.Time, held bool, err error) {
+func HeldNow(ctx context.Context, rdb redis.UniversalClient, a providers.Account, l order.Lane) (halt Halt, held bool, err error) {
 	entry, err := rdb.HGet(ctx, keys.Accounts, a.String()).Result()
 	if errors.Is(err, redis.Nil) {
-		return "", time.Time{}, false, nil
+		return Halt{}, false, nil
 	}
 	if err != nil {
-		return "", time.Time{}, false, fmt.Errorf("announced accounts: %w", err)
+		return Halt{}, false, fmt.Errorf("announced accounts: %w", err)
 	}
 	n, err := readAnnouncement(a.String(), entry)
 	if err != nil {
-		return "", time.Time{}, false, err
+		return Halt{}, false, err
 	}
 	s, err := stateOf(ctx, rdb, n)
 	if err != nil {
-		return "", time.Time{}, false, err
+		return Halt{}, false, err
 	}
-	reason, until, held = s.Held(l)
-	return reason, until, held, nil
+	halt, held = s.Held(l)
+	return halt, held, nil
 }
 
 func stateOf(ctx context.Context, rdb redis.UniversalClient, n Announcement) (State, error) {

@@ -26,10 +26,10 @@ type Trouble struct {
 	NextProbe time.Time
 }
 
-// String is what waiting for the end of a trouble is called. It is safe to show.
-func (t Trouble) String() string {
-	return fmt.Sprintf("%s%s since %s (%s)", troubled, t.Kind, t.Since.UTC().Format("15:04:05 UTC"), t.Code)
-}
+// String is what waiting for the end of a trouble is called, with its beginning. It is safe to show.
+func (t Trouble) String() string { return t.what() + " since " + t.Since.UTC().Format(time.RFC3339) }
+
+func (t Trouble) what() string { return fmt.Sprintf("%s%s (%s)", troubled, t.Kind, t.Code) }
 
 const troubled = "the provider, "
 
@@ -186,8 +186,11 @@ func troubleOf(h map[string]string) *Trouble {
 
 // IsHold reports whether a text is what Hold.String or Trouble.String makes.
 func IsHold(text string) bool {
-	return strings.HasPrefix(text, pausedBy) || strings.HasPrefix(text, troubled)
+	return IsPause(text) || strings.HasPrefix(text, troubled)
 }
+
+// IsPause reports whether a text is what Hold.String makes: what it is about lasts until somebody resumes it.
+func IsPause(text string) bool { return strings.HasPrefix(text, pausedBy) }
 
 // keyMissingFor is how long a document that could not be opened counts: it is tried again every minute.
 const keyMissingFor = 2 * time.Minute

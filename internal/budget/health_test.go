@@ -51,7 +51,7 @@ func (w *world) trouble() *Trouble {
 func (w *world) down(err error, kind providers.Health, atMost time.Duration) {
 	w.Helper()
 	var h *providers.HeldError
-	if !errors.As(err, &h) || !strings.HasPrefix(h.Reason, "the provider, "+string(kind)+" since ") || !IsHold(h.Reason) ||
+	if !errors.As(err, &h) || !strings.HasPrefix(h.Reason, "the provider, "+string(kind)+" (") || !strings.Contains(h.Reason, ") since 20") || !IsHold(h.Reason) ||
 		h.RetryAfter < minRetry || h.RetryAfter > atMost {
 		w.Errorf("%v; want %s for at most %s", err, kind, atMost)
 	}
@@ -209,8 +209,8 @@ func TestARetryAfterHoldsAtOnce(t *testing.T) {
 		if err != nil {
 			w.Fatal(err)
 		}
-		if reason, end, held := s.Held(order.Checkout); !held || !end.Equal(until) || !IsHold(reason) || s.PerSecond != 0 {
-			w.Errorf("%q until %s, %t, %g per second", reason, end, held, s.PerSecond)
+		if halt, held := s.Held(order.Checkout); !held || !halt.Until.Equal(until) || !halt.Since.Equal(w.start) || !IsHold(halt.Reason) || IsPause(halt.Reason) || s.PerSecond != 0 {
+			w.Errorf("%+v, %t, %g per second", halt, held, s.PerSecond)
 		}
 		<-time.After(2*time.Minute - time.Millisecond)
 		for i := range 2 {

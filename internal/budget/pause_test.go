@@ -135,23 +135,23 @@ func TestStateShowsWhoPausedWhatAndWhy(t *testing.T) {
 		if h := s.Paused[0]; h.Lane != order.Bulk || h.Who != "angela" || h.Reason != "ECPay maintenance" || h.Since.IsZero() {
 			w.Errorf("%+v", h)
 		}
-		if _, _, held := s.Held(order.Checkout); held {
+		if _, held := s.Held(order.Checkout); held {
 			w.Error("a lane is held that is not paused")
 		}
-		if reason, until, held := s.Held(order.Bulk); !held || !until.IsZero() || reason != "paused by angela: ECPay maintenance" {
-			w.Error(reason, until, held)
+		if halt, held := s.Held(order.Bulk); !held || !halt.Until.IsZero() || halt.Since.IsZero() || halt.Reason != "paused by angela: ECPay maintenance" {
+			w.Error(halt, held)
 		}
 		w.pause("")
 		if s = state(); len(s.Paused) != 2 || s.Paused[0].Lane != "" || s.PerSecond != 0 {
 			w.Fatalf("%+v", s)
 		}
-		if _, _, held := s.Held(order.Checkout); !held {
+		if _, held := s.Held(order.Checkout); !held {
 			w.Error("a paused account's lane is not held")
 		}
 		w.workers[0].Banned(w.ctx, "HTTP 403")
 		s, err := w.workers[0].State(w.ctx)
-		if reason, until, held := s.Held(order.Bulk); err != nil || !held || until.IsZero() || reason != "banned: HTTP 403" {
-			w.Error(reason, until, held, err)
+		if halt, held := s.Held(order.Bulk); err != nil || !held || halt.Until.IsZero() || halt.Since.IsZero() || halt.Reason != "banned: HTTP 403" {
+			w.Error(halt, held, err)
 		}
 	})
 }

@@ -71,21 +71,28 @@ type Ban struct {
 	Since, Until time.Time
 }
 
-// Held reports whether no call of a lane may leave, with the reason and, for a ban or a Retry-After, its
-// end. A pause and an outage have no known end: until is zero then.
-func (s State) Held(l order.Lane) (reason string, until time.Time, held bool) {
+// Halt is why no call of a lane may leave.
+type Halt struct {
+	Reason string // safe to show, without times
+	Since  time.Time
+	// Until is the end of a ban or of a Retry-After. A pause and an outage have no known end: it is zero then.
+	Until time.Time
+}
+
+// Held reports whether no call of a lane may leave, and why.
+func (s State) Held(l order.Lane) (Halt, bool) {
 	if s.Ban != nil {
-		return "banned: " + s.Ban.Reason, s.Ban.Until, true
+		return Halt{"banned: " + s.Ban.Reason, s.Ban.Since, s.Ban.Until}, true
 	}
 	for _, h := range s.Paused {
 		if h.Lane == "" || h.Lane == l {
-			return h.String(), time.Time{}, true
+			return Halt{Reason: h.String(), Since: h.Since}, true
 		}
 	}
 	if t := s.Trouble; t != nil && t.Down {
-		return t.String(), t.Until, true
+		return Halt{t.what(), t.Since, t.Until}, true
 	}
-	return "", time.Time{}, false
+	return Halt{}, false
 }
 
 // State reads the budget without using any of it. A ban that only this process knows of is published

@@ -50,7 +50,7 @@ func TestTheHealthOfAnAccount(t *testing.T) {
 			t.Errorf("%s since %s", h, since)
 		}
 	}
-	if text := trouble.String(); text != "the provider, garbage since 03:10:00 UTC (unreadable)" {
+	if text := trouble.String(); text != "the provider, garbage (unreadable) since 2026-03-01T03:10:00Z" {
 		t.Error(text)
 	}
 }

@@ -198,16 +198,12 @@ func (t *table) Problems(raw []byte, found []providers.Violation) []Problem {
 		}
 	}
 	for _, v := range found {
-		var where []string
-		for path := range strings.SplitSeq(v.Path, ", ") {
-			where = append(where, t.title(strings.TrimPrefix(path, "request."), items))
-		}
-		p := violated(v, strings.Join(where, ", "))
-		i := slices.IndexFunc(t.columns, func(c column) bool { return c.name != "" && c.title() == where[0] })
+		p := violated(v, func(path string) string { return t.title(strings.TrimPrefix(path, "request."), items) })
+		i := slices.IndexFunc(t.columns, func(c column) bool { return c.name != "" && c.title() == p.fields[0] })
 		if i >= 0 {
 			p.Column, p.Advice = i+1, t.advice(row, i, v)
 		}
-		p.absent = i < 0 && (!strings.HasPrefix(where[0], itemsTitle) || len(t.items) == 0)
+		p.absent = i < 0 && (!strings.HasPrefix(p.fields[0], itemsTitle) || len(t.items) == 0)
 		problems = append(problems, p)
 	}
 	return problems

@@ -11,6 +11,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"strings"
 
 	"issuance/providers"
 	"issuance/tasks"
@@ -37,7 +38,20 @@ type Problem struct {
 	// Column is the column's place in a table, from 1; 0 for the whole line, and elsewhere.
 	Column int
 
-	absent bool // the column is none of the table's
+	fields []string // what Where joins, of a rule about several
+	absent bool     // the column is none of the table's
+}
+
+// Fields are the problem as one for each column or path that it is about. Column and Advice are those of the first.
+func (p Problem) Fields() []Problem {
+	if len(p.fields) < 2 {
+		return []Problem{p}
+	}
+	list := []Problem{{Where: p.fields[0], Rule: p.Rule, Shape: p.Shape, Advice: p.Advice, Column: p.Column}}
+	for _, where := range p.fields[1:] {
+		list = append(list, Problem{Where: where, Rule: p.Rule, Shape: p.Shape})
+	}
+	return list
 }
 
 func (p Problem) String() string {
@@ -57,9 +71,14 @@ func (p Problem) String() string {
 // wrong is what is wrong with a line, or a file, as a whole.
 func wrong(rule string) []Problem { return []Problem{{Rule: rule}} }
 
-// violated turns a violation into a problem; where translates its path.
-func violated(v providers.Violation, where string) Problem {
-	return Problem{Where: where, Rule: v.Rule, Shape: v.Shape}
+// violated turns a violation into a problem; where translates each of its paths.
+func violated(v providers.Violation, where func(path string) string) Problem {
+	p := Problem{Rule: v.Rule, Shape: v.Shape}
+	for path := range strings.SplitSeq(v.Path, ", ") {
+		p.fields = append(p.fields, where(path))
+	}
+	p.Where = strings.Join(p.fields, ", ")
+	return p
 }
 
 // problemsOf are those of an error of package tasks, translated by a format.

@@ -54,11 +54,12 @@ func (l *lines) Problems(raw []byte, found []providers.Violation) []Problem {
 	}
 	var problems []Problem
 	for _, v := range found {
-		where := v.Path
-		if !l.account.IsZero() { // the envelope is ours, its names would mislead
-			where = strings.ReplaceAll(", "+where, ", request.", ", ")[len(", "):]
-		}
-		problems = append(problems, violated(v, where))
+		problems = append(problems, violated(v, func(path string) string {
+			if l.account.IsZero() {
+				return path
+			}
+			return strings.TrimPrefix(path, "request.") // the envelope is ours, its names would mislead
+		}))
 	}
 	return problems
 }

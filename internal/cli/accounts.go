@@ -98,7 +98,7 @@ func complete(ctx context.Context, c *tasks.Client, refs []tasks.Ref) error {
 	for i, r := range refs {
 		a, err := c.Account(ctx, r.Account)
 		if err != nil {
-			return err
+			return concerning(r, err)
 		}
 		refs[i].Account = a
 	}

@@ -242,7 +242,7 @@ func (a *app) reject(wrong []violation) error {
 		documents[v.n] = true
 		if i < maxListed {
 			a.errLine(v.String())
-			listed = append(listed, violationLine{At: v.at, Path: v.path, Rule: v.rule, Shape: v.shape})
+			listed = append(listed, violationLines(violationLine{At: v.at, Path: v.path, Rule: v.rule, Shape: v.shape})...)
 		}
 	}
 	if more := len(wrong) - maxListed; more > 0 {

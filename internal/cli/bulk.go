@@ -159,6 +159,7 @@ func (a *app) bulk(ctx context.Context, flags bulkFlags, name string) error {
 		if err := s.enqueueInto(ctx, &opt, lane); err != nil {
 			return err
 		}
+		a.warnUnannounced(ctx, s)
 	}
 	pre, err := a.precheckFor(ctx, s, flags.precheck, flags.dryRun)
 	if err != nil {

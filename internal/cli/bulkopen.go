@@ -63,12 +63,14 @@ func (f *inputFile) unusable(err error) error {
 // problemLines are the problems of a line with --json. sheet is the workbook's, if it is one.
 func problemLines(problems []bulk.Problem, sheet string, line int) []violationLine {
 	var out []violationLine
-	for _, p := range problems {
-		v := violationLine{Path: p.Where, Rule: p.Rule, Shape: p.Shape, Advice: p.Advice}
-		if sheet != "" && p.Column > 0 {
-			v.Cell = workbook.Cell(p.Column, line)
+	for _, whole := range problems {
+		for _, p := range whole.Fields() {
+			v := violationLine{Path: p.Where, Rule: p.Rule, Shape: p.Shape, Advice: p.Advice}
+			if sheet != "" && p.Column > 0 {
+				v.Cell = workbook.Cell(p.Column, line)
+			}
+			out = append(out, v)
 		}
-		out = append(out, v)
 	}
 	return out
 }

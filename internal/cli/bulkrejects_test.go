@@ -69,6 +69,7 @@ func TestRejectsNeverOverwriteTheirInput(t *testing.T) {
 // Until the rejects are whole, an old file of them stays; nothing else is left lying about.
 func TestAnOldRejectsFileSurvivesAnEarlyFailure(t *testing.T) {
 	d := deskAt(t, testredis.Mini(t))
+	d.announce(t, "2000132", 4)
 	name := filepath.Join(t.TempDir(), "rejects.csv")
 	if err := os.WriteFile(name, []byte("old"), 0o644); err != nil {
 		t.Fatal(err)

@@ -44,7 +44,7 @@ type estimate struct {
 	CallsPerSecond float64        `json:"calls_per_second"`
 	Seconds        float64        `json:"seconds"`
 	BannedUntil    *time.Time     `json:"banned_until,omitempty"` // the seconds count from now, the ban included
-	Paused         string         `json:"paused,omitempty"`       // the seconds count from the moment of its end
+	Paused         string         `json:"paused,omitempty"`       // held without a known end; the seconds count from it
 
 	pace pace
 }
@@ -124,16 +124,23 @@ func (s summary) print(ctx context.Context) error {
 		return err
 	}
 	for _, e := range estimates {
-		held := e.pace.heldText(s.zone)
-		if held != "" {
-			held = ", " + held
-		}
-		err := s.app.print("%s: %s at %g calls/s%s: about %s\n", e.Account, orders(e.Orders), e.CallsPerSecond, held, about(e.pace.duration(e.Calls)))
-		if err != nil {
+		if err := s.app.print("%s\n", e.text(s.zone)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// text is an estimate for people. Of a pause nobody knows the end.
+func (e estimate) text(zone *time.Location) string {
+	text, takes := fmt.Sprintf("%s: %s at %g calls/s", e.Account, orders(e.Orders), e.CallsPerSecond), about(e.pace.duration(e.Calls))
+	if e.Paused != "" {
+		return text + "; calls are held without a known end (" + e.Paused + "), and take about " + takes + " from then on"
+	}
+	if ban := e.pace.banText(zone); ban != "" {
+		text += ", " + ban
+	}
+	return text + ": about " + takes
 }
 
 func orders(n int64) string { return counted(n, "order") }

@@ -18,7 +18,7 @@ func (a *app) cancelCommand() *cobra.Command {
 		Use:   "cancel " + manyOrders + " | --file FILE",
 		Short: "End orders of which nothing was sent yet",
 		Long: `End orders, or a refund, of which nothing was ever sent to the provider. They become cancelled, which
-is final; who did it and why is recorded. Cancelling again is fine.
+is final; who did it and why is recorded. Cancelling again is fine (exit code 0).
 
 What may have been sent is left alone, and the answer says what to do instead (exit code 1); an
 unknown order is exit code 4. The others of a list are cancelled all the same, and each has a line.

@@ -11,15 +11,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
+	"issuance/internal/cli/helptext"
 	"issuance/internal/cli/table"
 	"issuance/internal/plain"
 )
@@ -34,7 +32,7 @@ type Streams struct {
 // the exit code. It touches neither the process's environment nor its streams, but for files
 // named in args or env.
 func Run(ctx context.Context, args []string, env map[string]string, s Streams) int {
-	a := &app{env: env, in: s.In, out: s.Out, err: s.Err, now: time.Now, zone: time.Local, width: width(env, s.Out), errWidth: width(env, s.Err)}
+	a := &app{env: env, in: s.In, out: s.Out, err: s.Err, now: time.Now, zone: time.Local, width: helptext.Width(env, s.Out), errWidth: helptext.Width(env, s.Err)}
 	root := a.root()
 	a.json = slices.Contains(args, "--json") // a wrong command line is reported as JSON, too
 	root.SetArgs(args)
@@ -56,19 +54,6 @@ type app struct {
 	// width is the terminal's in cells, and errWidth that of errors; 0 where they go to no terminal: then no line
 	// is broken.
 	width, errWidth int
-}
-
-// width is COLUMNS, or else that of the terminal.
-func width(env map[string]string, out io.Writer) int {
-	if n, err := strconv.Atoi(env["COLUMNS"]); err == nil && n > 0 {
-		return n
-	}
-	if f, ok := out.(*os.File); ok && terminal(out) {
-		if n, _, err := term.GetSize(int(f.Fd())); err == nil {
-			return n
-		}
-	}
-	return 0
 }
 
 // report prints a line for people, on standard error.
@@ -122,7 +107,7 @@ where it has one account. Wherever ACCOUNT ORDER is wanted, ACCOUNT/ORDER is fin
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	root.SetHelpFunc(a.help)
 	root.SetHelpCommand(helpCommand())
-	root.SetUsageFunc(func(cmd *cobra.Command) error { return a.print("%s", a.usage(cmd)) })
+	root.SetUsageFunc(func(cmd *cobra.Command) error { return a.print("%s", helptext.Usage(cmd, a.width)) })
 	root.AddCommand(a.issueCommand(), a.refundCommand(), a.bulkCommand(), a.statusCommand(), a.listCommand(), a.watchCommand(),
 		a.historyCommand(), a.cancelCommand(), a.itemsCommand(), a.ticketCommand(), a.reviewCommand(), a.resolveCommand(), a.retryCommand(),
 		a.eraseCommand(), a.budgetCommand(), a.pauseCommand(), a.resumeCommand(), a.serveCommand(), a.tokenCommand(), a.webhooksCommand(), a.versionCommand())

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/http/httptest"
 	"os"
@@ -80,15 +81,17 @@ func failures() []failing {
 		{what: "documents that break rules", exit: cli.Wrong, code: "invalid", broken: true, commands: each("issue {}/wrong.json|refund {}/wrong.json")},
 		{what: "wrong lines of a bulk; an empty input", exit: cli.Wrong, code: "invalid",
 			commands: each("bulk {}/wrong.csv|bulk {}/empty.csv|issue {}/empty.csv|refund {}/empty.csv|watch --file {}/empty.csv|cancel --file {}/empty.csv" + byMe)},
-		{what: "an account that is not clear, or that no worker has", exit: cli.Wrong, code: "unknown_account",
-			commands: each("pause pass2u:nobody"+byMe+"|resume pass2u:nobody --by me|issue --provider pass2u:nobody {}/bare.json",
+		{what: "an account that no worker has", exit: cli.Wrong, code: "unknown_account",
+			commands: each("pause pass2u:nobody" + byMe + "|resume pass2u:nobody --by me|issue --provider pass2u:nobody {}/bare.json|refund --provider pass2u:nobody --refund-id R9 {}/bare-refund.json")},
+		{what: "an account that is not clear, because no merchant is named", exit: cli.Wrong, code: "unknown_account",
+			commands: each("pause ecticket"+byMe+"|resume ecticket --by me|issue --provider ecticket {}/bare-ecticket.json|refund --provider ecticket --refund-id R9 {}/bare-refund-ecticket.json",
 				"status ecticket A1|watch ecticket A1|history ecticket A1|cancel ecticket A1"+byMe+"|resolve ecticket A1 --as failed"+byMe+"|retry ecticket A1"+byMe+"|erase ecticket A1"+byMe),
 			before: func(t *testing.T, w *failureWorld) { w.announce(t, "ecticket:3362787") }},
 		{what: "another document under the number", exit: cli.Conflict, code: "conflict", commands: each("issue {}/changed.json|refund {}/changed-refund.json")},
-		{what: "no such order, or no such refund", exit: cli.Unknown, code: "unknown", commands: each("status pass2u NOBODY|watch pass2u NOBODY|history pass2u NOBODY",
-			strings.ReplaceAll(deciding, "A1", "NOBODY"), "cancel pass2u A1 --refund NOBODY"+byMe+"|resolve pass2u A1 --refund NOBODY --as failed"+byMe+"|retry pass2u A1 --refund NOBODY"+byMe)},
+		{what: "no such order, or no such refund; of an account that no worker has, too", exit: cli.Unknown, code: "unknown", commands: each("status pass2u NOBODY|watch pass2u NOBODY|history pass2u NOBODY",
+			strings.ReplaceAll(deciding, "A1", "NOBODY"), strings.ReplaceAll("status pass2u A1|watch pass2u A1|history pass2u A1|"+deciding, "pass2u", "ecticket:999"), "cancel pass2u A1 --refund NOBODY"+byMe+"|resolve pass2u A1 --refund NOBODY --as failed"+byMe+"|retry pass2u A1 --refund NOBODY"+byMe)},
 		{what: "Redis does not answer", exit: cli.Unreachable, code: "unreachable", together: true, commands: everything, set: map[string]string{"REDIS_URL": "redis://127.0.0.1:1"}},
-		{what: "Redis takes no writes", exit: cli.Unreachable, code: "no_writes", commands: each(writing),
+		{what: "Redis takes no writes", exit: cli.Unreachable, code: "no_writes", commands: each(writing, "erase pass2u A1"+byMe+"|resume pass2u --by me"),
 			before: func(t *testing.T, w *failureWorld) { w.config(t, "maxmemory", "1") }},
 		{what: "Redis wants another password; no Redis is named and no sandbox runs; a setting is wrong", exit: cli.CouldNot, code: "settings", together: true, commands: everything,
 			before: func(t *testing.T, w *failureWorld) { w.config(t, "requirepass", "secret") }},
@@ -129,9 +132,11 @@ func newFailureWorld(t *testing.T) *failureWorld {
 		"new.json": wrapped(pass2uOrder("NEW", 1)), "changed.json": wrapped(pass2uOrder("A1", 2)), "changed-refund.json": refundOf("R1", 2), "failed.json": wrapped(pass2uOrder("FAILED", 1)),
 		"queued.json": wrapped(pass2uOrder("QUEUED", 1)), "bare.json": pass2uOrder("NEW", 1), "wrong.json": `{"provider":"pass2u","request":{"channelOrderId":1}}`,
 		"refund.json": refundOf("NEW", 1), "empty.csv": "",
-		"new.csv":    "channelOrderId,productSaleId,quantity,pickupType\nNEW,S1,1,order\n",
-		"wrong.csv":  "channelOrderId,productSaleId,quantity,pickupType\nNEW,S1,x,order\n",
-		"failed.csv": "channelOrderId,productSaleId,quantity,pickupType\nFAILED,S1,1,order\n",
+		"bare-refund.json": `{"channelOrderId":"A1","quantity":1}`, "bare-refund-ecticket.json": `{"MerchantTradeNo":"A1","all":true}`,
+		"bare-ecticket.json": `{"MerchantTradeNo":"E1","IssueType":"2","PrintType":"2","Operator":"A","TicketInfo":[{"ItemNo":"VQT04959","TicketAmount":1}]}`,
+		"new.csv":            "channelOrderId,productSaleId,quantity,pickupType\nNEW,S1,1,order\n",
+		"wrong.csv":          "channelOrderId,productSaleId,quantity,pickupType\nNEW,S1,x,order\n",
+		"failed.csv":         "channelOrderId,productSaleId,quantity,pickupType\nFAILED,S1,1,order\n",
 	} {
 		must(t, os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600))
 	}
@@ -204,7 +209,10 @@ var internals = regexp.MustCompile(`(?m)(?:^|[ (])(tasks|ledger|queue|budget|sea
 type report struct {
 	Error *struct {
 		Code, Message string
-		Violations    []any
+		Account       string
+		OrderID       string `json:"order_id"`
+		RefundID      string `json:"refund_id"`
+		Violations    []struct{ Path string }
 	}
 }
 
@@ -263,6 +271,70 @@ func TestEveryFailureHasItsCodeInEveryCommand(t *testing.T) {
 			}
 			all.Wait()
 		})
+	}
+}
+
+// An error about one order or refund names it, by its whole account.
+func TestAnErrorNamesWhatItIsAbout(t *testing.T) {
+	w := newFailureWorld(t)
+	other := maps.Clone(w.env)
+	other["ISSUANCE_SEAL_KEYS"] = handlertest.Key(2)
+	for command, want := range map[string]string{
+		"status pass2u NOBODY":                                 "pass2u:main/NOBODY",
+		"history pass2u NOBODY":                                "pass2u:main/NOBODY",
+		"watch pass2u A1 NOBODY":                               "pass2u:main/NOBODY",
+		"watch pass2u QUEUED --timeout 1ms":                    "pass2u:main/QUEUED",
+		"issue --wait --timeout 1ms {}/queued.json":            "pass2u:main/QUEUED",
+		"cancel pass2u NOBODY" + byMe:                          "pass2u:main/NOBODY",
+		"erase pass2u REVIEW" + byMe:                           "pass2u:main/REVIEW",
+		"erase pass2u NOBODY" + byMe:                           "pass2u:main/NOBODY",
+		"retry pass2u A1" + byMe:                               "pass2u:main/A1",
+		"resolve pass2u A1 --refund NOBODY --as failed" + byMe: "pass2u:main/A1/NOBODY",
+		"status pass2u ISSUED --tickets":                       "pass2u:main/ISSUED",
+	} {
+		env := w.env
+		if strings.Contains(command, "--tickets") {
+			env = other
+		}
+		var out bytes.Buffer
+		cli.Run(t.Context(), append(strings.Fields(strings.ReplaceAll(command, "{}", w.dir)), "--json"), env, cli.Streams{Out: &out, Err: io.Discard})
+		var last report
+		for line := range strings.Lines(out.String()) {
+			must(t, json.Unmarshal([]byte(line), &last))
+		}
+		if last.Error == nil {
+			t.Errorf("%s: no error", command)
+			continue
+		}
+		got := strings.Trim(last.Error.Account+"/"+last.Error.OrderID+"/"+last.Error.RefundID, "/")
+		if got != want {
+			t.Errorf("%s: names %q, want %q", command, got, want)
+		}
+	}
+}
+
+// A rule that several elements of an array break is a violation of each, of a document and of a bulk's line.
+func TestEveryViolationHasOnePath(t *testing.T) {
+	w := newFailureWorld(t)
+	const doc = `{"provider":"ecticket","request":{"MerchantTradeNo":"E1","IssueType":"2","PrintType":"2","Operator":"A","TicketInfo":[{"ItemNo":"VQT04959","TicketAmount":0},{"ItemNo":"VNS21400","TicketAmount":0}]}}`
+	for command, want := range map[string][]string{
+		"issue -":          {"request.TicketInfo[0].TicketAmount", "request.TicketInfo[1].TicketAmount"},
+		"bulk --dry-run -": {"request.TicketInfo[0].TicketAmount", "request.TicketInfo[1].TicketAmount"},
+	} {
+		var out bytes.Buffer
+		cli.Run(t.Context(), append(strings.Fields(command), "--json"), w.env, cli.Streams{In: strings.NewReader(doc + "\n"), Out: &out, Err: io.Discard})
+		var paths []string
+		for line := range strings.Lines(out.String()) {
+			var r report
+			if must(t, json.Unmarshal([]byte(line), &r)); r.Error != nil {
+				for _, v := range r.Error.Violations {
+					paths = append(paths, v.Path)
+				}
+			}
+		}
+		if !slices.Equal(paths, want) {
+			t.Errorf("%s: %q, want %q", command, paths, want)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"issuance/internal/budget"
@@ -44,6 +45,21 @@ func (s *session) ecticket(ctx context.Context) (*ecticket.Client, error) {
 	return ecticket.New(cfg)
 }
 
+// lookUpLane is the lane of calls that are less urgent than those of orders under way: that of bulk, or that of the
+// polls while operators hold bulk alone.
+func (s *session) lookUpLane(ctx context.Context, a providers.Account) (order.Lane, error) {
+	for _, lane := range []order.Lane{order.Bulk, order.Poll} {
+		_, held, err := budget.HeldNow(ctx, s.rdb, a, lane)
+		if err != nil {
+			return "", fmt.Errorf("read the call budget that the workers keep: %w", err)
+		}
+		if !held {
+			return lane, nil
+		}
+	}
+	return order.Bulk, nil
+}
+
 // notDone explains a look-up that got no answer to print.
 func notDone(out providers.Outcome) error {
 	word := describe(reason(out), "no reason given")
@@ -52,6 +68,8 @@ func notDone(out providers.Outcome) error {
 		return coded(codeSettings, "ECTicket refuses this account (%s); check ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY, ECTICKET_HASH_IV and ECTICKET_BASE_URL", word)
 	case out.Kind == providers.Rejected:
 		return coded(codeRejected, "ECTicket rejects this query (%s)", word)
+	case out.Kind == providers.Held && budget.IsPause(out.Message):
+		return coded(codeHeld, "ECTicket was not asked (%s); that lasts until somebody ends it with `enqueue resume`", word)
 	case out.Kind == providers.Held:
 		return coded(codeHeld, "ECTicket was not asked (%s); try again in %s", word, max(out.RetryAfter, time.Second).Round(time.Second))
 	case out.Kind == providers.NotSent:

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"issuance/internal/budget"
 	"issuance/tasks"
 )
 
@@ -158,7 +160,16 @@ func (a *app) enqueue(ctx context.Context, f enqueueFlags, refunds bool, file st
 	if err != nil {
 		return err
 	}
+	a.warnUnannounced(ctx, s)
 	return a.deliver(ctx, s, client, lane, jobs, f)
+}
+
+// warnUnannounced warns that what is enqueued may be for nobody: without a worker's announcement neither the account
+// nor the seal keys can be checked.
+func (a *app) warnUnannounced(ctx context.Context, s *session) {
+	if list, err := budget.Announced(ctx, s.rdb); err == nil && len(list) == 0 {
+		a.report("no worker has announced itself yet, so neither the account nor the seal keys can be checked")
+	}
 }
 
 // deliver enqueues checked documents, and waits for their end where that is wanted.

@@ -39,7 +39,10 @@ data is needed to find out what is true. Nothing is erased at the provider.`,
 				return err
 			}
 			return a.read(cmd.Context(), func(_ *session, c *tasks.Client) error {
-				return a.erase(cmd.Context(), c, refs[0], who, why)
+				if err := complete(cmd.Context(), c, refs); err != nil {
+					return err
+				}
+				return concerning(refs[0], a.erase(cmd.Context(), c, refs[0], who, why))
 			})
 		},
 	}

@@ -125,6 +125,30 @@ func coded(code, format string, args ...any) error {
 	return &codedError{code, fmt.Errorf(format, args...)}
 }
 
+// namedError says which order or refund an error is about.
+type namedError struct {
+	ref tasks.Ref
+	error
+}
+
+func (e *namedError) Unwrap() error { return e.error }
+
+// concerning names the order or refund that an error is about.
+func concerning(r tasks.Ref, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &namedError{r, err}
+}
+
+// concerningOnly names the order or refund that an error is about where it is a single one.
+func concerningOnly(refs []tasks.Ref, err error) error {
+	if len(refs) != 1 {
+		return err
+	}
+	return concerning(refs[0], err)
+}
+
 // reportedError says that the reasons have been reported already.
 type reportedError struct{ exit int }
 
@@ -133,8 +157,17 @@ func (e *reportedError) Error() string { return fmt.Sprintf("reported (exit code
 // elsewhereAdvice is what to check when something is not there.
 const elsewhereAdvice = "check account and number, and that REDIS_URL is your workers' Redis; records of settled orders are kept for 400 days (ISSUANCE_KEEP_RECORDS)"
 
-// explain is the one place where errors get their code, their exit code and the advice that goes with them.
+// explain is the one place where errors get their code, their exit code, the advice that goes with them, and the
+// name of what they are about.
 func explain(err error) problem {
+	p := classify(err)
+	if named := (*namedError)(nil); errors.As(err, &named) {
+		p = p.about(named.ref)
+	}
+	return p
+}
+
+func classify(err error) problem {
 	var (
 		usage    *usageError
 		invalid  *providers.InvalidError
@@ -159,7 +192,9 @@ func explain(err error) problem {
 		p.Violations = usage.violations
 		return advise(usage.code, Wrong, "")
 	case errors.As(err, &invalid):
-		p.Violations = violationLines("", invalid.Violations)
+		for _, v := range invalid.Violations {
+			p.Violations = append(p.Violations, violationLines(violationLine{Path: v.Path, Rule: v.Rule, Shape: v.Shape})...)
+		}
 		return advise(codeInvalid, Wrong, "")
 	case errors.As(err, &conflict):
 		return advise(codeConflict, Conflict, "a new order or refund needs an id of its own")
@@ -213,10 +248,12 @@ func whatInstead(e *tasks.NotCancellableError) string {
 	return "wait for its end, and if it is issued, refund it: `enqueue refund`"
 }
 
-func violationLines(at string, found []providers.Violation) []violationLine {
+// violationLines are a violation as one line for each of its paths.
+func violationLines(v violationLine) []violationLine {
 	var out []violationLine
-	for _, v := range found {
-		out = append(out, violationLine{At: at, Path: v.Path, Rule: v.Rule, Shape: v.Shape})
+	for path := range strings.SplitSeq(v.Path, ", ") {
+		v.Path = path
+		out = append(out, v)
 	}
 	return out
 }

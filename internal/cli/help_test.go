@@ -8,6 +8,8 @@ import (
 
 	"github.com/mattn/go-runewidth"
 	"github.com/spf13/cobra"
+
+	"issuance/internal/cli/helptext"
 )
 
 // everyCommand is the root and all commands below it.
@@ -29,11 +31,11 @@ func TestHelpFitsTheTerminal(t *testing.T) {
 			if exit := Run(t.Context(), path, map[string]string{"COLUMNS": columns}, Streams{Out: &out, Err: &errs}); exit != Fine || errs.Len() > 0 {
 				t.Fatalf("%v: exit code %d, %s", path, exit, errs.String())
 			}
-			width := map[string]int{"60": 60, "80": 80, "200": helpWidth}[columns]
+			width := map[string]int{"60": 60, "80": 80, "200": helptext.Widest}[columns]
 			examples := strings.Split(cmd.Example, "\n")
 			for line := range strings.Lines(out.String()) {
 				line = strings.TrimRight(line, "\n")
-				copied := strings.HasPrefix(line, "\t") || strings.Contains(line, "{") || slices.ContainsFunc(examples, func(e string) bool { return strings.HasPrefix(e, line) })
+				copied := strings.HasPrefix(line, "\t") || strings.HasPrefix(strings.TrimSpace(line), "{") || slices.ContainsFunc(examples, func(e string) bool { return strings.HasPrefix(e, line) })
 				if n := runewidth.StringWidth(line); n > width && !copied {
 					t.Errorf("%v at %s columns: a line of %d cells: %s", path, columns, n, line)
 				}

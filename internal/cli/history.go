@@ -34,7 +34,7 @@ follow, with the user and the machine they were made by.`,
 				if err := complete(cmd.Context(), c, refs); err != nil {
 					return err
 				}
-				return a.history(cmd.Context(), s, refs[0])
+				return concerning(refs[0], a.history(cmd.Context(), s, refs[0]))
 			})
 		},
 	}

@@ -7,9 +7,11 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
+	"issuance/internal/cli/table"
 	"issuance/internal/ledger"
 	"issuance/providers"
 	"issuance/tasks"
@@ -68,6 +70,7 @@ an ItemNo or a productSaleId, as long as the details are kept (ISSUANCE_KEEP_DET
 const (
 	sortedList = 1000   // how many lines are sorted without a limit
 	mostLimit  = 10_000 // how many a limit may keep
+	leastWide  = 100    // a terminal that is narrower has two lines for each record that is not sorted
 )
 
 // query checks the flags.
@@ -142,10 +145,11 @@ type lister struct {
 	more   int  // left out because of the limit
 	stream bool // too much was found: lines are printed as they come
 	wide   int  // the column of states
+	narrow bool // each record takes two lines, because one is too long for the terminal
 }
 
 func (a *app) list(ctx context.Context, s *session, q ledger.Query, limit int) error {
-	l := lister{app: a, limit: limit, seen: map[tasks.Ref]bool{}, wide: len(tasks.Submitting)}
+	l := lister{app: a, limit: limit, seen: map[tasks.Ref]bool{}, wide: len(tasks.Submitting), narrow: a.width > 0 && a.width < leastWide}
 	if err := s.ledger.Search(ctx, q, l.add); err != nil {
 		return err
 	}
@@ -159,6 +163,9 @@ func (a *app) list(ctx context.Context, s *session, q ledger.Query, limit int) e
 	for _, f := range l.found {
 		l.wide = max(l.wide, len(f.State))
 	}
+	l.narrow = slices.ContainsFunc(l.found, func(f ledger.Found) bool {
+		return a.width > 0 && utf8.RuneCountInString(table.Line(0, l.cells(f)...)) > a.width
+	})
 	for _, f := range l.found {
 		if err := l.line(f); err != nil {
 			return err
@@ -212,9 +219,27 @@ func (l *lister) newest() {
 	l.found = l.found[:l.limit]
 }
 
+// cells are a record's time, state, name and code.
+func (l *lister) cells(f ledger.Found) []string {
+	return []string{l.time(f.CreatedAt), fmt.Sprintf("%-*s", l.wide, f.State), f.Ref.String(), cmp.Or(f.Code, f.ReviewCode)}
+}
+
+// text prints a record in one line, or all of them in two.
+func (l *lister) text(cell []string) error {
+	if !l.narrow {
+		return l.app.line(cell...)
+	}
+	if err := l.app.line(cell[0], cell[1]); err != nil {
+		return err
+	}
+	const indent = "    "
+	name := table.Line(l.width-len(indent), cell[2], cell[3])
+	return l.print("%s%s\n", indent, strings.ReplaceAll(name, "\n", "\n"+indent))
+}
+
 func (l *lister) line(f ledger.Found) error {
 	if !l.json {
-		return l.app.line(l.time(f.CreatedAt), fmt.Sprintf("%-*s", l.wide, f.State), f.Ref.String(), cmp.Or(f.Code, f.ReviewCode))
+		return l.text(l.cells(f))
 	}
 	line := listLine{Provider: f.Account.Provider, Account: f.Account, OrderID: f.OrderID, RefundID: f.RefundID, State: f.State, Code: f.Code, Reviewed: f.ReviewCode,
 		Lane: f.Lane, CreatedAt: stamp(f.CreatedAt), FinalAt: stamp(f.FinalAt)}

@@ -91,7 +91,7 @@ func TestAWorkbookIsTakenWhereverCSVIs(t *testing.T) {
 	}
 	defer file.Close()
 	code, out, text = d.run(t.Context(), file, "bulk", "-")
-	if code != Wrong || !strings.HasPrefix(out, "0 enqueued, 2 duplicates") || !strings.HasPrefix(text, "line 4: channelOrderId (A4): must be") {
+	if code != Wrong || !strings.HasPrefix(out, "0 enqueued, 2 duplicates") || !strings.Contains(text, "\nline 4: channelOrderId (A4): must be") {
 		t.Errorf("exit code %d\n%s%s", code, out, text)
 	}
 	piped := bytes.NewBufferString(content(t, name))

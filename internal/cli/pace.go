@@ -16,23 +16,20 @@ type pace struct {
 	perSecond float64
 	until     time.Time     // of a ban; zero without one
 	wait      time.Duration // what is left of it
-	paused    string        // why its calls are held until somebody resumes them; "" when they are not
+	paused    string        // why its calls are held without a known end; "" when they are not
 }
 
-// duration is how long so many calls take, if nothing else is waiting.
+// duration is how long so many calls take, if nothing else is waiting; from the end of a pause.
 func (p pace) duration(calls int64) time.Duration {
 	return p.wait + time.Duration(float64(calls)/p.perSecond*float64(time.Second))
 }
 
-// heldText says why no call leaves now, "" when calls do.
-func (p pace) heldText(zone *time.Location) string {
-	switch {
-	case p.paused != "":
-		return p.paused
-	case p.wait > 0:
-		return "banned until " + p.until.In(zone).Format(clockFormat)
+// banText says until when the account is banned; "" when it is not.
+func (p pace) banText(zone *time.Location) string {
+	if p.wait <= 0 {
+		return ""
 	}
-	return ""
+	return "banned until " + p.until.In(zone).Format(clockFormat)
 }
 
 // paces are the paces of all accounts.
@@ -84,10 +81,12 @@ func (p paces) of(a tasks.Account) pace {
 		return out
 	}
 	out.perSecond = st.Limit
-	if st.Ban != nil {
-		out.until, out.wait = st.Ban.Until, max(0, st.Ban.Until.Sub(p.now))
-	} else if why, _, held := st.Held(tasks.Bulk); held {
-		out.paused = why
+	switch halt, held := st.Held(tasks.Bulk); {
+	case !held:
+	case st.Ban != nil:
+		out.until, out.wait = halt.Until, max(0, halt.Until.Sub(p.now))
+	default:
+		out.paused = halt.Reason
 	}
 	return out
 }

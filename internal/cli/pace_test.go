@@ -13,6 +13,7 @@ import (
 	"issuance/providers"
 	"issuance/providers/ecticket/ecticketsim"
 	"issuance/tasks"
+	"issuance/tasks/order"
 )
 
 // shop is a desk with an account at a simulated ECTicket.
@@ -104,6 +105,34 @@ func TestAnEstimateGoesByOneAccount(t *testing.T) {
 		}
 		if got := p.of(account(c.asked)).perSecond; got != c.perSecond {
 			t.Errorf("%+v: %g calls/s", c, got)
+		}
+	}
+}
+
+// While bulk alone is paused, the catalogue is asked in the lane of the polls; a pause of everything is said to have no
+// known end.
+func TestADryRunAsksInALaneThatIsNotPaused(t *testing.T) {
+	d := shop(t)
+	b := d.announce(t, "2000132", 50)
+	account := providers.Account{Provider: providers.ECTicket, Merchant: "2000132"}
+	const csv = "MerchantTradeNo,IssueType,PrintType,Operator,ItemNo1,TicketAmount1\nM1,2,2,A,VQT04959,1\n"
+	pause := func(lane order.Lane) {
+		t.Helper()
+		if _, _, err := budget.Pause(t.Context(), d.rdb, account, lane, "me", "b"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pause(order.Bulk)
+	code, out, text := d.run(t.Context(), strings.NewReader(csv), "bulk", "--dry-run", "--precheck", "-")
+	st, err := b.State(t.Context())
+	if err != nil || code != Fine || st.Used[order.Poll] != 1 || st.Used[order.Bulk] != 0 {
+		t.Errorf("exit code %d, calls %v, %v\n%s%s", code, st.Used, err, out, text)
+	}
+	pause("")
+	for _, args := range [][]string{{"items", "VNS21400"}, {"ticket", "X1"}, {"bulk", "--dry-run", "--precheck", "-"}} {
+		_, _, text := d.run(t.Context(), strings.NewReader(strings.ReplaceAll(csv, "VQT04959", "VNS21400")), args...)
+		if !strings.Contains(text, "paused by me: b") || !strings.Contains(text, "lasts until somebody ends it") || strings.Contains(text, "try again") {
+			t.Errorf("%v: %s", args, text)
 		}
 	}
 }

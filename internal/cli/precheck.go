@@ -14,7 +14,6 @@ import (
 	"issuance/providers"
 	"issuance/providers/ecticket/ecticketdoc"
 	"issuance/tasks"
-	"issuance/tasks/order"
 )
 
 // precheckFlag is --precheck, where given.
@@ -67,12 +66,16 @@ func (a *app) precheckFor(ctx context.Context, s *session, flag precheckFlag, dr
 		return nil, err
 	}
 	p.close = client.Close
+	lane, err := s.lookUpLane(ctx, client.Account())
+	if err != nil {
+		return nil, err
+	}
 	known := itemcheck.New(s.rdb, client, itemcheck.Options{Account: client.Account(), Now: a.now})
 	p.check = func(ctx context.Context, orders []*tasks.Order) ([][]providers.Violation, error) {
 		if !asked && p.skipped.Load() != nil {
 			return nil, nil
 		}
-		found, err := checkCatalogue(ctx, known, client.Account(), orders)
+		found, err := checkCatalogue(budget.WithLane(ctx, lane), known, client.Account(), orders)
 		if err != nil && !asked && ctx.Err() == nil {
 			p.skipped.CompareAndSwap(nil, &err)
 			return nil, nil
@@ -82,8 +85,7 @@ func (a *app) precheckFor(ctx context.Context, s *session, flag precheckFlag, dr
 	return p, nil
 }
 
-// checkCatalogue checks those that are of the catalogue's own account. Its calls are less urgent than those of orders under
-// way, so they go in the lane of bulk.
+// checkCatalogue checks those that are of the catalogue's own account.
 func checkCatalogue(ctx context.Context, known *itemcheck.Checker, own providers.Account, orders []*tasks.Order) ([][]providers.Violation, error) {
 	var docs []*ecticketdoc.Order
 	var at []int
@@ -100,7 +102,7 @@ func checkCatalogue(ctx context.Context, known *itemcheck.Checker, own providers
 	if len(docs) == 0 {
 		return nil, nil
 	}
-	some, err := known.Check(budget.WithLane(ctx, order.Bulk), docs)
+	some, err := known.Check(ctx, docs)
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ who asks for the status.`,
 				if err := complete(cmd.Context(), c, refs); err != nil {
 					return err
 				}
-				return a.resolve(cmd.Context(), s, refs[0], res)
+				return concerning(refs[0], a.resolve(cmd.Context(), s, refs[0], res))
 			})
 		},
 	}

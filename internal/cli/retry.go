@@ -44,7 +44,7 @@ What is not in review is left alone (exit code 1): it goes on by itself.`,
 				if err := complete(cmd.Context(), c, refs); err != nil {
 					return err
 				}
-				return a.retry(cmd.Context(), s, refs[0], who, why)
+				return concerning(refs[0], a.retry(cmd.Context(), s, refs[0], who, why))
 			})
 		},
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -69,16 +70,17 @@ func (a *app) status(ctx context.Context, s *session, refs []tasks.Ref, tickets 
 	}
 	var failed failures
 	for i, r := range refs {
+		account, err := client.Account(ctx, r.Account)
+		if err != nil {
+			return concerning(r, err)
+		}
+		r.Account = account
 		st, err := client.Status(ctx, r.Account, r.OrderID, options...)
 		if err != nil {
-			p := explain(err)
-			if p.Code != "unknown" {
+			if err = concerning(r, err); !errors.Is(err, tasks.ErrUnknownOrder) {
 				return err
 			}
-			if r.Account, err = client.Account(ctx, r.Account); err != nil {
-				return err
-			}
-			failed.add(a, p.about(r))
+			failed.add(a, explain(err))
 			continue
 		}
 		if a.json {
@@ -146,11 +148,11 @@ func (a *app) waits(f *fields, w, order *tasks.Waiting) {
 	f.row("waits for", text)
 	f.row("next look", a.timeAt(w.NextAt))
 	f.row("last run", w.LastRun)
-	held := w.Held
-	if w.HeldUntil != nil && w.Until != w.HeldUntil {
-		held += ", until " + a.time(*w.HeldUntil)
+	until := w.HeldUntil
+	if w.Until == until { // it has been said
+		until = nil
 	}
-	f.row("held", held)
+	f.row("held", a.haltText(w.Held, w.HeldSince, until))
 	if w.NoWorker {
 		f.row("workers", "none serves its queue at present, so nothing happens until one does")
 	}

@@ -44,7 +44,7 @@ func (a *app) wait(ctx context.Context, s *session, c *tasks.Client, receipts []
 	}
 	limited, cancel := limit(ctx, timeout)
 	defer cancel()
-	there := attendance{app: a, client: c}
+	there := attendance{app: a, session: s, client: c}
 	bad := 0
 	left, err := s.untilFinal(limited, refs, func(left []tasks.Ref) {
 		places := make([]place, len(left))
@@ -67,8 +67,9 @@ func (a *app) wait(ctx context.Context, s *session, c *tasks.Client, receipts []
 	case err == nil:
 		return coded(codeOtherwise, "%s did not end as wished; see: enqueue history ACCOUNT ORDER", count(bad, "document"))
 	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
-		return coded(codeTimeout, "%s not final after %s, such as %s; the workers go on with them. See again with: enqueue watch ACCOUNT ORDER",
-			count(len(left), "document"), timeout, left[0])
+		late := coded(codeTimeout, "%s not final after %s, such as %s; the workers go on with them%s. See again with: enqueue watch ACCOUNT ORDER",
+			count(len(left), "document"), timeout, left[0], there.note())
+		return concerningOnly(left, late)
 	case ctx.Err() != nil:
 		return coded(codeInterrupt, "interrupted; the workers go on with what is enqueued")
 	}

@@ -70,7 +70,7 @@ func (a *app) watch(ctx context.Context, s *session, c *tasks.Client, refs []tas
 	if err := complete(ctx, c, refs); err != nil {
 		return err
 	}
-	w := watcher{app: a, session: s, client: c, there: attendance{app: a, client: c}}
+	w := watcher{app: a, session: s, client: c, there: attendance{app: a, session: s, client: c}}
 	for _, r := range refs {
 		w.orders = append(w.orders, &watched{ref: r})
 	}
@@ -81,7 +81,8 @@ func (a *app) watch(ctx context.Context, s *session, c *tasks.Client, refs []tas
 		return len(w.orders) == 0 || errors.Is(err, tasks.ErrUnknownOrder), err
 	})
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return coded(codeTimeout, "%s not final after %s; the workers go on", count(len(w.orders), "order"), timeout)
+		late := coded(codeTimeout, "%s not final after %s; the workers go on%s", count(len(w.orders), "order"), timeout, w.there.note())
+		return concerningOnly(w.left(), late)
 	}
 	return err
 }
@@ -107,6 +108,7 @@ type watched struct {
 func (w *watcher) look(ctx context.Context) error {
 	var left []*watched
 	var absent []string
+	halted := map[tasks.Account]string{}
 	for i, o := range w.orders {
 		s, err := w.client.Status(ctx, o.ref.Account, o.ref.OrderID)
 		if err == nil {
@@ -114,24 +116,59 @@ func (w *watcher) look(ctx context.Context) error {
 		}
 		if err != nil {
 			w.orders = append(left, w.orders[i:]...)
-			return err
+			return concerning(o.ref, err)
 		}
 		if !over(s) {
 			left = append(left, o)
 			absent = append(absent, unserved(s)...)
+			if why := halted[o.ref.Account]; why == "" {
+				halted[o.ref.Account] = w.halted(s)
+			}
 		}
 	}
 	w.orders = left
 	if len(left) > 0 {
 		slices.Sort(absent)
 		w.there.is(strings.Join(slices.Compact(absent), ", "))
+		w.there.holds(halted)
 	}
 	return nil
+}
+
+// left names the orders that are not final.
+func (w *watcher) left() []tasks.Ref {
+	refs := make([]tasks.Ref, len(w.orders))
+	for i, o := range w.orders {
+		refs[i] = o.ref
+	}
+	return refs
 }
 
 // over reports whether nothing more will happen to an order by itself. One that is not recorded here has only
 // refunds.
 func over(s *tasks.Status) bool { return s.State.Final() || s.State == tasks.Unrecorded && s.Ended() }
+
+// ownWaits are what keeps an order from being over: what it waits for, or of one that is not recorded here, what
+// its refunds wait for.
+func ownWaits(s *tasks.Status) []*tasks.Waiting {
+	list := []*tasks.Waiting{s.Waits}
+	if s.State == tasks.Unrecorded {
+		for _, r := range s.Refunds {
+			list = append(list, r.Waits)
+		}
+	}
+	return slices.DeleteFunc(list, func(w *tasks.Waiting) bool { return w == nil })
+}
+
+// halted is why an order's calls are held; "" where they leave.
+func (a *app) halted(s *tasks.Status) string {
+	for _, w := range ownWaits(s) {
+		if why := a.haltText(w.Held, w.HeldSince, w.HeldUntil); why != "" {
+			return why
+		}
+	}
+	return ""
+}
 
 // unserved are the places where an order waits and no worker serves it.
 func unserved(s *tasks.Status) []string {
@@ -188,12 +225,12 @@ func (a *app) waitLine(w *tasks.Waiting) string {
 	if w == nil || w.NextAt == nil && w.Held == "" {
 		return ""
 	}
-	text, until := w.For, w.Until
 	if w.Held != "" {
-		text, until = "its account's calls: "+w.Held, w.HeldUntil
+		return "its account's calls: " + a.haltText(w.Held, w.HeldSince, w.HeldUntil)
 	}
-	if until != nil {
-		text += ", until " + a.time(*until)
+	text := w.For
+	if w.Until != nil {
+		text += ", until " + a.time(*w.Until)
 	}
 	return text
 }

@@ -33,7 +33,7 @@ func (a *app) watchFile(ctx context.Context, name, provider, sheet string, timeo
 	}
 	file.close()
 	return a.read(ctx, func(s *session, c *tasks.Client) error {
-		w.session, w.client, w.there = s, c, attendance{app: a, client: c}
+		w.session, w.client, w.there = s, c, attendance{app: a, session: s, client: c}
 		limited, cancel := limit(ctx, timeout)
 		defer cancel()
 		w.shown.Store(&tally{})
@@ -81,7 +81,8 @@ type tally struct {
 	Seconds    float64 `json:"seconds"`   // that the call budget implies for those that are not final
 
 	calls map[tasks.Account]int64 // the same, in calls of each account
-	held  string                  // accounts whose calls are held
+	bans  string                  // accounts that are banned, whose end the estimate includes
+	holds string                  // accounts whose calls are held without a known end
 }
 
 // add counts a line.
@@ -117,26 +118,29 @@ func (t *tally) add(l watchedLine) {
 	t.calls[l.ref.Account] += calls
 }
 
-// estimate says how long the calls take. Accounts are called side by side.
+// estimate says how long the calls take, from the end of what holds them without a known one. Accounts are called side by side.
 func (t *tally) estimate(paces paces, zone *time.Location) {
-	t.Seconds, t.held = 0, ""
-	var held []string
+	t.Seconds = 0
+	var bans, holds []string
 	for account, calls := range t.calls {
 		p := paces.of(account)
 		t.Seconds = max(t.Seconds, p.duration(calls).Seconds())
-		if why := p.heldText(zone); why != "" {
-			held = append(held, fmt.Sprintf(", %s is %s", account, why))
+		if p.paused != "" {
+			holds = append(holds, fmt.Sprintf("%s (%s)", account, p.paused))
+		} else if ban := p.banText(zone); ban != "" {
+			bans = append(bans, fmt.Sprintf(", %s is %s", account, ban))
 		}
 	}
-	slices.Sort(held)
-	t.held = strings.Join(held, "")
+	slices.Sort(bans)
+	slices.Sort(holds)
+	t.bans, t.holds = strings.Join(bans, ""), strings.Join(holds, ", ")
 }
 
 // same reports whether two tallies differ in their estimates alone, which change with the clock.
 func (t *tally) same(u *tally) bool {
 	x, y := *t, *u
-	x.Seconds, x.held, x.calls = 0, "", nil
-	y.Seconds, y.held, y.calls = 0, "", nil
+	x.Seconds, x.bans, x.holds, x.calls = 0, "", "", nil
+	y.Seconds, y.bans, y.holds, y.calls = 0, "", "", nil
 	return reflect.DeepEqual(x, y)
 }
 
@@ -154,10 +158,14 @@ func (t *tally) String() string {
 		}
 	}
 	text := strings.Join(parts, ", ")
-	if t.pending() > 0 {
-		text += fmt.Sprintf("; about %s by the call budget%s", about(time.Duration(t.Seconds*float64(time.Second))), t.held)
+	switch takes := about(time.Duration(t.Seconds * float64(time.Second))); {
+	case t.pending() == 0:
+		return text
+	case t.holds != "":
+		return text + fmt.Sprintf("; calls are held without a known end: %s; about %s by the call budget from then on%s", t.holds, takes, t.bans)
+	default:
+		return text + fmt.Sprintf("; about %s by the call budget%s", takes, t.bans)
 	}
-	return text
 }
 
 func (w *fileWatch) state() state {
@@ -310,7 +318,7 @@ func (w *fileWatch) end(ctx context.Context, err error, timeout time.Duration) e
 	bad := t.Failed + t.Cancelled + t.Review
 	switch {
 	case err != nil:
-		return coded(codeTimeout, "%s not final after %s; the workers go on", orders(t.pending()), timeout)
+		return coded(codeTimeout, "%s not final after %s; the workers go on%s", orders(t.pending()), timeout, w.there.note())
 	case t.Unknown+t.NoNumber > 0:
 		return coded(codeOtherwise, "%s of the file unknown here: rejected, not enqueued yet, or settled longer ago than records are kept (ISSUANCE_KEEP_RECORDS)",
 			lines(t.Unknown+t.NoNumber))

@@ -224,12 +224,14 @@ func (l *load) why(err error) (code, detail string) {
 // bulkViolations writes what is wrong with a line; row is the line's in a workbook, else 0.
 func bulkViolations(list []bulk.Problem, row int) []BulkViolation {
 	var out []BulkViolation
-	for _, p := range list {
-		v := BulkViolation{Where: p.Where, Rule: p.Rule, Shape: p.Shape, Advice: p.Advice}
-		if row > 0 && p.Column > 0 {
-			v.Cell = workbook.Cell(p.Column, row)
+	for _, whole := range list {
+		for _, p := range whole.Fields() {
+			v := BulkViolation{Where: p.Where, Rule: p.Rule, Shape: p.Shape, Advice: p.Advice}
+			if row > 0 && p.Column > 0 {
+				v.Cell = workbook.Cell(p.Column, row)
+			}
+			out = append(out, v)
 		}
-		out = append(out, v)
 	}
 	return out
 }

@@ -122,3 +122,9 @@ func (r *Run) Known(ctx context.Context) (found, ok bool, err error) {
 	r.Log.Info("looked up an order that the provider has", "control", control.OrderID, "finding", string(f.State), "code", f.Outcome.Code)
 	return f.Found() || Contradicts(f), f.State != providers.Unclear || Contradicts(f), nil
 }
+
+// TakenBecause is the message of a review of a number that another order has.
+func TakenBecause(why string) string {
+	return "the provider has an order under this number that this record cannot have made: " + why +
+		"; find out whose it is: another system's, or ours from a record that Redis has lost"
+}

@@ -7,7 +7,6 @@ package issuing
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"issuance/internal/handler"
@@ -86,6 +85,5 @@ func refOf(res *providers.Result) string {
 // taken leaves an order to review whose number is somebody else's at the provider. Nothing of what was found
 // is stored.
 func taken(why string) handler.Result {
-	return handler.Review(order.CodeNumberTaken, fmt.Sprintf(
-		"the provider has an order under this number that cannot be ours: %s; find out whose it is", why))
+	return handler.Review(order.CodeNumberTaken, handler.TakenBecause(why))
 }

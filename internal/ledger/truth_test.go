@@ -144,6 +144,9 @@ func TestAConfirmationIsADoubtUntilItShows(t *testing.T) {
 		confirmed := b.clock.Now()
 		a, err := b.Confirmed(b.ctx, k, f, Reason{Code: "unconfirmed"})
 		applied(t, a, err)
+		if last := b.load(t, k).History; last[len(last)-1].Detail != "its effect has still to show" {
+			t.Errorf("the history says %+v", last[len(last)-1])
+		}
 		if r := b.load(t, k); !r.Confirmed || !r.DoubtAt.Equal(confirmed) || !a.At.Equal(confirmed) || r.Doubts != 1 || r.Reason.Code != "unconfirmed" {
 			t.Errorf("confirmed %t, in doubt since %s, %d doubts (%s)", r.Confirmed, r.DoubtAt, r.Doubts, r.Reason.Code)
 		}

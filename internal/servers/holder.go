@@ -139,10 +139,10 @@ func (h *QueueHolder) hold(ctx context.Context, queue string, lane order.Lane, s
 	if !done {
 		return h.overtaken(ctx, queue)
 	}
-	reason, until, _ := states[0].Held(lane)
-	log := h.log.With("queue", queue, "reason", reason)
-	if !until.IsZero() {
-		log = log.With("until", until.Format(time.RFC3339))
+	halt, _ := states[0].Held(lane)
+	log := h.log.With("queue", queue, "reason", halt.Reason, "since", halt.Since.UTC().Format(time.RFC3339))
+	if !halt.Until.IsZero() {
+		log = log.With("until", halt.Until.UTC().Format(time.RFC3339))
 	}
 	log.Warn("queue paused: no call may leave")
 	return nil
@@ -202,7 +202,7 @@ func (h *QueueHolder) isPaused(ctx context.Context, queue string) (bool, error) 
 // allHeld reports whether no account's calls may leave in a lane.
 func allHeld(lane order.Lane, states []budget.State) bool {
 	for _, s := range states {
-		if _, _, held := s.Held(lane); !held {
+		if _, held := s.Held(lane); !held {
 			return false
 		}
 	}

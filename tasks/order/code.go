@@ -58,7 +58,7 @@ func Codes() []struct {
 		Code    Code
 		Meaning string
 	}{
-		{CodeNumberTaken, "the provider has an order under this number that cannot be ours"},
+		{CodeNumberTaken, "the provider has an order under this number that no request of this record can have made"},
 		{CodeNumberExists, "the provider refuses the order because it has its number, and does not find it when asked"},
 		{CodeInDoubt, "whether a request took effect could not be found out"},
 		{CodeDrawsBan, "its own requests draw bans of the account"},

@@ -23,7 +23,9 @@ if ARGV[4] == 'doubt' then
 end
 -- The record's doubt lasts until every ticket it may be about is settled or in doubt itself.
 if not any_ticket(key, {sending = true}) then redis.call('HDEL', key, 'doubt_at', 'doubt_since', 'doubts') end
-note(key, t, 'ticket ' .. tonumber(ARGV[3]) + 1, ARGV[4] .. ' ' .. ARGV[5])
+local what = ARGV[4] .. ' ' .. ARGV[5]
+if what == 'doubt unconfirmed' then what = 'confirmed, its effect has still to show' end
+note(key, t, 'ticket ' .. tonumber(ARGV[3]) + 1, what)
 local r = applied(state)
 r[5], r[6] = 'now', int(t)
 return r
