@@ -16,7 +16,7 @@ func checkCommand(f *flags, env map[string]string, code *int, stdout, stderr io.
 		Use:   "check",
 		Short: "Check the settings and Redis, and start nothing; exit code 0 if a worker would start",
 		Long: `Check the settings and Redis as a worker does when it starts, print what an operator should know, and start
-nothing. No provider is called, and Redis gets nothing but one key, which expires at once. The exit code is 0 if a worker would start, with
+nothing. No provider is called, and Redis is only read. The exit code is 0 if a worker would start, with
 warnings or without, 2 for mistakes in the settings, and 1 for a Redis that cannot be used.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -22,7 +22,7 @@ func TestOneCauseIsOneLineAMinute(t *testing.T) {
 		var out bytes.Buffer
 		log := slog.New(slog.NewTextHandler(&out, nil))
 		alarms := &handler.Alarms{}
-		refused := providers.Outcome{Kind: providers.Held, Code: "trans_10001", Message: "refused", Alarm: true}
+		refused := providers.Outcome{Kind: providers.Unknown, Code: "trans_10001", Message: "refused", Alarm: true}
 		for i := range 120 { // half a second apart
 			alarms.Outcome(log.With("order", i), handlertest.ECTicket, refused)
 			<-time.After(500 * time.Millisecond)

@@ -26,7 +26,7 @@ const (
 	Cursors = Prefix + "cursors"
 	// Mode is a string, "sandbox" or "production", written by the first worker. No expiry.
 	Mode = Prefix + "mode"
-	// Probe is a string that health checks write, to see whether Redis takes writes. Expires after a minute.
+	// Probe is a string that never exists: health checks ask to change it where it does, to see whether Redis takes writes.
 	Probe = Prefix + "probe"
 	// Sandbox is a hash of the settings that the command line needs to talk to a sandbox.
 	Sandbox = Prefix + "sandbox"

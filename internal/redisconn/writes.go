@@ -25,10 +25,10 @@ var refusals = []struct{ prefix, text string }{
 	{"NOPERM", "does not let this user write (ACL)"},
 }
 
-// TakesWrites writes a small key, and returns in plain words why that cannot be done: "takes no writes: …",
-// "does not answer: …". Of a cluster it asks one master.
+// TakesWrites asks for a write that changes nothing, because the key is not there, and returns in plain words why that
+// cannot be done: "takes no writes: …", "does not answer: …". Of a cluster it asks one master.
 func TakesWrites(ctx context.Context, c redis.UniversalClient) error {
-	err := c.Set(ctx, keys.Probe, 1, time.Minute).Err()
+	err := c.SetXX(ctx, keys.Probe, 1, time.Minute).Err()
 	if err == nil {
 		return nil
 	}
