@@ -2,7 +2,6 @@ package frontdoor
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -104,9 +103,6 @@ func (s *Server) Drain() {
 		close(s.drained)
 	}
 }
-
-// errDrained ends a wait because the server stops.
-var errDrained = errors.New("the server stops")
 
 // OpenAPI is the description that /openapi.json serves.
 func (s *Server) OpenAPI() *huma.OpenAPI { return s.api.OpenAPI() }

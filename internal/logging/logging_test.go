@@ -18,7 +18,7 @@ func TestDurationsHaveAUnit(t *testing.T) {
 	log := logging.New(out, config.LogJSON, slog.LevelInfo)
 	log.With("limit", 2*time.Second).Info("x", "took", 12345678*time.Nanosecond, "group", slog.GroupValue(slog.Duration("left", time.Hour)), "n", 7)
 	var line map[string]any
-	if err := json.Unmarshal([]byte(out.String()), &line); err != nil {
+	if err := json.Unmarshal(out.Bytes(), &line); err != nil {
 		t.Fatal(err)
 	}
 	group, _ := line["group"].(map[string]any)
