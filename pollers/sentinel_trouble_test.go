@@ -369,3 +369,24 @@ func TestSentinelWithoutRedis(t *testing.T) {
 		}
 	})
 }
+
+// An order that the provider accepted and now does not know speaks for nobody: the next one is asked at once, and the
+// denied one is left to its own schedule.
+func TestAnOrderThatTheProviderDeniesHoldsNobodyUp(t *testing.T) {
+	onStage(t, func(st *stage) {
+		st.enter("A")
+		st.wait(time.Second)
+		st.enter("B", "C")
+		wake, err := st.sentinel().Aside(context.Background(), "A")
+		if err != nil || !slices.Equal(wake, []string{"B"}) {
+			t.Fatalf("woken are %v, %v", wake, err)
+		}
+		st.want("B", st.notYet("B"), Advice{Sentinel: true})
+		st.want("A's own poll", st.due("A"), Advice{})
+		if wake, err = st.sentinel().Aside(context.Background(), "A"); err != nil || len(wake) != 0 {
+			t.Fatalf("woken are %v, %v", wake, err)
+		}
+		st.want("C", st.due("C"), Advice{Skip: true})
+		st.wantWoken("A's end", st.finished("A"))
+	})
+}
