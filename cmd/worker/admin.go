@@ -67,7 +67,7 @@ type readiness struct {
 }
 
 // readyLimit bounds what /readyz waits for; orchestrators give up after a few seconds.
-const readyLimit = 1500 * time.Millisecond
+const readyLimit = time.Second
 
 // ready answers 200 when Redis takes writes and every queue's server runs, else 503.
 func (w *worker) ready(rw http.ResponseWriter, r *http.Request) {
