@@ -108,12 +108,13 @@ type load struct {
 	err error      // the caller is gone
 }
 
-// Read implements io.Reader: a caller that sends nothing for a while is given up.
+// pacedBody is the body of a request whose caller is given up when it sends nothing for a while.
 type pacedBody struct {
 	http.Request
 	control *http.ResponseController
 }
 
+// Read implements io.Reader.
 func (b *pacedBody) Read(p []byte) (int, error) {
 	_ = b.control.SetReadDeadline(time.Now().Add(bulkPause)) // a connection without deadlines is a test's
 	return b.Body.Read(p)
