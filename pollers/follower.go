@@ -65,26 +65,42 @@ func (f *Follower) Follow(ctx context.Context, r order.Ref, delay time.Duration)
 	return f.queue.Schedule(ctx, r, delay)
 }
 
-// needless reports whether a poll that is due can be left out for now, and for how long.
-func (f *Follower) needless(ctx context.Context, r order.Ref, accepted time.Time, age time.Duration) (time.Duration, bool, error) {
+// decision is whether a poll that is due is worth a call.
+type decision int
+
+const (
+	worthIt  decision = iota
+	needless          // it can be left out for now
+	unclear           // it depends on when the order was accepted
+)
+
+// worth decides about a poll that is due; wait is for how long one that is needless can be left out. accepted may be zero: most
+// polls are needless, and then nothing needs to be read of the record.
+func (f *Follower) worth(ctx context.Context, r order.Ref, accepted time.Time, age time.Duration) (d decision, wait time.Duration, err error) {
 	if f == nil || f.opt.Sentinel == nil {
-		return 0, false, nil
+		return worthIt, 0, nil
 	}
-	wait := Jitter(f.schedule.Next(age))
+	if accepted.IsZero() && f.schedule.Deadline <= f.schedule.Expected {
+		return unclear, 0, nil // it may be overdue before it is late
+	}
+	wait = Jitter(f.schedule.Next(age))
 	pause := f.pause(age, wait)
 	// Without the sentinel's answer an order is asked when it is late, and by its schedule from then on.
 	trust := min(max(age, f.schedule.Expected), f.schedule.MaxInterval)
 	a, err := f.opt.Sentinel.MaySkip(ctx, r.OrderID, accepted, pause, trust)
-	if err != nil || !a.Skip {
-		return 0, false, err
-	}
 	switch {
+	case err != nil:
+		return worthIt, 0, err
+	case a.Unclear:
+		return unclear, 0, nil
+	case !a.Skip:
+		return worthIt, 0, nil
 	case a.Sentinel:
 		wait = a.Again
-	case age < f.schedule.Expected:
-		wait = min(max(f.schedule.Interval, age), f.schedule.Expected-age)
+	case a.Age < f.schedule.Expected:
+		wait = min(max(f.schedule.Interval, a.Age), f.schedule.Expected-a.Age)
 	}
-	return wait, true, f.wake(ctx, r.Account, a.Wake)
+	return needless, wait, f.wake(ctx, r.Account, a.Wake)
 }
 
 // pause is when the order is polled again if it is the sentinel: soon, unless it is late.
@@ -149,6 +165,14 @@ func (f *Follower) finished(ctx context.Context, r order.Ref, s order.State) err
 		return err
 	}
 	return f.wake(ctx, r.Account, wake)
+}
+
+// unasked takes back that a poll is worth a call, because the order cannot be asked for.
+func (f *Follower) unasked(ctx context.Context, r order.Ref) error {
+	if f == nil || f.opt.Sentinel == nil {
+		return nil
+	}
+	return f.opt.Sentinel.Unasked(ctx, r.OrderID)
 }
 
 func (f *Follower) wake(ctx context.Context, a providers.Account, orders []string) error {

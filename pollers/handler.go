@@ -83,11 +83,18 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	if ref.Account != h.Provider.Account() || ref.IsRefund() {
 		return handler.Misplaced(log, h.Alarms, t.Type())
 	}
+	worth, wait, err := h.Follower.worth(ctx, ref, time.Time{}, 0)
+	if err != nil {
+		return err
+	}
+	if worth == needless {
+		return spokenFor(wait)
+	}
 	rec, now, err := h.Ledger.LoadNow(ctx, ref)
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
 		handler.NoRecord(log)
-		return nil
+		return h.Follower.unasked(ctx, ref)
 	case err != nil:
 		return err
 	case rec.State.Final() && rec.Event == "":
@@ -95,23 +102,36 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	case rec.State != order.Accepted:
 		return h.Follower.finished(ctx, ref, rec.State)
 	}
-	if rec.Newer {
-		return handler.NewerRecord(log, h.Alarms)
-	}
 	p := &poll{Handler: h, rec: rec, now: now, age: now.Sub(rec.AcceptedAt), log: log.With("attempt", rec.Attempts, "poll", rec.Polls+1)}
-	if host := h.Provider.Host(); rec.Host != "" && rec.Host != host {
-		h.Alarms.Log(log, "host "+rec.Host, "the order is at another host; a worker of that host has to ask for it", "host", rec.Host, "this_host", host)
-		return queue.Wait(time.Minute, "the order is at "+rec.Host+", and this worker calls "+host)
-	}
 	if end, err := p.open(); end || err != nil {
-		return err
+		return errors.Join(err, h.Follower.unasked(ctx, ref))
 	}
-	return p.ask(ctx)
+	if worth == unclear && !p.Schedule.Overdue(p.age) {
+		if worth, wait, err = h.Follower.worth(ctx, ref, rec.AcceptedAt, p.age); err != nil {
+			return err
+		}
+		if worth == needless {
+			return spokenFor(wait)
+		}
+	}
+	return p.claimed(ctx)
+}
+
+// spokenFor waits with an order that need not be asked for now.
+func spokenFor(wait time.Duration) error {
+	return queue.Wait(wait, "waiting for the provider to issue it; an older order is asked for in its place")
 }
 
 // open takes the order's request from the record: the document, or the stub once that was erased. end says
 // that the order was ended instead.
 func (p *poll) open() (end bool, err error) {
+	if p.rec.Newer {
+		return false, handler.NewerRecord(p.log, p.Alarms)
+	}
+	if host := p.Provider.Host(); p.rec.Host != "" && p.rec.Host != host {
+		p.Alarms.Log(p.log, "host "+p.rec.Host, "the order is at another host; a worker of that host has to ask for it", "host", p.rec.Host, "this_host", host)
+		return false, queue.Wait(time.Minute, "the order is at "+p.rec.Host+", and this worker calls "+host)
+	}
 	p.order = providers.Order{ID: p.rec.OrderID, Request: p.rec.Stub, Ref: p.rec.ProviderRef}
 	if p.rec.Document == "" && len(p.rec.Stub) > 0 {
 		return false, nil
@@ -125,19 +145,6 @@ func (p *poll) open() (end bool, err error) {
 		return true, p.finish(ledger.Ending{State: order.Review, Reason: ledger.Reason{Code: string(order.CodeUnreadable), Message: err.Error()}})
 	}
 	return false, nil
-}
-
-func (p *poll) ask(ctx context.Context) error {
-	if !p.Schedule.Overdue(p.age) {
-		wait, skip, err := p.Follower.needless(ctx, p.rec.Ref, p.rec.AcceptedAt, p.age)
-		if err != nil {
-			return err
-		}
-		if skip {
-			return queue.Wait(wait, "waiting for the provider to issue it; an older order is asked for in its place")
-		}
-	}
-	return p.claimed(ctx)
 }
 
 // look asks the provider, and records what it says.

@@ -104,6 +104,9 @@ type Advice struct {
 	Again    time.Duration
 	// Skip: it need not be asked now.
 	Skip bool
+	Age  time.Duration // since it was accepted, with Skip
+	// Unclear: it depends on when the order was accepted, which was not given.
+	Unclear bool
 	// Wake names orders to ask at once.
 	Wake []string
 }
@@ -118,15 +121,29 @@ func (s *Sentinel) Enter(ctx context.Context, orderID string, accepted time.Time
 	return n == 1, nil
 }
 
-// MaySkip says whether the poll of an order whose time has come can be left out. pause is when it
-// is polled again should it be the sentinel; an order that has not answered for trust is
-// asked in any case.
+// MaySkip says whether the poll of an order whose time has come can be left out. With a zero time it was accepted, it says so
+// only of orders that are not late. pause is when the order is polled again should it be the sentinel; one that has not
+// answered for trust is asked in any case.
 func (s *Sentinel) MaySkip(ctx context.Context, orderID string, accepted time.Time, pause, trust time.Duration) (Advice, error) {
 	r, err := s.run(ctx, maySkipScript, orderID, accepted, pause.Milliseconds(), trust.Milliseconds(), s.cfg.ScoutEvery)
 	if err != nil {
 		return Advice{}, err
 	}
-	return advice(r[0] == "1", r[1], r[2:])
+	age, err := strconv.ParseInt(r[1], 10, 64)
+	if err != nil {
+		return Advice{}, fmt.Errorf("pollers: sentinel: unexpected age %q", r[1])
+	}
+	a, err := advice(r[2], r[3:])
+	a.Skip, a.Unclear, a.Age = r[0] == "1", r[0] == "?", time.Duration(age)*time.Millisecond
+	return a, err
+}
+
+// Unasked takes back that an order is about to be asked: the others do not wait for its answer.
+func (s *Sentinel) Unasked(ctx context.Context, orderID string) error {
+	if err := s.rdb.ZRem(ctx, s.keys[2], orderID).Err(); err != nil {
+		return fmt.Errorf("pollers: sentinel: %w", err)
+	}
+	return nil
 }
 
 // StillPending records that an order was asked for and is not issued yet. pause is when it is
@@ -136,15 +153,15 @@ func (s *Sentinel) StillPending(ctx context.Context, orderID string, accepted ti
 	if err != nil {
 		return Advice{}, err
 	}
-	return advice(false, r[0], r[1:])
+	return advice(r[0], r[1:])
 }
 
-func advice(skip bool, again string, wake []string) (Advice, error) {
+func advice(again string, wake []string) (Advice, error) {
 	ms, err := strconv.ParseInt(again, 10, 64)
 	if err != nil {
 		return Advice{}, fmt.Errorf("pollers: sentinel: unexpected answer %q", again)
 	}
-	return Advice{Skip: skip, Sentinel: ms > 0, Again: time.Duration(ms) * time.Millisecond, Wake: wake}, nil
+	return Advice{Sentinel: ms > 0, Again: time.Duration(ms) * time.Millisecond, Wake: wake}, nil
 }
 
 // Finished removes an order that the provider has finished; wake names orders to ask at once.

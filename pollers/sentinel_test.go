@@ -68,7 +68,14 @@ func (st *stage) enter(ids ...string) (sentinels []string) {
 
 func (st *stage) due(id string) Advice {
 	st.Helper()
-	a, err := st.sentinel().MaySkip(context.Background(), id, st.accepted[id], every, trust)
+	// As the handler does, which knows when the order was accepted only once it has read the record.
+	a, err := st.sentinel().MaySkip(context.Background(), id, time.Time{}, every, trust)
+	if age := st.now.Sub(st.accepted[id]); err == nil && !a.Unclear && (age >= expected || a.Age != age) {
+		st.Fatalf("%s after %s: decided without its time of acceptance, as if it were %s old, not %s", id, st.now.Sub(st.start), a.Age, age)
+	}
+	if err == nil && a.Unclear {
+		a, err = st.sentinel().MaySkip(context.Background(), id, st.accepted[id], every, trust)
+	}
 	if err != nil {
 		st.Fatal(err)
 	}

@@ -1,9 +1,14 @@
--- may_skip: the time has come to poll an order.
+-- may_skip: the time has come to poll an order. Without the time it was accepted (ARGV 4) that is taken from the list, and of an order
+-- that is late or in no list the script says that it cannot tell.
 -- ARGV: 6 pause (ms) until it is polled again, as the sentinel  7 how old (ms) the last knowledge of it may
 --       become  8 at every which tick a scout is sent
--- Answers {0 ask it | 1 skip it, 0 or after how long (ms) it is due as the sentinel, orders to wake …}
-local since = known(id)
-if not since or since == OVERTAKEN or woken(id) then return {'0', '0'} end
+-- Answers {0 ask it | 1 skip it | ? it cannot tell, its age (ms), 0 or after how long (ms) it is due as the sentinel, orders to wake …}
+if ARGV[4] == '' then
+  accepted = waits(id)
+  if not accepted or accepted <= late then return {'?', '0', '0'} end
+end
+local since, age = known(id), int(t - accepted)
+if not since or since == OVERTAKEN or woken(id) then return {'0', age, '0'} end
 
 if s.id == id then
   -- The sentinel's round. A late one looks for a successor. And another's answer is worth as much
@@ -24,17 +29,17 @@ if s.id == id then
     local order = not stead and worst()
     if order and order ~= id and known(order) <= longest then stead = order end
   end
-  if not stead then return {'0', '0'} end
+  if not stead then return {'0', age, '0'} end
   redis.call('ZADD', KEYS[3], int(t), stead)
-  return {'1', appoint(successor and every or tonumber(ARGV[6])), stead}
+  return {'1', age, appoint(successor and every or tonumber(ARGV[6])), stead}
 end
 
 local fresh = t - since < tonumber(ARGV[7])
 if holds then
-  if fresh and s.quiet and since >= s.quiet then return {'1', '0'} end
+  if fresh and s.quiet and since >= s.quiet then return {'1', age, '0'} end
 elseif out() > 0 then
   -- The next are being asked; this one's turn comes, or it is sure to be issued.
-  if fresh and since > s.proof then return {'1', '0'} end
+  if fresh and since > s.proof then return {'1', age, '0'} end
 end
 redis.call('ZADD', KEYS[3], int(t), id) -- so that the others, whose time has come too, wait for its answer
-return {'0', '0'}
+return {'0', age, '0'}

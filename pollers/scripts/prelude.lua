@@ -1,6 +1,6 @@
 -- The pending orders of one account.
 -- ARGV: 1 time in ms, or '' to ask Redis   2 age in ms from which an order is late   3 the order
---       4 when it was accepted (ms), '' for now   5 the sentinel's pause in ms
+--       4 when it was accepted (ms), '' for now (may_skip: for unknown)   5 the sentinel's pause in ms
 -- KEYS[1] waiting   zset  every order that is followed, by the time it was accepted, but for those in behind
 -- KEYS[2] asked     zset  those that answered "not yet", by the time of the latest answer; or OVERTAKEN
 -- KEYS[3] woken     zset  those that are to be asked now and have not answered, by the time of that
