@@ -52,19 +52,12 @@ func (s *Sim) serveCall(w http.ResponseWriter, r *http.Request, op Op, req reque
 	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 	s.mu.Lock()
 	call := s.count(op, req)
-	out := s.outageAt(s.cfg.Now())
-	var f Fault
-	admitted, fault := true, s.fault
-	if out != nil {
-		out.Calls[op]++
-		f = out.fault
-	} else {
-		admitted = s.admit()
-	}
+	f, out := s.outages.Meet(op, s.cfg.Now())
+	admitted, fault := out || s.admit(), s.fault
 	forbids := op == Generate && s.forbidden[call.OrderID]
 	s.mu.Unlock()
 	log := s.cfg.Log.With("op", string(op), "order", call.OrderID, "n", call.N)
-	if out == nil {
+	if !out {
 		if !admitted || forbids {
 			log.Debug("pass2usim: forbidden")
 			forbidden(w)
