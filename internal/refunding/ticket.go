@@ -111,10 +111,7 @@ func (t ticket) prove(ctx context.Context) (handler.Result, error) {
 	}
 	switch st.UseStatus {
 	case providers.Refunded:
-		if t.ours(st, *t.state()) {
-			return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketRefunded})
-		}
-		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketElsewhere, Code: string(order.CodeRefundedElsewhere)})
+		return t.refunded(now, st)
 	case providers.Unused:
 		return t.stillUnused(ctx, now)
 	default:
@@ -203,15 +200,31 @@ func (t ticket) ask(ctx context.Context) (providers.TicketStatus, providers.Outc
 // time that the first one had.
 func (t ticket) since() time.Time { return later(t.state().DoubtSince, t.Rec.ReopenedAt) }
 
-// ours reports whether a refunded ticket was refunded by a request of this refund: by our merchant
-// and not before our first request. The provider's times are of minutes.
-func (t ticket) ours(st providers.TicketStatus, before ledger.Ticket) bool {
+// refunded settles a ticket that is refunded. It was unused when it was planned, so it is this refund that did it,
+// unless another merchant did, or its time is before our first request. Where the provider's clock does not decide that,
+// it is looked at again, and left to review in the end.
+func (t ticket) refunded(now time.Time, st providers.TicketStatus) (handler.Result, error) {
+	elsewhere := ledger.Settlement{State: order.TicketElsewhere, Code: string(order.CodeRefundedElsewhere)}
 	if st.RefundedBy != "" && st.RefundedBy != t.Ref.Account.Merchant {
-		return false
+		return handler.GoOn(), t.settle(elsewhere)
 	}
-	at, ok := t.Codec.Time(st.RefundedAt)
-	ahead, slack := handler.Skew(t.Provider)
-	return !ok || before.SentAt.IsZero() || !at.Before(before.SentAt.Add(ahead-slack).Truncate(time.Minute))
+	ours := ledger.Settlement{State: order.TicketRefunded}
+	at, dated := t.Codec.Time(st.RefundedAt)
+	if !dated || t.state().SentAt.IsZero() {
+		return handler.GoOn(), t.settle(ours)
+	}
+	switch when, again := handler.Compare(t.Provider, at, time.Minute, t.state().SentAt); { // its times are of minutes
+	case when == handler.Since:
+		return handler.GoOn(), t.settle(ours)
+	case when == handler.Before:
+		return handler.GoOn(), t.settle(elsewhere)
+	case again:
+		const text = "the ticket is refunded, and the provider's clock is not measured well enough to say since when"
+		wait := min(handler.AskAgain(now.Sub(t.state().DoubtAt), t.LookAfter), atLeast)
+		return handler.WaitFor(wait, ledger.Reason{Code: string(order.CodeInDoubt), Message: text}, text), nil
+	}
+	return handler.Review(order.CodeInDoubt, fmt.Sprintf("a ticket was unused when this refund chose it, and is refunded since %s by the provider's clock, which seems "+
+		"to be before the first request for it at %s; ask the provider who refunded it", at.UTC().Format(time.RFC3339), t.state().SentAt.UTC().Format(time.RFC3339))), nil
 }
 
 // settle records the ticket's state in the ledger and in the run's copy.

@@ -165,8 +165,8 @@ func (c *Client) envelopeRefused(q query, transCode int, message string) provide
 	if message == "" {
 		message = "ECTicket refused the envelope; check MerchantID, HashKey, HashIV and this machine's clock"
 	}
-	if s, known := c.Skew(); known && s.Abs() > maxSkew {
-		message += fmt.Sprintf(" (this machine's clock differs from ECTicket's by %s)", s)
+	if s := c.Skew(); s.Ahead.Abs() > maxSkew {
+		message += fmt.Sprintf(" (this machine's clock differs from ECTicket's by %s)", s.Ahead)
 	}
 	out := outcome(doubtful(q, providers.Held), codeTransRefused+strconv.Itoa(transCode), message)
 	out.Alarm = true

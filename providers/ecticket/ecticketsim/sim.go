@@ -36,6 +36,7 @@ type Sim struct {
 	lagOf     map[string]Lag  // order id
 	forbidden map[string]bool // order id
 	outages   outage.Log[string, Fault]
+	clocks    func(Call) time.Duration
 	confirmed map[opKey][]byte // the last confirmation, as it was sent
 
 	ahead atomic.Int64 // of the clock, nanoseconds

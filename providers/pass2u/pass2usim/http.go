@@ -49,9 +49,12 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Sim) serveCall(w http.ResponseWriter, r *http.Request, op Op, req request, wellFormed bool) {
-	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 	s.mu.Lock()
 	call := s.count(op, req)
+	if s.clocks != nil {
+		req.off = s.clocks(call)
+	}
+	w.Header().Set("Date", s.now().Add(req.off).UTC().Format(http.TimeFormat))
 	f, out := s.outages.Meet(op, s.cfg.Now())
 	admitted, fault := out || s.admit(), s.fault
 	forbids := op == Generate && s.forbidden[call.OrderID]

@@ -118,6 +118,7 @@ type Sim struct {
 	lagOf     map[string]Lag  // channelOrderId
 	forbidden map[string]bool // channelOrderId
 	outages   outage.Log[Op, Fault]
+	clocks    func(Call) time.Duration
 	confirmed map[askedKey]reply // the last confirmation of an order, and under no order of the operation
 
 	ahead atomic.Int64 // of the clock, nanoseconds
