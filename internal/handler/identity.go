@@ -113,13 +113,13 @@ func Compare(p providers.Provider, shown time.Time, precision time.Duration, mom
 // than that may be a request that arrived late.
 const (
 	firstLag   = 30 * time.Second
-	longestLag = 10 * time.Minute
+	LongestLag = 10 * time.Minute
 )
 
 // Lag is how long the provider may not show yet what it has done.
 func (r *Run) Lag(ctx context.Context) (time.Duration, error) {
 	seen, err := r.Ledger.Lag(ctx, r.Ref.Account)
-	return min(max(firstLag, seen*3/2), longestLag), err
+	return min(max(firstLag, seen*3/2), LongestLag), err
 }
 
 // SawLag remembers that the provider did not show at a moment what it had been asked to do since another one, and
@@ -128,7 +128,7 @@ func (r *Run) SawLag(ctx context.Context, since, absent time.Time) {
 	if since.IsZero() || !absent.After(since) {
 		return
 	}
-	_ = r.Ledger.SawLag(ctx, r.Ref.Account, min(absent.Sub(since), longestLag)) // the next one is seen as well
+	_ = r.Ledger.SawLag(ctx, r.Ref.Account, min(absent.Sub(since), LongestLag)) // the next one is seen as well
 }
 
 // SurelyAbsent reports whether an answer that is taken for "unknown number" means that. Where the provider's codes are

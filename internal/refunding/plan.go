@@ -79,7 +79,7 @@ func (s byTickets) complete(ctx context.Context, r *run, list []providers.Ticket
 		if r.tooLong(now, r.Rec.UnclearSince) {
 			return r.listNeverClear(), nil
 		}
-		return r.yieldUnclear(now, 0, ledger.Reason{Code: string(order.CodeListLags),
+		return r.yieldLagging(now, 0, ledger.Reason{Code: string(order.CodeListLags),
 			Message: fmt.Sprintf("the provider lists %d tickets of the order so far, at least %d were ordered", len(list), ordered)}), nil
 	}
 	if len(r.doc.Wish.TicketNo) == 0 {
@@ -117,7 +117,7 @@ func (r *run) noList(ctx context.Context, out providers.Outcome) (handler.Result
 	if handler.Old(now, r.Rec.UnclearSince, r.orderPatience) {
 		return handler.Fail(ledger.Reason{Code: out.Code, Message: "the provider does not list the order's tickets, nothing was refunded: " + out.Message}), nil
 	}
-	return r.yieldUnclear(now, out.RetryAfter, ledger.Reason{Code: string(order.CodeListLags),
+	return r.yieldLagging(now, out.RetryAfter, ledger.Reason{Code: string(order.CodeListLags),
 		Message: "the provider does not list the order's tickets yet (" + handler.Text(out) + ")"}), nil
 }
 
