@@ -97,8 +97,8 @@ func Compare(p providers.Provider, shown time.Time, precision time.Duration, mom
 		m = c.Skew()
 	}
 	slack := skewSlack + m.Spread
-	if m.Answers == 0 {
-		slack = unknownSkew
+	if m.Answers == 0 || m.Spread > skewSlack { // machines that disagree say little of one that has not answered
+		slack = max(slack, unknownSkew)
 	}
 	switch end := shown.Add(max(precision, 1)); { // it happened before its end
 	case end.After(moment.Add(m.Ahead - slack)):

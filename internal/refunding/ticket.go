@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"issuance/internal/handler"
@@ -107,10 +108,13 @@ func (t ticket) prove(ctx context.Context) (handler.Result, error) {
 		if !out.Unasked() && t.tooLong(now, t.since()) {
 			return handler.Review(order.CodeInDoubt, fmt.Sprintf("whether a ticket was refunded could not be found out in %s; ask the provider", t.GiveUp)), nil
 		}
-		return t.waitForIt(out), nil
+		return t.askLater(now, t.state().DoubtAt, out, "waiting for a ticket: "), nil
 	}
 	switch st.UseStatus {
 	case providers.Refunded:
+		if res, err := t.named(ctx, now); err != nil || res.Ends() {
+			return res, err
+		}
 		return t.refunded(now, st)
 	case providers.Unused:
 		return t.stillUnused(ctx, now)
@@ -194,6 +198,36 @@ func (t ticket) ask(ctx context.Context) (providers.TicketStatus, providers.Outc
 		return st, otherOrders
 	}
 	return st, out
+}
+
+// named makes sure that a "refunded" is about this ticket, for the answer names its order alone: if another ticket of the
+// order may be refunded, a list has to show this one as refunded, unless a request for it was confirmed as well. One that
+// does not is behind, for as long as a list may be.
+func (t ticket) named(ctx context.Context, now time.Time) (handler.Result, error) {
+	if t.state().Code == string(order.CodeUnconfirmed) {
+		return handler.GoOn(), nil
+	}
+	if alone, err := t.alone(ctx); err != nil || alone {
+		return handler.GoOn(), err
+	}
+	list, out := t.lists.since(ctx, t.Order, time.Now())
+	if out.Kind == providers.Done && slices.ContainsFunc(list, func(l providers.Ticket) bool {
+		return l.TicketNo == t.call.TicketNo && l.UseStatus == providers.Refunded
+	}) {
+		return handler.GoOn(), nil
+	}
+	return t.laggingAt(ctx, now)
+}
+
+// alone reports whether no other ticket of the order can be refunded, as far as the ledger knows.
+func (t ticket) alone(ctx context.Context) (bool, error) {
+	for i, other := range t.Rec.Tickets {
+		if i != t.i && other.State != order.TicketPlanned && other.State != order.TicketRejected {
+			return false, nil
+		}
+	}
+	others, err := t.others(ctx)
+	return len(others.known) == 0, err
 }
 
 // since is when the doubt about the ticket began; another try that a person asked for gets all the

@@ -45,8 +45,8 @@ func (e echo) order() string {
 // differs reports whether the answer names an id other than the one asked for. The checksum binds
 // an answer to the account but not to the call, and it does not distinguish upper from lower case.
 func (e echo) differs(h head) bool {
-	other := func(asked string, got text) bool { return asked != "" && got != "" && asked != string(got) }
-	if e.order() != "" && (e.merchantTradeNo == "" && h.MerchantTradeNo != "" || e.freeTradeNo == "" && h.FreeTradeNo != "") {
+	other := func(asked string, got text) bool { return asked != "" && got.id() != "" && asked != string(got.id()) }
+	if e.order() != "" && (e.merchantTradeNo == "" && h.MerchantTradeNo.id() != "" || e.freeTradeNo == "" && h.FreeTradeNo.id() != "") {
 		return true
 	}
 	return other(e.merchantTradeNo, h.MerchantTradeNo) || other(e.freeTradeNo, h.FreeTradeNo) ||

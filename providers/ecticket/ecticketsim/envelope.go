@@ -39,6 +39,7 @@ var routes = map[string]route{
 
 // inbound is a request as it arrived.
 type inbound struct {
+	call    Call
 	request wire.Request
 	keys    wire.Keys
 	plain   []byte // of Data
@@ -221,7 +222,7 @@ func (s *Sim) answer(in inbound, data any, fault Fault) []byte {
 		if fault.Encoding != nil {
 			encoding = fault.Encoding
 		}
-		out.Data, out.CheckMacValue = s.seal(in.keys, data, encoding)
+		out.Data, out.CheckMacValue = s.seal(in.keys, s.twisted(in.call, data), encoding)
 		if fault.Kind == WrongChecksum {
 			out.CheckMacValue = strings.Repeat("0", len(out.CheckMacValue))
 		}
@@ -266,6 +267,6 @@ func (s *Sim) count(op string, in *inbound) Call {
 	if t != nil && c.OrderID == "" {
 		c.TicketNo, c.OrderID = t.no.String(), t.order.key.id
 	}
-	in.off = s.clockOf(c)
+	in.call, in.off = c, s.clockOf(c)
 	return c
 }

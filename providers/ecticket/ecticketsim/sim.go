@@ -37,6 +37,7 @@ type Sim struct {
 	forbidden map[string]bool // order id
 	outages   outage.Log[string, Fault]
 	clocks    func(Call) time.Duration
+	twist     func(Call, map[string]any)
 	confirmed map[opKey][]byte // the last confirmation, as it was sent
 
 	ahead atomic.Int64 // of the clock, nanoseconds

@@ -85,7 +85,7 @@ func (s *Sim) serveCall(w http.ResponseWriter, r *http.Request, op Op, req reque
 	answer := s.respond(call, req, wellFormed, origin(r), f)
 	log.Debug("pass2usim: answered", slog.Int("status", answer.status))
 	if s.after(w, r, f) {
-		write(w, answer)
+		write(w, s.twisted(call, answer))
 	}
 }
 

@@ -119,6 +119,7 @@ type Sim struct {
 	forbidden map[string]bool // channelOrderId
 	outages   outage.Log[Op, Fault]
 	clocks    func(Call) time.Duration
+	twist     func(Call, map[string]any)
 	confirmed map[askedKey]reply // the last confirmation of an order, and under no order of the operation
 
 	ahead atomic.Int64 // of the clock, nanoseconds
