@@ -56,6 +56,9 @@ func Identify(ctx context.Context, p providers.Provider, o providers.Order, f pr
 	if sight.Differs != "" {
 		return Taken, "its " + sight.Differs + " is not that of our document", done
 	}
+	if sight.Partial && sight.CreatedAt.IsZero() {
+		return Unproven, "", notShown
+	}
 	if sight.CreatedAt.IsZero() || firstSent.IsZero() {
 		return Unproven, "", done
 	}
@@ -67,6 +70,10 @@ func Identify(ctx context.Context, p providers.Provider, o providers.Order, f pr
 	}
 	return Taken, fmt.Sprintf("it was made at %s, before our first request", sight.CreatedAt.UTC().Format(time.RFC3339)), done
 }
+
+// notShown is the outcome of an answer that shows too little of the order so far.
+var notShown = providers.Outcome{Kind: providers.Unknown, Code: string(order.CodeListLags),
+	Message: "the provider shows neither the order's time nor all of its tickets yet"}
 
 // undecided is the outcome of an answer whose time does not decide yet whose the order is.
 var undecided = providers.Outcome{Kind: providers.Unknown, Code: string(order.CodeInDoubt),
