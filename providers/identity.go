@@ -3,6 +3,8 @@ package providers
 import (
 	"context"
 	"time"
+
+	"issuance/providers/skew"
 )
 
 // Sight is what a provider shows of an order found under our number, beyond that there is one. Two
@@ -33,7 +35,7 @@ type Identifier interface {
 // ClockTeller is a Provider whose answers say what time it is there. Times that the provider shows
 // are compared with ours only after this difference has been taken off.
 type ClockTeller interface {
-	// Skew is how far the provider's clock is ahead of this machine's, to a second or so, by the
-	// latest answers. known is false before the first.
-	Skew() (ahead time.Duration, known bool)
+	// Skew is how far the provider's clock is ahead of this machine's, and how far its answers are apart in
+	// that: it may have several machines with a clock each.
+	Skew() skew.Measured
 }

@@ -135,14 +135,22 @@ func (run *Run) prepare() {
 	}
 	e.SetClockOff(ecticketClock)
 	p.SetClockOff(pass2uClock)
+	e.SetClocks(func(c ecticketsim.Call) time.Duration { return run.clock(c.Op, c.OrderID, c.N) })
+	p.SetClocks(func(c pass2usim.Call) time.Duration { return run.clock(string(c.Op), c.OrderID, c.N) })
+}
+
+// clock is how far the clock of the machine that answers a call is off: it jumps with every answer.
+func (run *Run) clock(op, id string, n int) time.Duration {
+	return between(dice(run.Seed, "clock", op, id, fmt.Sprint(n)), -clockJumps, clockJumps)
 }
 
 // How far look-ups of some orders lag, and how far the providers' clocks are ahead of ours. ECTicket's is bounded by
-// its window, which is short here.
+// its window, which is short here; what its machines write is off by up to clockJumps.
 const (
 	lagFrom, lagTo = 500 * time.Millisecond, 4 * time.Second
 	ecticketClock  = -2 * time.Second
 	pass2uClock    = 4 * time.Minute
+	clockJumps     = 5 * time.Minute
 )
 
 func (run *Run) calm() {

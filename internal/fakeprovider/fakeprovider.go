@@ -14,9 +14,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"issuance/providers"
+	"issuance/providers/skew"
 )
 
 // Op is a kind of call.
@@ -79,7 +79,7 @@ type Provider struct {
 	need    int  // tickets without which an order is not complete
 	atOnce  bool // orders are issued at once
 	host    string
-	ahead   *time.Duration // what Skew answers
+	skew    skew.Measured
 	outage  *providers.Outcome
 	missed  int                // calls made during the outage
 	unknown *providers.Finding // what a number that does not exist is answered with

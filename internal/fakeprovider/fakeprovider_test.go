@@ -8,6 +8,7 @@ import (
 
 	"issuance/internal/fakeprovider"
 	"issuance/providers"
+	"issuance/providers/skew"
 )
 
 // spy records failures instead of failing.
@@ -103,12 +104,12 @@ func TestAFakeShowsWhatAnOrderHoldsWhereItIsAskedTo(t *testing.T) {
 	if _, ok := any(p).(providers.Identifier); ok {
 		t.Error("every fake has to be asked what an order holds")
 	}
-	if _, known := p.Skew(); known {
+	if p.Skew().Answers != 0 {
 		t.Error("a skew is known that nobody set")
 	}
 	p.SetSkew(-4 * time.Minute)
-	if ahead, known := p.Skew(); ahead != -4*time.Minute || !known {
-		t.Errorf("%s, %t", ahead, known)
+	if got := p.Skew(); got.Ahead != -4*time.Minute || got.Answers != skew.Enough {
+		t.Errorf("%+v", got)
 	}
 	p.AnswerIdentify(providers.Sight{Differs: "ItemNo"}, fakeprovider.Yes)
 	if s, out := p.Identified().Identify(context.Background(), providers.Order{}); s.Differs != "ItemNo" || out.Kind != providers.Done || p.Sequence() != "identify" {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"issuance/providers"
+	"issuance/providers/skew"
 )
 
 // Identified is a Provider that is a providers.Identifier too: its look-ups show nothing of an order,
@@ -25,21 +26,23 @@ func (p *Provider) AnswerIdentify(s providers.Sight, out providers.Outcome, duri
 	p.push(Identify, reply{sight: s, outcome: out, during: during})
 }
 
-// SetSkew sets how far the provider's clock is ahead. Default: that is not known.
+// SetSkew sets how far the provider's clock is ahead, by enough answers that agree. Default: that is not known.
 func (p *Provider) SetSkew(ahead time.Duration) {
+	p.MeasureSkew(skew.Measured{Ahead: ahead, Answers: skew.Enough})
+}
+
+// MeasureSkew sets what is known of the provider's clock.
+func (p *Provider) MeasureSkew(m skew.Measured) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.ahead = &ahead
+	p.skew = m
 }
 
 // Skew implements providers.ClockTeller.
-func (p *Provider) Skew() (ahead time.Duration, known bool) {
+func (p *Provider) Skew() skew.Measured {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.ahead == nil {
-		return 0, false
-	}
-	return *p.ahead, true
+	return p.skew
 }
 
 // StartOutage makes every call end with out, whatever is scripted, until EndOutage. Unreached, Down,

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"issuance/providers"
+	"issuance/providers/skew"
+	"issuance/tasks/order"
 )
 
 // Identity says whether an order found at the provider under our number is the one that we sent.
@@ -20,14 +22,15 @@ const (
 	Taken
 )
 
-// Clock differences that identity allows for: what a measured one may be off, and one that was not measured.
+// Clock differences that are allowed for: what a measured one may be off at the least, and one that was not measured. A
+// provider that takes no requests which are older than that has no clock that is off by more.
 const (
 	skewSlack   = 30 * time.Second
 	unknownSkew = 10 * time.Minute
 )
 
 // Identify decides whose an order found under our number is. An outcome other than Done says that it could
-// not be asked; why explains Taken.
+// not be asked, or has to be again; why explains Taken.
 func Identify(ctx context.Context, p providers.Provider, o providers.Order, f providers.Finding, firstSent time.Time) (id Identity, why string, out providers.Outcome) {
 	done := providers.Outcome{Kind: providers.Done}
 	sight := f.Sight
@@ -53,40 +56,77 @@ func Identify(ctx context.Context, p providers.Provider, o providers.Order, f pr
 	if sight.Differs != "" {
 		return Taken, "its " + sight.Differs + " is not that of our document", done
 	}
+	if sight.Partial && sight.CreatedAt.IsZero() {
+		return Unproven, "", notShown
+	}
 	if sight.CreatedAt.IsZero() || firstSent.IsZero() {
 		return Unproven, "", done
 	}
-	ahead, slack := Skew(p)
-	if sight.CreatedAt.Add(sight.Precision).Before(firstSent.Add(ahead - slack)) {
-		return Taken, fmt.Sprintf("it was made at %s, before our first request", sight.CreatedAt.UTC().Format(time.RFC3339)), done
+	switch when, again := Compare(p, sight.CreatedAt, sight.Precision, firstSent); {
+	case when == Since:
+		return Ours, "", done
+	case when == Undecided && again:
+		return Unproven, "", undecided
 	}
-	return Ours, "", done
+	return Taken, fmt.Sprintf("it was made at %s, before our first request", sight.CreatedAt.UTC().Format(time.RFC3339)), done
 }
+
+// notShown is the outcome of an answer that shows too little of the order so far.
+var notShown = providers.Outcome{Kind: providers.Unknown, Code: string(order.CodeListLags),
+	Message: "the provider shows neither the order's time nor all of its tickets yet"}
+
+// undecided is the outcome of an answer whose time does not decide yet whose the order is.
+var undecided = providers.Outcome{Kind: providers.Unknown, Code: string(order.CodeInDoubt),
+	Message: "the order's time is a little before our first request, and the provider's clock is not measured well enough to rely on that"}
 
 // Contradicts reports whether a look-up found an order under our number that cannot be ours.
 func Contradicts(f providers.Finding) bool { return f.Sight != nil && f.Sight.Differs != "" }
 
-// Skew is how far the provider's clock is ahead of ours, and how much that may be off.
-func Skew(p providers.Provider) (ahead, slack time.Duration) {
+// When is what a time that the provider shows says about a moment of ours.
+type When int
+
+const (
+	// Undecided: by the clock as it was measured it is before the moment, and by another machine's of the provider
+	// it may not be.
+	Undecided When = iota
+	// Since: it is not before the moment.
+	Since
+	// Before: it is, by whatever clock.
+	Before
+)
+
+// Compare compares a time that the provider shows, of this precision, with a moment of ours. Its clock is taken
+// to be off by what its answers say, and that to be as uncertain as they are apart. again says that more answers would
+// say more of the clock.
+func Compare(p providers.Provider, shown time.Time, precision time.Duration, moment time.Time) (when When, again bool) {
+	var m skew.Measured
 	if c, ok := p.(providers.ClockTeller); ok {
-		if ahead, known := c.Skew(); known {
-			return ahead, skewSlack
-		}
+		m = c.Skew()
 	}
-	return 0, unknownSkew
+	slack := skewSlack + m.Spread
+	if m.Answers == 0 || m.Spread > skewSlack { // machines that disagree say little of one that has not answered
+		slack = max(slack, unknownSkew)
+	}
+	switch end := shown.Add(max(precision, 1)); { // it happened before its end
+	case end.After(moment.Add(m.Ahead - slack)):
+		return Since, false
+	case m.Answers == 0, !end.After(moment.Add(m.Ahead - slack - unknownSkew)):
+		return Before, false
+	}
+	return Undecided, m.Answers < skew.Enough
 }
 
 // How long a provider may be behind itself: until it was seen to be longer, and at the most. What is seen later
 // than that may be a request that arrived late.
 const (
 	firstLag   = 30 * time.Second
-	longestLag = 10 * time.Minute
+	LongestLag = 10 * time.Minute
 )
 
 // Lag is how long the provider may not show yet what it has done.
 func (r *Run) Lag(ctx context.Context) (time.Duration, error) {
 	seen, err := r.Ledger.Lag(ctx, r.Ref.Account)
-	return min(max(firstLag, seen*3/2), longestLag), err
+	return min(max(firstLag, seen*3/2), LongestLag), err
 }
 
 // SawLag remembers that the provider did not show at a moment what it had been asked to do since another one, and
@@ -95,7 +135,7 @@ func (r *Run) SawLag(ctx context.Context, since, absent time.Time) {
 	if since.IsZero() || !absent.After(since) {
 		return
 	}
-	_ = r.Ledger.SawLag(ctx, r.Ref.Account, min(absent.Sub(since), longestLag)) // the next one is seen as well
+	_ = r.Ledger.SawLag(ctx, r.Ref.Account, min(absent.Sub(since), LongestLag)) // the next one is seen as well
 }
 
 // SurelyAbsent reports whether an answer that is taken for "unknown number" means that. Where the provider's codes are

@@ -11,6 +11,7 @@ import (
 	"issuance/internal/handlertest"
 	"issuance/internal/issuing"
 	"issuance/providers"
+	"issuance/providers/skew"
 	"issuance/tasks/order"
 )
 
@@ -324,5 +325,29 @@ func TestTheEndOfAnOrderWakesItsRefunds(t *testing.T) {
 	}
 	if rec := w.record(); rec.State != order.Issued {
 		t.Errorf("%s", rec.State)
+	}
+}
+
+// An order that seems a little too old is looked at again until the provider's clock is known well enough.
+func TestAnOrderThatSeemsTooOldIsLookedAtUntilTheClockIsKnown(t *testing.T) {
+	for _, c := range []struct {
+		then  skew.Measured
+		state order.State
+		code  string
+	}{
+		{skew.Measured{Spread: 4 * time.Minute, Answers: 4}, order.Issued, ""},
+		{skew.Measured{Answers: skew.Enough}, order.Review, "number_taken"},
+	} {
+		w := mini(t)
+		w.provider.MeasureSkew(skew.Measured{Answers: 2})
+		inDoubt(w)
+		f := fakeprovider.Seen(providers.Sight{CreatedAt: handlertest.Start.Add(-3 * time.Minute), Precision: time.Second})
+		w.provider.AnswerLookUp(f)
+		w.Waits(w.run())
+		w.state(order.Submitting, "in_doubt")
+		w.provider.MeasureSkew(c.then)
+		w.provider.AnswerLookUp(f)
+		w.Done(w.run())
+		w.state(c.state, c.code)
 	}
 }

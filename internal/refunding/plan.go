@@ -64,11 +64,12 @@ func (s byTickets) plan(ctx context.Context, r *run) (handler.Result, error) {
 	return handler.GoOn(), nil
 }
 
-// complete makes up for a list that shows fewer tickets than were ordered, which is one that lags: a ticket
-// that the document names is asked for itself; to choose from such a list has to wait.
+// complete makes up for a list that shows fewer tickets than were ordered, which is one that lags, or more, which shows
+// another order's: a ticket that the document names is asked for itself; to choose from such a list has to wait.
 func (s byTickets) complete(ctx context.Context, r *run, list []providers.Ticket) ([]providers.Ticket, handler.Result, error) {
 	ordered := max(r.quantity(), 1) // an issued order has tickets
-	if len(list) >= ordered {
+	tooMany := r.quantity() > 0 && len(list) > ordered
+	if len(list) >= ordered && !tooMany {
 		return list, handler.GoOn(), nil
 	}
 	now, err := r.Ledger.Time(ctx)
@@ -76,15 +77,22 @@ func (s byTickets) complete(ctx context.Context, r *run, list []providers.Ticket
 		return nil, handler.GoOn(), err
 	}
 	lags := func() (handler.Result, error) {
-		if r.tooLong(now, r.Rec.UnclearSince) {
+		switch {
+		case r.tooLong(now, r.Rec.UnclearSince):
 			return r.listNeverClear(), nil
+		case tooMany:
+			return r.yieldUnclear(now, 0, ledger.Reason{Code: listUnclear.Code,
+				Message: fmt.Sprintf("the provider lists %d tickets of the order, and %d were ordered: some are another order's", len(list), ordered)}), nil
 		}
-		return r.yieldUnclear(now, 0, ledger.Reason{Code: string(order.CodeListLags),
+		return r.yieldLagging(now, 0, ledger.Reason{Code: string(order.CodeListLags),
 			Message: fmt.Sprintf("the provider lists %d tickets of the order so far, at least %d were ordered", len(list), ordered)}), nil
 	}
 	if len(r.doc.Wish.TicketNo) == 0 {
 		res, err := lags()
 		return nil, res, err
+	}
+	if tooMany {
+		list = nil
 	}
 	have := map[string]bool{}
 	for _, t := range list {
@@ -117,7 +125,7 @@ func (r *run) noList(ctx context.Context, out providers.Outcome) (handler.Result
 	if handler.Old(now, r.Rec.UnclearSince, r.orderPatience) {
 		return handler.Fail(ledger.Reason{Code: out.Code, Message: "the provider does not list the order's tickets, nothing was refunded: " + out.Message}), nil
 	}
-	return r.yieldUnclear(now, out.RetryAfter, ledger.Reason{Code: string(order.CodeListLags),
+	return r.yieldLagging(now, out.RetryAfter, ledger.Reason{Code: string(order.CodeListLags),
 		Message: "the provider does not list the order's tickets yet (" + handler.Text(out) + ")"}), nil
 }
 

@@ -273,6 +273,7 @@ func TestNoTicketNumberAndNoCustomersDataIsLoggedReturnedOrStoredInTheClear(t *t
 	handlertest.Each(t, func(b *handlertest.Bench) {
 		w, task := inDoubt(b)
 		w.provider.AnswerStatus(w.status(providers.Refunded, merchant), fakeprovider.Yes)
+		w.provider.AnswerTickets(list(providers.Refunded, providers.Refunded), fakeprovider.Yes)
 		w.Done(w.run(task))
 		w.state(order.Refunded, "", 2)
 		for _, text := range []string{`"msg":"answered"`, "asked for a ticket in doubt", `"msg":"final"`, "returned: waiting for a ticket"} {

@@ -109,7 +109,7 @@ func (r *run) nothingLearned(now time.Time, out providers.Outcome) handler.Resul
 	if out.Kind == providers.Done {
 		out = providers.Outcome{Kind: providers.Unknown, Code: listUnclear.Code, Message: listUnclear.Message}
 	}
-	return r.waitFor(out, "in doubt, and the look-up learned nothing: ")
+	return r.askLater(now, later(r.Rec.DoubtAt, r.Rec.SentAt), out, "in doubt, and the look-up learned nothing: ")
 }
 
 // resend sends again what may be sent again, unless nothing has come of that for too long.

@@ -113,6 +113,15 @@ func (r *run) waitFor(out providers.Outcome, text string) handler.Result {
 	return w
 }
 
+// askLater waits after a question about a request of such an age whose answer was of no use, ever longer.
+func (r *run) askLater(now, since time.Time, out providers.Outcome, text string) handler.Result {
+	if out.Unasked() {
+		return r.waitFor(out, text)
+	}
+	wait := max(handler.AskAgain(now.Sub(since), r.lookAfter()), out.RetryAfter)
+	return handler.WaitFor(wait, handler.Reason(out), text+handler.Text(out))
+}
+
 // wait is how long to pause after an outcome that settled nothing.
 func (r *run) wait(out providers.Outcome) time.Duration {
 	if out.RetryAfter == 0 && out.Kind == providers.Unknown {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"issuance/internal/handler"
@@ -107,14 +108,14 @@ func (t ticket) prove(ctx context.Context) (handler.Result, error) {
 		if !out.Unasked() && t.tooLong(now, t.since()) {
 			return handler.Review(order.CodeInDoubt, fmt.Sprintf("whether a ticket was refunded could not be found out in %s; ask the provider", t.GiveUp)), nil
 		}
-		return t.waitForIt(out), nil
+		return t.askLater(now, t.state().DoubtAt, out, "waiting for a ticket: "), nil
 	}
 	switch st.UseStatus {
 	case providers.Refunded:
-		if t.ours(st, *t.state()) {
-			return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketRefunded})
+		if res, err := t.named(ctx, now); err != nil || res.Ends() {
+			return res, err
 		}
-		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketElsewhere, Code: string(order.CodeRefundedElsewhere)})
+		return t.refunded(now, st)
 	case providers.Unused:
 		return t.stillUnused(ctx, now)
 	default:
@@ -199,19 +200,65 @@ func (t ticket) ask(ctx context.Context) (providers.TicketStatus, providers.Outc
 	return st, out
 }
 
+// named makes sure that a "refunded" is about this ticket, for the answer names its order alone: if another ticket of the
+// order may be refunded, a list has to show this one as refunded, unless a request for it was confirmed as well. One that
+// does not is behind, for as long as a list may be.
+func (t ticket) named(ctx context.Context, now time.Time) (handler.Result, error) {
+	if t.state().Code == string(order.CodeUnconfirmed) {
+		return handler.GoOn(), nil
+	}
+	if alone, err := t.alone(ctx); err != nil || alone {
+		return handler.GoOn(), err
+	}
+	list, out := t.lists.since(ctx, t.Order, time.Now())
+	if out.Kind == providers.Done && slices.ContainsFunc(list, func(l providers.Ticket) bool {
+		return l.TicketNo == t.call.TicketNo && l.UseStatus == providers.Refunded
+	}) {
+		return handler.GoOn(), nil
+	}
+	return t.laggingAt(ctx, now)
+}
+
+// alone reports whether no other ticket of the order can be refunded, as far as the ledger knows.
+func (t ticket) alone(ctx context.Context) (bool, error) {
+	for i, other := range t.Rec.Tickets {
+		if i != t.i && other.State != order.TicketPlanned && other.State != order.TicketRejected {
+			return false, nil
+		}
+	}
+	others, err := t.others(ctx)
+	return len(others.known) == 0, err
+}
+
 // since is when the doubt about the ticket began; another try that a person asked for gets all the
 // time that the first one had.
 func (t ticket) since() time.Time { return later(t.state().DoubtSince, t.Rec.ReopenedAt) }
 
-// ours reports whether a refunded ticket was refunded by a request of this refund: by our merchant
-// and not before our first request. The provider's times are of minutes.
-func (t ticket) ours(st providers.TicketStatus, before ledger.Ticket) bool {
+// refunded settles a ticket that is refunded. It was unused when it was planned, so it is this refund that did it,
+// unless another merchant did, or its time is before our first request. Where the provider's clock does not decide that,
+// it is looked at again, and left to review in the end.
+func (t ticket) refunded(now time.Time, st providers.TicketStatus) (handler.Result, error) {
+	elsewhere := ledger.Settlement{State: order.TicketElsewhere, Code: string(order.CodeRefundedElsewhere)}
 	if st.RefundedBy != "" && st.RefundedBy != t.Ref.Account.Merchant {
-		return false
+		return handler.GoOn(), t.settle(elsewhere)
 	}
-	at, ok := t.Codec.Time(st.RefundedAt)
-	ahead, slack := handler.Skew(t.Provider)
-	return !ok || before.SentAt.IsZero() || !at.Before(before.SentAt.Add(ahead-slack).Truncate(time.Minute))
+	ours := ledger.Settlement{State: order.TicketRefunded}
+	at, dated := t.Codec.Time(st.RefundedAt)
+	if !dated || t.state().SentAt.IsZero() {
+		return handler.GoOn(), t.settle(ours)
+	}
+	switch when, again := handler.Compare(t.Provider, at, time.Minute, t.state().SentAt); { // its times are of minutes
+	case when == handler.Since:
+		return handler.GoOn(), t.settle(ours)
+	case when == handler.Before:
+		return handler.GoOn(), t.settle(elsewhere)
+	case again:
+		const text = "the ticket is refunded, and the provider's clock is not measured well enough to say since when"
+		wait := min(handler.AskAgain(now.Sub(t.state().DoubtAt), t.LookAfter), atLeast)
+		return handler.WaitFor(wait, ledger.Reason{Code: string(order.CodeInDoubt), Message: text}, text), nil
+	}
+	return handler.Review(order.CodeInDoubt, fmt.Sprintf("a ticket was unused when this refund chose it, and is refunded since %s by the provider's clock, which seems "+
+		"to be before the first request for it at %s; ask the provider who refunded it", at.UTC().Format(time.RFC3339), t.state().SentAt.UTC().Format(time.RFC3339))), nil
 }
 
 // settle records the ticket's state in the ledger and in the run's copy.

@@ -61,7 +61,7 @@ func (s byTickets) refund(ctx context.Context, r *run) (handler.Result, error) {
 // that the provider has confirmed refunds of this run.
 func (s byTickets) each(ctx context.Context, r *run, numbers []string) (soonest handler.Result, fresh bool, err error) {
 	operator, store := r.Codec.RefundedBy(r.Request, r.Order.Request)
-	begun, many := false, len(r.unconfirmed()) > 1
+	begun, many := false, len(r.unconfirmed()) > few
 	for i, no := range numbers {
 		if r.Rec.Tickets[i].State.Settled() {
 			continue
@@ -96,6 +96,10 @@ func (s byTickets) each(ctx context.Context, r *run, numbers []string) (soonest 
 	}
 	return soonest, fresh, nil
 }
+
+// few is how many unconfirmed tickets are asked for themselves when a list does not show them: it may be behind for as
+// long as all the looks at it, and they may not be. Of more, the calls would be missing elsewhere.
+const few = 4
 
 // unconfirmed are the tickets of which the provider has confirmed the refund in answers that name no ticket.
 func (r *run) unconfirmed() (list []int) {

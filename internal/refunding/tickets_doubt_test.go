@@ -65,11 +65,17 @@ func TestATicketInDoubtIsAskedForBeforeAnythingIsSent(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			w, task := inDoubt(handlertest.Mini(t))
 			w.Clock.Advance(20 * time.Second)
-			w.provider.AnswerStatus(c.status(w), fakeprovider.Yes)
+			status := c.status(w)
+			w.provider.AnswerStatus(status, fakeprovider.Yes)
+			calls := "ticket_status T1"
+			if status.UseStatus == providers.Refunded { // the other ticket is, too, so that a list has to say of which that is
+				w.provider.AnswerTickets(list(providers.Refunded, providers.Refunded), fakeprovider.Yes)
+				calls += ", tickets"
+			}
 			w.Done(w.run(task))
 			w.state(c.state, c.code, c.n)
 			w.tickets(c.ticket, "refunded")
-			w.calls(sequence("ticket_status T1"))
+			w.calls(sequence(calls))
 			w.quiet(task)
 		})
 	}
@@ -94,9 +100,10 @@ func TestARejectionAfterADoubtIsOverruledByTheTicketBeingRefundedByUs(t *testing
 	w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
 	w.provider.AnswerRefundTicket(fakeprovider.Refused) // the first request arrived after all
 	w.provider.AnswerStatus(w.status(providers.Refunded, merchant), fakeprovider.Yes)
+	w.provider.AnswerTickets(list(providers.Refunded, providers.Refunded), fakeprovider.Yes)
 	w.Done(w.run(task))
 	w.state(order.Refunded, "", 2)
-	w.calls(sequence("ticket_status T1, refund_ticket T1, ticket_status T1"))
+	w.calls(sequence("ticket_status T1, refund_ticket T1, ticket_status T1, tickets"))
 }
 
 func TestAResendThatNeverLeftKeepsTheDoubt(t *testing.T) {

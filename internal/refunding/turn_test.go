@@ -37,6 +37,7 @@ func TestASecondRefundOfAnOrderWaitsUntilTheFirstHasChosenAndPicksOtherTickets(t
 		w.tickets("doubt:timeout", "refunded")
 
 		w.provider.AnswerStatus(w.status(providers.Refunded, merchant), fakeprovider.Yes)
+		w.provider.AnswerTickets(list(providers.Refunded, providers.Refunded, providers.Refunded, providers.Refunded), fakeprovider.Yes)
 		w.Done(w.run(first))
 		w.state(order.Refunded, "", 2)
 	})

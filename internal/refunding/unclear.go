@@ -40,12 +40,30 @@ func (r *run) listNeverClear() handler.Result {
 
 // yieldUnclear waits ever longer for an answer that is of use. The turn stays with a refund whose plan could
 // not be sent.
-func (r *run) yieldUnclear(now time.Time, atLeast time.Duration, why ledger.Reason) handler.Result {
-	wait := r.LookAfter
-	if since := r.Rec.UnclearSince; !since.IsZero() {
-		wait = handler.AskAgain(now.Sub(since), r.LookAfter)
+func (r *run) yieldUnclear(now time.Time, retryAfter time.Duration, why ledger.Reason) handler.Result {
+	return r.unclear(max(handler.AskAgain(r.unclearFor(now), r.LookAfter), retryAfter), why)
+}
+
+// yieldLagging is yieldUnclear for what the provider will show, and may at any moment: it is looked for more often.
+func (r *run) yieldLagging(now time.Time, retryAfter time.Duration, why ledger.Reason) handler.Result {
+	age := r.unclearFor(now)
+	wait := handler.AskAgain(age/2, r.LookAfter)
+	if age < handler.LongestLag {
+		wait = min(wait, atLeast)
 	}
-	return handler.WaitFor(max(wait, atLeast), why, cmp.Or(why.Message, why.Code)).As(ledger.Unclear).Yielding()
+	return r.unclear(max(wait, retryAfter), why)
+}
+
+func (r *run) unclear(wait time.Duration, why ledger.Reason) handler.Result {
+	return handler.WaitFor(wait, why, cmp.Or(why.Message, why.Code)).As(ledger.Unclear).Yielding()
+}
+
+// unclearFor is for how long the provider's answers have been of no use.
+func (r *run) unclearFor(now time.Time) time.Duration {
+	if r.Rec.UnclearSince.IsZero() {
+		return 0
+	}
+	return now.Sub(r.Rec.UnclearSince)
 }
 
 // unopened handles a plan, of this refund or of another one of the order, that cannot be opened.

@@ -45,8 +45,8 @@ func (e echo) order() string {
 // differs reports whether the answer names an id other than the one asked for. The checksum binds
 // an answer to the account but not to the call, and it does not distinguish upper from lower case.
 func (e echo) differs(h head) bool {
-	other := func(asked string, got text) bool { return asked != "" && got != "" && asked != string(got) }
-	if e.order() != "" && (e.merchantTradeNo == "" && h.MerchantTradeNo != "" || e.freeTradeNo == "" && h.FreeTradeNo != "") {
+	other := func(asked string, got text) bool { return asked != "" && got.id() != "" && asked != string(got.id()) }
+	if e.order() != "" && (e.merchantTradeNo == "" && h.MerchantTradeNo.id() != "" || e.freeTradeNo == "" && h.FreeTradeNo.id() != "") {
 		return true
 	}
 	return other(e.merchantTradeNo, h.MerchantTradeNo) || other(e.freeTradeNo, h.FreeTradeNo) ||
@@ -165,8 +165,8 @@ func (c *Client) envelopeRefused(q query, transCode int, message string) provide
 	if message == "" {
 		message = "ECTicket refused the envelope; check MerchantID, HashKey, HashIV and this machine's clock"
 	}
-	if s, known := c.Skew(); known && s.Abs() > maxSkew {
-		message += fmt.Sprintf(" (this machine's clock differs from ECTicket's by %s)", s)
+	if s := c.Skew(); s.Ahead.Abs() > maxSkew {
+		message += fmt.Sprintf(" (this machine's clock differs from ECTicket's by %s)", s.Ahead)
 	}
 	out := outcome(doubtful(q, providers.Held), codeTransRefused+strconv.Itoa(transCode), message)
 	out.Alarm = true

@@ -114,7 +114,7 @@ func TestAWrongClockIsNoticedAndWarnedOfNowAndThen(t *testing.T) {
 	c := client(t, s.URL, func(cfg *ecticket.Config) {
 		cfg.Now, cfg.Log = ours.Now, slog.New(slog.NewTextHandler(&logged, nil))
 	})
-	if _, known := c.Skew(); known {
+	if c.Skew().Answers != 0 {
 		t.Error("a skew is known before the first answer")
 	}
 	ask := func() { // until a new time is believed: one answer may be an old one
@@ -138,7 +138,7 @@ func TestAWrongClockIsNoticedAndWarnedOfNowAndThen(t *testing.T) {
 		ours.add(step.pass)
 		ahead = step.ahead
 		ask()
-		if got, known := c.Skew(); got != step.ahead || !known {
+		if got := c.Skew().Ahead; got != step.ahead {
 			t.Errorf("the skew is %s, want %s", got, step.ahead)
 		}
 		if got := strings.Count(logged.String(), "level=WARN"); got != step.warns {
@@ -162,8 +162,8 @@ func TestATimestampThatIsNoTimeSaysNothing(t *testing.T) {
 		if f := c.LookUp(t.Context(), order); f.State != providers.FoundIssued {
 			t.Errorf("Timestamp %v: %+v", stamp, f)
 		}
-		if skew, known := c.Skew(); known {
-			t.Errorf("Timestamp %v: skew %s", stamp, skew)
+		if skew := c.Skew(); skew.Answers != 0 {
+			t.Errorf("Timestamp %v: skew %+v", stamp, skew)
 		}
 	}
 }

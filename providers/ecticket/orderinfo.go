@@ -113,6 +113,7 @@ func (c *Client) OrderInfo(ctx context.Context, o providers.Order) (OrderInfo, p
 		}
 		tickets := info.Tickets
 		for _, t := range answer.TicketList {
+			t.TicketNo = t.TicketNo.id()
 			if !t.TicketNo.isID() || seen[string(t.TicketNo)] {
 				return OrderInfo{}, outcome(providers.Unknown, "bad_list", "a ticket is listed twice or without its number")
 			}

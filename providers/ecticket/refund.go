@@ -53,7 +53,7 @@ func (c *Client) ticketStatus(ctx context.Context, ticketNo, writeOffNo string) 
 		return providers.TicketStatus{}, outcome(providers.Unknown, "status_missing", "the answer has no UseStatus")
 	}
 	s := providers.TicketStatus{
-		Ticket: a.ticket(), OrderID: first(a.MerchantTradeNo, a.FreeTradeNo),
+		Ticket: a.ticket(), OrderID: first(a.MerchantTradeNo.id(), a.FreeTradeNo.id()),
 		IssueType: string(a.IssueType), EscrowExpire: first(a.EscrowExpireDate, a.EscrowExpiredDate),
 		RedeemedAt: string(a.WriteOffDate), RedeemedBy: string(a.RedeemMID), RedeemStoreID: string(a.RedeemStoreID),
 		RefundedAt: string(a.RefundDate), RefundedBy: string(a.RefundMID), RefundStoreID: string(a.RefundStoreID),

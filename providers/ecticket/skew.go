@@ -22,7 +22,7 @@ type clock struct {
 
 // Skew implements providers.ClockTeller by the Timestamp of the answers. ECTicket refuses requests of
 // a clock that is ten minutes late.
-func (c *Client) Skew() (ahead time.Duration, known bool) { return c.clock.Skew() }
+func (c *Client) Skew() skew.Measured { return c.clock.Skew() }
 
 // measureSkew compares an answer's Timestamp with the middle of its call.
 func (c *Client) measureSkew(ctx context.Context, timestamp int64, sent, received time.Time) {

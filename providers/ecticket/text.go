@@ -3,6 +3,7 @@ package ecticket
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 )
 
 // text is a string that is read from any value: the documents and the examples differ in which type
@@ -24,6 +25,9 @@ func (t *text) UnmarshalJSON(b []byte) error {
 	}
 	return nil
 }
+
+// id is t as a number of an order or a ticket, which space around it is no part of.
+func (t text) id() text { return text(strings.TrimSpace(string(t))) }
 
 // isID reports whether t can be the number of a ticket.
 func (t text) isID() bool {

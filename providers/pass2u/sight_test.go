@@ -88,18 +88,18 @@ func TestThePass2UClockIsReadFromItsAnswers(t *testing.T) {
 		w.WriteHeader(status)
 		io.WriteString(w, body)
 	}), func(c *pass2u.Config) { c.Now = func() time.Time { return ours } })
-	if _, known := s.Skew(); known {
+	if s.Skew().Answers != 0 {
 		t.Error("a skew is known before the first answer")
 	}
 	body, status = "<html>Bad Gateway</html>", 502
 	s.LookUp(ctx, order("A", 2, "voucher"))
-	if _, known := s.Skew(); known {
+	if s.Skew().Answers != 0 {
 		t.Error("a proxy's page is taken for Pass2U")
 	}
 	body, status = shown(nil, 2), 200
 	s.LookUp(ctx, order("A", 2, "voucher"))
-	if ahead, known := s.Skew(); ahead != 4*time.Minute || !known {
-		t.Errorf("%s, %t", ahead, known)
+	if got := s.Skew(); got.Ahead != 4*time.Minute || got.Answers != 1 {
+		t.Errorf("%+v", got)
 	}
 }
 

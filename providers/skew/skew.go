@@ -8,9 +8,13 @@ import (
 	"time"
 )
 
-// samples is how many measurements count. An answer may be an old one that was sent again, or be
-// stamped by a machine on the way: one such answer, or two, must not move the clock.
-const samples = 5
+// How many measurements count. An answer may be an old one that was sent again, or be stamped by a
+// machine on the way: one such answer, or two, must not move the clock. A provider may answer by several
+// machines with a clock each, so it takes more answers to say how far those are apart.
+const (
+	samples = 5
+	kept    = 20
+)
 
 // Meter keeps the latest measurements. The zero value is ready. Safe for concurrent use.
 type Meter struct {
@@ -19,31 +23,49 @@ type Meter struct {
 }
 
 // Measure takes an answer's own time, and when its call was sent and answered by our clock. It
-// returns the skew that follows from all measurements kept.
+// returns the skew that follows from the latest measurements.
 func (m *Meter) Measure(theirs, sent, received time.Time) (ahead time.Duration) {
 	middle := sent.Add(received.Sub(sent) / 2)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.kept) == samples {
+	if len(m.kept) == kept {
 		m.kept = m.kept[1:]
 	}
 	m.kept = append(m.kept[:len(m.kept):len(m.kept)], theirs.Sub(middle).Round(time.Second))
 	return m.median()
 }
 
-// Skew is how far the provider's clock is ahead of ours, to a second or so: the median of the last
-// five measurements. known is false before the first.
-func (m *Meter) Skew() (ahead time.Duration, known bool) {
+// Measured is what the answers say of the provider's clock. The zero value says nothing.
+type Measured struct {
+	// Ahead is how far the clock is ahead of ours, to a second or so: the median of the last five answers.
+	Ahead time.Duration
+	// Spread is how far the last twenty are apart, but for the lowest and the highest of five or more, which
+	// one old answer may have made.
+	Spread time.Duration
+	// Answers is how many there were, at most Enough.
+	Answers int
+}
+
+// Enough is how many answers are all that count: more would say no more.
+const Enough = kept
+
+// Skew returns what follows from the measurements.
+func (m *Meter) Skew() Measured {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.kept) == 0 {
-		return 0, false
+	n := len(m.kept)
+	if n == 0 {
+		return Measured{}
 	}
-	return m.median(), true
+	sorted := slices.Sorted(slices.Values(m.kept))
+	if n >= samples {
+		sorted = sorted[1 : n-1]
+	}
+	return Measured{m.median(), sorted[len(sorted)-1] - sorted[0], n}
 }
 
 // median is the later of the two middle ones where there are two, so that a new measurement counts.
 func (m *Meter) median() time.Duration {
-	sorted := slices.Sorted(slices.Values(m.kept))
+	sorted := slices.Sorted(slices.Values(m.kept[max(0, len(m.kept)-samples):]))
 	return sorted[len(sorted)/2]
 }

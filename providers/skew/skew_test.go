@@ -9,13 +9,13 @@ import (
 
 func TestSkewIsMeasuredFromTheMiddleOfTheCall(t *testing.T) {
 	var m skew.Meter
-	if _, known := m.Skew(); known {
+	if m.Skew().Answers != 0 {
 		t.Error("a skew is known before the first answer")
 	}
 	sent := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	m.Measure(sent.Add(4*time.Minute+time.Second), sent, sent.Add(2*time.Second))
-	if ahead, known := m.Skew(); ahead != 4*time.Minute || !known {
-		t.Errorf("%s, %t", ahead, known)
+	if got := m.Skew(); got != (skew.Measured{Ahead: 4 * time.Minute, Answers: 1}) {
+		t.Errorf("%+v", got)
 	}
 }
 
@@ -28,7 +28,7 @@ func TestAReplayedAnswerDoesNotMoveTheClock(t *testing.T) {
 	}
 	for range 2 {
 		m.Measure(now.Add(-time.Hour), now, now)
-		if ahead, _ := m.Skew(); ahead != 3*time.Minute {
+		if ahead := m.Skew().Ahead; ahead != 3*time.Minute {
 			t.Errorf("after a replay: %s", ahead)
 		}
 	}
@@ -43,7 +43,31 @@ func TestAClockThatWasSetIsFollowed(t *testing.T) {
 	for range 3 {
 		m.Measure(now, now, now)
 	}
-	if ahead, _ := m.Skew(); ahead != 0 {
+	if ahead := m.Skew().Ahead; ahead != 0 {
 		t.Errorf("after three answers of the new clock: %s", ahead)
+	}
+}
+
+// Two machines behind a balancer, or a clock that jumps: what is measured is uncertain by how far they are apart.
+func TestAnswersOfSeveralClocksAreAsUncertainAsTheyAreApart(t *testing.T) {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		name   string
+		theirs []time.Duration
+		spread time.Duration
+	}{
+		{"one clock", []time.Duration{0, 0, time.Second, 0, 0, 0}, 0},
+		{"two answers", []time.Duration{3 * time.Minute, -2 * time.Minute}, 5 * time.Minute},
+		{"two machines", []time.Duration{0, -5 * time.Minute, 0, -5 * time.Minute, 0, 0, 0, 0, 0, 0}, 5 * time.Minute},
+		{"one old answer", []time.Duration{0, 0, 0, -time.Hour, 0, 0}, 0},
+		{"an old clock that was set", append([]time.Duration{5 * time.Minute, 5 * time.Minute}, make([]time.Duration, skew.Enough)...), 0},
+	} {
+		var m skew.Meter
+		for _, off := range c.theirs {
+			m.Measure(now.Add(off), now, now)
+		}
+		if got := m.Skew(); got.Spread != c.spread || got.Answers != min(len(c.theirs), skew.Enough) {
+			t.Errorf("%s: %+v, want them %s apart", c.name, got, c.spread)
+		}
 	}
 }

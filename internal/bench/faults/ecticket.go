@@ -22,12 +22,13 @@ type atECTicket struct {
 
 func newECTicket() house {
 	h := &atECTicket{Sim: ecticketsim.New(ecticketsim.Config{Now: time.Now})}
-	calls := map[string]call{ecticketsim.OpIssue: toIssue, ecticketsim.OpRefund: toRefund, ecticketsim.OpQueryIssueResult: toLook}
 	h.SetFault(func(c ecticketsim.Call) ecticketsim.Fault {
-		return ecticketsim.Fault{Kind: ecticketKinds[h.of(calls[c.Op], c.OrderID)]}
+		return ecticketsim.Fault{Kind: ecticketKinds[h.of(ecticketCalls[c.Op], c.OrderID)]}
 	})
 	return h
 }
+
+var ecticketCalls = map[string]call{ecticketsim.OpIssue: toIssue, ecticketsim.OpRefund: toRefund, ecticketsim.OpQueryIssueResult: toLook}
 
 var ecticketKinds = map[how]ecticketsim.FaultKind{
 	losesAnswer: ecticketsim.LoseAnswer, losesRequest: ecticketsim.CutBefore, rejects: ecticketsim.RejectAfter, replays: ecticketsim.Replay,
@@ -70,6 +71,10 @@ func (h *atECTicket) hide(orders, list time.Duration, shows int, refunds time.Du
 }
 
 func (h *atECTicket) clockOff(ahead time.Duration) { h.SetClockOff(ahead) }
+
+func (h *atECTicket) clocks(off func(call) time.Duration) {
+	h.SetClocks(func(c ecticketsim.Call) time.Duration { return off(ecticketCalls[c.Op]) })
+}
 
 func (h *atECTicket) stranger(id string) { h.AddStranger(ecticketsim.Stranger{ID: id}) }
 

@@ -27,6 +27,8 @@ type house interface {
 	// and about refunds.
 	hide(orders, list time.Duration, shows int, refunds time.Duration)
 	clockOff(ahead time.Duration)
+	// clocks has every call answered by a machine whose clock is so far ahead.
+	clocks(off func(call) time.Duration)
 	// stranger places another system's order.
 	stranger(id string)
 	// forbid makes an order draw HTTP 403.

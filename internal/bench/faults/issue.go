@@ -47,6 +47,12 @@ func lostAnswers() (list []fault) {
 					s.expect(time.Now().Add(hidden), "issued", s.enqueue("A", 2))
 				}})
 		}
+		list = append(list, fault{name: "the answer is lost, the provider's clock jumps within 10 min with every answer", provider: p, from: fromEnqueued, most: soon,
+			least: 2 * trip, why: "a call, a look", world: jumping,
+			run: func(s *site) {
+				s.house.misbehave(toIssue, "A", 1, losesAnswer)
+				s.expect(time.Now(), "issued", s.enqueue("A", 2))
+			}})
 		list = append(list, fault{name: "rejected although it took effect, look-ups lag 2 s", provider: p, from: fromVisible, most: seconds,
 			least: trip, why: "a look",
 			run: func(s *site) {

@@ -18,10 +18,11 @@ type atPass2U struct {
 
 func newPass2U() house {
 	h := &atPass2U{Sim: pass2usim.New(pass2usim.Config{})}
-	calls := map[pass2usim.Op]call{pass2usim.Generate: toIssue, pass2usim.Refund: toRefund, pass2usim.Query: toLook}
-	h.SetFault(func(c pass2usim.Call) pass2usim.Fault { return pass2uFaults[h.of(calls[c.Op], c.OrderID)] })
+	h.SetFault(func(c pass2usim.Call) pass2usim.Fault { return pass2uFaults[h.of(pass2uCalls[c.Op], c.OrderID)] })
 	return h
 }
+
+var pass2uCalls = map[pass2usim.Op]call{pass2usim.Generate: toIssue, pass2usim.Refund: toRefund, pass2usim.Query: toLook}
 
 var pass2uFaults = map[how]pass2usim.Fault{
 	losesAnswer: pass2usim.LoseAnswer, losesRequest: pass2usim.CutBefore, rejects: pass2usim.RejectAfter, replays: pass2usim.Replay,
@@ -59,6 +60,10 @@ func (h *atPass2U) hide(orders, _ time.Duration, _ int, refunds time.Duration) {
 }
 
 func (h *atPass2U) clockOff(ahead time.Duration) { h.SetClockOff(ahead) }
+
+func (h *atPass2U) clocks(off func(call) time.Duration) {
+	h.SetClocks(func(c pass2usim.Call) time.Duration { return off(pass2uCalls[c.Op]) })
+}
 
 func (h *atPass2U) stranger(id string) { h.AddStranger(pass2usim.Stranger{ChannelOrderID: id}) }
 

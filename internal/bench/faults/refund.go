@@ -2,6 +2,7 @@ package faults
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"issuance/internal/keys"
@@ -48,6 +49,16 @@ func refunds() []fault {
 				s.refunded("A", 2)
 			}})
 	}
+	for _, behind := range []time.Duration{12 * time.Second, 24 * time.Second} {
+		list = append(list, fault{name: fmt.Sprintf("refund at once: the list is %.0f s behind all the time", behind.Seconds()), provider: providers.ECTicket,
+			from: fromVisible, most: seconds, least: 4 * trip, why: "a list, two calls, two looks", run: func(s *site) {
+				s.house.hide(0, behind, 0, 0)
+				issued := s.issue("A", 2)
+				s.took = 0
+				s.expect(issued.Add(behind), "refunded", s.refund("A", "R1", 0))
+				s.refunded("A", 2)
+			}})
+	}
 	list = append(list, fault{name: "refund at once: queries lag 8 s behind generate", provider: providers.Pass2U, from: fromVisible, most: soon,
 		least: 3 * trip, why: "a look, a call, a look", run: func(s *site) {
 			s.house.hide(8*time.Second, 0, 0, 0)
@@ -60,6 +71,10 @@ func refunds() []fault {
 		list = append(list, fault{name: fmt.Sprintf("refund: the provider's clock is %.0f min off, the answer is lost", off.Minutes()), provider: providers.ECTicket, from: fromEnqueued, most: seconds,
 			least: 3 * trip, why: "a look, a call, a look", world: func(h house) { h.clockOff(off) }, run: one(losesAnswer, 0)})
 	}
+	list = append(list, fault{name: "refund: the provider's clock jumps within 10 min with every answer, the answer is lost", provider: providers.ECTicket, from: fromEnqueued, most: soon,
+		least: 3 * trip, why: "a look, a call, a look", world: jumping, run: one(losesAnswer, 0)},
+		fault{name: "refund: a machine that is 4 min behind does it and answers every second look, the answer is lost", provider: providers.ECTicket, from: fromEnqueued, most: soon,
+			least: 4 * trip, why: "a look, a call, two looks", world: twoMachines, run: one(losesAnswer, 0)})
 	for _, p := range both {
 		list = append(list, fault{name: "refund: the order's record is past its retention", provider: p, from: fromEnqueued, most: seconds,
 			least: 3 * trip, why: "a look, a call, a look", run: forgotten})
@@ -104,6 +119,28 @@ func beside(s *site) {
 	s.expect(time.Now(), "refunded", first)
 	s.took = took
 	s.refunded("A", 2)
+}
+
+// jumping has the provider's clock jump with every answer. It is ahead, for virtual time begins with the year 2000, and
+// earlier times are none.
+func jumping(h house) {
+	r := rand.New(rand.NewPCG(1, 0))
+	h.clocks(func(call) time.Duration { return time.Duration(r.IntN(601)) * time.Second })
+}
+
+// twoMachines has a machine refund that is 4 min behind the one that answered before, and answer every second call from
+// then on.
+func twoMachines(h house) {
+	n := 0
+	h.clocks(func(c call) time.Duration {
+		if c == toRefund || n > 0 {
+			n++
+		}
+		if n%2 == 1 {
+			return 0
+		}
+		return 4 * time.Minute
+	})
 }
 
 // forgotten is a refund whose order the ledger has forgotten.

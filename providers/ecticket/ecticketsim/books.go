@@ -67,11 +67,7 @@ func (s *Sim) Books() Books {
 	for _, ban := range s.limits.bans {
 		b.Bans = append(b.Bans, *ban)
 	}
-	for _, o := range s.outages {
-		seen := o.Outage
-		seen.Calls = maps.Clone(o.Calls)
-		b.Outages = append(b.Outages, seen)
-	}
+	b.Outages = s.outages.All()
 	return b
 }
 

@@ -8,6 +8,6 @@
 // Where the documents leave something open (codes of refusals, fields of Refund) it uses values
 // of its own, marked as such in codes.go; nothing may depend on them.
 //
-// It imports package wire, never the client and never ecticketdoc: what both sides share could hide a
+// It imports packages wire and outage, never the client and never ecticketdoc: what both sides share could hide a
 // mistake from the tests. Everything is kept in memory. Customers' data never reaches its log.
 package ecticketsim

@@ -39,11 +39,13 @@ var routes = map[string]route{
 
 // inbound is a request as it arrived.
 type inbound struct {
+	call    Call
 	request wire.Request
 	keys    wire.Keys
 	plain   []byte // of Data
 	escrow  bool
-	now     time.Time // of arrival
+	now     time.Time     // of arrival
+	off     time.Duration // how far the clock of the machine that answers is ahead
 	// transCode and transMsg refuse the envelope when transCode is not 0.
 	transCode wire.Int
 	transMsg  string
@@ -76,8 +78,8 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	in := s.open(body)
 	in.escrow = to.escrow
-	call := s.count(to.op, in)
-	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
+	call := s.count(to.op, &in)
+	w.Header().Set("Date", s.now().Add(in.off).UTC().Format(http.TimeFormat))
 	fault, out := s.out(call)
 	switch {
 	case out:
@@ -210,7 +212,7 @@ func (s *Sim) answer(in inbound, data any, fault Fault) []byte {
 	out := wire.Response{
 		PlatformID: in.request.PlatformID,
 		MerchantID: in.request.MerchantID,
-		RpHeader:   wire.Header{Timestamp: wire.Int64(s.now().Unix())},
+		RpHeader:   wire.Header{Timestamp: wire.Int64(s.now().Add(in.off).Unix())},
 		TransCode:  wire.Accepted,
 	}
 	if in.transCode != 0 {
@@ -220,7 +222,7 @@ func (s *Sim) answer(in inbound, data any, fault Fault) []byte {
 		if fault.Encoding != nil {
 			encoding = fault.Encoding
 		}
-		out.Data, out.CheckMacValue = s.seal(in.keys, data, encoding)
+		out.Data, out.CheckMacValue = s.seal(in.keys, s.twisted(in.call, data), encoding)
 		if fault.Kind == WrongChecksum {
 			out.CheckMacValue = strings.Repeat("0", len(out.CheckMacValue))
 		}
@@ -247,7 +249,7 @@ func mustMarshal(marshal func(any) ([]byte, error), v any) []byte {
 func (a Account) keys() wire.Keys { return wire.Keys{HashKey: a.HashKey, HashIV: a.HashIV} }
 
 // count numbers the call and returns its ids.
-func (s *Sim) count(op string, in inbound) Call {
+func (s *Sim) count(op string, in *inbound) Call {
 	var ids struct{ MerchantTradeNo, FreeTradeNo, TicketNo, WriteOffNo string }
 	_ = json.Unmarshal(in.plain, &ids) // what cannot be read has no ids
 	s.mu.Lock()
@@ -265,5 +267,6 @@ func (s *Sim) count(op string, in inbound) Call {
 	if t != nil && c.OrderID == "" {
 		c.TicketNo, c.OrderID = t.no.String(), t.order.key.id
 	}
+	in.call, in.off = c, s.clockOf(c)
 	return c
 }

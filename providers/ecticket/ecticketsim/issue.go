@@ -69,7 +69,7 @@ func (s *Sim) issue(in inbound) any {
 	s.orders[key] = o
 	s.received = append(s.received, o)
 	if o.issueType == typePaper {
-		s.settle(o, in.now) // the documents: paper is issued on the call
+		s.settle(o, in.now, in.off) // the documents: paper is issued on the call
 	}
 	if o.status == Processing {
 		s.pending = append(s.pending, o)

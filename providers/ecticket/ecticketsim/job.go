@@ -7,10 +7,10 @@ import "time"
 func (s *Sim) RunJob() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.now()
+	now, off := s.now(), s.clockOf(Call{Op: OpJob})
 	var waiting []*order
 	for _, o := range s.pending {
-		if s.settle(o, now); o.status == Processing {
+		if s.settle(o, now, off); o.status == Processing {
 			waiting = append(waiting, o)
 		}
 	}
@@ -18,7 +18,7 @@ func (s *Sim) RunJob() {
 }
 
 // settle issues an order, or fails it, or leaves it in process.
-func (s *Sim) settle(o *order, now time.Time) {
+func (s *Sim) settle(o *order, now time.Time, off time.Duration) {
 	if s.stuck[o.key.id] {
 		return
 	}
@@ -27,7 +27,7 @@ func (s *Sim) settle(o *order, now time.Time) {
 		return
 	}
 	day := now.Format(dayFormat)
-	o.status, o.issuedAt = Issued, now
+	o.status, o.issuedAt, o.issuedOff = Issued, now, off
 	o.timesIssued++
 	o.escrowExpire = now.AddDate(0, 0, s.cfg.EscrowDays).Format(dayFormat)
 	o.tickets = make([]*ticket, 0, o.ticketCount())

@@ -71,3 +71,23 @@ func (t *ticket) refundedAt(now time.Time, lag time.Duration) string {
 // SetClockOff sets the simulator's clock so far ahead of Config.Now: the timestamps and dates of its
 // answers, and the window for requests.
 func (s *Sim) SetClockOff(ahead time.Duration) { s.ahead.Store(int64(ahead)) }
+
+// SetClocks has every call answered by a machine whose clock is so far ahead of the simulator's: the Timestamp and
+// the dates of what it does, but not the window for requests. off is called once a call, with the simulator locked, and
+// also for the job, as the operation OpJob; nil is one clock for all.
+func (s *Sim) SetClocks(off func(Call) time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clocks = off
+}
+
+// OpJob is the scheduled job; see SetClocks.
+const OpJob = "job"
+
+// clockOf is how far the clock of the machine that answers a call is ahead of the simulator's; s.mu is held.
+func (s *Sim) clockOf(c Call) time.Duration {
+	if s.clocks == nil {
+		return 0
+	}
+	return s.clocks(c)
+}

@@ -54,6 +54,7 @@ type order struct {
 	remark       string
 	receivedAt   time.Time
 	issuedAt     time.Time
+	issuedOff    time.Duration // by how much the date of that is shown off
 	timesIssued  int
 	issueCalls   int // that named the number, refused ones included
 	lines        []line
@@ -96,6 +97,7 @@ type ticket struct {
 
 type event struct {
 	at              time.Time
+	off             time.Duration // by how much its date is shown off
 	merchant, store string
 }
 
@@ -216,5 +218,5 @@ func minute(e *event) string {
 	if e == nil {
 		return ""
 	}
-	return e.at.Format(minuteFormat)
+	return e.at.Add(e.off).Format(minuteFormat)
 }

@@ -52,7 +52,7 @@ func (s *Sim) refund(in inbound) any {
 	if no != nil {
 		return *no
 	}
-	by := &event{at: in.now, merchant: in.request.MerchantID, store: a.StoreID}
+	by := &event{at: in.now, off: in.off, merchant: in.request.MerchantID, store: a.StoreID}
 	if a.Action == cancel {
 		if t.refunded == nil {
 			return refuse(RtnUseStatus, "the ticket is not refunded")
@@ -103,7 +103,7 @@ func (s *Sim) writeOff(in inbound) any {
 	case in.now.Format(dayFormat) < t.line.start:
 		return refuse(RtnUseStatus, "the ticket's StartDate has not come")
 	}
-	t.redeemed = &event{at: in.now, merchant: in.request.MerchantID, store: a.StoreID}
+	t.redeemed = &event{at: in.now, off: in.off, merchant: in.request.MerchantID, store: a.StoreID}
 	add(&t.redeems)
 	return success("success")
 }

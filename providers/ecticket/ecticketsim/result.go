@@ -138,7 +138,7 @@ func (s *Sim) queryOrderInfo(in inbound) any {
 	if status != Issued {
 		return out
 	}
-	out.IssueDate = o.issuedAt.Format(secondFormat)
+	out.IssueDate = o.issuedAt.Add(o.issuedOff).Format(secondFormat)
 	if !o.gift {
 		out.EscrowExpiredDate = o.escrowExpire
 	}

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"issuance/providers/outage"
 )
 
 // Sim is the simulator, an http.Handler. All methods are safe for concurrent use.
@@ -31,9 +33,11 @@ type Sim struct {
 	refused   int // duplicate trade numbers
 	limits    limits
 	lag       Lag
-	lagOf     map[string]Lag   // order id
-	forbidden map[string]bool  // order id
-	outages   []*outage        // the latest may last
+	lagOf     map[string]Lag  // order id
+	forbidden map[string]bool // order id
+	outages   outage.Log[string, Fault]
+	clocks    func(Call) time.Duration
+	twist     func(Call, map[string]any)
 	confirmed map[opKey][]byte // the last confirmation, as it was sent
 
 	ahead atomic.Int64 // of the clock, nanoseconds

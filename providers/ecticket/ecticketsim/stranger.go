@@ -63,5 +63,5 @@ func (s *Sim) AddStranger(x Stranger) {
 	}
 	s.orders[key] = o
 	s.received = append(s.received, o)
-	s.settle(o, at)
+	s.settle(o, at, 0)
 }

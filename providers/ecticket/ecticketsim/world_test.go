@@ -262,7 +262,7 @@ func TestAnOutageWithoutAnEndIsEnded(t *testing.T) {
 		t.Errorf("%d calls", n)
 	}
 	r.must(1, OpQueryTicketStatus, known)
-	if o := r.sim.Books().Outages[0]; o.Kind != TransRefused || o.Until.Sub(o.From) != time.Hour {
+	if o := r.sim.Books().Outages[0]; o.Fault.Kind != TransRefused || o.Until.Sub(o.From) != time.Hour {
 		t.Errorf("%+v", o)
 	}
 }

@@ -54,7 +54,7 @@ func (s *Sim) Books() Books {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := Books{Orders: make(map[string]OrderBook, len(s.byChannel)), Calls: maps.Clone(s.tally.calls), Bans: s.tally.bans,
-		CallsWhileBanned: s.tally.whileBanned, LinksOpened: s.tally.linksOpened, Strays: s.tally.strays, Outages: s.outageBooks(), Stock: map[string]int{}}
+		CallsWhileBanned: s.tally.whileBanned, LinksOpened: s.tally.linksOpened, Strays: s.tally.strays, Outages: s.outages.All(), Stock: map[string]int{}}
 	for id, c := range s.campaigns {
 		b.Stock[id] = c.left
 	}

@@ -49,22 +49,18 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Sim) serveCall(w http.ResponseWriter, r *http.Request, op Op, req request, wellFormed bool) {
-	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 	s.mu.Lock()
 	call := s.count(op, req)
-	out := s.outageAt(s.cfg.Now())
-	var f Fault
-	admitted, fault := true, s.fault
-	if out != nil {
-		out.Calls[op]++
-		f = out.fault
-	} else {
-		admitted = s.admit()
+	if s.clocks != nil {
+		req.off = s.clocks(call)
 	}
+	w.Header().Set("Date", s.now().Add(req.off).UTC().Format(http.TimeFormat))
+	f, out := s.outages.Meet(op, s.cfg.Now())
+	admitted, fault := out || s.admit(), s.fault
 	forbids := op == Generate && s.forbidden[call.OrderID]
 	s.mu.Unlock()
 	log := s.cfg.Log.With("op", string(op), "order", call.OrderID, "n", call.N)
-	if out == nil {
+	if !out {
 		if !admitted || forbids {
 			log.Debug("pass2usim: forbidden")
 			forbidden(w)
@@ -89,7 +85,7 @@ func (s *Sim) serveCall(w http.ResponseWriter, r *http.Request, op Op, req reque
 	answer := s.respond(call, req, wellFormed, origin(r), f)
 	log.Debug("pass2usim: answered", slog.Int("status", answer.status))
 	if s.after(w, r, f) {
-		write(w, answer)
+		write(w, s.twisted(call, answer))
 	}
 }
 

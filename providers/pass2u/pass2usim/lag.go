@@ -56,6 +56,14 @@ func (s *Sim) seen(v *voucher, lag time.Duration) *voucher {
 // their header Date.
 func (s *Sim) SetClockOff(ahead time.Duration) { s.ahead.Store(int64(ahead)) }
 
+// SetClocks has every call answered by a machine whose clock is so far ahead of the simulator's: the header Date, and
+// the time of an order that it generates. off is called once a call, with the simulator locked; nil is one clock for all.
+func (s *Sim) SetClocks(off func(Call) time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clocks = off
+}
+
 func (s *Sim) now() time.Time { return s.cfg.Now().Add(time.Duration(s.ahead.Load())) }
 
 // Stranger is an order that another system has placed under the account's numbers.

@@ -12,6 +12,7 @@ type order struct {
 	ref, channelID, saleID, mailTo, passcode string
 	byVoucher                                bool
 	created                                  time.Time
+	off                                      time.Duration // by how much that is shown off
 	vouchers                                 []*voucher
 	generated                                int   // how often a generate took effect
 	refunds                                  []int // tickets of each refund that took effect
@@ -69,7 +70,7 @@ func (s *Sim) generate(r request, origin string) reply {
 func (s *Sim) newOrder(r request, n int) *order {
 	o := &order{
 		ref: s.freshRef(), channelID: r.ChannelOrderID, saleID: r.ProductSaleID, generated: 1,
-		byVoucher: r.PickupType == pass2udoc.PickupVoucher, created: s.now(),
+		byVoucher: r.PickupType == pass2udoc.PickupVoucher, created: s.now(), off: r.off,
 		passcode: fmt.Sprintf("%07d", s.rand.IntN(10_000_000)), vouchers: make([]*voucher, n),
 	}
 	for i := range o.vouchers {
@@ -147,7 +148,7 @@ func (s *Sim) mail(o *order, r request) {
 // behind refunds.
 func (s *Sim) yes(o *order, refundedWord, origin string, lag time.Duration) reply {
 	a := answer{Pass2uOrderID: o.ref, ProductSaleID: o.saleID, ChannelOrderID: o.channelID, MailTo: o.mailTo,
-		CreatedTime: stamp(o.created)}
+		CreatedTime: stamp(o.created.Add(o.off))}
 	if s.cfg.PlainSpelling {
 		a.Expiration = stamp(o.created.Add(s.cfg.TicketLife))
 	} else {

@@ -3,6 +3,7 @@ package pass2usim
 import (
 	"encoding/json"
 	"math"
+	"time"
 
 	"issuance/providers/pass2u/pass2udoc"
 )
@@ -55,6 +56,8 @@ type request struct {
 	PickupType     string `json:"pickupType"`
 	Quantity       any    `json:"quantity"`
 	Quanity        any    `json:"quanity"`
+
+	off time.Duration // how far the clock of the machine that answers is ahead
 }
 
 func readRequest(raw []byte) (request, bool) {

@@ -4,7 +4,7 @@
 // that its comment names.
 //
 // It never imports the client, so that the two cannot share a mistake; of ours it imports only
-// the documents' package.
+// the documents' package and providers/outage.
 package pass2usim
 
 import (
@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"issuance/providers/outage"
 )
 
 // DefaultAPIKey is the key of the simulated account.
@@ -113,9 +115,11 @@ type Sim struct {
 	limit     limiter
 	tally     tally
 	lag       Lag
-	lagOf     map[string]Lag     // channelOrderId
-	forbidden map[string]bool    // channelOrderId
-	outages   []*outage          // the latest may last
+	lagOf     map[string]Lag  // channelOrderId
+	forbidden map[string]bool // channelOrderId
+	outages   outage.Log[Op, Fault]
+	clocks    func(Call) time.Duration
+	twist     func(Call, map[string]any)
 	confirmed map[askedKey]reply // the last confirmation of an order, and under no order of the operation
 
 	ahead atomic.Int64 // of the clock, nanoseconds
