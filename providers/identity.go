@@ -3,8 +3,6 @@ package providers
 import (
 	"context"
 	"time"
-
-	"issuance/providers/skew"
 )
 
 // Sight is what a provider shows of an order found under our number, beyond that there is one. Two
@@ -37,5 +35,16 @@ type Identifier interface {
 type ClockTeller interface {
 	// Skew is how far the provider's clock is ahead of this machine's, and how far its answers are apart in
 	// that: it may have several machines with a clock each.
-	Skew() skew.Measured
+	Skew() Skew
+}
+
+// Skew is what a provider's answers say of its clock. The zero value says nothing.
+type Skew struct {
+	// Ahead is how far the clock is ahead of ours, to a second or so: the median of the last five answers.
+	Ahead time.Duration
+	// Spread is how far the last twenty are apart, but for the lowest and the highest of five or more, which
+	// one old answer may have made.
+	Spread time.Duration
+	// Answers is how many there were, at most skew.Enough.
+	Answers int
 }

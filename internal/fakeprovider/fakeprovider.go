@@ -16,7 +16,6 @@ import (
 	"testing"
 
 	"issuance/providers"
-	"issuance/providers/skew"
 )
 
 // Op is a kind of call.
@@ -79,7 +78,7 @@ type Provider struct {
 	need    int  // tickets without which an order is not complete
 	atOnce  bool // orders are issued at once
 	host    string
-	skew    skew.Measured
+	skew    providers.Skew
 	outage  *providers.Outcome
 	missed  int                // calls made during the outage
 	unknown *providers.Finding // what a number that does not exist is answered with

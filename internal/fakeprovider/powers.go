@@ -28,18 +28,18 @@ func (p *Provider) AnswerIdentify(s providers.Sight, out providers.Outcome, duri
 
 // SetSkew sets how far the provider's clock is ahead, by enough answers that agree. Default: that is not known.
 func (p *Provider) SetSkew(ahead time.Duration) {
-	p.MeasureSkew(skew.Measured{Ahead: ahead, Answers: skew.Enough})
+	p.MeasureSkew(providers.Skew{Ahead: ahead, Answers: skew.Enough})
 }
 
 // MeasureSkew sets what is known of the provider's clock.
-func (p *Provider) MeasureSkew(m skew.Measured) {
+func (p *Provider) MeasureSkew(m providers.Skew) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.skew = m
 }
 
 // Skew implements providers.ClockTeller.
-func (p *Provider) Skew() skew.Measured {
+func (p *Provider) Skew() providers.Skew {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.skew

@@ -99,7 +99,7 @@ const (
 // to be off by what its answers say, and that to be as uncertain as they are apart. again says that more answers would
 // say more of the clock.
 func Compare(p providers.Provider, shown time.Time, precision time.Duration, moment time.Time) (when When, again bool) {
-	var m skew.Measured
+	var m providers.Skew
 	if c, ok := p.(providers.ClockTeller); ok {
 		m = c.Skew()
 	}

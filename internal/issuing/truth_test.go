@@ -331,15 +331,15 @@ func TestTheEndOfAnOrderWakesItsRefunds(t *testing.T) {
 // An order that seems a little too old is looked at again until the provider's clock is known well enough.
 func TestAnOrderThatSeemsTooOldIsLookedAtUntilTheClockIsKnown(t *testing.T) {
 	for _, c := range []struct {
-		then  skew.Measured
+		then  providers.Skew
 		state order.State
 		code  string
 	}{
-		{skew.Measured{Spread: 4 * time.Minute, Answers: 4}, order.Issued, ""},
-		{skew.Measured{Answers: skew.Enough}, order.Review, "number_taken"},
+		{providers.Skew{Spread: 4 * time.Minute, Answers: 4}, order.Issued, ""},
+		{providers.Skew{Answers: skew.Enough}, order.Review, "number_taken"},
 	} {
 		w := mini(t)
-		w.provider.MeasureSkew(skew.Measured{Answers: 2})
+		w.provider.MeasureSkew(providers.Skew{Answers: 2})
 		inDoubt(w)
 		f := fakeprovider.Seen(providers.Sight{CreatedAt: handlertest.Start.Add(-3 * time.Minute), Precision: time.Second})
 		w.provider.AnswerLookUp(f)

@@ -15,7 +15,7 @@ import (
 )
 
 // lost is a refund of ticket 1 whose request got no answer, at a provider of whose clock so much is known.
-func lost(t *testing.T, m skew.Measured) (w *world, again func(refunded time.Duration) error) {
+func lost(t *testing.T, m providers.Skew) (w *world, again func(refunded time.Duration) error) {
 	t.Helper()
 	w = ecticket(handlertest.Mini(t))
 	w.provider.MeasureSkew(m)
@@ -33,21 +33,21 @@ func lost(t *testing.T, m skew.Measured) (w *world, again func(refunded time.Dur
 
 // Answers that are minutes apart measure a clock to minutes, and what was unused when it was planned is refunded since.
 func TestARefundIsOursWithinWhatTheProvidersClocksAreApart(t *testing.T) {
-	w, again := lost(t, skew.Measured{Spread: 5 * time.Minute, Answers: 2})
+	w, again := lost(t, providers.Skew{Spread: 5 * time.Minute, Answers: 2})
 	w.Done(again(-5 * time.Minute))
 	w.state(order.Refunded, "", 1)
 }
 
 // A refund that seems to be older than its request is looked at until the clock is known as well as it can be.
 func TestARefundThatSeemsTooOldIsLookedAtUntilTheClockIsKnown(t *testing.T) {
-	w, again := lost(t, skew.Measured{Answers: 2})
+	w, again := lost(t, providers.Skew{Answers: 2})
 	w.Clock.Advance(w.Waits(again(-4 * time.Minute)))
 	w.state(order.Submitting, "in_doubt", 0)
-	w.provider.MeasureSkew(skew.Measured{Spread: 4 * time.Minute, Answers: 3})
+	w.provider.MeasureSkew(providers.Skew{Spread: 4 * time.Minute, Answers: 3})
 	w.Done(again(-4 * time.Minute))
 	w.state(order.Refunded, "", 1)
 
-	w, again = lost(t, skew.Measured{Answers: skew.Enough - 1})
+	w, again = lost(t, providers.Skew{Answers: skew.Enough - 1})
 	for range 9 {
 		after := w.Waits(again(-4 * time.Minute))
 		if after > 30*time.Second {
@@ -55,7 +55,7 @@ func TestARefundThatSeemsTooOldIsLookedAtUntilTheClockIsKnown(t *testing.T) {
 		}
 		w.Clock.Advance(after)
 	}
-	w.provider.MeasureSkew(skew.Measured{Answers: skew.Enough})
+	w.provider.MeasureSkew(providers.Skew{Answers: skew.Enough})
 	w.Done(again(-4 * time.Minute))
 	w.state(order.Review, "in_doubt", 0)
 }

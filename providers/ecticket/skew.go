@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"issuance/providers"
 	"issuance/providers/skew"
 )
 
@@ -22,7 +23,7 @@ type clock struct {
 
 // Skew implements providers.ClockTeller by the Timestamp of the answers. ECTicket refuses requests of
 // a clock that is ten minutes late.
-func (c *Client) Skew() skew.Measured { return c.clock.Skew() }
+func (c *Client) Skew() providers.Skew { return c.clock.Skew() }
 
 // measureSkew compares an answer's Timestamp with the middle of its call.
 func (c *Client) measureSkew(ctx context.Context, timestamp int64, sent, received time.Time) {

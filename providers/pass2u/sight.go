@@ -6,11 +6,10 @@ import (
 
 	"issuance/providers"
 	"issuance/providers/pass2u/pass2udoc"
-	"issuance/providers/skew"
 )
 
 // Skew implements providers.ClockTeller by the header Date of Pass2U's answers.
-func (c *Client) Skew() skew.Measured { return c.clock.Skew() }
+func (c *Client) Skew() providers.Skew { return c.clock.Skew() }
 
 // sight is what the answer shows of the order under the number asked for, nil when it is about another
 // number.

@@ -1,11 +1,13 @@
 // Package skew measures how far a provider's clock is from this machine's, by the times that its
-// answers carry. It imports nothing of ours.
+// answers carry. It may import providers.
 package skew
 
 import (
 	"slices"
 	"sync"
 	"time"
+
+	"issuance/providers"
 )
 
 // How many measurements count. An answer may be an old one that was sent again, or be stamped by a
@@ -35,33 +37,22 @@ func (m *Meter) Measure(theirs, sent, received time.Time) (ahead time.Duration) 
 	return m.median()
 }
 
-// Measured is what the answers say of the provider's clock. The zero value says nothing.
-type Measured struct {
-	// Ahead is how far the clock is ahead of ours, to a second or so: the median of the last five answers.
-	Ahead time.Duration
-	// Spread is how far the last twenty are apart, but for the lowest and the highest of five or more, which
-	// one old answer may have made.
-	Spread time.Duration
-	// Answers is how many there were, at most Enough.
-	Answers int
-}
-
 // Enough is how many answers are all that count: more would say no more.
 const Enough = kept
 
 // Skew returns what follows from the measurements.
-func (m *Meter) Skew() Measured {
+func (m *Meter) Skew() providers.Skew {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := len(m.kept)
 	if n == 0 {
-		return Measured{}
+		return providers.Skew{}
 	}
 	sorted := slices.Sorted(slices.Values(m.kept))
 	if n >= samples {
 		sorted = sorted[1 : n-1]
 	}
-	return Measured{m.median(), sorted[len(sorted)-1] - sorted[0], n}
+	return providers.Skew{Ahead: m.median(), Spread: sorted[len(sorted)-1] - sorted[0], Answers: n}
 }
 
 // median is the later of the two middle ones where there are two, so that a new measurement counts.
