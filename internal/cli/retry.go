@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"log/slog"
 
 	"github.com/spf13/cobra"
 
 	"issuance/internal/ledger"
-	"issuance/internal/sweeper"
 	"issuance/tasks"
 )
 
@@ -62,8 +60,7 @@ func (a *app) retry(ctx context.Context, s *session, r tasks.Ref, who, reason st
 	case !done.Applied:
 		return notInReview(r, done.State, "retried")
 	}
-	waker := sweeper.New(s.rdb, sweeper.Config{Ledger: s.ledger, Log: slog.New(slog.DiscardHandler)})
-	if wakeErr := waker.Wake(ctx, r); err != nil || wakeErr != nil {
+	if wakeErr := s.queue().Wake(ctx, s.ledger, r); err != nil || wakeErr != nil {
 		a.report("it goes on, though not at once: a worker's sweeper takes it up within a minute")
 	}
 	a.record(ctx, s, ledger.Decision{What: "retry", Ref: r, Who: who, Reason: reason})
