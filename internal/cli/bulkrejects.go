@@ -149,9 +149,7 @@ func (r *rejects) printWrong(line bulk.Rejected) error {
 	if line.Order != (tasks.Ref{}) {
 		p = p.about(line.Order)
 	}
-	return r.printJSON(struct {
-		Error problem `json:"error"`
-	}{p})
+	return r.printProblem(p)
 }
 
 // close writes what is left and puts the file in its place. complete says that the whole input was

@@ -270,10 +270,15 @@ func (a *app) fail(p problem) {
 
 func (a *app) failJSON(p problem) {
 	if a.json {
-		_ = a.printJSON(struct {
-			Error problem `json:"error"`
-		}{p}) // an output that cannot be written has been reported, or will be
+		_ = a.printProblem(p) // an output that cannot be written has been reported, or will be
 	}
+}
+
+// printProblem prints a problem with --json.
+func (a *app) printProblem(p problem) error {
+	return a.printJSON(struct {
+		Error problem `json:"error"`
+	}{p})
 }
 
 // exit reports an error that ends a command and returns the exit code.

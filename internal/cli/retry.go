@@ -12,7 +12,8 @@ import (
 )
 
 func (a *app) retryCommand() *cobra.Command {
-	var refund, reason, by string
+	var refund string
+	var by operatorFlags
 	cmd := &cobra.Command{
 		Use:   "retry " + oneOrder,
 		Short: "Have an order or refund in review worked on again",
@@ -30,25 +31,19 @@ What is not in review is left alone (exit code 1): it goes on by itself.`,
 			if err != nil {
 				return err
 			}
-			who, err := a.operator(by)
+			by.reason = cmp.Or(by.reason, "retry")
+			who, why, err := a.operated(by, "")
 			if err != nil {
 				return err
 			}
-			why, err := given(cmp.Or(reason, "retry"), "")
-			if err != nil {
-				return err
-			}
-			return a.read(cmd.Context(), func(s *session, c *tasks.Client) error {
-				if err := complete(cmd.Context(), c, refs); err != nil {
-					return err
-				}
-				return concerning(refs[0], a.retry(cmd.Context(), s, refs[0], who, why))
+			return a.onOne(cmd.Context(), refs, func(s *session, _ *tasks.Client, r tasks.Ref) error {
+				return a.retry(cmd.Context(), s, r, who, why)
 			})
 		},
 	}
 	cmd.Flags().StringVar(&refund, "refund", "", "retry this refund of the order instead of the order")
 	completeFlag(cmd, "refund")
-	addOperatorFlags(cmd, &reason, &by, "what was mended (default retry)")
+	by.add(cmd, "what was mended (default retry)")
 	return cmd
 }
 

@@ -87,12 +87,7 @@ func (a *app) status(ctx context.Context, s *session, refs []tasks.Ref, tickets 
 		if a.json {
 			err = a.printJSON(st)
 		} else {
-			if i > 0 {
-				err = a.print("\n")
-			}
-			if err == nil {
-				err = a.printStatus(st, tickets)
-			}
+			err = a.printStatus(st, i > 0, tickets)
 		}
 		if err != nil {
 			return err
@@ -101,10 +96,7 @@ func (a *app) status(ctx context.Context, s *session, refs []tasks.Ref, tickets 
 	return failed.err()
 }
 
-func (a *app) printStatus(s *tasks.Status, tickets bool) error {
-	if err := a.print("%s\n", table.Clean(s.Ref().String())); err != nil {
-		return err
-	}
+func (a *app) printStatus(s *tasks.Status, gap, tickets bool) error {
 	f := fields{table.Table{Indent: "  "}}
 	f.row("state", string(s.State))
 	a.waits(&f, s.Waits, nil)
@@ -115,7 +107,7 @@ func (a *app) printStatus(s *tasks.Status, tickets bool) error {
 	for _, r := range s.Refunds {
 		a.refundRows(&f, r, s.Waits)
 	}
-	if err := a.printTable(&f.Table); err != nil || !tickets {
+	if err := a.printEntry(gap, table.Clean(s.Ref().String()), &f); err != nil || !tickets {
 		return err
 	}
 	return a.printTickets(s)
