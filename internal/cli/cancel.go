@@ -184,7 +184,7 @@ func (c *canceller) lines(file *bulkFile) (n int, err error) {
 		n++
 		where := fmt.Sprintf("line %d", line)
 		if !ok {
-			c.failed.add(c.app, problem{Code: codeInvalid, Message: "names no order", At: where, exit: Wrong})
+			c.failed.add(c.app, problem{Code: codeInvalid, Message: "names no order", At: where})
 			return nil
 		}
 		refs, at = append(refs, tasks.Ref{Account: id.Account, OrderID: id.OrderID}), append(at, where)
