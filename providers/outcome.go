@@ -87,11 +87,6 @@ const (
 	Unclear FindingState = "unclear"
 )
 
-// FindingStates lists every state.
-func FindingStates() []FindingState {
-	return []FindingState{FoundIssued, FoundPending, FoundFailed, Absent, Unclear}
-}
-
 // Finding is what a look-up learned.
 type Finding struct {
 	State FindingState

@@ -72,7 +72,7 @@ func (c *Client) enqueue(ctx context.Context, items []item) []Enqueued {
 		b.out[i].Err = fmt.Errorf("tasks: enqueue %s: %w; enqueue it again, it stays one order", items[i].intake.Ref, err)
 	}
 	if len(b.asleep) > 0 {
-		_ = c.wake(ctx, b.asleep) // what fails here, the sweeper does
+		_ = c.queue.Wake(ctx, c.ledger, b.asleep...) // what fails here, the sweeper does
 	}
 	return b.out
 }
@@ -186,19 +186,6 @@ func (b *batch) inSteps(ctx context.Context) ([]made, error) {
 		}
 	}
 	return out, nil
-}
-
-// wake makes sure that unfinished records have tasks that will run.
-func (c *Client) wake(ctx context.Context, refs []Ref) error {
-	views, err := c.ledger.Views(ctx, refs)
-	if err != nil {
-		return err
-	}
-	tasks, err := c.queue.EnsureAll(ctx, refs, views)
-	for _, t := range tasks {
-		err = errors.Join(err, t.Err)
-	}
-	return err
 }
 
 // receipt compares a document with what is recorded under its number.

@@ -33,33 +33,38 @@ func unknown(r Ref) error {
 	return fmt.Errorf("%s: %w", r, ErrUnknownOrder)
 }
 
-// Status is everything that may be shown of an order. Times are UTC.
-type Status struct {
-	Provider    providers.Name `json:"provider"`
-	Account     Account        `json:"account"`
-	OrderID     string         `json:"order_id"`
-	State       State          `json:"state"`
-	ProviderRef string         `json:"provider_ref"`
-	Lane        Lane           `json:"lane,omitempty"`
+// Standing is where an order or a refund stands. Times are UTC.
+type Standing struct {
+	State State `json:"state"`
+	Lane  Lane  `json:"lane,omitempty"`
 	// Attempts counts the requests that can have reached the provider, Unsent those that certainly had no
 	// effect (a refused connection, a call that was held back or turned away).
 	Attempts   int          `json:"attempts"`
 	Unsent     int          `json:"unsent,omitempty"`
-	Polls      int          `json:"polls"`
 	Error      *StatusError `json:"error,omitempty"`
 	Waits      *Waiting     `json:"waits,omitempty"`
 	CreatedAt  *time.Time   `json:"created_at,omitempty"`
-	AcceptedAt *time.Time   `json:"accepted_at"`
 	ReviewAt   *time.Time   `json:"review_at,omitempty"`   // since when it needs review
 	FinalAt    *time.Time   `json:"final_at"`              // when it was settled, nil before
-	ErasedAt   *time.Time   `json:"erased_at,omitempty"`   // when its customer's data was erased
 	ResolvedBy string       `json:"resolved_by,omitempty"` // who decided it: a review, or a cancellation
 	Resolved   string       `json:"resolved_reason,omitempty"`
 	// ReviewCode and ReviewMessage say why it had needed review before it was decided.
 	ReviewCode    string          `json:"review_code,omitempty"`
 	ReviewMessage string          `json:"review_message,omitempty"`
 	Shape         json.RawMessage `json:"shape,omitempty"`
-	Refunds       []RefundStatus  `json:"refunds"`
+}
+
+// Status is everything that may be shown of an order.
+type Status struct {
+	Provider providers.Name `json:"provider"`
+	Account  Account        `json:"account"`
+	OrderID  string         `json:"order_id"`
+	Standing
+	ProviderRef string         `json:"provider_ref"`
+	Polls       int            `json:"polls"`
+	AcceptedAt  *time.Time     `json:"accepted_at"`
+	ErasedAt    *time.Time     `json:"erased_at,omitempty"` // when its customer's data was erased
+	Refunds     []RefundStatus `json:"refunds"`
 	// Tickets and Access hold bearer secrets; they are there only when asked for.
 	Tickets []providers.Ticket `json:"tickets,omitempty"`
 	Access  *providers.Access  `json:"access,omitempty"`
@@ -97,25 +102,11 @@ type Waiting struct {
 
 // RefundStatus is everything that may be shown of a refund.
 type RefundStatus struct {
-	RefundID   string         `json:"refund_id"`
-	State      State          `json:"state"`
-	Lane       Lane           `json:"lane,omitempty"`
-	Attempts   int            `json:"attempts"`
-	Unsent     int            `json:"unsent,omitempty"`
-	Error      *StatusError   `json:"error,omitempty"`
-	Waits      *Waiting       `json:"waits,omitempty"`
-	Quantity   int            `json:"quantity,omitempty"` // tickets the plan holds
-	Refunded   int            `json:"refunded"`           // tickets refunded by this refund
-	Tickets    []RefundTicket `json:"tickets,omitempty"`
-	CreatedAt  *time.Time     `json:"created_at,omitempty"`
-	ReviewAt   *time.Time     `json:"review_at,omitempty"`
-	FinalAt    *time.Time     `json:"final_at"`
-	ResolvedBy string         `json:"resolved_by,omitempty"` // who decided it: a review, or a cancellation
-	Resolved   string         `json:"resolved_reason,omitempty"`
-	// ReviewCode and ReviewMessage say why it had needed review before it was decided.
-	ReviewCode    string          `json:"review_code,omitempty"`
-	ReviewMessage string          `json:"review_message,omitempty"`
-	Shape         json.RawMessage `json:"shape,omitempty"`
+	RefundID string `json:"refund_id"`
+	Standing
+	Quantity int            `json:"quantity,omitempty"` // tickets the plan holds
+	Refunded int            `json:"refunded"`           // tickets refunded by this refund
+	Tickets  []RefundTicket `json:"tickets,omitempty"`
 }
 
 // RefundTicket is one ticket of a refund. TicketNo is there only when tickets were asked for.
@@ -219,12 +210,8 @@ func (c *Client) States(ctx context.Context, refs []Ref) ([]State, error) {
 }
 
 func (c *Client) fill(s *Status, rec *ledger.Record, w statusWish) error {
-	s.State, s.ProviderRef, s.Lane, s.Polls, s.Shape = rec.State, rec.ProviderRef, rec.Lane, rec.Polls, rec.Shape
-	s.Attempts, s.Unsent, s.Error = rec.Attempts-rec.Unsent, rec.Unsent, statusError(rec.Reason)
-	s.CreatedAt, s.AcceptedAt, s.ErasedAt = stamp(rec.CreatedAt), stamp(rec.AcceptedAt), stamp(rec.ErasedAt)
-	s.ReviewAt, s.FinalAt = ends(rec)
-	s.ResolvedBy, s.Resolved, s.ReviewCode = rec.ResolvedBy, rec.Resolved, rec.ReviewReason.Code
-	s.ReviewMessage = rec.ReviewReason.Message
+	s.Standing, s.ProviderRef, s.Polls = standing(rec), rec.ProviderRef, rec.Polls
+	s.AcceptedAt, s.ErasedAt = stamp(rec.AcceptedAt), stamp(rec.ErasedAt)
 	if !w.tickets || rec.Result == "" {
 		return nil
 	}
@@ -248,10 +235,7 @@ func unopened(r Ref, err error) error {
 }
 
 func (c *Client) refundStatus(r *ledger.Record, w statusWish) (RefundStatus, error) {
-	s := RefundStatus{RefundID: r.RefundID, State: r.State, Lane: r.Lane, Attempts: r.Attempts - r.Unsent, Unsent: r.Unsent,
-		Error: statusError(r.Reason), Quantity: r.Count, Refunded: r.Refunded, CreatedAt: stamp(r.CreatedAt), Shape: r.Shape,
-		ResolvedBy: r.ResolvedBy, Resolved: r.Resolved, ReviewCode: r.ReviewReason.Code, ReviewMessage: r.ReviewReason.Message}
-	s.ReviewAt, s.FinalAt = ends(r)
+	s := RefundStatus{RefundID: r.RefundID, Standing: standing(r), Quantity: r.Count, Refunded: r.Refunded}
 	var numbers []string
 	if w.tickets && len(r.Tickets) > 0 && r.Plan != "" {
 		var err error
@@ -272,12 +256,15 @@ func (c *Client) refundStatus(r *ledger.Record, w statusWish) (RefundStatus, err
 	return s, nil
 }
 
-// ends are since when a record needs review, and when it was settled.
-func ends(rec *ledger.Record) (reviewAt, finalAt *time.Time) {
-	if rec.State == Review {
-		return stamp(rec.FinalAt), nil
+// standing is a record's, without what it waits for.
+func standing(rec *ledger.Record) Standing {
+	s := Standing{State: rec.State, Lane: rec.Lane, Attempts: rec.Attempts - rec.Unsent, Unsent: rec.Unsent, Error: statusError(rec.Reason),
+		CreatedAt: stamp(rec.CreatedAt), FinalAt: stamp(rec.FinalAt), ResolvedBy: rec.ResolvedBy, Resolved: rec.Resolved,
+		ReviewCode: rec.ReviewReason.Code, ReviewMessage: rec.ReviewReason.Message, Shape: rec.Shape}
+	if s.State == Review {
+		s.ReviewAt, s.FinalAt = s.FinalAt, nil
 	}
-	return nil, stamp(rec.FinalAt)
+	return s
 }
 
 func statusError(r ledger.Reason) *StatusError {

@@ -72,8 +72,8 @@ func TestStatusFollowsTheRecord(t *testing.T) {
 			t.Fatalf("%+v, %v", s, err)
 		}
 		s.CreatedAt, s.AcceptedAt, s.Shape, s.Waits = nil, nil, nil, nil
-		want := &Status{Provider: providers.ECTicket, Account: shop, OrderID: "O1", State: Accepted, ProviderRef: "REF", Lane: Checkout, Attempts: 1, Polls: 1,
-			Error: &StatusError{Code: "10300071", Message: "in process"}, Refunds: []RefundStatus{}}
+		want := &Status{Provider: providers.ECTicket, Account: shop, OrderID: "O1", ProviderRef: "REF", Polls: 1,
+			Standing: Standing{State: Accepted, Lane: Checkout, Attempts: 1, Error: &StatusError{Code: "10300071", Message: "in process"}}, Refunds: []RefundStatus{}}
 		if d := cmp.Diff(want, s); d != "" {
 			t.Errorf("accepted (-want +got):\n%s", d)
 		}

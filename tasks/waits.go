@@ -14,28 +14,26 @@ import (
 	"issuance/tasks/order"
 )
 
-// unfinished is a record of a status that is not finished, and where its status says what it waits for.
+// unfinished is a record of a status that is not finished.
 type unfinished struct {
+	*Standing
 	ref      Ref
-	state    State
 	order    State // of a refund: the order's
 	sent     bool  // of a refund of tickets: a request for one of them may have taken effect
 	byTicket bool  // of a refund: it has a plan ticket by ticket
-	why      **StatusError
-	into     **Waiting
 }
 
 // unfinished are the records of a status that are not finished.
 func (s *Status) unfinished() (list []unfinished) {
 	if !s.State.Final() && s.State != Unrecorded {
-		list = append(list, unfinished{ref: s.Ref(), state: s.State, why: &s.Error, into: &s.Waits})
+		list = append(list, unfinished{Standing: &s.Standing, ref: s.Ref()})
 	}
 	for i := range s.Refunds {
 		r := &s.Refunds[i]
 		if r.State.Final() {
 			continue
 		}
-		u := unfinished{ref: s.Ref().Refund(r.RefundID), state: r.State, order: s.State, byTicket: len(r.Tickets) > 0, why: &r.Error, into: &r.Waits}
+		u := unfinished{Standing: &r.Standing, ref: s.Ref().Refund(r.RefundID), order: s.State, byTicket: len(r.Tickets) > 0}
 		for _, t := range r.Tickets {
 			u.sent = u.sent || t.State == order.TicketSending || t.State == order.TicketDoubt
 		}
@@ -62,7 +60,7 @@ func (c *Client) addWaits(ctx context.Context, s *Status) error {
 		if v == nil || v.State.Final() { // since a moment ago
 			continue
 		}
-		if *list[i].into, err = c.waits(ctx, list[i], v); err != nil {
+		if list[i].Waits, err = c.waits(ctx, list[i], v); err != nil {
 			return fmt.Errorf("tasks: status: %w", err)
 		}
 		list[i].forget()
@@ -129,16 +127,16 @@ func (w *Waiting) putOff(u unfinished, t queue.Task) {
 
 // early reports whether a refund waits for the end of an order that is recorded here.
 func (u unfinished) early() bool {
-	return u.ref.IsRefund() && u.state == Queued && u.order != Unrecorded && !u.order.Settled()
+	return u.ref.IsRefund() && u.State == Queued && u.order != Unrecorded && !u.order.Settled()
 }
 
 // forget drops a refund's last result that says what its order was in: the order's own state says more, and the
 // truth.
 func (u unfinished) forget() {
-	if e := *u.why; e != nil && u.ref.IsRefund() && u.order != Unrecorded {
+	if e := u.Error; e != nil && u.ref.IsRefund() && u.order != Unrecorded {
 		switch Code(e.Code) {
 		case order.CodeOrderUnknown, order.CodeOrderPending, order.CodeOrderInReview:
-			*u.why = nil
+			u.Error = nil
 		}
 	}
 }
@@ -146,19 +144,19 @@ func (u unfinished) forget() {
 // waitsFor says in a few words what has to happen for a record to go on.
 func (u unfinished) waitsFor() string {
 	code := Code("")
-	if *u.why != nil {
-		code = Code((*u.why).Code)
+	if u.Error != nil {
+		code = Code(u.Error.Code)
 	}
 	switch {
-	case u.state == Accepted:
+	case u.State == Accepted:
 		return "the provider to issue it"
 	case u.early():
 		return "its order (" + string(u.order) + ")"
-	case u.state == Queued && u.order == Unrecorded && code == order.CodeOrderUnknown:
+	case u.State == Queued && u.order == Unrecorded && code == order.CodeOrderUnknown:
 		return "its order, which nobody knows yet"
-	case u.state == Queued && u.order == Unrecorded && code == order.CodeOrderPending:
+	case u.State == Queued && u.order == Unrecorded && code == order.CodeOrderPending:
 		return "the provider to issue its order"
-	case u.state == Submitting && (!u.byTicket || u.sent):
+	case u.State == Submitting && (!u.byTicket || u.sent):
 		return "proof of what its last request did"
 	}
 	return "its next try"
@@ -169,7 +167,7 @@ func (w *Waiting) adds(u unfinished, text string) bool {
 	if text == "" || budget.IsHold(text) || w.Held != "" && strings.Contains(text, w.Held) {
 		return false
 	}
-	e := *u.why
+	e := u.Error
 	return e == nil || (e.Code == "" || !strings.Contains(text, e.Code)) && (e.Message == "" || !strings.Contains(text, e.Message))
 }
 

@@ -312,19 +312,19 @@ func TestWhatIsWaitedForIsShort(t *testing.T) {
 		if c.text != "" {
 			text = queue.Wait(time.Second, c.text).Error()
 		}
-		w.putOff(unfinished{ref: ref("O1"), state: c.state, why: &c.why}, queue.Task{Why: text})
+		w.putOff(unfinished{Standing: &Standing{State: c.state, Error: c.why}, ref: ref("O1")}, queue.Task{Why: text})
 		if w.For != c.want || w.LastRun != c.andRun {
 			t.Errorf("%s after %q: %q, last run %q", c.state, c.text, w.For, w.LastRun)
 		}
 	}
-	w, none := Waiting{}, (*StatusError)(nil)
-	w.putOff(unfinished{ref: ref("O1"), state: Queued, why: &none}, queue.Task{Why: "ledger: load: queue: connection refused"})
+	w := Waiting{}
+	w.putOff(unfinished{Standing: &Standing{State: Queued}, ref: ref("O1")}, queue.Task{Why: "ledger: load: queue: connection refused"})
 	if w.LastRun != "an error: load: connection refused" {
 		t.Errorf("%q", w.LastRun)
 	}
 	// Of a refund ticket by ticket, only a ticket in doubt waits for proof.
 	for doubt, want := range map[bool]string{true: "proof of what its last request did", false: "its next try"} {
-		u := unfinished{ref: ref("O1").Refund("R1"), state: Submitting, order: Issued, byTicket: true, sent: doubt, why: &none}
+		u := unfinished{Standing: &Standing{State: Submitting}, ref: ref("O1").Refund("R1"), order: Issued, byTicket: true, sent: doubt}
 		if got := u.waitsFor(); got != want {
 			t.Errorf("%t: %q", doubt, got)
 		}

@@ -75,14 +75,7 @@ const Silent = 2 * time.Minute
 // LastAnnounced is when a worker has announced an account last, by that worker's clock; ErrNotAnnounced if
 // none has.
 func LastAnnounced(ctx context.Context, rdb redis.UniversalClient, account providers.Account) (time.Time, error) {
-	entry, err := rdb.HGet(ctx, keys.Accounts, account.String()).Result()
-	if errors.Is(err, redis.Nil) {
-		return time.Time{}, ErrNotAnnounced
-	}
-	if err != nil {
-		return time.Time{}, fmt.Errorf("announced accounts: %w", err)
-	}
-	a, err := readAnnouncement(account.String(), entry)
+	a, err := announcement(ctx, rdb, account)
 	return a.At, err
 }
 
@@ -120,16 +113,21 @@ func readAnnouncement(name, entry string) (Announcement, error) {
 	return a, nil
 }
 
-// allowanceOf is an account's allowance as announced, or ErrNotAnnounced.
-func allowanceOf(ctx context.Context, rdb redis.UniversalClient, account providers.Account) (string, error) {
+// announcement is what workers announce of an account, or ErrNotAnnounced.
+func announcement(ctx context.Context, rdb redis.UniversalClient, account providers.Account) (Announcement, error) {
 	entry, err := rdb.HGet(ctx, keys.Accounts, account.String()).Result()
 	if errors.Is(err, redis.Nil) {
-		return "", ErrNotAnnounced
+		return Announcement{}, ErrNotAnnounced
 	}
 	if err != nil {
-		return "", err
+		return Announcement{}, fmt.Errorf("announced accounts: %w", err)
 	}
-	a, err := readAnnouncement(account.String(), entry)
+	return readAnnouncement(account.String(), entry)
+}
+
+// allowanceOf is an account's allowance as announced, or ErrNotAnnounced.
+func allowanceOf(ctx context.Context, rdb redis.UniversalClient, account providers.Account) (string, error) {
+	a, err := announcement(ctx, rdb, account)
 	return a.Allowance, err
 }
 
@@ -153,14 +151,10 @@ func States(ctx context.Context, rdb redis.UniversalClient) ([]State, error) {
 // HeldNow reports whether no call of an announced account's lane may leave at present; see State.Held. An
 // account that no worker has announced is not held.
 func HeldNow(ctx context.Context, rdb redis.UniversalClient, a providers.Account, l order.Lane) (halt Halt, held bool, err error) {
-	entry, err := rdb.HGet(ctx, keys.Accounts, a.String()).Result()
-	if errors.Is(err, redis.Nil) {
+	n, err := announcement(ctx, rdb, a)
+	if errors.Is(err, ErrNotAnnounced) {
 		return Halt{}, false, nil
 	}
-	if err != nil {
-		return Halt{}, false, fmt.Errorf("announced accounts: %w", err)
-	}
-	n, err := readAnnouncement(a.String(), entry)
 	if err != nil {
 		return Halt{}, false, err
 	}

@@ -72,17 +72,6 @@ func (b *Budget) published(r *refusal) {
 	}
 }
 
-// Lift ends a ban at once, with the whole allowance; for an operator who knows better.
-func (b *Budget) Lift(ctx context.Context) error {
-	b.mu.Lock()
-	b.unpublished = nil
-	b.mu.Unlock()
-	if err := b.rdb.Del(ctx, b.keys.ban).Err(); err != nil {
-		return fmt.Errorf("lift the ban of %s: %w", b.cfg.Account, err)
-	}
-	return nil
-}
-
 func (b *Budget) heldByBan(a answer) error {
 	return &providers.HeldError{
 		RetryAfter: max(a.wait, minRetry),

@@ -141,11 +141,14 @@ func TestRamp(t *testing.T) {
 	})
 }
 
-// An operator may end a ban.
+// lift ends a ban as an operator does who knows better.
+func lift(b *Budget) error { return b.rdb.Del(context.Background(), b.keys.ban).Err() }
+
+// An operator may end a ban, by deleting its key.
 func TestLift(t *testing.T) {
 	virtual(t, Config{}, func(w *world) {
 		w.workers[0].Banned(w.ctx, "HTTP 403")
-		if err := w.workers[1].Lift(w.ctx); err != nil {
+		if err := lift(w.workers[1]); err != nil {
 			w.Fatal(err)
 		}
 		if err := w.pass(0, order.Bulk); err != nil {

@@ -105,6 +105,16 @@ func complete(ctx context.Context, c *tasks.Client, refs []tasks.Ref) error {
 	return nil
 }
 
+// onOne connects for a command about one order or refund, completes its account, and names it in errors.
+func (a *app) onOne(ctx context.Context, refs []tasks.Ref, do func(*session, *tasks.Client, tasks.Ref) error) error {
+	return a.read(ctx, func(s *session, c *tasks.Client) error {
+		if err := complete(ctx, c, refs); err != nil {
+			return err
+		}
+		return concerning(refs[0], do(s, c, refs[0]))
+	})
+}
+
 // accounts are those that a question is about: the given one, or every one of its provider, or of all
 // providers, that workers have announced or that the providers' defaults name.
 func (s *session) accounts(ctx context.Context, c *tasks.Client, asked tasks.Account) ([]tasks.Account, error) {
@@ -179,10 +189,20 @@ func given(reason, what string) (string, error) {
 	return reason, nil
 }
 
-// addOperatorFlags adds --reason and --by.
-func addOperatorFlags(cmd *cobra.Command, reason, by *string, what string) {
-	cmd.Flags().StringVar(reason, "reason", "", what)
-	cmd.Flags().StringVar(by, "by", "", "who you are (default $USER; needed where that is not set)")
+// operatorFlags are --reason and --by.
+type operatorFlags struct{ reason, by string }
+
+func (f *operatorFlags) add(cmd *cobra.Command, what string) {
+	cmd.Flags().StringVar(&f.reason, "reason", "", what)
+	cmd.Flags().StringVar(&f.by, "by", "", "who you are (default $USER; needed where that is not set)")
 	completeFlag(cmd, "reason")
 	completeFlag(cmd, "by")
+}
+
+// operated is who does something, and why; what says what the reason is for.
+func (a *app) operated(f operatorFlags, what string) (who, why string, err error) {
+	if why, err = given(f.reason, what); err == nil {
+		who, err = a.operator(f.by)
+	}
+	return who, why, err
 }

@@ -92,13 +92,6 @@ func (a *app) budget(ctx context.Context, s *session) error {
 }
 
 func (a *app) printBudget(st budget.State, gap bool) error {
-	head := st.Account.String()
-	if gap {
-		head = "\n" + head
-	}
-	if err := a.print("%s\n", head); err != nil {
-		return err
-	}
 	f := fields{table.Table{Indent: "  "}}
 	f.row("health", a.healthText(st))
 	f.row("allowed", fmt.Sprintf("%s of %s", rate(st.PerSecond), rate(st.Limit)))
@@ -113,7 +106,7 @@ func (a *app) printBudget(st budget.State, gap bool) error {
 	for _, h := range st.Paused {
 		f.row("paused", fmt.Sprintf("%s, by %s since %s: %s", laneText(h.Lane), h.Who, a.time(h.Since), h.Reason))
 	}
-	return a.printTable(&f.Table)
+	return a.printEntry(gap, st.Account.String(), &f)
 }
 
 func lineOfBudget(s budget.State) budgetLine {
@@ -130,17 +123,10 @@ func lineOfBudget(s budget.State) budgetLine {
 }
 
 func lineOfHealth(s budget.State) (line healthLine) {
-	at := func(t time.Time) *time.Time {
-		if t.IsZero() {
-			return nil
-		}
-		utc := t.UTC()
-		return &utc
-	}
 	state, since, why := s.Health()
-	line = healthLine{State: state, Why: why, Since: at(since)}
+	line = healthLine{State: state, Why: why, Since: stamp(since)}
 	if t := s.Trouble; t != nil {
-		line.Calls, line.Until, line.NextProbe = t.Calls, at(t.Until), at(t.NextProbe)
+		line.Calls, line.Until, line.NextProbe = t.Calls, stamp(t.Until), stamp(t.NextProbe)
 	}
 	return line
 }

@@ -30,6 +30,33 @@ func addSheetFlag(cmd *cobra.Command, sheet *string) {
 	completeFlag(cmd, "sheet")
 }
 
+// fileFlags are the flags of commands that take orders or a bulk's file of them.
+type fileFlags struct{ name, sheet, provider string }
+
+func (a *app) addFileFlags(cmd *cobra.Command, f *fileFlags, what string) {
+	cmd.Flags().StringVar(&f.name, "file", "", what)
+	addSheetFlag(cmd, &f.sheet)
+	cmd.Flags().StringVar(&f.provider, "provider", "", "the file's NDJSON holds bare requests to this `ACCOUNT`, or PROVIDER")
+	a.completeAccountFlag(cmd, "provider")
+}
+
+// orOrders makes other arguments than orders, or none beside a file, a usage error.
+func (f *fileFlags) orOrders(cmd *cobra.Command, args []string) error {
+	switch {
+	case f.name != "":
+		return takes(0, 0, "--file FILE alone")(cmd, args)
+	case len(args) == 0:
+		return takes(2, -1, manyOrders+", or --file FILE")(cmd, args)
+	}
+	return takesOrders(manyOrders)(cmd, args)
+}
+
+// reading checks the flags.
+func (f *fileFlags) reading() (bulk.Reading, error) {
+	r, _, err := enqueueFlags{provider: f.provider}.reading(false)
+	return bulk.Reading{Account: r.account, Sheet: f.sheet, Explain: r.explain}, err
+}
+
 // openBulk opens a file of orders, "-" for standard input. Reading it ends with ctx, even where
 // nothing comes.
 func (a *app) openBulk(ctx context.Context, name string, r bulk.Reading) (*bulkFile, error) {

@@ -141,17 +141,15 @@ func (r *rejects) keep(line bulk.Rejected) error {
 
 // printWrong prints a line with --json.
 func (r *rejects) printWrong(line bulk.Rejected) error {
-	p := problem{Code: "invalid", Message: fmt.Sprintf("line %d is wrong", line.Line), Line: line.Line,
+	p := problem{Code: codeInvalid, Message: fmt.Sprintf("line %d is wrong", line.Line), Line: line.Line,
 		Violations: problemLines(line.Problems, r.input.Sheet, line.Line)}
 	if line.Conflict {
-		p.Code = "conflict"
+		p.Code = codeConflict
 	}
 	if line.Order != (tasks.Ref{}) {
 		p = p.about(line.Order)
 	}
-	return r.printJSON(struct {
-		Error problem `json:"error"`
-	}{p})
+	return r.printProblem(p)
 }
 
 // close writes what is left and puts the file in its place. complete says that the whole input was

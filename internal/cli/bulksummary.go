@@ -81,16 +81,16 @@ func (s summary) end(ctx context.Context, pre *precheck, wrong *rejects) error {
 	case s.err != nil:
 		p := explain(s.err)
 		if ctx.Err() != nil {
-			p = explain(coded("interrupted", "interrupted"))
+			p = explain(coded(codeInterrupt, "interrupted"))
 		}
 		p.Message = fmt.Sprintf("stopped behind line %s: %s", thousands(done.LastLine.Load()), pre.explain(s.err, p.Message))
 		if !s.dryRun {
 			p.Message += "; " + again
 		}
 		s.fail(p)
-		return &reportedError{p.exit}
+		return &reportedError{p.exit()}
 	case done.Failed.Load() > 0:
-		return coded("failed", "%s not enqueued; %s", orders(done.Failed.Load()), again)
+		return coded(codeFailed, "%s not enqueued; %s", orders(done.Failed.Load()), again)
 	case bad > 0:
 		rest := "the others are enqueued"
 		if s.dryRun || bad == done.Lines.Load() {

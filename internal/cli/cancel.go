@@ -10,7 +10,11 @@ import (
 	"issuance/tasks"
 )
 
-type cancelFlags struct{ refund, file, sheet, provider, reason, by string }
+type cancelFlags struct {
+	refund string
+	file   fileFlags
+	by     operatorFlags
+}
 
 func (a *app) cancelCommand() *cobra.Command {
 	var f cancelFlags
@@ -27,42 +31,28 @@ With --file, the orders of a bulk's file (see "enqueue bulk") are cancelled, lin
 		Example: `  enqueue cancel ecticket CBX20220302153064851 --reason 'sold twice'
   enqueue cancel pass2u P00001 --refund R1 --reason 'customer keeps them'
   enqueue cancel --file orders.csv --reason 'wrong event'`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case f.file != "":
-				return takes(0, 0, "--file FILE alone")(cmd, args)
-			case len(args) == 0:
-				return takes(2, -1, manyOrders+", or --file FILE")(cmd, args)
-			}
-			return takesOrders(manyOrders)(cmd, args)
-		},
+		Args:              f.file.orOrders,
 		ValidArgsFunction: a.completeAccount,
 		RunE:              func(cmd *cobra.Command, args []string) error { return a.cancel(cmd.Context(), f, args) },
 	}
 	cmd.Flags().StringVar(&f.refund, "refund", "", "cancel this refund of the order instead of the order")
-	cmd.Flags().StringVar(&f.file, "file", "", "cancel the orders of this bulk `FILE`")
-	addSheetFlag(cmd, &f.sheet)
-	cmd.Flags().StringVar(&f.provider, "provider", "", "the file's NDJSON holds bare requests to this `ACCOUNT`, or PROVIDER")
+	a.addFileFlags(cmd, &f.file, "cancel the orders of this bulk `FILE`")
 	completeFlag(cmd, "refund")
-	a.completeAccountFlag(cmd, "provider")
-	addOperatorFlags(cmd, &f.reason, &f.by, "why")
+	f.by.add(cmd, "why")
 	return cmd
 }
 
 func (a *app) cancel(ctx context.Context, f cancelFlags, args []string) error {
 	c := canceller{app: a, ctx: ctx}
 	var err error
-	if c.reason, err = given(f.reason, "say why, for those who ask later"); err != nil {
+	if c.who, c.reason, err = a.operated(f.by, "say why, for those who ask later"); err != nil {
 		return err
 	}
-	if c.who, err = a.operator(f.by); err != nil {
-		return err
-	}
-	if f.file != "" {
+	if f.file.name != "" {
 		if f.refund != "" {
 			return usagef("--refund goes with one order, not with --file")
 		}
-		return c.file(f)
+		return c.file(f.file)
 	}
 	refs, err := parseRefs(args, f.refund)
 	if err != nil {
@@ -147,12 +137,12 @@ func (c *canceller) end(all int) error {
 }
 
 // file cancels the orders of a bulk's file, a few hundred at a time.
-func (c *canceller) file(f cancelFlags) error {
-	r, _, err := enqueueFlags{provider: f.provider}.reading(false)
+func (c *canceller) file(f fileFlags) error {
+	r, err := f.reading()
 	if err != nil {
 		return err
 	}
-	file, err := c.openBulk(c.ctx, f.file, bulk.Reading{Account: r.account, Sheet: f.sheet, Explain: r.explain})
+	file, err := c.openBulk(c.ctx, f.name, r)
 	if err != nil {
 		return err
 	}
@@ -194,7 +184,7 @@ func (c *canceller) lines(file *bulkFile) (n int, err error) {
 		n++
 		where := fmt.Sprintf("line %d", line)
 		if !ok {
-			c.failed.add(c.app, problem{Code: codeInvalid, Message: "names no order", At: where, exit: Wrong})
+			c.failed.add(c.app, problem{Code: codeInvalid, Message: "names no order", At: where})
 			return nil
 		}
 		refs, at = append(refs, tasks.Ref{Account: id.Account, OrderID: id.OrderID}), append(at, where)

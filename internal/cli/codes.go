@@ -1,5 +1,7 @@
 package cli
 
+import "slices"
+
 // Exit codes. Scripts may rely on them, and on the codes of problem.
 const (
 	Fine        = 0
@@ -65,4 +67,10 @@ func Codes() []Code {
 		{codeInterrupt, CouldNot, "interrupted"},
 		{codeFailed, CouldNot, "anything else"},
 	}
+}
+
+// exit is the exit code of a command that ends with the problem.
+func (p problem) exit() int {
+	codes := Codes()
+	return codes[slices.IndexFunc(codes, func(c Code) bool { return c.Name == p.Code })].Exit
 }

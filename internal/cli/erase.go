@@ -12,7 +12,7 @@ import (
 )
 
 func (a *app) eraseCommand() *cobra.Command {
-	var reason, by string
+	var by operatorFlags
 	cmd := &cobra.Command{
 		Use:   "erase " + oneOrder + " --reason TEXT",
 		Short: "Remove a customer's data of one order",
@@ -30,23 +30,16 @@ data is needed to find out what is true. Nothing is erased at the provider.`,
 			if err != nil {
 				return err
 			}
-			why, err := given(reason, "say why, such as the number of the customer's request")
+			who, why, err := a.operated(by, "say why, such as the number of the customer's request")
 			if err != nil {
 				return err
 			}
-			who, err := a.operator(by)
-			if err != nil {
-				return err
-			}
-			return a.read(cmd.Context(), func(_ *session, c *tasks.Client) error {
-				if err := complete(cmd.Context(), c, refs); err != nil {
-					return err
-				}
-				return concerning(refs[0], a.erase(cmd.Context(), c, refs[0], who, why))
+			return a.onOne(cmd.Context(), refs, func(_ *session, c *tasks.Client, r tasks.Ref) error {
+				return a.erase(cmd.Context(), c, r, who, why)
 			})
 		},
 	}
-	addOperatorFlags(cmd, &reason, &by, "why, without any customer's data")
+	by.add(cmd, "why, without any customer's data")
 	return cmd
 }
 
@@ -62,9 +55,6 @@ func (a *app) erase(ctx context.Context, c *tasks.Client, r tasks.Ref, who, reas
 	if state == "" {
 		state = string(tasks.Unrecorded)
 	}
-	if err := a.print("%s  %s\n", tasks.Ref{Account: done.Account, OrderID: done.OrderID}, state); err != nil {
-		return err
-	}
 	f := fields{table.Table{Indent: "  "}}
 	if len(done.Removed) == 0 {
 		f.row("removed", "nothing, there was nothing left")
@@ -74,5 +64,5 @@ func (a *app) erase(ctx context.Context, c *tasks.Client, r tasks.Ref, who, reas
 	}
 	f.row("by", fmt.Sprintf("%s: %s", done.By, done.Reason))
 	f.row("removed", strings.Join(done.Removed, ", "))
-	return a.printTable(&f.Table)
+	return a.printEntry(false, tasks.Ref{Account: done.Account, OrderID: done.OrderID}.String()+"  "+state, &f)
 }

@@ -52,8 +52,6 @@ type problem struct {
 	OrderID    string          `json:"order_id,omitempty"`
 	RefundID   string          `json:"refund_id,omitempty"`
 	Violations []violationLine `json:"violations,omitempty"`
-
-	exit int
 }
 
 // violationLine is a broken rule with --json.
@@ -115,7 +113,7 @@ type unreachableError struct{ error }
 
 func (e *unreachableError) Unwrap() error { return e.error }
 
-// codedError is an error with a code of its own; its exit code is CouldNot.
+// codedError is an error with a code of its own.
 type codedError struct {
 	code string
 	error
@@ -157,7 +155,7 @@ func (e *reportedError) Error() string { return fmt.Sprintf("reported (exit code
 // elsewhereAdvice is what to check when something is not there.
 const elsewhereAdvice = "check account and number, and that REDIS_URL is your workers' Redis; records of settled orders are kept for 400 days (ISSUANCE_KEEP_RECORDS)"
 
-// explain is the one place where errors get their code, their exit code, the advice that goes with them, and the
+// explain is the one place where errors get their code, the advice that goes with them, and the
 // name of what they are about.
 func explain(err error) problem {
 	p := classify(err)
@@ -179,9 +177,9 @@ func classify(err error) problem {
 		settings *config.Error
 		own      *codedError
 	)
-	p := problem{Code: codeFailed, Message: plain.Text(err.Error()), exit: CouldNot}
-	advise := func(code string, exit int, advice string) problem {
-		p.Code, p.exit = code, exit
+	p := problem{Code: codeFailed, Message: plain.Text(err.Error())}
+	advise := func(code, advice string) problem {
+		p.Code = code
 		if advice != "" {
 			p.Message += "; " + advice
 		}
@@ -190,39 +188,39 @@ func classify(err error) problem {
 	switch {
 	case errors.As(err, &usage):
 		p.Violations = usage.violations
-		return advise(usage.code, Wrong, "")
+		return advise(usage.code, "")
 	case errors.As(err, &invalid):
 		for _, v := range invalid.Violations {
 			p.Violations = append(p.Violations, violationLines(violationLine{Path: v.Path, Rule: v.Rule, Shape: v.Shape})...)
 		}
-		return advise(codeInvalid, Wrong, "")
+		return advise(codeInvalid, "")
 	case errors.As(err, &conflict):
-		return advise(codeConflict, Conflict, "a new order or refund needs an id of its own")
+		return advise(codeConflict, "a new order or refund needs an id of its own")
 	case errors.Is(err, tasks.ErrUnknownOrder), errors.Is(err, ledger.ErrNotFound):
-		return advise(codeUnknown, Unknown, elsewhereAdvice)
+		return advise(codeUnknown, elsewhereAdvice)
 	case errors.Is(err, budget.ErrNotAnnounced):
-		return advise(codeAccount, Wrong, "`enqueue budget` lists those that workers serve")
+		return advise(codeAccount, "`enqueue budget` lists those that workers serve")
 	case errors.As(err, &account):
-		return advise(codeAccount, Wrong, whichAccount(account))
+		return advise(codeAccount, whichAccount(account))
 	case errors.Is(err, tasks.ErrWrongKeys) && errors.Is(err, seal.ErrUnknownKey):
-		return advise(codeKeys, CouldNot, "")
+		return advise(codeKeys, "")
 	case errors.Is(err, tasks.ErrWrongKeys):
-		return advise(codeKeys, CouldNot, "nothing was enqueued")
+		return advise(codeKeys, "nothing was enqueued")
 	case errors.As(err, &sent):
-		return advise(codeSent, CouldNot, whatInstead(sent))
+		return advise(codeSent, whatInstead(sent))
 	case errors.As(err, &needed):
-		return advise(codeNeeded, CouldNot, "erase it once it is settled (`enqueue review` lists what a person has to decide first)")
+		return advise(codeNeeded, "erase it once it is settled (`enqueue review` lists what a person has to decide first)")
 	case errors.As(err, &settings):
-		return advise(codeSettings, CouldNot, "")
+		return advise(codeSettings, "")
 	case errors.As(err, &own):
-		return advise(own.code, CouldNot, "")
+		return advise(own.code, "")
 	case refused(err):
-		return advise(codeSettings, CouldNot, "Redis refuses it to the user in REDIS_URL (see deploy/users.acl)")
+		return advise(codeSettings, "Redis refuses it to the user in REDIS_URL (see deploy/users.acl)")
 	case takesNoWrites(err):
 		p.Message = "Redis takes no writes at present: it is full, read-only, or short of replicas (" + strings.TrimRight(p.Message, ".") + ")"
-		return advise(codeNoWrites, Unreachable, "")
+		return advise(codeNoWrites, "")
 	case errors.As(err, &silent), away(err):
-		return advise(codeAway, Unreachable, "")
+		return advise(codeAway, "")
 	}
 	return p
 }
@@ -270,10 +268,15 @@ func (a *app) fail(p problem) {
 
 func (a *app) failJSON(p problem) {
 	if a.json {
-		_ = a.printJSON(struct {
-			Error problem `json:"error"`
-		}{p}) // an output that cannot be written has been reported, or will be
+		_ = a.printProblem(p) // an output that cannot be written has been reported, or will be
 	}
+}
+
+// printProblem prints a problem with --json.
+func (a *app) printProblem(p problem) error {
+	return a.printJSON(struct {
+		Error problem `json:"error"`
+	}{p})
 }
 
 // exit reports an error that ends a command and returns the exit code.
@@ -292,7 +295,7 @@ func (a *app) exit(ctx context.Context, cmd *cobra.Command, err error) int {
 	if usage := (*usageError)(nil); errors.As(err, &usage) && usage.help {
 		a.errLine("See: " + cmd.CommandPath() + " --help")
 	}
-	return p.exit
+	return p.exit()
 }
 
 // failures are the problems of single documents. The zero value is ready.
@@ -301,7 +304,7 @@ type failures struct{ n, exit int }
 // add reports one.
 func (f *failures) add(a *app, p problem) {
 	a.fail(p)
-	f.count(p.exit)
+	f.count(p.exit())
 }
 
 // count counts one that has been reported. Redis being away is the reason of all others, too.

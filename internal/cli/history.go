@@ -10,7 +10,6 @@ import (
 
 	"issuance/internal/cli/table"
 	"issuance/internal/ledger"
-	"issuance/providers"
 	"issuance/tasks"
 )
 
@@ -30,25 +29,17 @@ follow, with the user and the machine they were made by.`,
 			if err != nil {
 				return err
 			}
-			return a.read(cmd.Context(), func(s *session, c *tasks.Client) error {
-				if err := complete(cmd.Context(), c, refs); err != nil {
-					return err
-				}
-				return concerning(refs[0], a.history(cmd.Context(), s, refs[0]))
-			})
+			return a.onOne(cmd.Context(), refs, func(s *session, _ *tasks.Client, r tasks.Ref) error { return a.history(cmd.Context(), s, r) })
 		},
 	}
 }
 
 // historyLine is one line of history with --json.
 type historyLine struct {
-	Provider providers.Name `json:"provider"`
-	Account  tasks.Account  `json:"account"`
-	OrderID  string         `json:"order_id"`
-	RefundID string         `json:"refund_id,omitempty"`
-	At       *time.Time     `json:"at"` // null where the middle of a long history was dropped
-	Event    string         `json:"event"`
-	Detail   string         `json:"detail,omitempty"`
+	refLine
+	At     *time.Time `json:"at"` // null where the middle of a long history was dropped
+	Event  string     `json:"event"`
+	Detail string     `json:"detail,omitempty"`
 	// Of a decision: where it was made, as the program knows it.
 	UID   string `json:"uid,omitempty"`
 	Login string `json:"login,omitempty"`
@@ -110,14 +101,13 @@ func decisionText(d ledger.Decision) string {
 func (a *app) printHistory(rec *ledger.Record, decisions []ledger.Decision) error {
 	if a.json {
 		for _, step := range rec.History {
-			err := a.printJSON(historyLine{Provider: rec.Account.Provider, Account: rec.Account, OrderID: rec.OrderID, RefundID: rec.RefundID,
-				At: stamp(step.At), Event: step.Event, Detail: step.Detail})
+			err := a.printJSON(historyLine{refLine: lineOf(rec.Ref), At: stamp(step.At), Event: step.Event, Detail: step.Detail})
 			if err != nil {
 				return err
 			}
 		}
 		for _, d := range decisions {
-			err := a.printJSON(historyLine{Provider: rec.Account.Provider, Account: rec.Account, OrderID: rec.OrderID, RefundID: rec.RefundID,
+			err := a.printJSON(historyLine{refLine: lineOf(rec.Ref),
 				At: stamp(d.At), Event: "decision", Detail: decisionText(d), UID: d.From.UID, Login: d.From.Login, Host: d.From.Host})
 			if err != nil {
 				return err

@@ -83,7 +83,7 @@ func (a *app) items(ctx context.Context, numbers []string) error {
 	var missing failures
 	for _, no := range numbers {
 		if !slices.ContainsFunc(items, func(it ecticket.Item) bool { return it.ItemNo == no }) {
-			missing.add(a, problem{Code: codeNoItem, Message: no + ": there is no such item", exit: CouldNot})
+			missing.add(a, problem{Code: codeNoItem, Message: no + ": there is no such item"})
 		}
 	}
 	return missing.err()

@@ -13,7 +13,6 @@ import (
 
 	"issuance/internal/cli/table"
 	"issuance/internal/ledger"
-	"issuance/providers"
 	"issuance/tasks"
 )
 
@@ -123,17 +122,14 @@ func (a *app) sinceTime(s string) (time.Time, error) {
 
 // listLine is a record with --json.
 type listLine struct {
-	Provider  providers.Name `json:"provider"`
-	Account   tasks.Account  `json:"account"`
-	OrderID   string         `json:"order_id"`
-	RefundID  string         `json:"refund_id,omitempty"`
-	State     tasks.State    `json:"state"`
-	Code      string         `json:"code,omitempty"`
-	Reviewed  string         `json:"review_code,omitempty"` // why it had needed review before it was decided
-	Lane      tasks.Lane     `json:"lane,omitempty"`        // gone with the details
-	CreatedAt *time.Time     `json:"created_at"`
-	ReviewAt  *time.Time     `json:"review_at,omitempty"`
-	FinalAt   *time.Time     `json:"final_at,omitempty"`
+	refLine
+	State     tasks.State `json:"state"`
+	Code      string      `json:"code,omitempty"`
+	Reviewed  string      `json:"review_code,omitempty"` // why it had needed review before it was decided
+	Lane      tasks.Lane  `json:"lane,omitempty"`        // gone with the details
+	CreatedAt *time.Time  `json:"created_at"`
+	ReviewAt  *time.Time  `json:"review_at,omitempty"`
+	FinalAt   *time.Time  `json:"final_at,omitempty"`
 }
 
 // lister gathers what is found until it is too much to be sorted.
@@ -241,7 +237,7 @@ func (l *lister) line(f ledger.Found) error {
 	if !l.json {
 		return l.text(l.cells(f))
 	}
-	line := listLine{Provider: f.Account.Provider, Account: f.Account, OrderID: f.OrderID, RefundID: f.RefundID, State: f.State, Code: f.Code, Reviewed: f.ReviewCode,
+	line := listLine{refLine: lineOf(f.Ref), State: f.State, Code: f.Code, Reviewed: f.ReviewCode,
 		Lane: f.Lane, CreatedAt: stamp(f.CreatedAt), FinalAt: stamp(f.FinalAt)}
 	if f.State == tasks.Review {
 		line.ReviewAt, line.FinalAt = line.FinalAt, nil

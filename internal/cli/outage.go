@@ -28,7 +28,7 @@ func (o *outage) look(err error) {
 	case p.Code == codeNoWrites:
 		p.Message = "Redis takes no writes"
 	case (p.Code == codeFailed || p.Code == codeAway) && !o.session.answers(o.ctx):
-		p = problem{Code: codeAway, Message: "Redis does not answer", exit: Unreachable}
+		p = problem{Code: codeAway, Message: "Redis does not answer"}
 	default:
 		return
 	}
@@ -42,10 +42,10 @@ func (o *outage) report(a *app, rest int, noun string, all int) int {
 		p = explain(coded(codeInterrupt, "interrupted"))
 	}
 	if rest == 0 {
-		return p.exit
+		return p.exit()
 	}
 	p.Message = "stopped: " + p.Message + "; " + count(rest, noun) + " of " + thousands(int64(all)) +
 		" not tried. Run the same command again: what is done already stays as it is"
 	a.fail(p)
-	return p.exit
+	return p.exit()
 }

@@ -18,8 +18,7 @@ import (
 const accountAndLane = "ACCOUNT [LANE]"
 
 func (a *app) pauseCommand() *cobra.Command {
-	var reason, by string
-	cmd := &cobra.Command{
+	return a.laneCommand(&cobra.Command{
 		Use:   "pause " + accountAndLane + " --reason TEXT",
 		Short: "Hold an account's calls until they are resumed",
 		Long: `Hold the calls of an account, or of one of its lanes (checkout, poll, bulk), until "enqueue resume".
@@ -30,62 +29,48 @@ shown by "enqueue status" and "enqueue budget", with who made it and why.
 Pausing what is paused changes nothing: the first pause stays as it is.`,
 		Example: `  enqueue pause ecticket --reason 'ECPay maintenance until 6:00'
   enqueue pause ecticket:2000132 bulk --reason 'sale opens at noon' --by angela`,
-		Args:              takes(1, 2, accountAndLane),
-		ValidArgsFunction: a.completeAccountAndLane,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			account, lane, err := parseLaneOf(args)
-			if err != nil {
-				return err
-			}
-			why, err := given(reason, "say why, for those who wonder why nothing happens")
-			if err != nil {
-				return err
-			}
-			who, err := a.operator(by)
-			if err != nil {
-				return err
-			}
-			return a.read(cmd.Context(), func(s *session, c *tasks.Client) error {
-				if account, err = c.Account(cmd.Context(), account); err != nil {
-					return err
-				}
-				return a.pause(cmd.Context(), s, account, lane, who, why)
-			})
-		},
-	}
-	addOperatorFlags(cmd, &reason, &by, "why, for those who wonder why nothing happens")
-	return cmd
+	}, "why, for those who wonder why nothing happens", func(by operatorFlags) (who, why string, err error) {
+		return a.operated(by, "say why, for those who wonder why nothing happens")
+	}, a.pause)
 }
 
 func (a *app) resumeCommand() *cobra.Command {
-	var reason, by string
-	cmd := &cobra.Command{
+	return a.laneCommand(&cobra.Command{
 		Use:   "resume " + accountAndLane,
 		Short: "Let an account's calls leave again",
 		Long: `End the pause of one lane of an account, or every pause of the account. A lane stays held while its
 whole account is paused. A ban of the provider's is no pause and ends by itself.`,
 		Example: `  enqueue resume ecticket
   enqueue resume ecticket:2000132 bulk --reason 'the sale is over'`,
-		Args:              takes(1, 2, accountAndLane),
-		ValidArgsFunction: a.completeAccountAndLane,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			account, lane, err := parseLaneOf(args)
-			if err != nil {
+	}, "why (default none)", func(by operatorFlags) (who, why string, err error) {
+		who, err = a.operator(by.by)
+		return who, oneLine(by.reason), err
+	}, a.resume)
+}
+
+// laneCommand completes a command about an account's lanes: what is --reason's help, operated reads who does it and
+// why, and do does it.
+func (a *app) laneCommand(cmd *cobra.Command, what string, operated func(operatorFlags) (who, why string, err error),
+	do func(ctx context.Context, s *session, account tasks.Account, lane order.Lane, who, why string) error) *cobra.Command {
+	var by operatorFlags
+	cmd.Args, cmd.ValidArgsFunction = takes(1, 2, accountAndLane), a.completeAccountAndLane
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		account, lane, err := parseLaneOf(args)
+		if err != nil {
+			return err
+		}
+		who, why, err := operated(by)
+		if err != nil {
+			return err
+		}
+		return a.read(cmd.Context(), func(s *session, c *tasks.Client) error {
+			if account, err = c.Account(cmd.Context(), account); err != nil {
 				return err
 			}
-			who, err := a.operator(by)
-			if err != nil {
-				return err
-			}
-			return a.read(cmd.Context(), func(s *session, c *tasks.Client) error {
-				if account, err = c.Account(cmd.Context(), account); err != nil {
-					return err
-				}
-				return a.resume(cmd.Context(), s, account, lane, who, oneLine(reason))
-			})
-		},
+			return do(cmd.Context(), s, account, lane, who, why)
+		})
 	}
-	addOperatorFlags(cmd, &reason, &by, "why (default none)")
+	by.add(cmd, what)
 	return cmd
 }
 

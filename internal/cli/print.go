@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"issuance/internal/cli/table"
+	"issuance/providers"
+	"issuance/tasks"
 )
 
 // printJSON prints v as one line.
@@ -30,6 +32,17 @@ func (a *app) printTable(t *table.Table) error {
 	t.Width = a.width
 	_, err := t.WriteTo(a.out)
 	return written(err)
+}
+
+// printEntry prints a heading and what is to be said below it. gap keeps it apart from what was printed before.
+func (a *app) printEntry(gap bool, heading string, f *fields) error {
+	if gap {
+		heading = "\n" + heading
+	}
+	if err := a.print("%s\n", heading); err != nil {
+		return err
+	}
+	return a.printTable(&f.Table)
 }
 
 // errOutput says that the output cannot be written.
@@ -66,6 +79,18 @@ func (a *app) timeAt(t *time.Time) string {
 		return ""
 	}
 	return a.time(*t)
+}
+
+// refLine names an order or a refund in JSON.
+type refLine struct {
+	Provider providers.Name `json:"provider"`
+	Account  tasks.Account  `json:"account"`
+	OrderID  string         `json:"order_id"`
+	RefundID string         `json:"refund_id,omitempty"`
+}
+
+func lineOf(r tasks.Ref) refLine {
+	return refLine{Provider: r.Account.Provider, Account: r.Account, OrderID: r.OrderID, RefundID: r.RefundID}
 }
 
 // stamp is a time in JSON; nil for what has not happened.

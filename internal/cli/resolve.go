@@ -9,11 +9,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"issuance/internal/ledger"
-	"issuance/providers"
 	"issuance/tasks"
 )
 
-type resolveFlags struct{ refund, as, reason, by string }
+type resolveFlags struct {
+	refund, as string
+	by         operatorFlags
+}
 
 func (a *app) resolveCommand() *cobra.Command {
 	var f resolveFlags
@@ -41,11 +43,8 @@ who asks for the status.`,
 			if err != nil {
 				return err
 			}
-			return a.read(cmd.Context(), func(s *session, c *tasks.Client) error {
-				if err := complete(cmd.Context(), c, refs); err != nil {
-					return err
-				}
-				return concerning(refs[0], a.resolve(cmd.Context(), s, refs[0], res))
+			return a.onOne(cmd.Context(), refs, func(s *session, _ *tasks.Client, r tasks.Ref) error {
+				return a.resolve(cmd.Context(), s, r, res)
 			})
 		},
 	}
@@ -53,7 +52,7 @@ who asks for the status.`,
 	cmd.Flags().StringVar(&f.as, "as", "", "what is true: "+strings.Join(endNames(), ", "))
 	completeFlag(cmd, "refund")
 	completeFlag(cmd, "as", endNames()...)
-	addOperatorFlags(cmd, &f.reason, &f.by, "how you know")
+	f.by.add(cmd, "how you know")
 	return cmd
 }
 
@@ -72,25 +71,20 @@ func (a *app) resolution(r tasks.Ref, f resolveFlags) (ledger.Resolution, error)
 		return res, usagef("--as %s: %s ends in one of %s", f.as, what, strings.Join(names(ends), ", "))
 	}
 	var err error
-	if res.Reason, err = given(f.reason, "say how you know, for those who ask later"); err == nil {
-		res.Who, err = a.operator(f.by)
-	}
+	res.Who, res.Reason, err = a.operated(f.by, "say how you know, for those who ask later")
 	return res, err
 }
 
 // decisionLine is a decision about an order or refund with --json.
 type decisionLine struct {
-	Provider providers.Name `json:"provider"`
-	Account  tasks.Account  `json:"account"`
-	OrderID  string         `json:"order_id"`
-	RefundID string         `json:"refund_id,omitempty"`
-	State    tasks.State    `json:"state"`
-	By       string         `json:"by"`
-	Reason   string         `json:"reason"`
+	refLine
+	State  tasks.State `json:"state"`
+	By     string      `json:"by"`
+	Reason string      `json:"reason"`
 }
 
 func decisionOf(r tasks.Ref, s tasks.State, who, reason string) decisionLine {
-	return decisionLine{Provider: r.Account.Provider, Account: r.Account, OrderID: r.OrderID, RefundID: r.RefundID, State: s, By: who, Reason: reason}
+	return decisionLine{refLine: lineOf(r), State: s, By: who, Reason: reason}
 }
 
 func (a *app) resolve(ctx context.Context, s *session, r tasks.Ref, res ledger.Resolution) error {

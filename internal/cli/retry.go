@@ -4,17 +4,16 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"log/slog"
 
 	"github.com/spf13/cobra"
 
 	"issuance/internal/ledger"
-	"issuance/internal/sweeper"
 	"issuance/tasks"
 )
 
 func (a *app) retryCommand() *cobra.Command {
-	var refund, reason, by string
+	var refund string
+	var by operatorFlags
 	cmd := &cobra.Command{
 		Use:   "retry " + oneOrder,
 		Short: "Have an order or refund in review worked on again",
@@ -32,25 +31,19 @@ What is not in review is left alone (exit code 1): it goes on by itself.`,
 			if err != nil {
 				return err
 			}
-			who, err := a.operator(by)
+			by.reason = cmp.Or(by.reason, "retry")
+			who, why, err := a.operated(by, "")
 			if err != nil {
 				return err
 			}
-			why, err := given(cmp.Or(reason, "retry"), "")
-			if err != nil {
-				return err
-			}
-			return a.read(cmd.Context(), func(s *session, c *tasks.Client) error {
-				if err := complete(cmd.Context(), c, refs); err != nil {
-					return err
-				}
-				return concerning(refs[0], a.retry(cmd.Context(), s, refs[0], who, why))
+			return a.onOne(cmd.Context(), refs, func(s *session, _ *tasks.Client, r tasks.Ref) error {
+				return a.retry(cmd.Context(), s, r, who, why)
 			})
 		},
 	}
 	cmd.Flags().StringVar(&refund, "refund", "", "retry this refund of the order instead of the order")
 	completeFlag(cmd, "refund")
-	addOperatorFlags(cmd, &reason, &by, "what was mended (default retry)")
+	by.add(cmd, "what was mended (default retry)")
 	return cmd
 }
 
@@ -62,8 +55,7 @@ func (a *app) retry(ctx context.Context, s *session, r tasks.Ref, who, reason st
 	case !done.Applied:
 		return notInReview(r, done.State, "retried")
 	}
-	waker := sweeper.New(s.rdb, sweeper.Config{Ledger: s.ledger, Log: slog.New(slog.DiscardHandler)})
-	if wakeErr := waker.Wake(ctx, r); err != nil || wakeErr != nil {
+	if wakeErr := s.queue().Wake(ctx, s.ledger, r); err != nil || wakeErr != nil {
 		a.report("it goes on, though not at once: a worker's sweeper takes it up within a minute")
 	}
 	a.record(ctx, s, ledger.Decision{What: "retry", Ref: r, Who: who, Reason: reason})

@@ -43,10 +43,7 @@ and the command that ends the review.`,
 
 // reviewLine is one open review: what is known, and what to do.
 type reviewLine struct {
-	Provider    providers.Name     `json:"provider"`
-	Account     tasks.Account      `json:"account"`
-	OrderID     string             `json:"order_id"`
-	RefundID    string             `json:"refund_id,omitempty"`
+	refLine
 	State       tasks.State        `json:"state"`
 	Error       *tasks.StatusError `json:"error,omitempty"`
 	ProviderRef string             `json:"provider_ref,omitempty"`
@@ -112,7 +109,7 @@ func (a *app) review(ctx context.Context, s *session, c *tasks.Client, asked tas
 }
 
 func (s *session) reviewLine(ctx context.Context, rec *ledger.Record) (reviewLine, error) {
-	l := reviewLine{Provider: rec.Account.Provider, Account: rec.Account, OrderID: rec.OrderID, RefundID: rec.RefundID, State: rec.State,
+	l := reviewLine{refLine: lineOf(rec.Ref), State: rec.State,
 		ProviderRef: rec.ProviderRef, Shape: rec.Shape, Attempts: rec.Attempts - rec.Unsent, Unsent: rec.Unsent, Polls: rec.Polls,
 		CreatedAt: stamp(rec.CreatedAt), SentAt: stamp(rec.SentAt), DoubtAt: stamp(rec.DoubtAt), AcceptedAt: stamp(rec.AcceptedAt),
 		ReviewAt: stamp(rec.FinalAt), Planned: rec.Count, Refunded: rec.Refunded, history: rec.History}
@@ -199,12 +196,6 @@ func (a *app) printReview(l reviewLine, gap bool) error {
 	if l.RefundID != "" {
 		head = "refund " + head
 	}
-	if gap {
-		head = "\n" + head
-	}
-	if err := a.print("%s\n", head); err != nil {
-		return err
-	}
 	f := fields{table.Table{Indent: "  "}}
 	f.row("in review", since(a.timeAt(l.ReviewAt)))
 	f.row("why", statusError(l.Error))
@@ -232,7 +223,7 @@ func (a *app) printReview(l reviewLine, gap bool) error {
 	}
 	f.row("check", l.Check)
 	f.WholeRow("then", l.Resolve)
-	return a.printTable(&f.Table)
+	return a.printEntry(gap, head, &f)
 }
 
 func ticketStates(counts map[tasks.TicketState]int) string {

@@ -68,13 +68,13 @@ func (a *app) serve(ctx context.Context, s *session, addr string) error {
 	c := frontdoor.Config{Client: client, Ledger: s.ledger, RDB: s.rdb, Rules: documents, Log: log, Version: version().String(), Trusted: g.Trusts}
 	if g.TokensFile != "" {
 		if c.Tokens, err = frontdoor.ReadTokens(g.TokensFile, log); err != nil {
-			return coded("settings", "GATEWAY_TOKENS_FILE: %w", err)
+			return coded(codeSettings, "GATEWAY_TOKENS_FILE: %w", err)
 		}
 	}
 	var cert *frontdoor.Certificate
 	if g.TLSCertFile != "" {
 		if cert, err = frontdoor.ReadCertificate(g.TLSCertFile, g.TLSKeyFile, log); err != nil {
-			return coded("settings", "GATEWAY_TLS_CERT_FILE: %w", err)
+			return coded(codeSettings, "GATEWAY_TLS_CERT_FILE: %w", err)
 		}
 	}
 	hooks, err := s.webhooks(g, log)
@@ -86,11 +86,11 @@ func (a *app) serve(ctx context.Context, s *session, addr string) error {
 	}
 	l, err := net.Listen("tcp", g.HTTPAddr)
 	if err != nil {
-		return coded("settings", "cannot listen: %w; set GATEWAY_HTTP_ADDR or --http-addr to another address", err)
+		return coded(codeSettings, "cannot listen: %w; set GATEWAY_HTTP_ADDR or --http-addr to another address", err)
 	}
 	defer l.Close()
 	if at, ok := l.Addr().(*net.TCPAddr); c.Tokens == nil && (!ok || !at.IP.IsLoopback()) {
-		return coded("settings", "%s can be reached from other machines, so callers need tokens: set GATEWAY_TOKENS_FILE (enqueue token new makes one), or listen on 127.0.0.1", l.Addr())
+		return coded(codeSettings, "%s can be reached from other machines, so callers need tokens: set GATEWAY_TOKENS_FILE (enqueue token new makes one), or listen on 127.0.0.1", l.Addr())
 	}
 	scheme := "http"
 	if cert != nil {

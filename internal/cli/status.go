@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -86,12 +87,7 @@ func (a *app) status(ctx context.Context, s *session, refs []tasks.Ref, tickets 
 		if a.json {
 			err = a.printJSON(st)
 		} else {
-			if i > 0 {
-				err = a.print("\n")
-			}
-			if err == nil {
-				err = a.printStatus(st, tickets)
-			}
+			err = a.printStatus(st, i > 0, tickets)
 		}
 		if err != nil {
 			return err
@@ -100,34 +96,18 @@ func (a *app) status(ctx context.Context, s *session, refs []tasks.Ref, tickets 
 	return failed.err()
 }
 
-func (a *app) printStatus(s *tasks.Status, tickets bool) error {
-	if err := a.print("%s\n", table.Clean(s.Ref().String())); err != nil {
-		return err
-	}
+func (a *app) printStatus(s *tasks.Status, gap, tickets bool) error {
 	f := fields{table.Table{Indent: "  "}}
 	f.row("state", string(s.State))
 	a.waits(&f, s.Waits, nil)
 	f.row("order", shape(s.Shape))
 	f.row("provider's id", s.ProviderRef)
-	f.row("lane", string(s.Lane))
-	if s.CreatedAt != nil {
-		f.row("sent", sent(s.Attempts, s.Unsent))
-	}
-	if s.Polls > 0 {
-		f.row("looked up", times(s.Polls))
-	}
-	f.row("queued", a.timeAt(s.CreatedAt))
-	f.row("accepted", a.timeAt(s.AcceptedAt))
-	f.row("in review", since(a.timeAt(s.ReviewAt)))
-	f.row("final", a.timeAt(s.FinalAt))
-	f.row("last result", statusError(s.Error))
-	f.row("decided", decided(s.ResolvedBy, s.Resolved))
-	f.row("review code", statusError(&tasks.StatusError{Code: s.ReviewCode, Message: s.ReviewMessage}))
+	a.standing(&f, &s.Standing, s.Polls, s.AcceptedAt)
 	f.row("erased", a.timeAt(s.ErasedAt))
 	for _, r := range s.Refunds {
 		a.refundRows(&f, r, s.Waits)
 	}
-	if err := a.printTable(&f.Table); err != nil || !tickets {
+	if err := a.printEntry(gap, table.Clean(s.Ref().String()), &f); err != nil || !tickets {
 		return err
 	}
 	return a.printTickets(s)
@@ -165,14 +145,25 @@ func (a *app) refundRows(f *fields, r tasks.RefundStatus, order *tasks.Waiting) 
 	if r.Quantity > 0 {
 		f.row("tickets", fmt.Sprintf("%d of %d refunded", r.Refunded, r.Quantity))
 	}
-	f.row("lane", string(r.Lane))
-	f.row("sent", sent(r.Attempts, r.Unsent))
-	f.row("queued", a.timeAt(r.CreatedAt))
-	f.row("in review", since(a.timeAt(r.ReviewAt)))
-	f.row("final", a.timeAt(r.FinalAt))
-	f.row("last result", statusError(r.Error))
-	f.row("decided", decided(r.ResolvedBy, r.Resolved))
-	f.row("review code", statusError(&tasks.StatusError{Code: r.ReviewCode, Message: r.ReviewMessage}))
+	a.standing(f, &r.Standing, 0, nil)
+}
+
+// standing adds how an order or a refund has come to where it stands.
+func (a *app) standing(f *fields, s *tasks.Standing, polls int, accepted *time.Time) {
+	f.row("lane", string(s.Lane))
+	if s.CreatedAt != nil {
+		f.row("sent", sent(s.Attempts, s.Unsent))
+	}
+	if polls > 0 {
+		f.row("looked up", times(polls))
+	}
+	f.row("queued", a.timeAt(s.CreatedAt))
+	f.row("accepted", a.timeAt(accepted))
+	f.row("in review", since(a.timeAt(s.ReviewAt)))
+	f.row("final", a.timeAt(s.FinalAt))
+	f.row("last result", statusError(s.Error))
+	f.row("decided", decided(s.ResolvedBy, s.Resolved))
+	f.row("review code", statusError(&tasks.StatusError{Code: s.ReviewCode, Message: s.ReviewMessage}))
 }
 
 // sent says how often a document was sent to the provider.

@@ -116,8 +116,8 @@ func TestEveryErrorHasItsCode(t *testing.T) {
 		{&fs.PathError{Op: "write", Path: "f", Err: syscall.ENOSPC}, "failed", CouldNot},
 	} {
 		for _, err := range []error{c.err, fmt.Errorf("tasks: %w", c.err)} {
-			if p := explain(err); p.Code != c.code || p.exit != c.exit {
-				t.Errorf("%v: %s, exit code %d; want %s, %d", err, p.Code, p.exit, c.code, c.exit)
+			if p := explain(err); p.Code != c.code || p.exit() != c.exit {
+				t.Errorf("%v: %s, exit code %d; want %s, %d", err, p.Code, p.exit(), c.code, c.exit)
 			}
 			if !strings.Contains(exitHelp(), c.code) {
 				t.Errorf("--help does not name code %s", c.code)

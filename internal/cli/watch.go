@@ -16,7 +16,7 @@ import (
 
 func (a *app) watchCommand() *cobra.Command {
 	var timeout time.Duration
-	var file, sheet, provider string
+	var file fileFlags
 	cmd := &cobra.Command{
 		Use:   "watch " + manyOrders + " | --file FILE",
 		Short: "Print every change of orders until all of them are final",
@@ -33,23 +33,15 @@ or in review are listed, and the exit code is then 1, as it is when some of the 
 		Example: `  enqueue watch ecticket CBX20220302153064851
   enqueue watch pass2u P00001 P00002 --timeout 5m
   enqueue watch --file orders.csv`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case file != "":
-				return takes(0, 0, "--file FILE alone")(cmd, args)
-			case len(args) == 0:
-				return takes(2, -1, manyOrders+", or --file FILE")(cmd, args)
-			}
-			return takesOrders(manyOrders)(cmd, args)
-		},
+		Args:              file.orOrders,
 		ValidArgsFunction: a.completeAccount,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			if timeout < 0 {
 				return usagef("--timeout must not be negative")
 			}
-			if file != "" {
-				return a.watchFile(ctx, file, provider, sheet, timeout)
+			if file.name != "" {
+				return a.watchFile(ctx, file, timeout)
 			}
 			refs, err := ordersOnly(parseRefs(args, ""))
 			if err != nil {
@@ -59,10 +51,7 @@ or in review are listed, and the exit code is then 1, as it is when some of the 
 		},
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", 0, "longest watch, such as 30s or 10m (default: no limit)")
-	cmd.Flags().StringVar(&file, "file", "", "watch the orders of this bulk `FILE` together")
-	addSheetFlag(cmd, &sheet)
-	cmd.Flags().StringVar(&provider, "provider", "", "the file's NDJSON holds bare requests to this `ACCOUNT`, or PROVIDER")
-	a.completeAccountFlag(cmd, "provider")
+	a.addFileFlags(cmd, &file, "watch the orders of this bulk `FILE` together")
 	return cmd
 }
 

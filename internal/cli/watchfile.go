@@ -18,16 +18,16 @@ import (
 
 // watchFile follows the orders of a bulk's file until all of them are final. It fails when some of
 // them are failed, in review, or unknown.
-func (a *app) watchFile(ctx context.Context, name, provider, sheet string, timeout time.Duration) error {
-	r, _, err := enqueueFlags{provider: provider}.reading(false)
+func (a *app) watchFile(ctx context.Context, f fileFlags, timeout time.Duration) error {
+	r, err := f.reading()
 	if err != nil {
 		return err
 	}
-	if name == "-" {
+	if f.name == "-" {
 		return usagef("--file needs a file, which is read again and again; standard input cannot be")
 	}
-	w := fileWatch{app: a, name: name, reading: bulk.Reading{Account: r.account, Sheet: sheet}}
-	file, err := a.openBulk(ctx, name, w.reading) // what is wrong with it is reported even when Redis is away
+	w := fileWatch{app: a, name: f.name, reading: r}
+	file, err := a.openBulk(ctx, f.name, r) // what is wrong with it is reported even when Redis is away
 	if err != nil {
 		return err
 	}

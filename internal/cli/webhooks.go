@@ -222,7 +222,7 @@ func (a *app) testWebhook(ctx context.Context, name string) error {
 		return err
 	}
 	if file == nil {
-		return coded("settings", "GATEWAY_WEBHOOKS_FILE is not set")
+		return coded(codeSettings, "GATEWAY_WEBHOOKS_FILE is not set")
 	}
 	e := file.Find(name)
 	if e == nil {
@@ -255,7 +255,7 @@ func webhooksFile(g config.Gateway, log *slog.Logger) (*webhooks.File, error) {
 	}
 	file, err := webhooks.ReadFile(g.WebhooksFile, log)
 	if err != nil {
-		return nil, coded("settings", "GATEWAY_WEBHOOKS_FILE: %w", err)
+		return nil, coded(codeSettings, "GATEWAY_WEBHOOKS_FILE: %w", err)
 	}
 	return file, nil
 }

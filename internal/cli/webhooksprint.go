@@ -74,14 +74,6 @@ func (a *app) printWebhook(l webhookLine, more bool) error {
 	if a.json {
 		return a.printJSON(l)
 	}
-	if more {
-		if err := a.print("\n"); err != nil {
-			return err
-		}
-	}
-	if err := a.print("%s  %s\n", l.Name, l.State); err != nil {
-		return err
-	}
 	f := fields{table.Table{Indent: "  "}}
 	f.row("host", l.Host)
 	f.row("events", strings.Join(l.Events, ", "))
@@ -104,7 +96,7 @@ func (a *app) printWebhook(l webhookLine, more bool) error {
 		f.row("last answer", strings.TrimSpace(fmt.Sprintf("%s  %s", a.timeAt(l.LastAt), answered(l.LastStatus, l.LastSeconds, l.LastError))))
 	}
 	f.row("last served", a.timeAt(l.ServedAt))
-	return a.printTable(&f.Table)
+	return a.printEntry(more, l.Name+"  "+l.State, &f)
 }
 
 // answered says how a delivery was answered.

@@ -181,7 +181,7 @@ func (s *Server) placed(ctx context.Context, r tasks.Receipt, how Placing, over 
 	wait := preferredWait(how.Prefer)
 	if wait == 0 && !r.Duplicate && r.RefundID == "" {
 		// What a status would say, without asking for it.
-		out.Body = &Status{Status: tasks.Status{Provider: r.Provider, Account: r.Account, OrderID: r.OrderID, State: r.State, Refunds: []tasks.RefundStatus{}}}
+		out.Body = &Status{Status: tasks.Status{Provider: r.Provider, Account: r.Account, OrderID: r.OrderID, Standing: tasks.Standing{State: r.State}, Refunds: []tasks.RefundStatus{}}}
 		return out, nil
 	}
 	st, err := s.await(ctx, r.Ref().Order(), wait, over)

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"issuance/internal/keys"
 	"issuance/providers"
 	"issuance/tasks/order"
@@ -58,4 +60,25 @@ func (l *Ledger) PutOff(ctx context.Context, d Due, until map[order.Ref]time.Tim
 // OpenCount is the number of records of an account that are not finished.
 func (l *Ledger) OpenCount(ctx context.Context, a providers.Account) (int64, error) {
 	return l.rdb.ZCard(ctx, keys.Open(a)).Result()
+}
+
+// AdoptOpen searches for records of an account that are missing in the open set, unfinished ones and final ones whose
+// event was never published, and enters them. It returns how many it found.
+func (l *Ledger) AdoptOpen(ctx context.Context, a providers.Account) (int, error) {
+	n := 0
+	err := l.Search(ctx, Query{Account: a}, func(found []Found) error {
+		var missing []redis.Z
+		for _, r := range found {
+			if !r.State.Final() || r.Event == "" {
+				missing = append(missing, redis.Z{Member: keys.Member(r.Ref)})
+			}
+		}
+		if len(missing) == 0 {
+			return nil
+		}
+		added, err := l.rdb.ZAddNX(ctx, keys.Open(a), missing...).Result()
+		n += int(added)
+		return err
+	})
+	return n, err
 }

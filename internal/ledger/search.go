@@ -3,8 +3,8 @@ package ledger
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -35,30 +35,47 @@ type Found struct {
 	Lane               order.Lane
 	Code, ReviewCode   string
 	CreatedAt, FinalAt time.Time
+	Event              string // id of the stream entry of its end; "" before that is published
 }
 
 // Search shows visit every record that matches, orders and refunds alike, in no order, some at a time. It
-// walks through all keys of the database in small steps that do not hold others up, and keeps nothing of what
-// it has shown: a record may be shown twice. One that changes meanwhile may or may not be found. visit is
-// not called by two goroutines at once; its error ends the search.
+// walks through all keys of the database, node by node of a cluster, in small steps that do not hold others up
+// (about a second per million keys), and keeps nothing of what it has shown: a record may be shown twice. One that
+// changes meanwhile may or may not be found, one that does not change is. visit's error ends the search.
 func (l *Ledger) Search(ctx context.Context, q Query, visit func([]Found) error) error {
+	nodes, err := l.nodes(ctx)
+	for _, node := range nodes {
+		for place, more := uint64(0), true; more && err == nil; more = place != 0 {
+			var found []Found
+			if found, place, err = q.step(ctx, node, place); err == nil && len(found) > 0 {
+				err = visit(found)
+			}
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("ledger: search: %w", err)
+	}
+	return nil
+}
+
+// scanBatch is how many keys one step of a search looks at.
+const scanBatch = 1000
+
+// step looks at the keys of one node that come after a place, and says after which one the next step does; 0 is the
+// beginning, and the end.
+func (q Query) step(ctx context.Context, node *redis.Client, place uint64) (found []Found, after uint64, err error) {
 	pattern := keys.AnyRecordPattern
 	if q.Account.Merchant != "" {
 		pattern = keys.RecordPattern(q.Account)
 	}
-	var mu sync.Mutex
-	return l.scan(ctx, pattern, func(ctx context.Context, node *redis.Client, names []string) error {
-		found, err := q.find(ctx, node, names)
-		if err != nil || len(found) == 0 {
-			return err
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		return visit(found)
-	})
+	names, after, err := node.Scan(ctx, place, pattern, scanBatch).Result()
+	if err == nil {
+		found, err = q.find(ctx, node, names)
+	}
+	return found, after, err
 }
 
-var searched = []string{"state", "lane", "code", "created", "final", "review_code", "ref", "shape"}
+var searched = []string{"state", "lane", "code", "created", "final", "review_code", "ref", "event", "shape"}
 
 // find reads the records among keys of one node, and leaves out those that do not match.
 func (q Query) find(ctx context.Context, node *redis.Client, names []string) ([]Found, error) {
@@ -89,7 +106,7 @@ func (q Query) find(ctx context.Context, node *redis.Client, names []string) ([]
 		text := func(f []any, n int) string { s, _ := f[n].(string); return s }
 		f := records[i].Val()
 		rec := Found{Ref: r, State: order.State(text(f, 0)), Lane: order.Lane(text(f, 1)), Code: text(f, 2),
-			CreatedAt: millis(text(f, 3)), FinalAt: millis(text(f, 4)), ReviewCode: text(f, 5)}
+			CreatedAt: millis(text(f, 3)), FinalAt: millis(text(f, 4)), ReviewCode: text(f, 5), Event: text(f, 7)}
 		if rec.State == "" || len(q.States) > 0 && !slices.Contains(q.States, rec.State) || rec.CreatedAt.Before(q.Since) {
 			continue
 		}

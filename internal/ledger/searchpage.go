@@ -10,8 +10,6 @@ import (
 	"sync"
 
 	"github.com/redis/go-redis/v9"
-
-	"issuance/internal/keys"
 )
 
 // ErrCursor says that a search cannot go on from a cursor: it is no cursor of this Redis.
@@ -29,16 +27,8 @@ func (l *Ledger) SearchPage(ctx context.Context, q Query, cursor string, limit, 
 	if err != nil {
 		return nil, "", err
 	}
-	pattern := keys.AnyRecordPattern
-	if q.Account.Merchant != "" {
-		pattern = keys.RecordPattern(q.Account)
-	}
 	for looked := 0; at < len(nodes); {
-		names, after, err := nodes[at].Scan(ctx, place, pattern, scanBatch).Result()
-		if err != nil {
-			return nil, "", fmt.Errorf("ledger: search: %w", err)
-		}
-		more, err := q.find(ctx, nodes[at], names)
+		more, after, err := q.step(ctx, nodes[at], place)
 		if err != nil {
 			return nil, "", fmt.Errorf("ledger: search: %w", err)
 		}

@@ -72,19 +72,21 @@ func answers(ctx context.Context, url string) string {
 func (s *Sandbox) Inherit(ctx context.Context, l *ledger.Ledger, accounts []providers.Account) (string, error) {
 	n := 0
 	for _, account := range accounts {
-		refs, err := l.InState(ctx, account, order.Accepted)
+		err := l.Search(ctx, ledger.Query{Account: account, States: []order.State{order.Accepted}}, func(found []ledger.Found) error {
+			for _, f := range found {
+				a, err := l.Finish(ctx, f.Ref, "", ledger.Ending{State: order.Review, Reason: ledger.Reason{
+					Code: "sandbox_ended", Message: "the simulator that had accepted this order ended with its sandbox and took its memory along"}})
+				if err != nil {
+					return err
+				}
+				if a.Applied {
+					n++
+				}
+			}
+			return nil
+		})
 		if err != nil {
 			return "", err
-		}
-		for _, r := range refs {
-			a, err := l.Finish(ctx, r, "", ledger.Ending{State: order.Review, Reason: ledger.Reason{
-				Code: "sandbox_ended", Message: "the simulator that had accepted this order ended with its sandbox and took its memory along"}})
-			if err != nil {
-				return "", err
-			}
-			if a.Applied {
-				n++
-			}
 		}
 	}
 	if n == 0 {

@@ -192,7 +192,7 @@ func TestAWorkerWithAFreeAccountKeepsTheQueueGoing(t *testing.T) {
 		}
 		s.step(one, two)
 		s.expect("ecticket-bulk")
-		if err := banned.Lift(ctx); err != nil {
+		if err := rdb.Del(ctx, keys.Budget(merchant("1").String())+"ban").Err(); err != nil {
 			t.Fatal(err)
 		}
 		s.step(two, one)

@@ -2,7 +2,6 @@ package sweeper_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -216,26 +215,6 @@ func TestOrdersThatWaitAreLookedAtTogether(t *testing.T) {
 		}
 		if n, err := s.ledger.OpenCount(s.ctx, shop); n != orders || err != nil {
 			t.Errorf("%d orders are open, %v", n, err)
-		}
-	})
-}
-
-func TestARecordThatAPersonWakesHasItsTaskAtOnce(t *testing.T) {
-	each(t, func(t *testing.T, s *scene) {
-		if err := s.sweeper.Wake(s.ctx, ref); !errors.Is(err, ledger.ErrNotFound) {
-			t.Errorf("waking an order that is not there: %v", err)
-		}
-		s.given(order.Queued)
-		s.must(s.sweeper.Wake(s.ctx, ref))
-		if got := s.task("ecticket-bulk", issueID); got != "pending" {
-			t.Errorf("task is %q, want pending", got)
-		}
-		s.must(s.inspector.DeleteTask("ecticket-bulk", issueID))
-		_, err := s.ledger.Cancel(s.ctx, ref, "op", "not wanted")
-		s.must(err)
-		s.must(s.sweeper.Wake(s.ctx, ref))
-		if got := s.task("ecticket-bulk", issueID); got != "" {
-			t.Errorf("a task was made for an order that has ended: %s", got)
 		}
 	})
 }

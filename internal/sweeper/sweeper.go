@@ -220,24 +220,3 @@ func (s *Sweeper) reportSince() {
 		s.Log.Warn("sweeper: brought more tasks back into their queues", "tasks", n-mostNamed)
 	}
 }
-
-// Wake makes sure that a record that is not finished has a task, without waiting for the next sweep.
-func (s *Sweeper) Wake(ctx context.Context, ref order.Ref) error {
-	views, err := s.Ledger.Views(ctx, []order.Ref{ref})
-	if err != nil {
-		return err
-	}
-	v := views[0]
-	switch {
-	case v == nil:
-		return ledger.ErrNotFound
-	case v.State.Final() || v.Live():
-		return nil
-	}
-	tasks, err := s.queue.EnsureAll(ctx, []order.Ref{ref}, views)
-	if err != nil {
-		return err
-	}
-	s.brought(ref, v, tasks[0])
-	return tasks[0].Err
-}

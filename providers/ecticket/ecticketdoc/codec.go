@@ -55,7 +55,7 @@ func parseOrder(path string, request json.RawMessage, r providers.Rules) (*provi
 	}
 	return &providers.OrderDocument{
 		ID: o.ID(), Merchant: o.MerchantID, Tickets: o.TicketCount(), Calls: calls(o.IssueType),
-		Canonical: o.Canonical(), Shape: o.ShapeJSON(), Stub: o.Stub(),
+		Canonical: o.Canonical(), Shape: o.Shape(), Stub: o.Stub(),
 	}, nil
 }
 

@@ -34,7 +34,7 @@ func TestThePrintedExamplesAreValidInput(t *testing.T) {
 			continue
 		}
 		if o.ID() != "CBX20220302153064851" || o.IssueType != kind || o.TicketCount() != want[kind] || o.Gift() {
-			t.Errorf("example of IssueType %s is read as %+v", kind, o.Shape())
+			t.Errorf("example of IssueType %s is read as %s", kind, o.Shape())
 		}
 	}
 }

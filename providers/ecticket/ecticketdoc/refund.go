@@ -119,10 +119,6 @@ func sortKeys(raw []byte) []byte {
 	return encode(m)
 }
 
-// Sensitive lists values that must not appear in a text: whoever has a ticket's number can ask
-// for it and refund it.
-func (r *Refund) Sensitive() []string { return slices.Clone(r.TicketNo) }
-
 // Shape is what may be shown of the refund: how many tickets, never which.
 func (r *Refund) Shape() map[string]any {
 	m := map[string]any{}
@@ -137,4 +133,10 @@ func (r *Refund) Shape() map[string]any {
 		m["TicketNo"] = fmt.Sprintf("%d ticket numbers", len(r.TicketNo))
 	}
 	return m
+}
+
+func put(m map[string]any, name, value string) {
+	if value != "" {
+		m[name] = value
+	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // Every field of a document is in its canonical form, sorted by name: one that were forgotten
-// there could differ without anybody noticing. The shape's two forms are the same.
+// there could differ without anybody noticing. The shape holds what shapeOf lists.
 func TestTheCanonicalFormHoldsEveryFieldSorted(t *testing.T) {
 	var full ecticketdoc.Order
 	fill(reflect.ValueOf(&full).Elem())
@@ -24,9 +24,38 @@ func TestTheCanonicalFormHoldsEveryFieldSorted(t *testing.T) {
 		if want := encode(t, fields); !bytes.Equal(o.Canonical(), want) {
 			t.Errorf("canonical form\n%s\nwant\n%s", o.Canonical(), want)
 		}
-		if want := encode(t, o.Shape()); !bytes.Equal(o.ShapeJSON(), want) {
-			t.Errorf("shape\n%s\nwant\n%s", o.ShapeJSON(), want)
+		if want := encode(t, shapeOf(o)); !bytes.Equal(o.Shape(), want) {
+			t.Errorf("shape\n%s\nwant\n%s", o.Shape(), want)
 		}
+	}
+}
+
+// shapeOf is what a shape holds.
+func shapeOf(o *ecticketdoc.Order) map[string]any {
+	m := map[string]any{"tickets": o.TicketCount()}
+	put(m, "IssueType", o.IssueType)
+	put(m, "PrintType", o.PrintType)
+	put(m, "IsImmediate", o.IsImmediate)
+	put(m, "StoreID", o.StoreID)
+	put(m, "PaymentProvider", o.PaymentProvider)
+	items := make([]map[string]any, len(o.TicketInfo))
+	for i, it := range o.TicketInfo {
+		items[i] = map[string]any{"TicketAmount": it.TicketAmount}
+		put(items[i], "ItemNo", it.ItemNo)
+		put(items[i], "ItemName", it.ItemName)
+		put(items[i], "StartDate", it.StartDate)
+		put(items[i], "ExpireDate", it.ExpireDate)
+		if it.TicketPrice != nil {
+			items[i]["TicketPrice"] = *it.TicketPrice
+		}
+	}
+	m["TicketInfo"] = items
+	return m
+}
+
+func put(m map[string]any, name, value string) {
+	if value != "" {
+		m[name] = value
 	}
 }
 

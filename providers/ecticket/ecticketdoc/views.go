@@ -33,38 +33,9 @@ func (o *Order) Sensitive() []string {
 	return out
 }
 
-// Shape is what may be shown of the order: kind, items and number of tickets, nothing about the
-// customer and no address that ECPay is to call.
-func (o *Order) Shape() map[string]any {
-	m := map[string]any{"tickets": o.TicketCount()}
-	put(m, "IssueType", o.IssueType)
-	put(m, "PrintType", o.PrintType)
-	put(m, "IsImmediate", o.IsImmediate)
-	put(m, "StoreID", o.StoreID)
-	put(m, "PaymentProvider", o.PaymentProvider)
-	items := make([]map[string]any, len(o.TicketInfo))
-	for i, it := range o.TicketInfo {
-		items[i] = map[string]any{"TicketAmount": it.TicketAmount}
-		put(items[i], "ItemNo", it.ItemNo)
-		put(items[i], "ItemName", it.ItemName)
-		put(items[i], "StartDate", it.StartDate)
-		put(items[i], "ExpireDate", it.ExpireDate)
-		if it.TicketPrice != nil {
-			items[i]["TicketPrice"] = *it.TicketPrice
-		}
-	}
-	m["TicketInfo"] = items
-	return m
-}
-
-func put(m map[string]any, name, value string) {
-	if value != "" {
-		m[name] = value
-	}
-}
-
-// ShapeJSON is Shape as JSON with sorted keys, without the detour over a map.
-func (o *Order) ShapeJSON() []byte {
+// Shape is what may be shown of the order, as JSON with sorted keys: kind, items and number of tickets, nothing
+// about the customer and no address that ECPay is to call.
+func (o *Order) Shape() []byte {
 	b := append(make([]byte, 0, 256), '{')
 	b = doccheck.AppendMember(b, "IsImmediate", o.IsImmediate)
 	b = doccheck.AppendMember(b, "IssueType", o.IssueType)

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os/exec"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -45,10 +44,7 @@ func TestOneDocumentHasOneCanonicalForm(t *testing.T) {
 
 func TestShapeShowsTheOrderAndNotTheCustomer(t *testing.T) {
 	o := mustParse(t, change(t, "3", doc{"CustomerAddress": "台北市南港區", "UseStatusNotifyURL": "https://a.tw/?token=SECRET"}))
-	text, err := json.Marshal(o.Shape())
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := o.Shape()
 	if got := o.Sensitive(); len(got) != 4 {
 		t.Errorf("%d sensitive values, want 4", len(got))
 	}
@@ -119,9 +115,6 @@ func TestRefundShapeDoesNotTellTicketNumbers(t *testing.T) {
 	}
 	if text := fmt.Sprint(r.Shape()); strings.Contains(text, "CB2SY") || !strings.Contains(text, "2 ticket numbers") {
 		t.Errorf("shape: %s", text)
-	}
-	if want := []string{"CB2SY2022", "CB2SY2023"}; !reflect.DeepEqual(r.Sensitive(), want) {
-		t.Errorf("sensitive: %v", r.Sensitive())
 	}
 	if got, want := string(r.Canonical()), `{"MerchantTradeNo":"M1","Operator":"Op","TicketNo":["CB2SY2022","CB2SY2023"]}`; got != want {
 		t.Errorf("canonical %s, want %s", got, want)

@@ -57,7 +57,7 @@ func parseOrder(path string, request json.RawMessage, r providers.Rules) (*provi
 		return nil, err
 	}
 	return &providers.OrderDocument{
-		ID: o.ID(), Tickets: o.Quantity, Calls: calls, Canonical: o.Canonical(), Shape: o.ShapeJSON(), Stub: o.Stub(),
+		ID: o.ID(), Tickets: o.Quantity, Calls: calls, Canonical: o.Canonical(), Shape: o.Shape(), Stub: o.Stub(),
 	}, nil
 }
 

@@ -54,9 +54,6 @@ func parse(path string, raw json.RawMessage, wellFormed bool) (*Order, *provider
 // ID is the order's number.
 func (o *Order) ID() string { return o.ChannelOrderID }
 
-// TicketCount is the number of tickets ordered.
-func (o *Order) TicketCount() int { return o.Quantity }
-
 // Sensitive lists the values that must not appear in a log, an error or a user interface.
 func (o *Order) Sensitive() []string {
 	if o.MailTo == "" {
@@ -65,17 +62,8 @@ func (o *Order) Sensitive() []string {
 	return []string{o.MailTo}
 }
 
-// Shape is what may be shown of the order: no customer data.
-func (o *Order) Shape() map[string]any {
-	return map[string]any{
-		"productSaleId": o.ProductSaleID,
-		"pickupType":    o.PickupType,
-		"quantity":      o.Quantity,
-	}
-}
-
-// ShapeJSON is Shape as JSON with sorted keys, without the detour over a map.
-func (o *Order) ShapeJSON() []byte {
+// Shape is what may be shown of the order, as JSON with sorted keys: no customer data.
+func (o *Order) Shape() []byte {
 	return encode(struct {
 		PickupType    string `json:"pickupType"`
 		ProductSaleID string `json:"productSaleId"`

@@ -53,8 +53,8 @@ func TestThePrintedOrderIsValid(t *testing.T) {
 	if d := cmp.Diff(want, o); d != "" {
 		t.Error(d)
 	}
-	if o.ID() != "P00001" || o.TicketCount() != 2 || !cmp.Equal(o.Sensitive(), []string{"kan@gmail.com"}) {
-		t.Errorf("%s %d %v", o.ID(), o.TicketCount(), o.Sensitive())
+	if o.ID() != "P00001" || !cmp.Equal(o.Sensitive(), []string{"kan@gmail.com"}) {
+		t.Errorf("%s %v", o.ID(), o.Sensitive())
 	}
 }
 
@@ -68,7 +68,7 @@ func TestThePrintedRefundIsValid(t *testing.T) {
 	if d := cmp.Diff(want, r); d != "" {
 		t.Error(d)
 	}
-	if !r.IssuedElsewhere() || r.OrderID() != "P100001" || !cmp.Equal(r.Sensitive(), []string{"kan@gmail.com"}) {
+	if !r.IssuedElsewhere() || r.OrderID() != "P100001" {
 		t.Error("accessors")
 	}
 }
@@ -287,7 +287,7 @@ func TestNothingShownHoldsCustomerData(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shapes, _ := json.Marshal([]any{o.Shape(), r.Shape()})
+	shapes, _ := json.Marshal([]any{json.RawMessage(o.Shape()), r.Shape()})
 	for _, text := range []string{string(shapes), fmt.Sprintf("%v %+v %#v %s", *o, o, o, o), fmt.Sprintf("%v %+v %#v %s", *r, r, r, r)} {
 		if strings.Contains(text, "kan@") {
 			t.Errorf("leaks: %s", text)

@@ -88,14 +88,6 @@ func (r *Refund) OrderID() string { return r.ChannelOrderID }
 // IssuedElsewhere reports whether the refund itself describes its order.
 func (r *Refund) IssuedElsewhere() bool { return r.ProductSaleID != "" }
 
-// Sensitive lists the values that must not appear in a log, an error or a user interface.
-func (r *Refund) Sensitive() []string {
-	if r.MailTo == "" {
-		return nil
-	}
-	return []string{r.MailTo}
-}
-
 // Shape is what may be shown of the refund: no customer data.
 func (r *Refund) Shape() map[string]any {
 	if r.All {

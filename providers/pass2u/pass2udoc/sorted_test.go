@@ -8,8 +8,8 @@ import (
 	"issuance/providers/pass2u/pass2udoc"
 )
 
-// Every field of an order is in its canonical form, sorted by name; the shape's two forms are the
-// same.
+// Every field of an order is in its canonical form, sorted by name, and its shape is
+// sorted, too.
 func TestTheCanonicalFormHoldsEveryFieldSorted(t *testing.T) {
 	full := pass2udoc.Order{}
 	v := reflect.ValueOf(&full).Elem()
@@ -38,9 +38,9 @@ func TestTheCanonicalFormHoldsEveryFieldSorted(t *testing.T) {
 		if err != nil || string(o.Canonical()) != string(want) {
 			t.Errorf("canonical form\n%s\nwant\n%s (%v)", o.Canonical(), want, err)
 		}
-		want, err = json.Marshal(o.Shape())
-		if err != nil || string(o.ShapeJSON()) != string(want) {
-			t.Errorf("shape\n%s\nwant\n%s (%v)", o.ShapeJSON(), want, err)
+		want, err = json.Marshal(map[string]any{"productSaleId": o.ProductSaleID, "pickupType": o.PickupType, "quantity": o.Quantity})
+		if err != nil || string(o.Shape()) != string(want) {
+			t.Errorf("shape\n%s\nwant\n%s (%v)", o.Shape(), want, err)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package ledger
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -41,19 +40,19 @@ func TestEveryRecordInAStateIsFound(t *testing.T) {
 		}
 
 		for a, want := range map[providers.Account]map[order.Ref]bool{shop: want, other: {elsewhere: true}, longer.Account: {longer: true}} {
-			refs, err := b.InState(b.ctx, a, order.Review)
-			if err != nil {
-				t.Fatal(err)
-			}
 			var got, wanted []string
-			for _, r := range refs {
-				got = append(got, r.String())
-			}
+			must(t, b.Search(b.ctx, Query{Account: a, States: []order.State{order.Review}}, func(found []Found) error {
+				for _, f := range found {
+					got = append(got, f.Ref.String())
+				}
+				return nil
+			}))
 			for r := range want {
 				wanted = append(wanted, r.String())
 			}
-			slices.SortFunc(got, strings.Compare)
-			slices.SortFunc(wanted, strings.Compare)
+			slices.Sort(got)
+			got = slices.Compact(got) // a record may be shown twice
+			slices.Sort(wanted)
 			if diff := cmp.Diff(wanted, got); diff != "" {
 				t.Errorf("%s in review (-want +got):\n%s", a, diff)
 			}
