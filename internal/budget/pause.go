@@ -131,7 +131,7 @@ func Resume(ctx context.Context, rdb redis.UniversalClient, a providers.Account,
 		return nil
 	})
 	for _, cmd := range cmds { // EXEC's own error says only that the whole is given up
-		if own := cmd.Err(); own != nil {
+		if own := cmd.Err(); own != nil && !redis.HasErrorPrefix(own, "EXECABORT") {
 			return nil, fmt.Errorf("resume %s: %w", a, own)
 		}
 	}

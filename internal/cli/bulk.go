@@ -12,6 +12,7 @@ import (
 
 	"issuance/internal/bulk"
 	"issuance/internal/cli/table"
+	"issuance/internal/redisconn"
 	"issuance/providers"
 	"issuance/tasks"
 )
@@ -219,6 +220,9 @@ type unqueued struct {
 const maxFailures = 1000
 
 func (f *unqueued) add(line int, err error) error {
+	if redisconn.RefusalOf(err) != redisconn.NotRefused { // as it would every other
+		return err
+	}
 	if f.n++; len(f.list) < maxListedLines {
 		f.list = append(f.list, fmt.Sprintf("line %d: %v", line, err))
 	}

@@ -101,7 +101,7 @@ func Connect(ctx context.Context, o Options) (redis.UniversalClient, error) {
 	if err := c.Ping(ctx).Err(); err != nil {
 		_ = c.Close()
 		if RefusalOf(err) != NotRefused {
-			return nil, fmt.Errorf("%s: %w", o.Describe(), err)
+			return nil, fmt.Errorf("connect to %s: %w", o.Describe(), err)
 		}
 		advice := cmp.Or(o.tlsAdvice(err), "check that it runs and that REDIS_URL (or REDIS_CLUSTER_ADDRS) is right")
 		return nil, fmt.Errorf("%s does not answer: %w; %s", o.Describe(), err, advice)

@@ -58,7 +58,7 @@ func (r Refusal) text(answer string) string {
 	case NeedsPassword:
 		return "Redis wants a password: write REDIS_URL as redis://USER:PASSWORD@HOST:PORT/DB (without USER for its default user)"
 	case WrongPassword:
-		return "Redis refuses the user or the password of REDIS_URL"
+		return "Redis refuses the user or the password: check USER:PASSWORD in REDIS_URL"
 	}
 	what := "do this"
 	switch command := refusedCommand.FindStringSubmatch(answer); {

@@ -208,6 +208,8 @@ func TestCellsThatCannotBeReadTruly(t *testing.T) {
 		says string
 	}{
 		"long number":     {row(`<c r="A1"><v>20220302153064800</v></c><c r="B1"><v>2.02203021530648E+16</v></c><c r="C1"><v>999999999999999</v></c>`), "has rounded A1, B1: format the column as Text"},
+		"hidden row":      {row(`<c r="A1"><v>1</v></c></row><row r="2" hidden="1"><c r="A2"><v>1</v></c><c r="B2"><v>1</v></c></row><row r="3" hidden="true">`), "these rows are hidden, by a filter perhaps, and nobody knows whether they count: 2; show them"},
+		"merged rows":     {row(`<c r="A1"><v>1</v></c></row></sheetData><mergeCells><mergeCell ref="A1:B1"/><mergeCell ref="A1:A2"/><mergeCell ref="A7:A8"/></mergeCells><sheetData><row r="9">`), "only the first row has what they hold: A1:A2; unmerge them"},
 		"formula":         {row(`<c r="C1"><f>SUM(A1:B1)</f><v></v></c><c r="D1"><f>1</f></c>`), "the formulas in C1, D1 were saved without what they come to"},
 		"not a number":    {row(`<c r="A1"><v>KANARIE</v></c>`), "has rounded A1"},
 		"no such text":    {row(`<c r="A1" t="s"><v>7</v></c>`), "its part xl/worksheets/sheet1.xml is damaged"},
