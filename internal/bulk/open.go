@@ -19,6 +19,8 @@ type File struct {
 	Format
 	// Sheet is the name of the sheet that is read; "" when the file is no workbook.
 	Sheet string
+	// Hidden names the sheet's hidden rows, which count like any other; "" without one.
+	Hidden string
 
 	source source
 	bom    bool // the table begins with a byte order mark

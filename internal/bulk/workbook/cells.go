@@ -11,7 +11,7 @@ import (
 	"github.com/xuri/excelize/v2"
 )
 
-// findings are cells that cannot be read truly.
+// findings are cells that cannot be read truly, and the hidden rows that hold something.
 type findings struct{ rounded, uncomputed, hidden, merged cellList }
 
 // cellList keeps the first few of them.
@@ -44,10 +44,6 @@ func (f *findings) err() error {
 	}
 	if f.uncomputed.n > 0 {
 		texts = append(texts, "the formulas in "+f.uncomputed.String()+" were saved without what they come to: open the file in Excel and save it, or write the values")
-	}
-	if f.hidden.n > 0 {
-		texts = append(texts, "these rows are hidden, by a filter perhaps, and nobody knows whether they count: "+f.hidden.String()+
-			"; show them, or copy the rows that count into a new workbook")
 	}
 	if f.merged.n > 0 {
 		texts = append(texts, "these cells are merged, and only the first row has what they hold: "+f.merged.String()+"; unmerge them, and fill each row")
