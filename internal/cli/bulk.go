@@ -221,7 +221,7 @@ type unqueued struct {
 const maxFailures = 1000
 
 func (f *unqueued) add(line int, err error) error {
-	if redisconn.RefusalOf(err) != redisconn.NotRefused { // as it would every other
+	if takesNoWrites(err) || redisconn.RefusalOf(err) != redisconn.NotRefused { // as of every other
 		return err
 	}
 	if f.n++; len(f.list) < maxListedLines {
