@@ -4,14 +4,12 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
 
 	"issuance/internal/cli"
-	"issuance/internal/redisconn"
 )
 
 func main() { os.Exit(run()) }
@@ -20,8 +18,6 @@ func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	// Commands explain their errors themselves; the Redis library's own lines would only repeat them.
-	redisconn.LogTo(slog.New(slog.DiscardHandler))
 	return cli.Run(ctx, os.Args[1:], environment(), cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
 }
 

@@ -75,7 +75,7 @@ func (w *worker) ready(rw http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	answer := readiness{Ready: true, Redis: "ok", Queues: map[string]string{}}
 	if err := w.redisTrouble(ctx); err != nil {
-		answer.Ready, answer.Redis = false, err.Error()
+		answer.Ready, answer.Redis = false, redisconn.Plain(err)
 	}
 	for queue, err := range w.servers.Health() {
 		answer.Queues[queue] = "ok"

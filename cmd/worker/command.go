@@ -14,6 +14,7 @@ import (
 
 	"issuance/internal/cli/helptext"
 	"issuance/internal/config"
+	"issuance/internal/redisconn"
 )
 
 // Exit codes.
@@ -165,6 +166,10 @@ func report(stderr io.Writer, err error) int {
 		fmt.Fprintf(stderr, "worker: %v\n\nSee worker --help.\n", wrong)
 		return exitWrong
 	}
-	fmt.Fprintf(stderr, "worker: %v\n", err)
+	text := redisconn.Plain(err)
+	if redisconn.RefusalOf(err) == redisconn.NotPermitted {
+		text += "; give the worker the user worker of deploy/users.acl"
+	}
+	fmt.Fprintf(stderr, "worker: %s\n", text)
 	return exitFailed
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"net"
 	"net/http"
 	"net/url"
@@ -101,4 +102,44 @@ func capped(q url.Values, name string, most int) {
 		return
 	}
 	q.Set(name, strconv.Itoa(min(n, most)))
+}
+
+// rightStatus answers 404 about a queue that does not exist, and about charts of a Prometheus that is not there,
+// where the UI would answer 500, which monitoring takes for a worker in trouble.
+func rightStatus(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == uiRoot+"/api/metrics" {
+			http.Error(rw, "no Prometheus is connected to these pages; it reads /metrics", http.StatusNotFound)
+			return
+		}
+		w := &statusWriter{ResponseWriter: rw}
+		h.ServeHTTP(w, r)
+		if w.failed { // without a text
+			rw.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+}
+
+// statusWriter holds back a status of 500 until the text that goes with it is known.
+type statusWriter struct {
+	http.ResponseWriter
+	failed bool
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	if w.failed = status == http.StatusInternalServerError; !w.failed {
+		w.ResponseWriter.WriteHeader(status)
+	}
+}
+
+func (w *statusWriter) Write(text []byte) (int, error) {
+	if w.failed {
+		w.failed = false
+		status := http.StatusInternalServerError
+		if bytes.Contains(text, []byte("queue not found")) || bytes.HasPrefix(text, []byte("NOT_FOUND: queue ")) {
+			status = http.StatusNotFound
+		}
+		w.ResponseWriter.WriteHeader(status)
+	}
+	return w.ResponseWriter.Write(text)
 }

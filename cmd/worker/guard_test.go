@@ -231,3 +231,35 @@ func TestPagesHaveConnectionsOfTheirOwn(t *testing.T) {
 		t.Errorf("pages have %d connections, the workers %d after %d", own, after, before)
 	}
 }
+
+// Every page of the web UI answers about queues that were never used, also after Redis was emptied; about one
+// that does not exist, and charts of no Prometheus, the answer is that there is none.
+func TestPagesAnswerAboutUnusedQueues(t *testing.T) {
+	t.Parallel()
+	s := testredis.Start(t)
+	w, h := idle(t, s.URL(), nil)
+	for range 2 {
+		if err := w.announce(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range w.servers.Queues() {
+			for _, part := range []string{"", "/active_tasks", "/pending_tasks", "/scheduled_tasks", "/retry_tasks", "/archived_tasks", "/completed_tasks", "/groups"} {
+				if rec := served(h, http.MethodGet, "/jobs/api/queues/"+q+part, nil); rec.Code != http.StatusOK {
+					t.Errorf("%s%s: %d %s", q, part, rec.Code, rec.Body)
+				}
+			}
+		}
+		if err := s.Client().FlushDB(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, page := range []string{"/jobs/api/queues/nosuch", "/jobs/api/queues/nosuch/pending_tasks", "/jobs/api/metrics?duration=60"} {
+		if rec := served(h, http.MethodGet, page, nil); rec.Code != http.StatusNotFound {
+			t.Errorf("%s: %d %s", page, rec.Code, rec.Body)
+		}
+	}
+	s.Kill()
+	if rec := served(h, http.MethodGet, "/jobs/api/queues", nil); rec.Code != http.StatusInternalServerError {
+		t.Errorf("without Redis: %d %s", rec.Code, rec.Body)
+	}
+}

@@ -6,14 +6,10 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"sync"
 
 	"issuance/internal/logging"
 	"issuance/internal/redisconn"
 )
-
-// libraryLog sets what is the whole process's: where the Redis library logs.
-var libraryLog sync.Once
 
 // serve runs a worker until the context ends.
 func serve(ctx context.Context, f flags, env map[string]string, stdout, stderr io.Writer) int {
@@ -22,17 +18,17 @@ func serve(ctx context.Context, f flags, env map[string]string, stdout, stderr i
 		return report(stderr, err)
 	}
 	log := logging.New(stderr, s.Worker.LogFormat, levelOf(f))
-	libraryLog.Do(func() { redisconn.LogTo(log) })
+	redisconn.LogTo(log)
 	if f.sandbox {
 		return serveSandbox(ctx, s, log, stdout, stderr)
 	}
 	for _, w := range s.Warnings {
 		log.Warn("configuration: " + w)
 	}
-	return tellUnlessFine(stderr, serveProduction(ctx, s, log))
+	return reportUnlessFine(stderr, serveProduction(ctx, s, log))
 }
 
-func tellUnlessFine(stderr io.Writer, err error) int {
+func reportUnlessFine(stderr io.Writer, err error) int {
 	if err == nil {
 		return exitFine
 	}

@@ -28,7 +28,7 @@ func (w *worker) webUI() (h http.Handler, closeUI func()) {
 		ResultFormatter:  asynqmon.ResultFormatterFunc(func(_ string, result []byte) string { return size(result) }),
 	})
 	policy := contentPolicy(mon)
-	pages := withNotices(smallPages(mon))
+	pages := withNotices(smallPages(rightStatus(mon)))
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("Content-Security-Policy", policy)
 		pages.ServeHTTP(rw, r)

@@ -144,21 +144,22 @@ func (w *worker) wire() error {
 }
 
 // announce publishes what producers go by: the accounts that are served, and the seal keys that are held, so
-// that a document for another account, or sealed with another key, is refused at once.
+// that a document for another account, or sealed with another key, is refused at once; and it registers the
+// queues, which the web UI goes by.
 func (w *worker) announce(ctx context.Context) error {
 	for _, a := range w.accounts {
 		if err := a.budget.Announce(ctx); err != nil {
 			return err
 		}
 	}
-	return announce.SealKeys(ctx, w.rdb, w.ring.IDs())
+	return errors.Join(announce.SealKeys(ctx, w.rdb, w.ring.IDs()), w.servers.Register(ctx))
 }
 
 // keepAnnouncing announces until the context ends.
 func (w *worker) keepAnnouncing(ctx context.Context) {
 	every(ctx, announce.Every, func(ctx context.Context) {
 		if err := w.announce(ctx); err != nil && ctx.Err() == nil {
-			w.log.Warn("accounts and seal keys could not be announced, trying again", "error", err)
+			w.log.Warn("accounts, seal keys and queues could not be announced, trying again", "error", err)
 		}
 	})
 }

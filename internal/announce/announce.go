@@ -62,7 +62,7 @@ func SealKeys(ctx context.Context, rdb redis.Scripter, ids []string) error {
 // most 10 minutes before the newest announcement of any key. anybody is false when no worker has
 // announced a key yet; then nothing is known.
 func SealKeyAnnounced(ctx context.Context, rdb redis.Cmdable, id string) (ok, anybody bool, err error) {
-	pipe := rdb.TxPipeline()
+	pipe := rdb.Pipeline() // not a transaction, whose error would not say which permission is missing
 	newest := pipe.ZRevRangeWithScores(ctx, keys.SealKeys, 0, 0)
 	own := pipe.ZScore(ctx, keys.SealKeys, id)
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {

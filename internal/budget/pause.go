@@ -121,7 +121,7 @@ func Resume(ctx context.Context, rdb redis.UniversalClient, a providers.Account,
 	}
 	key := keys.Paused(allowance, a)
 	var before *redis.MapStringStringCmd
-	_, err = rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
+	cmds, err := rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
 		before = p.HGetAll(ctx, key)
 		if lane == "" {
 			p.Del(ctx, key)
@@ -130,6 +130,11 @@ func Resume(ctx context.Context, rdb redis.UniversalClient, a providers.Account,
 		}
 		return nil
 	})
+	for _, cmd := range cmds { // EXEC's own error says only that the whole is given up
+		if own := cmd.Err(); own != nil && !redis.HasErrorPrefix(own, "EXECABORT") {
+			return nil, fmt.Errorf("resume %s: %w", a, own)
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("resume %s: %w", a, err)
 	}

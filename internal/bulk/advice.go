@@ -22,6 +22,9 @@ const (
 	invisible    = "it has characters that are not seen: write it again by hand"
 	separators   = "Excel has written it with thousands or decimals: format the column as General"
 	narrow       = "Excel saves # where a column is too narrow for its number: widen it, then save again"
+	percent      = "it is written as a percentage: format the column as General"
+	currency     = "it is written as an amount of money: format the column as General"
+	madeDay      = "Excel has probably made a day of it: format the column as Text, then write it again"
 	failed       = "Excel could not compute the cell: correct its formula, or write the value"
 )
 
@@ -36,6 +39,8 @@ var (
 	grouped    = regexp.MustCompile(`^-?\d{1,3}(,\d{3})*(\.0+)?$`)
 	decimals   = regexp.MustCompile(`\.0+$`)
 	allDigits  = regexp.MustCompile(`^\d+$`)
+	aDay       = regexp.MustCompile(`^(\d{4}[/-]\d{1,2}[/-]\d{1,2}|\d{1,2}[/-]\d{1,2}[/-]\d{4}|\d{1,2}-[A-Z][a-z]{2}(-\d{2})?|[A-Z][a-z]{2}-\d{2}|\d{1,2}月\d{1,2}日)$`)
+	money      = regexp.MustCompile(`^(?:NT)?[$＄]\s?(\d.*)$`)
 	quotedCell = regexp.MustCompile(`(^|,)\s*"\d`)
 )
 
@@ -61,6 +66,12 @@ func repairs(cell []byte) []repair {
 	if grouped.Match(cell) {
 		may(decimals.ReplaceAll(bytes.ReplaceAll(cell, []byte(","), nil), nil), separators)
 	}
+	if number, ok := bytes.CutSuffix(cell, []byte("%")); ok {
+		may(number, percent)
+	}
+	if m := money.FindSubmatch(cell); m != nil {
+		may(decimals.ReplaceAll(bytes.ReplaceAll(m[1], []byte(","), nil), nil), currency)
+	}
 	if exponent.Match(cell) {
 		list = append(list, repair{nil, scientific})
 	}
@@ -75,6 +86,9 @@ func (t *table) advice(row [][]byte, i int, v providers.Violation) string {
 		if r.cell == nil || t.keeps(row, i, r.cell, path) {
 			return r.advice
 		}
+	}
+	if aDay.Match(row[i]) && !t.columns[i].day {
+		return madeDay
 	}
 	return ""
 }
@@ -106,7 +120,7 @@ func halfWidth(cell []byte) []byte {
 func visible(cell []byte) []byte {
 	return bytes.Trim(bytes.Map(func(r rune) rune {
 		switch {
-		case r == '\u00a0', r == '\u3000', r == '\t', r == '\n':
+		case r == '\u00a0', r == '\u3000', r == '\t', r == '\n', r == '\r':
 			return ' '
 		case r >= '\u200b' && r <= '\u200f', r >= '\u202a' && r <= '\u202e', r >= '\u2060' && r <= '\u2069', r == '\ufeff', r == '\u00ad':
 			return -1

@@ -5,12 +5,12 @@ import (
 	"errors"
 )
 
-// CSV is read as RFC 4180 has it: cells are separated by commas, a cell in quotes may hold commas,
+// CSV is read as RFC 4180 has it: cells are separated by commas (or what separatorOf finds), a cell in quotes may hold commas,
 // line breaks, and doubled quotes; a quote elsewhere is an error.
 
 // csvLength is the length of the first record of text, its line's end included. complete is false
 // when more text is needed to decide. A record whose quotes are broken ends with its first line.
-func csvLength(text []byte, eof bool) (n int, complete bool) {
+func csvLength(text []byte, sep byte, eof bool) (n int, complete bool) {
 	eol := -1 // the next line's end behind i
 	for i := 0; ; {
 		if i < len(text) && text[i] == '"' {
@@ -20,7 +20,7 @@ func csvLength(text []byte, eof bool) (n int, complete bool) {
 				return 0, false
 			case i == len(text):
 				return i, eof
-			case text[i] == ',':
+			case text[i] == sep:
 				i++
 				continue
 			case text[i] == '\r' && i+1 == len(text) && !eof:
@@ -37,7 +37,7 @@ func csvLength(text []byte, eof bool) (n int, complete bool) {
 				eol = len(text)
 			}
 		}
-		switch c := bytes.IndexByte(text[i:eol], ','); {
+		switch c := bytes.IndexByte(text[i:eol], sep); {
 		case c >= 0:
 			i += c + 1
 		case eol < len(text):
@@ -69,10 +69,13 @@ var (
 
 // cells splits a record, given without its line's end. The cells are appended to out; they
 // are parts of the record where it has no doubled quotes.
-func cells(raw []byte, out [][]byte) ([][]byte, error) {
+func cells(raw []byte, out [][]byte) ([][]byte, error) { return cellsBy(raw, ',', out) }
+
+// cellsBy is cells with another separator.
+func cellsBy(raw []byte, sep byte, out [][]byte) ([][]byte, error) {
 	for {
 		if len(raw) == 0 || raw[0] != '"' {
-			end := bytes.IndexByte(raw, ',')
+			end := bytes.IndexByte(raw, sep)
 			cell := raw
 			if end >= 0 {
 				cell = raw[:end]
@@ -95,7 +98,7 @@ func cells(raw []byte, out [][]byte) ([][]byte, error) {
 		switch {
 		case end == len(raw):
 			return out, nil
-		case raw[end] != ',':
+		case raw[end] != sep:
 			return out, errQuoteInside
 		}
 		raw = raw[end+1:]

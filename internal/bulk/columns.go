@@ -70,7 +70,7 @@ func readHeader(titles [][]byte) (p providers.Name, columns []column, problems [
 	shown := isHeader(titles)
 	anyTitle := false
 	for i, cell := range titles {
-		title := strings.Trim(string(cell), " ")
+		title := string(visible(cell))
 		c, of, wrong := parseColumn(title)
 		columns = append(columns, c)
 		if title == "" {
@@ -109,7 +109,7 @@ func readHeader(titles [][]byte) (p providers.Name, columns []column, problems [
 func isHeader(titles [][]byte) bool {
 	known, unknown, id := 0, 0, false
 	for _, cell := range titles {
-		title := strings.Trim(string(cell), " ")
+		title := string(visible(cell))
 		switch c, _, wrong := parseColumn(title); {
 		case title == "":
 		case wrong == unknownTitle || utf8.RuneCountInString(title) > maxTitle:

@@ -32,7 +32,7 @@ func newTable(header []byte, lineEnd string) (*table, []Problem) {
 		return nil, wrong(err.Error())
 	}
 	if len(titles) == 1 && bytes.ContainsAny(header, ";\t") {
-		return nil, wrong("columns must be separated by commas")
+		return nil, wrong("columns must be separated by commas, or all by semicolons, or all by tabs")
 	}
 	t := &table{lineEnd: lineEnd, note: -1}
 	var problems []Problem
@@ -74,7 +74,11 @@ func (t *table) row(raw []byte) (row [][]byte, blank bool, problems []Problem) {
 	if blank {
 		return nil, true, nil
 	}
+	found := len(row)
 	if row, problems = t.fitted(row, noted); len(problems) > 0 {
+		if problems[0].Where == "" {
+			problems[0].Advice = lengthAdvice(raw, found)
+		}
 		return nil, false, problems
 	}
 	for i, cell := range row {

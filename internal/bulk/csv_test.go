@@ -90,7 +90,7 @@ func TestHeaders(t *testing.T) {
 		{"MerchantTradeNo,MerchantTradeNo\n", "is given twice"},
 		{"\n\nMerchantTradeNo,channelOrderId\n", `header (line 3), column 2: "channelOrderId" is pass2u's, but others are ecticket's`},
 		{"Operator,IssueType\n", "no column holds the order's number"},
-		{"MerchantTradeNo;IssueType\n", "separated by commas"},
+		{"MerchantTradeNo;IssueType\tOperator\n", "separated by commas, or all by semicolons, or all by tabs"},
 		{"MerchantTradeNo,\"IssueType\n", "never closed"},
 		{"MerchantTradeNo,merchant_trade_no,Opperator,Ticket Amount2\n", `column 2: "merchant_trade_no" is not a column; write MerchantTradeNo; header (line 1), column 3: "Opperator" is not a column; write Operator; header (line 1), column 4: "Ticket Amount2" is not a column; write TicketAmount2`},
 		{"MerchantTradeNo,王珊珊\n", `column 2: its title is not a column; see: enqueue bulk --help (found: string of 3 characters)`},

@@ -19,6 +19,8 @@ type File struct {
 	Format
 	// Sheet is the name of the sheet that is read; "" when the file is no workbook.
 	Sheet string
+	// Hidden names the sheet's hidden rows, which count like any other; "" without one.
+	Hidden string
 
 	source source
 	bom    bool // the table begins with a byte order mark
@@ -110,6 +112,8 @@ func Open(r io.Reader, opt Reading) (*File, error) {
 		return nil, ErrEmpty
 	case err != nil:
 		return nil, err
+	case first == '<':
+		return nil, &FileError{wrong(webPage)}
 	case first == '[':
 		return nil, &FileError{wrong("it is a JSON array; write one document a line, for example with: jq -c '.[]'")}
 	case first == '{':
@@ -140,13 +144,6 @@ func (t *table) belongTo(a tasks.Account) error {
 
 const bom = "\xef\xbb\xbf" // some programs' byte order mark
 
-// What is said of files that other programs write.
-const (
-	utf16Text = `it is UTF-16; save it as "CSV UTF-8", or convert it with: iconv -f UTF-16 -t UTF-8`
-	bareCR    = `its lines end with a bare CR; save it as "CSV UTF-8", or convert it with: tr '\r' '\n'`
-	oldExcel  = `it is an Excel file of an older kind (.xls), or has a password; save it as .xlsx without one`
-)
-
 // unreadable says what a file is that begins so and is no text in UTF-8; nil when it may be one.
 func unreadable(start []byte) error {
 	switch {
@@ -164,10 +161,24 @@ func (s *splitter) header() (*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	raw := bytes.Clone(rec.raw)
-	if bytes.IndexByte(raw, '\r') >= 0 {
-		return nil, &FileError{wrong(bareCR)}
+	sep, declared := declaredSeparator(rec.raw)
+	if declared {
+		if rec, err = s.next(); errors.Is(err, io.EOF) {
+			return nil, ErrEmpty
+		} else if err != nil {
+			return nil, err
+		}
+	} else {
+		sep = separatorOf(rec.raw)
 	}
+	switch {
+	case bytes.IndexByte(bytes.ReplaceAll(rec.raw, []byte("\r\n"), nil), '\r') >= 0:
+		return nil, &FileError{wrong(bareCR)}
+	case otherEncoding(s.rest()):
+		return nil, &FileError{wrong(otherText)}
+	}
+	raw := bytes.Clone(withCommas(rec.raw, sep))
+	s.sep = sep
 	lineEnd := "\n"
 	if s.from > 1 && s.buf[s.from-2] == '\r' {
 		lineEnd = "\r\n"

@@ -38,7 +38,7 @@ func openWorkbook(s *splitter, opt Reading) (*File, error) {
 	if err != nil {
 		return nil, errors.Join(err, sheet.Close())
 	}
-	return &File{Format: t, Sheet: sheet.Name, source: rows, bom: true}, nil
+	return &File{Format: t, Sheet: sheet.Name, Hidden: sheet.Hidden, source: rows, bom: true}, nil
 }
 
 // ended is a reader that has ended so.

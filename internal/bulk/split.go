@@ -17,6 +17,7 @@ type record struct {
 // splitter splits a file into records. Its buffer is all it keeps.
 type splitter struct {
 	r      io.Reader
+	sep    byte // between the cells of a record; it is given out with commas
 	quotes bool // a record goes on while a quoted CSV cell is open
 	buf    []byte
 	from   int // of what is not given out yet
@@ -29,7 +30,7 @@ type splitter struct {
 const readAhead = 64 << 10
 
 func newSplitter(r io.Reader, quotes bool) *splitter {
-	return &splitter{r: r, quotes: quotes, line: 1, buf: make([]byte, 0, 2*readAhead)}
+	return &splitter{r: r, sep: ',', quotes: quotes, line: 1, buf: make([]byte, 0, 2*readAhead)}
 }
 
 // Waiter is a reader behind which somebody may be typing. What is there then does not wait for more.
@@ -66,6 +67,8 @@ func (s *splitter) next() (record, error) {
 	s.take(n)
 	if rec.long {
 		rec.raw = bytes.Clone(rec.raw[:min(len(rec.raw), MaxRecord)])
+	} else if s.sep != ',' {
+		rec.raw = withCommas(rec.raw, s.sep)
 	}
 	if !whole {
 		err = s.skipLine()
@@ -117,7 +120,7 @@ func (s *splitter) length() (n int, complete bool) {
 	if !s.quotes || line > 0 && bytes.IndexByte(rest[:line], '"') < 0 {
 		return line, line > 0
 	}
-	return csvLength(rest, errors.Is(s.end, io.EOF))
+	return csvLength(rest, s.sep, errors.Is(s.end, io.EOF))
 }
 
 // firstLine is the length of the first line, whatever the quotes say; without an end in the

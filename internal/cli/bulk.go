@@ -12,6 +12,7 @@ import (
 
 	"issuance/internal/bulk"
 	"issuance/internal/cli/table"
+	"issuance/internal/redisconn"
 	"issuance/providers"
 	"issuance/tasks"
 )
@@ -37,10 +38,11 @@ fields. Print a file to start from with --template.
 
 ` + columnsHelp() + `
 CSV is UTF-8, with or without a byte order mark; cells are separated by commas and may stand in
-quotes. Spaces around a cell mean nothing, and neither do columns and rows that hold nothing.
+quotes. Semicolons or tabs separate them where the header has only those. Spaces around a cell mean nothing, and neither do columns and rows that hold nothing.
 
 An Excel workbook (.xlsx), by whatever name, is read like CSV: its only sheet that holds something,
-or the one named by --sheet. Formulas count as what they last came to; lines are Excel's rows. Keep
+or the one named by --sheet. Formulas count as what they last came to; lines are Excel's rows.
+Hidden rows count, and are named; cells that are merged over several rows are refused. Keep
 long numbers and numbers that begin with 0 in columns formatted as Text: Excel keeps 15 digits.
 
 Wrong lines do not keep the others from being enqueued: all others ARE enqueued, and the exit code
@@ -219,6 +221,9 @@ type unqueued struct {
 const maxFailures = 1000
 
 func (f *unqueued) add(line int, err error) error {
+	if takesNoWrites(err) || redisconn.RefusalOf(err) != redisconn.NotRefused { // as of every other
+		return err
+	}
 	if f.n++; len(f.list) < maxListedLines {
 		f.list = append(f.list, fmt.Sprintf("line %d: %v", line, err))
 	}

@@ -72,6 +72,9 @@ func (a *app) openBulk(ctx context.Context, name string, r bulk.Reading) (*bulkF
 		}
 		return nil, in.unusable(err)
 	}
+	if f.Hidden != "" {
+		a.report("rows that Excel hides, by a filter perhaps, count like any other: %s", f.Hidden)
+	}
 	return f, nil
 }
 

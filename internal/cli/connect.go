@@ -154,8 +154,8 @@ func (a *app) open(ctx context.Context, options redisconn.Options, sandbox bool)
 	defer cancel()
 	rdb, err := redisconn.Connect(first, options)
 	switch {
-	case refused(err):
-		return nil, coded(codeSettings, "%s: it %s", options.Describe(), refusal(err))
+	case redisconn.RefusalOf(err) != redisconn.NotRefused:
+		return nil, err
 	case err != nil:
 		return nil, &unreachableError{err}
 	}
@@ -171,17 +171,6 @@ func (a *app) open(ctx context.Context, options redisconn.Options, sandbox bool)
 		a.report("this is a sandbox with accounts of its own; not used: %s", strings.Join(ignored, ", "))
 	}
 	return s, nil
-}
-
-// refusal says what is wrong with the password that Redis was given.
-func refusal(err error) string {
-	switch {
-	case begins(err, "NOAUTH"):
-		return "wants a password: write REDIS_URL as redis://[USER]:PASSWORD@HOST:PORT/DB"
-	case begins(err, "NOPERM"):
-		return "does not permit the user in REDIS_URL to do this (see deploy/users.acl)"
-	}
-	return "refuses the user or the password in REDIS_URL"
 }
 
 // takeSandboxSettings uses the settings that a sandbox has left for the command line. ignored are the

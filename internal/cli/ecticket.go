@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"issuance/internal/budget"
@@ -72,6 +73,10 @@ func notDone(out providers.Outcome) error {
 		return coded(codeHeld, "ECTicket was not asked (%s); that lasts until somebody ends it with `enqueue resume`", word)
 	case out.Kind == providers.Held:
 		return coded(codeHeld, "ECTicket was not asked (%s); try again in %s", word, max(out.RetryAfter, time.Second).Round(time.Second))
+	case out.Kind == providers.NotSent && out.Code == "no_budget" && strings.Contains(out.Message, "NOPERM"):
+		return coded(codeSettings, "ECTicket was not asked: Redis does not permit the user of REDIS_URL to use the call budget (ACL); operator of deploy/users.acl may")
+	case out.Kind == providers.NotSent && out.Code == "no_budget":
+		return coded(codeNoAnswer, "ECTicket was not asked (%s)", word)
 	case out.Kind == providers.NotSent:
 		return coded(codeNoAnswer, "ECTicket was not reached (%s); check ECTICKET_BASE_URL and the network, and try again", word)
 	}

@@ -17,6 +17,7 @@ import (
 	"issuance/internal/config"
 	"issuance/internal/ledger"
 	"issuance/internal/plain"
+	"issuance/internal/redisconn"
 	"issuance/internal/seal"
 	"issuance/providers"
 	"issuance/tasks"
@@ -177,7 +178,7 @@ func classify(err error) problem {
 		settings *config.Error
 		own      *codedError
 	)
-	p := problem{Code: codeFailed, Message: plain.Text(err.Error())}
+	p := problem{Code: codeFailed, Message: plain.Text(redisconn.Plain(err))}
 	advise := func(code, advice string) problem {
 		p.Code = code
 		if advice != "" {
@@ -214,8 +215,10 @@ func classify(err error) problem {
 		return advise(codeSettings, "")
 	case errors.As(err, &own):
 		return advise(own.code, "")
-	case refused(err):
-		return advise(codeSettings, "Redis refuses it to the user in REDIS_URL (see deploy/users.acl)")
+	case redisconn.RefusalOf(err) == redisconn.NotPermitted:
+		return advise(codeSettings, "of the users of deploy/users.acl, producer may enqueue, and operator run every command")
+	case redisconn.RefusalOf(err) != redisconn.NotRefused:
+		return advise(codeSettings, "")
 	case takesNoWrites(err):
 		p.Message = "Redis takes no writes at present: it is full, read-only, or short of replicas (" + strings.TrimRight(p.Message, ".") + ")"
 		return advise(codeNoWrites, "")
@@ -336,15 +339,9 @@ func away(err error) bool {
 		errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrClosed)
 }
 
-// takesNoWrites reports whether an error says that Redis answers and writes nothing. (Inside a transaction it
-// says only that the whole is given up.)
+// takesNoWrites reports whether an error says that Redis answers and writes nothing.
 func takesNoWrites(err error) bool {
-	return begins(err, "OOM", "MISCONF", "NOREPLICAS", "READONLY", "EXECABORT")
-}
-
-// refused reports whether an error says that Redis refuses the user or the password.
-func refused(err error) bool {
-	return begins(err, "NOAUTH", "WRONGPASS", "NOPERM", "AUTH ", "Client sent AUTH")
+	return begins(err, "OOM", "MISCONF", "NOREPLICAS", "READONLY")
 }
 
 func begins(err error, prefixes ...string) bool {

@@ -3,10 +3,12 @@ package cli
 import (
 	"context"
 	"sync/atomic"
+
+	"issuance/internal/redisconn"
 )
 
-// outage notices that Redis has gone or takes no writes any more, or that the command is interrupted, while many
-// things are done.
+// outage notices that Redis has gone, takes no writes any more or refuses its user, or that the command is
+// interrupted, while many things are done.
 type outage struct {
 	ctx     context.Context
 	session *session
@@ -27,6 +29,8 @@ func (o *outage) look(err error) {
 	switch {
 	case p.Code == codeNoWrites:
 		p.Message = "Redis takes no writes"
+	case redisconn.RefusalOf(err) != redisconn.NotRefused:
+		p.Message = "Redis refuses the user of REDIS_URL"
 	case (p.Code == codeFailed || p.Code == codeAway) && !o.session.answers(o.ctx):
 		p = problem{Code: codeAway, Message: "Redis does not answer"}
 	default:

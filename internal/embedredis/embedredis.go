@@ -47,6 +47,7 @@ func start(first, last int) (*Server, error) {
 			lastErr = err
 			continue
 		}
+		mini.Server().SetPreHook((&scores{srv: mini.Server()}).before)
 		return &Server{Addr: addr, DefaultTaken: port != first, mini: mini}, nil
 	}
 	return nil, fmt.Errorf("no free port for the sandbox's Redis from %d to %d: %w", first, last, lastErr)

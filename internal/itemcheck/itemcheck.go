@@ -191,7 +191,7 @@ func (c *Checker) keep(ctx context.Context, fields map[string]any) error {
 	if len(fields) == 0 {
 		return nil
 	}
-	pipe := c.rdb.TxPipeline()
+	pipe := c.rdb.Pipeline() // not a transaction, whose error would not say what was refused
 	pipe.HSet(ctx, c.key, fields)
 	pipe.PExpire(ctx, c.key, c.opt.TTL)
 	if _, err := pipe.Exec(ctx); err != nil {

@@ -155,6 +155,9 @@ func ParseRecord(a providers.Account, key string) (order.Ref, bool) {
 // asynq's own keys, which the product reads and, in the sweeper, changes. A test compares their names
 // and types with what asynq writes.
 
+// Queues is the set of the queues that were ever used; asynq's inspector answers an error about any other.
+const Queues = "asynq:queues"
+
 // Queue is the prefix of a queue's keys: "pending", "active", "lease", "scheduled", "retry", "archived",
 // "completed", "paused" and the tasks.
 func Queue(queue string) string { return "asynq:{" + queue + "}:" }

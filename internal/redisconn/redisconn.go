@@ -59,6 +59,7 @@ func (o Options) Kind() Kind { return o.kind }
 // not connect yet. Make one per process and share it, also with asynq
 // (asynq.NewClientFromRedisClient and so on), and close it last.
 func (o Options) New() redis.UniversalClient {
+	takeLibraryLog()
 	u := &redis.UniversalOptions{
 		Addrs:                 o.addrs,
 		DB:                    o.db,
@@ -99,6 +100,9 @@ func Connect(ctx context.Context, o Options) (redis.UniversalClient, error) {
 	c := o.New()
 	if err := c.Ping(ctx).Err(); err != nil {
 		_ = c.Close()
+		if RefusalOf(err) != NotRefused {
+			return nil, fmt.Errorf("connect to %s: %w", o.Describe(), err)
+		}
 		advice := cmp.Or(o.tlsAdvice(err), "check that it runs and that REDIS_URL (or REDIS_CLUSTER_ADDRS) is right")
 		return nil, fmt.Errorf("%s does not answer: %w; %s", o.Describe(), err, advice)
 	}
@@ -129,13 +133,3 @@ func (o Options) String() string               { return o.Describe() }
 func (o Options) GoString() string             { return o.Describe() }
 func (o Options) LogValue() slog.Value         { return slog.StringValue(o.Describe()) }
 func (o Options) MarshalText() ([]byte, error) { return []byte(o.Describe()), nil }
-
-// LogTo sends the Redis library's own lines (failed dials, Sentinel's switches) to log, as warnings, instead of to standard error. It holds for the whole process: call it once, before
-// the first client is made.
-func LogTo(log *slog.Logger) { redis.SetLogger(libraryLog{log}) }
-
-type libraryLog struct{ log *slog.Logger }
-
-func (l libraryLog) Printf(ctx context.Context, format string, v ...any) {
-	l.log.WarnContext(ctx, "redis client", "text", fmt.Sprintf(format, v...))
-}

@@ -20,17 +20,17 @@ var refusals = []struct{ prefix, text string }{
 	{"LOADING", "takes no writes: it is still reading its data from disk"},
 	{"MASTERDOWN", "takes no writes: it is a replica that has lost its master"},
 	{"CLUSTERDOWN", "takes no writes: parts of the cluster are missing"},
-	{"NOAUTH", "wants a password"},
-	{"WRONGPASS", "refuses the user or password"},
-	{"NOPERM", "does not let this user write (ACL)"},
 }
 
 // TakesWrites asks for a write that changes nothing, because the key is not there, and returns in plain words why that
-// cannot be done: "takes no writes: …", "does not answer: …". Of a cluster it asks one master.
+// cannot be done: "takes no writes: …", "does not answer: …". A refusal of the user (see RefusalOf) is returned as it is. Of a cluster it asks one master.
 func TakesWrites(ctx context.Context, c redis.UniversalClient) error {
 	err := c.SetXX(ctx, keys.Probe, 1, time.Minute).Err()
 	if err == nil {
 		return nil
+	}
+	if RefusalOf(err) != NotRefused {
+		return err
 	}
 	for _, r := range refusals {
 		if redis.HasErrorPrefix(err, r.prefix) {

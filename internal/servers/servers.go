@@ -17,6 +17,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/keys"
 	"issuance/internal/queue"
 	"issuance/providers"
 	"issuance/tasks/order"
@@ -54,6 +55,7 @@ type Options struct {
 
 // Set is the servers of one process. Safe for concurrent use.
 type Set struct {
+	rdb     redis.UniversalClient
 	lanes   []Lane
 	servers []*asynq.Server
 	log     *slog.Logger
@@ -74,7 +76,7 @@ func New(rdb redis.UniversalClient, lanes []Lane, opt Options) *Set {
 	if opt.CheckEvery <= 0 {
 		opt.CheckEvery = 200 * time.Millisecond
 	}
-	set := &Set{lanes: lanes, log: opt.Log, health: map[string]error{}}
+	set := &Set{rdb: rdb, lanes: lanes, log: opt.Log, health: map[string]error{}}
 	for _, l := range lanes {
 		set.servers = append(set.servers, asynq.NewServerFromRedisClient(rdb, asynq.Config{
 			Concurrency:     max(l.Concurrency, 1),
@@ -93,6 +95,16 @@ func New(rdb redis.UniversalClient, lanes []Lane, opt Options) *Set {
 		}))
 	}
 	return set
+}
+
+// Register puts the queues on the list of those that exist, as the first task of each would, so that the web UI
+// and the metrics answer about them before. It creates nothing else. Repeat it, because the list is gone when
+// Redis was emptied; it may run twice.
+func (s *Set) Register(ctx context.Context) error {
+	if err := s.rdb.SAdd(ctx, keys.Queues, s.Queues()).Err(); err != nil {
+		return fmt.Errorf("servers: register the queues: %w", err)
+	}
+	return nil
 }
 
 // Start starts every server; when one does not start, those before it are stopped again.

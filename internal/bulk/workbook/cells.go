@@ -11,8 +11,8 @@ import (
 	"github.com/xuri/excelize/v2"
 )
 
-// findings are cells that cannot be read truly.
-type findings struct{ rounded, uncomputed cellList }
+// findings are cells that cannot be read truly, and the hidden rows that hold something.
+type findings struct{ rounded, uncomputed, hidden, merged cellList }
 
 // cellList keeps the first few of them.
 type cellList struct {
@@ -45,6 +45,9 @@ func (f *findings) err() error {
 	if f.uncomputed.n > 0 {
 		texts = append(texts, "the formulas in "+f.uncomputed.String()+" were saved without what they come to: open the file in Excel and save it, or write the values")
 	}
+	if f.merged.n > 0 {
+		texts = append(texts, "these cells are merged, and only the first row has what they hold: "+f.merged.String()+"; unmerge them, and fill each row")
+	}
 	if len(texts) == 0 {
 		return nil
 	}
@@ -66,6 +69,7 @@ type reader struct {
 	part        *zip.File
 	texts       int // how many shared ones there are
 	row, column int
+	hidden      bool // the row is, and not reported yet
 	cell        *cell
 }
 
@@ -105,7 +109,7 @@ func (r *reader) start(e xml.StartElement) error {
 		if row <= r.row || row > excelize.TotalRows {
 			return damaged(r.part)
 		}
-		r.row, r.column = row, 0
+		r.row, r.column, r.hidden = row, 0, isTrue(attribute(e, "hidden"))
 	case name == "c":
 		column, row := r.column+1, r.row
 		if text := attribute(e, "r"); text != "" {
@@ -119,6 +123,8 @@ func (r *reader) start(e xml.StartElement) error {
 		}
 		r.column = column
 		r.cell = &cell{name: Cell(column, row), kind: attribute(e, "t"), row: row}
+	case name == "mergeCell":
+		r.merged(attribute(e, "ref"))
 	case r.cell == nil:
 	case name == "f":
 		r.cell.formula = true
@@ -148,8 +154,24 @@ func (r *reader) end() error {
 		}
 	}
 	r.last = c.row
+	if r.hidden {
+		r.found.hidden.add(strconv.Itoa(c.row))
+		r.hidden = false
+	}
 	return nil
 }
+
+// merged notes merged cells that span several rows which hold something.
+func (r *reader) merged(area string) {
+	first, last, _ := strings.Cut(area, ":")
+	_, top, errTop := excelize.CellNameToCoordinates(first)
+	_, bottom, errBottom := excelize.CellNameToCoordinates(last)
+	if errTop == nil && errBottom == nil && top < bottom && top <= r.last {
+		r.found.merged.add(area)
+	}
+}
+
+func isTrue(attribute string) bool { return attribute == "1" || attribute == "true" }
 
 func attribute(e xml.StartElement, name string) string {
 	for _, a := range e.Attr {

@@ -85,6 +85,8 @@ type Sheet struct {
 	Last int
 	// Size is how long the packed workbook is, in bytes.
 	Size int64
+	// Hidden names the first hidden rows that hold something, which count like any other; "" without one.
+	Hidden string
 
 	row    int
 	folder string
@@ -129,7 +131,7 @@ func (s *Sheet) open(r io.Reader) (err error) {
 	if err := chosen.found.err(); err != nil {
 		return err
 	}
-	s.Name, s.Last = chosen.name, chosen.last
+	s.Name, s.Last, s.Hidden = chosen.name, chosen.last, chosen.found.hidden.String()
 	s.file, err = excelize.OpenFile(path, excelize.Options{UnzipSizeLimit: MaxUnpacked, UnzipXMLSizeLimit: inMemory, TmpDir: s.folder})
 	if err != nil {
 		return errorf("it cannot be read as an Excel workbook; save it again as .xlsx")

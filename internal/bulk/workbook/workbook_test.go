@@ -208,6 +208,7 @@ func TestCellsThatCannotBeReadTruly(t *testing.T) {
 		says string
 	}{
 		"long number":     {row(`<c r="A1"><v>20220302153064800</v></c><c r="B1"><v>2.02203021530648E+16</v></c><c r="C1"><v>999999999999999</v></c>`), "has rounded A1, B1: format the column as Text"},
+		"merged rows":     {row(`<c r="A1"><v>1</v></c></row></sheetData><mergeCells><mergeCell ref="A1:B1"/><mergeCell ref="A1:A2"/><mergeCell ref="A7:A8"/></mergeCells><sheetData><row r="9">`), "only the first row has what they hold: A1:A2; unmerge them"},
 		"formula":         {row(`<c r="C1"><f>SUM(A1:B1)</f><v></v></c><c r="D1"><f>1</f></c>`), "the formulas in C1, D1 were saved without what they come to"},
 		"not a number":    {row(`<c r="A1"><v>KANARIE</v></c>`), "has rounded A1"},
 		"no such text":    {row(`<c r="A1" t="s"><v>7</v></c>`), "its part xl/worksheets/sheet1.xml is damaged"},
@@ -334,5 +335,22 @@ func TestABombIsRefused(t *testing.T) {
 	}
 	if _, err := read(t, out.Bytes(), ""); err == nil || !strings.Contains(err.Error(), "more than 1024 MiB") {
 		t.Error(err)
+	}
+}
+
+// Hidden rows are rows like any other, and named; those that hold nothing are not.
+func TestHiddenRowsCountAndAreNamed(t *testing.T) {
+	rows := `<row r="1"><c r="A1"><v>1</v></c></row>`
+	for n := 2; n <= 13; n++ {
+		rows += fmt.Sprintf(`<row r="%d" hidden="1"><c r="A%d"><v>1</v></c><c r="B%d"><v>1</v></c></row>`, n, n, n)
+	}
+	data := packed(t, parts(rows+`<row r="14" hidden="true"><c r="A14"/></row>`))
+	s, err := Open(bytes.NewReader(data), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if s.Hidden != "2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 2 more" || s.Last != 13 {
+		t.Errorf("hidden %q, last %d", s.Hidden, s.Last)
 	}
 }

@@ -1,6 +1,7 @@
 package ecticketdoc
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"unicode"
@@ -37,8 +38,10 @@ func nameSign(r rune, inChinese bool) (instead rune, says string) {
 	switch {
 	case inChinese && (r == '·' || r == '‧') || !inChinese && strings.ContainsRune(" .'-", r):
 		return r, ""
-	case inChinese && (strings.ContainsRune(dots, r) || unicode.IsSpace(r)):
-		return '·', `"·" (or nothing)`
+	case inChinese && strings.ContainsRune(dots, r):
+		return '·', `"·" (U+00B7, the dot of names) or nothing`
+	case inChinese && unicode.IsSpace(r):
+		return '·', `nothing, or "·" (U+00B7, the dot of names),`
 	case inChinese && shownSign(r):
 		return -1, "nothing"
 	case strings.ContainsRune("’‘´`＇ʼ", r):
@@ -73,10 +76,13 @@ func shownSign(r rune) bool {
 	return r != utf8.RuneError && (unicode.IsPunct(r) || unicode.IsSymbol(r))
 }
 
+// spaces are the names of those that people cannot tell apart from others.
+var spaces = map[rune]string{'\u3000': "full-width space", '\u00a0': "no-break space", '\t': "tab", '\n': "line break"}
+
 func replacement(r rune, instead string) string {
 	shown := "'" + string(r) + "'"
 	if unicode.IsSpace(r) {
-		shown = fmt.Sprintf("the space (%U)", r)
+		shown = fmt.Sprintf("the %s (%U)", cmp.Or(spaces[r], "space"), r)
 	}
 	return "; write " + instead + " for " + shown
 }

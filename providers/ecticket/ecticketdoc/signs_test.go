@@ -13,14 +13,16 @@ func TestAWrongSignIsSaidWithItsReplacement(t *testing.T) {
 	const name = "must be pure Chinese or pure English, not mixed, without digits or other signs"
 	const item = "may hold Chinese, English, digits and ()_/,.$%- only; no spaces, no full-width characters"
 	for _, c := range []struct{ field, value, rule string }{
-		{"CustomerName", "尤瑪•達陸", name + `; write "·" (or nothing) for '•'`},
-		{"CustomerName", "尤瑪.達陸", name + `; write "·" (or nothing) for '.'`},
-		{"CustomerName", "王 小明", name + "; write \"·\" (or nothing) for the space (U+0020)"},
+		{"CustomerName", "尤瑪•達陸", name + `; write "·" (U+00B7, the dot of names) or nothing for '•'`},
+		{"CustomerName", "尤瑪.達陸", name + `; write "·" (U+00B7, the dot of names) or nothing for '.'`},
+		{"CustomerName", "王 小明", name + "; write nothing, or \"·\" (U+00B7, the dot of names), for the space (U+0020)"},
+		{"CustomerName", "王　小明", name + "; write nothing, or \"·\" (U+00B7, the dot of names), for the full-width space (U+3000)"},
+		{"CustomerName", "王\t小明", name + "; write nothing, or \"·\" (U+00B7, the dot of names), for the tab (U+0009)"},
 		{"CustomerName", "王小明（先生）", name + "; write nothing for '（'"},
 		{"CustomerName", "Mary O’Neil", name + `; write "'" for '’'`},
 		{"CustomerName", "Anne—Marie", name + `; write "-" for '—'`},
 		{"CustomerName", "Lee, Mary", name + "; write nothing for ','"},
-		{"CustomerName", "Mary\u00a0Lee", name + "; write a half-width space for the space (U+00A0)"},
+		{"CustomerName", "Mary\u00a0Lee", name + "; write a half-width space for the no-break space (U+00A0)"},
 		{"CustomerName", "王 Mary", name}, // no sign would mend it
 		{"CustomerName", "王小明7", name},
 		{"CustomerName", "José Lee", name},
