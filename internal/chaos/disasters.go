@@ -24,6 +24,7 @@ type Disasters struct {
 
 	mu       sync.Mutex
 	kills    int
+	doors    int // front doors killed
 	stops    int
 	stalls   int
 	restarts int
@@ -51,6 +52,7 @@ type DisasterPlan struct {
 	KillEvery time.Duration // mean time between kills of a worker; 0: none
 	Kills     int           // at least
 	Stops     bool          // some workers are asked to end instead
+	DoorKills int           // of a front door
 	Stalls    int           // a worker stopped in the middle of its work and going on later; see stallFor
 	Restarts  int           // Redis killed and started again
 	Freezes   int           // Redis hangs
@@ -77,14 +79,37 @@ func (d *Disasters) Run(ctx context.Context, over <-chan struct{}) {
 	strikes.Go(func() { d.strikeRedis(ctx) })
 	strikes.Go(func() { d.stallWorkers(ctx) })
 	strikes.Go(func() { d.removeTasks(ctx) })
+	strikes.Go(func() { d.killDoors(ctx) })
 	strikes.Wait()
 	d.revive(ctx)
 }
 
-// supervise starts workers that are down, as an orchestrator does.
+// killDoors kills front doors early enough for others to take over what they were delivering: after that long, asynq
+// lets go of a dead one's tasks.
+func (d *Disasters) killDoors(ctx context.Context) {
+	if d.rig.Lobby == nil {
+		return
+	}
+	r := dice(d.seed, "doors")
+	for range d.plan.DoorKills {
+		each := d.plan.Over * 3 / 4 / time.Duration(d.plan.DoorKills)
+		if !pause(ctx, between(r, each/2, each)) {
+			return
+		}
+		doors := d.rig.Lobby.processes()
+		if w := doors[r.IntN(len(doors))]; w.kill() != 0 {
+			d.rig.Log("killed %s", w.Name)
+			d.mu.Lock()
+			d.doors++
+			d.mu.Unlock()
+		}
+	}
+}
+
+// supervise starts workers and front doors that are down, as an orchestrator does.
 func (d *Disasters) supervise(ctx context.Context) {
 	for pause(ctx, 700*time.Millisecond) {
-		for _, w := range d.rig.Workers {
+		for _, w := range d.rig.processes() {
 			if _, ok := w.running(); ok {
 				continue
 			}
@@ -269,11 +294,11 @@ func (d *Disasters) ban(ctx context.Context, _ *rand.Rand) {
 	d.mu.Unlock()
 }
 
-// revive waits until every worker serves.
+// revive waits until every worker and front door serves.
 func (d *Disasters) revive(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	for _, w := range d.rig.Workers {
+	for _, w := range d.rig.processes() {
 		for pause(ctx, 100*time.Millisecond) {
 			if _, ok := w.running(); !ok {
 				continue // the supervisor starts it

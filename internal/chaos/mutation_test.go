@@ -106,7 +106,7 @@ var quick = []string{"refund-resent-blindly", "event-forgotten", "document-in-th
 func TestPlantedBugsAreFound(t *testing.T) {
 	t.Parallel()
 	dir, overlay := t.TempDir(), plant(t, quick...)
-	together := sync.OnceValues(func() (string, error) { return buildWorker(dir, overlay) })
+	together := sync.OnceValues(func() (string, error) { return build(dir, "worker", overlay) })
 	for _, name := range Mutations(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -116,7 +116,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 			case !ok:
 				t.Fatal("no scene shows that this bug is found")
 			case *planted == "all":
-				s.mustBeFound(t, must(t, func() (string, error) { return buildWorker(t.TempDir(), overlay) }))
+				s.mustBeFound(t, must(t, func() (string, error) { return build(t.TempDir(), "worker", overlay) }))
 				run := s.play(t, theWorker(t))
 				if problems := run.Problems(); s.found(t, run) || len(problems) > 0 {
 					t.Errorf("no bug was planted; found: %q", problems)

@@ -49,12 +49,18 @@ func Execute(ctx context.Context, r *Rig, p Plan) (*Run, error) {
 	if run.Load == nil {
 		run.Load = NewLoad(p.Seed, p.Mix)
 	}
+	if r.Lobby != nil {
+		run.Load.route(p.Seed)
+	}
 	run.prepare()
 	if err := r.StartWorkers(ctx); err != nil {
 		return nil, err
 	}
 	began := time.Now()
-	run.Producers = &Producers{rig: r, load: run.Load, seed: p.Seed, mortal: p.ProducersDie, texts: map[string]bool{}}
+	run.Producers = &Producers{rig: r, load: run.Load, seed: p.Seed, mortal: p.ProducersDie, texts: map[string]bool{}, receipts: newReceipts()}
+	if r.Lobby != nil {
+		run.Producers.callers = &callers{lobby: r.Lobby, seed: p.Seed}
+	}
 	p.Disasters.Over = p.Spread
 	rdb := r.Redis.Client()
 	run.Disasters = &Disasters{rig: r, rdb: rdb, inspector: asynq.NewInspectorFromRedisClient(rdb),
@@ -98,12 +104,16 @@ func Execute(ctx context.Context, r *Rig, p Plan) (*Run, error) {
 
 // judge replays tasks of deleted records and audits everything.
 func (run *Run) judge(ctx context.Context) (err error) {
+	if err := run.Rig.Lobby.ask(ctx, run.Producers.receipts); err != nil {
+		return err
+	}
 	if run.Replays, err = run.Disasters.replay(ctx, run.Load, run.Plan.Disasters.Replays); err != nil {
 		return err
 	}
-	if run.Report, err = Audit(ctx, run.Rig, run.Load, run.Replays.Records); err != nil {
+	if run.Report, err = Audit(ctx, run); err != nil {
 		return err
 	}
+	run.Report.Differences = append(run.Report.Differences, run.Producers.split...)
 	run.Report.Differences = append(run.Report.Differences, run.Replays.Differences...)
 	run.Report.Differences = append(run.Report.Differences, run.Disasters.duringPauses()...)
 	return nil
@@ -115,6 +125,9 @@ func (run *Run) prepare() {
 	e, p := run.Rig.ECTicket, run.Rig.Pass2U
 	run.Rig.Weather.dark = map[string]bool{}
 	for _, o := range run.Load.Orders {
+		if o.Key != "" {
+			continue // it has no number yet, and nothing special becomes of it
+		}
 		ecticket := o.Provider == providers.ECTicket
 		run.Rig.Weather.dark[o.ID] = o.Kind == kindPage
 		switch {
@@ -147,6 +160,7 @@ const (
 
 func (run *Run) calm() {
 	run.Rig.Weather.Clear()
+	run.Rig.Lobby.clear()
 	for _, o := range run.Load.Orders {
 		if o.Fate == Late {
 			run.Rig.ECTicket.Unstick(o.ID)
@@ -154,7 +168,8 @@ func (run *Run) calm() {
 	}
 }
 
-// settle waits until every order and refund is final and nothing is left in the open set. When the
+// settle waits until every order and refund is final, nothing is left in the open set, and every event has reached
+// every receiver and reader. When the
 // context ends first, the audit reports what is missing.
 func (run *Run) settle(ctx context.Context) error {
 	for last := -1; ; {
@@ -196,5 +211,8 @@ func (run *Run) open(ctx context.Context) (int, error) {
 		}
 		n += int(left)
 	}
-	return n, nil
+	if n > 0 {
+		return n, nil
+	}
+	return run.Rig.Lobby.outstanding(ctx)
 }
