@@ -105,7 +105,7 @@ func (a *Auditor) lobby(l *Lobby) {
 }
 
 // deliveries compares a receiver's with the events: each was accepted, none is of no record, and of those of one order
-// each came for the first time only after the one before it was accepted.
+// each came for the first time only after the one before it was accepted (or given up, which is found as such).
 func (a *Auditor) deliveries(receiver string, list []arrival) {
 	first, accepted := map[string]int{}, map[string]int{}
 	events := map[string]thinevent.Event{}
@@ -135,7 +135,7 @@ func (a *Auditor) deliveries(receiver string, list []arrival) {
 		}
 		last := before[e.Ref.Order()]
 		at, came := first[e.ID]
-		if taken, ok := accepted[last]; last != "" && came && (!ok || at < taken) {
+		if taken, ok := accepted[last]; ok && came && at < taken {
 			a.differ(OutOfOrder, e.Ref, "%s got %s before it had accepted %s", receiver, e.ID, last)
 		}
 		before[e.Ref.Order()] = e.ID

@@ -88,6 +88,7 @@ func (l *Lobby) webhooks() string {
 			l.rig.t.Fatal(err)
 		}
 		l.rig.t.Cleanup(func() { rec.server.CloseClientConnections(); rec.server.Close() })
+		rec.script = l.rig.Answers
 		if rec.flaky = name != "slow"; !rec.flaky {
 			rec.slow = slowReceiver
 		}

@@ -108,6 +108,9 @@ func TestPlantedBugsAreFound(t *testing.T) {
 	dir, overlay := t.TempDir(), plant(t, quick...)
 	together := sync.OnceValues(func() (string, error) { return build(dir, "worker", overlay) })
 	for _, name := range Mutations(t) {
+		if _, ok := doorBugs[name]; ok {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			overlay := plant(t, name) // it must apply, whether it is played or not

@@ -21,6 +21,7 @@ type Receiver struct {
 	seed   uint64
 	flaky  bool
 	slow   time.Duration
+	script func(id string, try int) string // decides instead, when set
 	verify *standardwebhooks.Webhook
 	server *httptest.Server
 
@@ -99,6 +100,9 @@ func (r *Receiver) take(h http.Header, body []byte) (answer string) {
 }
 
 func (r *Receiver) fault(id string, try int) string {
+	if r.script != nil {
+		return r.script(id, try)
+	}
 	if !r.flaky {
 		return "204"
 	}

@@ -41,7 +41,9 @@ type RigConfig struct {
 	// Default 0: producers reach Redis directly.
 	Doors      int
 	DoorBinary string
-	Odds       Odds
+	// Answers decides what receivers of webhooks answer. Default: their own odds.
+	Answers func(id string, try int) string
+	Odds    Odds
 	// CallsPerSecond is what ECTicket allows: it bans whoever calls more often, and the workers keep
 	// within it. Default: ECTicket bans nobody, and the workers may make 1000 calls a second.
 	CallsPerSecond int

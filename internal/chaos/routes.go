@@ -25,13 +25,18 @@ func (l *Load) route(seed uint64) {
 		alone := o.Cancel == nil && o.Forged == nil
 		switch x := r.IntN(100); {
 		case x < percentKeys && alone && len(o.Refunds) == 0 && o.Fate == Issues && o.Kind != kindPage && o.Kind != kindGift:
-			o.Key, o.ID, o.Doc = "checkout-"+word(r.Uint64(), 12), "", without(o.Doc, "MerchantTradeNo", "channelOrderId")
+			o.under("checkout-" + word(r.Uint64(), 12))
 		case x < percentKeys+percentBulks && alone:
 			o.Bulk = true
 		case x < percentKeys+percentBulks+percentRivals && o.Forged == nil:
 			o.compete(seed)
 		}
 	}
+}
+
+// under has the order sent under a key, without a number.
+func (o *Order) under(key string) {
+	o.Key, o.ID, o.Doc = key, "", without(o.Doc, "MerchantTradeNo", "channelOrderId")
 }
 
 // without is a document without some fields of its request.

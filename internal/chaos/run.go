@@ -48,9 +48,9 @@ func Execute(ctx context.Context, r *Rig, p Plan) (*Run, error) {
 	run := &Run{Plan: p, Rig: r}
 	if run.Load == nil {
 		run.Load = NewLoad(p.Seed, p.Mix)
-	}
-	if r.Lobby != nil {
-		run.Load.route(p.Seed)
+		if r.Lobby != nil {
+			run.Load.route(p.Seed)
+		}
 	}
 	run.prepare()
 	if err := r.StartWorkers(ctx); err != nil {
