@@ -40,7 +40,7 @@ func (a *Auditor) receipts(ctx context.Context, k *Receipts) error {
 		if err := a.document(rec, of); err != nil {
 			return err
 		}
-		a.answered(rec)
+		a.answered(rec, of)
 	}
 	return nil
 }
@@ -74,8 +74,14 @@ func sameRequest(ref order.Ref, request json.RawMessage, doc []byte) bool {
 	return reflect.DeepEqual(parts.Request, kept)
 }
 
-// answered compares the status that a front door answered in the end with the record.
-func (a *Auditor) answered(rec *ledger.Record) {
+// answered compares the record with the final states that receipts reported, and with the status that a front door
+// answered in the end.
+func (a *Auditor) answered(rec *ledger.Record, of *receipted) {
+	for said := range of.ends {
+		if said != rec.State {
+			a.differ(NotFinal, rec.Ref, "a receipt says that it is %s, which is final; it is %s", said, rec.State)
+		}
+	}
 	if a.rig.Lobby == nil {
 		return
 	}
@@ -89,6 +95,7 @@ func (a *Auditor) lobby(l *Lobby) {
 	if l == nil {
 		return
 	}
+	a.happened()
 	for _, rec := range l.receivers {
 		rec.mu.Lock()
 		a.deliveries(rec.name, rec.arrivals)
@@ -101,6 +108,17 @@ func (a *Auditor) lobby(l *Lobby) {
 		s.mu.Lock()
 		a.streams(fmt.Sprintf("reader %d", i+1), s.read, s.gaps)
 		s.mu.Unlock()
+	}
+}
+
+// happened checks that the events of one order stand on the stream in the order in which they happened.
+func (a *Auditor) happened() {
+	last := map[order.Ref]ledger.Event{}
+	for _, e := range a.stream {
+		if before, ok := last[e.Ref.Order()]; ok && e.At.Before(before.At) {
+			a.differ(OutOfOrder, e.Ref, "%s happened %s before %s, and stands behind it", e.ID, before.At.Sub(e.At), before.ID)
+		}
+		last[e.Ref.Order()] = e
 	}
 }
 

@@ -107,6 +107,7 @@ func receipt(refundID string, status int, body []byte) (tasks.Receipt, error) {
 		Provider  providers.Name
 		Account   tasks.Account
 		OrderID   string `json:"order_id"`
+		State     tasks.State
 		Duplicate bool
 		Code      string
 	}
@@ -114,6 +115,9 @@ func receipt(refundID string, status int, body []byte) (tasks.Receipt, error) {
 		return tasks.Receipt{}, &refusedError{fmt.Sprintf("HTTP %d: %s", status, body)}
 	}
 	r := tasks.Receipt{Provider: a.Provider, Account: a.Account, OrderID: a.OrderID, RefundID: refundID, Duplicate: status == http.StatusOK}
+	if refundID == "" { // of a refund, it is the order's status
+		r.State = a.State
+	}
 	switch {
 	case (status == http.StatusCreated || status == http.StatusOK) && r.Duplicate == a.Duplicate:
 		return r, nil

@@ -25,6 +25,7 @@ type Disasters struct {
 	mu       sync.Mutex
 	kills    int
 	doors    int // front doors killed
+	held     int // and stopped for a while
 	stops    int
 	stalls   int
 	restarts int
@@ -49,18 +50,19 @@ type Disasters struct {
 
 // DisasterPlan says how often what happens.
 type DisasterPlan struct {
-	KillEvery time.Duration // mean time between kills of a worker; 0: none
-	Kills     int           // at least
-	Stops     bool          // some workers are asked to end instead
-	DoorKills int           // of a front door
-	Stalls    int           // a worker stopped in the middle of its work and going on later; see stallFor
-	Restarts  int           // Redis killed and started again
-	Freezes   int           // Redis hangs
-	FreezeFor time.Duration
-	Bans      int // each of both providers
-	Pauses    int // of an account or a lane of it, and its resumption
-	Silences  int // outages of both providers
-	Removals  int // times that tasks are deleted, archived or left active without a lease; see removal
+	KillEvery  time.Duration // mean time between kills of a worker; 0: none
+	Kills      int           // at least
+	Stops      bool          // some workers are asked to end instead
+	DoorKills  int           // of a front door
+	DoorStalls int           // a front door stopped and going on later
+	Stalls     int           // a worker stopped in the middle of its work and going on later; see stallFor
+	Restarts   int           // Redis killed and started again
+	Freezes    int           // Redis hangs
+	FreezeFor  time.Duration
+	Bans       int // each of both providers
+	Pauses     int // of an account or a lane of it, and its resumption
+	Silences   int // outages of both providers
+	Removals   int // times that tasks are deleted, archived or left active without a lease; see removal
 	// OnlyRemoval, when set, is the only removal that strikes. Default: every one in turn.
 	OnlyRemoval string
 	// Replays are settled records that are deleted in the end and whose tasks are made again.
@@ -79,31 +81,9 @@ func (d *Disasters) Run(ctx context.Context, over <-chan struct{}) {
 	strikes.Go(func() { d.strikeRedis(ctx) })
 	strikes.Go(func() { d.stallWorkers(ctx) })
 	strikes.Go(func() { d.removeTasks(ctx) })
-	strikes.Go(func() { d.killDoors(ctx) })
+	strikes.Go(func() { d.strikeDoors(ctx) })
 	strikes.Wait()
 	d.revive(ctx)
-}
-
-// killDoors kills front doors early enough for others to take over what they were delivering: after that long, asynq
-// lets go of a dead one's tasks.
-func (d *Disasters) killDoors(ctx context.Context) {
-	if d.rig.Lobby == nil {
-		return
-	}
-	r := dice(d.seed, "doors")
-	for range d.plan.DoorKills {
-		each := d.plan.Over * 3 / 4 / time.Duration(d.plan.DoorKills)
-		if !pause(ctx, between(r, each/2, each)) {
-			return
-		}
-		doors := d.rig.Lobby.processes()
-		if w := doors[r.IntN(len(doors))]; w.kill() != 0 {
-			d.rig.Log("killed %s", w.Name)
-			d.mu.Lock()
-			d.doors++
-			d.mu.Unlock()
-		}
-	}
 }
 
 // supervise starts workers and front doors that are down, as an orchestrator does.
@@ -210,11 +190,11 @@ func (d *Disasters) kill(ctx context.Context, w *Worker) {
 
 func (d *Disasters) disturbed(s span) bool { return overlaps(d.outages, s) }
 
-// spread strikes the given strikes in a random order, over the plan's time.
-func (d *Disasters) spread(ctx context.Context, r *rand.Rand, strikes []func(context.Context, *rand.Rand)) {
+// spread strikes the given strikes in a random order, over a time.
+func (d *Disasters) spread(ctx context.Context, r *rand.Rand, over time.Duration, strikes []func(context.Context, *rand.Rand)) {
 	r.Shuffle(len(strikes), func(i, j int) { strikes[i], strikes[j] = strikes[j], strikes[i] })
 	for _, strike := range strikes {
-		each := d.plan.Over / time.Duration(len(strikes))
+		each := over / time.Duration(len(strikes))
 		if !pause(ctx, between(r, each/2, each)) {
 			return
 		}
@@ -241,7 +221,7 @@ func (d *Disasters) strikeRedis(ctx context.Context) {
 	for range d.plan.Pauses {
 		strikes = append(strikes, d.pauseAccount)
 	}
-	d.spread(ctx, r, strikes)
+	d.spread(ctx, r, d.plan.Over, strikes)
 }
 
 // outage runs f and remembers when. Workers need the time of after to notice that it is over.

@@ -43,3 +43,52 @@ func (l *Lobby) table() string {
 		}
 	})
 }
+
+// enoughOrders is from how many orders on a run meets everything.
+const enoughOrders = 100
+
+// neverHappened lists what a run with front doors has to have met, and has not.
+func (run *Run) neverHappened() (out []string) {
+	if run.Rig.Lobby == nil || len(run.Load.Orders) < enoughOrders {
+		return nil
+	}
+	met := run.Rig.Lobby.met()
+	met["a race of two documents"], met["a document by HTTP"] = run.Producers.rivals, run.Producers.byHTTP
+	met["a bulk that broke"] = run.Producers.brokenBulks
+	met["a front door that was killed"] = run.Disasters.doors
+	for what, n := range met {
+		if n == 0 {
+			out = append(out, what)
+		}
+	}
+	return out
+}
+
+// met counts what befell connections, readers and receivers.
+func (l *Lobby) met() map[string]int {
+	n := map[string]int{"a stream that went on": -len(l.readers)}
+	for _, b := range []Break{BeforeRequest, InRequest, AfterRequest, BeforeAnswer, InAnswer} {
+		n["a connection broken "+string(b)] = 0
+	}
+	for _, d := range l.doors {
+		d.requests.mu.Lock()
+		for b, times := range d.requests.tally {
+			n["a connection broken "+string(b)] += times
+		}
+		d.requests.mu.Unlock()
+	}
+	for _, s := range l.readers {
+		s.mu.Lock()
+		n["a stream that went on"] += s.again
+		s.mu.Unlock()
+	}
+	for _, answer := range failures {
+		n["a webhook answered by "+answer] = 0
+		for _, rec := range l.receivers {
+			rec.mu.Lock()
+			n["a webhook answered by "+answer] += rec.tally[answer]
+			rec.mu.Unlock()
+		}
+	}
+	return n
+}

@@ -45,11 +45,11 @@ func late(id string, try int) string {
 	refund := !strings.Contains(id, "/issued/")
 	switch {
 	case refund && try == 1:
-		return "429"
+		return throttled
 	case !refund && try < 5:
-		return "503"
+		return unavailable
 	}
-	return "204"
+	return taken
 }
 
 func playAtTheDoor(t *testing.T, bin string) *Run {

@@ -15,8 +15,9 @@ type Receipts struct {
 
 // receipted are the receipts of an order or a refund.
 type receipted struct {
-	news, again int             // receipts of a new record, and of one that was there
-	documents   map[string]bool // that were acknowledged
+	news, again int                  // receipts of a new record, and of one that was there
+	documents   map[string]bool      // that were acknowledged
+	ends        map[order.State]bool // final states that they reported
 }
 
 func newReceipts() *Receipts { return &Receipts{kept: map[order.Ref]*receipted{}} }
@@ -26,10 +27,13 @@ func (k *Receipts) note(r tasks.Receipt, document []byte) {
 	defer k.mu.Unlock()
 	of := k.kept[r.Ref()]
 	if of == nil {
-		of = &receipted{documents: map[string]bool{}}
+		of = &receipted{documents: map[string]bool{}, ends: map[order.State]bool{}}
 		k.kept[r.Ref()] = of
 	}
 	of.documents[string(document)] = true
+	if r.State.Final() {
+		of.ends[r.State] = true
+	}
 	if r.Duplicate {
 		of.again++
 	} else {

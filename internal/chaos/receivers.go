@@ -32,6 +32,20 @@ type Receiver struct {
 	unsigned []string       // why deliveries could not be verified
 }
 
+// What a receiver answers.
+const (
+	taken       = "204"
+	unavailable = "503"
+	hangUp      = "hang-up"
+	hangUpAfter = "hang-up after it was taken"
+	timeout     = "timeout"
+	throttled   = "429" // with Retry-After
+	unverified  = "400"
+)
+
+// failures are the ways in which a flaky receiver fails.
+var failures = []string{unavailable, hangUp, hangUpAfter, timeout, throttled}
+
 // arrival is a delivery that was verified.
 type arrival struct {
 	id       string
@@ -60,16 +74,16 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return // the front door was killed
 	}
 	switch answer := r.take(req.Header, body); answer {
-	case "hang-up", "hang-up after it was taken":
+	case hangUp, hangUpAfter:
 		panic(http.ErrAbortHandler) // net/http's way to cut a connection without an answer
-	case "timeout":
+	case timeout:
 		<-req.Context().Done()
-	case "429":
+	case throttled:
 		w.Header().Set("Retry-After", "1")
 		w.WriteHeader(http.StatusTooManyRequests)
-	case "503":
+	case unavailable:
 		w.WriteHeader(http.StatusServiceUnavailable)
-	case "400":
+	case unverified:
 		w.WriteHeader(http.StatusBadRequest)
 	default:
 		pause(req.Context(), r.slow)
@@ -88,12 +102,12 @@ func (r *Receiver) take(h http.Header, body []byte) (answer string) {
 	defer r.mu.Unlock()
 	if err != nil {
 		r.unsigned = append(r.unsigned, err.Error())
-		r.tally["400"]++
-		return "400"
+		r.tally[unverified]++
+		return unverified
 	}
 	r.tries[a.id]++
 	answer = r.fault(a.id, r.tries[a.id])
-	a.accepted = answer == "204" || answer == "hang-up after it was taken"
+	a.accepted = answer == taken || answer == hangUpAfter
 	r.arrivals = append(r.arrivals, a)
 	r.tally[answer]++
 	return answer
@@ -104,19 +118,19 @@ func (r *Receiver) fault(id string, try int) string {
 		return r.script(id, try)
 	}
 	if !r.flaky {
-		return "204"
+		return taken
 	}
 	switch x := dice(r.seed, "receiver", r.name, id, fmt.Sprint(try)).IntN(100); {
 	case x < 10:
-		return "503"
+		return unavailable
 	case x < 14:
-		return "hang-up"
+		return hangUp
 	case x < 20:
-		return "hang-up after it was taken"
+		return hangUpAfter
 	case x < 25:
-		return "timeout"
+		return timeout
 	case x < 30:
-		return "429"
+		return throttled
 	}
-	return "204"
+	return taken
 }

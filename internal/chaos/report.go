@@ -56,8 +56,8 @@ func (run *Run) String() string {
 		p.acked, p.repeated, p.errors, p.deaths, p.forged)
 	fmt.Fprintf(&b, "%d documents cancelled in time, %d too late\n", p.done, p.tooLate)
 	if run.Rig.Lobby != nil {
-		fmt.Fprintf(&b, "front doors killed %d times; %d documents acknowledged by HTTP, %d refused because another was faster, bulks sent again %d times\n",
-			d.doors, p.byHTTP, p.rivals, p.brokenBulks)
+		fmt.Fprintf(&b, "front doors killed %d and stalled %d times; %d documents acknowledged by HTTP, %d refused because another was faster, bulks sent again %d times\n",
+			d.doors, d.held, p.byHTTP, p.rivals, p.brokenBulks)
 		b.WriteString(run.Rig.Lobby.table())
 	}
 	b.WriteString(run.recovery())
