@@ -43,6 +43,10 @@ const (
 	unverified  = "400"
 )
 
+// mostFailures is how often a receiver fails for one event: less often than the schedule has tries, so that none is
+// given up.
+const mostFailures = 7
+
 // failures are the ways in which a flaky receiver fails.
 var failures = []string{unavailable, hangUp, hangUpAfter, timeout, throttled}
 
@@ -117,7 +121,7 @@ func (r *Receiver) fault(id string, try int) string {
 	if r.script != nil {
 		return r.script(id, try)
 	}
-	if !r.flaky {
+	if !r.flaky || try > mostFailures {
 		return taken
 	}
 	switch x := dice(r.seed, "receiver", r.name, id, fmt.Sprint(try)).IntN(100); {
