@@ -121,7 +121,7 @@ func Audit(ctx context.Context, run *Run) (*Report, error) {
 	if err := a.receipts(ctx, run.Producers.receipts); err != nil {
 		return nil, err
 	}
-	a.lobby(run.Rig.Lobby)
+	a.front(run.Rig.Front)
 	return &a.Report, a.leftovers(ctx)
 }
 

@@ -100,13 +100,13 @@ func (c *callers) stream(ctx context.Context, f file, take func(bulkLine) bool) 
 		}
 		_ = lines.Close()
 	}()
-	at := c.lobby.doors[int(c.count.Load())%len(c.lobby.doors)].bulk.url()
-	req, err := c.lobby.request(ctx, http.MethodPost, at+"/v1/bulk", body)
+	at := c.front.doors[int(c.count.Load())%len(c.front.doors)].bulk.url()
+	req, err := c.front.request(ctx, http.MethodPost, at+"/v1/bulk", body)
 	if err != nil {
 		return false, err
 	}
 	req.Header.Set("Content-Type", "application/x-ndjson")
-	res, err := c.lobby.client.Do(req)
+	res, err := c.front.client.Do(req)
 	if err != nil {
 		return false, fmt.Errorf("bulk: %w", err)
 	}

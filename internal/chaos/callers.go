@@ -20,7 +20,7 @@ import (
 // callers are producers that reach the front doors by HTTP, each attempt at any of them and over a connection that
 // may break.
 type callers struct {
-	lobby *Lobby
+	front *FrontDoors
 	seed  uint64
 	count atomic.Uint64
 }
@@ -50,7 +50,7 @@ func (c *callers) way(s shot) enqueueing {
 func (c *callers) placing(ctx context.Context, s shot, doc []byte) (*http.Request, error) {
 	n := c.count.Add(1)
 	r := dice(c.seed, "caller", strconv.FormatUint(n, 10))
-	at := c.lobby.doors[r.IntN(len(c.lobby.doors))].requests.url()
+	at := c.front.doors[r.IntN(len(c.front.doors))].requests.url()
 	query := "?lane=" + url.QueryEscape(string(s.lane))
 	var parts struct{ Request map[string]json.RawMessage }
 	if err := json.Unmarshal(doc, &parts); err != nil {
@@ -67,7 +67,7 @@ func (c *callers) placing(ctx context.Context, s shot, doc []byte) (*http.Reques
 		}
 		body = document(parts.Request)
 	}
-	req, err := c.lobby.request(ctx, method, at+path, bytes.NewReader(body))
+	req, err := c.front.request(ctx, method, at+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func (c *callers) placing(ctx context.Context, s shot, doc []byte) (*http.Reques
 
 // do makes a request. The error says that nothing is known, so that it is repeated.
 func (c *callers) do(req *http.Request) (status int, body []byte, err error) {
-	res, err := c.lobby.client.Do(req)
+	res, err := c.front.client.Do(req)
 	if err != nil {
 		var broken *url.Error // whose text has the request's path
 		if errors.As(err, &broken) {
@@ -130,8 +130,8 @@ func receipt(refundID string, status int, body []byte) (tasks.Receipt, error) {
 // cancel wants something cancelled, and answers as tasks.Client.Cancel does.
 func (c *callers) cancel(ctx context.Context, ref order.Ref) error {
 	n := c.count.Add(1)
-	at := c.lobby.doors[n%uint64(len(c.lobby.doors))].requests.url()
-	req, err := c.lobby.request(ctx, http.MethodPost, at+orderPath(ref)+"/cancel?reason=changed+their+mind", nil)
+	at := c.front.doors[n%uint64(len(c.front.doors))].requests.url()
+	req, err := c.front.request(ctx, http.MethodPost, at+orderPath(ref)+"/cancel?reason=changed+their+mind", nil)
 	if err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func Exposed(ctx context.Context, run *Run) (found []string, places map[string]i
 		look("errors", "an error for producers", text)
 	}
 	run.Producers.mu.Unlock()
-	r.Lobby.shown(look)
+	r.Front.shown(look)
 	admin, err := r.Workers[0].ready(ctx)
 	if err != nil {
 		return nil, nil, err

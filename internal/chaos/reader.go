@@ -17,7 +17,7 @@ import (
 // Reader reads the stream of events (SSE) as a checkout does: when its connection breaks, it goes on after the last
 // event that it has read, at whichever front door. Safe for concurrent use.
 type Reader struct {
-	lobby *Lobby
+	front *FrontDoors
 	rand  *rand.Rand
 
 	mu    sync.Mutex
@@ -38,7 +38,7 @@ type streamed struct {
 func (s *Reader) run(ctx context.Context) {
 	last := ""
 	for ctx.Err() == nil {
-		door := s.lobby.doors[s.rand.IntN(len(s.lobby.doors))]
+		door := s.front.doors[s.rand.IntN(len(s.front.doors))]
 		s.connect(ctx, door.events.url(), &last)
 		pause(ctx, between(s.rand, 20*time.Millisecond, 300*time.Millisecond))
 	}
@@ -50,7 +50,7 @@ func (s *Reader) connect(ctx context.Context, at string, last *string) {
 	if *last == "" {
 		path += "?after=0"
 	}
-	req, err := s.lobby.request(ctx, http.MethodGet, at+path, nil)
+	req, err := s.front.request(ctx, http.MethodGet, at+path, nil)
 	if err != nil {
 		s.fail(err.Error())
 		return
@@ -58,7 +58,7 @@ func (s *Reader) connect(ctx context.Context, at string, last *string) {
 	if *last != "" {
 		req.Header.Set("Last-Event-ID", *last)
 	}
-	res, err := s.lobby.client.Do(req)
+	res, err := s.front.client.Do(req)
 	if err != nil {
 		return
 	}

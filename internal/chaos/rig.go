@@ -64,7 +64,7 @@ type Rig struct {
 	Weather  *Weather
 	Intents  *Intents
 	Workers  []*Worker
-	Lobby    *Lobby // nil without front doors
+	Front    *FrontDoors // nil without front doors
 	// Client is a producer's, and InSteps that of one who takes Redis for a cluster; Ledger and Ring are the
 	// auditor's.
 	Client, InSteps *tasks.Client
@@ -120,7 +120,7 @@ func NewRig(t testing.TB, c RigConfig) *Rig {
 		r.Workers = append(r.Workers, &Worker{Name: name, bin: c.Binary, args: []string{"--verbose"}, env: r.environment(), log: filepath.Join(dir, name+".log")})
 	}
 	if c.Doors > 0 {
-		r.Lobby = newLobby(r, dir)
+		r.Front = newFrontDoors(r, dir)
 	}
 	t.Cleanup(func() {
 		for _, w := range r.processes() {
@@ -210,7 +210,7 @@ func (r *Rig) environment() []string {
 }
 
 // processes are the workers and the front doors.
-func (r *Rig) processes() []*Worker { return slices.Concat(r.Workers, r.Lobby.processes()) }
+func (r *Rig) processes() []*Worker { return slices.Concat(r.Workers, r.Front.processes()) }
 
 // StartWorkers starts all workers and front doors and waits until they serve.
 func (r *Rig) StartWorkers(ctx context.Context) error {
@@ -224,7 +224,7 @@ func (r *Rig) StartWorkers(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.Lobby.open(ctx)
+	return r.Front.open(ctx)
 }
 
 // StopWorkers asks all workers and front doors to end, and reports the first that does not end well.

@@ -48,7 +48,7 @@ func Execute(ctx context.Context, r *Rig, p Plan) (*Run, error) {
 	run := &Run{Plan: p, Rig: r}
 	if run.Load == nil {
 		run.Load = NewLoad(p.Seed, p.Mix)
-		if r.Lobby != nil {
+		if r.Front != nil {
 			run.Load.route(p.Seed)
 		}
 	}
@@ -58,8 +58,8 @@ func Execute(ctx context.Context, r *Rig, p Plan) (*Run, error) {
 	}
 	began := time.Now()
 	run.Producers = &Producers{rig: r, load: run.Load, seed: p.Seed, mortal: p.ProducersDie, texts: map[string]bool{}, receipts: newReceipts()}
-	if r.Lobby != nil {
-		run.Producers.callers = &callers{lobby: r.Lobby, seed: p.Seed}
+	if r.Front != nil {
+		run.Producers.callers = &callers{front: r.Front, seed: p.Seed}
 	}
 	p.Disasters.Over = p.Spread
 	rdb := r.Redis.Client()
@@ -92,7 +92,7 @@ func Execute(ctx context.Context, r *Rig, p Plan) (*Run, error) {
 	select {
 	case <-acknowledged:
 	case <-patient.Done():
-		return nil, fmt.Errorf("chaos: producers still wait %s after the last fault", p.Patience)
+		return nil, fmt.Errorf("chaos: producers still wait %s after the last fault (a ping of Redis: %v)", p.Patience, rdb.Ping(ctx).Err())
 	}
 	if err := run.settle(patient); err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func Execute(ctx context.Context, r *Rig, p Plan) (*Run, error) {
 
 // judge replays tasks of deleted records and audits everything.
 func (run *Run) judge(ctx context.Context) (err error) {
-	if err := run.Rig.Lobby.ask(ctx, run.Producers.receipts); err != nil {
+	if err := run.Rig.Front.ask(ctx, run.Producers.receipts); err != nil {
 		return err
 	}
 	if run.Replays, err = run.Disasters.replay(ctx, run.Load, run.Plan.Disasters.Replays); err != nil {
@@ -160,7 +160,7 @@ const (
 
 func (run *Run) calm() {
 	run.Rig.Weather.Clear()
-	run.Rig.Lobby.clear()
+	run.Rig.Front.clear()
 	for _, o := range run.Load.Orders {
 		if o.Fate == Late {
 			run.Rig.ECTicket.Unstick(o.ID)
@@ -214,5 +214,5 @@ func (run *Run) open(ctx context.Context) (int, error) {
 	if n > 0 {
 		return n, nil
 	}
-	return run.Rig.Lobby.outstanding(ctx)
+	return run.Rig.Front.outstanding(ctx)
 }

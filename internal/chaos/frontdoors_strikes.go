@@ -10,7 +10,7 @@ import (
 // strikeDoors kills and stalls front doors, early enough for others to take over what they were delivering: asynq lets
 // go of a dead one's tasks after half a minute.
 func (d *Disasters) strikeDoors(ctx context.Context) {
-	if d.rig.Lobby == nil {
+	if d.rig.Front == nil {
 		return
 	}
 	var strikes []func(context.Context, *rand.Rand)
@@ -25,7 +25,7 @@ func (d *Disasters) strikeDoors(ctx context.Context) {
 
 // aDoor is one of the front doors.
 func (d *Disasters) aDoor(r *rand.Rand) *Worker {
-	doors := d.rig.Lobby.processes()
+	doors := d.rig.Front.processes()
 	return doors[r.IntN(len(doors))]
 }
 

@@ -141,7 +141,7 @@ func TestTheAuditFindsReceiptsThatAreNotTrue(t *testing.T) {
 		for _, r := range c.list {
 			k.note(r.r, []byte(r.doc))
 		}
-		a := &Auditor{rig: &Rig{Ring: ring, Lobby: &Lobby{statuses: map[order.Ref]tasks.State{rec.Ref: c.said}}},
+		a := &Auditor{rig: &Rig{Ring: ring, Front: &FrontDoors{statuses: map[order.Ref]tasks.State{rec.Ref: c.said}}},
 			replayed: map[order.Ref]*ledger.Record{rec.Ref: rec}}
 		if err := a.receipts(t.Context(), k); err != nil {
 			t.Fatal(err)

@@ -21,8 +21,8 @@ import (
 	"issuance/tasks/order"
 )
 
-// Lobby is everything around the front doors: connections that break, receivers of webhooks, readers of events.
-type Lobby struct {
+// FrontDoors are the front doors and everything around them: connections that break, receivers of webhooks, readers of events.
+type FrontDoors struct {
 	rig       *Rig
 	doors     []*door
 	receivers []*Receiver
@@ -45,9 +45,9 @@ type door struct {
 	requests, bulk, events *proxy
 }
 
-// newLobby prepares front doors, receivers and readers. All of it ends with the test.
-func newLobby(r *Rig, dir string) *Lobby {
-	l := &Lobby{rig: r, hooks: webhooks.NewStore(r.Redis.Client()),
+// newFrontDoors prepares front doors, receivers and readers. All of it ends with the test.
+func newFrontDoors(r *Rig, dir string) *FrontDoors {
+	l := &FrontDoors{rig: r, hooks: webhooks.NewStore(r.Redis.Client()),
 		// A connection for each request, so that a break is one request's.
 		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
 	files := r.t.TempDir()
@@ -63,24 +63,24 @@ func newLobby(r *Rig, dir string) *Lobby {
 		l.doors = append(l.doors, d)
 	}
 	for i := range 2 {
-		l.readers = append(l.readers, &Reader{lobby: l, rand: dice(r.Seed, "reader", fmt.Sprint(i))})
+		l.readers = append(l.readers, &Reader{front: l, rand: dice(r.Seed, "reader", fmt.Sprint(i))})
 	}
 	return l
 }
 
-func (l *Lobby) write(path, text string) string {
+func (l *FrontDoors) write(path, text string) string {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		l.rig.t.Fatal(err)
 	}
 	return path
 }
 
-func (l *Lobby) tokens() string {
+func (l *FrontDoors) tokens() string {
 	return fmt.Sprintf("tokens:\n  - name: checkout\n    sha256: %x\n    scopes: [orders, refunds, events]\n", sha256.Sum256([]byte(l.rig.Secrets.Token)))
 }
 
 // webhooks starts the receivers, and writes the front doors' file.
-func (l *Lobby) webhooks() string {
+func (l *FrontDoors) webhooks() string {
 	text := "webhooks:\n"
 	for _, name := range []string{"flaky", "shaky", "slow"} {
 		rec, err := newReceiver(name, l.rig.Seed, l.rig.Secrets.WebhookKey)
@@ -98,7 +98,7 @@ func (l *Lobby) webhooks() string {
 	return text
 }
 
-func (l *Lobby) proxy(d *door, name string, draw func(*rand.Rand) breaking) *proxy {
+func (l *FrontDoors) proxy(d *door, name string, draw func(*rand.Rand) breaking) *proxy {
 	p := &proxy{name: name, seed: l.rig.Seed, door: d.address, draw: draw, calm: &l.calm}
 	if err := p.listen(); err != nil {
 		l.rig.t.Fatal(err)
@@ -121,7 +121,7 @@ func (d *door) address() string {
 }
 
 // processes are the front doors; l may be nil.
-func (l *Lobby) processes() (list []*Worker) {
+func (l *FrontDoors) processes() (list []*Worker) {
 	if l == nil {
 		return nil
 	}
@@ -132,7 +132,7 @@ func (l *Lobby) processes() (list []*Worker) {
 }
 
 // open waits until every receiver gets what happens from now on, and has the readers read; l may be nil.
-func (l *Lobby) open(ctx context.Context) error {
+func (l *FrontDoors) open(ctx context.Context) error {
 	if l == nil {
 		return nil
 	}
@@ -158,13 +158,13 @@ func (l *Lobby) open(ctx context.Context) error {
 	return nil
 }
 
-func (l *Lobby) stopReading() {
+func (l *FrontDoors) stopReading() {
 	l.endRead()
 	l.reading.Wait()
 }
 
 // request is one of a caller with a token.
-func (l *Lobby) request(ctx context.Context, method, url string, body io.Reader) (*http.Request, error) {
+func (l *FrontDoors) request(ctx context.Context, method, url string, body io.Reader) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, body)
 	if err != nil {
 		return nil, err
@@ -174,14 +174,14 @@ func (l *Lobby) request(ctx context.Context, method, url string, body io.Reader)
 }
 
 // clear ends all breaks of connections; l may be nil.
-func (l *Lobby) clear() {
+func (l *FrontDoors) clear() {
 	if l != nil {
 		l.calm.Store(true)
 	}
 }
 
 // outstanding counts what receivers and readers still have to get. l may be nil.
-func (l *Lobby) outstanding(ctx context.Context) (n int, err error) {
+func (l *FrontDoors) outstanding(ctx context.Context) (n int, err error) {
 	if l == nil {
 		return 0, nil
 	}
@@ -207,7 +207,7 @@ func (l *Lobby) outstanding(ctx context.Context) (n int, err error) {
 }
 
 // ask reads, at a front door, the status of everything that there are receipts of. l may be nil.
-func (l *Lobby) ask(ctx context.Context, receipts *Receipts) error {
+func (l *FrontDoors) ask(ctx context.Context, receipts *Receipts) error {
 	if l == nil {
 		return nil
 	}
@@ -237,7 +237,7 @@ func stateOf(st tasks.Status, ref order.Ref) tasks.State {
 	return ""
 }
 
-func (l *Lobby) status(ctx context.Context, url string) (st tasks.Status, text string, err error) {
+func (l *FrontDoors) status(ctx context.Context, url string) (st tasks.Status, text string, err error) {
 	req, err := l.request(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return st, "", err
@@ -258,7 +258,7 @@ func (l *Lobby) status(ctx context.Context, url string) (st tasks.Status, text s
 }
 
 // shown shows what receivers were sent, and what was answered about orders. l may be nil.
-func (l *Lobby) shown(look func(kind, place, text string)) {
+func (l *FrontDoors) shown(look func(kind, place, text string)) {
 	if l == nil {
 		return
 	}

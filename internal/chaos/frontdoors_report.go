@@ -3,7 +3,7 @@ package chaos
 import "fmt"
 
 // problems lists what fails a run by itself; l may be nil.
-func (l *Lobby) problems() (out []string) {
+func (l *FrontDoors) problems() (out []string) {
 	if l == nil {
 		return nil
 	}
@@ -16,7 +16,7 @@ func (l *Lobby) problems() (out []string) {
 }
 
 // table shows how connections broke, and what receivers answered.
-func (l *Lobby) table() string {
+func (l *FrontDoors) table() string {
 	return table(func(add func(cells ...string)) {
 		for _, d := range l.doors {
 			for _, p := range []*proxy{d.requests, d.bulk, d.events} {
@@ -49,10 +49,10 @@ const enoughOrders = 100
 
 // neverHappened lists what a run with front doors has to have met, and has not.
 func (run *Run) neverHappened() (out []string) {
-	if run.Rig.Lobby == nil || len(run.Load.Orders) < enoughOrders {
+	if run.Rig.Front == nil || len(run.Load.Orders) < enoughOrders {
 		return nil
 	}
-	met := run.Rig.Lobby.met()
+	met := run.Rig.Front.met()
 	met["a race of two documents"], met["a document by HTTP"] = run.Producers.rivals, run.Producers.byHTTP
 	met["a bulk that broke"] = run.Producers.brokenBulks
 	met["a front door that was killed"] = run.Disasters.doors
@@ -65,7 +65,7 @@ func (run *Run) neverHappened() (out []string) {
 }
 
 // met counts what befell connections, readers and receivers.
-func (l *Lobby) met() map[string]int {
+func (l *FrontDoors) met() map[string]int {
 	n := map[string]int{"a stream that went on": -len(l.readers)}
 	for _, b := range []Break{BeforeRequest, InRequest, AfterRequest, BeforeAnswer, InAnswer} {
 		n["a connection broken "+string(b)] = 0

@@ -82,16 +82,16 @@ func (a *Auditor) answered(rec *ledger.Record, of *receipted) {
 			a.differ(NotFinal, rec.Ref, "a receipt says that it is %s, which is final; it is %s", said, rec.State)
 		}
 	}
-	if a.rig.Lobby == nil {
+	if a.rig.Front == nil {
 		return
 	}
-	if said := a.rig.Lobby.statuses[rec.Ref]; !said.Final() || said != rec.State {
+	if said := a.rig.Front.statuses[rec.Ref]; !said.Final() || said != rec.State {
 		a.differ(NotFinal, rec.Ref, "a front door answers that it is %q; it is %s", said, rec.State)
 	}
 }
 
-// lobby compares what receivers and readers got with the events; l may be nil.
-func (a *Auditor) lobby(l *Lobby) {
+// front compares what receivers and readers got with the events; l may be nil.
+func (a *Auditor) front(l *FrontDoors) {
 	if l == nil {
 		return
 	}
