@@ -157,58 +157,6 @@ func soon(r *rand.Rand) time.Duration {
 	return between(r, 0, 4*time.Second)
 }
 
-// competition are the shots of an order's documents at one moment, so that front doors decide between them.
-func (o *Order) competition(at time.Duration) (shots []shot) {
-	if o.Rival == nil {
-		return nil
-	}
-	for i := range 4 {
-		s := shot{at: at, what: o.Ref().String(), doc: o.Doc, lane: tasks.Checkout, ref: o.Ref(), rival: true}
-		if i%2 == 0 {
-			s.doc = o.Rival
-		}
-		shots = append(shots, s)
-	}
-	return shots
-}
-
-// takeRoutes decides which shots go by HTTP.
-func (p *Producers) takeRoutes(shots []shot) {
-	r := dice(p.seed, "by HTTP")
-	for i := range shots {
-		shots[i].http = p.callers != nil && (r.IntN(100) < percentHTTP || shots[i].key != "")
-	}
-}
-
-// files are the bulks of the load, if there are front doors to send them to.
-func (p *Producers) files(over time.Duration) []file {
-	if p.callers == nil {
-		return nil
-	}
-	return p.load.files(p.seed, over)
-}
-
-// enqueueing enqueues a document once.
-type enqueueing func(ctx context.Context, doc []byte) (tasks.Receipt, error)
-
-// way is how the document of a shot is enqueued. Who dies on it does so as a user of the library.
-func (p *Producers) way(s shot) enqueueing {
-	if s.http && s.death == nil {
-		return p.callers.way(s)
-	}
-	client := p.rig.Client
-	if s.inSteps || s.death != nil && s.death.inSteps {
-		client = p.rig.InSteps
-	}
-	enqueue := client.Enqueue
-	if s.refund {
-		enqueue = client.EnqueueRefund
-	}
-	return func(ctx context.Context, doc []byte) (tasks.Receipt, error) {
-		return enqueue(ctx, doc, tasks.InLane(s.lane))
-	}
-}
-
 // enqueue insists until the document is acknowledged, and then tries the forged one, if there is one. Should
 // the producer die, that is done when it is back.
 func (p *Producers) enqueue(ctx context.Context, s shot) {
