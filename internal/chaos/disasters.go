@@ -243,6 +243,7 @@ func (d *Disasters) restart(ctx context.Context, r *rand.Rand) {
 		pause(ctx, between(r, 200*time.Millisecond, 3*time.Second))
 		d.rig.Redis.Restart()
 		d.rig.letIn(ctx)
+		d.rig.Log("Redis runs again")
 	})
 	d.mu.Lock()
 	d.restarts++

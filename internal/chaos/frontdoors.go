@@ -49,7 +49,7 @@ type door struct {
 func newFrontDoors(r *Rig, dir string) *FrontDoors {
 	l := &FrontDoors{rig: r, hooks: webhooks.NewStore(r.Redis.Client()),
 		// A connection for each request, so that a break is one request's.
-		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
+		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: dialer().DialContext}}}
 	files := r.t.TempDir()
 	env := append(r.environment(), "GATEWAY_HTTP_ADDR=127.0.0.1:0", "GATEWAY_SHUTDOWN_TIMEOUT=10s",
 		"GATEWAY_TOKENS_FILE="+l.write(filepath.Join(files, "tokens.yaml"), l.tokens()),

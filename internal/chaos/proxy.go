@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -165,7 +166,7 @@ func (p *proxy) serve(caller net.Conn) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), doorDial)
-	door, err := new(net.Dialer).DialContext(ctx, "tcp", p.door())
+	door, err := dialer().DialContext(ctx, "tcp", p.door())
 	cancel()
 	if err != nil {
 		p.broke(NoDoor)
@@ -189,6 +190,16 @@ func (p *proxy) serve(caller net.Conn) {
 	up.Go(func() { end(pass(door, caller, b.up, b.kind == AfterRequest)) })
 	end(pass(caller, door, b.down, false))
 	up.Wait()
+}
+
+// dialer makes connections from another address of this machine where there is one, so that none of the thousands
+// takes the port of a Redis, or of a front door, that is about to be started again.
+func dialer() *net.Dialer {
+	d := &net.Dialer{}
+	if runtime.GOOS == "linux" {
+		d.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}
+	}
+	return d
 }
 
 // pass forwards bytes until either side ends, or the limit is reached: broken. first breaks after the first bytes.
