@@ -22,6 +22,7 @@ type Auditor struct {
 	orders   map[*Order]*ledger.Record
 	refunds  map[*Refund]*ledger.Record
 	events   map[order.Ref]map[string]order.State // of each record its events' ids, and what each reports
+	stream   []ledger.Event                       // all of them
 	Report
 }
 
@@ -61,6 +62,15 @@ const (
 	Replayed       Trouble = "worked on without a record"
 	PausedCall     Trouble = "call during a pause"
 	NeedlessReview Trouble = "needless review"
+	ReceiptLost    Trouble = "receipt without a record"
+	ReceiptTwice   Trouble = "receipted twice as new"
+	OtherDocument  Trouble = "another document accepted"
+	KeySplit       Trouble = "one key, two orders"
+	NotFinal       Trouble = "receipt without a final status"
+	Undelivered    Trouble = "event not delivered"
+	OutOfOrder     Trouble = "events out of order"
+	Unfounded      Trouble = "event of no record"
+	StreamBroken   Trouble = "gap or repetition in a stream"
 	LinkOpened     Trouble = "link opened"
 	LeftOpen       Trouble = "left open"
 )
@@ -68,7 +78,8 @@ const (
 // Troubles lists every kind, for the table.
 func Troubles() []Trouble {
 	return []Trouble{IssuedTwice, RefundedTwice, LostTrack, WrongStatus, WrongData, EventMissing, WrongEvent, NoIntent, WrongCancel, Replayed,
-		PausedCall, NeedlessReview, LinkOpened, LeftOpen}
+		PausedCall, NeedlessReview, ReceiptLost, ReceiptTwice, OtherDocument, KeySplit, NotFinal, Undelivered, OutOfOrder, Unfounded, StreamBroken,
+		LinkOpened, LeftOpen}
 }
 
 func (d Difference) String() string { return fmt.Sprintf("%s: %s: %s", d.Kind, d.What, d.Text) }
@@ -82,10 +93,10 @@ func (a *Auditor) differ(kind Trouble, what fmt.Stringer, format string, args ..
 	a.Differences = append(a.Differences, Difference{kind, what.String(), fmt.Sprintf(format, args...)})
 }
 
-// Audit makes the report. Nothing may be under way any more. replayed are the records that were deleted after
-// their end, as they were.
-func Audit(ctx context.Context, r *Rig, l *Load, replayed map[order.Ref]*ledger.Record) (*Report, error) {
-	a := &Auditor{rig: r, load: l, books: TakeBooks(r), replayed: replayed, orders: map[*Order]*ledger.Record{}, refunds: map[*Refund]*ledger.Record{},
+// Audit makes the report. Nothing may be under way any more.
+func Audit(ctx context.Context, run *Run) (*Report, error) {
+	l := run.Load
+	a := &Auditor{rig: run.Rig, load: l, books: TakeBooks(run.Rig), replayed: run.Replays.Records, orders: map[*Order]*ledger.Record{}, refunds: map[*Refund]*ledger.Record{},
 		events: map[order.Ref]map[string]order.State{}, Report: Report{OrderStates: map[string]map[order.State]int{},
 			RefundStates: map[string]map[order.State]int{}, Reviews: map[string]int{}}}
 	if err := a.readEvents(ctx); err != nil {
@@ -107,6 +118,10 @@ func Audit(ctx context.Context, r *Rig, l *Load, replayed map[order.Ref]*ledger.
 		}
 	}
 	a.unordered()
+	if err := a.receipts(ctx, run.Producers.receipts); err != nil {
+		return nil, err
+	}
+	a.front(run.Rig.Front)
 	return &a.Report, a.leftovers(ctx)
 }
 
@@ -126,6 +141,7 @@ func (a *Auditor) readEvents(ctx context.Context) error {
 		}
 		for _, e := range list {
 			after = e.StreamID
+			a.stream = append(a.stream, e)
 			of := a.events[e.Ref]
 			if of == nil {
 				of = map[string]order.State{}

@@ -14,6 +14,9 @@ var (
 	workers   = flag.Int("chaos.workers", 3, "worker processes of TestChaos")
 	killEvery = flag.Duration("chaos.kill-every", 5*time.Second, "mean time between kills of a worker; 0 for none")
 	kills     = flag.Int("chaos.kills", 2, "kills of a worker, at least")
+	doors     = flag.Int("chaos.doors", 2, "front doors of TestChaos; 0 for producers that reach Redis only")
+	doorKills = flag.Int("chaos.door-kills", 3, "kills of a front door")
+	doorHolds = flag.Int("chaos.door-stalls", 1, "times that a front door is stopped for longer than a delivery is believed to be under way, and goes on then")
 	stalls    = flag.Int("chaos.stalls", 2, "times that a worker is stopped for longer than its claims last (every other time: than its tasks' leases, too), and goes on then")
 	removals  = flag.Int("chaos.removals", 15, "times that waiting tasks are deleted, archived, or left active without a lease, one or all of a queue")
 	pauses    = flag.Int("chaos.pauses", 3, "times that an account or a lane of it is paused and resumed")
@@ -43,15 +46,22 @@ func TestChaos(t *testing.T) {
 	if over <= 0 {
 		over = max(25*time.Second, time.Duration(*orders)*60*time.Millisecond)
 	}
-	rig := NewRig(t, RigConfig{Seed: *seed, Workers: *workers, Binary: theWorker(t), Log: t.Logf, LogDir: *logs,
-		Odds: Odds{Lost: *lost, HTTP5xx: *http5xx, Garbage: *garbage, Checksum: *checksum, Slow: *slow, Cut: *cut, Overtaken: *overtaken}})
+	config := RigConfig{Seed: *seed, Workers: *workers, Binary: theWorker(t), Doors: *doors, Log: t.Logf, LogDir: *logs,
+		Odds: Odds{Lost: *lost, HTTP5xx: *http5xx, Garbage: *garbage, Checksum: *checksum, Slow: *slow, Cut: *cut, Overtaken: *overtaken}}
+	if *doors > 0 {
+		config.DoorBinary = theDoor(t)
+	}
+	rig := NewRig(t, config)
 	run, err := Execute(t.Context(), rig, Plan{Seed: *seed, Mix: Mix{Orders: *orders, Refunds: *refunds}, Spread: over, Patience: *patience, ProducersDie: true,
-		Disasters: DisasterPlan{KillEvery: *killEvery, Kills: *kills, Stops: true, Stalls: *stalls, Removals: *removals, Pauses: *pauses,
+		Disasters: DisasterPlan{KillEvery: *killEvery, Kills: *kills, Stops: true, DoorKills: *doorKills, DoorStalls: *doorHolds, Stalls: *stalls, Removals: *removals, Pauses: *pauses,
 			Replays: *replays, Restarts: *restarts, Freezes: *freezes, FreezeFor: *freezeFor, Bans: *bans, Silences: *silent}})
 	if err != nil {
 		t.Fatalf("seed %d: %v", *seed, err)
 	}
 	t.Log(run)
+	for _, n := range run.neverHappened() {
+		t.Errorf("%s: this has proven nothing about it", n)
+	}
 	for _, p := range run.Problems() {
 		t.Error(p)
 	}

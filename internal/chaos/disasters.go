@@ -24,6 +24,8 @@ type Disasters struct {
 
 	mu       sync.Mutex
 	kills    int
+	doors    int // front doors killed
+	held     int // and stopped for a while
 	stops    int
 	stalls   int
 	restarts int
@@ -48,17 +50,19 @@ type Disasters struct {
 
 // DisasterPlan says how often what happens.
 type DisasterPlan struct {
-	KillEvery time.Duration // mean time between kills of a worker; 0: none
-	Kills     int           // at least
-	Stops     bool          // some workers are asked to end instead
-	Stalls    int           // a worker stopped in the middle of its work and going on later; see stallFor
-	Restarts  int           // Redis killed and started again
-	Freezes   int           // Redis hangs
-	FreezeFor time.Duration
-	Bans      int // each of both providers
-	Pauses    int // of an account or a lane of it, and its resumption
-	Silences  int // outages of both providers
-	Removals  int // times that tasks are deleted, archived or left active without a lease; see removal
+	KillEvery  time.Duration // mean time between kills of a worker; 0: none
+	Kills      int           // at least
+	Stops      bool          // some workers are asked to end instead
+	DoorKills  int           // of a front door
+	DoorStalls int           // a front door stopped and going on later
+	Stalls     int           // a worker stopped in the middle of its work and going on later; see stallFor
+	Restarts   int           // Redis killed and started again
+	Freezes    int           // Redis hangs
+	FreezeFor  time.Duration
+	Bans       int // each of both providers
+	Pauses     int // of an account or a lane of it, and its resumption
+	Silences   int // outages of both providers
+	Removals   int // times that tasks are deleted, archived or left active without a lease; see removal
 	// OnlyRemoval, when set, is the only removal that strikes. Default: every one in turn.
 	OnlyRemoval string
 	// Replays are settled records that are deleted in the end and whose tasks are made again.
@@ -77,14 +81,15 @@ func (d *Disasters) Run(ctx context.Context, over <-chan struct{}) {
 	strikes.Go(func() { d.strikeRedis(ctx) })
 	strikes.Go(func() { d.stallWorkers(ctx) })
 	strikes.Go(func() { d.removeTasks(ctx) })
+	strikes.Go(func() { d.strikeDoors(ctx) })
 	strikes.Wait()
 	d.revive(ctx)
 }
 
-// supervise starts workers that are down, as an orchestrator does.
+// supervise starts workers and front doors that are down, as an orchestrator does.
 func (d *Disasters) supervise(ctx context.Context) {
 	for pause(ctx, 700*time.Millisecond) {
-		for _, w := range d.rig.Workers {
+		for _, w := range d.rig.processes() {
 			if _, ok := w.running(); ok {
 				continue
 			}
@@ -185,11 +190,11 @@ func (d *Disasters) kill(ctx context.Context, w *Worker) {
 
 func (d *Disasters) disturbed(s span) bool { return overlaps(d.outages, s) }
 
-// spread strikes the given strikes in a random order, over the plan's time.
-func (d *Disasters) spread(ctx context.Context, r *rand.Rand, strikes []func(context.Context, *rand.Rand)) {
+// spread strikes the given strikes in a random order, over a time.
+func (d *Disasters) spread(ctx context.Context, r *rand.Rand, over time.Duration, strikes []func(context.Context, *rand.Rand)) {
 	r.Shuffle(len(strikes), func(i, j int) { strikes[i], strikes[j] = strikes[j], strikes[i] })
 	for _, strike := range strikes {
-		each := d.plan.Over / time.Duration(len(strikes))
+		each := over / time.Duration(len(strikes))
 		if !pause(ctx, between(r, each/2, each)) {
 			return
 		}
@@ -216,7 +221,7 @@ func (d *Disasters) strikeRedis(ctx context.Context) {
 	for range d.plan.Pauses {
 		strikes = append(strikes, d.pauseAccount)
 	}
-	d.spread(ctx, r, strikes)
+	d.spread(ctx, r, d.plan.Over, strikes)
 }
 
 // outage runs f and remembers when. Workers need the time of after to notice that it is over.
@@ -238,6 +243,7 @@ func (d *Disasters) restart(ctx context.Context, r *rand.Rand) {
 		pause(ctx, between(r, 200*time.Millisecond, 3*time.Second))
 		d.rig.Redis.Restart()
 		d.rig.letIn(ctx)
+		d.rig.Log("Redis runs again")
 	})
 	d.mu.Lock()
 	d.restarts++
@@ -269,11 +275,11 @@ func (d *Disasters) ban(ctx context.Context, _ *rand.Rand) {
 	d.mu.Unlock()
 }
 
-// revive waits until every worker serves.
+// revive waits until every worker and front door serves.
 func (d *Disasters) revive(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	for _, w := range d.rig.Workers {
+	for _, w := range d.rig.processes() {
 		for pause(ctx, 100*time.Millisecond) {
 			if _, ok := w.running(); !ok {
 				continue // the supervisor starts it

@@ -32,6 +32,9 @@ func canaries(ctx context.Context, r *Rig, l *Load) ([]Canary, error) {
 		for field, value := range o.Personal {
 			out = append(out, Canary{field, o.ID, value})
 		}
+		for field, value := range o.Others {
+			out = append(out, Canary{field, "another customer of " + o.ID, value})
+		}
 		for _, t := range books.ecticket[o.ID].Tickets {
 			code, _ := r.ECTicket.WriteOffNo(t.TicketNo)
 			out = append(out, Canary{"ticket number", o.ID, t.TicketNo}, Canary{"WriteOffNo", o.ID, code})
@@ -57,8 +60,8 @@ func canaries(ctx context.Context, r *Rig, l *Load) ([]Canary, error) {
 	return out, nil
 }
 
-// Exposed searches everything that others can read for what must stay hidden: Redis, the workers'
-// logs, the answers of their admin pages, and the errors producers got. places counts what was
+// Exposed searches everything that others can read for what must stay hidden: Redis, the workers' and front doors'
+// logs, the answers of their admin pages, webhooks, statuses without tickets, and the errors producers got. places counts what was
 // searched.
 func Exposed(ctx context.Context, run *Run) (found []string, places map[string]int, err error) {
 	r := run.Rig
@@ -83,7 +86,7 @@ func Exposed(ctx context.Context, run *Run) (found []string, places map[string]i
 			places["details"]++
 		}
 	}
-	for _, w := range r.Workers {
+	for _, w := range r.processes() {
 		text, err := os.ReadFile(w.log)
 		if err != nil {
 			return nil, nil, err
@@ -95,6 +98,7 @@ func Exposed(ctx context.Context, run *Run) (found []string, places map[string]i
 		look("errors", "an error for producers", text)
 	}
 	run.Producers.mu.Unlock()
+	r.Front.shown(look)
 	admin, err := r.Workers[0].ready(ctx)
 	if err != nil {
 		return nil, nil, err

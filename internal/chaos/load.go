@@ -42,6 +42,14 @@ type Order struct {
 	Cancel  *Cancellation // nil: nobody wants it cancelled
 	// Personal are the customer's data in it, by field. Every order has its own.
 	Personal map[string]string
+	// Key is an Idempotency-Key: the document has no number, and ID is "" until the first receipt says it.
+	Key string
+	// Bulk orders are sent in a bulk.
+	Bulk bool
+	// Rival is another document under the number, which is sent at the same time: one of the two is the order, and the
+	// other is refused. Others are the customer's data in it, as Personal.
+	Rival  []byte
+	Others map[string]string
 	// Redeem and InOffice are the numbers of its tickets that are redeemed, and refunded in the
 	// vendor's back office, before the refunds that wait for it to be issued.
 	Redeem, InOffice int
@@ -127,10 +135,10 @@ func (f *Refund) document() []byte {
 	return document(map[string]any{"provider": f.Order.Provider, "refund_id": f.ID, "request": request})
 }
 
-func document(v map[string]any) []byte {
+func document(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // strings, numbers and booleans only
+		panic(err) // what JSON can be made of only
 	}
 	return b
 }

@@ -14,11 +14,27 @@ import (
 var binDir string
 
 // builtWorker is the product's worker, built once for all tests.
-var builtWorker = sync.OnceValues(func() (string, error) { return buildWorker(binDir, "") })
+var builtWorker = sync.OnceValues(func() (string, error) { return build(binDir, "worker", "") })
 
 func theWorker(t *testing.T) string {
 	t.Helper()
 	return must(t, builtWorker)
+}
+
+// builtDoor is the product's enqueue with short times for webhooks, built once for all tests.
+var builtDoor struct {
+	sync.Once
+	bin string
+	err error
+}
+
+func theDoor(t *testing.T) string {
+	t.Helper()
+	overlay := plant(t, shortTimes)
+	return must(t, func() (string, error) {
+		builtDoor.Do(func() { builtDoor.bin, builtDoor.err = build(binDir, "enqueue", overlay) })
+		return builtDoor.bin, builtDoor.err
+	})
 }
 
 func must(t *testing.T, build func() (string, error)) string {

@@ -18,10 +18,14 @@ import (
 // Planted bugs. Each diff changes the product so that it breaks one promise; its first lines say
 // which. They are applied to a copy, never to the sources.
 //
-//go:embed testdata/mutations/*.diff
+//go:embed testdata/mutations/*.diff testdata/times/*.diff
 var mutationFiles embed.FS
 
 const mutationDir = "testdata/mutations"
+
+// shortTimes is no bug: it makes the times of webhooks short enough for a test. They are constants of the product,
+// which no setting, variable or build tag changes, so that no installation can ever run with these.
+const shortTimes = "testdata/times/webhooks"
 
 // Mutations lists the planted bugs by name.
 func Mutations(t testing.TB) (names []string) {
@@ -63,7 +67,10 @@ func plant(t testing.TB, names ...string) (overlay string) {
 // replace maps sources to copies.
 func plantOne(t testing.TB, name, dir string, replace map[string]string) {
 	t.Helper()
-	diff, err := mutationFiles.ReadFile(mutationDir + "/" + name + ".diff")
+	if !strings.Contains(name, "/") {
+		name = mutationDir + "/" + name
+	}
+	diff, err := mutationFiles.ReadFile(name + ".diff")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,9 @@ type Producers struct {
 	// mortal: producers die now and then; died is called with what they may have left without a task.
 	mortal bool
 	died   func(context.Context, order.Ref)
+	// callers are those who come by HTTP; nil without front doors.
+	callers  *callers
+	receipts *Receipts
 
 	mu       sync.Mutex
 	acked    int // documents acknowledged, repetitions included
@@ -36,7 +39,12 @@ type Producers struct {
 	done     int // wishes to cancel that came in time
 	tooLate  int // and those that did not
 	wrong    []string
+	split    []Difference    // keys that were answered by two numbers
 	texts    map[string]bool // of all errors
+	rivals   int             // documents refused because another was faster
+	byHTTP   int             // documents acknowledged by a front door
+	// brokenBulks are bulks that had to be sent again.
+	brokenBulks int
 
 	aside sync.WaitGroup // what waits for its time beside the queue of documents
 }
@@ -56,6 +64,10 @@ type shot struct {
 	inSteps bool
 	cancel  *Cancellation // what is wanted once it is enqueued; mostly nil
 	ref     order.Ref
+	http    bool // by HTTP
+	key     string
+	order   *Order // that has the key
+	rival   bool   // another document may be faster
 }
 
 // Run enqueues everything that does not wait for an order to be issued, over the given time, and
@@ -72,6 +84,13 @@ func (p *Producers) Run(ctx context.Context, over time.Duration, planned chan<- 
 		})
 	}
 	feeders.Go(func() { p.later(ctx, queue) })
+	for _, f := range p.files(over) {
+		p.aside.Go(func() {
+			if pause(ctx, f.at) {
+				p.bulk(ctx, f)
+			}
+		})
+	}
 	feeders.Go(func() {
 		defer close(planned)
 		began := time.Now()
@@ -94,18 +113,26 @@ func (p *Producers) plan(over time.Duration) []shot {
 	for _, o := range p.load.Orders {
 		at := between(r, 0, over)
 		for i, lane := range o.Lanes {
-			s := shot{at: at + soon(r), what: o.Ref().String(), doc: o.Doc, lane: lane, forged: o.Forged, ref: o.Ref(), death: dies(r), inSteps: r.IntN(4) == 0}
+			s := shot{at: at + soon(r), what: o.Ref().String(), doc: o.Doc, lane: lane, forged: o.Forged, ref: o.Ref(), death: dies(r), inSteps: r.IntN(4) == 0, rival: o.Rival != nil}
+			if o.Bulk && i == 0 {
+				continue // some are enqueued otherwise, too
+			}
+			if o.Key != "" {
+				s.key, s.order, s.what, s.death = o.Key, o, o.Key, nil
+			}
 			if i == 0 {
 				s.cancel = o.Cancel
 			}
 			shots = append(shots, s)
 		}
+		shots = append(shots, o.competition(at)...)
 		for _, f := range o.Refunds {
 			if f.Early { // some of them before their order
 				shots = append(shots, f.shots(r, func() time.Duration { return max(0, at+between(r, -time.Second, 3*time.Second)) })...)
 			}
 		}
 	}
+	p.takeRoutes(shots)
 	slices.SortStableFunc(shots, func(a, b shot) int { return int(a.at - b.at) })
 	return shots
 }
@@ -130,22 +157,12 @@ func soon(r *rand.Rand) time.Duration {
 	return between(r, 0, 4*time.Second)
 }
 
-// enqueueing enqueues a document once.
-type enqueueing func(context.Context, []byte, ...tasks.EnqueueOption) (tasks.Receipt, error)
-
 // enqueue insists until the document is acknowledged, and then tries the forged one, if there is one. Should
 // the producer die, that is done when it is back.
 func (p *Producers) enqueue(ctx context.Context, s shot) {
-	client := p.rig.Client
-	if s.inSteps || s.death != nil && s.death.inSteps {
-		client = p.rig.InSteps
-	}
-	var enqueue enqueueing = client.Enqueue
-	if s.refund {
-		enqueue = client.EnqueueRefund
-	}
+	enqueue := p.way(s)
 	if wish := s.cancel; wish != nil {
-		p.aside.Go(func() { p.cancel(ctx, s.ref, wish) })
+		p.aside.Go(func() { p.cancel(ctx, s, wish) })
 		s.cancel = nil
 	}
 	if s.death != nil && p.mortal {
@@ -156,13 +173,12 @@ func (p *Producers) enqueue(ctx context.Context, s shot) {
 	p.mu.Lock()
 	switch {
 	case ctx.Err() != nil && err != nil:
+	case s.rival && errors.As(err, new(*tasks.ConflictError)):
+		p.rivals++
 	case err != nil:
 		p.wrong = append(p.wrong, fmt.Sprintf("%s: enqueueing was refused: %v", s.what, err))
 	default:
-		p.acked++
-		if receipt.Duplicate {
-			p.repeated++
-		}
+		p.acknowledged(s, receipt)
 	}
 	p.mu.Unlock()
 	if err != nil || s.forged == nil {
@@ -180,10 +196,30 @@ func (p *Producers) enqueue(ctx context.Context, s shot) {
 	}
 }
 
+// acknowledged counts a receipt, and learns the number that was made of a key; p.mu is held.
+func (p *Producers) acknowledged(s shot, r tasks.Receipt) {
+	p.acked++
+	if r.Duplicate {
+		p.repeated++
+	}
+	if s.http {
+		p.byHTTP++
+	}
+	if s.key == "" {
+		return
+	}
+	if s.order.ID == "" {
+		s.order.ID = r.OrderID
+	}
+	if s.order.ID != r.OrderID {
+		p.split = append(p.split, Difference{KeySplit, s.key, fmt.Sprintf("the key was answered by %s and by %s", s.order.ID, r.OrderID)})
+	}
+}
+
 // die has the producer die while it enqueues, and enqueue the document again when it is back.
 func (p *Producers) die(ctx context.Context, s shot, enqueue enqueueing) {
 	dying, buried := withCrash(ctx, s.death.commands)
-	_, err := enqueue(dying, s.doc, tasks.InLane(s.lane))
+	_, err := enqueue(dying, s.doc)
 	buried()
 	p.mu.Lock()
 	p.deaths++
@@ -202,12 +238,18 @@ func (p *Producers) die(ctx context.Context, s shot, enqueue enqueueing) {
 }
 
 // cancel insists until there is an answer.
-func (p *Producers) cancel(ctx context.Context, ref order.Ref, c *Cancellation) {
+func (p *Producers) cancel(ctx context.Context, s shot, c *Cancellation) {
 	wait := c.After
+	want := func(ctx context.Context) error {
+		return p.rig.Client.Cancel(ctx, s.ref, "chaos", "the customer has changed their mind")
+	}
+	if s.http {
+		want = func(ctx context.Context) error { return p.callers.cancel(ctx, s.ref) }
+	}
 	for pause(ctx, wait) {
 		wait = 100 * time.Millisecond
 		once, cancel := context.WithTimeout(ctx, 5*time.Second)
-		err := p.rig.Client.Cancel(once, ref, "chaos", "the customer has changed their mind")
+		err := want(once)
 		cancel()
 		var tooLate *tasks.NotCancellableError
 		p.mu.Lock()
@@ -231,16 +273,18 @@ func (p *Producers) cancel(ctx context.Context, ref order.Ref, c *Cancellation) 
 func (p *Producers) insist(ctx context.Context, s shot, doc []byte, enqueue enqueueing) (tasks.Receipt, error) {
 	for {
 		once, cancel := context.WithTimeout(ctx, 5*time.Second)
-		receipt, err := enqueue(once, doc, tasks.InLane(s.lane))
+		receipt, err := enqueue(once, doc)
 		cancel()
-		if err != nil {
+		if err == nil {
+			p.receipts.note(receipt, doc)
+		} else {
 			p.mu.Lock()
 			p.texts[err.Error()] = true
 			p.mu.Unlock()
 		}
 		var conflict *tasks.ConflictError
 		var invalid *providers.InvalidError
-		if err == nil || errors.As(err, &conflict) || errors.As(err, &invalid) {
+		if err == nil || errors.As(err, &conflict) || errors.As(err, &invalid) || errors.As(err, new(*refusedError)) {
 			return receipt, err
 		}
 		p.mu.Lock()
@@ -272,7 +316,9 @@ func (p *Producers) later(ctx context.Context, queue chan<- shot) {
 			for _, f := range o.Refunds {
 				if !f.Early {
 					p.choose(f, books)
-					for _, s := range f.shots(r, func() time.Duration { return 0 }) {
+					shots := f.shots(r, func() time.Duration { return 0 })
+					p.takeRoutes(shots)
+					for _, s := range shots {
 						queue <- s
 					}
 				}

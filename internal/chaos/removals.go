@@ -85,7 +85,7 @@ func (d *Disasters) removeTasks(ctx context.Context) {
 	for n := range d.plan.Removals {
 		strikes = append(strikes, func(ctx context.Context, r *rand.Rand) { d.remove(ctx, r, kinds[n%len(kinds)]) })
 	}
-	d.spread(ctx, r, strikes)
+	d.spread(ctx, r, d.plan.Over, strikes)
 }
 
 // remove strikes the first queue, in a random order, that has tasks for it. Workers are so fast that few

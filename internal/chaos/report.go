@@ -24,9 +24,10 @@ func (run *Run) Problems() []string {
 	}
 	out = append(out, run.Producers.wrong...)
 	out = append(out, run.Disasters.failures...)
-	for _, w := range run.Rig.Workers {
+	for _, w := range run.Rig.processes() {
 		out = append(out, w.crashes()...)
 	}
+	out = append(out, run.Rig.Front.problems()...)
 	for _, r := range run.Disasters.recovered {
 		if took := run.Disasters.took(r); took > RecoveryLimit {
 			out = append(out, fmt.Sprintf("%s: %s passed from the death of its worker until the next took it up", r.what, took.Round(100*time.Millisecond)))
@@ -54,6 +55,11 @@ func (run *Run) String() string {
 	fmt.Fprintf(&b, "%d documents acknowledged, %d of them as duplicates, %d attempts repeated after an error; producers died %d times; %d forged documents refused\n",
 		p.acked, p.repeated, p.errors, p.deaths, p.forged)
 	fmt.Fprintf(&b, "%d documents cancelled in time, %d too late\n", p.done, p.tooLate)
+	if run.Rig.Front != nil {
+		fmt.Fprintf(&b, "front doors killed %d and stalled %d times; %d documents acknowledged by HTTP, %d refused because another was faster, bulks sent again %d times\n",
+			d.doors, d.held, p.byHTTP, p.rivals, p.brokenBulks)
+		b.WriteString(run.Rig.Front.table())
+	}
 	b.WriteString(run.recovery())
 	b.WriteString("\nCalls and the faults injected:\n" + run.Rig.Weather.table())
 	b.WriteString("\nFinal states of orders:\n" + states(run.Report.OrderStates))

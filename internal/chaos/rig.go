@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -35,7 +36,13 @@ const (
 type RigConfig struct {
 	Seed    uint64
 	Workers int
-	Binary  string // of buildWorker
+	Binary  string // the worker's, of build
+	// Doors is the number of front doors, before which the receivers of webhooks and the readers of events stand.
+	// Default 0: producers reach Redis directly.
+	Doors      int
+	DoorBinary string
+	// Answers decides what receivers of webhooks answer. Default: their own odds.
+	Answers func(id string, try int) string
 	Odds    Odds
 	// CallsPerSecond is what ECTicket allows: it bans whoever calls more often, and the workers keep
 	// within it. Default: ECTicket bans nobody, and the workers may make 1000 calls a second.
@@ -57,6 +64,7 @@ type Rig struct {
 	Weather  *Weather
 	Intents  *Intents
 	Workers  []*Worker
+	Front    *FrontDoors // nil without front doors
 	// Client is a producer's, and InSteps that of one who takes Redis for a cluster; Ledger and Ring are the
 	// auditor's.
 	Client, InSteps *tasks.Client
@@ -109,10 +117,13 @@ func NewRig(t testing.TB, c RigConfig) *Rig {
 	}
 	for i := range c.Workers {
 		name := fmt.Sprintf("worker%d", i+1)
-		r.Workers = append(r.Workers, &Worker{Name: name, bin: c.Binary, env: r.environment(), log: filepath.Join(dir, name+".log")})
+		r.Workers = append(r.Workers, &Worker{Name: name, bin: c.Binary, args: []string{"--verbose"}, env: r.environment(), log: filepath.Join(dir, name+".log")})
+	}
+	if c.Doors > 0 {
+		r.Front = newFrontDoors(r, dir)
 	}
 	t.Cleanup(func() {
-		for _, w := range r.Workers {
+		for _, w := range r.processes() {
 			w.kill()
 			if t.Failed() {
 				t.Logf("%s, the end of its log:\n%s", w.Name, tail(w.log, 1500))
@@ -198,24 +209,27 @@ func (r *Rig) environment() []string {
 	return list
 }
 
-// StartWorkers starts all workers and waits until they serve.
+// processes are the workers and the front doors.
+func (r *Rig) processes() []*Worker { return slices.Concat(r.Workers, r.Front.processes()) }
+
+// StartWorkers starts all workers and front doors and waits until they serve.
 func (r *Rig) StartWorkers(ctx context.Context) error {
-	for _, w := range r.Workers {
+	for _, w := range r.processes() {
 		if err := w.start(); err != nil {
 			return err
 		}
 	}
-	for _, w := range r.Workers {
+	for _, w := range r.processes() {
 		if _, err := w.ready(ctx); err != nil {
 			return err
 		}
 	}
-	return nil
+	return r.Front.open(ctx)
 }
 
-// StopWorkers asks all workers to end, and reports the first that does not end well.
+// StopWorkers asks all workers and front doors to end, and reports the first that does not end well.
 func (r *Rig) StopWorkers(ctx context.Context) error {
-	for _, w := range r.Workers {
+	for _, w := range r.processes() {
 		if err := w.stop(ctx); err != nil {
 			return fmt.Errorf("%s: %w", w.Name, err)
 		}

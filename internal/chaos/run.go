@@ -48,13 +48,19 @@ func Execute(ctx context.Context, r *Rig, p Plan) (*Run, error) {
 	run := &Run{Plan: p, Rig: r}
 	if run.Load == nil {
 		run.Load = NewLoad(p.Seed, p.Mix)
+		if r.Front != nil {
+			run.Load.route(p.Seed)
+		}
 	}
 	run.prepare()
 	if err := r.StartWorkers(ctx); err != nil {
 		return nil, err
 	}
 	began := time.Now()
-	run.Producers = &Producers{rig: r, load: run.Load, seed: p.Seed, mortal: p.ProducersDie, texts: map[string]bool{}}
+	run.Producers = &Producers{rig: r, load: run.Load, seed: p.Seed, mortal: p.ProducersDie, texts: map[string]bool{}, receipts: newReceipts()}
+	if r.Front != nil {
+		run.Producers.callers = &callers{front: r.Front, seed: p.Seed}
+	}
 	p.Disasters.Over = p.Spread
 	rdb := r.Redis.Client()
 	run.Disasters = &Disasters{rig: r, rdb: rdb, inspector: asynq.NewInspectorFromRedisClient(rdb),
@@ -86,7 +92,7 @@ func Execute(ctx context.Context, r *Rig, p Plan) (*Run, error) {
 	select {
 	case <-acknowledged:
 	case <-patient.Done():
-		return nil, fmt.Errorf("chaos: producers still wait %s after the last fault", p.Patience)
+		return nil, fmt.Errorf("chaos: producers still wait %s after the last fault (a ping of Redis: %v)", p.Patience, rdb.Ping(ctx).Err())
 	}
 	if err := run.settle(patient); err != nil {
 		return nil, err
@@ -98,12 +104,16 @@ func Execute(ctx context.Context, r *Rig, p Plan) (*Run, error) {
 
 // judge replays tasks of deleted records and audits everything.
 func (run *Run) judge(ctx context.Context) (err error) {
+	if err := run.Rig.Front.ask(ctx, run.Producers.receipts); err != nil {
+		return err
+	}
 	if run.Replays, err = run.Disasters.replay(ctx, run.Load, run.Plan.Disasters.Replays); err != nil {
 		return err
 	}
-	if run.Report, err = Audit(ctx, run.Rig, run.Load, run.Replays.Records); err != nil {
+	if run.Report, err = Audit(ctx, run); err != nil {
 		return err
 	}
+	run.Report.Differences = append(run.Report.Differences, run.Producers.split...)
 	run.Report.Differences = append(run.Report.Differences, run.Replays.Differences...)
 	run.Report.Differences = append(run.Report.Differences, run.Disasters.duringPauses()...)
 	return nil
@@ -115,6 +125,9 @@ func (run *Run) prepare() {
 	e, p := run.Rig.ECTicket, run.Rig.Pass2U
 	run.Rig.Weather.dark = map[string]bool{}
 	for _, o := range run.Load.Orders {
+		if o.Key != "" {
+			continue // it has no number yet, and nothing special becomes of it
+		}
 		ecticket := o.Provider == providers.ECTicket
 		run.Rig.Weather.dark[o.ID] = o.Kind == kindPage
 		switch {
@@ -155,6 +168,7 @@ const (
 
 func (run *Run) calm() {
 	run.Rig.Weather.Clear()
+	run.Rig.Front.clear()
 	for _, o := range run.Load.Orders {
 		if o.Fate == Late {
 			run.Rig.ECTicket.Unstick(o.ID)
@@ -162,7 +176,8 @@ func (run *Run) calm() {
 	}
 }
 
-// settle waits until every order and refund is final and nothing is left in the open set. When the
+// settle waits until every order and refund is final, nothing is left in the open set, and every event has reached
+// every receiver and reader. When the
 // context ends first, the audit reports what is missing.
 func (run *Run) settle(ctx context.Context) error {
 	for last := -1; ; {
@@ -204,5 +219,8 @@ func (run *Run) open(ctx context.Context) (int, error) {
 		}
 		n += int(left)
 	}
-	return n, nil
+	if n > 0 {
+		return n, nil
+	}
+	return run.Rig.Front.outstanding(ctx)
 }

@@ -14,6 +14,8 @@ type Secrets struct {
 	RedisPassword   string
 	SealKeys        string // as ISSUANCE_SEAL_KEYS takes them: two keys, the first of which seals
 	sealKeys        []string
+	Token           string // of the front doors' callers
+	WebhookKey      string // base64; with whsec_ before it, a receiver's secret
 }
 
 func newSecrets(r *rand.Rand) Secrets {
@@ -26,6 +28,7 @@ func newSecrets(r *rand.Rand) Secrets {
 	}
 	s := Secrets{HashKey: letters(r, 16), HashIV: letters(r, 16), APIKey: letters(r, 32), RedisPassword: letters(r, 24),
 		sealKeys: []string{key(), key()}}
+	s.Token, s.WebhookKey = letters(r, 40), key()
 	s.SealKeys = s.sealKeys[0] + "," + s.sealKeys[1]
 	return s
 }
@@ -46,5 +49,5 @@ func (s Secrets) account() ecticketsim.Account {
 // all lists the secrets by name, for the search.
 func (s Secrets) all() map[string]string {
 	return map[string]string{"HashKey": s.HashKey, "HashIV": s.HashIV, "API key": s.APIKey, "Redis password": s.RedisPassword,
-		"first seal key": s.sealKeys[0], "second seal key": s.sealKeys[1]}
+		"token": s.Token, "webhook's secret": s.WebhookKey, "first seal key": s.sealKeys[0], "second seal key": s.sealKeys[1]}
 }

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,24 +18,25 @@ import (
 	"time"
 )
 
-// buildWorker builds the worker's program into dir. overlay, when not empty, names a file for
+// build builds one of the product's programs, worker or enqueue, into dir. overlay, when not empty, names a file for
 // `go build -overlay` (see plant).
-func buildWorker(dir, overlay string) (bin string, err error) {
-	bin = filepath.Join(dir, "worker")
+func build(dir, program, overlay string) (bin string, err error) {
+	bin = filepath.Join(dir, program)
 	args := append([]string{"build", "-ldflags=-s -w", "-o", bin}, raceFlags...)
 	if overlay != "" {
 		args = append(args, "-overlay", overlay)
 	}
-	if out, err := exec.Command("go", append(args, "issuance/cmd/worker")...).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("chaos: build the worker: %w\n%s", err, out)
+	if out, err := exec.Command("go", append(args, "issuance/cmd/"+program)...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("chaos: build %s: %w\n%s", program, err, out)
 	}
 	return bin, nil
 }
 
-// Worker is one place for a worker: a process that can be killed and started again.
+// Worker is one place for a worker or a front door: a process that can be killed and started again.
 type Worker struct {
-	Name string // worker1, worker2, …
+	Name string // worker1, worker2, …, door1, …
 	bin  string
+	args []string
 	env  []string
 	log  string // file that takes the output of every process started here
 
@@ -70,7 +72,7 @@ func (w *Worker) start() error {
 	if err != nil {
 		return err
 	}
-	p := &process{cmd: exec.Command(w.bin, "--verbose"), from: at, done: make(chan struct{})}
+	p := &process{cmd: exec.Command(w.bin, w.args...), from: at, done: make(chan struct{})}
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = w.env, f, f
 	dieWithParent(p.cmd)
 	started := make(chan error, 1)
@@ -156,15 +158,15 @@ func (w *Worker) stop(ctx context.Context) error {
 	}
 }
 
-// ready waits until the process serves its queues and returns the address of its admin pages.
-func (w *Worker) ready(ctx context.Context) (admin string, err error) {
+// ready waits until the process serves and returns the URL of its admin pages, or of the front door.
+func (w *Worker) ready(ctx context.Context) (at string, err error) {
 	p := w.current()
 	if p == nil {
 		return "", errors.New("it was never started")
 	}
 	for {
-		if admin, err = servingAt(w.log, p.from); err != nil || admin != "" {
-			return admin, err
+		if at, err = servingAt(w.log, p.from); err != nil || at != "" {
+			return at, err
 		}
 		select {
 		case <-p.done:
@@ -190,9 +192,9 @@ func servingAt(path string, from int64) (string, error) {
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		var line struct{ Msg, Admin string }
+		var line struct{ Msg, Admin, URL string }
 		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "serving" {
-			return line.Admin, nil
+			return cmp.Or(line.Admin, line.URL), nil
 		}
 	}
 	return "", lines.Err()

@@ -1,9 +1,16 @@
 package frontdoor_test
 
 import (
+	"bufio"
 	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -203,6 +210,61 @@ func TestEveryRequestIsLoggedWithoutItsContent(t *testing.T) {
 		if !strings.Contains(h.log.String(), want) {
 			t.Errorf("the log lacks %q: %s", want, h.log)
 		}
+	}
+}
+
+// A caller that hangs up is no failure of the front door or of Redis: what counts failures must not count it.
+func TestACallerThatIsGoneIsNoFailure(t *testing.T) {
+	path, secrets := tokensFile(t, "shop orders")
+	h := open(t, path)
+	h.token = secrets["shop"]
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := httptest.NewRequestWithContext(gone, http.MethodPut, at+"A1", strings.NewReader(body))
+	r.Header.Set("Authorization", "Bearer "+h.token)
+	h.server.ServeHTTP(httptest.NewRecorder(), r)
+	for _, want := range []string{"status=499", "outcome=caller_gone"} {
+		if !strings.Contains(h.log.String(), want) {
+			t.Errorf("the log lacks %q: %s", want, h.log)
+		}
+	}
+	if text := h.log.String(); strings.Contains(text, "level=WARN") || strings.Contains(text, "unreachable") {
+		t.Errorf("logged as a failure: %s", text)
+	}
+	res, err := http.Get(h.url + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if text, err := io.ReadAll(res.Body); err != nil || bytes.Contains(text, []byte(`status="5`)) {
+		t.Errorf("counted as a failure: %v", err)
+	}
+	h.want(http.StatusCreated, nil, http.MethodPut, at+"A1", body) // and nothing has been done
+}
+
+// A body that breaks off is the caller's trouble, and logged with an outcome as every request.
+func TestABodyThatBreaksOffIsNoFailure(t *testing.T) {
+	h := open(t, "")
+	c, err := net.Dial("tcp", strings.TrimPrefix(h.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprintf(c, "PUT %sA1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{", at)
+	if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var p frontdoor.Problem
+	if err := json.NewDecoder(res.Body).Decode(&p); err != nil || res.StatusCode != http.StatusBadRequest || p.Code != "invalid" || p.RequestID == "" {
+		t.Errorf("%d %+v %v", res.StatusCode, p, err)
+	}
+	if !strings.Contains(h.log.String(), "outcome=invalid") {
+		t.Errorf("the log has no outcome: %s", h.log)
 	}
 }
 

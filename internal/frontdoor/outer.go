@@ -101,6 +101,10 @@ func localHost(host string) bool {
 	return strings.EqualFold(name, "localhost") || ip != nil && ip.IsLoopback()
 }
 
+// statusCallerGone is what the access log and metrics say of a request whose caller did not wait for an answer. It is
+// no standard status, and nobody is answered by it.
+const statusCallerGone = 499
+
 // finish answers what panicked, and writes the access log.
 func (s *Server) finish(w *recorder, r *http.Request, at *seen, began time.Time) {
 	if v := recover(); v != nil {
@@ -115,6 +119,9 @@ func (s *Server) finish(w *recorder, r *http.Request, at *seen, began time.Time)
 	status := w.status
 	if status == 0 {
 		status = http.StatusOK
+	}
+	if status >= 500 && r.Context().Err() != nil { // whatever failed, failed because of that
+		status, at.outcome, at.cause = statusCallerGone, "caller_gone", nil
 	}
 	took := s.Now().Sub(began)
 	s.metrics.observe(r, status, took)

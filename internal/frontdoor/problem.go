@@ -3,9 +3,12 @@ package frontdoor
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -99,7 +102,10 @@ func (p *Problem) retry(after time.Duration) *Problem {
 }
 
 // humaProblem replaces huma's own errors, which hold the values that they complain of.
-func humaProblem(status int, message string, errs ...error) huma.StatusError {
+func humaProblem(status int, message string, errs ...error) *Problem {
+	if status == http.StatusInternalServerError && slices.ContainsFunc(errs, brokenBody) {
+		return problem(http.StatusBadRequest, codeInvalid, "the body broke off before its end")
+	}
 	p := problem(status, codeFailed, "%s", message)
 	switch status {
 	case http.StatusUnprocessableEntity, http.StatusBadRequest:
@@ -119,6 +125,11 @@ func humaProblem(status int, message string, errs ...error) huma.StatusError {
 		}
 	}
 	return p
+}
+
+// brokenBody reports whether a request's body could not be read because its caller was gone.
+func brokenBody(err error) bool {
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
 // unknownAfter is when to repeat a request of which nothing is known.
