@@ -11,6 +11,7 @@ import (
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
+	"issuance/internal/bench/door"
 	"issuance/internal/bench/faults"
 	"issuance/internal/bench/lab"
 	"issuance/internal/bench/overhead"
@@ -43,7 +44,7 @@ func benches() []bench {
 }
 
 // children are what child processes of this program can be; see package lab.
-var children = map[string]func(args []string, in io.Reader, out io.Writer) error{overhead.Name: overhead.Child, faults.Name: faults.Child}
+var children = map[string]func(args []string, in io.Reader, out io.Writer) error{overhead.Name: overhead.Child, faults.Name: faults.Child, door.Name: door.Child}
 
 // errMissed says that a target was missed; the report says which.
 var errMissed = errors.New("a target was missed")
