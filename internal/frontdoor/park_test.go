@@ -34,7 +34,7 @@ func parking(t *testing.T, cert *frontdoor.Certificate, tokens string) (h *house
 			t.Error(err)
 		}
 	}()
-	stop = func() { cancel(); <-ended }
+	stop = func() { cancel(); rouse(h.rdb); <-ended }
 	t.Cleanup(stop)
 	return h, l.Addr().String(), stop
 }
@@ -163,8 +163,10 @@ func TestACallerThatGoesAwayIsForgotten(t *testing.T) {
 	h.waiting(1)
 	c.Close()
 	h.waiting(0)
-	if !strings.Contains(h.log.String(), "outcome=left") {
-		t.Errorf("the log does not say so: %s", h.log)
+	for limit := time.Now().Add(5 * time.Second); !strings.Contains(h.log.String(), "outcome=left"); {
+		if time.Now().After(limit) {
+			t.Fatalf("the log does not say so: %s", h.log)
+		}
 	}
 }
 

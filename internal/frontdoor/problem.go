@@ -99,7 +99,7 @@ func (p *Problem) retry(after time.Duration) *Problem {
 }
 
 // humaProblem replaces huma's own errors, which hold the values that they complain of.
-func humaProblem(status int, message string, errs ...error) huma.StatusError {
+func humaProblem(status int, message string, errs ...error) *Problem {
 	p := problem(status, codeFailed, "%s", message)
 	switch status {
 	case http.StatusUnprocessableEntity, http.StatusBadRequest:

@@ -108,9 +108,11 @@ func (s *Server) Drain() {
 func (s *Server) OpenAPI() *huma.OpenAPI { return s.api.OpenAPI() }
 
 func (s *Server) describe() huma.Config {
-	huma.NewError = humaProblem
-	huma.NewErrorWithContext = func(_ huma.Context, status int, message string, errs ...error) huma.StatusError {
+	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
 		return humaProblem(status, message, errs...)
+	}
+	huma.NewErrorWithContext = func(c huma.Context, status int, message string, errs ...error) huma.StatusError {
+		return noted(c.Context(), humaProblem(status, message, errs...))
 	}
 	c := huma.DefaultConfig("Issuance front door", s.Version)
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "/openapi", "/docs", "/schemas"
