@@ -112,7 +112,6 @@ func (s *Server) page(ctx context.Context, after string, limit int64) ([]ledger.
 const (
 	streamBatch = 200
 	streamBeat  = 15 * time.Second // a comment, so that proxies keep the connection and a dead one is noticed
-	streamWrite = 10 * time.Second // how long a caller may take to read
 )
 
 func (s *Server) streamEvents(ctx context.Context, in *streamIn) (*huma.StreamResponse, error) {
@@ -213,7 +212,7 @@ func (st stream) sendAll(list []ledger.Event) bool {
 
 // send reports whether the caller is still there.
 func (st stream) send(b []byte) bool {
-	_ = st.flush.SetWriteDeadline(time.Now().Add(streamWrite)) // a connection without deadlines is a test's
+	_ = st.flush.SetWriteDeadline(time.Now().Add(st.server.Timeout)) // a connection without deadlines is a test's
 	if _, err := st.w.Write(b); err != nil {
 		return false
 	}

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Limits of a connection. A body has its own, see operation and bulkPause; a stream's writes have theirs.
+// Limits of a connection. A body has its own, see operation and pause; a stream's writes have theirs.
 const (
 	idleTimeout   = 2 * time.Minute
 	mostHeader    = 32 << 10

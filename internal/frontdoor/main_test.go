@@ -54,6 +54,8 @@ type house struct {
 	url    string
 	token  string // sent with requests
 	log    *lockedBuffer
+
+	timeout time.Duration // of the next server; 0 for the default
 }
 
 type lockedBuffer struct {
@@ -111,7 +113,7 @@ func (h *house) serve(tokens string) {
 		h.t.Fatal(err)
 	}
 	h.ledger = ledger.New(h.rdb, ledger.Options{})
-	c := frontdoor.Config{Client: client, Ledger: h.ledger, RDB: h.rdb, Rules: rules, Log: log, Version: "test"}
+	c := frontdoor.Config{Client: client, Ledger: h.ledger, RDB: h.rdb, Rules: rules, Log: log, Version: "test", Timeout: h.timeout}
 	if tokens != "" {
 		if c.Tokens, err = frontdoor.ReadTokens(tokens, log); err != nil {
 			h.t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -138,13 +139,16 @@ func (s *Server) finish(w *recorder, r *http.Request, at *seen, began time.Time)
 		}
 	}
 	if at.parked != nil {
-		v, line := &visit{id: at.id, began: began, until: at.parked.until}, append(s.line(r, at), "outcome", "left")
+		v, line := &visit{id: at.id, began: began, until: at.parked.until}, append(s.line(r, at), "status", statusLeft, "outcome", "left")
 		at.space.park(w.ResponseWriter, r, at.parked, v, func() { s.Log.Info("request", line...) })
 		return
 	}
 	status := w.status
 	if status == 0 {
 		status = http.StatusOK
+	}
+	if at.cause != nil && errors.Is(r.Context().Err(), context.Canceled) { // the caller went away: nothing is wrong
+		status, at.outcome, at.cause = statusLeft, "left", nil
 	}
 	took := s.Now().Sub(began)
 	s.metrics.observe(r, status, took)
@@ -164,6 +168,9 @@ func (s *Server) finish(w *recorder, r *http.Request, at *seen, began time.Time)
 	}
 	s.Log.Log(r.Context(), level, "request", attrs...)
 }
+
+// statusLeft is what others log for a caller that went away before its answer; nobody gets it.
+const statusLeft = 499
 
 // line is what the access log says of a request however it ends.
 func (s *Server) line(r *http.Request, at *seen) []any {
