@@ -2,7 +2,7 @@
 // and so is the bare handler that it is compared with. Callers and receivers are in the benchmark's process. What is
 // measured is how fast orders are put, what waiting requests cost, and how webhooks are delivered.
 //
-// It imports internal/bench/lab, internal/keys, internal/ledger, internal/seal, internal/thinevent, providers and tasks/order.
+// It imports internal/bench/lab, internal/frontdoor, internal/keys, internal/ledger, internal/seal, internal/thinevent, providers and tasks/order.
 package door
 
 import (
