@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -47,16 +48,12 @@ func httpBench() bench {
 
 func benchHTTP(ctx context.Context, o options, plan httpPlan) (*report, error) {
 	began := time.Now()
-	dir, err := os.MkdirTemp("", "bench")
+	command, remove, err := builtEnqueue(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
-	command, err := lab.Build(ctx, dir, "enqueue")
-	if err != nil {
-		return nil, err
-	}
-	desk := bulkDesk{options: o, dir: dir}
+	defer remove()
+	desk := bulkDesk{options: o, dir: filepath.Dir(command)}
 	rdb, url, err := desk.server(shipped)
 	if err != nil {
 		return nil, err
@@ -78,6 +75,19 @@ func benchHTTP(ctx context.Context, o options, plan httpPlan) (*report, error) {
 	r.Seconds = seconds(time.Since(began))
 	r.notes = append(r.notes, fmt.Sprintf("%d connections; callers, front door, bare handler and Redis (appendfsync always) are processes of one machine.", plan.connections))
 	return r, nil
+}
+
+// builtEnqueue is the product's command, built into a folder of its own.
+func builtEnqueue(ctx context.Context) (command string, remove func(), err error) {
+	dir, err := os.MkdirTemp("", "bench")
+	if err != nil {
+		return "", nil, err
+	}
+	remove = func() { _ = os.RemoveAll(dir) }
+	if command, err = lab.Build(ctx, dir, "enqueue"); err != nil {
+		remove()
+	}
+	return command, remove, err
 }
 
 // compareHTTP puts orders into the front door and the bare handler, in turns.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -55,15 +54,11 @@ func webhooksBench() bench {
 
 func benchWebhooks(ctx context.Context, o options, plan hooksPlan) (*report, error) {
 	began := time.Now()
-	dir, err := os.MkdirTemp("", "bench")
+	command, remove, err := builtEnqueue(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
-	command, err := lab.Build(ctx, dir, "enqueue")
-	if err != nil {
-		return nil, err
-	}
+	defer remove()
 	r := &report{}
 	rows := hooksRows{}
 	for _, beside := range []bool{false, true} {
