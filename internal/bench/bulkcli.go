@@ -7,13 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
+	"issuance/internal/bench/lab"
 	"issuance/internal/cli"
 	"issuance/internal/seal"
 )
@@ -44,9 +43,9 @@ func bulkEnvironment(url string) map[string]string {
 
 // memory runs the command itself, as a process of its own, over a short and a long file.
 func (d *bulkDesk) memory(ctx context.Context, plan bulkPlan) ([]bulkRow, error) {
-	command := filepath.Join(d.dir, "enqueue")
-	if text, err := exec.CommandContext(ctx, "go", "build", "-o", command, "issuance/cmd/enqueue").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("go build issuance/cmd/enqueue: %w\n%s", err, text)
+	command, err := lab.Build(ctx, d.dir, "enqueue")
+	if err != nil {
+		return nil, err
 	}
 	rdb, url, err := d.server("no log")
 	if err != nil {
@@ -94,7 +93,8 @@ func peakMemory(ctx context.Context, name string, args []string, env map[string]
 	for {
 		select {
 		case <-look.C:
-			peak = max(peak, highWater(cmd.Process.Pid))
+			_, high := lab.Memory(cmd.Process.Pid)
+			peak = max(peak, high)
 		case err := <-ended:
 			var exit *exec.ExitError
 			if !errors.As(err, &exit) || exit.ExitCode() != cli.Wrong {
@@ -103,19 +103,4 @@ func peakMemory(ctx context.Context, name string, args []string, env map[string]
 			return peak, nil
 		}
 	}
-}
-
-// highWater is the peak resident memory of a process so far, which Linux reports.
-func highWater(pid int) float64 {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(status)) {
-		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kib, _ := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
-			return kib / 1024
-		}
-	}
-	return 0
 }

@@ -1,6 +1,7 @@
 package frontdoor
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,8 +18,9 @@ import (
 	"issuance/tasks"
 )
 
-// A bulk may be of any length; its lines may not come slower than this.
-const bulkPause = 30 * time.Second
+// pause is how long a bulk may take for its next line, and its caller for the next line of the answer. The whole may take
+// any time.
+func (s *Server) pause() time.Duration { return 3 * s.Timeout }
 
 const xlsx = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
@@ -108,16 +110,27 @@ type load struct {
 	err error      // the caller is gone
 }
 
-// pacedBody is the body of a request whose caller is given up when it sends nothing for a while.
+// pacedBody is the body of a request whose caller is given up when it sends no line for a while.
 type pacedBody struct {
 	http.Request
 	control *http.ResponseController
+	pause   time.Duration
+	after   int // bytes since the deadline was moved on
 }
+
+// longLine is how much counts as a line where a file has none.
+const longLine = 4 << 10
 
 // Read implements io.Reader.
 func (b *pacedBody) Read(p []byte) (int, error) {
-	_ = b.control.SetReadDeadline(time.Now().Add(bulkPause)) // a connection without deadlines is a test's
-	return b.Body.Read(p)
+	if b.after == 0 {
+		_ = b.control.SetReadDeadline(time.Now().Add(b.pause)) // a connection without deadlines is a test's
+	}
+	n, err := b.Body.Read(p)
+	if b.after += n; b.after >= longLine || bytes.IndexByte(p[:n], '\n') >= 0 {
+		b.after = 0
+	}
+	return n, err
 }
 
 func (l *load) run(r *http.Request, reading bulk.Reading) {
@@ -126,7 +139,7 @@ func (l *load) run(r *http.Request, reading bulk.Reading) {
 	l.w.WriteHeader(http.StatusOK)
 	progress := &bulk.Progress{}
 	done := BulkLine{Done: &BulkDone{Complete: true}}
-	f, err := bulk.Open(&pacedBody{*r, l.control}, reading)
+	f, err := bulk.Open(&pacedBody{Request: *r, control: l.control, pause: l.server.pause()}, reading)
 	if err == nil {
 		defer f.Close()
 		l.workbook = f.Sheet != ""
@@ -199,7 +212,7 @@ func (l *load) write(line BulkLine) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err == nil {
-		_ = l.control.SetWriteDeadline(time.Now().Add(bulkPause))
+		_ = l.control.SetWriteDeadline(time.Now().Add(l.server.pause()))
 		l.err = json.NewEncoder(l.w).Encode(line)
 	}
 	return l.err

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"issuance/internal/frontdoor"
+	"issuance/internal/testredis"
 	"issuance/tasks"
 )
 
@@ -84,7 +85,7 @@ func TestWithoutTokensNoWebPageGetsIn(t *testing.T) {
 
 func TestATokensRateHoldsForAllFrontDoors(t *testing.T) {
 	path, secrets := tokensFile(t, "slow orders - 1", "free orders")
-	h := open(t, path)
+	h := openOver(t, testredis.Start(t), path)
 	h.token = secrets["slow"]
 	limited := 0
 	for range 30 {
@@ -181,7 +182,7 @@ func TestWhatIsTooLargeOrOfAnotherKindIsRefused(t *testing.T) {
 
 // When Redis is away, nothing is known of a request's effect, and repeating it is safe.
 func TestWithoutRedisTheAnswerIsToRepeat(t *testing.T) {
-	h := open(t, "")
+	h := openOver(t, testredis.Start(t), "")
 	h.want(http.StatusCreated, nil, http.MethodPut, at+"A1", body)
 	if err := h.rdb.Do(t.Context(), "CONFIG", "SET", "maxmemory", "1").Err(); err != nil {
 		t.Fatal(err)

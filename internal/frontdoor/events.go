@@ -6,7 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"regexp"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -55,7 +56,16 @@ func (s *Server) events() {
 	register(s, op, s.streamEvents)
 }
 
-var position = regexp.MustCompile(`^[0-9]{1,20}(-[0-9]{1,20})?$`)
+// isPosition reports whether a text is a position as Redis writes them: two numbers of 64 bits, or the first alone.
+func isPosition(text string) bool {
+	first, second, both := strings.Cut(text, "-")
+	return isNumber(first) && (!both || isNumber(second))
+}
+
+func isNumber(text string) bool {
+	_, err := strconv.ParseUint(text, 10, 64) // takes no sign
+	return err == nil
+}
 
 func (s *Server) listEvents(ctx context.Context, in *eventsIn) (*eventsOut, error) {
 	t, err := caller(ctx, Events, nil)
@@ -65,7 +75,7 @@ func (s *Server) listEvents(ctx context.Context, in *eventsIn) (*eventsOut, erro
 	if in.After == "" {
 		in.After = "0"
 	}
-	if !position.MatchString(in.After) {
+	if !isPosition(in.After) {
 		return nil, noted(ctx, violated("after", "must be a position of an event, or next of a page"))
 	}
 	list, gap, err := s.page(ctx, in.After, int64(in.Limit))
@@ -102,7 +112,6 @@ func (s *Server) page(ctx context.Context, after string, limit int64) ([]ledger.
 const (
 	streamBatch = 200
 	streamBeat  = 15 * time.Second // a comment, so that proxies keep the connection and a dead one is noticed
-	streamWrite = 10 * time.Second // how long a caller may take to read
 )
 
 func (s *Server) streamEvents(ctx context.Context, in *streamIn) (*huma.StreamResponse, error) {
@@ -119,7 +128,7 @@ func (s *Server) streamEvents(ctx context.Context, in *streamIn) (*huma.StreamRe
 			return nil, noted(ctx, explain(err, ""))
 		}
 	}
-	if !position.MatchString(after) {
+	if !isPosition(after) {
 		return nil, noted(ctx, violated("after", "must be a position of an event"))
 	}
 	return &huma.StreamResponse{Body: func(c huma.Context) {
@@ -203,7 +212,7 @@ func (st stream) sendAll(list []ledger.Event) bool {
 
 // send reports whether the caller is still there.
 func (st stream) send(b []byte) bool {
-	_ = st.flush.SetWriteDeadline(time.Now().Add(streamWrite)) // a connection without deadlines is a test's
+	_ = st.flush.SetWriteDeadline(time.Now().Add(st.server.Timeout)) // a connection without deadlines is a test's
 	if _, err := st.w.Write(b); err != nil {
 		return false
 	}

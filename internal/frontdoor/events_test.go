@@ -12,6 +12,7 @@ import (
 
 	"issuance/internal/frontdoor"
 	"issuance/internal/keys"
+	"issuance/internal/testredis"
 	"issuance/internal/thinevent"
 )
 
@@ -55,7 +56,7 @@ func TestEventsComeByPageInTheirOrder(t *testing.T) {
 }
 
 func TestAGapIsReported(t *testing.T) {
-	h := open(t, "")
+	h := openOver(t, testredis.Start(t), "")
 	h.issued("A1", "A2", "A3")
 	var p page
 	h.want(http.StatusOK, &p, http.MethodGet, "/v1/events?limit=1", "")
@@ -79,7 +80,7 @@ func TestAGapIsReported(t *testing.T) {
 
 // stream reads server-sent events.
 type stream struct {
-	t *testing.T
+	t testing.TB
 	s *bufio.Scanner
 }
 
@@ -124,7 +125,7 @@ func (s stream) next() (m sent) {
 
 // A stream goes on where the last one ended, over a restart of the front door, without a gap or a repetition.
 func TestAStreamGoesOnOverARestart(t *testing.T) {
-	h := open(t, "")
+	h := openOver(t, testredis.Start(t), "")
 	h.issued("A0")
 	s := h.stream("0")
 	var got []string
@@ -175,7 +176,7 @@ func TestEventsOfOtherAccountsAreNotShown(t *testing.T) {
 }
 
 func TestABulkAnswersForEachLine(t *testing.T) {
-	h := open(t, "")
+	h := openOver(t, testredis.Start(t), "")
 	line := func(id, content string) string {
 		return fmt.Sprintf(`{"provider":"ecticket","request":%s}`, strings.Replace(strings.ReplaceAll(content, "\n", ""), "{", `{"MerchantTradeNo":"`+id+`",`, 1)) + "\n"
 	}

@@ -3,6 +3,7 @@ package frontdoor
 import (
 	"context"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -24,7 +25,10 @@ type hub struct {
 }
 
 // waiter is woken when its order may have ended: an event came, or events may have been missed.
-type waiter struct{ woken chan struct{} }
+type waiter struct {
+	woken chan struct{}
+	conn  net.Conn // of a request that is parked; reading it ends then
+}
 
 // mostRecent is how many events are kept for streams that have read all before them.
 const mostRecent = 2000
@@ -65,11 +69,37 @@ func (h *hub) waiters() (n int) {
 
 func wake(list map[*waiter]struct{}) {
 	for w := range list {
+		if w.conn != nil {
+			_ = w.conn.SetReadDeadline(time.Unix(1, 0)) // one that is broken ends by itself
+			continue
+		}
 		select {
 		case w.woken <- struct{}{}:
 		default:
 		}
 	}
+}
+
+// wakeAll wakes everybody.
+func (h *hub) wakeAll() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, list := range h.waiting {
+		wake(list)
+	}
+}
+
+// park has reading a connection end when its waiter is woken, or at a time. It reports false when the waiter was woken
+// already.
+func (h *hub) park(w *waiter, conn net.Conn, until time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(w.woken) > 0 {
+		return false
+	}
+	w.conn = conn
+	_ = conn.SetReadDeadline(until) // one that is broken ends at once
+	return true
 }
 
 // reconnect is the pause after a reading that failed.

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Limits of a connection. A body has its own, see operation and bulkPause; a stream's writes have theirs.
+// Limits of a connection. A body has its own, see operation and pause; a stream's writes have theirs.
 const (
 	idleTimeout   = 2 * time.Minute
 	mostHeader    = 32 << 10
@@ -85,19 +85,34 @@ func (s *Server) Listen(ctx context.Context, l net.Listener, cert *Certificate, 
 	defer func() { stop(); wg.Wait() }()
 	web := &http.Server{Handler: s, ReadHeaderTimeout: s.Timeout, IdleTimeout: idleTimeout, MaxHeaderBytes: mostHeader,
 		ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)} // a caller's broken connections
+	lot := newLot(s.hub, l.Addr())
+	web.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		return context.WithValue(ctx, spaceKey{}, &space{lot, c})
+	}
 	if cert != nil {
 		l = tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.get, NextProtos: []string{"h2", "http/1.1"}})
 	}
-	failed := make(chan error, 1)
-	wg.Go(func() { failed <- web.Serve(l) })
+	wg.Go(func() {
+		select {
+		case <-s.drained:
+			lot.clear(run)
+		case <-run.Done():
+		}
+	})
+	failed := make(chan error, 2)
+	for _, from := range []net.Listener{l, lot} {
+		wg.Go(func() { failed <- web.Serve(from) })
+	}
 	select {
 	case err := <-failed:
+		_ = web.Close()
 		return fmt.Errorf("front door: %w", err)
 	case <-ctx.Done():
 	}
 	s.Drain()
 	within, cancel := context.WithTimeout(run, drain)
 	defer cancel()
+	lot.clear(within)
 	if err := web.Shutdown(within); err != nil {
 		_ = web.Close()
 		if !errors.Is(err, context.DeadlineExceeded) {

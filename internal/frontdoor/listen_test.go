@@ -31,7 +31,7 @@ import (
 // listen serves a front door as the command does, with a short patience; stop ends it.
 func listen(t *testing.T, cert *frontdoor.Certificate) (addr string, stop func() error) {
 	t.Helper()
-	rdb := testredis.Start(t).Client()
+	rdb := testredis.Mini(t).Client()
 	rules := tasks.Rules{MerchantID: shop.Merchant}
 	client, err := tasks.NewClient(rdb, tasks.Options{SealKeys: seal.SandboxKey(), Rules: rules})
 	if err != nil {
@@ -53,6 +53,7 @@ func listen(t *testing.T, cert *frontdoor.Certificate) (addr string, stop func()
 		}
 		stopped = true
 		cancel()
+		rouse(rdb)
 		return <-done
 	}
 	t.Cleanup(func() { _ = stop() })

@@ -19,6 +19,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/frontdoor"
+	"issuance/internal/keys"
 	"issuance/internal/ledger"
 	"issuance/internal/seal"
 	"issuance/internal/testredis"
@@ -46,13 +47,15 @@ var canaries = []string{"王小明", "0987654321", "canary@example.com", "臺北
 
 // house is a front door over a Redis of its own.
 type house struct {
-	t      *testing.T
+	t      testing.TB
 	rdb    *redis.Client
 	ledger *ledger.Ledger
 	server *frontdoor.Server
 	url    string
 	token  string // sent with requests
 	log    *lockedBuffer
+
+	timeout time.Duration // of the next server; 0 for the default
 }
 
 type lockedBuffer struct {
@@ -66,16 +69,28 @@ func (l *lockedBuffer) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
+func (l *lockedBuffer) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.b.Reset()
+}
+
 func (l *lockedBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
 }
 
-// open opens a house, with a tokens file or without ("").
-func open(t *testing.T, tokens string) *house {
+// open opens a house, with a tokens file or without (""). Its Redis is embedded: the scripts have been proven on a real
+// one by the packages that they are of.
+func open(t testing.TB, tokens string) *house {
 	t.Helper()
-	srv := testredis.Start(t)
+	return openOver(t, testredis.Mini(t), tokens)
+}
+
+// openOver is open over a Redis of the test's choice.
+func openOver(t testing.TB, srv *testredis.Server, tokens string) *house {
+	t.Helper()
 	h := &house{t: t, rdb: srv.Client(), log: &lockedBuffer{}}
 	h.serve(tokens)
 	t.Cleanup(func() {
@@ -98,7 +113,7 @@ func (h *house) serve(tokens string) {
 		h.t.Fatal(err)
 	}
 	h.ledger = ledger.New(h.rdb, ledger.Options{})
-	c := frontdoor.Config{Client: client, Ledger: h.ledger, RDB: h.rdb, Rules: rules, Log: log, Version: "test"}
+	c := frontdoor.Config{Client: client, Ledger: h.ledger, RDB: h.rdb, Rules: rules, Log: log, Version: "test", Timeout: h.timeout}
 	if tokens != "" {
 		if c.Tokens, err = frontdoor.ReadTokens(tokens, log); err != nil {
 			h.t.Fatal(err)
@@ -110,7 +125,12 @@ func (h *house) serve(tokens string) {
 	go func() { defer close(ended); h.server.Run(ctx) }()
 	web := httptest.NewServer(h.server)
 	h.url = web.URL
-	h.t.Cleanup(func() { h.server.Drain(); web.Close(); cancel(); <-ended })
+	h.t.Cleanup(func() { h.server.Drain(); web.Close(); cancel(); rouse(h.rdb); <-ended })
+}
+
+// rouse ends a reading of the events at once, which otherwise waits for up to a second.
+func rouse(rdb *redis.Client) {
+	_ = rdb.XAdd(context.Background(), &redis.XAddArgs{Stream: keys.Events, Values: []string{"test", "ends"}}) // it may be gone already
 }
 
 // tokensFile writes one and returns its path; each line is "NAME SCOPES ACCOUNTS RATE".

@@ -8,12 +8,13 @@ import (
 
 	"issuance/internal/frontdoor"
 	"issuance/internal/ledger"
+	"issuance/internal/testredis"
 	"issuance/tasks"
 	"issuance/tasks/order"
 )
 
 func TestAnOrderPutTwiceIsOneOrder(t *testing.T) {
-	h := open(t, "")
+	h := openOver(t, testredis.Start(t), "")
 	var first, second frontdoor.Status
 	a := h.want(http.StatusCreated, &first, http.MethodPut, at+"A1", body)
 	if first.State != tasks.Queued || first.OrderID != "A1" || a.Header.Get("Location") != at+"A1" {
@@ -120,7 +121,7 @@ func TestAKeyMakesTheSameNumberForTheSameCallerAlone(t *testing.T) {
 
 // A request that waits is answered by the event, long before its time.
 func TestARequestWaitsForTheFinalStatus(t *testing.T) {
-	h := open(t, "")
+	h := openOver(t, testredis.Start(t), "")
 	h.want(http.StatusCreated, nil, http.MethodPut, at+"A1", body)
 	type result struct {
 		st   frontdoor.Status

@@ -20,6 +20,10 @@ type seen struct {
 	ref     string // the order or refund
 	outcome string
 	cause   error
+
+	space  *space  // where it may be parked, nil where it may not
+	before *visit  // what it had when it was parked before, or nil
+	parked *parked // it waits, and is answered another time
 }
 
 type seenKey struct{}
@@ -38,13 +42,9 @@ var requestID = regexp.MustCompile(`^[A-Za-z0-9._-]{8,64}$`)
 func (s *Server) outer(next http.Handler) http.Handler {
 	local := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		began := s.Now()
-		at := &seen{id: r.Header.Get("X-Request-Id")}
-		if !requestID.MatchString(at.id) {
-			at.id = rand.Text()
-		}
+		at, began := s.arrived(r)
 		r = r.WithContext(context.WithValue(r.Context(), seenKey{}, at))
-		rec := &recorder{ResponseWriter: w}
+		rec := &recorder{ResponseWriter: w, at: at}
 		// A caller that does not read its answer is given up; streams move the deadline on.
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout)) // a connection without deadlines is a test's
 		h := w.Header()
@@ -74,6 +74,24 @@ func (s *Server) outer(next http.Handler) http.Handler {
 	})
 }
 
+// arrived is what is known of a request from the beginning.
+func (s *Server) arrived(r *http.Request) (at *seen, began time.Time) {
+	at, began = &seen{id: r.Header.Get("X-Request-Id"), space: spaceOf(r)}, s.Now()
+	if !requestID.MatchString(at.id) {
+		at.id = rand.Text()
+	}
+	if at.space == nil {
+		return at, began
+	}
+	if at.before = at.space.revisited(); at.before != nil {
+		at.id, began = at.before.id, at.before.began
+		if at.before.busy {
+			at.space = nil
+		}
+	}
+	return at, began
+}
+
 // protected reports whether a request needs a token.
 func (s *Server) protected(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/v1/") }
 
@@ -85,6 +103,9 @@ func (s *Server) admit(r *http.Request, at *seen) *Problem {
 	}
 	if at.token == nil {
 		return problem(http.StatusUnauthorized, codeUnauthorized, "send a token of GATEWAY_TOKENS_FILE as Authorization: Bearer TOKEN; `enqueue token new` makes one")
+	}
+	if at.before != nil {
+		return nil // it has passed
 	}
 	return s.limits.pass(r.Context(), at.token)
 }
@@ -103,11 +124,18 @@ func localHost(host string) bool {
 
 // statusCallerGone is what the access log and metrics say of a request whose caller did not wait for an answer. It is
 // no standard status, and nobody is answered by it.
-const statusCallerGone = 499
+const (
+	statusCallerGone = 499
+	callerGone       = "caller_gone"
+)
 
 // finish answers what panicked, and writes the access log.
 func (s *Server) finish(w *recorder, r *http.Request, at *seen, began time.Time) {
 	if v := recover(); v != nil {
+		if at.parked != nil {
+			at.space.abandon(at.parked)
+			at.parked = nil
+		}
 		if v == http.ErrAbortHandler {
 			panic(v)
 		}
@@ -116,12 +144,17 @@ func (s *Server) finish(w *recorder, r *http.Request, at *seen, began time.Time)
 			writeProblem(w, r, problem(http.StatusServiceUnavailable, codeFailed, "it could not be done; repeat it, which is always safe").retry(unknownAfter))
 		}
 	}
+	if at.parked != nil {
+		v, line := &visit{id: at.id, began: began, until: at.parked.until}, append(s.line(r, at), "status", statusCallerGone, "outcome", callerGone)
+		at.space.park(w.ResponseWriter, r, at.parked, v, func() { s.Log.Info("request", line...) })
+		return
+	}
 	status := w.status
 	if status == 0 {
 		status = http.StatusOK
 	}
 	if status >= 500 && r.Context().Err() != nil { // whatever failed, failed because of that
-		status, at.outcome, at.cause = statusCallerGone, "caller_gone", nil
+		status, at.outcome, at.cause = statusCallerGone, callerGone, nil
 	}
 	took := s.Now().Sub(began)
 	s.metrics.observe(r, status, took)
@@ -132,13 +165,7 @@ func (s *Server) finish(w *recorder, r *http.Request, at *seen, began time.Time)
 	if status >= 500 {
 		level = slog.LevelWarn
 	}
-	attrs := []any{"request", at.id, "method", r.Method, "status", status, "took_ms", took.Milliseconds(), "client", s.client(r)}
-	if at.token != nil {
-		attrs = append(attrs, "token", at.token.Name)
-	}
-	if at.ref != "" {
-		attrs = append(attrs, "order", at.ref)
-	}
+	attrs := append(s.line(r, at), "status", status, "took_ms", took.Milliseconds())
 	if at.outcome != "" {
 		attrs = append(attrs, "outcome", at.outcome)
 	}
@@ -146,6 +173,18 @@ func (s *Server) finish(w *recorder, r *http.Request, at *seen, began time.Time)
 		attrs = append(attrs, "error", at.cause)
 	}
 	s.Log.Log(r.Context(), level, "request", attrs...)
+}
+
+// line is what the access log says of a request however it ends.
+func (s *Server) line(r *http.Request, at *seen) []any {
+	attrs := []any{"request", at.id, "method", r.Method, "client", s.client(r)}
+	if at.token != nil {
+		attrs = append(attrs, "token", at.token.Name)
+	}
+	if at.ref != "" {
+		attrs = append(attrs, "order", at.ref)
+	}
+	return attrs
 }
 
 // client is the caller's address: what a trusted proxy says it is, else the connection's.
@@ -165,13 +204,17 @@ func (s *Server) client(r *http.Request) string {
 	return ip
 }
 
-// recorder remembers the status of an answer.
+// recorder remembers the status of an answer. What is written for a request that is parked is no answer.
 type recorder struct {
 	http.ResponseWriter
+	at     *seen
 	status int
 }
 
 func (w *recorder) WriteHeader(status int) {
+	if w.at.parked != nil {
+		return
+	}
 	if w.status == 0 {
 		w.status = status
 	}
@@ -179,6 +222,9 @@ func (w *recorder) WriteHeader(status int) {
 }
 
 func (w *recorder) Write(b []byte) (int, error) {
+	if w.at.parked != nil {
+		return len(b), nil
+	}
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}

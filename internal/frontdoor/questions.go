@@ -98,6 +98,9 @@ func (s *Server) getOrder(ctx context.Context, in *getOrder) (*statusOut, error)
 		options = append(options, tasks.WithTickets())
 	}
 	st, err := s.await(ctx, ref, time.Duration(in.Wait)*time.Second, func(st *tasks.Status) bool { return st.State.Final() }, options...)
+	if errors.Is(err, errParked) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, noted(ctx, explain(err, "").about(ref))
 	}
@@ -108,19 +111,28 @@ func (s *Server) getOrder(ctx context.Context, in *getOrder) (*statusOut, error)
 	return out, nil
 }
 
-// await is the order's status, once over says so or the time has passed.
+// await is the order's status, once over says so or the time has passed; errParked when the request waits elsewhere.
 func (s *Server) await(ctx context.Context, r tasks.Ref, wait time.Duration, over func(*tasks.Status) bool, options ...tasks.StatusOption) (*tasks.Status, error) {
+	at := seenOf(ctx)
+	if at.before != nil {
+		wait = min(wait, time.Until(at.before.until))
+	}
 	if wait <= 0 {
 		return s.Client.Status(ctx, r.Account, r.OrderID, options...)
 	}
+	until := time.Now().Add(wait)
 	w, leave := s.hub.watch(r)
-	defer leave()
+	defer func() { leave() }()
 	late := time.NewTimer(wait)
 	defer late.Stop()
 	for {
 		st, err := s.Client.Status(ctx, r.Account, r.OrderID, options...)
 		if err != nil && !errors.Is(err, tasks.ErrUnknownOrder) || err == nil && over(st) {
 			return st, err
+		}
+		if at.space != nil && at.space.lot.reserve() {
+			at.parked, leave = &parked{w, leave, until}, func() {}
+			return nil, errParked
 		}
 		select {
 		case <-w.woken:

@@ -31,7 +31,8 @@ type Config struct {
 	Trusted func(ip string) bool
 	// Ready says why Redis cannot be written to; nil when it can. Default: a ping.
 	Ready func(context.Context) error
-	// Timeout is how long a caller may take to send a request's header, and its body, other than a bulk's. Default 10 s.
+	// Timeout is how long a caller may take to send a request's header, and its body, and to read a part of a stream. A
+	// bulk's lines may take three times as long. Default 10 s.
 	Timeout time.Duration
 	// Metrics are further ones that /metrics shows. Default: none.
 	Metrics []prometheus.Collector
@@ -108,7 +109,9 @@ func (s *Server) Drain() {
 func (s *Server) OpenAPI() *huma.OpenAPI { return s.api.OpenAPI() }
 
 func (s *Server) describe() huma.Config {
-	huma.NewError = func(status int, message string, errs ...error) huma.StatusError { return humaProblem(status, message, errs...) }
+	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
+		return humaProblem(status, message, errs...)
+	}
 	huma.NewErrorWithContext = func(c huma.Context, status int, message string, errs ...error) huma.StatusError {
 		return noted(c.Context(), humaProblem(status, message, errs...))
 	}

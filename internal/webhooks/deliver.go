@@ -12,14 +12,68 @@ const recordWithin = 4 * time.Second
 
 // ProcessTask implements asynq.Handler: it delivers one event once.
 func (d *Dispatcher) ProcessTask(ctx context.Context, t *asynq.Task) error {
+	p, ok := d.read(t)
+	if !ok {
+		return nil
+	}
+	_, err := d.process(ctx, p)
+	d.rouse(p.Webhook)
+	return err
+}
+
+// relay is the handler of the queue. A task that has delivered its event goes on with the next ones of its endpoint, as
+// the queue is looked at only from time to time when it is empty, which would set the pace of whoever catches up.
+type relay struct{ *Dispatcher }
+
+const (
+	// relayFor is for how long a task goes on.
+	relayFor = 2 * time.Second
+	// relayRoom is after how many deliveries room is reported, so that more events are admitted.
+	relayRoom = 25
+)
+
+// ProcessTask implements asynq.Handler.
+func (r relay) ProcessTask(ctx context.Context, t *asynq.Task) error {
+	p, ok := r.read(t)
+	if !ok {
+		return nil
+	}
+	defer r.rouse(p.Webhook)
+	began := time.Now()
+	for n := 1; ; n++ {
+		taken, err := r.process(ctx, p)
+		if err != nil || !taken || time.Since(began) > relayFor {
+			return err
+		}
+		if n%relayRoom == 0 {
+			r.rouse(p.Webhook)
+		}
+		ids, err := r.store.take(ctx, p.Webhook)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		p.Event = ids[0]
+		for _, id := range ids[1:] {
+			if err := enqueue(ctx, r.queue, p.Webhook, id); err != nil {
+				return err // their leases run out
+			}
+		}
+	}
+}
+
+func (d *Dispatcher) read(t *asynq.Task) (p payload, ok bool) {
 	p, err := decode(t.Payload())
 	if err != nil {
 		d.Log.Error("alarm: a task of the webhooks cannot be read and is dropped", "error", err)
-		return nil
 	}
+	return p, err == nil
+}
+
+// process delivers an event once. taken reports that the endpoint has taken it.
+func (d *Dispatcher) process(ctx context.Context, p payload) (taken bool, err error) {
 	b, err := d.store.begin(ctx, p.Webhook, p.Event)
 	if err != nil || b == nil {
-		return err
+		return false, err
 	}
 	e := d.File.Find(p.Webhook)
 	end := ending{outcome: postponed, next: 10 * time.Second, answer: answer{text: "this front door does not serve it"}}
@@ -31,11 +85,10 @@ func (d *Dispatcher) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	defer cancel()
 	c, err := d.store.settle(ctx, p.Webhook, p.Event, end)
 	if err != nil {
-		return err
+		return false, err
 	}
 	d.report(p, end, c)
-	d.rouse(p.Webhook)
-	return nil
+	return c.outcome == delivered, nil
 }
 
 func (d *Dispatcher) deliver(ctx context.Context, e *Endpoint, id string, b *begun) ending {

@@ -72,7 +72,7 @@ const (
 
 // Run delivers until the context ends; deliveries that are under way are finished.
 func (d *Dispatcher) Run(ctx context.Context) error {
-	set := servers.New(d.RDB, []servers.Lane{{Named: Queue, Concurrency: concurrency, Handler: d}},
+	set := servers.New(d.RDB, []servers.Lane{{Named: Queue, Concurrency: concurrency, Handler: relay{d}}},
 		servers.Options{ShutdownTimeout: taskTimeout + 5*time.Second, CheckEvery: checkEvery, Log: d.Log})
 	if err := set.Start(); err != nil {
 		return err

@@ -44,8 +44,9 @@ func home(name, id string) queue.Home {
 	return queue.Home{Queue: Queue, Type: taskType, ID: name + ":" + id}
 }
 
-// taskTimeout bounds one run of a task, which is one delivery and what it records.
-const taskTimeout = timeout + 5*time.Second
+// taskTimeout bounds one run of a task: the deliveries of a relay, the last of which may take its time, and what it
+// records.
+const taskTimeout = relayFor + timeout + 5*time.Second
 
 // enqueue makes the task of a delivery, unless there is one that will run. What is in the way and will not run, and
 // cannot be deleted, is gone around under another id.

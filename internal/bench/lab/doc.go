@@ -1,4 +1,4 @@
-// Package lab is what benchmarks share: a private redis-server, child processes of the benchmark
+// Package lab is what benchmarks share: a private redis-server, commands of the product, child processes of the benchmark
 // itself, so that a simulator or a worker does not share a Go runtime with what is measured, and
 // the statistics of interleaved rounds.
 //

@@ -39,7 +39,7 @@ func StartRedis(ctx context.Context, args ...string) (*Redis, error) {
 	if err != nil {
 		return nil, errors.New("this benchmark needs redis-server on the PATH: install the package redis-server")
 	}
-	port, err := freePort()
+	port, err := FreePort()
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,8 @@ func StartRedis(ctx context.Context, args ...string) (*Redis, error) {
 	return r, nil
 }
 
-func freePort() (int, error) {
+// FreePort is a loopback port on which nothing listens now.
+func FreePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err

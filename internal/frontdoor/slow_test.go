@@ -1,0 +1,94 @@
+package frontdoor_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"issuance/internal/keys"
+)
+
+// drip sends a request's head and then a byte of its body at a time, and returns the answer, or what was left of one.
+func drip(t *testing.T, addr, head string) string {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.WriteString(c, head); err != nil {
+		t.Fatal(err)
+	}
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		every := time.NewTicker(20 * time.Millisecond)
+		defer every.Stop()
+		for range every.C {
+			if _, err := io.WriteString(c, "x"); err != nil {
+				return
+			}
+		}
+	}()
+	b, _ := io.ReadAll(c) // what came before the connection was closed counts
+	c.Close()
+	<-sent
+	return string(b)
+}
+
+// A body of which a byte comes from time to time is given up like one that does not come.
+func TestABodyThatDripsIsGivenUp(t *testing.T) {
+	addr, _ := listen(t, nil)
+	began := time.Now()
+	head := "%s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: 100000\r\n\r\n"
+	if a := drip(t, addr, fmt.Sprintf(head, "PUT /v1/orders/ecticket:2000132/A1", "application/json")); !strings.HasPrefix(a, "HTTP/1.1 408") {
+		t.Errorf("an order: %.200q", a)
+	}
+	if a := drip(t, addr, fmt.Sprintf(head, "POST /v1/bulk", "application/x-ndjson")); !strings.Contains(a, `"complete":false`) {
+		t.Errorf("a bulk: %.300q", a)
+	}
+	if took := time.Since(began); took > 8*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
+
+// Who asks for a stream of events and does not read it is given up.
+func TestAStreamThatNobodyReadsIsGivenUp(t *testing.T) {
+	h := open(t, "")
+	h.timeout = 200 * time.Millisecond
+	h.serve("")
+	addr := strings.TrimPrefix(h.url, "http://")
+	_, err := h.rdb.Pipelined(t.Context(), func(p redis.Pipeliner) error {
+		for i := range 2000 {
+			p.XAdd(context.Background(), &redis.XAddArgs{Stream: keys.Events, Values: []any{"event_id", i, "account", shop.String(), "state", "issued",
+				"order_id", strings.Repeat("A", 8<<10), "at", time.Now().UnixMilli()}})
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.(*net.TCPConn).SetReadBuffer(4 << 10)
+	if _, err := io.WriteString(c, "GET /v1/events/stream?after=0 HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: never-reads\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	for limit := time.Now().Add(10 * time.Second); !strings.Contains(h.log.String(), "request=never-reads"); {
+		if time.Now().After(limit) {
+			t.Fatal("the stream is still open")
+		}
+	}
+	h.want(http.StatusOK, nil, http.MethodGet, "/healthz", "")
+}
