@@ -33,8 +33,11 @@ another system, or is not enqueued yet.
 "sent" counts the requests that can have reached the provider. Tries that certainly had no effect (a
 refused connection, a call that was held back) are counted apart.
 
+"tickets" is what the latest look at ECTicket has shown of them, after a notice (docs/notices.md) or
+"enqueue tickets --refresh".
+
 --tickets also shows ticket numbers, redemption codes, links and passcodes, as they were when the provider
-issued them, and what refunds of ours did since; the provider is not asked ("enqueue ticket" asks ECTicket).
+issued them or at the latest look, and what refunds of ours did since; the provider is not asked ("enqueue tickets" can).
 Whoever sees them holds the tickets, and opening a Pass2U link counts as picking the ticket up. It needs
 ISSUANCE_SEAL_KEYS.
 
@@ -121,6 +124,7 @@ func (a *app) printStatus(s *tasks.Status, tickets bool) error {
 	f.row("in review", since(a.timeAt(s.ReviewAt)))
 	f.row("final", a.timeAt(s.FinalAt))
 	f.row("last result", statusError(s.Error))
+	f.row("tickets", a.looked(s.Looked))
 	f.row("decided", decided(s.ResolvedBy, s.Resolved))
 	f.row("review code", statusError(&tasks.StatusError{Code: s.ReviewCode, Message: s.ReviewMessage}))
 	f.row("erased", a.timeAt(s.ErasedAt))
