@@ -26,7 +26,9 @@ func (e ECTicket) Client() (ecticket.Config, error) {
 }
 
 // Keys are the account's.
-func (e ECTicket) Keys() wire.Keys { return wire.Keys{HashKey: e.HashKey.Reveal(), HashIV: e.HashIV.Reveal()} }
+func (e ECTicket) Keys() wire.Keys {
+	return wire.Keys{HashKey: e.HashKey.Reveal(), HashIV: e.HashIV.Reveal()}
+}
 
 // Client is the client's configuration, without Gate and Log.
 func (p Pass2U) Client() pass2u.Config {
