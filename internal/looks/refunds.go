@@ -12,8 +12,8 @@ import (
 type whose int
 
 const (
-	ours whose = iota
-	elsewhere
+	elsewhere whose = iota // as far as is known here
+	ours
 	undecided // a refund of ours that may have is under way
 )
 
