@@ -53,6 +53,7 @@ type house struct {
 	url    string
 	token  string // sent with requests
 	log    *lockedBuffer
+	change func(*frontdoor.Config) // of the front doors that are served from now on
 }
 
 type lockedBuffer struct {
@@ -103,6 +104,9 @@ func (h *house) serve(tokens string) {
 		if c.Tokens, err = frontdoor.ReadTokens(tokens, log); err != nil {
 			h.t.Fatal(err)
 		}
+	}
+	if h.change != nil {
+		h.change(&c)
 	}
 	h.server = frontdoor.New(c)
 	ctx, cancel := context.WithCancel(context.Background())
