@@ -56,6 +56,7 @@ func TestTheKeysAreListed(t *testing.T) {
 	o := order.Ref{Account: a, OrderID: "ORDER"}
 	want := map[string]string{
 		"Record": keys.Record(o), "Details": keys.Details(o), "Refunds": keys.Refunds(o), "Turn": keys.Turn(o),
+		"Tickets": keys.Tickets(o), "Notices": keys.Notices(a), "Looks": keys.Looks(a), "Notice": keys.Notice(a, "FINGERPRINT"),
 		"Open": keys.Open(a), "Reviews": keys.Reviews(a), "Events": keys.Events, "Decisions": keys.Decisions, "Cursors": keys.Cursors,
 		"Mode": keys.Mode, "Probe": keys.Probe, "Sandbox": keys.Sandbox, "Accounts": keys.Accounts, "SealKeys": keys.SealKeys, "Queues": keys.Queues,
 		"Pending": keys.Pending(a), "Lag": keys.Lag(a), "Budget": keys.Budget("ALLOWANCE"), "Paused": keys.Paused("ALLOWANCE", a), "Health": keys.Health("ALLOWANCE", a),

@@ -19,6 +19,9 @@ type Rules struct {
 	Escrow bool
 	// Now is the moment that rules about dates are checked for. Default: time.Now().
 	Now time.Time
+	// Notices is where the provider is to send what becomes of tickets, for documents that do not say; the merchant's
+	// id is put behind it. Default "": nothing is filled in.
+	Notices string
 	// WellFormed says that the caller knows the document to be well-formed JSON; it is then not
 	// looked at a second time. Default false.
 	WellFormed bool
@@ -30,7 +33,9 @@ type OrderDocument struct {
 	Merchant string // whom the document names; "" for the default account
 	Tickets  int    // tickets ordered
 	Calls    int    // provider calls that issuing takes when all goes well
-	// Canonical is the same for every spelling of the same document; fingerprints are made of it.
+	// Completed is the request with what Rules fill in; nil when that is nothing.
+	Completed json.RawMessage
+	// Canonical is the same for every spelling of the same document, as it came; fingerprints are made of it.
 	Canonical []byte
 	// Shape is a JSON object that describes the document without customers' data.
 	Shape []byte

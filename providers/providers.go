@@ -61,10 +61,12 @@ type Ticket struct {
 	ItemName   string    `json:"item_name,omitempty"`
 	FaceValue  int       `json:"face_value,omitempty"` // New Taiwan dollars
 	UseStatus  UseStatus `json:"use_status"`
-	StartDate  string    `json:"start_date,omitempty"`  // provider's own text, yyyymmdd
-	ExpireDate string    `json:"expire_date,omitempty"` // provider's own text, yyyymmdd
-	Barcode    string    `json:"barcode,omitempty"`     // Pass2U: what the shop scans, a bearer secret
-	URL        string    `json:"url,omitempty"`         // Pass2U: opening it counts as pick-up; never fetch it
+	// RefundedElsewhere: it is refunded, and by no refund that is recorded here.
+	RefundedElsewhere bool   `json:"refunded_elsewhere,omitempty"`
+	StartDate         string `json:"start_date,omitempty"`  // provider's own text, yyyymmdd
+	ExpireDate        string `json:"expire_date,omitempty"` // provider's own text, yyyymmdd
+	Barcode           string `json:"barcode,omitempty"`     // Pass2U: what the shop scans, a bearer secret
+	URL               string `json:"url,omitempty"`         // Pass2U: opening it counts as pick-up; never fetch it
 }
 
 // UseStatus says what has become of a ticket.

@@ -21,6 +21,10 @@ type Rules struct {
 	MerchantID string
 	// Escrow allows and requires the fields of ECTicket's escrow mode. Default false.
 	Escrow bool
+	// Notices is where ECTicket is to send notices of tickets, for orders that name no address, without the merchant's
+	// id at its end: a front door's https://HOST/notify/ecticket/. What is filled in is no part of the document: with
+	// it or without, the same document is the same order. Default "": nothing is filled in.
+	Notices string
 	// Now is the clock for rules about dates. Default time.Now.
 	Now func() time.Time
 }
@@ -33,7 +37,7 @@ func (r Rules) forProvider(p providers.Name) providers.Rules {
 	}
 	out := providers.Rules{Escrow: r.Escrow, Now: now()}
 	if p == providers.ECTicket {
-		out.Merchant = r.MerchantID
+		out.Merchant, out.Notices = r.MerchantID, r.Notices
 	}
 	return out
 }
@@ -46,7 +50,7 @@ type Order struct {
 	ID      string
 	Tickets int             // number of tickets ordered
 	Calls   int             // provider calls that issuing it takes when all goes well
-	Request json.RawMessage // the provider's own request body, as it came
+	Request json.RawMessage // the provider's own request body, with what Rules fill in
 
 	canonical, shape []byte
 }
@@ -144,6 +148,9 @@ func parseOrder(c *doccheck.Check, e envelope, request json.RawMessage, rules Ru
 	if err != nil {
 		c.Add(err)
 		return nil
+	}
+	if d.Completed != nil {
+		request = d.Completed
 	}
 	return &Order{Account: e.account(c, d.Merchant, r.Merchant), ID: d.ID, Tickets: d.Tickets, Calls: d.Calls, Request: request,
 		canonical: d.Canonical, shape: d.Shape}

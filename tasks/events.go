@@ -13,7 +13,8 @@ import (
 	"issuance/internal/ledger"
 )
 
-// Event reports one end of an order or a refund: it was settled, or came to need review.
+// Event reports one end of an order or a refund: it was settled, or came to need review. With a Ticket it reports
+// what became of an order's ticket after it was issued.
 type Event struct {
 	// ID is new for every end: a review that is retried and ends in review again is another event. The
 	// same event may be delivered twice.
@@ -21,9 +22,12 @@ type Event struct {
 	// Position is the event's place in the stream, for EventReader.Commit.
 	Position string
 	Ref      Ref
-	State    State
-	Code     string // why, where there is something to say; see Code
-	At       time.Time
+	// Ticket is the place of the ticket that it is about among the order's tickets, from 1; 0 for an end. State is then
+	// the ticket's status, "redeemed" or "refunded", which is none of an order.
+	Ticket int
+	State  State
+	Code   string // why, where there is something to say; see Code
+	At     time.Time
 	// By is who decided it, a review or a cancellation, and ReviewCode why the one had needed review.
 	By, ReviewCode string
 }
@@ -39,7 +43,7 @@ func (e *GapError) Error() string {
 	return fmt.Sprintf("events between %s and %s are gone", e.After, e.First)
 }
 
-// EventReader reads the final statuses of all orders and refunds, from a position that it keeps in Redis
+// EventReader reads the final statuses of all orders and refunds, and what became of tickets, from a position that it keeps in Redis
 // under a name: whoever stops, for whatever reason, goes on where the last Commit was. Delivery is at least
 // once; Event.ID recognises what came twice. A reader is used by one goroutine at a time; two readers of
 // one name both get every event.
@@ -90,7 +94,7 @@ func (r *EventReader) Next(ctx context.Context) (Event, error) {
 	}
 	e := r.pending[0]
 	r.pending, r.after = r.pending[1:], e.StreamID
-	return Event{ID: e.ID, Position: e.StreamID, Ref: e.Ref, State: e.State, Code: e.Code, At: e.At, By: e.By, ReviewCode: e.ReviewCode}, nil
+	return Event{ID: e.ID, Position: e.StreamID, Ref: e.Ref, Ticket: e.Ticket, State: e.State, Code: e.Code, At: e.At, By: e.By, ReviewCode: e.ReviewCode}, nil
 }
 
 // begin finds the position to go on from.

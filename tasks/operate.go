@@ -75,7 +75,7 @@ func (e *NotErasableError) Error() string {
 }
 
 // whatIsErased names the ledger's fields for people.
-var whatIsErased = map[string]string{"doc": "document", "result": "tickets", "plan": "ticket numbers", "message": "the provider's text", "review_message": "text of the review", "resolved_reason": "reason of the decision"}
+var whatIsErased = map[string]string{"doc": "document", "result": "tickets", "plan": "ticket numbers", "tickets": "ticket numbers and statuses", "message": "the provider's text", "review_message": "text of the review", "resolved_reason": "reason of the decision"}
 
 // Erase removes the customer's data of an order and of its refunds at once: the documents, the tickets and
 // what the provider wrote. That there was such an order, when, and how it ended stays. An order that was

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"issuance/internal/ledger"
@@ -65,11 +66,25 @@ type Status struct {
 	AcceptedAt  *time.Time     `json:"accepted_at"`
 	ErasedAt    *time.Time     `json:"erased_at,omitempty"` // when its customer's data was erased
 	Refunds     []RefundStatus `json:"refunds"`
+	// Looked is what the latest look at the tickets has shown, after a notice or because it was asked for; nil when
+	// there was none.
+	Looked *Looked `json:"looked,omitempty"`
 	// Tickets and Access hold bearer secrets; they are there only when asked for.
 	Tickets []providers.Ticket `json:"tickets,omitempty"`
 	Access  *providers.Access  `json:"access,omitempty"`
 	// TicketsAt is when the provider showed Tickets. What was redeemed or refunded since is not in them.
 	TicketsAt *time.Time `json:"tickets_at,omitempty"`
+}
+
+// Looked counts an order's tickets by their status at a look.
+type Looked struct {
+	At       time.Time `json:"at"`
+	Unused   int       `json:"unused"`
+	Redeemed int       `json:"redeemed"`
+	Refunded int       `json:"refunded"` // those refunded elsewhere among them
+	// Elsewhere are refunded by no refund that is recorded here.
+	Elsewhere int `json:"refunded_elsewhere"`
+	Other     int `json:"other"` // expired, or in a status of the provider's own
 }
 
 // StatusError is the provider's last answer, or ours.
@@ -171,6 +186,11 @@ func (c *Client) recorded(ctx context.Context, ref Ref, w statusWish) (*Status, 
 			return nil, err
 		}
 	}
+	if s.State == Issued {
+		if err := c.fillLooked(ctx, s, w); err != nil {
+			return nil, err
+		}
+	}
 	refunds, err := c.ledger.Refunds(ctx, ref)
 	if err != nil {
 		return nil, fmt.Errorf("tasks: status: %w", err)
@@ -224,6 +244,58 @@ func (c *Client) fill(s *Status, rec *ledger.Record, w statusWish) error {
 		s.TicketsAt = s.AcceptedAt // no later answer is stored
 	}
 	return nil
+}
+
+// fillLooked adds what looks at the tickets have shown since the order was issued.
+func (c *Client) fillLooked(ctx context.Context, s *Status, w statusWish) error {
+	list, err := c.ledger.TicketList(ctx, s.Ref())
+	if err != nil {
+		return fmt.Errorf("tasks: status: %w", err)
+	}
+	if len(list.Tickets) == 0 {
+		return nil
+	}
+	s.Looked = &Looked{At: list.At}
+	for _, t := range list.Tickets {
+		switch t.Status {
+		case providers.Unused:
+			s.Looked.Unused++
+		case providers.Redeemed:
+			s.Looked.Redeemed++
+		case providers.Refunded:
+			s.Looked.Refunded++
+		default:
+			s.Looked.Other++
+		}
+		if t.Elsewhere {
+			s.Looked.Elsewhere++
+		}
+	}
+	if !w.tickets {
+		return nil
+	}
+	numbers, err := vault.OpenTickets(c.ring, s.Ref(), list.Numbers)
+	if err != nil {
+		return unopened(s.Ref(), err)
+	}
+	for i, t := range list.Tickets {
+		if i < len(numbers) {
+			k := ticketOf(s, numbers[i])
+			k.UseStatus, k.RefundedElsewhere = t.Status, t.Elsewhere
+		}
+	}
+	s.TicketsAt = stamp(list.At)
+	return nil
+}
+
+// ticketOf is a status's ticket of a number, which is added where the provider did not show it when it issued.
+func ticketOf(s *Status, number string) *providers.Ticket {
+	i := slices.IndexFunc(s.Tickets, func(t providers.Ticket) bool { return t.TicketNo == number })
+	if i < 0 {
+		i = len(s.Tickets)
+		s.Tickets = append(s.Tickets, providers.Ticket{TicketNo: number})
+	}
+	return &s.Tickets[i]
 }
 
 // unopened is why sealed tickets cannot be shown.

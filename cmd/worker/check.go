@@ -87,6 +87,9 @@ func (s *settings) checkSandbox(mistake func(name, format string, a ...any)) {
 	if s.jobEvery < 100*time.Millisecond || s.jobEvery > time.Hour {
 		mistake("--sandbox-job-every", "is %s; write a time from 100ms to 1h", s.jobEvery)
 	}
+	if s.noticesEvery != 0 && (s.noticesEvery < time.Second || s.noticesEvery > 24*time.Hour) {
+		mistake("--sandbox-notices-every", "is %s; write a time from 1s to 24h", s.noticesEvery)
+	}
 	for _, sim := range []struct{ name, addr string }{{"--sandbox-ecticket-addr", s.ecticketAddr}, {"--sandbox-pass2u-addr", s.pass2uAddr}} {
 		if sim.addr != "" && !loopback(sandbox.Reachable(sim.addr)) {
 			mistake(sim.name, "is %q; write host:port of this machine, such as 127.0.0.1:9301, or :9301 for every interface", sim.addr)

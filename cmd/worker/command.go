@@ -38,6 +38,7 @@ type flags struct {
 	ecticketAddr string
 	pass2uAddr   string
 	jobEvery     time.Duration
+	noticesEvery time.Duration
 
 	sandboxOnly []string // given flags that mean something in a sandbox only
 }
@@ -80,7 +81,7 @@ func run(ctx context.Context, args []string, env map[string]string, stdout, stde
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for _, name := range []string{"demo", "once", "sandbox-ecticket-addr", "sandbox-pass2u-addr", "sandbox-job-every"} {
+			for _, name := range []string{"demo", "once", "sandbox-ecticket-addr", "sandbox-pass2u-addr", "sandbox-job-every", "sandbox-notices-every"} {
 				if cmd.Flags().Changed(name) {
 					f.sandboxOnly = append(f.sandboxOnly, "--"+name)
 				}
@@ -102,6 +103,7 @@ func run(ctx context.Context, args []string, env map[string]string, stdout, stde
 	fs.StringVar(&f.ecticketAddr, "sandbox-ecticket-addr", "", "sandbox: where the ECTicket simulator listens (default 127.0.0.1:9301 or the next free port)")
 	fs.StringVar(&f.pass2uAddr, "sandbox-pass2u-addr", "", "sandbox: where the Pass2U simulator listens (default 127.0.0.1:9302 or the next free port)")
 	fs.DurationVar(&f.jobEvery, "sandbox-job-every", 10*time.Second, "sandbox: how often the ECTicket simulator issues what it has accepted")
+	fs.DurationVar(&f.noticesEvery, "sandbox-notices-every", 0, "sandbox: how often the ECTicket simulator has a ticket of your own orders redeemed or refunded, and sends notices (default: never)")
 	cmd.AddCommand(healthCommand(env, &code, stdout, stderr), checkCommand(&f, env, &code, stdout, stderr))
 	cmd.CompletionOptions.DisableDefaultCmd = true
 	cmd.Annotations = map[string]string{helptext.Alone: "yes"}

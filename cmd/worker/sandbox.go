@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"issuance/internal/config"
+	"issuance/internal/frontdoor"
 	"issuance/internal/redisconn"
 	"issuance/internal/sandbox"
 	"issuance/internal/sandboxfile"
@@ -71,6 +72,9 @@ func serveSandbox(ctx context.Context, s settings, log *slog.Logger, stdout, std
 			return report(stderr, err)
 		}
 		defer front.stop() // before Redis goes
+		if s.noticesEvery > 0 {
+			defer sb.Notify(s.noticesEvery, front.url()+frontdoor.NoticePath, story.Printf)()
+		}
 	}
 	story.Printf("%s", welcome(w, sb, left, front))
 	code := w.demonstrate(ctx, sb, story, stderr)
@@ -212,6 +216,7 @@ func welcome(w *worker, sb *sandbox.Sandbox, remarks []string, front *door) stri
 	fmt.Fprintf(&b, "cat > order.json <<'END'\n%s\nEND\n%s issue order.json --wait\n%s status ecticket %s\n\n", order, enqueue, enqueue, number)
 	if front != nil {
 		b.WriteString(front.firstCalls("H" + number))
+		b.WriteString(aboutNotices(w.noticesEvery, front.url(), enqueue, "H"+number))
 	}
 	return b.String()
 }

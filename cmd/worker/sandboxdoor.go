@@ -18,17 +18,25 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"issuance/internal/config"
 	"issuance/internal/frontdoor"
+	noticestore "issuance/internal/notices"
 	"issuance/internal/sandbox"
 	"issuance/internal/thinevent"
 	"issuance/internal/webhooks"
+	"issuance/providers"
 	"issuance/tasks"
 )
 
 // client is one of the sandbox's own producers.
 func (w *worker) client() (*tasks.Client, error) {
-	return tasks.NewClient(w.rdb, tasks.Options{SealKeys: w.Seal.Keys.Reveal(), Rules: tasks.Rules{MerchantID: w.ECTicket.MerchantID},
+	return tasks.NewClient(w.rdb, tasks.Options{SealKeys: w.Seal.Keys.Reveal(), Rules: w.documents(),
 		Retention: w.Worker.Retention, TaskTimeout: w.Worker.TaskTimeout})
+}
+
+// documents are the rules for the sandbox's documents.
+func (w *worker) documents() tasks.Rules {
+	return tasks.Rules{MerchantID: w.ECTicket.MerchantID, Notices: w.Gateway.Notices(frontdoor.NoticePath)}
 }
 
 // door is the sandbox's front door.
@@ -53,7 +61,9 @@ func (w *worker) openDoor(sb *sandbox.Sandbox, story *sandbox.Story) (*door, err
 		sb.Moved = append(sb.Moved, fmt.Sprintf("%s is taken: the HTTP API is on %s", addr, l.Addr()))
 	}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil)) // the story says what happens to orders
-	s := frontdoor.New(frontdoor.Config{Client: client, Ledger: w.ledger, RDB: w.rdb, Rules: tasks.Rules{MerchantID: w.ECTicket.MerchantID}, Log: log, Version: version()})
+	s := frontdoor.New(frontdoor.Config{Client: client, Ledger: w.ledger, RDB: w.rdb, Rules: w.documents(), Log: log, Version: version(),
+		Notices: &frontdoor.Notices{Store: noticestore.New(w.rdb, providers.Account{Provider: providers.ECTicket, Merchant: w.ECTicket.MerchantID}), Ring: w.ring,
+			Keys: w.ECTicket.Keys(), PlatformID: w.ECTicket.PlatformID, Plain: w.Gateway.NoticeAck == config.AckPlain}})
 	hooks, closeReceiver, err := w.sendWebhooks(story)
 	if err != nil {
 		return nil, err
@@ -94,6 +104,20 @@ Every final status also goes to a webhook of the sandbox's own; what it receives
 `, d.url(), number, body)
 }
 
+// aboutNotices says how to see what becomes of tickets.
+func aboutNotices(every time.Duration, url, enqueue, number string) string {
+	if every <= 0 {
+		return "To see tickets redeemed and refunded, and ECTicket's notices of it arrive, start with --sandbox-notices-every 15s.\n\n"
+	}
+	return fmt.Sprintf(`Every %[1]s a ticket of your latest order is redeemed or refunded at the simulator, which sends a notice. To see what
+came of it:
+
+curl -s '%[2]s/v1/orders/ecticket/%[3]s?tickets=true'
+%[4]s tickets ecticket %[3]s --refresh
+
+`, every, url, number, enqueue)
+}
+
 // sendWebhooks makes what sends events to a receiver inside this process, which verifies their signatures as any
 // receiver does and prints what came.
 func (w *worker) sendWebhooks(story *sandbox.Story) (d *webhooks.Dispatcher, closeReceiver func(), err error) {
@@ -119,6 +143,9 @@ func (w *worker) sendWebhooks(story *sandbox.Story) (d *webhooks.Dispatcher, clo
 			order := e.Data.Account.String() + "/" + e.Data.OrderID
 			if e.Data.RefundID != "" {
 				order += "/" + e.Data.RefundID
+			}
+			if e.Data.Ticket > 0 {
+				order += fmt.Sprintf(" (ticket %d)", e.Data.Ticket)
 			}
 			story.Printf("%s  webhook   %s of %s, signature verified\n", time.Now().Format(time.TimeOnly), e.Type, order)
 		}

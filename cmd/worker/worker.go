@@ -130,6 +130,7 @@ func (w *worker) wire() error {
 			w.closes = append(w.closes, a.close)
 			w.accounts = append(w.accounts, a)
 			w.chores = append(w.chores, servers.NewQueueHolder(w.rdb, l.provider, []servers.Account{servers.Serve(a.budget, a.provider, w.log)}, w.log).Run)
+			w.lookAtTickets(a)
 			if handlers[l.provider], err = k.handlers(l.provider, []*account{a}); err != nil {
 				return err
 			}

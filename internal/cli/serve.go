@@ -12,8 +12,11 @@ import (
 	"issuance/internal/config"
 	"issuance/internal/frontdoor"
 	"issuance/internal/logging"
+	"issuance/internal/notices"
 	"issuance/internal/redisconn"
+	"issuance/internal/seal"
 	"issuance/internal/webhooks"
+	"issuance/providers"
 )
 
 func (a *app) serveCommand() *cobra.Command {
@@ -28,7 +31,8 @@ It keeps nothing of its own, so any number of them may run before the same Redis
 token of GATEWAY_TOKENS_FILE (see "enqueue token new"); without that file only programs of this
 machine are answered, and may do everything.
 
-With GATEWAY_WEBHOOKS_FILE it also sends final statuses to webhooks (docs/webhooks.md).
+With GATEWAY_WEBHOOKS_FILE it also sends final statuses to webhooks (docs/webhooks.md). With ECTICKET_MERCHANT_ID
+and its keys it takes ECTicket's notices (docs/notices.md).
 
 It ends on SIGTERM or Ctrl-C: requests that wait are answered, streams of events end, and whoever
 comes again goes on where it was.`,
@@ -61,11 +65,16 @@ func (a *app) serve(ctx context.Context, s *session, addr string) error {
 	if err != nil {
 		return err
 	}
+	taken, err := s.notices(g)
+	if err != nil {
+		return err
+	}
+	documents.Notices = g.Notices(frontdoor.NoticePath)
 	client, err := s.tasks(documents)
 	if err != nil {
 		return err
 	}
-	c := frontdoor.Config{Client: client, Ledger: s.ledger, RDB: s.rdb, Rules: documents, Log: log, Version: version().String(), Trusted: g.Trusts}
+	c := frontdoor.Config{Client: client, Ledger: s.ledger, RDB: s.rdb, Rules: documents, Log: log, Version: version().String(), Trusted: g.Trusts, Notices: taken}
 	if g.TokensFile != "" {
 		if c.Tokens, err = frontdoor.ReadTokens(g.TokensFile, log); err != nil {
 			return coded(codeSettings, "GATEWAY_TOKENS_FILE: %w", err)
@@ -96,7 +105,7 @@ func (a *app) serve(ctx context.Context, s *session, addr string) error {
 	if cert != nil {
 		scheme = "https"
 	}
-	log.Info("serving", "url", fmt.Sprintf("%s://%s", scheme, l.Addr()), "tokens", c.Tokens != nil, "version", c.Version)
+	log.Info("serving", "url", fmt.Sprintf("%s://%s", scheme, l.Addr()), "tokens", c.Tokens != nil, "notices", taken != nil, "version", c.Version)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	sent := make(chan error, 1)
@@ -115,6 +124,26 @@ func (a *app) serve(ctx context.Context, s *session, addr string) error {
 	}
 	log.Info("stopped")
 	return nil
+}
+
+// notices is what takes ECTicket's notices, nil where the account's keys are not set.
+func (s *session) notices(g config.Gateway) (*frontdoor.Notices, error) {
+	cfg, err := config.LoadParts(s.env, config.Notices, config.Keys)
+	switch {
+	case err != nil:
+		return nil, err
+	case !cfg.ECTicket.Configured() && g.PublicURL != "":
+		return nil, coded(codeSettings, "GATEWAY_PUBLIC_URL has ECTicket send notices here, and they cannot be verified without ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY and ECTICKET_HASH_IV")
+	case !cfg.ECTicket.Configured() || !cfg.Seal.Keys.Set():
+		return nil, nil
+	}
+	ring, err := seal.ParseRing(cfg.Seal.Keys.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	e := cfg.ECTicket
+	return &frontdoor.Notices{Store: notices.New(s.rdb, providers.Account{Provider: providers.ECTicket, Merchant: e.MerchantID}), Ring: ring,
+		Keys: e.Keys(), PlatformID: e.PlatformID, Plain: g.NoticeAck == config.AckPlain}, nil
 }
 
 // webhooks makes what sends to the webhooks of the settings, nil when there are none.

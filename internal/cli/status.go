@@ -34,8 +34,11 @@ another system, or is not enqueued yet.
 "sent" counts the requests that can have reached the provider. Tries that certainly had no effect (a
 refused connection, a call that was held back) are counted apart.
 
+"tickets" is what the latest look at ECTicket has shown of them, after a notice (docs/notices.md) or
+"enqueue tickets --refresh".
+
 --tickets also shows ticket numbers, redemption codes, links and passcodes, as they were when the provider
-issued them, and what refunds of ours did since; the provider is not asked ("enqueue ticket" asks ECTicket).
+issued them or at the latest look, and what refunds of ours did since; the provider is not asked ("enqueue tickets" can).
 Whoever sees them holds the tickets, and opening a Pass2U link counts as picking the ticket up. It needs
 ISSUANCE_SEAL_KEYS.
 
@@ -103,6 +106,7 @@ func (a *app) printStatus(s *tasks.Status, gap, tickets bool) error {
 	f.row("order", shape(s.Shape))
 	f.row("provider's id", s.ProviderRef)
 	a.standing(&f, &s.Standing, s.Polls, s.AcceptedAt)
+	f.row("tickets", a.looked(s.Looked))
 	f.row("erased", a.timeAt(s.ErasedAt))
 	for _, r := range s.Refunds {
 		a.refundRows(&f, r, s.Waits)

@@ -67,7 +67,7 @@ func (a *app) printTicketTable(s *tasks.Status) error {
 	t := table.Table{Indent: "  ", Head: true}
 	t.Row("TICKET", "ITEM", "STATUS THEN", "SINCE", "REDEMPTION CODE", "LINK")
 	for _, k := range s.Tickets {
-		t.WholeRow(k.TicketNo, strings.TrimSpace(k.ItemNo+" "+k.ItemName), string(k.UseStatus), since[k.TicketNo], k.WriteOffNo+k.Barcode, k.URL)
+		t.WholeRow(k.TicketNo, strings.TrimSpace(k.ItemNo+" "+k.ItemName), useStatus(k), since[k.TicketNo], k.WriteOffNo+k.Barcode, k.URL)
 	}
 	t.DropEmpty()
 	what := "tickets as the provider showed them"
@@ -90,6 +90,31 @@ func (a *app) printTicketTable(s *tasks.Status) error {
 		}
 	}
 	return nil
+}
+
+// useStatus is a ticket's in words.
+func useStatus(k providers.Ticket) string {
+	if k.RefundedElsewhere {
+		return string(k.UseStatus) + " elsewhere"
+	}
+	return string(k.UseStatus)
+}
+
+// looked counts an order's tickets by what the latest look has shown.
+func (a *app) looked(l *tasks.Looked) string {
+	if l == nil {
+		return ""
+	}
+	var parts []string
+	for _, p := range []struct {
+		n    int
+		what string
+	}{{l.Redeemed, "redeemed"}, {l.Refunded - l.Elsewhere, "refunded"}, {l.Elsewhere, "refunded elsewhere"}, {l.Unused, "unused"}, {l.Other, "expired or other"}} {
+		if p.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))
+		}
+	}
+	return strings.Join(parts, ", ") + ", seen at " + a.time(l.At)
 }
 
 // refundedSince says, by ticket number, which tickets our refunds have refunded.
@@ -121,7 +146,7 @@ func noTickets(s *tasks.Status) string {
 	case s.Access != nil:
 		return ""
 	case s.Account.Provider == providers.ECTicket:
-		return "none are kept here: ECPay delivers them to the customer itself. To see one: enqueue ticket TICKETNO"
+		return "none are kept here: ECPay delivers them to the customer itself. To have them shown: enqueue tickets ACCOUNT ORDER --refresh"
 	}
 	return "none are kept here: the provider delivers them to the customer itself"
 }

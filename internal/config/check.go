@@ -1,7 +1,9 @@
 package config
 
 import (
+	"errors"
 	"net"
+	"net/url"
 	"reflect"
 	"regexp"
 	"slices"
@@ -13,6 +15,7 @@ import (
 	"issuance/internal/redisconn"
 	"issuance/internal/seal"
 	"issuance/providers/ecticket"
+	"issuance/providers/ecticket/ecticketdoc"
 )
 
 // check applies every rule to what is set and could be read. Variables that are not read have their
@@ -56,6 +59,17 @@ func (l *loader) gateway() {
 		}
 	}
 	l.proxyURL("GATEWAY_WEBHOOKS_PROXY_URL", g.WebhooksProxyURL)
+	if g.PublicURL != "" {
+		u, _ := url.Parse(g.PublicURL)
+		err := ecticketdoc.CheckNotices(g.Notices("/notify/ecticket/0000000000"))
+		if err == nil && (strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "") {
+			err = errors.New("must be scheme and host alone")
+		}
+		if err != nil {
+			l.wrong("GATEWAY_PUBLIC_URL", "is wrong: it %v; write for example https://tickets.shop.example", err)
+		}
+	}
+	l.oneOf("GATEWAY_NOTICE_ACK", string(g.NoticeAck), string(AckEnvelope), string(AckPlain))
 	if d := g.ShutdownTimeout; l.usable("GATEWAY_SHUTDOWN_TIMEOUT") && d <= 0 {
 		l.wrong("GATEWAY_SHUTDOWN_TIMEOUT", "is %s; write for example 30s", d)
 	}
@@ -128,6 +142,9 @@ func (l *loader) wholeAccount() {
 	e := l.cfg.ECTicket
 	parts := []string{"ECTICKET_MERCHANT_ID", "ECTICKET_HASH_KEY", "ECTICKET_HASH_IV"}
 	_, read := l.table["ECTICKET_HASH_KEY"]
+	if _, calls := l.table["ECTICKET_BASE_URL"]; !calls && !e.HashKey.Set() && !e.HashIV.Set() {
+		return // a front door that takes no notices, and knows whose documents it takes
+	}
 	if !read || e.MerchantID == "" && e.PlatformID == "" && !e.HashKey.Set() && !e.HashIV.Set() {
 		return
 	}

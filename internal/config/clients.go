@@ -19,10 +19,15 @@ func (e ECTicket) Client() (ecticket.Config, error) {
 	}
 	return ecticket.Config{
 		BaseURL: e.BaseURL, MerchantID: e.MerchantID, PlatformID: e.PlatformID,
-		Keys: wire.Keys{HashKey: e.HashKey.Reveal(), HashIV: e.HashIV.Reveal()},
+		Keys: e.Keys(),
 		Mode: mode, Paths: paths, Codes: codes, RefundFields: fields,
 		Timeout: e.Timeout, SettleAfter: e.SettleAfter, Ban: e.Ban,
 	}, errors.Join(errPaths, errCodes, errFields)
+}
+
+// Keys are the account's.
+func (e ECTicket) Keys() wire.Keys {
+	return wire.Keys{HashKey: e.HashKey.Reveal(), HashIV: e.HashIV.Reveal()}
 }
 
 // Client is the client's configuration, without Gate and Log.

@@ -70,10 +70,10 @@ const (
 // ECTicket is the account at ECPay ECTicket.
 type ECTicket struct {
 	BaseURL        string        `env:"ECTICKET_BASE_URL" envDefault:"https://ecticket.ecpay.com.tw" for:"lookups" help:"host of ECTicket; the stage is https://ecticket-stage.ecpay.com.tw"`
-	MerchantID     string        `env:"ECTICKET_MERCHANT_ID" for:"documents lookups estimates" help:"merchant id; without it and its keys ECTicket is not served"`
-	PlatformID     string        `env:"ECTICKET_PLATFORM_ID" for:"lookups" help:"for platform merchants: the platform's id (keys are then the platform's, too)"`
-	HashKey        Secret        `env:"ECTICKET_HASH_KEY" for:"lookups" help:"HashKey, 16 characters"`
-	HashIV         Secret        `env:"ECTICKET_HASH_IV" for:"lookups" help:"HashIV, 16 characters"`
+	MerchantID     string        `env:"ECTICKET_MERCHANT_ID" for:"documents lookups estimates notices" help:"merchant id; without it and its keys ECTicket is not served"`
+	PlatformID     string        `env:"ECTICKET_PLATFORM_ID" for:"lookups notices" help:"for platform merchants: the platform's id (keys are then the platform's, too)"`
+	HashKey        Secret        `env:"ECTICKET_HASH_KEY" for:"lookups notices" help:"HashKey, 16 characters"`
+	HashIV         Secret        `env:"ECTICKET_HASH_IV" for:"lookups notices" help:"HashIV, 16 characters"`
 	Mode           Mode          `env:"ECTICKET_MODE" envDefault:"pure" for:"documents lookups" help:"pure (pure issuance) or escrow (use escrow), as in the contract with ECPay"`
 	CallsPerSecond float64       `env:"ECTICKET_CALLS_PER_SECOND" envDefault:"4" for:"lookups estimates" help:"calls per second of all workers together; above 5 ECPay may ban the account for half an hour"`
 	Ban            time.Duration `env:"ECTICKET_BAN" envDefault:"30m" for:"lookups" help:"how long no worker calls after ECPay answered 403"`
@@ -140,7 +140,26 @@ type Gateway struct {
 	TrustedProxies   string        `env:"GATEWAY_TRUSTED_PROXIES" for:"gateway" help:"addresses or networks of proxies whose X-Forwarded-For is believed in the access log, comma-separated, for example 10.0.0.0/8"`
 	WebhooksFile     string        `env:"GATEWAY_WEBHOOKS_FILE" for:"gateway" help:"YAML file of the webhooks that are sent final statuses, read again when it changes (see docs/webhooks.md); the same for every front door"`
 	WebhooksProxyURL Secret        `env:"GATEWAY_WEBHOOKS_PROXY_URL" for:"gateway" help:"proxy for webhooks outside of private networks: http://user:password@host:port, https:// or socks5://; it has to keep private networks out of reach by itself"`
+	PublicURL        string        `env:"GATEWAY_PUBLIC_URL" for:"gateway" help:"scheme and host under which ECPay reaches the front door, on port 80 or 443, for example https://tickets.shop.example; with it, ECTicket orders that name no addresses for notices get the front door's (see docs/notices.md)"`
+	NoticeAck        NoticeAck     `env:"GATEWAY_NOTICE_ACK" envDefault:"envelope" for:"gateway" help:"how notices of ECTicket are acknowledged: envelope (encrypted, as ECPay's guide says) or plain (1|OK)"`
 	ShutdownTimeout  time.Duration `env:"GATEWAY_SHUTDOWN_TIMEOUT" envDefault:"30s" for:"gateway" help:"how long a stopping front door lets requests end"`
+}
+
+// NoticeAck is how notices are acknowledged.
+type NoticeAck string
+
+const (
+	AckEnvelope NoticeAck = "envelope"
+	AckPlain    NoticeAck = "plain"
+)
+
+// Notices is where ECTicket is to send notices to, without the merchant's id at its end; "" without PublicURL. path is the
+// front door's.
+func (g Gateway) Notices(path string) string {
+	if g.PublicURL == "" {
+		return ""
+	}
+	return strings.TrimRight(g.PublicURL, "/") + path
 }
 
 // Trusts reports whether an address is a trusted proxy's.

@@ -54,7 +54,7 @@ func TestDefaults(t *testing.T) {
 		Poll:     Poll{5 * time.Second, time.Minute, 5 * time.Minute, 10 * time.Minute, 24 * time.Hour},
 		Ledger:   Ledger{KeepDetails: 90 * 24 * time.Hour, KeepRecords: 400 * 24 * time.Hour, KeepEvents: 1_000_000},
 		Producer: Producer{Auto},
-		Gateway:  Gateway{HTTPAddr: "127.0.0.1:8090", ShutdownTimeout: 30 * time.Second},
+		Gateway:  Gateway{HTTPAddr: "127.0.0.1:8090", NoticeAck: AckEnvelope, ShutdownTimeout: 30 * time.Second},
 	}
 	if c.String() != want.String() || c.Warnings != nil {
 		t.Fatalf("got\n%vwant\n%v%v", c, want, c.Warnings)

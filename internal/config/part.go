@@ -21,6 +21,7 @@ const (
 	Lookups    Part = "lookups"    // the account at ECTicket
 	Estimates  Part = "estimates"  // whose calls are counted, and how fast they are
 	FrontDoor  Part = "gateway"    // enqueue serve
+	Notices    Part = "notices"    // what ECTicket's notices are verified with
 )
 
 // LoadParts reads and checks the variables of some parts only, by the same rules as Load. Every other

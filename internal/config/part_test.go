@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-var parts = []Part{Connection, Keys, Records, Tasks, Documents, Prechecks, Lookups, Estimates, FrontDoor}
+var parts = []Part{Connection, Keys, Records, Tasks, Documents, Prechecks, Lookups, Estimates, FrontDoor, Notices}
 
 // Every part holds variables, and every variable's parts are known.
 func TestPartsAreKnown(t *testing.T) {

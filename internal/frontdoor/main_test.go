@@ -55,7 +55,8 @@ type house struct {
 	token  string // sent with requests
 	log    *lockedBuffer
 
-	timeout time.Duration // of the next server; 0 for the default
+	timeout time.Duration           // of the next server; 0 for the default
+	change  func(*frontdoor.Config) // of the front doors that are served from now on
 }
 
 type lockedBuffer struct {
@@ -118,6 +119,9 @@ func (h *house) serve(tokens string) {
 		if c.Tokens, err = frontdoor.ReadTokens(tokens, log); err != nil {
 			h.t.Fatal(err)
 		}
+	}
+	if h.change != nil {
+		h.change(&c)
 	}
 	h.server = frontdoor.New(c)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -34,6 +34,8 @@ type Config struct {
 	// Timeout is how long a caller may take to send a request's header, and its body, and to read a part of a stream. A
 	// bulk's lines may take three times as long. Default 10 s.
 	Timeout time.Duration
+	// Notices takes ECTicket's notices. Default: none are taken.
+	Notices *Notices
 	// Metrics are further ones that /metrics shows. Default: none.
 	Metrics []prometheus.Collector
 	// Now is the clock. Default time.Now.
@@ -81,6 +83,7 @@ func New(c Config) *Server {
 	s.bulk()
 	s.events()
 	s.health(mux)
+	s.notices(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, r, problem(http.StatusNotFound, codeNotFound, "there is no such path or method; /docs lists them"))
 	})

@@ -64,6 +64,10 @@ func Refunds(r order.Ref) string { return tag(r) + "refunds" }
 // Turn is the string that holds the id of the refund that is under way.
 func Turn(r order.Ref) string { return tag(r) + "turn" }
 
+// Tickets is the hash of what looks at the provider have shown of an order's tickets since it was issued; see the
+// ledger's TicketList. It expires with the record, and is removed with the customer's data.
+func Tickets(r order.Ref) string { return tag(r) + "tickets" }
+
 // Open is the zset of an account's records that are not finished, by the time (ms) of their next
 // inspection; see Member.
 func Open(a providers.Account) string { return Prefix + "{open:" + a.String() + "}" }
@@ -101,6 +105,20 @@ func Health(allowance string, a providers.Account) string {
 
 // Items is the hash of an ECTicket merchant's catalogue of items, as last fetched.
 func Items(a providers.Account) string { return Prefix + "{items:" + a.String() + "}" }
+
+// Notices is the stream of an account's notices from its provider, sealed (package notices). Entries are trimmed after
+// 30 days.
+func Notices(a providers.Account) string { return Prefix + "{notices:" + a.String() + "}" }
+
+// Looks is the zset of what an account's provider is to be asked for, because a notice or a person named it, by the
+// time (ms) of the next try; see package notices for its members. No expiry.
+func Looks(a providers.Account) string { return Notices(a) + ":looks" }
+
+// Notice is a string that is there while a repetition of a notice is recognised, by the keyed fingerprint of its text.
+// Expires after 20 h.
+func Notice(a providers.Account, fingerprint string) string {
+	return Notices(a) + ":notice:" + fingerprint
+}
 
 // Webhook is the prefix of the keys of a webhook endpoint (package webhooks).
 func Webhook(name string) string { return Prefix + "{webhook:" + name + "}:" }

@@ -100,10 +100,15 @@ func TestKeysOfAnOrderShareASlot(t *testing.T) {
 	}
 	for _, r := range refs {
 		want := slot(Record(r.Order()))
-		for _, key := range []string{Record(r), Details(r), Refunds(r), Turn(r), Record(r.Refund("x")), Details(r.Refund("x"))} {
+		for _, key := range []string{Record(r), Details(r), Refunds(r), Turn(r), Tickets(r), Record(r.Refund("x")), Details(r.Refund("x"))} {
 			if slot(key) != want {
 				t.Errorf("%s is in slot %d, the order in %d", key, slot(key), want)
 			}
+		}
+	}
+	for _, key := range []string{Looks(shop), Notice(shop, "f.1")} {
+		if slot(key) != slot(Notices(shop)) {
+			t.Errorf("%s is in another slot than the notices", key)
 		}
 	}
 	for _, prefix := range []string{Pending(shop), Budget("platform-1"), Queue("ecticket-bulk")} {
@@ -118,12 +123,12 @@ func TestNoKeyIsUsedTwice(t *testing.T) {
 	seen := map[string]bool{}
 	all := []string{Events, Decisions, Cursors, Mode, Sandbox, Accounts, SealKeys, QueuesHeld(providers.ECTicket), QueuesHeld(providers.Pass2U)}
 	for _, a := range []providers.Account{shop, longer, nameless, {Provider: providers.Pass2U, Merchant: "2000132"}} {
-		all = append(all, Open(a), Reviews(a), Paused(a.String(), a), Pending(a), Budget(a.String()), Items(a))
+		all = append(all, Open(a), Reviews(a), Paused(a.String(), a), Pending(a), Budget(a.String()), Items(a), Notices(a), Looks(a), Notice(a, "looks"))
 	}
 	for _, r := range refs {
 		all = append(all, Record(r), Details(r))
 		if r.IsRefund() {
-			all = append(all, Turn(r), Refunds(r))
+			all = append(all, Turn(r), Refunds(r), Tickets(r))
 		}
 	}
 	for _, key := range all {
@@ -163,7 +168,7 @@ func TestRecordsAreFoundByTheirKeys(t *testing.T) {
 				t.Errorf("%s is taken for a record of %s: %+v", key, a, got)
 			}
 		}
-		for _, key := range []string{Details(r), Refunds(r), Turn(r), Open(r.Account), Reviews(r.Account), Pending(r.Account) + "x", Prefix + "{" + r.Account.String() + ":}:order",
+		for _, key := range []string{Details(r), Refunds(r), Turn(r), Tickets(r), Notices(r.Account), Looks(r.Account), Notice(r.Account, "order"), Open(r.Account), Reviews(r.Account), Pending(r.Account) + "x", Prefix + "{" + r.Account.String() + ":}:order",
 			Prefix + "{" + r.Account.String() + ":A1}:refund:", Prefix + "{" + r.Account.String() + ":A1", Prefix + "{" + r.Account.String() + ":A1}:orders", ""} {
 			if got, ok := ParseRecord(r.Account, key); ok {
 				t.Errorf("%s is taken for the record %+v", key, got)

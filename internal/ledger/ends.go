@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -16,21 +17,23 @@ import (
 
 // Ends reads how records have ended, as the events of the stream that report it and without their StreamID. found
 // are records that a search has found; the ends of an order and of all its refunds come together, the oldest first,
-// with the order, or, where the order has no record, with the first of its refunds. What has not ended is left out.
+// with the order, or, where the order has no record, with the first of its refunds. So do the latest changes of the
+// order's tickets. What has not ended is left out.
 func (l *Ledger) Ends(ctx context.Context, found []order.Ref) ([]Event, error) {
 	groups, err := l.groups(ctx, found)
 	if err != nil {
 		return nil, err
 	}
 	pipe := l.rdb.Pipeline()
-	ends := make([][]*redis.SliceCmd, len(groups))
+	ends, tickets := make([][]*redis.SliceCmd, len(groups)), make([]*redis.StringCmd, len(groups))
 	for i, g := range groups {
+		tickets[i] = pipe.HGet(ctx, keys.Tickets(g.order), "t")
 		for _, r := range g.refs() {
 			ends[i] = append(ends[i], pipe.HMGet(ctx, keys.Record(r), "state", "code", "final", "ends"))
 		}
 	}
 	if len(groups) > 0 {
-		if _, err := pipe.Exec(ctx); err != nil {
+		if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
 			return nil, fmt.Errorf("ledger: ends: %w", err)
 		}
 	}
@@ -39,7 +42,7 @@ func (l *Ledger) Ends(ctx context.Context, found []order.Ref) ([]Event, error) {
 		if known := ends[i][0].Val()[0] != nil; known && !g.whole || !known && !g.first {
 			continue // comes with another record
 		}
-		var list []Event
+		list := (&TicketList{Tickets: seenTickets(tickets[i].Val())}).events(g.order)
 		for n, r := range g.refs() {
 			if e, ok := lastEnd(r, ends[i][n].Val()); ok {
 				list = append(list, e)

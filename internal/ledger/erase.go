@@ -13,7 +13,7 @@ import (
 type Erasure struct {
 	Applied bool
 	State   order.State // "" when there is no such record
-	// Removed names what was there: "doc", "result", "plan", "message", "resolved_reason".
+	// Removed names what was there: "doc", "result", "plan", "message", "resolved_reason", "tickets".
 	Removed []string
 	At      time.Time // when something of it was removed first or last; zero when there was nothing
 }
@@ -23,7 +23,11 @@ type Erasure struct {
 // stored. It is refused while the record is needed to
 // find out what is true: before it has ended, unless the provider has accepted it, and in review.
 func (l *Ledger) Erase(ctx context.Context, r order.Ref, who string) (Erasure, error) {
-	f, err := l.run(ctx, r, "erase", []string{keys.Record(r), keys.Details(r)}, who)
+	k := []string{keys.Record(r), keys.Details(r)}
+	if !r.IsRefund() {
+		k = append(k, keys.Tickets(r))
+	}
+	f, err := l.run(ctx, r, "erase", k, who)
 	if err != nil {
 		return Erasure{}, err
 	}

@@ -13,17 +13,20 @@ import (
 	"issuance/tasks/order"
 )
 
-// Event is one end of a record on the stream keys.Events. Delivery is at least once: two entries with
-// the same ID report the same end.
+// Event is one end of a record on the stream keys.Events, or a change of an order's ticket. Delivery is at least once:
+// two entries with the same ID report the same.
 type Event struct {
 	StreamID string
 	// ID is "ACCOUNT/ORDER[/REFUND]/STATE/N": the record's N-th end. A review that is retried and ends in
-	// review again is another end.
+	// review again is another end. Of a ticket it is "ACCOUNT/ORDER/ticket/PLACE/STATUS/N".
 	ID string
 	order.Ref
-	State order.State
-	Code  string
-	At    time.Time
+	// Ticket is the place of the ticket that it is about in the order's TicketList, from 1; 0 for an end. State is then
+	// the ticket's status, redeemed or refunded.
+	Ticket int
+	State  order.State
+	Code   string
+	At     time.Time
 	// By is who decided it, a review or a cancellation, and ReviewCode why the one had needed review.
 	By, ReviewCode string
 }
@@ -117,7 +120,7 @@ func event(m redis.XMessage) Event {
 	var a providers.Account
 	_ = a.UnmarshalText([]byte(v("account"))) // written by publish
 	return Event{StreamID: m.ID, ID: v("event_id"), Ref: order.Ref{Account: a, OrderID: v("order_id"), RefundID: v("refund_id")},
-		State: order.State(v("state")), Code: v("code"), At: time.UnixMilli(ms).UTC(), By: v("by"), ReviewCode: v("review_code")}
+		Ticket: number(v("ticket")), State: order.State(v("state")), Code: v("code"), At: time.UnixMilli(ms).UTC(), By: v("by"), ReviewCode: v("review_code")}
 }
 
 // HasEvent reports whether the stream still holds the entry of a stream id.

@@ -27,8 +27,12 @@ type Demo struct {
 func (s *Sandbox) NewDemo(n int, now time.Time, accounts map[providers.Name]providers.Account, served func(providers.Name, tasks.Lane) bool, l *ledger.Ledger, c *tasks.Client) *Demo {
 	d := &Demo{orders: demoOrders(n, now, accounts, served), sandbox: s, ledger: l, client: c,
 		byRef: map[order.Ref]demoOrder{}, finished: map[order.Ref]bool{}}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.demo = map[string]bool{}
 	for _, o := range d.orders {
 		d.byRef[o.ref] = o
+		s.demo[o.ref.OrderID] = true
 	}
 	return d
 }

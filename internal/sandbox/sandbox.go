@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"issuance/internal/embedredis"
@@ -61,6 +62,9 @@ type Sandbox struct {
 	servers  []*http.Server
 	stop     context.CancelFunc
 	jobs     <-chan struct{}
+
+	mu   sync.Mutex
+	demo map[string]bool // numbers of the demo's orders
 }
 
 // Start starts the simulators and, if wished, the Redis. On an error nothing is left running.

@@ -17,6 +17,7 @@ const (
 	documentField = "document"
 	resultField   = "result"
 	planField     = "plan"
+	ticketsField  = "tickets"
 )
 
 func binding(r order.Ref, field string) string { return r.String() + "/" + field }
@@ -60,6 +61,21 @@ func SealPlan(ring *seal.Ring, r order.Ref, ticketNos []string) (seal.Sealed, er
 func OpenPlan(ring *seal.Ring, r order.Ref, s seal.Sealed) ([]string, error) {
 	var numbers []string
 	err := openJSON(ring, s, binding(r, planField), &numbers)
+	return numbers, err
+}
+
+// SealTickets seals the numbers of an order's tickets.
+func SealTickets(ring *seal.Ring, r order.Ref, ticketNos []string) (seal.Sealed, error) {
+	return sealJSON(ring, ticketNos, binding(r, ticketsField))
+}
+
+// OpenTickets opens what SealTickets made; nothing opens to none.
+func OpenTickets(ring *seal.Ring, r order.Ref, s seal.Sealed) ([]string, error) {
+	if s == "" {
+		return nil, nil
+	}
+	var numbers []string
+	err := openJSON(ring, s, binding(r, ticketsField), &numbers)
 	return numbers, err
 }
 

@@ -21,7 +21,7 @@ import (
 // Endpoint is where events are sent.
 type Endpoint struct {
 	Name     string
-	Events   []string            // types; "order.*" and "refund.*" mean all of them. Empty: all
+	Events   []string            // types; "order.*", "refund.*" and "ticket.*" mean all of them. Empty: all
 	Accounts []providers.Account // empty: all; without a merchant, all of the provider
 	// AllowPrivate lets the endpoint be on a private network, and be called by http.
 	AllowPrivate bool
@@ -100,8 +100,8 @@ func (n entry) endpoint() (e *Endpoint, used, mistakes []string) {
 		wrong("url %v", err)
 	}
 	for _, kind := range n.Events {
-		if !slices.Contains(thinevent.Types(), kind) && kind != "order.*" && kind != "refund.*" {
-			wrong("events: %q is none; there are order.*, refund.*, %s", kind, strings.Join(thinevent.Types(), ", "))
+		if all := slices.Concat(thinevent.Families(), thinevent.Types()); !slices.Contains(all, kind) {
+			wrong("events: %q is none; there are %s", kind, strings.Join(all, ", "))
 		}
 	}
 	for _, text := range n.Accounts {

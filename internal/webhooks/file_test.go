@@ -51,7 +51,7 @@ func TestAllMistakesAreReportedAtOnce(t *testing.T) {
   - name: good
     url: https://shop.example:8443/x?y=z
     secret: `+secretA+`
-    events: [order.*, refund.refunded]
+    events: [order.*, refund.refunded, ticket.*]
     accounts: [ecticket, pass2u:main]
 `)
 	_, err := ReadFile(path, slog.New(slog.DiscardHandler))
@@ -164,10 +164,10 @@ func TestASecretIsReplacedWithoutAGap(t *testing.T) {
 	}
 }
 
-// Every final state of orders and refunds has a type.
+// Every final state of orders and refunds has a type, and so has what becomes of tickets.
 func TestEveryEndHasAType(t *testing.T) {
 	if types := strings.Join(thinevent.Types(), " "); types != "order.issued order.failed order.cancelled order.review "+
-		"refund.refunded refund.partially_refunded refund.failed refund.cancelled refund.review" {
+		"refund.refunded refund.partially_refunded refund.failed refund.cancelled refund.review ticket.redeemed ticket.refunded" {
 		t.Error(types)
 	}
 }

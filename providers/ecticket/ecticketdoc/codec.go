@@ -53,10 +53,36 @@ func parseOrder(path string, request json.RawMessage, r providers.Rules) (*provi
 	if err != nil {
 		return nil, err
 	}
-	return &providers.OrderDocument{
+	d := &providers.OrderDocument{
 		ID: o.ID(), Merchant: o.MerchantID, Tickets: o.TicketCount(), Calls: calls(o.IssueType),
 		Canonical: o.Canonical(), Shape: o.Shape(), Stub: o.Stub(),
-	}, nil
+	}
+	if merchant := cmp.Or(o.MerchantID, r.Merchant); r.Notices != "" && merchant != "" {
+		complete(d, o, r.Notices+merchant)
+	}
+	return d, nil
+}
+
+// complete fills in where ECPay is to send notices, where the order does not say. The address is ours, so it is shown.
+func complete(d *providers.OrderDocument, o *Order, address string) {
+	if o.RefundNotifyURL != "" && o.UseStatusNotifyURL != "" {
+		return
+	}
+	with := *o
+	with.RefundNotifyURL, with.UseStatusNotifyURL = cmp.Or(o.RefundNotifyURL, address), cmp.Or(o.UseStatusNotifyURL, address)
+	d.Completed = encode(with)
+	d.Shape = append(doccheck.AppendMember(d.Shape[:len(d.Shape)-1], "notices", address), '}')
+}
+
+// CheckNotices is the rule for an address of notices, which completes the sentence "the address …"; nil when ECPay can
+// call it.
+func CheckNotices(address string) error {
+	var c doccheck.Check
+	o, _ := c.Object("", encode(map[string]string{"address": address}), "address")
+	if notifyURL(o, "address"); c.Err() == nil {
+		return nil
+	}
+	return errors.New(c.Err().Violations[0].Rule)
 }
 
 func parseRefund(path string, request json.RawMessage, r providers.Rules) (*providers.RefundDocument, *providers.InvalidError) {

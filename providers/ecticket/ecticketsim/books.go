@@ -14,6 +14,8 @@ type Books struct {
 	Duplicates int
 	// Calls counts the calls per operation, refused ones included.
 	Calls map[string]int
+	// Notices are in the order in which they came up, of orders that name an address.
+	Notices []NoticeBook
 	// Bans are in the order in which they began.
 	Bans []Ban
 	// Outages are in the order in which they began.
@@ -63,6 +65,9 @@ func (s *Sim) Books() Books {
 	b := Books{Duplicates: s.refused, Calls: maps.Clone(s.calls), Orders: make([]OrderBook, 0, len(s.received))}
 	for _, o := range s.received {
 		b.Orders = append(b.Orders, o.book(now))
+	}
+	for _, n := range s.notices {
+		b.Notices = append(b.Notices, n.NoticeBook)
 	}
 	for _, ban := range s.limits.bans {
 		b.Bans = append(b.Bans, *ban)

@@ -2,6 +2,7 @@ package ecticketsim
 
 import (
 	"log/slog"
+	"net/http"
 	"time"
 
 	"issuance/providers/ecticket/wire"
@@ -45,6 +46,15 @@ type Config struct {
 	// as they are. Default nil: those are written as \u escapes, so that a client of any encoding can
 	// verify the answers.
 	Encoding *wire.Variant
+	// NoticesEvery is how often Start sends the batch of notices, which ECPay does once a day. Default 0: only
+	// SendNotices does.
+	NoticesEvery time.Duration
+	// RepeatAfter is how long after a notice that was not acknowledged it is sent again. Default: 10 minutes.
+	RepeatAfter time.Duration
+	// PlainAck wants notices acknowledged with 1|OK instead of an encrypted envelope. Default false.
+	PlainAck bool
+	// HTTP sends notices. Default: one that follows no redirects and uses no proxy.
+	HTTP *http.Client
 	// Seed makes redemption codes repeatable. Default: 0, which is a seed too.
 	Seed uint64
 	// Now is the clock. Default: time.Now.
@@ -91,6 +101,13 @@ func (c Config) withDefaults() Config {
 	}
 	if c.TicketsPerPage <= 0 {
 		c.TicketsPerPage = 200
+	}
+	if c.RepeatAfter == 0 {
+		c.RepeatAfter = 10 * time.Minute
+	}
+	if c.HTTP == nil {
+		c.HTTP = &http.Client{Transport: &http.Transport{DisableKeepAlives: true},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
 	if c.Now == nil {
 		c.Now = time.Now

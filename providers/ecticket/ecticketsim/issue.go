@@ -65,6 +65,8 @@ func (s *Sim) issue(in inbound) any {
 		receivedAt: in.now,
 		issueCalls: 1,
 		lines:      lines,
+		platform:   in.request.PlatformID,
+		refundURL:  doc.RefundNotifyURL, useStatusURL: doc.UseStatusNotifyURL,
 	}
 	s.orders[key] = o
 	s.received = append(s.received, o)

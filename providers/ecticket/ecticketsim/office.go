@@ -23,13 +23,17 @@ func (s *Sim) Redeem(ticketNo, storeID string) error {
 		e.store = storeID
 		t.redeemed = e
 		add(&t.redeems)
+		s.notify(t, e, Redeemed)
 	})
 }
 
 // RefundInOffice refunds an unused ticket in the vendor's back office. It fails when the ticket
 // does not exist or is not unused. Books counts it separately from refunds by the API.
 func (s *Sim) RefundInOffice(ticketNo string) error {
-	return s.office(ticketNo, func(t *ticket, e *event) { t.refunded = e })
+	return s.office(ticketNo, func(t *ticket, e *event) {
+		t.refunded = e
+		s.notify(t, e, Refunded)
+	})
 }
 
 func (s *Sim) office(ticketNo string, act func(*ticket, *event)) error {

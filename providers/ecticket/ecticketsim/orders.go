@@ -60,6 +60,9 @@ type order struct {
 	lines        []line
 	tickets      []*ticket
 	escrowExpire string // yyyymmdd
+	// refundURL and useStatusURL are where notices go, "" for nowhere.
+	refundURL, useStatusURL string
+	platform                string // that placed it, "" for the merchant itself
 }
 
 type customer struct{ name, phone, email string }

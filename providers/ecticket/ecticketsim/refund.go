@@ -66,6 +66,7 @@ func (s *Sim) refund(in inbound) any {
 	}
 	t.refunded = by
 	add(&t.refunds)
+	s.notify(t, by, Refunded)
 	return success("success")
 }
 
@@ -105,6 +106,7 @@ func (s *Sim) writeOff(in inbound) any {
 	}
 	t.redeemed = &event{at: in.now, off: in.off, merchant: in.request.MerchantID, store: a.StoreID}
 	add(&t.redeems)
+	s.notify(t, t.redeemed, Redeemed)
 	return success("success")
 }
 

@@ -39,6 +39,8 @@ type Sim struct {
 	clocks    func(Call) time.Duration
 	twist     func(Call, map[string]any)
 	confirmed map[opKey][]byte // the last confirmation, as it was sent
+	notices   []*notice        // all there ever were, in the order in which they came up
+	noticeTo  func(merchant, url string) string
 
 	ahead atomic.Int64 // of the clock, nanoseconds
 }
@@ -78,27 +80,34 @@ func New(cfg Config) *Sim {
 	return s
 }
 
-// Start runs the job every Config.JobEvery until ctx ends. It returns at once; the channel is
-// closed when the last run is over.
+// Start runs the job every Config.JobEvery, and sends notices every Config.NoticesEvery, until ctx ends. It returns at
+// once; the channel is closed when the last run is over.
 func (s *Sim) Start(ctx context.Context) (stopped <-chan struct{}) {
 	done := make(chan struct{})
-	if s.cfg.JobEvery <= 0 {
-		close(done)
-		return done
-	}
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(s.cfg.JobEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				s.RunJob()
-			}
+	var running sync.WaitGroup
+	every := func(d time.Duration, do func()) {
+		if d <= 0 {
+			return
 		}
-	}()
+		running.Go(func() {
+			tick := time.NewTicker(d)
+			defer tick.Stop()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-tick.C:
+					do()
+				}
+			}
+		})
+	}
+	every(s.cfg.JobEvery, s.RunJob)
+	every(s.cfg.NoticesEvery, func() {
+		s.RepeatNotices(ctx)
+		s.SendNotices(ctx)
+	})
+	go func() { running.Wait(); close(done) }()
 	return done
 }
 

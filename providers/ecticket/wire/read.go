@@ -18,6 +18,16 @@ func Trim(text []byte) []byte {
 	}
 }
 
+// ReadNotice reads the envelope of a notice, which is that of a request. What decides nothing may be anything or absent,
+// as in ReadResponse. The error says that body is no JSON object with a Data.
+func ReadNotice(body []byte) (Request, error) {
+	var raw struct{ PlatformID, MerchantID, Data, CheckMacValue json.RawMessage }
+	if err := json.Unmarshal(Trim(body), &raw); err != nil || Text(raw.Data) == "" {
+		return Request{}, errEnvelope
+	}
+	return Request{PlatformID: Text(raw.PlatformID), MerchantID: Text(raw.MerchantID), Data: Text(raw.Data), CheckMacValue: Text(raw.CheckMacValue)}, nil
+}
+
 // ReadResponse reads an answer's envelope. What decides nothing (PlatformID, MerchantID, RpHeader,
 // TransMsg) may be anything or absent: it is then read as empty. coded is false without a TransCode
 // that is a number. The error says that body is no JSON object.
@@ -29,8 +39,8 @@ func ReadResponse(body []byte) (r Response, coded bool, err error) {
 		return Response{}, false, errEnvelope
 	}
 	r = Response{
-		PlatformID: plain(raw.PlatformID), MerchantID: plain(raw.MerchantID), TransMsg: plain(raw.TransMsg),
-		Data: plain(raw.Data), CheckMacValue: plain(raw.CheckMacValue),
+		PlatformID: Text(raw.PlatformID), MerchantID: Text(raw.MerchantID), TransMsg: Text(raw.TransMsg),
+		Data: Text(raw.Data), CheckMacValue: Text(raw.CheckMacValue),
 	}
 	var header struct{ Timestamp json.RawMessage }
 	if json.Unmarshal(raw.RpHeader, &header) == nil && json.Unmarshal(header.Timestamp, &r.RpHeader.Timestamp) != nil {
@@ -43,8 +53,8 @@ func ReadResponse(body []byte) (r Response, coded bool, err error) {
 	return r, coded, nil
 }
 
-// plain is the text of a JSON string or the digits of a number; anything else is no text.
-func plain(value json.RawMessage) string {
+// Text is the text of a JSON string or the digits of a number; anything else is no text.
+func Text(value json.RawMessage) string {
 	var s string
 	if json.Unmarshal(value, &s) == nil {
 		return s

@@ -1,0 +1,169 @@
+package frontdoor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"issuance/internal/notices"
+	"issuance/internal/seal"
+	"issuance/providers/ecticket/wire"
+)
+
+// Notices are what the front door needs to take ECTicket's notices of one merchant.
+type Notices struct {
+	Store *notices.Store // of the merchant's account
+	Ring  *seal.Ring     // that seals them
+	Keys  wire.Keys      // the merchant's, or its platform's
+	// PlatformID is the platform's that may stand in a notice. Default: none.
+	PlatformID string
+	// Plain acknowledges with 1|OK instead of an encrypted envelope.
+	Plain bool
+}
+
+// NoticePath is where notices of an ECTicket merchant are sent to, before the merchant's id.
+const NoticePath = "/notify/ecticket/"
+
+const (
+	mostNotice   = 256 << 10       // bytes of a notice
+	storeWithin  = 7 * time.Second // ECPay waits 10 s for the acknowledgement
+	noticeRate   = 50              // a second from one address, on average
+	noticeBurst  = 500
+	mostAddress  = 10_000 // addresses whose rate is kept
+	codeChecksum = "bad_checksum"
+)
+
+// notices serves POST /notify/ecticket/{merchant}.
+func (s *Server) notices(mux *http.ServeMux) {
+	from := &addresses{now: s.Now}
+	mux.HandleFunc("POST "+NoticePath+"{merchant}", func(w http.ResponseWriter, r *http.Request) {
+		outcome, p := s.notice(w, r, from)
+		if p != nil {
+			writeProblem(w, r, p)
+			outcome = p.Code
+		}
+		at := seenOf(r.Context())
+		attrs := []any{"request", at.id, "client", s.client(r), "outcome", outcome}
+		if at.cause != nil {
+			attrs = append(attrs, "error", at.cause)
+		}
+		s.Log.Info("notice of ECTicket", attrs...)
+	})
+}
+
+// notice takes one: it is stored before it is acknowledged.
+func (s *Server) notice(w http.ResponseWriter, r *http.Request, from *addresses) (outcome string, p *Problem) {
+	n := s.Notices
+	merchant := r.PathValue("merchant")
+	switch {
+	case n == nil:
+		return "", problem(http.StatusNotFound, codeNotFound, "this front door takes no notices: set ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY and ECTICKET_HASH_IV")
+	case merchant != n.Store.Account().Merchant:
+		return "", problem(http.StatusNotFound, codeAccount, "this front door takes no notices of this merchant")
+	case !from.pass(s.client(r)):
+		return "", problem(http.StatusTooManyRequests, codeTooMany, "too many notices from this address").retry(time.Second)
+	}
+	text, platform, p := s.readNotice(w, r)
+	if p != nil {
+		return "", p
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), storeWithin)
+	defer cancel()
+	fresh, err := n.Store.Put(ctx, n.Ring, text)
+	if err != nil {
+		return "", problem(http.StatusServiceUnavailable, codeUnreachable, "the notice cannot be stored; send it again").because(err).retry(unknownAfter)
+	}
+	n.acknowledge(w, platform, s.Now())
+	if !fresh {
+		return "repeated", nil
+	}
+	return "stored", nil
+}
+
+// readNotice reads and verifies a notice. What is wrong with it is never said with its content.
+func (s *Server) readNotice(w http.ResponseWriter, r *http.Request) (text []byte, platform string, p *Problem) {
+	n := s.Notices
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.Timeout)) // a connection without deadlines is a test's
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostNotice))
+	if err != nil {
+		if errors.As(err, new(*http.MaxBytesError)) {
+			return nil, "", problem(http.StatusRequestEntityTooLarge, codeTooLarge, "the body is larger than a notice may be")
+		}
+		return nil, "", problem(http.StatusBadRequest, codeInvalid, "the body could not be read")
+	}
+	envelope, err := wire.ReadNotice(body)
+	if err != nil {
+		return nil, "", problem(http.StatusBadRequest, codeInvalid, "the body is no envelope of ECTicket")
+	}
+	text, err = wire.Open(n.Keys, envelope.Data)
+	if err != nil {
+		return nil, "", problem(http.StatusBadRequest, codeChecksum, "Data cannot be decrypted with this merchant's keys")
+	}
+	if _, ok := wire.VerifyMAC(n.Keys, text, envelope.CheckMacValue); !ok {
+		return nil, "", problem(http.StatusBadRequest, codeChecksum, "CheckMacValue is not that of Data")
+	}
+	if !n.own(envelope, text) {
+		return nil, "", problem(http.StatusBadRequest, codeAccount, "the notice is another merchant's")
+	}
+	return text, envelope.PlatformID, nil
+}
+
+// own reports whether a notice is this merchant's: as far as it names one, outside of Data, which nothing protects, and
+// inside.
+func (n *Notices) own(envelope wire.Request, text []byte) bool {
+	merchant := n.Store.Account().Merchant
+	var inner struct{ MerchantID json.RawMessage }
+	_ = json.Unmarshal(text, &inner) // whatever it is, it is kept
+	for _, id := range []string{envelope.MerchantID, wire.Text(inner.MerchantID)} {
+		if id != "" && id != merchant && id != n.PlatformID {
+			return false
+		}
+	}
+	return envelope.PlatformID == "" || envelope.PlatformID == n.PlatformID || envelope.PlatformID == merchant
+}
+
+// acknowledge answers as ECTicket expects it: HTTP 200 and RtnCode 1.
+func (n *Notices) acknowledge(w http.ResponseWriter, platform string, now time.Time) {
+	kind, body := "text/plain; charset=utf-8", []byte("1|OK")
+	if !n.Plain {
+		data, mac := wire.Seal(n.Keys, []byte(`{"RtnCode":1,"RtnMsg":"成功"}`))
+		kind = "application/json"
+		body, _ = json.Marshal(wire.Response{PlatformID: platform, MerchantID: n.Store.Account().Merchant, RpHeader: wire.Header{Timestamp: wire.Int64(now.Unix())},
+			TransCode: wire.Accepted, Data: data, CheckMacValue: mac}) // strings and numbers cannot fail
+	}
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	_, _ = w.Write(body) // a caller that is gone sends it again, which is recognised
+}
+
+// addresses holds each address to a rate of notices, which whoever sends any number of wrong ones uses up before
+// anything is decrypted.
+type addresses struct {
+	now  func() time.Time
+	mu   sync.Mutex
+	list map[string]*rate.Limiter
+}
+
+// pass reports whether an address may send a notice now.
+func (a *addresses) pass(ip string) bool {
+	if p := net.ParseIP(ip); p != nil && p.To4() == nil {
+		ip = p.Mask(net.CIDRMask(64, 128)).String() // one caller's network
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.list == nil || len(a.list) >= mostAddress {
+		a.list = map[string]*rate.Limiter{}
+	}
+	if a.list[ip] == nil {
+		a.list[ip] = rate.NewLimiter(noticeRate, noticeBurst)
+	}
+	return a.list[ip].AllowN(a.now(), 1)
+}

@@ -1,0 +1,154 @@
+// Package looks asks a provider what has become of the tickets of issued orders, because a notice or a person named
+// them, and records what it answers. Its calls are the least urgent of the call budget, and each order is asked for
+// once however many notices name it; a look that is not answered is repeated until it is.
+//
+// It may import internal/budget, internal/ledger, internal/notices, internal/seal, internal/vault, providers and
+// tasks/order.
+package looks
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"issuance/internal/budget"
+	"issuance/internal/ledger"
+	"issuance/internal/notices"
+	"issuance/internal/seal"
+	"issuance/providers"
+	"issuance/tasks/order"
+)
+
+// Provider is what is asked: a provider whose tickets have numbers, and a status each.
+type Provider interface {
+	Account() providers.Account
+	Host() string
+	Tickets(ctx context.Context, o providers.Order) ([]providers.Ticket, providers.Outcome)
+	TicketStatus(ctx context.Context, ticketNo string) (providers.TicketStatus, providers.Outcome)
+}
+
+// Config of a Looker. Everything is required unless a default is given.
+type Config struct {
+	Provider Provider
+	Ledger   *ledger.Ledger
+	Ring     *seal.Ring
+	Notices  *notices.Store
+	Log      *slog.Logger
+	// Every is the pause between questions whether a look is due. Default 1 s.
+	Every time.Duration
+}
+
+// Looker makes the looks of one account. Several may run at the same time.
+type Looker struct {
+	Config
+	codec providers.Codec
+	tries map[string]int // looks without an answer in a row, by member; lost with the process, which only asks earlier
+}
+
+// New makes a looker.
+func New(c Config) *Looker {
+	if c.Every <= 0 {
+		c.Every = time.Second
+	}
+	codec, _ := providers.CodecOf(c.Provider.Account().Provider)
+	return &Looker{Config: c, codec: codec, tries: map[string]int{}}
+}
+
+// Run makes looks until the context ends.
+func (l *Looker) Run(ctx context.Context) {
+	failing := false
+	for ctx.Err() == nil {
+		pause, err := l.Due(ctx)
+		if err != nil && ctx.Err() == nil && !failing {
+			l.Log.Warn("looks at tickets: cannot go on, trying again", "account", l.account(), "error", err)
+		}
+		failing = err != nil
+		select {
+		case <-time.After(max(pause, l.Every)):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (l *Looker) account() string { return l.Provider.Account().String() }
+
+// Due makes every look that is due, one after the other. It stops when the call budget has nothing to spare, and says
+// for how long.
+func (l *Looker) Due(ctx context.Context) (pause time.Duration, err error) {
+	ctx = budget.WithLane(ctx, order.Bulk)
+	for ctx.Err() == nil {
+		look, ok, err := l.Notices.Take(ctx)
+		if err != nil || !ok {
+			return 0, err
+		}
+		end := l.look(ctx, look)
+		if end.err != nil {
+			l.Log.Warn("a look at tickets failed and is repeated", "account", l.account(), "look", look.String(), "error", end.err)
+		}
+		if err := l.settle(ctx, look, end); err != nil {
+			return 0, err
+		}
+		if end.held > 0 {
+			return end.held, nil
+		}
+	}
+	return 0, ctx.Err()
+}
+
+// ending is how a look ended: with an answer, or put off.
+type ending struct {
+	again time.Duration // when it is due again; 0 when it is done
+	tried bool          // it was not answered: the pause grows with every time in a row
+	held  time.Duration // for how long no call can leave
+	err   error         // something unexpected, for the log
+}
+
+// Pauses before a look is repeated.
+const (
+	soon      = 5 * time.Second  // it waits for another look, at first
+	unclear   = time.Minute      // it was not answered, at first
+	mostPause = time.Hour        // and at most
+	unissued  = 10 * time.Minute // its order is not issued yet, or belongs to another worker
+	reviewed  = time.Hour        // its order needs review, so it is not known whose it is
+)
+
+// mostRefused is how often a provider may refuse to show an issued order before that is taken for its answer.
+const mostRefused = 6
+
+func done() ending                     { return ending{} }
+func later(after time.Duration) ending { return ending{again: after} }
+func failed(err error) ending          { return ending{again: unclear, tried: true, err: err} }
+
+// unanswered is the ending by an outcome other than Done.
+func unanswered(out providers.Outcome) ending {
+	e := ending{again: max(out.RetryAfter, unclear), tried: true}
+	if out.Kind == providers.Held {
+		e = ending{again: max(out.RetryAfter, time.Second), held: max(out.RetryAfter, time.Second)}
+	}
+	return e
+}
+
+func (l *Looker) look(ctx context.Context, look notices.Look) ending {
+	switch look.Kind {
+	case notices.OfOrder:
+		return l.order(ctx, order.Ref{Account: l.Provider.Account(), OrderID: look.Name}, l.tries[look.String()])
+	case notices.OfNotice, notices.OfTickets:
+		return l.notice(ctx, look)
+	}
+	return done() // of a newer program
+}
+
+func (l *Looker) settle(ctx context.Context, look notices.Look, e ending) error {
+	key := look.String()
+	if !e.tried {
+		delete(l.tries, key)
+	}
+	if e.again == 0 {
+		return l.Notices.Done(ctx, look)
+	}
+	if e.tried {
+		e.again = min(e.again<<min(l.tries[key], 10), max(mostPause, e.again))
+		l.tries[key]++
+	}
+	return l.Notices.PutOff(ctx, look, e.again)
+}
