@@ -18,8 +18,10 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"issuance/internal/console"
 	"issuance/internal/frontdoor"
 	"issuance/internal/sandbox"
+	"issuance/internal/seal"
 	"issuance/internal/thinevent"
 	"issuance/internal/webhooks"
 	"issuance/tasks"
@@ -54,6 +56,11 @@ func (w *worker) openDoor(sb *sandbox.Sandbox, story *sandbox.Story) (*door, err
 	}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil)) // the story says what happens to orders
 	s := frontdoor.New(frontdoor.Config{Client: client, Ledger: w.ledger, RDB: w.rdb, Rules: tasks.Rules{MerchantID: w.ECTicket.MerchantID}, Log: log, Version: version()})
+	ring, err := seal.ParseRing(w.Seal.Keys.Reveal())
+	if err != nil {
+		return nil, err
+	}
+	pages := console.New(console.Config{Door: s, Client: client, Ledger: w.ledger, RDB: w.rdb, Log: log, Ring: ring})
 	hooks, closeReceiver, err := w.sendWebhooks(story)
 	if err != nil {
 		return nil, err
@@ -65,6 +72,7 @@ func (w *worker) openDoor(sb *sandbox.Sandbox, story *sandbox.Story) (*door, err
 			w.log.Error("the webhooks ended", "error", err)
 		}
 	})
+	wg.Go(func() { pages.Run(ctx) })
 	wg.Go(func() {
 		if err := s.Listen(ctx, l, nil, w.Gateway.ShutdownTimeout); err != nil {
 			w.log.Error("the HTTP API ended", "error", err)
@@ -78,6 +86,9 @@ func (d *door) url() string {
 	_, port, _ := net.SplitHostPort(d.listener.Addr().String()) // of a TCP listener
 	return "http://localhost:" + port
 }
+
+// consoleURL is where a browser of this machine opens the console.
+func (d *door) consoleURL() string { return d.url() + console.Path }
 
 // firstCalls are what a reader can paste to use the HTTP API.
 func (d *door) firstCalls(number string) string {

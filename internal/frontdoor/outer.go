@@ -142,7 +142,7 @@ func (s *Server) finish(w *recorder, r *http.Request, at *seen, began time.Time)
 	if status >= 500 {
 		level = slog.LevelWarn
 	}
-	attrs := []any{"request", at.id, "method", r.Method, "status", status, "took_ms", took.Milliseconds(), "client", s.Client(r)}
+	attrs := []any{"request", at.id, "method", r.Method, "status", status, "took_ms", took.Milliseconds(), "client", s.Address(r)}
 	if at.token != nil {
 		attrs = append(attrs, "token", at.token.Name)
 	}
@@ -158,8 +158,8 @@ func (s *Server) finish(w *recorder, r *http.Request, at *seen, began time.Time)
 	s.Log.Log(r.Context(), level, "request", attrs...)
 }
 
-// Client is the caller's address: what a trusted proxy says it is, else the connection's.
-func (s *Server) Client(r *http.Request) string {
+// Address is the caller's address: what a trusted proxy says it is, else the connection's.
+func (s *Server) Address(r *http.Request) string {
 	ip, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr

@@ -60,14 +60,24 @@ func (l *Ledger) Search(ctx context.Context, q Query, visit func([]Found) error)
 
 var searched = []string{"state", "lane", "code", "created", "final", "review_code", "ref", "shape"}
 
-// find reads the records among keys of one node, and leaves out those that do not match.
+// find reads the records among keys of one node that match.
 func (q Query) find(ctx context.Context, node *redis.Client, names []string) ([]Found, error) {
 	var refs []order.Ref
-	var records, details []*redis.SliceCmd
-	pipe := node.Pipeline()
 	for _, key := range names {
-		r, ok := keys.ParseAnyRecord(key)
-		if !ok || q.Account.Provider != "" && r.Account.Provider != q.Account.Provider {
+		if r, ok := keys.ParseAnyRecord(key); ok {
+			refs = append(refs, r)
+		}
+	}
+	return q.read(ctx, node, refs)
+}
+
+// read reads records, and leaves out those that do not match.
+func (q Query) read(ctx context.Context, rdb redis.UniversalClient, all []order.Ref) ([]Found, error) {
+	var refs []order.Ref
+	var records, details []*redis.SliceCmd
+	pipe := rdb.Pipeline()
+	for _, r := range all {
+		if !q.Account.IsZero() && !q.Account.Covers(r.Account) {
 			continue
 		}
 		refs = append(refs, r)
@@ -76,7 +86,7 @@ func (q Query) find(ctx context.Context, node *redis.Client, names []string) ([]
 			fields = searched
 			details = append(details, pipe.HMGet(ctx, keys.Details(r), "shape"))
 		}
-		records = append(records, pipe.HMGet(ctx, key, fields...))
+		records = append(records, pipe.HMGet(ctx, keys.Record(r), fields...))
 	}
 	if len(refs) == 0 {
 		return nil, nil
