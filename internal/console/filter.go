@@ -12,11 +12,11 @@ import (
 
 // filter is which records a list shows. It stands in the page's address.
 type filter struct {
-	State   string            `json:"state,omitempty"` // a state, or openStates or endedStates; "" is openStates
-	Account providers.Account `json:"account"`         // zero: all
-	Lane    order.Lane        `json:"lane,omitempty"`
-	Age     string            `json:"age,omitempty"`
-	Item    string            `json:"item,omitempty"`
+	State   string            // a state, or openStates or endedStates; "" is openStates
+	Account providers.Account // zero: all
+	Lane    order.Lane
+	Age     string
+	Item    string
 }
 
 // Groups of states.

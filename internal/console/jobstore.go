@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -87,12 +88,8 @@ func jobKeys(id string) []string {
 }
 
 func (s jobStore) make(ctx context.Context, j job) error {
-	f, err := json.Marshal(j.Filter)
-	if err != nil {
-		return err
-	}
 	k := jobKeys(j.ID)
-	if err := s.rdb.HSet(ctx, k[0], "kind", j.Kind, "filter", f, "state", jobCounting, "mark", j.Mark, "by", j.By, "address", j.Address,
+	if err := s.rdb.HSet(ctx, k[0], "kind", j.Kind, "filter", j.Filter.values().Encode(), "state", jobCounting, "mark", j.Mark, "by", j.By, "address", j.Address,
 		"created", j.Created.UnixMilli()).Err(); err != nil {
 		return err
 	}
@@ -111,7 +108,11 @@ func (s jobStore) load(ctx context.Context, id string) (*job, error) {
 	n := func(name string) int { v, _ := strconv.Atoi(f[name]); return v }
 	j := &job{ID: id, Kind: f["kind"], State: f["state"], Mark: f["mark"], By: f["by"], Address: f["address"], Reason: f["reason"],
 		Created: time.UnixMilli(int64(n("created"))).UTC(), Cursor: f["cursor"], Found: n("found"), At: n("at"), Done: n("done"), Skipped: n("skipped"), Full: f["full"] != ""}
-	if err := json.Unmarshal([]byte(f["filter"]), &j.Filter); err != nil {
+	q, err := url.ParseQuery(f["filter"])
+	if err != nil {
+		return nil, err
+	}
+	if j.Filter, err = parseFilter(q); err != nil {
 		return nil, err
 	}
 	if f["notes"] != "" {

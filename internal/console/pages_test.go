@@ -30,7 +30,7 @@ func TestEveryPageIsInBothLanguages(t *testing.T) {
 		"/console/?state=ended":  {"已開立", "issued"},
 		"/console/?state=review": {"待人工確認", "in review"},
 		"/console/?q=nothing":    {"找不到「nothing」", "Nothing is found"},
-		"/console/reviews":       {"請到綠界廠商後台查詢訂單 REVIEW1", "look up order REVIEW1 in ECPay"},
+		"/console/reviews":       {"請到綠界廠商後台查詢訂單 REVIEW1", "Look up order REVIEW1 in ECPay"},
 		"/console/jobs":          {"批次作業", "Jobs"},
 		at(queued):               {"空閒的工作程式", "A free worker"},
 		at(issued):               {"服務商已開立票券", "The provider has issued the tickets"},

@@ -4,6 +4,9 @@ import (
 	"context"
 	"net/url"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"issuance/internal/ledger"
 	"issuance/internal/operate"
@@ -111,8 +114,18 @@ func (v *visit) review(ctx context.Context, rec *ledger.Record) (reviewData, err
 	for _, o := range list {
 		others = append(others, v.lang.T("check.other", o.RefundID, v.lang.or("state.", string(o.State)), o.Count))
 	}
-	d.Check = operate.AskProvider(rec, others, v.lang.T("check.late"), v.lang.codec())
+	d.Check = sentence(operate.AskProvider(rec, others, v.lang.T("check.late"), v.lang.codec()))
 	return d, err
+}
+
+// sentence is a text that begins with a capital letter and ends with a stop.
+func sentence(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	text = string(unicode.ToUpper(first)) + text[size:]
+	if !strings.HasSuffix(text, "。") && !strings.HasSuffix(text, ".") {
+		text += "."
+	}
+	return text
 }
 
 // Sent is how often a record was sent.

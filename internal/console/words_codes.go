@@ -76,6 +76,7 @@ var waitWords = map[string]text{
 
 // eventWords are the steps of a history.
 var eventWords = map[string]text{
+	"event.ticket":             {"票券", "Ticket"},
 	"event.queued":             {"已記錄", "Recorded"},
 	"event.submitting":         {"送出請求", "Sent to the provider"},
 	"event.accepted":           {"服務商受理", "The provider accepted it"},

@@ -26,6 +26,8 @@ type Query struct {
 	Item string
 	// Text is the order's number, a refund's id or the provider's own id.
 	Text string
+
+	whole bool // what has moved to the details is found, too
 }
 
 // Found is one record that Search has found.
@@ -84,7 +86,9 @@ func (q Query) read(ctx context.Context, rdb redis.UniversalClient, all []order.
 		fields := searched[:len(searched)-1]
 		if q.Item != "" { // large, and read only where it is looked for
 			fields = searched
-			details = append(details, pipe.HMGet(ctx, keys.Details(r), "shape"))
+		}
+		if q.Item != "" || q.whole {
+			details = append(details, pipe.HMGet(ctx, keys.Details(r), "shape", "lane"))
 		}
 		records = append(records, pipe.HMGet(ctx, keys.Record(r), fields...))
 	}
@@ -108,6 +112,9 @@ func (q Query) read(ctx context.Context, rdb redis.UniversalClient, all []order.
 		}
 		if q.Item != "" && !holds(text(f, len(searched)-1), q.Item) && !holds(text(details[i].Val(), 0), q.Item) {
 			continue
+		}
+		if rec.Lane == "" && q.whole {
+			rec.Lane = order.Lane(text(details[i].Val(), 1))
 		}
 		out = append(out, rec)
 	}
