@@ -104,6 +104,7 @@ func (c *counter) take() map[string]int {
 // open opens a house with a tokens file, or without ("").
 func open(t *testing.T, tokens string) *house {
 	t.Helper()
+	t.Parallel()
 	srv := testredis.Start(t)
 	h := &house{t: t, rdb: srv.Client(), log: &lockedBuffer{}, commands: counter{names: map[string]int{}}}
 	h.rdb.AddHook(&h.commands)
