@@ -194,7 +194,7 @@ func (a *app) printReview(l reviewLine, gap bool) error {
 	f := fields{table.Table{Indent: "  "}}
 	f.row("in review", since(a.timeAt(l.ReviewAt)))
 	f.row("why", statusError(l.Error))
-	f.row("what", shape(l.Shape))
+	f.row("what", operate.Shape(l.Shape))
 	f.row("provider's id", l.ProviderRef)
 	f.row("queued", a.timeAt(l.CreatedAt))
 	f.row("sent", sent(l.Attempts, l.Unsent))

@@ -4,13 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
-	"maps"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
 
+	"issuance/internal/operate"
 	"issuance/tasks/order"
 )
 
@@ -101,38 +99,7 @@ func thousands(digits string) string {
 func (v *view) Or(prefix string, name any) string { return v.visit.lang.or(prefix, fmt.Sprint(name)) }
 
 // Shape puts the public description of a document into one line.
-func (v *view) Shape(raw json.RawMessage) string {
-	var m map[string]any
-	if json.Unmarshal(raw, &m) != nil {
-		return ""
-	}
-	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(m)) {
-		switch value := m[name].(type) {
-		case []any:
-			for _, e := range value {
-				if item, ok := e.(map[string]any); ok {
-					parts = append(parts, shapeOf(item))
-				}
-			}
-		case map[string]any:
-		default:
-			parts = append(parts, fmt.Sprintf("%s=%v", name, value))
-		}
-	}
-	return strings.Join(parts, ", ")
-}
-
-func shapeOf(item map[string]any) string {
-	name, _ := item["ItemNo"].(string)
-	if name == "" {
-		name, _ = item["ItemName"].(string)
-	}
-	if n, ok := item["TicketAmount"].(float64); ok {
-		return name + " × " + strconv.Itoa(int(n))
-	}
-	return name
-}
+func (v *view) Shape(raw json.RawMessage) string { return operate.Shape(raw) }
 
 // printable leaves out of a text what is not printed in one line.
 func printable(text string) string {

@@ -62,7 +62,7 @@ func TestCancellingAllThatMatchIsCountedFirst(t *testing.T) {
 	}
 	foreign := h.enqueue(other, "FOREIGN")
 	job, live, text := b.count("/console/", "kind", "cancel", "state", "open")
-	if !strings.Contains(text, "Start with these 60") || h.state(refs[0]) != order.Queued {
+	if !strings.Contains(text, "Start (60)") || h.state(refs[0]) != order.Queued {
 		t.Errorf("counting: %s, %s", h.state(refs[0]), text)
 	}
 	if a := h.loggedIn(secrets["bob"]).get(job); a.StatusCode != http.StatusNotFound {

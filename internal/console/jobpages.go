@@ -69,7 +69,7 @@ func (v *visit) job() error {
 	if err != nil {
 		return err
 	}
-	data := jobData{job: j, Path: Path + "jobs/" + j.ID, Most: mostJob, Moving: j.State == jobCounting || j.State == jobRunning}
+	data := jobData{job: j, Path: Path + "jobs/" + j.ID, Most: mostJob, Moving: j.moving()}
 	if data.Sample, err = v.jobs.entries(v.r.Context(), j.ID, 0, 10); err != nil {
 		return err
 	}

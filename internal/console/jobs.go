@@ -65,14 +65,11 @@ func (s *jobs) wake() {
 
 // all works on every job that nobody works on, one after the other.
 func (s *jobs) all(ctx context.Context) error {
-	list, err := s.list(ctx, s.c.Now())
+	list, err := s.busy(ctx)
 	if err != nil {
 		return err
 	}
 	for _, j := range list {
-		if j.State != jobCounting && j.State != jobRunning {
-			continue
-		}
 		if mine, err := s.take(ctx, j.ID, s.holder); err != nil || !mine {
 			if err != nil {
 				return err

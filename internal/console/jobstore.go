@@ -96,8 +96,41 @@ func (s jobStore) make(ctx context.Context, j job) error {
 	if err := s.rdb.PExpire(ctx, k[0], jobLife).Err(); err != nil {
 		return err
 	}
-	return s.rdb.ZAdd(ctx, keys.ConsoleJobs, redis.Z{Score: float64(j.Created.UnixMilli()), Member: j.ID}).Err()
+	if err := s.rdb.ZAdd(ctx, keys.ConsoleJobs, redis.Z{Score: float64(j.Created.UnixMilli()), Member: j.ID}).Err(); err != nil {
+		return err
+	}
+	return s.rdb.SAdd(ctx, keys.ConsoleBusy, j.ID).Err()
 }
+
+// busy are the jobs that are to be worked on. What is not any more is taken out of their set.
+func (s jobStore) busy(ctx context.Context) (out []*job, err error) {
+	ids, err := s.rdb.SMembers(ctx, keys.ConsoleBusy).Result()
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		j, err := s.load(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if j == nil || !j.moving() {
+			if err := s.rdb.SRem(ctx, keys.ConsoleBusy, id).Err(); err != nil {
+				return nil, err
+			}
+			if j, err = s.load(ctx, id); err != nil || j == nil || !j.moving() { // it may have been started in between
+				continue
+			}
+			if err := s.rdb.SAdd(ctx, keys.ConsoleBusy, id).Err(); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, j)
+	}
+	return out, nil
+}
+
+// moving reports whether there is something to do.
+func (j *job) moving() bool { return j.State == jobCounting || j.State == jobRunning }
 
 // load is a job, nil where there is none.
 func (s jobStore) load(ctx context.Context, id string) (*job, error) {
@@ -178,6 +211,9 @@ func (s jobStore) step(ctx context.Context, j *job, holder string, more []entry)
 // move starts or stops a job; false where it is in none of the states it may be in.
 func (s jobStore) move(ctx context.Context, id, from, to, reason, by, address string) (bool, error) {
 	n, err := moveScript.Run(ctx, s.rdb, jobKeys(id)[:1], from, to, reason, by, address).Int()
+	if err == nil && n == 1 && to == jobRunning {
+		err = s.rdb.SAdd(ctx, keys.ConsoleBusy, id).Err()
+	}
 	return n == 1, err
 }
 

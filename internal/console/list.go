@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/csv"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -185,6 +184,3 @@ func cell(text string) string {
 	}
 	return text
 }
-
-// listPath is where a list of a filter is.
-func listPath(f filter) string { return (&url.URL{Path: Path, RawQuery: f.values().Encode()}).String() }

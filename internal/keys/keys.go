@@ -49,8 +49,12 @@ func ConsoleSession(id string) string { return Prefix + "{console:session:" + id
 // ConsoleFailures is the string that counts failed logins of an address, which locks it out. Expires after that time.
 func ConsoleFailures(address string) string { return Prefix + "{console:failures:" + address + "}" }
 
-// ConsoleJobs is the zset of jobs of the console that are to be worked on, by when they were begun (ms).
-const ConsoleJobs = Prefix + "{console:jobs}"
+const (
+	// ConsoleJobs is the zset of the console's jobs by when they were made (ms). Each is there for a week.
+	ConsoleJobs = Prefix + "{console:jobs}"
+	// ConsoleBusy is the set of those that are to be worked on. No expiry.
+	ConsoleBusy = Prefix + "{console:jobs}:busy"
+)
 
 // ConsoleJob is the prefix of the keys of one job of the console (package console): "state", a hash, and "list", the list of
 // its records. They expire a week after the job was made.
