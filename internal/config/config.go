@@ -137,7 +137,7 @@ type Gateway struct {
 	TokensFile       string        `env:"GATEWAY_TOKENS_FILE" for:"gateway" help:"YAML file of the tokens that may call, read again when it changes (see docs/http.md); without it only programs of this machine are answered, and may do everything"`
 	TLSCertFile      string        `env:"GATEWAY_TLS_CERT_FILE" for:"gateway" help:"certificate chain of the front door (PEM), read again when it changes; without it the front door speaks plain HTTP, for a proxy before it"`
 	TLSKeyFile       string        `env:"GATEWAY_TLS_KEY_FILE" for:"gateway" help:"key of the certificate (PEM)"`
-	TrustedProxies   string        `env:"GATEWAY_TRUSTED_PROXIES" for:"gateway" help:"addresses or networks of proxies whose X-Forwarded-For is believed in the access log, comma-separated, for example 10.0.0.0/8"`
+	TrustedProxies   string        `env:"GATEWAY_TRUSTED_PROXIES" for:"gateway" help:"addresses or networks of proxies whose X-Forwarded-For (access log, lockout of the console) and X-Forwarded-Proto are believed, comma-separated, for example 10.0.0.0/8"`
 	WebhooksFile     string        `env:"GATEWAY_WEBHOOKS_FILE" for:"gateway" help:"YAML file of the webhooks that are sent final statuses, read again when it changes (see docs/webhooks.md); the same for every front door"`
 	WebhooksProxyURL Secret        `env:"GATEWAY_WEBHOOKS_PROXY_URL" for:"gateway" help:"proxy for webhooks outside of private networks: http://user:password@host:port, https:// or socks5://; it has to keep private networks out of reach by itself"`
 	ShutdownTimeout  time.Duration `env:"GATEWAY_SHUTDOWN_TIMEOUT" envDefault:"30s" for:"gateway" help:"how long a stopping front door lets requests end"`
