@@ -60,7 +60,8 @@ func TestTheKeysAreListed(t *testing.T) {
 		"Open": keys.Open(a), "Reviews": keys.Reviews(a), "Events": keys.Events, "Decisions": keys.Decisions, "Cursors": keys.Cursors,
 		"Mode": keys.Mode, "Probe": keys.Probe, "Sandbox": keys.Sandbox, "Accounts": keys.Accounts, "SealKeys": keys.SealKeys, "Queues": keys.Queues,
 		"Pending": keys.Pending(a), "Lag": keys.Lag(a), "Budget": keys.Budget("ALLOWANCE"), "Paused": keys.Paused("ALLOWANCE", a), "Health": keys.Health("ALLOWANCE", a),
-		"Requests": keys.Requests("TOKEN"), "Webhooks": keys.Webhooks, "Webhook": keys.Webhook("NAME"), "QueuesHeld": keys.QueuesHeld("PROVIDER"), "Items": keys.Items(a), "Queue": keys.Queue("QUEUE"), "Task": keys.Task("QUEUE", "ID"),
+		"Requests": keys.Requests("TOKEN"), "ConsoleSession": keys.ConsoleSession("HASH"), "ConsoleFailures": keys.ConsoleFailures("ADDRESS"), "ConsoleJobs": keys.ConsoleJobs,
+		"ConsoleBusy": keys.ConsoleBusy, "ConsoleJob": keys.ConsoleJob("ID"), "Webhooks": keys.Webhooks, "Webhook": keys.Webhook("NAME"), "QueuesHeld": keys.QueuesHeld("PROVIDER"), "Items": keys.Items(a), "Queue": keys.Queue("QUEUE"), "Task": keys.Task("QUEUE", "ID"),
 	}
 	made := madeByKeys(t)
 	for _, name := range made {

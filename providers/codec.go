@@ -114,7 +114,12 @@ type ReviewFacts struct {
 	Others []string
 	// Late is how long after its last sending a request may still take effect, as text.
 	Late string
+	// Language of the answer: Chinese, or "" for English, which is also the answer where there is no other.
+	Language string
 }
+
+// Chinese is the Language of Traditional Chinese as it is written in Taiwan.
+const Chinese = "zh-Hant"
 
 // Codec is what the product has to know of one provider's documents; calls are the Provider's. Every
 // function is required and safe for concurrent use. A provider is added by registering its codec, see

@@ -7,10 +7,13 @@ import (
 	"io"
 	"issuance/internal/frontdoor"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -184,7 +187,7 @@ func throughTheDoor(t *testing.T, address string) {
 	defer hook.Close()
 	secret, sum := frontdoor.NewToken()
 	files := map[string]string{
-		"tokens.yaml":   "tokens: [{name: shop, sha256: " + sum + ", scopes: [orders, refunds, tickets, events], requests_per_second: 1000}]\n",
+		"tokens.yaml":   "tokens: [{name: shop, sha256: " + sum + ", scopes: [orders, refunds, tickets, events, operate], requests_per_second: 1000}]\n",
 		"webhooks.yaml": "webhooks: [{name: shop, url: " + hook.URL + ", secret: whsec_" + sealKey + ", events: [order.issued], allow_private: true}]\n",
 	}
 	for name, text := range files {
@@ -234,9 +237,52 @@ func throughTheDoor(t *testing.T, address string) {
 	call(http.MethodPost, "/v1/bulk", `{"provider":"ecticket","request":`+strings.Replace(order, "{", `{"MerchantTradeNo":"DOOR2",`, 1)+"}\n")
 	call(http.MethodGet, "/readyz", "")
 	call(http.MethodGet, "/metrics", "")
+	atTheConsole(t, url, secret)
 	select {
 	case <-got:
 	case <-time.After(patience):
 		t.Errorf("no webhook came\n%s", log)
 	}
+}
+
+// atTheConsole logs in to a front door's console, looks at its pages, and makes and starts a job.
+func atTheConsole(t *testing.T, base, token string) {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar}
+	text := func(res *http.Response, err error) string {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode >= 400 {
+			t.Errorf("gateway: %s: %d %s %v", res.Request.URL, res.StatusCode, body, err)
+		}
+		return string(body)
+	}
+	get := func(path string) string { t.Helper(); return text(browser.Get(base + path)) }
+	submit := func(page, path string, form url.Values) string {
+		t.Helper()
+		m := regexp.MustCompile(`name="csrf" value="([0-9a-f]+)"`).FindStringSubmatch(get(page))
+		if m == nil {
+			t.Fatalf("gateway: %s has no form", page)
+		}
+		form.Set("csrf", m[1])
+		return text(browser.PostForm(base+path, form))
+	}
+	const order = "/console/orders/ecticket:2000132/DOOR1"
+	submit("/console/login", "/console/login", url.Values{"token": {token}})
+	for _, path := range []string{"/console/", "/console/?state=ended", "/console/?q=DOOR1", "/console/reviews", "/console/jobs", order} {
+		get(path)
+	}
+	if shown := submit(order, order+"/show", url.Values{"reason": {"test"}}); !strings.Contains(shown, "一日入場券") {
+		t.Errorf("gateway: the document is not shown: %s", shown)
+	}
+	submit(order, "/console/jobs", url.Values{"kind": {"cancel"}, "state": {"queued"}})
+	submit("/console/", "/console/logout", url.Values{})
 }

@@ -196,6 +196,7 @@ func welcome(w *worker, sb *sandbox.Sandbox, remarks []string, front *door) stri
 	fmt.Fprintf(&b, "Issuance sandbox: a worker with simulated providers. Its tickets are simulated.\n\n")
 	fmt.Fprintf(&b, "  Web UI              %s/jobs/  (also /healthz, /readyz, /metrics)\n", "http://"+sandbox.Reachable(strings.TrimPrefix(w.url, "http://")))
 	if front != nil {
+		fmt.Fprintf(&b, "  Console             %s\n", front.consoleURL())
 		fmt.Fprintf(&b, "  HTTP API            %s  (also /docs, /openapi.json)\n", front.url())
 	}
 	fmt.Fprintf(&b, "  Redis               %s  (%s)\n", redisWhat, redisNote)

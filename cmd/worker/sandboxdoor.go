@@ -19,6 +19,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"issuance/internal/config"
+	"issuance/internal/console"
 	"issuance/internal/frontdoor"
 	noticestore "issuance/internal/notices"
 	"issuance/internal/sandbox"
@@ -64,6 +65,7 @@ func (w *worker) openDoor(sb *sandbox.Sandbox, story *sandbox.Story) (*door, err
 	s := frontdoor.New(frontdoor.Config{Client: client, Ledger: w.ledger, RDB: w.rdb, Rules: w.documents(), Log: log, Version: version(),
 		Notices: &frontdoor.Notices{Store: noticestore.New(w.rdb, providers.Account{Provider: providers.ECTicket, Merchant: w.ECTicket.MerchantID}), Ring: w.ring,
 			Keys: w.ECTicket.Keys(), PlatformID: w.ECTicket.PlatformID, Plain: w.Gateway.NoticeAck == config.AckPlain}})
+	pages := console.New(console.Config{Door: s, Client: client, Ledger: w.ledger, RDB: w.rdb, Log: log, Ring: w.ring})
 	hooks, closeReceiver, err := w.sendWebhooks(story)
 	if err != nil {
 		return nil, err
@@ -75,6 +77,7 @@ func (w *worker) openDoor(sb *sandbox.Sandbox, story *sandbox.Story) (*door, err
 			w.log.Error("the webhooks ended", "error", err)
 		}
 	})
+	wg.Go(func() { pages.Run(ctx) })
 	wg.Go(func() {
 		if err := s.Listen(ctx, l, nil, w.Gateway.ShutdownTimeout); err != nil {
 			w.log.Error("the HTTP API ended", "error", err)
@@ -88,6 +91,9 @@ func (d *door) url() string {
 	_, port, _ := net.SplitHostPort(d.listener.Addr().String()) // of a TCP listener
 	return "http://localhost:" + port
 }
+
+// consoleURL is where a browser of this machine opens the console.
+func (d *door) consoleURL() string { return d.url() + console.Path }
 
 // firstCalls are what a reader can paste to use the HTTP API.
 func (d *door) firstCalls(number string) string {

@@ -11,7 +11,6 @@ import (
 
 	"issuance/internal/budget"
 	"issuance/internal/cli/table"
-	"issuance/providers"
 	"issuance/tasks"
 )
 
@@ -113,40 +112,6 @@ func (a *app) onOne(ctx context.Context, refs []tasks.Ref, do func(*session, *ta
 		}
 		return concerning(refs[0], do(s, c, refs[0]))
 	})
-}
-
-// accounts are those that a question is about: the given one, or every one of its provider, or of all
-// providers, that workers have announced or that the providers' defaults name.
-func (s *session) accounts(ctx context.Context, c *tasks.Client, asked tasks.Account) ([]tasks.Account, error) {
-	if asked.Merchant != "" {
-		return []tasks.Account{asked}, nil
-	}
-	announced, err := budget.Announced(ctx, s.rdb)
-	if err != nil {
-		return nil, err
-	}
-	var out []tasks.Account
-	for _, p := range providers.All() {
-		if asked.Provider != "" && asked.Provider != p {
-			continue
-		}
-		for _, n := range announced {
-			if n.Account.Provider == p {
-				out = append(out, n.Account)
-			}
-		}
-		a, err := c.Account(ctx, tasks.Account{Provider: p})
-		var unknown *tasks.UnknownAccountError
-		switch {
-		case errors.As(err, &unknown): // several, which are there already, or none
-		case err != nil:
-			return nil, err
-		default:
-			out = append(out, a)
-		}
-	}
-	slices.SortFunc(out, func(x, y tasks.Account) int { return cmp.Compare(x.String(), y.String()) })
-	return slices.Compact(out), nil
 }
 
 // unannounced is an error of an account, which lists the known ones where this one is not.

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"issuance/internal/budget"
-	"issuance/internal/ledger"
+	"issuance/internal/operate"
 	"issuance/providers"
 	"issuance/tasks"
 	"issuance/tasks/order"
@@ -110,20 +110,9 @@ func names[T ~string](list []T) []string {
 	return out
 }
 
-// endsOf are the states that a person can resolve a review of the record to.
-func endsOf(r tasks.Ref) []tasks.State {
-	states := order.OrderStates()
-	if r.IsRefund() {
-		states = order.RefundStates()
-	}
-	return slices.DeleteFunc(states, func(s tasks.State) bool {
-		return !ledger.CanEnd(r, s) || !s.Settled() || s == tasks.Cancelled
-	})
-}
-
 // endNames are the states a review can be resolved to.
 func endNames() []string {
-	all := append(names(endsOf(tasks.Ref{})), names(endsOf(tasks.Ref{RefundID: "x"}))...)
+	all := append(names(operate.Ends(tasks.Ref{})), names(operate.Ends(tasks.Ref{RefundID: "x"}))...)
 	slices.Sort(all)
 	return slices.Compact(all)
 }

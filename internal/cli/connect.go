@@ -15,7 +15,7 @@ import (
 	"issuance/internal/config"
 	"issuance/internal/keys"
 	"issuance/internal/ledger"
-	"issuance/internal/queue"
+	"issuance/internal/operate"
 	"issuance/internal/redisconn"
 	"issuance/internal/sandboxfile"
 	"issuance/internal/seal"
@@ -222,8 +222,8 @@ func (s *session) client(o tasks.Options) (*tasks.Client, error) {
 	return tasks.NewClient(s.rdb, o)
 }
 
-// queue is for making tasks run that are there already.
-func (s *session) queue() *queue.Client { return queue.NewClient(s.rdb, queue.Options{}) }
+// desk is where operators' decisions are carried out.
+func (s *session) desk() *operate.Desk { return operate.New(s.rdb, s.ledger) }
 
 // reader makes a client that reads what is not sealed, which needs no keys.
 func (s *session) reader() (*tasks.Client, error) {

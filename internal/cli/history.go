@@ -61,7 +61,7 @@ func (a *app) history(ctx context.Context, s *session, r tasks.Ref) error {
 	if len(records) == 0 {
 		return fmt.Errorf("%s: %w", table.Clean(r.String()), tasks.ErrUnknownOrder)
 	}
-	decisions, err := s.decisions(ctx, records...)
+	decisions, err := s.desk().Decisions(ctx, records...)
 	if err != nil {
 		return err
 	}
@@ -71,26 +71,6 @@ func (a *app) history(ctx context.Context, s *session, r tasks.Ref) error {
 		}
 	}
 	return nil
-}
-
-// decisions are those about the records of one order, by the record. One that was made before a record by
-// another machine's clock is found as well.
-func (s *session) decisions(ctx context.Context, records ...*ledger.Record) (map[tasks.Ref][]ledger.Decision, error) {
-	since := records[0].CreatedAt
-	for _, rec := range records {
-		if rec.CreatedAt.Before(since) {
-			since = rec.CreatedAt
-		}
-	}
-	if !since.IsZero() {
-		since = since.Add(-time.Hour)
-	}
-	list, err := s.ledger.Decisions(ctx, records[0].Ref, since)
-	out := map[tasks.Ref][]ledger.Decision{}
-	for _, d := range list {
-		out[d.Ref] = append(out[d.Ref], d)
-	}
-	return out, err
 }
 
 // decisionText is a decision in a few words.

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"issuance/internal/ledger"
+	"issuance/internal/operate"
 	"issuance/tasks"
 )
 
@@ -62,7 +63,7 @@ func (a *app) resolution(r tasks.Ref, f resolveFlags) (ledger.Resolution, error)
 	if r.IsRefund() {
 		what = "a refund"
 	}
-	ends := endsOf(r)
+	ends := operate.Ends(r)
 	res := ledger.Resolution{State: tasks.State(f.as)}
 	switch {
 	case f.as == "":
@@ -88,19 +89,20 @@ func decisionOf(r tasks.Ref, s tasks.State, who, reason string) decisionLine {
 }
 
 func (a *app) resolve(ctx context.Context, s *session, r tasks.Ref, res ledger.Resolution) error {
-	done, err := s.ledger.Resolve(ctx, r, res)
+	done, err := s.desk().Resolve(ctx, r, res)
 	switch {
-	case done.Applied && err != nil:
-		a.report("it is resolved; publishing the new state failed (%s), and a worker will do it", err)
 	case err != nil:
 		return fmt.Errorf("%w; see `enqueue status %s` before you try again", err, r.Order())
 	case !done.Applied:
 		return notInReview(r, done.State, "resolved")
 	}
-	if err := s.queue().RunRefunds(ctx, s.ledger, r); err != nil {
-		a.report("refunds that wait for it go on, though not at once (%s)", err)
+	if done.Unpublished != nil {
+		a.report("it is resolved; publishing the new state failed (%s), and a worker will do it", done.Unpublished)
 	}
-	a.record(ctx, s, ledger.Decision{What: "resolve as " + string(res.State), Ref: r, Who: res.Who, Reason: res.Reason})
+	if done.Unwoken != nil {
+		a.report("refunds that wait for it go on, though not at once (%s)", done.Unwoken)
+	}
+	a.unlisted(done.Unlisted)
 	if a.json {
 		return a.printJSON(decisionOf(r, res.State, res.Who, res.Reason))
 	}
@@ -121,7 +123,11 @@ func notInReview(r tasks.Ref, state tasks.State, done string) error {
 
 // record writes a decision that has taken effect to the stream of decisions. The record itself holds it, too.
 func (a *app) record(ctx context.Context, s *session, d ledger.Decision) {
-	if err := s.ledger.Decided(ctx, d); err != nil {
+	a.unlisted(s.ledger.Decided(ctx, d))
+}
+
+func (a *app) unlisted(err error) {
+	if err != nil {
 		a.report("it is done, but missing in the list of decisions: %s", err)
 	}
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"issuance/internal/ledger"
 	"issuance/tasks"
 )
 
@@ -48,17 +47,17 @@ What is not in review is left alone (exit code 1): it goes on by itself.`,
 }
 
 func (a *app) retry(ctx context.Context, s *session, r tasks.Ref, who, reason string) error {
-	done, err := s.ledger.Reopen(ctx, r, who, reason)
+	done, err := s.desk().Retry(ctx, r, who, reason)
 	switch {
-	case err != nil && !done.Applied:
+	case err != nil:
 		return fmt.Errorf("%w; see `enqueue status %s` before you try again", err, r.Order())
 	case !done.Applied:
 		return notInReview(r, done.State, "retried")
 	}
-	if wakeErr := s.queue().Wake(ctx, s.ledger, r); err != nil || wakeErr != nil {
+	if done.Unwoken != nil {
 		a.report("it goes on, though not at once: a worker's sweeper takes it up within a minute")
 	}
-	a.record(ctx, s, ledger.Decision{What: "retry", Ref: r, Who: who, Reason: reason})
+	a.unlisted(done.Unlisted)
 	if a.json {
 		return a.printJSON(decisionOf(r, done.State, who, reason))
 	}

@@ -12,7 +12,7 @@ import (
 
 	"issuance/internal/cli/table"
 	"issuance/internal/ledger"
-	"issuance/providers"
+	"issuance/internal/operate"
 	"issuance/tasks"
 )
 
@@ -69,7 +69,7 @@ type reviewLine struct {
 }
 
 func (a *app) review(ctx context.Context, s *session, c *tasks.Client, asked tasks.Account) error {
-	accounts, err := s.accounts(ctx, c, asked)
+	accounts, err := s.desk().Accounts(ctx, c, asked)
 	if err != nil {
 		return err
 	}
@@ -125,14 +125,15 @@ func (s *session) reviewLine(ctx context.Context, rec *ledger.Record) (reviewLin
 		}
 		l.Tickets[t.State]++
 	}
-	var others []string
-	if rec.IsRefund() && l.Attempts > 0 && len(rec.Tickets) == 0 {
-		var err error
-		if others, err = s.refundsSince(ctx, rec); err != nil {
-			return l, err
-		}
+	list, err := s.desk().OtherRefunds(ctx, rec)
+	if err != nil {
+		return l, err
 	}
-	decisions, err := s.decisions(ctx, rec)
+	var others []string
+	for _, other := range list {
+		others = append(others, fmt.Sprintf("%s (%s, %s)", other.RefundID, other.State, count(other.Count, "ticket")))
+	}
+	decisions, err := s.desk().Decisions(ctx, rec)
 	if err != nil {
 		return l, err
 	}
@@ -141,40 +142,24 @@ func (s *session) reviewLine(ctx context.Context, rec *ledger.Record) (reviewLin
 	return l, nil
 }
 
-// refundsSince are, each in a few words, the order's other refunds whose tickets would be counted as
-// this one's: those that were sent or ended after its baseline, or at all when it has none.
-func (s *session) refundsSince(ctx context.Context, rec *ledger.Record) ([]string, error) {
-	list, err := s.ledger.Refunds(ctx, rec.Ref)
-	var out []string
-	for _, other := range list {
-		moved := rec.Baseline < 0 || other.SentAt.After(rec.BaselineAt) || other.FinalAt.After(rec.BaselineAt)
-		if other.RefundID != rec.RefundID && other.Attempts > other.Unsent && moved {
-			out = append(out, fmt.Sprintf("%s (%s, %s)", other.RefundID, other.State, count(other.Count, "ticket")))
-		}
-	}
-	return out, err
-}
-
 // late is how long after it was sent a request may still take effect at a provider, and some more.
 const late = "20 minutes"
 
 // whatToCheck says how a person finds out the truth, and what follows from it.
 func whatToCheck(rec *ledger.Record, others []string) string {
-	codec, known := providers.CodecOf(rec.Account.Provider)
-	switch {
-	case rec.Reason.Code == "number_taken" || rec.Reason.Code == "number_exists":
+	switch operate.QuestionOf(rec) {
+	case operate.WhoseOrder:
 		return fmt.Sprintf("find out whose order %s at the provider is: what it holds and when it was made. It is ours, sent before Redis lost its data: issued. "+
 			"It is anybody else's, or not there: failed, and the order may be sold again under a new number", rec.OrderID)
-	case rec.Reason.Code == "unrecorded_refunds":
+	case operate.WhoRefunded:
 		return fmt.Sprintf("find out who refunded tickets of order %s before. It was this refund, in a record that Redis lost: refunded. "+
 			"It was somebody else, and this refund is to be made as well: enqueue retry. It is not wanted any more: failed", rec.OrderID)
-	case rec.Attempts == rec.Unsent:
+	case operate.NothingSent:
 		return "nothing of it was ever sent from here, so there is nothing to look for: failed"
-	case !known:
+	case operate.UnknownProvider:
 		return "this program does not know the provider; use the one that its workers are"
 	}
-	return codec.Check(providers.ReviewFacts{Account: rec.Account, OrderID: rec.OrderID, RefundID: rec.RefundID, Planned: rec.Count,
-		Baseline: rec.Baseline, Others: others, Late: late})
+	return operate.AskProvider(rec, others, late, "")
 }
 
 func howToResolve(r tasks.Ref) string {
@@ -182,7 +167,7 @@ func howToResolve(r tasks.Ref) string {
 	if r.IsRefund() {
 		command += " --refund " + r.RefundID
 	}
-	return fmt.Sprintf("%s --as '%s' --reason 'what you found'", command, strings.Join(names(endsOf(r)), "|")) // quoted: a shell takes | for a pipe
+	return fmt.Sprintf("%s --as '%s' --reason 'what you found'", command, strings.Join(names(operate.Ends(r)), "|")) // quoted: a shell takes | for a pipe
 }
 
 // lastSteps is how much of the history a review shows.
@@ -199,7 +184,7 @@ func (a *app) printReview(l reviewLine, gap bool) error {
 	f := fields{table.Table{Indent: "  "}}
 	f.row("in review", since(a.timeAt(l.ReviewAt)))
 	f.row("why", statusError(l.Error))
-	f.row("what", shape(l.Shape))
+	f.row("what", operate.Shape(l.Shape))
 	f.row("provider's id", l.ProviderRef)
 	f.row("queued", a.timeAt(l.CreatedAt))
 	f.row("sent", sent(l.Attempts, l.Unsent))

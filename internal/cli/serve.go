@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"issuance/internal/config"
+	"issuance/internal/console"
 	"issuance/internal/frontdoor"
 	"issuance/internal/logging"
 	"issuance/internal/notices"
@@ -30,6 +31,9 @@ func (a *app) serveCommand() *cobra.Command {
 It keeps nothing of its own, so any number of them may run before the same Redis. Callers need a
 token of GATEWAY_TOKENS_FILE (see "enqueue token new"); without that file only programs of this
 machine are answered, and may do everything.
+
+Operators have the console at /console/ (docs/console.md): they log in with a token that has the scope
+operate, or events to see only.
 
 With GATEWAY_WEBHOOKS_FILE it also sends final statuses to webhooks (docs/webhooks.md). With ECTICKET_MERCHANT_ID
 and its keys it takes ECTicket's notices (docs/notices.md).
@@ -105,7 +109,7 @@ func (a *app) serve(ctx context.Context, s *session, addr string) error {
 	if cert != nil {
 		scheme = "https"
 	}
-	log.Info("serving", "url", fmt.Sprintf("%s://%s", scheme, l.Addr()), "tokens", c.Tokens != nil, "notices", taken != nil, "version", c.Version)
+	log.Info("serving", "url", fmt.Sprintf("%s://%s", scheme, l.Addr()), "console", console.Path, "tokens", c.Tokens != nil, "notices", taken != nil, "version", c.Version)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	sent := make(chan error, 1)
@@ -117,8 +121,16 @@ func (a *app) serve(ctx context.Context, s *session, addr string) error {
 		defer stop()
 		sent <- hooks.Run(ctx)
 	}()
-	err = frontdoor.New(c).Listen(ctx, l, cert, g.ShutdownTimeout)
+	door := frontdoor.New(c)
+	pages, err := s.console(door, c)
+	if err != nil {
+		return err
+	}
+	worked := make(chan struct{})
+	go func() { defer close(worked); pages.Run(ctx) }()
+	err = door.Listen(ctx, l, cert, g.ShutdownTimeout)
 	stop()
+	<-worked
 	if err := errors.Join(err, <-sent); err != nil {
 		return err
 	}
@@ -144,6 +156,19 @@ func (s *session) notices(g config.Gateway) (*frontdoor.Notices, error) {
 	e := cfg.ECTicket
 	return &frontdoor.Notices{Store: notices.New(s.rdb, providers.Account{Provider: providers.ECTicket, Merchant: e.MerchantID}), Ring: ring,
 		Keys: e.Keys(), PlatformID: e.PlatformID, Plain: g.NoticeAck == config.AckPlain}, nil
+}
+
+// console makes the operators' pages at a front door.
+func (s *session) console(door *frontdoor.Server, c frontdoor.Config) (*console.Console, error) {
+	cfg, err := config.LoadParts(s.env, config.Keys)
+	if err != nil {
+		return nil, err
+	}
+	ring, err := seal.ParseRing(cfg.Seal.Keys.Reveal())
+	if err != nil {
+		return nil, coded(codeSettings, "ISSUANCE_SEAL_KEYS: %w", err)
+	}
+	return console.New(console.Config{Door: door, Client: c.Client, Ledger: c.Ledger, RDB: c.RDB, Log: c.Log, Ring: ring, Tokens: c.Tokens}), nil
 }
 
 // webhooks makes what sends to the webhooks of the settings, nil when there are none.

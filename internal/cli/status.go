@@ -2,17 +2,14 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"issuance/internal/cli/table"
+	"issuance/internal/operate"
 	"issuance/internal/plain"
 	"issuance/tasks"
 )
@@ -103,7 +100,7 @@ func (a *app) printStatus(s *tasks.Status, gap, tickets bool) error {
 	f := fields{table.Table{Indent: "  "}}
 	f.row("state", string(s.State))
 	a.waits(&f, s.Waits, nil)
-	f.row("order", shape(s.Shape))
+	f.row("order", operate.Shape(s.Shape))
 	f.row("provider's id", s.ProviderRef)
 	a.standing(&f, &s.Standing, s.Polls, s.AcceptedAt)
 	f.row("tickets", a.looked(s.Looked))
@@ -212,39 +209,4 @@ func decided(by, reason string) string {
 		return "by " + by
 	}
 	return fmt.Sprintf("by %s: %s", by, reason)
-}
-
-// shape puts the public description of a document into one line: its fields as name=value, items
-// as ITEM×NUMBER.
-func shape(raw json.RawMessage) string {
-	var m map[string]any
-	if json.Unmarshal(raw, &m) != nil {
-		return ""
-	}
-	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(m)) {
-		switch v := m[name].(type) {
-		case []any:
-			for _, e := range v {
-				if item, ok := e.(map[string]any); ok {
-					parts = append(parts, shapeItem(item))
-				}
-			}
-		case map[string]any:
-		default:
-			parts = append(parts, fmt.Sprintf("%s=%v", name, v))
-		}
-	}
-	return strings.Join(parts, ", ")
-}
-
-func shapeItem(item map[string]any) string {
-	name, _ := item["ItemNo"].(string)
-	if name == "" {
-		name, _ = item["ItemName"].(string)
-	}
-	if n, ok := item["TicketAmount"].(float64); ok {
-		return fmt.Sprintf("%s×%d", name, int(n))
-	}
-	return name
 }

@@ -16,6 +16,7 @@ import (
 
 	"issuance/internal/budget"
 	"issuance/internal/ledger"
+	"issuance/internal/operate"
 	"issuance/providers"
 	"issuance/tasks"
 )
@@ -58,7 +59,7 @@ func TestEveryReviewSaysWhatToCheckAndHowToEndIt(t *testing.T) {
 		for _, planned := range []int{0, 3} {
 			rec := &ledger.Record{Ref: r, Attempts: 2, Unsent: 1, Count: planned, Baseline: planned - 1}
 			text := whatToCheck(rec, nil)
-			for _, part := range append(names(endsOf(r)), "O1") {
+			for _, part := range append(names(operate.Ends(r)), "O1") {
 				if !strings.Contains(text, part) {
 					t.Errorf("%s: %q is not in: %s", r, part, text)
 				}

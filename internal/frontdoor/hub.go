@@ -171,6 +171,25 @@ func (h *hub) take(last string, events []ledger.Event) {
 	h.news = make(chan struct{})
 }
 
+// Since is what came after a position, "" for nothing but what comes from now on, as the server's one reader of events has
+// read it; all is false where it has not kept all of that. more is closed when more comes, at is the position to go on from.
+func (s *Server) Since(position string) (events []ledger.Event, all bool, more <-chan struct{}, at string) {
+	s.hub.mu.Lock()
+	if position == "" {
+		position = s.hub.last
+	}
+	s.hub.mu.Unlock()
+	events, all, more = s.hub.since(position)
+	at = position
+	if len(events) > 0 {
+		at = events[len(events)-1].StreamID
+	}
+	return events, all, more, at
+}
+
+// Drained is closed when the server stops: requests that wait end then.
+func (s *Server) Drained() <-chan struct{} { return s.drained }
+
 // since is what came after a position, if the hub has all of it, and a channel that is closed when more comes.
 func (h *hub) since(position string) (events []ledger.Event, all bool, more <-chan struct{}) {
 	h.mu.Lock()

@@ -51,7 +51,7 @@ func (s *Server) notices(mux *http.ServeMux) {
 			outcome = p.Code
 		}
 		at := seenOf(r.Context())
-		attrs := []any{"request", at.id, "client", s.client(r), "outcome", outcome}
+		attrs := []any{"request", at.id, "client", s.Address(r), "outcome", outcome}
 		if at.cause != nil {
 			attrs = append(attrs, "error", at.cause)
 		}
@@ -68,7 +68,7 @@ func (s *Server) notice(w http.ResponseWriter, r *http.Request, from *addresses)
 		return "", problem(http.StatusNotFound, codeNotFound, "this front door takes no notices: set ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY and ECTICKET_HASH_IV")
 	case merchant != n.Store.Account().Merchant:
 		return "", problem(http.StatusNotFound, codeAccount, "this front door takes no notices of this merchant")
-	case !from.pass(s.client(r)):
+	case !from.pass(s.Address(r)):
 		return "", problem(http.StatusTooManyRequests, codeTooMany, "too many notices from this address").retry(time.Second)
 	}
 	text, platform, p := s.readNotice(w, r)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 )
@@ -40,7 +41,6 @@ var requestID = regexp.MustCompile(`^[A-Za-z0-9._-]{8,64}$`)
 
 // outer is what surrounds every request: its id, security headers, who calls, the access log.
 func (s *Server) outer(next http.Handler) http.Handler {
-	local := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		at, began := s.arrived(r)
 		r = r.WithContext(context.WithValue(r.Context(), seenKey{}, at))
@@ -58,7 +58,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 		case !s.protected(r): // no data, and asked by balancers
 			next.ServeHTTP(rec, r)
 		case s.Tokens == nil:
-			if !localHost(r.Host) || local.Check(r) != nil || r.Header.Get("Sec-Fetch-Site") == "cross-site" {
+			if !Local(r) {
 				writeProblem(rec, r, problem(http.StatusForbidden, codeForbidden, "without GATEWAY_TOKENS_FILE only programs of this machine are answered, under the name localhost"))
 				return
 			}
@@ -90,6 +90,23 @@ func (s *Server) arrived(r *http.Request) (at *seen, began time.Time) {
 		}
 	}
 	return at, began
+}
+
+// logged reports whether a request stands in the access log: one that needs a token, and one of a mounted handler.
+func (s *Server) logged(r *http.Request) bool {
+	return s.protected(r) || slices.ContainsFunc(s.mounted, func(path string) bool { return strings.HasPrefix(r.URL.Path, path) })
+}
+
+// Note has the access log say who made a request of a mounted handler, and about which order.
+func Note(ctx context.Context, t *Token, ref string) {
+	at := seenOf(ctx)
+	at.token, at.ref = t, ref
+}
+
+// Local reports whether a request that needs no token may be answered: it names this machine, and no page of another site
+// made it.
+func Local(r *http.Request) bool {
+	return localHost(r.Host) && http.NewCrossOriginProtection().Check(r) == nil && r.Header.Get("Sec-Fetch-Site") != "cross-site"
 }
 
 // protected reports whether a request needs a token.
@@ -158,7 +175,7 @@ func (s *Server) finish(w *recorder, r *http.Request, at *seen, began time.Time)
 	}
 	took := s.Now().Sub(began)
 	s.metrics.observe(r, status, took)
-	if !s.protected(r) {
+	if !s.logged(r) {
 		return
 	}
 	level := slog.LevelInfo
@@ -177,7 +194,7 @@ func (s *Server) finish(w *recorder, r *http.Request, at *seen, began time.Time)
 
 // line is what the access log says of a request however it ends.
 func (s *Server) line(r *http.Request, at *seen) []any {
-	attrs := []any{"request", at.id, "method", r.Method, "client", s.client(r)}
+	attrs := []any{"request", at.id, "method", r.Method, "client", s.Address(r)}
 	if at.token != nil {
 		attrs = append(attrs, "token", at.token.Name)
 	}
@@ -187,8 +204,8 @@ func (s *Server) line(r *http.Request, at *seen) []any {
 	return attrs
 }
 
-// client is the caller's address: what a trusted proxy says it is, else the connection's.
-func (s *Server) client(r *http.Request) string {
+// Address is the caller's address: what a trusted proxy says it is, else the connection's.
+func (s *Server) Address(r *http.Request) string {
 	ip, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		return r.RemoteAddr
@@ -202,6 +219,12 @@ func (s *Server) client(r *http.Request) string {
 		ip = next.String()
 	}
 	return ip
+}
+
+// Encrypted reports whether a request came over TLS, to this server or to a trusted proxy.
+func (s *Server) Encrypted(r *http.Request) bool {
+	ip, _, _ := net.SplitHostPort(r.RemoteAddr)
+	return r.TLS != nil || s.Trusted(ip) && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
 }
 
 // recorder remembers the status of an answer. What is written for a request that is parked is no answer.

@@ -46,10 +46,12 @@ type Config struct {
 type Server struct {
 	Config
 	api      huma.API
+	mux      *http.ServeMux
 	handler  http.Handler
 	hub      *hub
 	limits   *limits
 	metrics  *metrics
+	mounted  []string // paths
 	draining atomic.Bool
 	drained  chan struct{} // closed by Drain
 }
@@ -76,6 +78,7 @@ func New(c Config) *Server {
 	s.limits = newLimits(c.RDB)
 	s.metrics = newMetrics(s.hub, c.Metrics)
 	mux := http.NewServeMux()
+	s.mux = mux
 	s.api = humago.New(mux, s.describe())
 	s.orders()
 	s.refunds()
@@ -92,6 +95,13 @@ func New(c Config) *Server {
 	}
 	s.handler = s.outer(mux)
 	return s
+}
+
+// Mount serves a path, "/console/" say, and what is below it by another handler, which asks by itself who calls. It is called
+// before the server serves.
+func (s *Server) Mount(path string, h http.Handler) {
+	s.mux.Handle(path, h)
+	s.mounted = append(s.mounted, path)
 }
 
 // ServeHTTP implements http.Handler.

@@ -47,6 +47,12 @@ type Token struct {
 	sum [sha256.Size]byte
 }
 
+// Mark names the token where its secret must not be known. It changes with the secret.
+func (t *Token) Mark() string {
+	sum := sha256.Sum256(t.sum[:])
+	return hex.EncodeToString(sum[:16])
+}
+
 // May reports whether the token has a scope.
 func (t *Token) May(s Scope) bool { return slices.Contains(t.Scopes, s) }
 
@@ -111,6 +117,16 @@ func (t *Tokens) Find(secret string) *Token {
 		}
 	}
 	return found
+}
+
+// Marked is the token of a mark, as it is in the file now, or nil.
+func (t *Tokens) Marked(mark string) *Token {
+	for _, k := range t.current() {
+		if k.Mark() == mark {
+			return k
+		}
+	}
+	return nil
 }
 
 // current is what the file says now. A file that cannot be read, or has mistakes, changes nothing.

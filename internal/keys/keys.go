@@ -42,6 +42,24 @@ const (
 	Webhooks = Prefix + "webhooks"
 )
 
+// ConsoleSession is the string of a browser that is logged in to the console, as JSON: whose token it has and since when. id is
+// the hash of what the browser's cookie holds. Expires when nobody has used it for a while.
+func ConsoleSession(id string) string { return Prefix + "{console:session:" + id + "}" }
+
+// ConsoleFailures is the string that counts failed logins of an address, which locks it out. Expires after that time.
+func ConsoleFailures(address string) string { return Prefix + "{console:failures:" + address + "}" }
+
+const (
+	// ConsoleJobs is the zset of the console's jobs by when they were made (ms). Each is there for a week.
+	ConsoleJobs = Prefix + "{console:jobs}"
+	// ConsoleBusy is the set of those that are to be worked on. No expiry.
+	ConsoleBusy = Prefix + "{console:jobs}:busy"
+)
+
+// ConsoleJob is the prefix of the keys of one job of the console (package console): "state", a hash, and "list", the list of
+// its records. They expire a week after the job was made.
+func ConsoleJob(id string) string { return Prefix + "{console:job:" + id + "}:" }
+
 // tag is the hash tag of an order's keys.
 func tag(r order.Ref) string { return Prefix + "{" + r.Account.String() + ":" + r.OrderID + "}:" }
 

@@ -28,7 +28,7 @@ type Decision struct {
 	At   time.Time
 }
 
-// Origin is the process that made a decision.
+// Origin is the process that made a decision, or for which one was made.
 type Origin struct {
 	UID   string // the user's numeric id; "" where the system has none
 	Login string // the user's name, "" when it is not known
@@ -63,10 +63,20 @@ var origin = sync.OnceValue(func() Origin {
 	return o
 })
 
+type originKey struct{}
+
+// WithOrigin has decisions that are made under a context come from another place than this process: a browser, say.
+func WithOrigin(ctx context.Context, o Origin) context.Context {
+	return context.WithValue(ctx, originKey{}, o)
+}
+
 // Decided appends a decision to the stream keys.Decisions, which is never trimmed: it is short, and it is
 // the only place that outlives the records.
 func (l *Ledger) Decided(ctx context.Context, d Decision) error {
-	from := origin()
+	from, elsewhere := ctx.Value(originKey{}).(Origin)
+	if !elsewhere {
+		from = origin()
+	}
 	err := l.rdb.XAdd(ctx, &redis.XAddArgs{Stream: keys.Decisions, Values: []any{"what", d.What, "account", d.Account.String(),
 		"order_id", d.OrderID, "refund_id", d.RefundID, "who", d.Who, "reason", d.Reason, "uid", from.UID, "login", from.Login, "host", from.Host}}).Err()
 	if err != nil {

@@ -26,6 +26,8 @@ type Query struct {
 	Item string
 	// Text is the order's number, a refund's id or the provider's own id.
 	Text string
+
+	whole bool // what has moved to the details is found, too
 }
 
 // Found is one record that Search has found.
@@ -77,23 +79,35 @@ func (q Query) step(ctx context.Context, node *redis.Client, place uint64) (foun
 
 var searched = []string{"state", "lane", "code", "created", "final", "review_code", "ref", "event", "shape"}
 
-// find reads the records among keys of one node, and leaves out those that do not match.
+// find reads the records among keys of one node that match.
 func (q Query) find(ctx context.Context, node *redis.Client, names []string) ([]Found, error) {
 	var refs []order.Ref
-	var records, details []*redis.SliceCmd
-	pipe := node.Pipeline()
 	for _, key := range names {
-		r, ok := keys.ParseAnyRecord(key)
-		if !ok || q.Account.Provider != "" && r.Account.Provider != q.Account.Provider {
+		if r, ok := keys.ParseAnyRecord(key); ok {
+			refs = append(refs, r)
+		}
+	}
+	return q.read(ctx, node, refs)
+}
+
+// read reads records, and leaves out those that do not match.
+func (q Query) read(ctx context.Context, rdb redis.UniversalClient, all []order.Ref) ([]Found, error) {
+	var refs []order.Ref
+	var records, details []*redis.SliceCmd
+	pipe := rdb.Pipeline()
+	for _, r := range all {
+		if !q.Account.IsZero() && !q.Account.Covers(r.Account) {
 			continue
 		}
 		refs = append(refs, r)
 		fields := searched[:len(searched)-1]
 		if q.Item != "" { // large, and read only where it is looked for
 			fields = searched
-			details = append(details, pipe.HMGet(ctx, keys.Details(r), "shape"))
 		}
-		records = append(records, pipe.HMGet(ctx, key, fields...))
+		if q.Item != "" || q.whole {
+			details = append(details, pipe.HMGet(ctx, keys.Details(r), "shape", "lane"))
+		}
+		records = append(records, pipe.HMGet(ctx, keys.Record(r), fields...))
 	}
 	if len(refs) == 0 {
 		return nil, nil
@@ -115,6 +129,9 @@ func (q Query) find(ctx context.Context, node *redis.Client, names []string) ([]
 		}
 		if q.Item != "" && !holds(text(f, len(searched)-1), q.Item) && !holds(text(details[i].Val(), 0), q.Item) {
 			continue
+		}
+		if rec.Lane == "" && q.whole {
+			rec.Lane = order.Lane(text(details[i].Val(), 1))
 		}
 		out = append(out, rec)
 	}

@@ -1,0 +1,122 @@
+package console
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"issuance/internal/frontdoor"
+	"issuance/internal/ledger"
+	"issuance/internal/operate"
+	"issuance/internal/seal"
+	"issuance/internal/webhooks"
+	"issuance/providers"
+	"issuance/tasks"
+	"issuance/tasks/order"
+)
+
+// Path is where the console is served.
+const Path = "/console/"
+
+// Config of a Console. Everything is required unless a default is given.
+type Config struct {
+	Door   *frontdoor.Server
+	Client *tasks.Client
+	Ledger *ledger.Ledger
+	RDB    redis.UniversalClient
+	Log    *slog.Logger
+	// Ring opens what is sealed. Default: what is sealed cannot be shown.
+	Ring *seal.Ring
+	// Tokens are who may log in. Default: nobody has to, and only browsers of this machine are answered.
+	Tokens *frontdoor.Tokens
+	// Zone is the time zone of the pages. Default Asia/Taipei.
+	Zone *time.Location
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
+}
+
+// Console serves the pages. Safe for concurrent use.
+type Console struct {
+	Config
+	mux      *http.ServeMux
+	desk     *operate.Desk
+	locator  locator // nil where the ledger has no index
+	hooks    *webhooks.Store
+	sessions sessions
+	jobs     *jobs
+
+	mu       sync.Mutex
+	accounts []providers.Account
+	read     time.Time // when accounts was
+}
+
+// locator finds records by numbers other than their own: the provider's, or a refund's.
+type locator interface {
+	Locate(ctx context.Context, a providers.Account, text string) ([]order.Ref, error)
+}
+
+// New makes a console and mounts it at the front door. Run has to run for jobs.
+func New(c Config) *Console {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Zone == nil {
+		c.Zone = providers.Taiwan
+	}
+	o := &Console{Config: c, mux: http.NewServeMux(), desk: operate.New(c.RDB, c.Ledger), hooks: webhooks.NewStore(c.RDB),
+		sessions: sessions{c.RDB, c.Now}}
+	o.locator, _ = any(c.Ledger).(locator)
+	o.jobs = newJobs(o)
+	o.routes()
+	c.Door.Mount(Path, o)
+	return o
+}
+
+// Run works on jobs until the context ends.
+func (c *Console) Run(ctx context.Context) { c.jobs.run(ctx) }
+
+func (c *Console) routes() {
+	c.mux.Handle("GET "+Path+"static/", static())
+	c.open("GET "+Path+"login", (*visit).loginPage)
+	c.open("POST "+Path+"login", (*visit).login)
+	c.open("GET "+Path+"language", (*visit).language)
+	c.open("POST "+Path+"logout", (*visit).logout)
+	c.see("GET "+Path+"{$}", (*visit).list)
+	c.see("GET "+Path+"export.csv", (*visit).export)
+	c.see("GET "+Path+"live", (*visit).live)
+	c.see("GET "+Path+"reviews", (*visit).reviews)
+	const one = Path + "orders/{account}/{order}"
+	c.see("GET "+one, (*visit).order)
+	c.act("POST "+one+"/cancel", (*visit).cancel)
+	c.act("POST "+one+"/resolve", (*visit).resolve)
+	c.act("POST "+one+"/retry", (*visit).retry)
+	c.act("POST "+one+"/show", (*visit).reveal)
+	c.see("GET "+Path+"jobs", (*visit).jobList)
+	c.act("POST "+Path+"jobs", (*visit).newJob)
+	c.see("GET "+Path+"jobs/{id}", (*visit).job)
+	c.act("POST "+Path+"jobs/{id}/start", (*visit).startJob)
+	c.act("POST "+Path+"jobs/{id}/stop", (*visit).stopJob)
+	c.see(Path, func(*visit) error { return notFound })
+}
+
+// fresh is how long the list of accounts is believed.
+const fresh = 10 * time.Second
+
+// known are the accounts that there are.
+func (c *Console) known(ctx context.Context) ([]providers.Account, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.read.IsZero() && c.Now().Sub(c.read) < fresh {
+		return c.accounts, nil
+	}
+	list, err := c.desk.Accounts(ctx, c.Client, providers.Account{})
+	if err != nil {
+		return nil, err
+	}
+	c.accounts, c.read = list, c.Now()
+	return list, nil
+}

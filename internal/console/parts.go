@@ -1,0 +1,64 @@
+package console
+
+import (
+	"time"
+
+	"issuance/tasks/order"
+)
+
+// part is what a part of a page sees: something, and the page's view.
+type part struct {
+	View *view
+	Of   any
+}
+
+// With gives a part of a page something to show.
+func (v *view) With(of any) part { return part{v, of} }
+
+// Explain says what a code of the product means, "" for a provider's.
+func (v *view) Explain(code string) string {
+	if text, known := words["code."+code]; known {
+		return text[v.visit.lang]
+	}
+	return ""
+}
+
+// Clock is a time in a sentence.
+func (v *view) Clock(t time.Time) string { return v.visit.clock(t) }
+
+// Place is the number of what stands at an index.
+func (v *view) Place(i int) int { return i + 1 }
+
+// TicketBadge is the class of the badge of a ticket's state.
+func (v *view) TicketBadge(s order.TicketState) string {
+	switch s {
+	case order.TicketRefunded:
+		return "good"
+	case order.TicketRejected:
+		return "bad"
+	case order.TicketDoubt:
+		return "warn"
+	case order.TicketElsewhere:
+		return "off"
+	}
+	return "busy"
+}
+
+// JobBadge is the class of the badge of a job's state.
+func (v *view) JobBadge(state string) string {
+	switch state {
+	case jobFinished:
+		return "good"
+	case jobReady:
+		return "warn"
+	case jobStopped:
+		return "off"
+	}
+	return "busy"
+}
+
+// Nothing reports whether there was nothing to show.
+func (s *shown) Nothing() bool {
+	tickets := s.Status != nil && (len(s.Status.Tickets) > 0 || s.Status.Access != nil)
+	return len(s.Documents) == 0 && !tickets && s.Problem == ""
+}

@@ -1,0 +1,66 @@
+// The pages work without this. It keeps relative times true, and renews a page that follows something.
+"use strict";
+
+(() => {
+  const units = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+  const words = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "always" });
+
+  const renewTimes = () => {
+    for (const time of document.querySelectorAll("time[datetime]")) {
+      const ago = time.querySelector(".ago");
+      const seconds = (new Date(time.getAttribute("datetime")) - Date.now()) / 1000;
+      const [unit, length] = units.find(([, l]) => Math.abs(seconds) >= l) ?? units[units.length - 1];
+      const text = words.format(Math.trunc(seconds / length), unit);
+      if (ago && ago.textContent !== text) ago.textContent = text;
+    }
+  };
+  setInterval(renewTimes, 10000);
+
+  for (const back of document.querySelectorAll("[data-back]")) {
+    back.addEventListener("click", (event) => {
+      if (history.length < 2) return;
+      event.preventDefault();
+      history.back();
+    });
+  }
+
+  // Somebody who fills in a form, or looks at what was asked for, is not disturbed.
+  const busy = (main) => document.querySelector("details[open]") !== null || main.querySelector("pre, details[open]") !== null;
+
+  let wanted = false, running = false;
+  const renew = async () => {
+    if (running) { wanted = true; return; }
+    running = true;
+    const main = document.querySelector("main");
+    if (busy(main)) {
+      document.querySelector("[data-changed]")?.removeAttribute("hidden");
+    } else {
+      const answer = await fetch(location.href, { headers: { "X-Console-Live": "1" }, credentials: "same-origin" });
+      if (answer.status === 401) { location.reload(); return; }
+      if (answer.ok && !busy(main)) {
+        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
+        const active = document.activeElement?.id;
+        if (fresh) {
+          main.replaceChildren(...fresh.childNodes);
+          if (!fresh.dataset.live) stop();
+          if (active) document.getElementById(active)?.focus();
+        }
+      }
+    }
+    // No page renews itself more than once in two seconds, however much happens.
+    setTimeout(() => { running = false; if (wanted) { wanted = false; renew().catch(lost); } }, 2000);
+  };
+
+  const lost = () => { running = false; document.querySelector("[data-lost]")?.removeAttribute("hidden"); };
+
+  let source = null;
+  const stop = () => { source?.close(); source = null; };
+  const live = document.querySelector("main")?.dataset.live;
+  if (live) {
+    source = new EventSource(live);
+    source.onmessage = () => renew().catch(lost);
+    source.onopen = () => document.querySelector("[data-lost]")?.setAttribute("hidden", "");
+    source.onerror = () => document.querySelector("[data-lost]")?.removeAttribute("hidden");
+    addEventListener("pagehide", stop);
+  }
+})();
