@@ -128,6 +128,28 @@ func (l *Ledger) run(ctx context.Context, ref order.Ref, name string, keys []str
 	return r, err
 }
 
+// runListed is run for a transition that makes a record one that people search for by text: what leads there is written
+// in the same round trip.
+func (l *Ledger) runListed(ctx context.Context, ref order.Ref, text, name string, keys []string, args ...any) (reply, error) {
+	p := l.pointer(ref, text)
+	if p.value == "" {
+		return l.run(ctx, ref, name, keys, args...)
+	}
+	pipe := l.rdb.Pipeline()
+	l.point(ctx, pipe, p)
+	cmd := scripts[name].EvalSha(ctx, pipe, keys, l.args(args)...)
+	_, _ = pipe.Exec(ctx) // the answer has its error; what cannot be pointed at is found by its own number
+	list, err := cmd.StringSlice()
+	if NoScript(err) {
+		return l.run(ctx, ref, name, keys, args...)
+	}
+	r, err := newReply(name, list, err)
+	if err == nil {
+		l.observe(ref, name, args, r)
+	}
+	return r, err
+}
+
 // transition is run for a script whose answer is all there is to it.
 func (l *Ledger) transition(ctx context.Context, ref order.Ref, name string, keys []string, args ...any) (Answer, error) {
 	r, err := l.run(ctx, ref, name, keys, args...)

@@ -35,6 +35,8 @@ type Found struct {
 	Lane               order.Lane
 	Code, ReviewCode   string
 	CreatedAt, FinalAt time.Time
+
+	ends int // before the one that it has reached, if it has
 }
 
 // Search shows visit every record that matches, orders and refunds alike, in no order, some at a time. It
@@ -58,10 +60,10 @@ func (l *Ledger) Search(ctx context.Context, q Query, visit func([]Found) error)
 	})
 }
 
-var searched = []string{"state", "lane", "code", "created", "final", "review_code", "ref", "shape"}
+var searched = []string{"state", "lane", "code", "created", "final", "review_code", "ref", "ends", "shape"}
 
-// find reads the records among keys of one node, and leaves out those that do not match.
-func (q Query) find(ctx context.Context, node *redis.Client, names []string) ([]Found, error) {
+// find reads the records among keys, and leaves out those that do not match.
+func (q Query) find(ctx context.Context, node redis.Cmdable, names []string) ([]Found, error) {
 	var refs []order.Ref
 	var records, details []*redis.SliceCmd
 	pipe := node.Pipeline()
@@ -89,7 +91,7 @@ func (q Query) find(ctx context.Context, node *redis.Client, names []string) ([]
 		text := func(f []any, n int) string { s, _ := f[n].(string); return s }
 		f := records[i].Val()
 		rec := Found{Ref: r, State: order.State(text(f, 0)), Lane: order.Lane(text(f, 1)), Code: text(f, 2),
-			CreatedAt: millis(text(f, 3)), FinalAt: millis(text(f, 4)), ReviewCode: text(f, 5)}
+			CreatedAt: millis(text(f, 3)), FinalAt: millis(text(f, 4)), ReviewCode: text(f, 5), ends: number(text(f, 7))}
 		if rec.State == "" || len(q.States) > 0 && !slices.Contains(q.States, rec.State) || rec.CreatedAt.Before(q.Since) {
 			continue
 		}
