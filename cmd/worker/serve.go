@@ -10,6 +10,7 @@ import (
 
 	"issuance/internal/logging"
 	"issuance/internal/redisconn"
+	"issuance/internal/tracing/otlp"
 )
 
 // libraryLog sets what is the whole process's: where the Redis library logs.
@@ -23,6 +24,11 @@ func serve(ctx context.Context, f flags, env map[string]string, stdout, stderr i
 	}
 	log := logging.New(stderr, s.Worker.LogFormat, levelOf(f))
 	libraryLog.Do(func() { redisconn.LogTo(log) })
+	stopTracing, err := otlp.Start(ctx, env, "issuance-worker", version(), log)
+	if err != nil {
+		return report(stderr, err)
+	}
+	defer stopTracing()
 	if f.sandbox {
 		return serveSandbox(ctx, s, log, stdout, stderr)
 	}
