@@ -56,9 +56,10 @@ func (s *Server) outer(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Frame-Options", "DENY")
-		ctx, span := s.trace(r)
-		r = r.WithContext(ctx)
-		defer func() { traced(span, r, rec.status, at) }()
+		if ctx, span := s.trace(r); span != nil {
+			r = r.WithContext(ctx)
+			defer func() { traced(span, r, rec.status, at) }()
+		}
 		defer s.finish(rec, r, at, began)
 		switch {
 		case !s.protected(r): // no data, and asked by balancers
@@ -97,6 +98,9 @@ func traced(span *tracing.Span, r *http.Request, status int, at *seen) {
 	if r.Pattern != "" {
 		span.Name(r.Pattern)
 		span.Set(tracing.Route(r.Pattern))
+	}
+	if status == 0 { // an answer without a body
+		status = http.StatusOK
 	}
 	span.Set(tracing.Status(status), tracing.Outcome(at.outcome))
 	if ref, ok := order.ParseRef(at.ref); ok {

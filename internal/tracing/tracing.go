@@ -16,13 +16,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
 	"issuance/providers"
-	"issuance/tasks/order"
 )
 
 // tracer is nil while tracing is off.
@@ -40,39 +37,6 @@ func Use(p trace.TracerProvider) {
 
 // On reports whether spans are made.
 func On() bool { return tracer.Load() != nil }
-
-// Attr is one attribute of a span.
-type Attr = attribute.KeyValue
-
-// Account is whose sale it is.
-func Account(a providers.Account) Attr { return attribute.Stringer("issuance.account", a) }
-
-// Order names an order, and the account with it.
-func Order(r order.Ref) Attr { return attribute.String("issuance.order", r.Order().String()) }
-
-// Refund is a refund's id, "" for none.
-func Refund(r order.Ref) Attr { return attribute.String("issuance.refund", r.RefundID) }
-
-// Outcome is a word of ours for how it ended, or a code that is safe to show.
-func Outcome(word string) Attr { return attribute.String("issuance.outcome", word) }
-
-// Code is an outcome's code.
-func Code(code string) Attr { return attribute.String("issuance.code", code) }
-
-// State is where a record stands.
-func State(s order.State) Attr { return attribute.String("issuance.state", string(s)) }
-
-// Webhook names an endpoint.
-func Webhook(name string) Attr { return attribute.String("issuance.webhook", name) }
-
-// Method, Route and Status are of an HTTP request.
-func Method(m string) Attr { return attribute.String("http.request.method", m) }
-
-// Route is the pattern of an HTTP request's path, not the path.
-func Route(pattern string) Attr { return attribute.String("http.route", pattern) }
-
-// Status is an HTTP answer's status, 0 for none.
-func Status(n int) Attr { return attribute.Int("http.response.status_code", n) }
 
 // Kinds of spans.
 const (
@@ -92,7 +56,7 @@ func Begin(ctx context.Context, kind trace.SpanKind, name string, attrs ...Attr)
 	if t == nil {
 		return ctx, nil
 	}
-	ctx, s := (*t).Start(ctx, name, trace.WithSpanKind(kind), trace.WithAttributes(attrs...))
+	ctx, s := (*t).Start(ctx, name, trace.WithSpanKind(kind), trace.WithAttributes(values(attrs)...))
 	return ctx, &Span{s}
 }
 
@@ -111,7 +75,7 @@ func Linked(ctx context.Context, kind trace.SpanKind, name, traceparent string, 
 	if t == nil {
 		return ctx, nil
 	}
-	opts := []trace.SpanStartOption{trace.WithNewRoot(), trace.WithSpanKind(kind), trace.WithAttributes(attrs...)}
+	opts := []trace.SpanStartOption{trace.WithNewRoot(), trace.WithSpanKind(kind), trace.WithAttributes(values(attrs)...)}
 	if to := parse(traceparent); to.IsValid() {
 		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: to}))
 	}
@@ -122,7 +86,7 @@ func Linked(ctx context.Context, kind trace.SpanKind, name, traceparent string, 
 // Past records a span that is over.
 func Past(ctx context.Context, name string, from, to time.Time, attrs ...Attr) {
 	if t := tracer.Load(); t != nil && !from.IsZero() {
-		_, s := (*t).Start(ctx, name, trace.WithTimestamp(from), trace.WithAttributes(attrs...))
+		_, s := (*t).Start(ctx, name, trace.WithTimestamp(from), trace.WithAttributes(values(attrs)...))
 		s.End(trace.WithTimestamp(to))
 	}
 }
@@ -144,7 +108,7 @@ func Within(ctx context.Context) bool {
 // Set adds attributes.
 func (s *Span) Set(attrs ...Attr) {
 	if s != nil {
-		s.span.SetAttributes(attrs...)
+		s.span.SetAttributes(values(attrs)...)
 	}
 }
 
@@ -173,7 +137,7 @@ func (s *Span) End(err error) {
 			root = next
 		}
 		s.Failed()
-		s.Set(attribute.String("error.type", fmt.Sprintf("%T", root)))
+		s.Set(Attr{key: "error.type", text: fmt.Sprintf("%T", root)})
 	}
 	s.span.End()
 }
@@ -188,33 +152,6 @@ func Called(s *Span, out providers.Outcome) {
 		s.Failed()
 	}
 	s.End(nil)
-}
-
-// Traceparent is the W3C traceparent of what is in ctx, "" for nothing. It is there while tracing is off, too, where
-// WithTraceparent put it.
-func Traceparent(ctx context.Context) string {
-	if !trace.SpanContextFromContext(ctx).IsValid() {
-		return ""
-	}
-	carrier := propagation.MapCarrier{}
-	propagation.TraceContext{}.Inject(ctx, carrier)
-	return carrier["traceparent"]
-}
-
-// WithTraceparent is a context whose spans go on from a W3C traceparent. One that is none changes nothing.
-func WithTraceparent(ctx context.Context, traceparent string) context.Context {
-	if sc := parse(traceparent); sc.IsValid() {
-		return trace.ContextWithRemoteSpanContext(ctx, sc)
-	}
-	return ctx
-}
-
-func parse(traceparent string) trace.SpanContext {
-	if traceparent == "" {
-		return trace.SpanContext{}
-	}
-	ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{"traceparent": traceparent})
-	return trace.SpanContextFromContext(ctx)
 }
 
 // Log is a logger whose lines name the span of ctx.
