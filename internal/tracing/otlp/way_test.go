@@ -19,6 +19,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/cli"
 	"issuance/internal/frontdoor"
 	"issuance/internal/handler"
 	"issuance/internal/issuing"
@@ -270,5 +271,33 @@ func TestAnotherProtocolIsRefused(t *testing.T) {
 	env := map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
 	if _, err := otlp.Start(t.Context(), env, "s", "v", slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "http/protobuf") {
 		t.Error(err)
+	}
+}
+
+// The command line goes on in the trace of TRACEPARENT, sends its own spans, and hands the trace to the record.
+func TestTheCommandLineGoesOnInTheTraceOfItsEnvironment(t *testing.T) {
+	r := startReceiver(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", r.URL)
+	s := testredis.Mini(t)
+	path := filepath.Join(t.TempDir(), "order.json")
+	document := `{"provider":"ecticket","request":{"MerchantTradeNo":"T1","IssueType":"2","PrintType":"2","Operator":"A","TicketInfo":[{"ItemNo":"VQT04959","TicketAmount":1}]}}`
+	if err := os.WriteFile(path, []byte(document), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, errs bytes.Buffer
+	env := map[string]string{"REDIS_URL": s.URL(), "ISSUANCE_SEAL_KEYS": base64.StdEncoding.EncodeToString([]byte("k3v9Qz7LwX1rTn5YbC8mHd2JfGs6PaUe")), "ECTICKET_MERCHANT_ID": "2000132",
+		"OTEL_EXPORTER_OTLP_ENDPOINT": r.URL, "TRACEPARENT": "00-" + traceID + "-" + caller + "-01"}
+	if code := cli.Run(t.Context(), []string{"issue", path}, env, cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errs}); code != 0 {
+		t.Fatalf("exit code %d: %s%s", code, out.String(), errs.String())
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	command, enqueue := r.named(t, "enqueue issue"), r.named(t, "enqueue")
+	if hex.EncodeToString(command.TraceId) != traceID || hex.EncodeToString(command.ParentSpanId) != caller || !bytes.Equal(enqueue.ParentSpanId, command.SpanId) {
+		t.Errorf("%v\n%v", command, enqueue)
+	}
+	want := "00-" + traceID + "-" + hex.EncodeToString(enqueue.SpanId) + "-01"
+	if got, err := ledger.New(s.Client(), ledger.Options{}).Trace(t.Context(), ref); err != nil || got != want {
+		t.Errorf("the record's trace is %q, want %q (%v)", got, want, err)
 	}
 }
