@@ -20,7 +20,7 @@ func TestRedisConf(t *testing.T) {
 	for name, want := range map[string]string{
 		"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction", "no-appendfsync-on-rewrite": "no",
 		"aof-load-truncated": "yes", "save": "", "protected-mode": "yes", "tcp-keepalive": "60", "timeout": "0",
-		"hash-max-listpack-value": "2048",
+		"hash-max-listpack-value": "2048", "hash-max-listpack-entries": "512",
 	} {
 		if got := c.ConfigGet(ctx, name).Val()[name]; got != want {
 			t.Errorf("%s is %q, not %q", name, got, want)

@@ -53,7 +53,7 @@ func (p *poll) giveBack(unworked bool) error {
 	if p.claim.Fence == "" {
 		return nil
 	}
-	ctx, cancel := handler.Recording()
+	ctx, cancel := p.recording()
 	defer cancel()
 	_, err := p.Ledger.EndPoll(ctx, p.rec.Ref, p.claim.Fence, unworked)
 	return err

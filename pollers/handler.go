@@ -15,6 +15,7 @@ import (
 	"issuance/internal/ledger"
 	"issuance/internal/queue"
 	"issuance/internal/seal"
+	"issuance/internal/tracing"
 	"issuance/internal/vault"
 	"issuance/providers"
 	"issuance/tasks/order"
@@ -71,6 +72,13 @@ type poll struct {
 	age   time.Duration // since the provider accepted
 	log   *slog.Logger
 	claim ledger.PollClaim
+	span  *tracing.Span
+}
+
+// recording is a context for writing down what the poll has learned, within its trace.
+func (p *poll) recording() (context.Context, context.CancelFunc) {
+	ctx, cancel := handler.Recording()
+	return p.span.In(ctx), cancel
 }
 
 // ProcessTask implements asynq.Handler.
@@ -114,7 +122,21 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 			return spokenFor(wait)
 		}
 	}
-	return p.claimed(ctx)
+	return p.traced(ctx)
+}
+
+// traced asks in a trace of its own, which links to the order's: one that is issued late is asked for many times.
+func (p *poll) traced(ctx context.Context) error {
+	ref := p.rec.Ref
+	ctx, p.span = tracing.Linked(ctx, tracing.Consumer, "poll", p.rec.Trace, tracing.Account(ref.Account), tracing.Order(ref))
+	p.log = tracing.Log(ctx, p.log)
+	err := p.claimed(ctx)
+	if !queue.IsFailure(err) {
+		p.span.End(nil)
+		return err
+	}
+	p.span.End(err)
+	return err
 }
 
 // spokenFor waits with an order that need not be asked for now.
@@ -150,6 +172,7 @@ func (p *poll) open() (end bool, err error) {
 // look asks the provider, and records what it says.
 func (p *poll) look(ctx context.Context) error {
 	f := p.Provider.LookUp(ctx, p.order)
+	p.span.Set(tracing.Outcome(string(f.State)), tracing.Code(f.Outcome.Code))
 	p.log.Info("asked", "finding", string(f.State), "code", f.Outcome.Code)
 	switch f.State {
 	case providers.FoundIssued:
@@ -278,7 +301,7 @@ func (p *poll) denied(why ledger.Reason) error {
 	if done, err := p.polled(why, false); done || err != nil {
 		return err
 	}
-	ctx, cancel := handler.Recording()
+	ctx, cancel := p.recording()
 	defer cancel()
 	if err := p.Follower.aside(ctx, p.rec.Ref); err != nil {
 		return err
@@ -296,7 +319,7 @@ func (p *poll) overdue(why ledger.Reason) error {
 
 // polled counts a poll. done says that somebody else has recorded the end meanwhile.
 func (p *poll) polled(why ledger.Reason, unclear bool) (done bool, err error) {
-	ctx, cancel := handler.Recording()
+	ctx, cancel := p.recording()
 	defer cancel()
 	a, err := p.Ledger.Polled(ctx, p.rec.Ref, p.claim.Fence, why, unclear)
 	p.claim.Fence = ""
@@ -307,7 +330,7 @@ func (p *poll) notYet(why ledger.Reason, unclear bool, atLeast time.Duration, te
 	if done, err := p.polled(why, unclear); done || err != nil {
 		return err
 	}
-	ctx, cancel := handler.Recording()
+	ctx, cancel := p.recording()
 	defer cancel()
 	wait := Jitter(p.Schedule.Next(p.age))
 	var err error
@@ -323,7 +346,7 @@ func (p *poll) notYet(why ledger.Reason, unclear bool, atLeast time.Duration, te
 }
 
 func (p *poll) finish(e ledger.Ending) error {
-	ctx, cancel := handler.Recording()
+	ctx, cancel := p.recording()
 	defer cancel()
 	a, err := p.Ledger.Finish(ctx, p.rec.Ref, "", e)
 	if err != nil {

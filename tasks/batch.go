@@ -5,6 +5,8 @@ import (
 	"hash/maphash"
 	"slices"
 	"sync"
+
+	"issuance/internal/tracing"
 )
 
 // Prepared is an order that is sealed and ready to be enqueued. Preparing is most of the work of
@@ -19,7 +21,7 @@ func (c *Client) Prepare(ctx context.Context, o *Order, lane Lane) (Prepared, er
 	if ref.Account, err = c.served(ctx, ref.Account); err != nil {
 		return Prepared{}, err
 	}
-	it, err := c.seal(ref, sealable{o.Request, o.canonical, o.shape}, enqueueing{lane: lane})
+	it, err := c.seal(ref, sealable{o.Request, o.canonical, o.shape}, enqueueing{lane: lane, trace: tracing.Traceparent(ctx)})
 	return Prepared{it}, err
 }
 

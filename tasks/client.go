@@ -10,6 +10,7 @@ import (
 	"issuance/internal/ledger"
 	"issuance/internal/queue"
 	"issuance/internal/seal"
+	"issuance/internal/tracing"
 	"issuance/providers"
 )
 
@@ -101,7 +102,8 @@ func newEnqueueing(opts []EnqueueOption) enqueueing {
 // InLane chooses the lane. Default Checkout.
 func InLane(l Lane) EnqueueOption { return func(e *enqueueing) { e.lane = l } }
 
-// WithTrace has the document's way recorded under a W3C traceparent. Default: none.
+// WithTrace has the document's way recorded under a W3C traceparent. Default: the one of the context's OpenTelemetry span,
+// if there is one.
 func WithTrace(traceparent string) EnqueueOption {
 	return func(e *enqueueing) { e.trace = traceparent }
 }
@@ -143,10 +145,20 @@ func (c *Client) enqueueOne(ctx context.Context, ref Ref, doc sealable, opts []E
 	if ref.Account, err = c.served(ctx, ref.Account); err != nil {
 		return Receipt{}, err
 	}
-	it, err := c.seal(ref, doc, newEnqueueing(opts))
+	e := newEnqueueing(opts)
+	if !tracing.Within(ctx) {
+		ctx = tracing.WithTraceparent(ctx, e.trace)
+	}
+	ctx, span := tracing.Begin(ctx, tracing.Producer, "enqueue", tracing.Account(ref.Account), tracing.Order(ref), tracing.Refund(ref))
+	if t := tracing.Traceparent(ctx); t != "" {
+		e.trace = t
+	}
+	it, err := c.seal(ref, doc, e)
 	if err != nil {
+		span.End(err)
 		return Receipt{}, err
 	}
 	out := c.enqueue(ctx, []item{it})
+	span.End(out[0].Err)
 	return out[0].Receipt, out[0].Err
 }

@@ -9,6 +9,7 @@ import (
 
 	"issuance/internal/logging"
 	"issuance/internal/redisconn"
+	"issuance/internal/tracing/otlp"
 )
 
 // serve runs a worker until the context ends.
@@ -19,6 +20,11 @@ func serve(ctx context.Context, f flags, env map[string]string, stdout, stderr i
 	}
 	log := logging.New(stderr, s.Worker.LogFormat, levelOf(f))
 	redisconn.LogTo(log)
+	stopTracing, err := otlp.Start(ctx, env, "issuance-worker", version(), log)
+	if err != nil {
+		return report(stderr, err)
+	}
+	defer stopTracing()
 	if f.sandbox {
 		return serveSandbox(ctx, s, log, stdout, stderr)
 	}

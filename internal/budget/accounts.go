@@ -102,6 +102,22 @@ func Announced(ctx context.Context, rdb redis.UniversalClient) ([]Announcement, 
 	return list, nil
 }
 
+// EverAnnounced lists all accounts that a worker has ever announced, for questions about what was recorded.
+func EverAnnounced(ctx context.Context, rdb redis.UniversalClient) ([]providers.Account, error) {
+	names, err := rdb.HKeys(ctx, keys.Accounts).Result()
+	if err != nil {
+		return nil, fmt.Errorf("announced accounts: %w", err)
+	}
+	slices.Sort(names)
+	list := make([]providers.Account, len(names))
+	for i, name := range names {
+		if err := list[i].UnmarshalText([]byte(name)); err != nil {
+			return nil, fmt.Errorf("announced account %q: %w", name, err)
+		}
+	}
+	return list, nil
+}
+
 func readAnnouncement(name, entry string) (Announcement, error) {
 	var a Announcement
 	if err := errors.Join(a.Account.UnmarshalText([]byte(name)), json.Unmarshal([]byte(entry), &a)); err != nil {

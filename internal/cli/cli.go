@@ -39,7 +39,12 @@ func Run(ctx context.Context, args []string, env map[string]string, s Streams) i
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
+	ctx, end, err := a.trace(ctx, args)
+	if err != nil {
+		return a.exit(ctx, root, coded(codeSettings, "%w", err))
+	}
 	cmd, err := root.ExecuteContextC(ctx)
+	end(err)
 	return a.exit(ctx, cmd, err)
 }
 

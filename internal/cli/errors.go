@@ -153,6 +153,30 @@ type reportedError struct{ exit int }
 
 func (e *reportedError) Error() string { return fmt.Sprintf("reported (exit code %d)", e.exit) }
 
+// otherNumberError is an unknown order's, with what has its number as the provider's, or as a refund's id.
+type otherNumberError struct {
+	error
+	known []tasks.Ref
+}
+
+func (e *otherNumberError) Unwrap() error { return e.error }
+
+// advice is what to ask for instead.
+func (e *otherNumberError) advice() string {
+	if len(e.known) == 0 {
+		return elsewhereAdvice
+	}
+	first := e.known[0].Order().String()
+	if len(e.known) > 1 {
+		return fmt.Sprintf("several refunds have this id (`enqueue list --find %s`), the latest of %s", e.known[0].RefundID, first)
+	}
+	what := "the provider's number"
+	if e.known[0].IsRefund() {
+		what = "a refund's id"
+	}
+	return fmt.Sprintf("it is %s of %s (`enqueue status %s`)", what, first, first)
+}
+
 // elsewhereAdvice is what to check when something is not there.
 const elsewhereAdvice = "check account and number, and that REDIS_URL is your workers' Redis; records of settled orders are kept for 400 days (ISSUANCE_KEEP_RECORDS)"
 
@@ -177,6 +201,7 @@ func classify(err error) problem {
 		silent   *unreachableError
 		settings *config.Error
 		own      *codedError
+		number   *otherNumberError
 	)
 	p := problem{Code: codeFailed, Message: plain.Text(redisconn.Plain(err))}
 	advise := func(code, advice string) problem {
@@ -197,6 +222,8 @@ func classify(err error) problem {
 		return advise(codeInvalid, "")
 	case errors.As(err, &conflict):
 		return advise(codeConflict, "a new order or refund needs an id of its own")
+	case errors.As(err, &number):
+		return advise(codeUnknown, number.advice())
 	case errors.Is(err, tasks.ErrUnknownOrder), errors.Is(err, ledger.ErrNotFound):
 		return advise(codeUnknown, elsewhereAdvice)
 	case errors.Is(err, budget.ErrNotAnnounced):

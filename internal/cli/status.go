@@ -81,7 +81,11 @@ func (a *app) status(ctx context.Context, s *session, refs []tasks.Ref, tickets 
 			if err = concerning(r, err); !errors.Is(err, tasks.ErrUnknownOrder) {
 				return err
 			}
-			failed.add(a, explain(err))
+			known, locateErr := client.Locate(ctx, r.Account, r.OrderID)
+			if locateErr != nil {
+				return locateErr
+			}
+			failed.add(a, explain(&otherNumberError{err, known}))
 			continue
 		}
 		if a.json {

@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"issuance/internal/tracing"
 )
 
 // readyWithin bounds how long a readiness check may take.
@@ -29,7 +31,7 @@ func (s *Server) health(mux *http.ServeMux) {
 			fmt.Fprintln(w, "ok")
 		}
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{EnableOpenMetrics: true}))
 }
 
 // metrics are the front door's own.
@@ -55,5 +57,10 @@ func (m *metrics) observe(r *http.Request, status int, took time.Duration) {
 	if operation == "" {
 		operation = "none"
 	}
-	m.seconds.WithLabelValues(operation, fmt.Sprint(status)).Observe(took.Seconds())
+	o := m.seconds.WithLabelValues(operation, fmt.Sprint(status))
+	if labels := tracing.Exemplar(r.Context()); labels != nil {
+		o.(prometheus.ExemplarObserver).ObserveWithExemplar(took.Seconds(), labels)
+		return
+	}
+	o.Observe(took.Seconds())
 }

@@ -12,6 +12,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"issuance/internal/tracing"
+	"issuance/tasks/order"
 )
 
 // seen is what the access log says of a request; its handler fills it in.
@@ -53,6 +56,10 @@ func (s *Server) outer(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Frame-Options", "DENY")
+		if ctx, span := s.trace(r); span != nil {
+			r = r.WithContext(ctx)
+			defer func() { traced(span, r, rec.status, at) }()
+		}
 		defer s.finish(rec, r, at, began)
 		switch {
 		case !s.protected(r): // no data, and asked by balancers
@@ -107,6 +114,37 @@ func Note(ctx context.Context, t *Token, ref string) {
 // made it.
 func Local(r *http.Request) bool {
 	return localHost(r.Host) && http.NewCrossOriginProtection().Check(r) == nil && r.Header.Get("Sec-Fetch-Site") != "cross-site"
+}
+
+// trace begins the span of a request that needs a token, where the caller's trace goes on.
+func (s *Server) trace(r *http.Request) (context.Context, *tracing.Span) {
+	if !s.protected(r) {
+		return r.Context(), nil
+	}
+	ctx := tracing.WithTraceparent(r.Context(), r.Header.Get("Traceparent"))
+	return tracing.Begin(ctx, tracing.Server, r.Method, tracing.Method(r.Method))
+}
+
+// traced ends the span, and names it after the operation.
+func traced(span *tracing.Span, r *http.Request, status int, at *seen) {
+	if span == nil {
+		return
+	}
+	if r.Pattern != "" {
+		span.Name(r.Pattern)
+		span.Set(tracing.Route(r.Pattern))
+	}
+	if status == 0 { // an answer without a body
+		status = http.StatusOK
+	}
+	span.Set(tracing.Status(status), tracing.Outcome(at.outcome))
+	if ref, ok := order.ParseRef(at.ref); ok {
+		span.Set(tracing.Account(ref.Account), tracing.Order(ref), tracing.Refund(ref))
+	}
+	if status >= 500 {
+		span.Failed()
+	}
+	span.End(nil)
 }
 
 // protected reports whether a request needs a token.
@@ -189,7 +227,7 @@ func (s *Server) finish(w *recorder, r *http.Request, at *seen, began time.Time)
 	if at.cause != nil {
 		attrs = append(attrs, "error", at.cause)
 	}
-	s.Log.Log(r.Context(), level, "request", attrs...)
+	tracing.Log(r.Context(), s.Log).Log(r.Context(), level, "request", attrs...)
 }
 
 // line is what the access log says of a request however it ends.

@@ -80,7 +80,7 @@ func (s *Server) questions() {
 	register(s, get("/v1/orders/{account}/{order_id}/history", "get-history", "Everything that happened to an order",
 		"Each step with its time: when it was sent, what was unknown, what the provider answered."), s.history)
 	register(s, get("/v1/orders", "search-orders", "Search orders and refunds",
-		"All conditions that are given must hold. The whole ledger is walked through, a page at a time: follow next until it is absent."), s.search)
+		"All conditions that are given must hold. With q, an index is asked, and all of it is one page. Without, the whole ledger is walked through, a page at a time: follow next until it is absent."), s.search)
 }
 
 func (s *Server) getOrder(ctx context.Context, in *getOrder) (*statusOut, error) {
@@ -198,7 +198,7 @@ func (s *Server) search(ctx context.Context, in *searchIn) (*searchOut, error) {
 	if p != nil {
 		return nil, noted(ctx, p)
 	}
-	found, next, err := s.Ledger.SearchPage(ctx, q, in.Cursor, in.Limit, mostLooked)
+	found, next, err := s.searchPage(ctx, q, in)
 	if errors.Is(err, ledger.ErrCursor) {
 		return nil, noted(ctx, violated("cursor", "must be next of the page before"))
 	}
@@ -221,8 +221,23 @@ func (s *Server) search(ctx context.Context, in *searchIn) (*searchOut, error) {
 	return out, nil
 }
 
+// searchPage is a page of what is searched. What has a number is located by it, all in one page.
+func (s *Server) searchPage(ctx context.Context, q ledger.Query, in *searchIn) (found []ledger.Found, next string, err error) {
+	if in.Q == "" {
+		return s.Ledger.SearchPage(ctx, q, in.Cursor, in.Limit, mostLooked)
+	}
+	if in.Cursor != "" {
+		return nil, "", ledger.ErrCursor
+	}
+	refs, err := s.Client.Locate(ctx, q.Account, in.Q)
+	if err == nil {
+		found, err = s.Ledger.Find(ctx, q, refs)
+	}
+	return found, "", err
+}
+
 func (in *searchIn) query() (ledger.Query, *Problem) {
-	q := ledger.Query{Since: in.Since, Item: in.Item, Text: in.Q}
+	q := ledger.Query{Since: in.Since, Item: in.Item}
 	var bad []ProblemViolation
 	if in.Account != "" {
 		a, err := tasks.ParseAccount(in.Account)

@@ -21,6 +21,7 @@ import (
 	"issuance/internal/ledger"
 	"issuance/internal/queue"
 	"issuance/internal/seal"
+	"issuance/internal/tracing"
 	"issuance/internal/vault"
 	"issuance/providers"
 	"issuance/tasks/order"
@@ -126,6 +127,7 @@ type Run struct {
 	Order   providers.Order
 	Log     *slog.Logger
 
+	span     *tracing.Span
 	turnFree func() // of a refund that has its order's turn
 }
 
@@ -139,13 +141,22 @@ func (c *Course) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	if ref.Account != c.Provider.Account() || ref.IsRefund() != c.refunds {
 		return Misplaced(r.Log, r.Alarms, t.Type())
 	}
+	ctx = r.trace(ctx, t)
+	err := r.process(ctx)
+	r.traced(err)
+	return err
+}
+
+// process claims the record, and does what the claim is for.
+func (r *Run) process(ctx context.Context) error {
 	if err := r.claimInTurn(ctx); err != nil {
 		return err
 	}
+	r.traceClaim(ctx)
 	switch r.Claim.Verdict {
 	case ledger.MaySend, ledger.MustLookUp:
-		if c.refunds && len(r.Rec.Tickets) == 0 {
-			r.turnFree = c.turns.begin(ref)
+		if r.refunds && len(r.Rec.Tickets) == 0 {
+			r.turnFree = r.turns.begin(r.Ref)
 			defer r.turnFree()
 		}
 		return r.work(ctx)
@@ -154,10 +165,10 @@ func (c *Course) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	case ledger.WaitTurn:
 		return queue.Wait(turnWait, "waiting for refund "+r.Claim.Turn+" of the same order")
 	case ledger.IsAccepted:
-		return c.Accepted(ctx, ref)
+		return r.Accepted(ctx, r.Ref)
 	case ledger.IsFinal:
 		if r.Rec.Event == "" {
-			return c.Ledger.Publish(ctx, ref)
+			return r.Ledger.Publish(ctx, r.Ref)
 		}
 		return nil
 	case ledger.Missing:
@@ -198,7 +209,7 @@ func (r *Run) work(ctx context.Context) error {
 	if queue.IsFailure(err) {
 		// Not a crash, so the claim does not have to run out. An intent without an answer stays in
 		// doubt. Should this fail too, the claim runs out after all.
-		rec, cancel := Recording()
+		rec, cancel := r.Recording()
 		_, _ = r.Ledger.GiveBack(rec, r.Ref, r.Rec.Fence, ledger.Idle, ledger.Reason{})
 		cancel()
 	}
@@ -217,7 +228,7 @@ func (r *Run) join(ctx context.Context, solo bool) (leave func(), err error) {
 	leave, ok := r.Company.Join(within, solo)
 	switch {
 	case !ok:
-		rec, cancel := Recording()
+		rec, cancel := r.Recording()
 		defer cancel()
 		if a, err := r.Ledger.GiveBack(rec, r.Ref, r.Rec.Fence, ledger.Unworked, ledger.Reason{}); err != nil || !a.Applied {
 			return nil, r.Written("release", a, err)

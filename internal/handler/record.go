@@ -18,9 +18,15 @@ func Recording() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), recordTimeout)
 }
 
+// Recording is a context for writing the run's results down, within its trace.
+func (r *Run) Recording() (context.Context, context.CancelFunc) {
+	ctx, cancel := Recording()
+	return r.span.In(ctx), cancel
+}
+
 // record writes a result down and turns it into the task's.
 func (r *Run) record(res Result) error {
-	ctx, cancel := Recording()
+	ctx, cancel := r.Recording()
 	defer cancel()
 	switch res.kind {
 	case ends:

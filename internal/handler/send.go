@@ -70,7 +70,7 @@ func (r *Run) withdrawn(ticket int) Result {
 
 // unsent takes back an intent of which nothing was sent. Should that fail, it is in doubt.
 func (r *Run) unsent(ticket int) {
-	ctx, cancel := Recording()
+	ctx, cancel := r.Recording()
 	defer cancel()
 	if ticket >= 0 {
 		before := r.Rec.Tickets[ticket]

@@ -4,7 +4,8 @@
 //
 // Redirects are not followed, HTTP/2 is not used (its transparent replays would be calls that the
 // call budget does not count), the answer's size is bounded, and no error text holds a URL's
-// credentials, a header or a body. It imports internal/tlstext.
+// credentials, a header or a body. It imports internal/tlstext and
+// internal/tracing; no traceparent is sent to a provider.
 package httpcall
 
 import (
@@ -20,6 +21,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"issuance/internal/tracing"
 )
 
 // Options of a client.
@@ -111,6 +114,14 @@ func Post(ctx context.Context, client *http.Client, url string, header http.Head
 	if err := ctx.Err(); err != nil {
 		return Response{Err: describe(err, false)}
 	}
+	ctx, span := tracing.Child(ctx, tracing.Client, "HTTP", http.MethodPost)
+	r := post(ctx, client, url, header, body, maxBody)
+	span.Set(tracing.Method(http.MethodPost), tracing.Status(r.Status))
+	span.End(r.Err)
+	return r
+}
+
+func post(ctx context.Context, client *http.Client, url string, header http.Header, body []byte, maxBody int64) Response {
 	var asked, got atomic.Bool
 	var tlsFailed atomic.Pointer[Error]
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{

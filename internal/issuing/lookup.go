@@ -202,7 +202,7 @@ func (r *run) othersFirst(ctx context.Context, now time.Time) (handler.Result, e
 // sentSince is the time, and the last moment at which a request of this order that is not settled
 // can have left.
 func (r *run) sentSince() (now, since time.Time, err error) {
-	ctx, cancel := handler.Recording()
+	ctx, cancel := r.Recording()
 	defer cancel()
 	now, err = r.Ledger.Time(ctx)
 	if !r.Rec.DoubtAt.IsZero() {

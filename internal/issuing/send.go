@@ -58,7 +58,7 @@ const young = 15 * time.Second
 // banned gives back an order whose request drew a ban of the account. One ban may be anybody's doing; another one
 // counts only if other orders passed since the first, else it is the account that is banned.
 func (r *run) banned(out providers.Outcome) (handler.Result, error) {
-	ctx, cancel := handler.Recording()
+	ctx, cancel := r.Recording()
 	defer cancel()
 	counts := r.Rec.Bans == 0
 	if !counts {
@@ -84,7 +84,7 @@ func (r *run) confirm(ctx context.Context, out providers.Outcome) (handler.Resul
 	if out.Exists {
 		why = ledger.Reason{Code: string(order.CodeNumberExists), Message: cmp.Or(out.Message, out.Code)}
 	}
-	rec, cancel := handler.Recording()
+	rec, cancel := r.Recording()
 	defer cancel()
 	a, err := r.Ledger.Rejected(rec, r.Ref, r.Rec.Fence, why)
 	if err != nil || !a.Applied {
@@ -138,14 +138,14 @@ func (r *run) accept(res *providers.Result, f found) error {
 			return err
 		}
 	}
-	ctx, cancel := handler.Recording()
+	ctx, cancel := r.Recording()
 	defer cancel()
 	a, err := r.Ledger.Accept(ctx, r.Ref, r.Rec.Fence, ledger.Acceptance{ProviderRef: refOf(res), Result: sealed, Unproven: f.unproven, Found: f.state})
 	return r.Written("accepted", a, err)
 }
 
 func (r *run) follow(delay time.Duration) error {
-	ctx, cancel := handler.Recording()
+	ctx, cancel := r.Recording()
 	defer cancel()
 	return r.follower.Follow(ctx, r.Ref, delay)
 }
@@ -166,7 +166,7 @@ func (r *run) askAtOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rec, cancel := handler.Recording()
+	rec, cancel := r.Recording()
 	defer cancel()
 	a, err := r.Ledger.Finish(rec, r.Ref, "", ledger.Ending{State: order.Issued, ProviderRef: refOf(f.Result), Result: sealed, Polled: true})
 	if err == nil && a.Applied {

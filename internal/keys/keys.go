@@ -7,7 +7,9 @@
 package keys
 
 import (
+	"strconv"
 	"strings"
+	"time"
 
 	"issuance/providers"
 	"issuance/tasks/order"
@@ -92,6 +94,13 @@ func Open(a providers.Account) string { return Prefix + "{open:" + a.String() + 
 
 // Reviews is the zset of an account's records that need review, by the time (ms) they came to.
 func Reviews(a providers.Account) string { return Prefix + "{review:" + a.String() + "}" }
+
+// Found is one of many hashes that lead from what people search for to records: the digest of a provider's number or of
+// a refund's id → orders. There is one set of them for each account and month (of the time of writing, UTC), small enough
+// for Redis to keep each in one piece; see the ledger's Locate. Expires ISSUANCE_KEEP_RECORDS after its month.
+func Found(a providers.Account, month time.Time, bucket int) string {
+	return Prefix + "{found:" + a.String() + ":" + month.UTC().Format("200601") + ":" + strconv.Itoa(bucket) + "}"
+}
 
 // QueuesHeld is the hash of a provider's queues that the product itself has paused in the web UI, for
 // a ban or an operator's pause: queue → a mark. No expiry; see package servers for the marks.

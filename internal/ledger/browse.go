@@ -13,9 +13,9 @@ import (
 	"issuance/tasks/order"
 )
 
-// Find reads those of some records that match a query; its Text is not looked at. What does not exist is left out.
+// Find reads those of some records that match a query, in their order. What does not exist is left out.
 func (l *Ledger) Find(ctx context.Context, q Query, refs []order.Ref) ([]Found, error) {
-	q.Text, q.whole = "", true
+	q.whole = true
 	var out []Found
 	for some := range slices.Chunk(refs, scanBatch) {
 		found, err := q.read(ctx, l.rdb, some)

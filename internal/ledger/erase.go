@@ -20,7 +20,7 @@ type Erasure struct {
 
 // Erase removes the customer's data of one record: the document, the tickets, the provider's texts. What
 // stays says that there was such an order and how it ended. What a provider sends of an erased order later is not
-// stored. It is refused while the record is needed to
+// stored. It is found by its own number alone afterwards. It is refused while the record is needed to
 // find out what is true: before it has ended, unless the provider has accepted it, and in review.
 func (l *Ledger) Erase(ctx context.Context, r order.Ref, who string) (Erasure, error) {
 	k := []string{keys.Record(r), keys.Details(r)}
@@ -35,5 +35,8 @@ func (l *Ledger) Erase(ctx context.Context, r order.Ref, who string) (Erasure, e
 	if f["removed"] != "" {
 		e.Removed = strings.Split(f["removed"], ",")
 	}
-	return e, nil
+	if !e.Applied {
+		return e, nil
+	}
+	return e, l.unlist(ctx, r)
 }

@@ -91,21 +91,22 @@ func (l *Ledger) Announce(ctx context.Context, refs []order.Ref) error {
 
 // Add puts one intake into the pipeline.
 func (b *Intakes) Add(ctx context.Context, in Intake) {
-	k, args := b.of(in)
+	k, args := b.of(ctx, in)
 	b.cmds = append(b.cmds, scripts["intake"].EvalSha(ctx, b.pipe, k, append(args, len(k))...))
 }
 
 // AddWith is Add with the record's task. It needs record, open set and queue on one node; see Sharded.
 func (b *Intakes) AddWith(ctx context.Context, in Intake, w Wake) {
-	k, args := b.of(in)
+	k, args := b.of(ctx, in)
 	args = append(append(args, len(k)), w.Args...)
 	b.cmds = append(b.cmds, waker(w.Script).EvalSha(ctx, b.pipe, append(k, w.Keys...), args...))
 }
 
-// of are the keys and arguments of an intake's record.
-func (b *Intakes) of(in Intake) (k []string, args []any) {
+// of are the keys and arguments of an intake's record. A refund is found by its id from now on.
+func (b *Intakes) of(ctx context.Context, in Intake) (k []string, args []any) {
 	k = append(make([]string, 0, 5), keys.Record(in.Ref))
 	if in.IsRefund() {
+		b.l.point(ctx, b.pipe, b.l.pointer(in.Ref, in.RefundID))
 		k = append(k, keys.Refunds(in.Ref))
 	}
 	if !b.l.sharded {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/tracing"
 	"issuance/tasks/order"
 )
 
@@ -120,12 +121,40 @@ func (l *Ledger) args(args []any) []any { return append([]any{l.now()}, args...)
 
 // run runs a script on keys of one slot.
 func (l *Ledger) run(ctx context.Context, ref order.Ref, name string, keys []string, args ...any) (reply, error) {
+	ctx, span := tracing.Child(ctx, tracing.Internal, "ledger", name)
 	list, err := scripts[name].Run(ctx, l.rdb, keys, l.args(args)...).StringSlice()
+	return l.came(span, ref, name, args, list, err)
+}
+
+// came ends a script: what it answered, if it did, is observed.
+func (l *Ledger) came(span *tracing.Span, ref order.Ref, name string, args []any, list []string, err error) (reply, error) {
 	r, err := newReply(name, list, err)
 	if err == nil {
+		span.Set(tracing.Outcome(r["verdict"]), tracing.State(order.State(r["state"])))
 		l.observe(ref, name, args, r)
 	}
+	span.End(err)
 	return r, err
+}
+
+// runListed is run for a transition that makes a record one that people search for by text: what leads there is written
+// in the same round trip.
+func (l *Ledger) runListed(ctx context.Context, ref order.Ref, text, name string, keys []string, args ...any) (reply, error) {
+	p := l.pointer(ref, text)
+	if p.value == "" {
+		return l.run(ctx, ref, name, keys, args...)
+	}
+	ctx, span := tracing.Child(ctx, tracing.Internal, "ledger", name)
+	pipe := l.rdb.Pipeline()
+	l.point(ctx, pipe, p)
+	cmd := scripts[name].EvalSha(ctx, pipe, keys, l.args(args)...)
+	_, _ = pipe.Exec(ctx) // the answer has its error; what cannot be pointed at is found by its own number
+	list, err := cmd.StringSlice()
+	if NoScript(err) {
+		span.End(nil)
+		return l.run(ctx, ref, name, keys, args...)
+	}
+	return l.came(span, ref, name, args, list, err)
 }
 
 // transition is run for a script whose answer is all there is to it.
@@ -142,12 +171,9 @@ func (l *Ledger) runIntent(ctx context.Context, ref order.Ref, name string, keys
 	if l.opt.WaitReplicas == 0 {
 		return l.run(ctx, ref, name, keys, args...)
 	}
+	ctx, span := tracing.Child(ctx, tracing.Internal, "ledger", name)
 	list, err := l.runReplicated(ctx, name, keys, args...)
-	r, err := newReply(name, list, err)
-	if err == nil {
-		l.observe(ref, name, args, r)
-	}
-	return r, err
+	return l.came(span, ref, name, args, list, err)
 }
 
 func millis(s string) time.Time {

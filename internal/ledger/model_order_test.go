@@ -126,7 +126,7 @@ func (o *orderMachine) actions() map[string]func(*rapid.T) {
 			i := runner.Draw(t, "runner")
 			a, err := b.Accept(b.ctx, k, o.fences[i], Acceptance{ProviderRef: "ref"})
 			o.expect(t, "accept", a, err, o.valid(i, order.Submitting), func() {
-				m.state, m.doubt, m.rejected = order.Accepted, time.Time{}, false
+				m.state, m.doubt, m.rejected, m.crashes = order.Accepted, time.Time{}, false, 0
 				m.giveBack()
 			})
 		},

@@ -269,3 +269,14 @@ func (l *Ledger) States(ctx context.Context, refs []order.Ref) ([]order.State, e
 	}
 	return out, nil
 }
+
+// Trace is the W3C traceparent of a record's enqueueing, "" where none is kept (any more).
+func (l *Ledger) Trace(ctx context.Context, r order.Ref) (string, error) {
+	for _, key := range []string{keys.Record(r), keys.Details(r)} {
+		t, err := l.rdb.HGet(ctx, key, "trace").Result()
+		if err == nil || err != redis.Nil {
+			return t, err
+		}
+	}
+	return "", nil
+}

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -53,7 +54,7 @@ func (l *Ledger) Resolve(ctx context.Context, r order.Ref, res Resolution) (Answ
 		return Answer{}, err
 	}
 	// A refusal means that somebody else was faster; publishing what became of it is right too.
-	return a, l.Publish(ctx, r)
+	return a, errors.Join(l.Publish(ctx, r), l.relist(ctx, r))
 }
 
 // Reopen has a record in review worked on again. The caller wakes its task afterwards; until then

@@ -24,8 +24,6 @@ type Query struct {
 	// Item is a value that the document's public description (Record.Shape) holds, such as the number of an
 	// item. Records whose details have expired are not found by it.
 	Item string
-	// Text is the order's number, a refund's id or the provider's own id.
-	Text string
 
 	whole bool // what has moved to the details is found, too
 }
@@ -77,7 +75,7 @@ func (q Query) step(ctx context.Context, node *redis.Client, place uint64) (foun
 	return found, after, err
 }
 
-var searched = []string{"state", "lane", "code", "created", "final", "review_code", "ref", "event", "shape"}
+var searched = []string{"state", "lane", "code", "created", "final", "review_code", "event", "shape"}
 
 // find reads the records among keys of one node that match.
 func (q Query) find(ctx context.Context, node *redis.Client, names []string) ([]Found, error) {
@@ -120,11 +118,8 @@ func (q Query) read(ctx context.Context, rdb redis.UniversalClient, all []order.
 		text := func(f []any, n int) string { s, _ := f[n].(string); return s }
 		f := records[i].Val()
 		rec := Found{Ref: r, State: order.State(text(f, 0)), Lane: order.Lane(text(f, 1)), Code: text(f, 2),
-			CreatedAt: millis(text(f, 3)), FinalAt: millis(text(f, 4)), ReviewCode: text(f, 5), Event: text(f, 7)}
+			CreatedAt: millis(text(f, 3)), FinalAt: millis(text(f, 4)), ReviewCode: text(f, 5), Event: text(f, 6)}
 		if rec.State == "" || len(q.States) > 0 && !slices.Contains(q.States, rec.State) || rec.CreatedAt.Before(q.Since) {
-			continue
-		}
-		if q.Text != "" && q.Text != r.OrderID && q.Text != r.RefundID && q.Text != text(f, 6) {
 			continue
 		}
 		if q.Item != "" && !holds(text(f, len(searched)-1), q.Item) && !holds(text(details[i].Val(), 0), q.Item) {

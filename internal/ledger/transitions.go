@@ -113,7 +113,8 @@ func sighted(f providers.FindingState) string { return strings.ReplaceAll(string
 
 // Accept records that the provider has the order and will issue it later.
 func (l *Ledger) Accept(ctx context.Context, r order.Ref, fence string, a Acceptance) (Answer, error) {
-	return l.transition(ctx, r, "accept", []string{keys.Record(r)}, fence, a.ProviderRef, pack(a.Result), bit(a.Unproven), sighted(a.Found))
+	f, err := l.runListed(ctx, r, a.ProviderRef, "accept", []string{keys.Record(r)}, fence, a.ProviderRef, pack(a.Result), bit(a.Unproven), sighted(a.Found))
+	return f.answer(), err
 }
 
 // Ending is the final status of an order or a refund.
@@ -138,18 +139,18 @@ func (l *Ledger) Finish(ctx context.Context, r order.Ref, fence string, e Ending
 	if e.Polled {
 		polls = 1
 	}
-	return l.end(ctx, r, "finish", fence, string(e.State), e.Reason.Code, e.Reason.Message, e.ProviderRef, pack(e.Result),
+	return l.end(ctx, r, e.ProviderRef, "finish", fence, string(e.State), e.Reason.Code, e.Reason.Message, e.ProviderRef, pack(e.Result),
 		polls, strconv.Itoa(e.Refunded), r.RefundID, sighted(e.Found))
 }
 
 // end runs a script that ends a record, and publishes the end where the script could not.
-func (l *Ledger) end(ctx context.Context, r order.Ref, name string, args ...any) (Answer, error) {
+func (l *Ledger) end(ctx context.Context, r order.Ref, providerRef, name string, args ...any) (Answer, error) {
 	k := []string{keys.Record(r), keys.Details(r), keys.Refunds(r)}
 	if r.IsRefund() {
 		k[2] = keys.Turn(r)
 	}
 	publishKeys, publishArgs := l.publishing(r)
-	f, err := l.run(ctx, r, name, append(k, publishKeys...), append(args, publishArgs...)...)
+	f, err := l.runListed(ctx, r, searchedBy(r, providerRef), name, append(k, publishKeys...), append(args, publishArgs...)...)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -176,7 +177,7 @@ func CanEnd(r order.Ref, s order.State) bool {
 // Cancel ends a record of which nothing was ever sent. Not applied means that a request may have left, or
 // that it has ended.
 func (l *Ledger) Cancel(ctx context.Context, r order.Ref, who, reason string) (Answer, error) {
-	if a, err := l.end(ctx, r, "cancel", who, reason, r.RefundID); err != nil || a.Applied || a.State != "" {
+	if a, err := l.end(ctx, r, "", "cancel", who, reason, r.RefundID); err != nil || a.Applied || a.State != "" {
 		return a, err
 	}
 	return Answer{}, ErrNotFound

@@ -131,8 +131,8 @@ func (l *Looker) unexplained(ctx context.Context, orders []order.Ref, tickets []
 // idForm is what a provider's own id of an order may look like; shorter numbers are amounts, dates and codes.
 var idForm = regexp.MustCompile(`^[A-Za-z0-9-]{9,64}$`)
 
-// mostSearched bounds the searches for one notice: each walks through all records.
-const mostSearched = 3
+// mostSearched bounds the searches for one notice.
+const mostSearched = 50
 
 // search finds orders by the provider's own id of them.
 func (l *Looker) search(ctx context.Context, values []string) ending {
@@ -142,15 +142,8 @@ func (l *Looker) search(ctx context.Context, values []string) ending {
 			continue
 		}
 		searched++
-		var found []order.Ref
-		err := l.Ledger.Search(ctx, ledger.Query{Account: l.Provider.Account(), Text: value}, func(list []ledger.Found) error {
-			for _, f := range list {
-				if !f.IsRefund() {
-					found = append(found, f.Ref)
-				}
-			}
-			return nil
-		})
+		found, err := l.Ledger.Locate(ctx, l.Provider.Account(), value)
+		found = slices.DeleteFunc(found, order.Ref.IsRefund)
 		if err == nil {
 			err = l.Notices.Want(ctx, found...)
 		}

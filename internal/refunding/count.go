@@ -120,7 +120,7 @@ func (r *run) noBaseline(now time.Time, base providers.Baseline, o others) handl
 
 // confirm looks for the effect of a request that the provider has confirmed.
 func (s byCount) confirm(ctx context.Context, r *run) (handler.Result, error) {
-	rec, cancel := handler.Recording()
+	rec, cancel := r.Recording()
 	defer cancel()
 	a, err := r.Ledger.Confirmed(rec, r.Ref, r.Rec.Fence, ledger.Reason{Code: string(order.CodeUnconfirmed)})
 	if err != nil || !a.Applied {
@@ -148,7 +148,7 @@ func (s byCount) send(ctx context.Context, r *run) (handler.Result, error) {
 	case out.Kind == providers.Rejected && r.Rec.DoubtAt.IsZero() && r.Rec.Baseline < 0:
 		return handler.Fail(why), nil // nothing can be shown of it
 	case out.Kind == providers.Rejected:
-		rec, cancel := handler.Recording()
+		rec, cancel := r.Recording()
 		defer cancel()
 		if a, err := r.Ledger.Rejected(rec, r.Ref, r.Rec.Fence, why); err != nil || !a.Applied {
 			return handler.GoOn(), r.Written("rejected", a, err)

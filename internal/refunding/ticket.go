@@ -263,7 +263,7 @@ func (t ticket) refunded(now time.Time, st providers.TicketStatus) (handler.Resu
 
 // settle records the ticket's state in the ledger and in the run's copy.
 func (t ticket) settle(s ledger.Settlement) error {
-	ctx, cancel := handler.Recording()
+	ctx, cancel := t.Recording()
 	defer cancel()
 	a, err := t.Ledger.SettleTicket(ctx, t.Ref, t.Rec.Fence, t.i, s)
 	if err == nil && a.Applied {

@@ -2,9 +2,14 @@ package webhooks
 
 import (
 	"context"
+	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
+
+	"issuance/internal/tracing"
+	"issuance/tasks/order"
 )
 
 // recordWithin bounds how long it may take to record how a delivery ended.
@@ -75,11 +80,14 @@ func (d *Dispatcher) process(ctx context.Context, p payload) (taken bool, err er
 	if err != nil || b == nil {
 		return false, err
 	}
+	ctx, span := d.trace(ctx, p)
+	defer span.End(nil)
 	e := d.File.Find(p.Webhook)
 	end := ending{outcome: postponed, next: 10 * time.Second, answer: answer{text: "this front door does not serve it"}}
 	if e != nil {
 		end = d.deliver(ctx, e, p.Event, b)
 	}
+	span.Set(tracing.Outcome(string(end.outcome)), tracing.Status(end.answer.status))
 	// What was sent is recorded even when this process is stopping.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordWithin)
 	defer cancel()
@@ -87,7 +95,7 @@ func (d *Dispatcher) process(ctx context.Context, p payload) (taken bool, err er
 	if err != nil {
 		return false, err
 	}
-	d.report(p, end, c)
+	d.report(tracing.Log(ctx, d.Log), p, end, c)
 	return c.outcome == delivered, nil
 }
 
@@ -114,6 +122,23 @@ func (d *Dispatcher) deliver(ctx context.Context, e *Endpoint, id string, b *beg
 	return end
 }
 
+// trace begins the trace of a delivery, which links to the order's.
+func (d *Dispatcher) trace(ctx context.Context, p payload) (context.Context, *tracing.Span) {
+	if !tracing.On() {
+		return ctx, nil
+	}
+	parts := strings.Split(p.Event, "/") // ACCOUNT/ORDER[/REFUND]/STATE/N
+	ref, ok := order.ParseRef(strings.Join(parts[:max(len(parts)-2, 0)], "/"))
+	if !ok { // a test's
+		return tracing.Linked(ctx, tracing.Consumer, "webhook", "", tracing.Webhook(p.Webhook))
+	}
+	link, err := d.Ledger.Trace(ctx, ref)
+	if err != nil {
+		link = "" // the delivery matters more
+	}
+	return tracing.Linked(ctx, tracing.Consumer, "webhook", link, tracing.Webhook(p.Webhook), tracing.Account(ref.Account), tracing.Order(ref), tracing.Refund(ref))
+}
+
 // noteProxy reports when our proxy begins to fail, and when it works again.
 func (d *Dispatcher) noteProxy(a answer) {
 	if !d.send.proxied || a.status == 0 && !a.ours {
@@ -132,8 +157,8 @@ func (d *Dispatcher) noteProxy(a answer) {
 }
 
 // report logs what somebody has to know: not each failure, but each change.
-func (d *Dispatcher) report(p payload, e ending, c consequence) {
-	log := d.Log.With("webhook", p.Webhook, "event", p.Event, "status", e.answer.status, "took", e.answer.took.Round(time.Millisecond).String())
+func (d *Dispatcher) report(log *slog.Logger, p payload, e ending, c consequence) {
+	log = log.With("webhook", p.Webhook, "event", p.Event, "status", e.answer.status, "took", e.answer.took.Round(time.Millisecond).String())
 	switch {
 	case c.outcome == gone:
 		log.Error("alarm: the webhook wants no more events (410) and is switched off; enqueue webhooks enable switches it on")

@@ -9,6 +9,7 @@ import (
 	"github.com/sethvargo/go-retry"
 
 	"issuance/internal/httpcall"
+	"issuance/internal/tracing"
 	"issuance/providers"
 	"issuance/providers/ecticket/wire"
 	"issuance/providers/vitals"
@@ -35,6 +36,7 @@ type query struct {
 // connection failed; a mutating call is sent at most once.
 func (c *Client) call(ctx context.Context, q query, answer any) providers.Outcome {
 	started := c.cfg.Now()
+	ctx, span := tracing.Child(ctx, tracing.Internal, "ecticket", string(q.op), tracing.Account(c.Account()))
 	out := outcome(providers.NotSent, httpcall.CodeCanceled, "the call was given up before it was sent")
 	backoff := retry.WithMaxRetries(1, retry.BackoffFunc(func() (time.Duration, bool) { return c.retryWait, false }))
 	_ = retry.Do(ctx, backoff, func(ctx context.Context) error {
@@ -45,6 +47,7 @@ func (c *Client) call(ctx context.Context, q query, answer any) providers.Outcom
 		}
 		return nil
 	})
+	tracing.Called(span, out)
 	c.cfg.Log.DebugContext(ctx, "ecticket call", "op", string(q.op), "order", q.echo.order(),
 		"kind", string(out.Kind), "code", out.Code, "took", c.cfg.Now().Sub(started))
 	return out
@@ -77,7 +80,10 @@ func (c *Client) once(ctx context.Context, q query, answer any) (out providers.O
 // pass waits for the call budget. ok is false when no call may leave.
 func (c *Client) pass(ctx context.Context) (out providers.Outcome, ok bool) {
 	if c.cfg.Gate != nil {
-		if err := c.cfg.Gate.Pass(ctx); err != nil {
+		waiting, span := tracing.Child(ctx, tracing.Internal, "budget", "wait")
+		err := c.cfg.Gate.Pass(waiting)
+		span.End(err)
+		if err != nil {
 			var held *providers.HeldError
 			if errors.As(err, &held) {
 				out = outcome(providers.Held, "held", c.safe(held.Reason, nil))

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"issuance/internal/httpcall"
+	"issuance/internal/tracing"
 	"issuance/providers"
 	"issuance/providers/vitals"
 )
@@ -44,7 +45,9 @@ func (c *Client) pass(ctx context.Context) (out providers.Outcome, ok bool) {
 	if c.cfg.Gate == nil {
 		return out, true
 	}
-	err := c.cfg.Gate.Pass(ctx)
+	waiting, span := tracing.Child(ctx, tracing.Internal, "budget", "wait")
+	err := c.cfg.Gate.Pass(waiting)
+	span.End(err)
 	var held *providers.HeldError
 	switch {
 	case err == nil:
@@ -69,6 +72,7 @@ func (c *Client) send(ctx context.Context, o op, id identity, path string, body 
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	start := c.cfg.Now()
+	ctx, span := tracing.Child(ctx, tracing.Internal, "pass2u", string(o), tracing.Account(c.Account()))
 	r := httpcall.Post(ctx, c.http, c.cfg.BaseURL+path, http.Header{
 		"Accept":        {"application/json"},
 		"Content-Type":  {"application/json; charset=utf-8"},
@@ -88,6 +92,11 @@ func (c *Client) send(ctx context.Context, o op, id identity, path string, body 
 	}
 	if v.answer == nil && r.Status == http.StatusForbidden && v.out.Code == "http_403" {
 		c.banned(ctx, o, &v.out)
+	}
+	if v.answer != nil {
+		tracing.Called(span, providers.Outcome{Kind: providers.Done})
+	} else {
+		tracing.Called(span, v.out)
 	}
 	log := c.cfg.Log.With("op", string(o), "order", id.name(), "status", r.Status, "took", took)
 	if v.answer != nil {
