@@ -139,18 +139,19 @@ func (l *Ledger) Finish(ctx context.Context, r order.Ref, fence string, e Ending
 	if e.Polled {
 		polls = 1
 	}
-	return l.end(ctx, r, e.ProviderRef, "finish", fence, string(e.State), e.Reason.Code, e.Reason.Message, e.ProviderRef, pack(e.Result),
+	return l.end(ctx, r, searchedBy(r, e.ProviderRef), "finish", fence, string(e.State), e.Reason.Code, e.Reason.Message, e.ProviderRef, pack(e.Result),
 		polls, strconv.Itoa(e.Refunded), r.RefundID, sighted(e.Found))
 }
 
-// end runs a script that ends a record, and publishes the end where the script could not.
-func (l *Ledger) end(ctx context.Context, r order.Ref, providerRef, name string, args ...any) (Answer, error) {
+// end runs a script that ends a record, which is found by text from now on, and publishes the end where the script
+// could not.
+func (l *Ledger) end(ctx context.Context, r order.Ref, text, name string, args ...any) (Answer, error) {
 	k := []string{keys.Record(r), keys.Details(r), keys.Refunds(r)}
 	if r.IsRefund() {
 		k[2] = keys.Turn(r)
 	}
 	publishKeys, publishArgs := l.publishing(r)
-	f, err := l.runListed(ctx, r, searchedBy(r, providerRef), name, append(k, publishKeys...), append(args, publishArgs...)...)
+	f, err := l.runListed(ctx, r, text, name, append(k, publishKeys...), append(args, publishArgs...)...)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -177,8 +178,12 @@ func CanEnd(r order.Ref, s order.State) bool {
 // Cancel ends a record of which nothing was ever sent. Not applied means that a request may have left, or
 // that it has ended.
 func (l *Ledger) Cancel(ctx context.Context, r order.Ref, who, reason string) (Answer, error) {
-	if a, err := l.end(ctx, r, "", "cancel", who, reason, r.RefundID); err != nil || a.Applied || a.State != "" {
-		return a, err
+	a, err := l.end(ctx, r, "", "cancel", who, reason, r.RefundID)
+	switch {
+	case a.Applied && r.IsRefund():
+		_ = l.relist(ctx, r) // else it is found from its intake on for as long as that was to last
+	case err == nil && !a.Applied && a.State == "":
+		return Answer{}, ErrNotFound
 	}
-	return Answer{}, ErrNotFound
+	return a, err
 }
