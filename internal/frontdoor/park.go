@@ -125,6 +125,13 @@ type returned struct {
 	net.Conn
 	unread []byte
 	visit  atomic.Pointer[visit] // until the request is served
+	over   func()                // the request is parked no more: it is served, or never will be; may be called again
+}
+
+// Close implements net.Conn.
+func (c *returned) Close() error {
+	c.over()
+	return c.Conn.Close()
 }
 
 // Read implements net.Conn.
@@ -141,10 +148,12 @@ func (c *returned) Read(p []byte) (int, error) {
 
 // revisited is what a request had when it was parked, nil when it was not.
 func (sp *space) revisited() *visit {
-	if c, ok := sp.conn.(*returned); ok {
-		return c.visit.Swap(nil)
+	c, ok := sp.conn.(*returned)
+	if !ok {
+		return nil
 	}
-	return nil
+	defer c.over() // from now on a server that stops waits for it by itself; before, it would drop it
+	return c.visit.Swap(nil)
 }
 
 // park takes a request's connection from net/http. gone is called when the caller has gone away.
@@ -156,7 +165,7 @@ func (sp *space) park(w http.ResponseWriter, r *http.Request, p *parked, v *visi
 		gone()
 		return
 	}
-	c := &returned{Conn: conn, unread: requestText(r)}
+	c := &returned{Conn: conn, unread: requestText(r), over: sync.OnceFunc(sp.lot.under.Done)}
 	rest, _ := buffered.Reader.Peek(buffered.Reader.Buffered()) // what is there cannot fail
 	c.unread = append(c.unread, rest...)
 	if before, ok := conn.(*returned); ok {
@@ -174,14 +183,13 @@ func (sp *space) abandon(p *parked) {
 
 // wait waits with a parked connection until its request may have an answer, its time is over, or its caller is gone.
 func (l *lot) wait(c *returned, p *parked, gone func()) {
-	defer l.under.Done()
 	first, n, err := make([]byte, 1), 0, os.ErrDeadlineExceeded
 	if l.hub.park(p.waiter, c.Conn, p.until) {
 		n, err = c.Conn.Read(first)
 	}
 	p.leave()
 	if n == 0 && !errors.Is(err, os.ErrDeadlineExceeded) {
-		_ = c.Conn.Close()
+		_ = c.Close()
 		gone()
 		return
 	}
@@ -193,7 +201,7 @@ func (l *lot) wait(c *returned, p *parked, gone func()) {
 	select {
 	case l.back <- c:
 	case <-l.done:
-		_ = c.Conn.Close()
+		_ = c.Close()
 	}
 }
 
