@@ -18,6 +18,8 @@ import (
 	"issuance/internal/config"
 	"issuance/internal/handler"
 	"issuance/internal/ledger"
+	"issuance/internal/logging"
+	"issuance/internal/metrics"
 	"issuance/internal/redisconn"
 	"issuance/internal/seal"
 	"issuance/internal/servers"
@@ -38,7 +40,8 @@ type worker struct {
 	servers   *servers.Set
 	accounts  []*account
 	chores    []func(context.Context) // run beside the queues until their context ends
-	counts    *counts
+	counts    *metrics.Process
+	alarms    metrics.Alarms
 	admin     *http.Server
 	url       string // of the admin server
 	closes    []func()
@@ -51,7 +54,9 @@ const startLimit = 15 * time.Second
 // build connects to Redis and puts the parts together; nothing runs yet. observer is called with every
 // change of a record. On an error nothing is left open.
 func build(ctx context.Context, s settings, mode redisconn.Mode, log *slog.Logger, observer func(ledger.Change)) (_ *worker, err error) {
-	w := &worker{settings: s, log: log, counts: newCounts()}
+	alarms := metrics.NewAlarms()
+	log = logging.LimitAlarms(log, alarms.Raised)
+	w := &worker{settings: s, log: log, counts: metrics.NewProcess(), alarms: alarms}
 	defer func() {
 		if err != nil {
 			w.close()
@@ -79,7 +84,7 @@ func build(ctx context.Context, s settings, mode redisconn.Mode, log *slog.Logge
 	}
 	records := ledgerOptions(s.Config)
 	records.Observer = func(c ledger.Change) {
-		w.counts.observe(c)
+		w.counts.Changed(c)
 		if observer != nil {
 			observer(c)
 		}

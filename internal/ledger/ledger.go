@@ -123,7 +123,7 @@ func (l *Ledger) run(ctx context.Context, ref order.Ref, name string, keys []str
 	list, err := scripts[name].Run(ctx, l.rdb, keys, l.args(args)...).StringSlice()
 	r, err := newReply(name, list, err)
 	if err == nil {
-		l.observe(ref, name, args, r)
+		l.observe(ctx, ref, name, args, r)
 	}
 	return r, err
 }
@@ -145,7 +145,7 @@ func (l *Ledger) runIntent(ctx context.Context, ref order.Ref, name string, keys
 	list, err := l.runReplicated(ctx, name, keys, args...)
 	r, err := newReply(name, list, err)
 	if err == nil {
-		l.observe(ref, name, args, r)
+		l.observe(ctx, ref, name, args, r)
 	}
 	return r, err
 }
