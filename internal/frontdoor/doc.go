@@ -2,6 +2,6 @@
 // events, for checkouts in any language. A Server keeps nothing that another one could not do without, so any
 // number of them may run; see docs/http.md for what a caller sees.
 //
-// It may import package tasks, providers, internal/ledger, internal/bulk, internal/keys and internal/redisconn, and
+// It may import package tasks, providers, internal/ledger, internal/bulk, internal/keys, internal/metrics and internal/redisconn, and
 // no provider's client: it calls nobody.
 package frontdoor

@@ -47,7 +47,7 @@ type Server struct {
 	handler  http.Handler
 	hub      *hub
 	limits   *limits
-	metrics  *metrics
+	metrics  *counters
 	draining atomic.Bool
 	drained  chan struct{} // closed by Drain
 }
@@ -72,7 +72,7 @@ func New(c Config) *Server {
 	s := &Server{Config: c, drained: make(chan struct{})}
 	s.hub = newHub(c.Ledger, c.Log)
 	s.limits = newLimits(c.RDB)
-	s.metrics = newMetrics(s.hub, c.Metrics)
+	s.metrics = newCounters(s.hub, c.RDB, c.Metrics)
 	mux := http.NewServeMux()
 	s.api = humago.New(mux, s.describe())
 	s.orders()
