@@ -57,7 +57,7 @@ func TestTheKeysAreListed(t *testing.T) {
 	want := map[string]string{
 		"Record": keys.Record(o), "Details": keys.Details(o), "Refunds": keys.Refunds(o), "Turn": keys.Turn(o),
 		"Open": keys.Open(a), "Reviews": keys.Reviews(a), "Events": keys.Events, "Decisions": keys.Decisions, "Cursors": keys.Cursors,
-		"Mode": keys.Mode, "Probe": keys.Probe, "Sandbox": keys.Sandbox, "Accounts": keys.Accounts, "SealKeys": keys.SealKeys, "Queues": keys.Queues,
+		"Mode": keys.Mode, "Probe": keys.Probe, "Sandbox": keys.Sandbox, "Accounts": keys.Accounts, "SealKeys": keys.SealKeys, "Workers": keys.Workers, "Queues": keys.Queues,
 		"Pending": keys.Pending(a), "Lag": keys.Lag(a), "Budget": keys.Budget("ALLOWANCE"), "Paused": keys.Paused("ALLOWANCE", a), "Health": keys.Health("ALLOWANCE", a),
 		"Requests": keys.Requests("TOKEN"), "Webhooks": keys.Webhooks, "Webhook": keys.Webhook("NAME"), "QueuesHeld": keys.QueuesHeld("PROVIDER"), "Items": keys.Items(a), "Queue": keys.Queue("QUEUE"), "Task": keys.Task("QUEUE", "ID"),
 	}

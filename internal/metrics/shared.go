@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -82,8 +83,8 @@ func (s *Shared) Collect(ch chan<- prometheus.Metric) {
 		}
 		started++
 		go func() {
-			defer p.busy.Store(false)
 			err := p.read(ctx, send)
+			p.busy.Store(false) // before the scrape ends: the next one may begin at once
 			if err != nil {
 				done <- nil
 				return
@@ -111,7 +112,7 @@ func (s *Shared) Collect(ch chan<- prometheus.Metric) {
 	for name, v := range complete {
 		gauge(readDesc, v, name)
 	}
-	if complete["redis"] == 0 {
+	if answered := slices.ContainsFunc(got, func(m prometheus.Metric) bool { return m.Desc() == upDesc }); !answered {
 		gauge(upDesc, 0)
 		gauge(writesDesc, 0)
 	}
@@ -124,23 +125,24 @@ func sender(send func(prometheus.Metric)) func(d *prometheus.Desc, v float64, la
 	}
 }
 
-// redis measures Redis itself. It sends all or nothing, because Collect says the rest.
+// redis measures Redis itself. It sends nothing while Redis does not answer, because Collect says that.
 func (s *Shared) redis(ctx context.Context, send func(prometheus.Metric)) error {
 	began := time.Now()
 	if err := s.rdb.Ping(ctx).Err(); err != nil {
 		return err
 	}
-	took, writes := time.Since(began), 1.0
-	if err := redisconn.TakesWrites(ctx, s.rdb); err != nil {
-		if ctx.Err() != nil {
-			return err
-		}
-		writes = 0
+	took := time.Since(began)
+	err := redisconn.TakesWrites(ctx, s.rdb)
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	gauge := sender(send)
 	gauge(upDesc, 1)
 	gauge(latencyDesc, took.Seconds())
-	gauge(writesDesc, writes)
+	if redisconn.RefusalOf(err) == redisconn.NotPermitted {
+		return err // whether others may write is not known
+	}
+	gauge(writesDesc, oneIf(err == nil))
 	return nil
 }
 
