@@ -52,6 +52,7 @@ func built() (version, revision, goVersion string) {
 	return cmp.Or(info.Main.Version, "unknown"), revision, info.GoVersion
 }
 
+// build is what the program was built from.
 func build(program string) prometheus.Collector {
 	version, revision, goVersion := built()
 	g := prometheus.NewGauge(prometheus.GaugeOpts{Name: "issuance_build_info", Help: "1, with what was built.",
