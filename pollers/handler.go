@@ -47,7 +47,8 @@ type Config struct {
 // concurrent use; of two runs for one order, one asks at a time.
 type Handler struct {
 	Config
-	runs atomic.Int64
+	runs    atomic.Int64
+	pending pendings
 }
 
 // New makes a handler.
@@ -181,6 +182,7 @@ func (p *poll) look(ctx context.Context) error {
 		return p.finish(ledger.Ending{State: order.Failed, ProviderRef: ref(f), Polled: true, Reason: ledger.Reason{
 			Code: cmp.Or(f.Outcome.Code, string(order.CodeIssuingFailed)), Message: f.Outcome.Message}})
 	case providers.FoundPending:
+		p.pending.note(p.rec.AcceptedAt, p.now)
 		return p.again(ledger.Reason{}, 0, "waiting for the provider to issue it")
 	case providers.Absent:
 		if f.Assumed && p.Schedule.Overdue(p.age) {
@@ -232,7 +234,7 @@ func (p *poll) issued(ctx context.Context, f providers.Finding) error {
 	if err != nil {
 		return err
 	}
-	return p.finish(ledger.Ending{State: order.Issued, ProviderRef: ref(f), Result: sealed, Polled: true})
+	return p.finish(ledger.Ending{State: order.Issued, ProviderRef: ref(f), Result: sealed, Polled: true, PendingAt: p.pendingAt()})
 }
 
 // An overdue order is asked for again when the answer was not clear, but not for ever: so many unclear answers in

@@ -191,6 +191,16 @@ func (s *Sentinel) Pending(ctx context.Context) (int64, error) {
 	return waiting.Val() + behind.Val(), nil
 }
 
+// Oldest is when the order was accepted that has been followed longest, but for those that were overtaken; zero when none
+// is followed.
+func (s *Sentinel) Oldest(ctx context.Context) (time.Time, error) {
+	list, err := s.rdb.ZRangeWithScores(ctx, s.keys[0], 0, 0).Result()
+	if err != nil || len(list) == 0 {
+		return time.Time{}, err
+	}
+	return time.UnixMilli(int64(list[0].Score)), nil
+}
+
 func (s *Sentinel) run(ctx context.Context, script *redis.Script, orderID string, accepted time.Time, more ...any) ([]string, error) {
 	r, err := script.Run(ctx, s.rdb, s.keys, s.args(orderID, accepted, more...)...).StringSlice()
 	if err != nil {

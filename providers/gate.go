@@ -28,6 +28,18 @@ type HealthReporter interface {
 	Answered(ctx context.Context, c Condition)
 }
 
+// CallObserver is a Gate that wants to hear of every call that was made, for whoever counts them.
+type CallObserver interface {
+	Called(ctx context.Context, c Call)
+}
+
+// Call is one call that was made, without anything of an order in it.
+type Call struct {
+	Name string // the provider's own name of it, one of a few
+	Kind Kind   // how it ended
+	Took time.Duration
+}
+
 // Condition is what one call says of the account it was made for, whatever it was about.
 type Condition struct {
 	State Health // HealthOK, HealthUnreachable, HealthRefused or HealthGarbage

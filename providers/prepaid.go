@@ -65,3 +65,10 @@ func (p *PrepayableGate) Answered(ctx context.Context, c Condition) {
 		h.Answered(ctx, c)
 	}
 }
+
+// Called implements CallObserver where the wrapped gate does.
+func (p *PrepayableGate) Called(ctx context.Context, c Call) {
+	if o, ok := p.gate.(CallObserver); ok {
+		o.Called(ctx, c)
+	}
+}

@@ -19,6 +19,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"issuance/internal/announce"
 	"issuance/internal/budget"
 	"issuance/internal/keys"
 	"issuance/internal/redisconn"
@@ -131,7 +132,7 @@ func (w *world) exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// redis kill|mark|production|announce ACCOUNT [CALLS/S]|ban ACCOUNT|size N|kept ORDER DETAILS RECORD|decisions drives and looks at the
+// redis kill|mark|durable|production|worker NAME|announce ACCOUNT [CALLS/S]|ban ACCOUNT|size N|kept ORDER DETAILS RECORD|decisions drives and looks at the
 // script's Redis. production is mark and the announcements of one account for each provider.
 func (w *world) redisCommand(ts *testscript.TestScript, _ bool, args []string) {
 	ctx := context.Background()
@@ -183,6 +184,12 @@ func (w *world) redisCommand(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Fatalf("%s is kept for %s, want %s (%v)", key, left, want, err)
 			}
 		}
+	case "durable": // as production's should be
+		for name, value := range map[string]string{"appendonly": "yes", "appendfsync": "always"} {
+			ts.Check(w.rdb.ConfigSet(ctx, name, value).Err())
+		}
+	case "worker": // a running one
+		ts.Check(announce.AnnounceWorker(ctx, w.rdb, announce.Worker{Name: args[1], Version: "v1", Accounts: []string{"ecticket:2000132"}}))
 	case "size": // the number of keys
 		n, err := w.rdb.DBSize(ctx).Result()
 		ts.Check(err)

@@ -7,6 +7,7 @@ import (
 
 	"issuance/internal/budget"
 	"issuance/internal/config"
+	"issuance/internal/metrics"
 	"issuance/providers"
 	"issuance/providers/ecticket"
 	"issuance/providers/pass2u"
@@ -47,7 +48,7 @@ func (w *worker) byProvider() map[providers.Name]providers.Account {
 type opener struct {
 	configured func(config.Config) bool
 	needs      string // what to set where it is not configured
-	open       func(config.Config, *modeWatch, *slog.Logger, *counts) (*account, error)
+	open       func(config.Config, *modeWatch, *slog.Logger, *metrics.Process) (*account, error)
 }
 
 // openers are the providers that the worker can serve.
@@ -66,17 +67,17 @@ var openers = map[providers.Name]opener{
 
 // noteEncoding counts the encodings by which a provider's answers verify, and logs each of them once: its
 // documents leave them open, and there are few.
-func noteEncoding(log *slog.Logger, account providers.Account, c *counts) func(variant string) {
+func noteEncoding(log *slog.Logger, account providers.Account, c *metrics.Process) func(variant string) {
 	var seen sync.Map
 	return func(variant string) {
-		c.verified.WithLabelValues(account.String(), variant).Inc()
+		c.Verified(account, variant)
 		if _, known := seen.LoadOrStore(variant, true); !known && variant != "any" {
 			log.Info("answers verify", "encoding", variant)
 		}
 	}
 }
 
-func openECTicket(c config.Config, watch *modeWatch, log *slog.Logger, counts *counts) (*account, error) {
+func openECTicket(c config.Config, watch *modeWatch, log *slog.Logger, counts *metrics.Process) (*account, error) {
 	cfg := c.ECTicket
 	name := providers.Account{Provider: providers.ECTicket, Merchant: cfg.MerchantID}
 	b, err := budget.New(watch.rdb, budget.Config{Account: name, Default: true, PerSecond: cfg.CallsPerSecond, Ban: cfg.Ban, Log: log})
@@ -87,7 +88,7 @@ func openECTicket(c config.Config, watch *modeWatch, log *slog.Logger, counts *c
 	if err != nil {
 		return nil, err
 	}
-	gate := providers.Prepayable(modeGate{b, watch})
+	gate := providers.Prepayable(modeGate{b, name, watch, counts})
 	settings.Gate, settings.Log, settings.Verified = gate, log, noteEncoding(log, name, counts)
 	client, err := ecticket.New(settings)
 	if err != nil {
@@ -99,7 +100,7 @@ func openECTicket(c config.Config, watch *modeWatch, log *slog.Logger, counts *c
 		}}, nil
 }
 
-func openPass2U(c config.Config, watch *modeWatch, log *slog.Logger, _ *counts) (*account, error) {
+func openPass2U(c config.Config, watch *modeWatch, log *slog.Logger, counts *metrics.Process) (*account, error) {
 	cfg := c.Pass2U
 	codec, _ := providers.CodecOf(providers.Pass2U)
 	name := providers.Account{Provider: providers.Pass2U, Merchant: codec.DefaultMerchant}
@@ -107,7 +108,7 @@ func openPass2U(c config.Config, watch *modeWatch, log *slog.Logger, _ *counts) 
 	if err != nil {
 		return nil, err
 	}
-	gate := providers.Prepayable(modeGate{b, watch})
+	gate := providers.Prepayable(modeGate{b, name, watch, counts})
 	settings := cfg.Client()
 	settings.Merchant, settings.Gate, settings.Log = name.Merchant, gate, log
 	client, err := pass2u.New(settings)

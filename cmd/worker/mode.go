@@ -9,9 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"issuance/internal/budget"
 	"issuance/internal/redisconn"
-	"issuance/providers"
 )
 
 const (
@@ -48,18 +46,4 @@ func (m *modeWatch) once(ctx context.Context) {
 	case err == nil && m.wrong.Swap(nil) != nil:
 		m.log.Warn("Redis is the right one again: calls may leave")
 	}
-}
-
-// modeGate is an account's call budget while Redis is of the right mode.
-type modeGate struct {
-	*budget.Budget
-	watch *modeWatch
-}
-
-// Pass implements providers.Gate.
-func (g modeGate) Pass(ctx context.Context) error {
-	if g.watch.wrong.Load() != nil {
-		return &providers.HeldError{RetryAfter: modeEvery, Reason: "Redis is not this worker's"}
-	}
-	return g.Budget.Pass(ctx)
 }

@@ -13,6 +13,7 @@ import (
 	"issuance/internal/config"
 	"issuance/internal/handler"
 	"issuance/internal/keys"
+	"issuance/internal/metrics"
 	"issuance/internal/queue"
 	"issuance/internal/testredis"
 	"issuance/providers"
@@ -96,7 +97,7 @@ func TestAccountsAreWired(t *testing.T) {
 		if !o.configured(cfg) || o.configured(config.Config{}) || o.needs == "" {
 			t.Errorf("%s: it is said to be configured otherwise than it is", name)
 		}
-		a, err := o.open(cfg, &modeWatch{rdb: rdb}, slog.New(slog.DiscardHandler), newCounts())
+		a, err := o.open(cfg, &modeWatch{rdb: rdb}, slog.New(slog.DiscardHandler), metrics.NewProcess())
 		if err != nil {
 			t.Fatal(err)
 		}

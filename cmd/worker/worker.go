@@ -18,6 +18,8 @@ import (
 	"issuance/internal/config"
 	"issuance/internal/handler"
 	"issuance/internal/ledger"
+	"issuance/internal/logging"
+	"issuance/internal/metrics"
 	"issuance/internal/redisconn"
 	"issuance/internal/seal"
 	"issuance/internal/servers"
@@ -29,6 +31,8 @@ import (
 type worker struct {
 	settings
 	log       *slog.Logger
+	name      string // distinguishes this process from others
+	started   time.Time
 	redis     redisconn.Options
 	rdb       redis.UniversalClient
 	pages     redis.UniversalClient // of web UI, metrics and health checks
@@ -38,7 +42,8 @@ type worker struct {
 	servers   *servers.Set
 	accounts  []*account
 	chores    []func(context.Context) // run beside the queues until their context ends
-	counts    *counts
+	counts    *metrics.Process
+	alarms    metrics.Alarms
 	admin     *http.Server
 	url       string // of the admin server
 	closes    []func()
@@ -51,7 +56,9 @@ const startLimit = 15 * time.Second
 // build connects to Redis and puts the parts together; nothing runs yet. observer is called with every
 // change of a record. On an error nothing is left open.
 func build(ctx context.Context, s settings, mode redisconn.Mode, log *slog.Logger, observer func(ledger.Change)) (_ *worker, err error) {
-	w := &worker{settings: s, log: log, counts: newCounts()}
+	alarms := metrics.NewAlarms()
+	log = logging.LimitAlarms(log, alarms.Raised)
+	w := &worker{settings: s, log: log, counts: metrics.NewProcess(), alarms: alarms, name: workerName(), started: time.Now().UTC()}
 	defer func() {
 		if err != nil {
 			w.close()
@@ -79,7 +86,7 @@ func build(ctx context.Context, s settings, mode redisconn.Mode, log *slog.Logge
 	}
 	records := ledgerOptions(s.Config)
 	records.Observer = func(c ledger.Change) {
-		w.counts.observe(c)
+		w.counts.Changed(c)
 		if observer != nil {
 			observer(c)
 		}
@@ -117,7 +124,7 @@ func inspect(ctx context.Context, rdb redis.UniversalClient, o redisconn.Options
 
 // wire makes the clients, the handlers and the servers.
 func (w *worker) wire() error {
-	k := &wiring{cfg: w.Config, rdb: w.rdb, ledger: w.ledger, ring: w.ring, worker: workerName(), log: w.log, company: handler.NewCompany()}
+	k := &wiring{cfg: w.Config, rdb: w.rdb, ledger: w.ledger, ring: w.ring, worker: w.name, log: w.log, company: handler.NewCompany()}
 	handlers := map[providers.Name]asynq.Handler{}
 	var lanes []servers.Lane
 	var swept []providers.Account
@@ -139,13 +146,13 @@ func (w *worker) wire() error {
 		lanes = append(lanes, k.lane(l, handlers[l.provider]))
 	}
 	w.servers = servers.New(w.rdb, lanes, serverOptions(w.Config, w.log))
-	w.chores = append(w.chores, w.keepAnnouncing, w.mode.Run,
+	w.chores = append(w.chores, w.keepAnnouncing, w.watchHealth, w.mode.Run,
 		sweeper.New(w.rdb, sweeper.Config{Ledger: w.ledger, Accounts: swept, Log: w.log, Tasks: k.tasks()}).Run)
 	return nil
 }
 
 // announce publishes what producers go by: the accounts that are served, and the seal keys that are held, so
-// that a document for another account, or sealed with another key, is refused at once; and it registers the
+// that a document for another account, or sealed with another key, is refused at once; who it is; and it registers the
 // queues, which the web UI goes by.
 func (w *worker) announce(ctx context.Context) error {
 	for _, a := range w.accounts {
@@ -153,7 +160,11 @@ func (w *worker) announce(ctx context.Context) error {
 			return err
 		}
 	}
-	return errors.Join(announce.SealKeys(ctx, w.rdb, w.ring.IDs()), w.servers.Register(ctx))
+	self := announce.Worker{Name: w.name, Version: metrics.Version(), Started: w.started, SealKeys: w.ring.IDs()}
+	for _, a := range w.names() {
+		self.Accounts = append(self.Accounts, a.String())
+	}
+	return errors.Join(announce.SealKeys(ctx, w.rdb, w.ring.IDs()), announce.AnnounceWorker(ctx, w.rdb, self), w.servers.Register(ctx))
 }
 
 // keepAnnouncing announces until the context ends.
@@ -212,6 +223,7 @@ func (w *worker) start(l net.Listener) error {
 func (w *worker) stopServing() {
 	if w.endChores != nil {
 		w.endChores()
+		w.leave()
 	}
 	if w.servers != nil {
 		w.servers.Stop()
@@ -222,6 +234,15 @@ func (w *worker) stopServing() {
 		if err := w.admin.Shutdown(ctx); err != nil {
 			_ = w.admin.Close() // a page that is still being read must not hold the worker up
 		}
+	}
+}
+
+// leave takes back what the worker has announced of itself. Where that fails it counts as running for two minutes.
+func (w *worker) leave() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := announce.Leave(ctx, w.rdb, w.name); err != nil {
+		w.log.Debug("the worker's announcement could not be taken back", "error", err)
 	}
 }
 

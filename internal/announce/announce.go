@@ -1,4 +1,4 @@
-// Package announce lets workers publish in Redis which seal keys they hold, so that a producer with
+// Package announce lets workers publish in Redis who they are and which seal keys they hold, so that a producer with
 // another key is refused before it enqueues what no worker could read. It imports internal/keys.
 package announce
 

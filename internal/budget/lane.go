@@ -14,7 +14,8 @@ func WithLane(ctx context.Context, lane order.Lane) context.Context {
 	return context.WithValue(ctx, laneKey{}, lane)
 }
 
-func laneOf(ctx context.Context, otherwise order.Lane) order.Lane {
+// LaneOf is the lane of the calls under a context, or another one where it says none.
+func LaneOf(ctx context.Context, otherwise order.Lane) order.Lane {
 	if l, ok := ctx.Value(laneKey{}).(order.Lane); ok {
 		return l
 	}

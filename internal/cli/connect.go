@@ -33,6 +33,7 @@ type session struct {
 	rdb    redis.UniversalClient
 	ledger *ledger.Ledger
 	keep   config.Ledger // how long records are kept
+	redis  redisconn.Options
 	// env is the environment, at a sandbox with the sandbox's accounts; see config.AtSandbox.
 	env map[string]string
 }
@@ -160,7 +161,7 @@ func (a *app) open(ctx context.Context, options redisconn.Options, sandbox bool)
 		return nil, &unreachableError{err}
 	}
 	keep := cfg.Ledger
-	s := &session{rdb: rdb, env: a.env, keep: keep,
+	s := &session{rdb: rdb, redis: options, env: a.env, keep: keep,
 		ledger: ledger.New(rdb, ledger.Options{KeepDetails: keep.KeepDetails, KeepRecords: keep.KeepRecords, KeepEvents: int64(keep.KeepEvents)})}
 	ignored, err := s.takeSandboxSettings(ctx, sandbox)
 	if err != nil {

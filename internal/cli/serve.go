@@ -7,12 +7,14 @@ import (
 	"log/slog"
 	"net"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"issuance/internal/config"
 	"issuance/internal/console"
 	"issuance/internal/frontdoor"
 	"issuance/internal/logging"
+	"issuance/internal/metrics"
 	"issuance/internal/notices"
 	"issuance/internal/redisconn"
 	"issuance/internal/seal"
@@ -63,7 +65,8 @@ func (a *app) serve(ctx context.Context, s *session, addr string) error {
 		return err
 	}
 	g := cfg.Gateway
-	log := logging.New(a.err, cfg.Worker.LogFormat, slog.LevelInfo)
+	alarms := metrics.NewAlarms()
+	log := logging.LimitAlarms(logging.New(a.err, cfg.Worker.LogFormat, slog.LevelInfo), alarms.Raised)
 	redisconn.LogTo(log)
 	documents, err := rules(s.env, nil)
 	if err != nil {
@@ -78,7 +81,8 @@ func (a *app) serve(ctx context.Context, s *session, addr string) error {
 	if err != nil {
 		return err
 	}
-	c := frontdoor.Config{Client: client, Ledger: s.ledger, RDB: s.rdb, Rules: documents, Log: log, Version: version().String(), Trusted: g.Trusts, Notices: taken}
+	c := frontdoor.Config{Client: client, Ledger: s.ledger, RDB: s.rdb, Rules: documents, Log: log, Version: version().String(), Trusted: g.Trusts, Notices: taken,
+		Metrics: []prometheus.Collector{alarms}}
 	if g.TokensFile != "" {
 		if c.Tokens, err = frontdoor.ReadTokens(g.TokensFile, log); err != nil {
 			return coded(codeSettings, "GATEWAY_TOKENS_FILE: %w", err)

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/metrics"
 	"issuance/internal/tracing"
 )
 
@@ -31,28 +31,37 @@ func (s *Server) health(mux *http.ServeMux) {
 			fmt.Fprintln(w, "ok")
 		}
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{EnableOpenMetrics: true}))
+	mux.Handle("GET /metrics", metrics.Handler(s.metrics.registry, s.Log))
 }
 
-// metrics are the front door's own.
-type metrics struct {
+// counters are the front door's own metrics.
+type counters struct {
 	registry *prometheus.Registry
 	seconds  *prometheus.HistogramVec
 }
 
-func newMetrics(h *hub, more []prometheus.Collector) *metrics {
-	m := &metrics{registry: prometheus.NewRegistry(), seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "issuance_http_request_duration_seconds", Help: "Requests to the front door by operation and status; those that wait, wait as long as they asked to.",
-		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 30, 60},
-	}, []string{"operation", "status"})}
-	m.registry.MustRegister(m.seconds, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "issuance_http_waiting_requests", Help: "Requests that wait for a final status."},
-			func() float64 { return float64(h.waiters()) }))
-	m.registry.MustRegister(more...)
+func newCounters(h *hub, rdb redis.UniversalClient, more []prometheus.Collector) *counters {
+	m := &counters{seconds: newSeconds()}
+	m.registry = metrics.Registry("frontdoor", append([]prometheus.Collector{m.seconds, newWaiting(h), metrics.NewShared(rdb, nil)}, more...)...)
 	return m
 }
 
-func (m *metrics) observe(r *http.Request, status int, took time.Duration) {
+func newSeconds() *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "issuance_http_request_duration_seconds", Help: "Requests to the front door by operation and status; those that wait, wait as long as they asked to.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 30, 60},
+	}, []string{"operation", "status"})
+}
+
+func newWaiting(h *hub) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "issuance_http_waiting_requests", Help: "Requests that wait for a final status."},
+		func() float64 { return float64(h.waiters()) })
+}
+
+// Metrics lists what a front door describes of its own, for whoever compares it with a document.
+func Metrics() []prometheus.Collector { return []prometheus.Collector{newSeconds(), newWaiting(nil)} }
+
+func (m *counters) observe(r *http.Request, status int, took time.Duration) {
 	operation := r.Pattern
 	if operation == "" {
 		operation = "none"

@@ -50,7 +50,7 @@ type Server struct {
 	handler  http.Handler
 	hub      *hub
 	limits   *limits
-	metrics  *metrics
+	metrics  *counters
 	mounted  []string // paths
 	draining atomic.Bool
 	drained  chan struct{} // closed by Drain
@@ -76,7 +76,7 @@ func New(c Config) *Server {
 	s := &Server{Config: c, drained: make(chan struct{})}
 	s.hub = newHub(c.Ledger, c.Log)
 	s.limits = newLimits(c.RDB)
-	s.metrics = newMetrics(s.hub, c.Metrics)
+	s.metrics = newCounters(s.hub, c.RDB, c.Metrics)
 	mux := http.NewServeMux()
 	s.mux = mux
 	s.api = humago.New(mux, s.describe())

@@ -39,6 +39,9 @@ const (
 	// SealKeys is a zset of the ids of the seal keys that workers hold, by the time (ms) a worker
 	// last announced them.
 	SealKeys = Prefix + "seal_keys"
+	// Workers is a hash, name of a worker process → what it announces of itself as JSON (version, seal keys, accounts, when).
+	// Entries are taken out when it stops, or a day later.
+	Workers = Prefix + "workers"
 	// Webhooks is a hash, name of a webhook endpoint → what front doors announce of it as JSON (its host, which
 	// events it wants, when), without its secret. No expiry.
 	Webhooks = Prefix + "webhooks"

@@ -123,15 +123,15 @@ func (l *Ledger) args(args []any) []any { return append([]any{l.now()}, args...)
 func (l *Ledger) run(ctx context.Context, ref order.Ref, name string, keys []string, args ...any) (reply, error) {
 	ctx, span := tracing.Child(ctx, tracing.Internal, "ledger", name)
 	list, err := scripts[name].Run(ctx, l.rdb, keys, l.args(args)...).StringSlice()
-	return l.came(span, ref, name, args, list, err)
+	return l.came(ctx, span, ref, name, args, list, err)
 }
 
 // came ends a script: what it answered, if it did, is observed.
-func (l *Ledger) came(span *tracing.Span, ref order.Ref, name string, args []any, list []string, err error) (reply, error) {
+func (l *Ledger) came(ctx context.Context, span *tracing.Span, ref order.Ref, name string, args []any, list []string, err error) (reply, error) {
 	r, err := newReply(name, list, err)
 	if err == nil {
 		span.Set(tracing.Outcome(r["verdict"]), tracing.State(order.State(r["state"])))
-		l.observe(ref, name, args, r)
+		l.observe(ctx, ref, name, args, r)
 	}
 	span.End(err)
 	return r, err
@@ -154,7 +154,7 @@ func (l *Ledger) runListed(ctx context.Context, ref order.Ref, text, name string
 		span.End(nil)
 		return l.run(ctx, ref, name, keys, args...)
 	}
-	return l.came(span, ref, name, args, list, err)
+	return l.came(ctx, span, ref, name, args, list, err)
 }
 
 // transition is run for a script whose answer is all there is to it.
@@ -173,7 +173,7 @@ func (l *Ledger) runIntent(ctx context.Context, ref order.Ref, name string, keys
 	}
 	ctx, span := tracing.Child(ctx, tracing.Internal, "ledger", name)
 	list, err := l.runReplicated(ctx, name, keys, args...)
-	return l.came(span, ref, name, args, list, err)
+	return l.came(ctx, span, ref, name, args, list, err)
 }
 
 func millis(s string) time.Time {

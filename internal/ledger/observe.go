@@ -1,6 +1,11 @@
 package ledger
 
-import "issuance/tasks/order"
+import (
+	"context"
+	"time"
+
+	"issuance/tasks/order"
+)
 
 // Change is one transition that this process has applied; those of other processes are not seen.
 type Change struct {
@@ -12,6 +17,14 @@ type Change struct {
 	Event string
 	// State is the record's after it.
 	State order.State
+
+	// Of a record that a worker has ended: when the provider accepted the order (zero where it was issued at once), when
+	// the end was recorded, both by the ledger's clock, the record's lane and its W3C traceparent.
+	AcceptedAt, FinalAt time.Time
+	Lane                order.Lane
+	Trace               string
+	// PendingAt is Ending.PendingAt.
+	PendingAt time.Time
 }
 
 // Final reports whether the change was the record's end.
@@ -21,13 +34,18 @@ func (c Change) Final() bool { return c.Event == string(c.State) && c.State.Fina
 var observed = map[string]bool{"submit": true, "release": true, "rejected": true, "confirmed": true, "accept": true, "polled": true, "finish": true,
 	"plan": true, "settle_ticket": true, "yield_turn": true, "resolve": true, "reopen": true, "cancel": true}
 
+// pendingAt is the context's key of Ending.PendingAt.
+type pendingAt struct{}
+
 // observe calls the observer, if there is one, with a transition that was applied. args are the
 // script's without the time.
-func (l *Ledger) observe(ref order.Ref, name string, args []any, r reply) {
+func (l *Ledger) observe(ctx context.Context, ref order.Ref, name string, args []any, r reply) {
 	if l.opt.Observer == nil || !observed[name] || !r.answer().Applied {
 		return
 	}
-	c := Change{Ref: ref, Event: name, State: r.answer().State}
+	c := Change{Ref: ref, Event: name, State: r.answer().State, AcceptedAt: millis(r["accepted"]), FinalAt: millis(r["final"]),
+		Lane: order.Lane(r["lane"]), Trace: r["trace"]}
+	c.PendingAt, _ = ctx.Value(pendingAt{}).(time.Time)
 	switch name {
 	case "release":
 		c.Event, _ = args[1].(string)

@@ -125,6 +125,9 @@ type Ending struct {
 	Result      seal.Sealed // orders
 	Polled      bool        // orders: a poll led to it and is to be counted
 	Refunded    int         // refunds: tickets refunded by it
+	// PendingAt is the latest moment at which the order is known not to have been issued yet; zero where that is its
+	// acceptance. It is not stored: see Change.
+	PendingAt time.Time
 	// Found is what a look-up after a request without a clear answer showed of the order; "" when there was none.
 	Found providers.FindingState
 }
@@ -135,6 +138,7 @@ func (l *Ledger) Finish(ctx context.Context, r order.Ref, fence string, e Ending
 	if !CanEnd(r, e.State) || e.State == order.Cancelled {
 		return Answer{}, fmt.Errorf("ledger: finish %s: it cannot end as %q", r, e.State)
 	}
+	ctx = context.WithValue(ctx, pendingAt{}, e.PendingAt)
 	polls := 0
 	if e.Polled {
 		polls = 1

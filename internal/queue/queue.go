@@ -6,6 +6,7 @@
 package queue
 
 import (
+	"strings"
 	"time"
 
 	"issuance/providers"
@@ -71,4 +72,22 @@ func identity(r order.Ref) string {
 		s += ":" + r.RefundID
 	}
 	return s
+}
+
+// RefOf is the record that a task's id names, of any home; ok is false where it is no task id of ours.
+func RefOf(id string) (r order.Ref, ok bool) {
+	parts := strings.Split(id, ":")
+	if len(parts) < 4 || len(parts) > 5 {
+		return r, false
+	}
+	r = order.Ref{Account: providers.Account{Provider: providers.Name(parts[1]), Merchant: parts[2]}, OrderID: parts[3]}
+	if len(parts) == 5 {
+		r.RefundID = parts[4]
+	}
+	for _, kind := range []string{IssueType(r.Account.Provider), RefundType(r.Account.Provider), PollType(r.Account.Provider)} {
+		if strings.HasPrefix(id, kind+":") {
+			return r, (kind == RefundType(r.Account.Provider)) == r.IsRefund()
+		}
+	}
+	return r, false
 }

@@ -163,7 +163,7 @@ func (c *Client) call(ctx context.Context, path string, mutates bool, q question
 	r := httpcall.Post(ctx, c.http, c.cfg.BaseURL+path, http.Header{"X-Key": {c.cfg.Key}}, encode(q), 1<<20)
 	took := time.Since(sent)
 	a, out, judged := c.judge(ctx, path, mutates, q, r)
-	vitals.Report(ctx, c.cfg.Gate, r, judged, out.Code, took)
+	vitals.Report(ctx, c.cfg.Gate, path, r, judged, out, took)
 	return a, out
 }
 

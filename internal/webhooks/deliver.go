@@ -86,6 +86,7 @@ func (d *Dispatcher) process(ctx context.Context, p payload) (taken bool, err er
 	end := ending{outcome: postponed, next: 10 * time.Second, answer: answer{text: "this front door does not serve it"}}
 	if e != nil {
 		end = d.deliver(ctx, e, p.Event, b)
+		d.deliveries.measure(p.Webhook, b.body, end, d.Now())
 	}
 	span.Set(tracing.Outcome(string(end.outcome)), tracing.Status(end.answer.status))
 	// What was sent is recorded even when this process is stopping.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -34,6 +35,9 @@ type Dispatcher struct {
 	queue *queue.Client
 	send  *sender
 
+	deliveries deliveries
+	scraping   atomic.Bool // a scrape waits for Redis
+
 	mu    sync.Mutex
 	lines map[string]*line // of the endpoints served
 	proxy bool             // our proxy failed at the last delivery through it
@@ -48,7 +52,7 @@ type line struct {
 
 // New makes a dispatcher.
 func New(c Config) (*Dispatcher, error) {
-	d := &Dispatcher{Config: c, store: NewStore(c.RDB), queue: queue.NewClient(c.RDB, queue.Options{}), lines: map[string]*line{}}
+	d := &Dispatcher{Config: c, store: NewStore(c.RDB), queue: queue.NewClient(c.RDB, queue.Options{}), lines: map[string]*line{}, deliveries: newDeliveries()}
 	d.store.now = c.Now
 	if d.Now == nil {
 		d.Now = time.Now

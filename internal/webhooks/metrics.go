@@ -2,11 +2,13 @@ package webhooks
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"issuance/internal/ledger"
+	"issuance/internal/thinevent"
 )
 
 // Behind is how much of the stream of events, up to its last entry, is not admitted yet.
@@ -19,7 +21,7 @@ func (s State) Behind(last string) time.Duration {
 }
 
 // collectLimit bounds what a scrape asks of Redis.
-const collectLimit = 5 * time.Second
+const collectLimit = 1500 * time.Millisecond
 
 var (
 	outstandingDesc = prometheus.NewDesc("issuance_webhook_outstanding", "Events on their way to a webhook.", []string{"webhook"}, nil)
@@ -30,35 +32,97 @@ var (
 	givenUpDesc     = prometheus.NewDesc("issuance_webhook_given_up_total", "Events that a webhook did not take to the end.", []string{"webhook"}, nil)
 )
 
+// deliveries measure what this front door sends.
+type deliveries struct{ took, lag *prometheus.HistogramVec }
+
+func newDeliveries() deliveries {
+	return deliveries{
+		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "issuance_webhook_delivery_seconds",
+			Help: "Deliveries by this front door, by how they ended.", Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 20}}, []string{"webhook", "outcome"}),
+		lag: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "issuance_webhook_lag_seconds",
+			Help: "From an order's end until a webhook took its event.", Buckets: []float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86400}}, []string{"webhook"}),
+	}
+}
+
+// measure records how a delivery ended at a time.
+func (d deliveries) measure(webhook, body string, e ending, now time.Time) {
+	if e.answer.kind == "" {
+		return // nothing was sent
+	}
+	d.took.WithLabelValues(webhook, string(e.answer.kind)).Observe(e.answer.took.Seconds())
+	var event thinevent.Event
+	if e.outcome == delivered && json.Unmarshal([]byte(body), &event) == nil && !event.Timestamp.IsZero() {
+		d.lag.WithLabelValues(webhook).Observe(max(now.Sub(event.Timestamp), 0).Seconds())
+	}
+}
+
 // Describe implements prometheus.Collector.
 func (d *Dispatcher) Describe(ch chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{outstandingDesc, behindDesc, failuresDesc, offDesc, deliveredDesc, givenUpDesc} {
 		ch <- desc
 	}
+	d.deliveries.took.Describe(ch)
+	d.deliveries.lag.Describe(ch)
 }
 
-// Collect implements prometheus.Collector, by reading Redis. What cannot be read is left out.
+// Metrics lists what a front door with webhooks describes, for whoever compares it with a document.
+func Metrics() []prometheus.Collector {
+	return []prometheus.Collector{&Dispatcher{deliveries: newDeliveries()}}
+}
+
+// Collect implements prometheus.Collector. What Redis does not say in time is left out, and the other endpoints are shown.
 func (d *Dispatcher) Collect(ch chan<- prometheus.Metric) {
+	d.deliveries.took.Collect(ch)
+	d.deliveries.lag.Collect(ch)
+	if !d.scraping.CompareAndSwap(false, true) {
+		return // an earlier scrape still waits for Redis
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), collectLimit)
 	defer cancel()
-	last, err := d.Ledger.LastEvent(ctx)
-	if err != nil {
-		return
-	}
-	for _, e := range d.File.Endpoints() {
-		st, err := d.store.State(ctx, e.Name)
-		if err != nil {
+	endpoints := d.File.Endpoints()
+	read := make(chan []prometheus.Metric, len(endpoints))
+	go func() {
+		defer d.scraping.Store(false)
+		defer close(read)
+		last, err := d.Ledger.LastEvent(ctx)
+		for _, e := range endpoints {
+			if err != nil || ctx.Err() != nil {
+				return
+			}
+			if st, err := d.store.State(ctx, e.Name); err == nil {
+				read <- st.metrics(e.Name, last)
+			}
+		}
+	}()
+	for {
+		select {
+		case list, more := <-read:
+			for _, m := range list {
+				ch <- m
+			}
+			if !more {
+				return
+			}
+		case <-ctx.Done(): // the library may still wait for a connection
 			return
 		}
-		off := 0.0
-		if !st.OffAt.IsZero() {
-			off = 1
-		}
-		for desc, v := range map[*prometheus.Desc]float64{outstandingDesc: float64(st.Outstanding), behindDesc: st.Behind(last).Seconds(),
-			failuresDesc: float64(st.Fails), offDesc: off} {
-			ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, v, e.Name)
-		}
-		ch <- prometheus.MustNewConstMetric(deliveredDesc, prometheus.CounterValue, float64(st.Delivered), e.Name)
-		ch <- prometheus.MustNewConstMetric(givenUpDesc, prometheus.CounterValue, float64(st.GivenUp), e.Name)
 	}
+}
+
+// metrics are an endpoint's, with the last event of the stream.
+func (s State) metrics(name, last string) (list []prometheus.Metric) {
+	off := 0.0
+	if !s.OffAt.IsZero() {
+		off = 1
+	}
+	add := func(d *prometheus.Desc, t prometheus.ValueType, v float64) {
+		list = append(list, prometheus.MustNewConstMetric(d, t, v, name))
+	}
+	add(outstandingDesc, prometheus.GaugeValue, float64(s.Outstanding))
+	add(behindDesc, prometheus.GaugeValue, s.Behind(last).Seconds())
+	add(failuresDesc, prometheus.GaugeValue, float64(s.Fails))
+	add(offDesc, prometheus.GaugeValue, off)
+	add(deliveredDesc, prometheus.CounterValue, float64(s.Delivered))
+	add(givenUpDesc, prometheus.CounterValue, float64(s.GivenUp))
+	return list
 }

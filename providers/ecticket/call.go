@@ -73,7 +73,7 @@ func (c *Client) once(ctx context.Context, q query, answer any) (out providers.O
 	} else {
 		out, judged = c.read(ctx, q, reply{status: r.Status, retryAfter: r.RetryAfter, body: r.Body, sent: sent, received: received}, answer)
 	}
-	vitals.Report(ctx, c.cfg.Gate, r, judged, out.Code, received.Sub(sent))
+	vitals.Report(ctx, c.cfg.Gate, string(q.op), r, judged, out, received.Sub(sent))
 	return out, again
 }
 

@@ -83,7 +83,7 @@ func (c *Client) send(ctx context.Context, o op, id identity, path string, body 
 	if v.answer != nil && !v.answer.about(id) {
 		v.health = "" // it answers another call
 	}
-	vitals.Report(ctx, c.cfg.Gate, r, v.health, v.out.Code, took)
+	vitals.Report(ctx, c.cfg.Gate, string(o), r, v.health, v.out, took)
 	if a, ok := decode(r.Body); ok && a != nil && !r.Date.IsZero() { // a proxy's own page has another clock
 		c.clock.Measure(r.Date, start, c.cfg.Now())
 	}

@@ -12,16 +12,19 @@ import (
 	"issuance/providers"
 )
 
-// Report reports to a gate that wants to know what a call says of its account. judged is what the client has
-// read in the answer: HealthOK for an authentic one, whatever it says, HealthRefused for one that turns
-// the account away; empty leaves it to the HTTP status and the connection. code is the outcome's.
-func Report(ctx context.Context, gate providers.Gate, r httpcall.Response, judged providers.Health, code string, took time.Duration) {
+// Report reports to a gate that wants to know of calls, and of what they say of its account. call is the provider's name
+// of it. judged is what the client has read in the answer: HealthOK for an authentic one, whatever it says,
+// HealthRefused for one that turns the account away; empty leaves it to the HTTP status and the connection.
+func Report(ctx context.Context, gate providers.Gate, call string, r httpcall.Response, judged providers.Health, out providers.Outcome, took time.Duration) {
+	if o, ok := gate.(providers.CallObserver); ok {
+		o.Called(ctx, providers.Call{Name: call, Kind: out.Kind, Took: took})
+	}
 	reporter, ok := gate.(providers.HealthReporter)
 	if !ok {
 		return
 	}
 	if c, says := Of(r, judged); says {
-		c.Code, c.Took = code, took
+		c.Code, c.Took = out.Code, took
 		reporter.Answered(ctx, c)
 	}
 }

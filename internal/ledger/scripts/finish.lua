@@ -5,7 +5,8 @@
 --   of publish
 -- ARGV: now, fence or '', state, code, message, the provider's id, result (sealed), polls to add, refunded
 --   tickets or '', refund id or '', what a look-up found or '', and those of publish
--- Answers {verdict ok|refused, state, refunds: how many the order has, problem: what went wrong in publishing}
+-- Answers {verdict ok|refused, state, refunds: how many the order has, accepted, final, lane, trace: the record's, for
+--   whoever measures, problem: what went wrong in publishing}
 local key, t, id = KEYS[1], clock(), ARGV[10]
 local state = get(key, 'state')
 if state == 'accepted' then
@@ -32,5 +33,7 @@ else
   if redis.call('GET', KEYS[3]) == id then redis.call('DEL', KEYS[3]) end
 end
 local r = applied(ARGV[3])
-r[5], r[6], r[7], r[8] = 'refunds', waiting, 'problem', publish(key, KEYS[2], 4, 12)
+local f = redis.call('HMGET', key, 'accepted', 'final', 'lane', 'trace') -- before they move to the details
+for i, name in ipairs({'accepted', 'final', 'lane', 'trace'}) do r[#r + 1], r[#r + 2] = name, f[i] or '' end
+r[#r + 1], r[#r + 2], r[#r + 3], r[#r + 4] = 'refunds', waiting, 'problem', publish(key, KEYS[2], 4, 12)
 return r

@@ -1,0 +1,160 @@
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"issuance/internal/announce"
+	"issuance/internal/budget"
+	"issuance/providers"
+	"issuance/tasks/order"
+)
+
+func (x *examination) settings(context.Context) error {
+	for _, m := range x.Mistakes {
+		x.add(Wrong, m.Variable, m.Text, "correct it where the workers and producers get their settings")
+	}
+	for _, w := range x.Settings.Warnings {
+		x.add(Note, "", w, "")
+	}
+	if len(x.Mistakes)+len(x.Settings.Warnings) == 0 {
+		x.add(OK, "", "this environment has no mistakes", "")
+	}
+	return nil
+}
+
+func (x *examination) sealKeys(ctx context.Context) error {
+	if len(x.SealKeys) == 0 {
+		x.add(Note, "", "ISSUANCE_SEAL_KEYS is not set here, so it cannot be compared with the workers'", "")
+		return nil
+	}
+	held, anybody, err := announce.SealKeyAnnounced(ctx, x.RDB, x.SealKeys[0])
+	switch {
+	case err != nil:
+		return err
+	case !anybody:
+		x.add(Note, "", "no worker has announced a seal key yet", "start a worker")
+	case !held:
+		x.add(Wrong, x.SealKeys[0], "no worker holds the first key of this environment", "give workers and producers the same ISSUANCE_SEAL_KEYS")
+	default:
+		x.add(OK, x.SealKeys[0], "workers hold the first key of this environment", "")
+	}
+	return nil
+}
+
+// remedies are what to do about an account's health, and how much it matters.
+var remedies = map[providers.Health]struct {
+	level Level
+	do    string
+}{
+	providers.HealthNoWorker:    {Wrong, "start a worker with this account, or look why it does not run"},
+	providers.HealthPaused:      {Note, "enqueue resume, when its reason is gone"},
+	providers.HealthBanned:      {Wrong, "look for another program that uses the account; workers go on by themselves"},
+	providers.HealthUnreachable: {Wrong, "is the provider away? else look at DNS, proxy and firewall"},
+	providers.HealthRefused:     {Wrong, "correct the account's settings; ask the provider to list our address"},
+	providers.HealthGarbage:     {Wrong, "look at the base URL and the proxy; the provider may be in maintenance"},
+	providers.HealthKeyMissing:  {Wrong, "add the old key at the end of ISSUANCE_SEAL_KEYS of every worker"},
+}
+
+func (x *examination) accounts(ctx context.Context) error {
+	states, err := budget.States(ctx, x.RDB)
+	if err != nil {
+		return err
+	}
+	for _, s := range states {
+		x.account(s)
+	}
+	for _, c := range x.Clients {
+		i := slices.IndexFunc(states, func(s budget.State) bool { return s.Account == c.Account() })
+		if i < 0 {
+			x.add(Wrong, c.Account().String(), "configured here, and no worker has served it", "start a worker with this account")
+		}
+		x.call(ctx, c)
+	}
+	if len(states)+len(x.Clients) == 0 {
+		x.add(Wrong, "", "no worker has served an account on this Redis", "start a worker; is it the right Redis?")
+	}
+	return nil
+}
+
+// account judges what Redis knows of an account.
+func (x *examination) account(s budget.State) {
+	name := s.Account.String()
+	health, since, why := s.Health()
+	if r, trouble := remedies[health]; trouble {
+		text := string(health)
+		if !since.IsZero() {
+			text += " since " + since.UTC().Format(time.RFC3339)
+		}
+		x.add(r.level, name, text+": "+why, r.do)
+	} else {
+		x.add(OK, name, string(health), "")
+	}
+	for _, h := range s.Paused {
+		if h.Lane != "" {
+			x.add(Note, name, string(h.Lane)+" is "+h.String(), "enqueue resume, when its reason is gone")
+		}
+	}
+}
+
+// callLimit bounds one harmless call, with its wait for the budget.
+const callLimit = 30 * time.Second
+
+// call looks up an order that does not exist.
+func (x *examination) call(ctx context.Context, c Client) {
+	ctx, cancel := context.WithTimeout(budget.WithLane(ctx, order.Poll), callLimit)
+	defer cancel()
+	codec, _ := providers.CodecOf(c.Account().Provider)
+	name, f := c.Account().String(), c.LookUp(ctx, codec.Probe())
+	said := strings.TrimSpace(f.Outcome.Code + " " + f.Outcome.Message)
+	switch {
+	case f.State != providers.Unclear:
+		x.add(OK, name, "answers our call from here", "")
+	case f.Outcome.Kind == providers.Held && !f.Outcome.Alarm:
+		x.add(Note, name, "was not called: "+cmp.Or(f.Outcome.Message, "calls are held"), "")
+	case f.Outcome.Alarm:
+		x.add(Wrong, name, "refuses our call from here: "+said, remedies[providers.HealthRefused].do)
+	default:
+		x.add(Wrong, name, "gives our call from here no usable answer: "+said, remedies[providers.HealthUnreachable].do)
+	}
+}
+
+// Skews of a provider's clock. ECTicket refuses requests whose time differs by more than ten minutes.
+const (
+	noteSkew  = 30 * time.Second
+	wrongSkew = 5 * time.Minute
+)
+
+// clock says what an account's answer has shown of the provider's clock.
+func (x *examination) clock(p providers.Provider) {
+	t, ok := p.(providers.ClockTeller)
+	if !ok {
+		return
+	}
+	skew, name := t.Skew(), p.Account().String()
+	if skew.Answers == 0 {
+		return
+	}
+	level, do := OK, ""
+	if skew.Ahead.Abs() > noteSkew {
+		level, do = Note, "run NTP here; the provider's clock cannot be helped"
+	}
+	if skew.Ahead.Abs() > wrongSkew {
+		level = Wrong
+	}
+	if level == OK {
+		x.add(OK, name, "the provider's clock and ours agree", "")
+		return
+	}
+	x.addf(level, name, do, "the provider's clock is %s %s this machine's", skew.Ahead.Abs(), aheadOrBehind(skew.Ahead))
+}
+
+func aheadOrBehind(skew time.Duration) string {
+	if skew < 0 {
+		return "behind"
+	}
+	return "ahead of"
+}

@@ -1,0 +1,56 @@
+package logging
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Of one cause a line a minute is logged, which says how many were left out; all are counted, and other lines, other
+// causes and other accounts are not held back.
+func TestAlarmsOfOneCauseAreALineAMinute(t *testing.T) {
+	var out bytes.Buffer
+	now, counted := time.Unix(0, 0), map[string]int{}
+	log := slog.New(alarmHandler{Handler: slog.NewTextHandler(&out, nil), limit: &alarmLimit{now: func() time.Time { return now }},
+		raised: func(cause string, n int) { counted[cause] += n }})
+	lines := func() (n int) { n, _ = strings.Count(out.String(), "\n"), 0; return n }
+	one := log.With("account", "ecticket:1")
+	for i := range 5 {
+		one.Error("alarm: it needs review", "code", "overdue", "order", fmt.Sprint("O", i))
+		one.Info("asked", "code", "overdue")
+	}
+	if n := lines(); n != 1+5 {
+		t.Fatalf("%d lines:\n%s", n, out.String())
+	}
+	log.With("account", "ecticket:2").Error("alarm: it needs review", "code", "overdue")
+	one.Error("alarm: it needs review", "code", "in_doubt")
+	one.Error("alarm: the account is banned", "left_out", 3)
+	if n := lines(); n != 6+3 {
+		t.Fatalf("%d lines:\n%s", n, out.String())
+	}
+	out.Reset()
+	now = now.Add(alarmEvery)
+	one.Error("alarm: it needs review", "code", "overdue")
+	if got := out.String(); !strings.Contains(got, "left_out=4") || lines() != 1 {
+		t.Error(got)
+	}
+	if counted["it_needs_review"] != 8 || counted["the_account_is_banned"] != 4 || len(counted) != 2 {
+		t.Errorf("%v", counted)
+	}
+}
+
+// A cause is a few words, and no part of what follows the first punctuation.
+func TestCause(t *testing.T) {
+	for message, want := range map[string]string{
+		"alarm: the account is unreachable: its calls are held":                 "the_account_is_unreachable",
+		"alarm: the webhooks' proxy fails; deliveries wait":                     "the_webhooks_proxy_fails",
+		"alarm: the webhook wants no more events (410) and is switched off; it": "the_webhook_wants_no_more_events",
+	} {
+		if got := Cause(message); got != want {
+			t.Errorf("%q is %q", message, got)
+		}
+	}
+}
