@@ -36,14 +36,17 @@ func (s *Server) health(mux *http.ServeMux) {
 type metrics struct {
 	registry *prometheus.Registry
 	seconds  *prometheus.HistogramVec
+	notices  *prometheus.CounterVec
 }
 
 func newMetrics(h *hub, more []prometheus.Collector) *metrics {
 	m := &metrics{registry: prometheus.NewRegistry(), seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "issuance_http_request_duration_seconds", Help: "Requests to the front door by operation and status; those that wait, wait as long as they asked to.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 30, 60},
-	}, []string{"operation", "status"})}
-	m.registry.MustRegister(m.seconds, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	}, []string{"operation", "status"}), notices: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "issuance_notices_total", Help: "Notices that came, by outcome: stored, repeated, or the code of the problem that they were answered with.",
+	}, []string{"account", "outcome"})}
+	m.registry.MustRegister(m.seconds, m.notices, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "issuance_http_waiting_requests", Help: "Requests that wait for a final status."},
 			func() float64 { return float64(h.waiters()) }))
 	m.registry.MustRegister(more...)
