@@ -14,6 +14,7 @@ import (
 
 	"issuance/internal/budget"
 	"issuance/internal/ledger"
+	noticestore "issuance/internal/notices"
 	"issuance/providers"
 	"issuance/tasks/order"
 )
@@ -54,6 +55,7 @@ var (
 	healthDesc  = prometheus.NewDesc("issuance_account_health", "1 for the state that an account is in, 0 for the others, of every account that workers have announced.", []string{"account", "state"}, nil)
 	heldDesc    = prometheus.NewDesc("issuance_paused", "1 while an operator has paused the account's calls in a lane.", []string{"account", "lane"}, nil)
 	openDesc    = prometheus.NewDesc("issuance_ledger_open", "Orders and refunds without a final status.", []string{"account"}, nil)
+	looksDesc   = prometheus.NewDesc("issuance_looks_due", "Looks at tickets, for notices and operators, that are due and wait for the call budget.", []string{"account"}, nil)
 	reviewDesc  = prometheus.NewDesc("issuance_ledger_review", "Orders and refunds that need review.", []string{"account"}, nil)
 )
 
@@ -62,7 +64,7 @@ const collectLimit = 5 * time.Second
 
 // Describe implements prometheus.Collector.
 func (m queueMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{tasksDesc, latencyDesc, pausedDesc, bannedDesc, heldDesc, healthDesc, openDesc, reviewDesc} {
+	for _, d := range []*prometheus.Desc{tasksDesc, latencyDesc, pausedDesc, bannedDesc, heldDesc, healthDesc, openDesc, looksDesc, reviewDesc} {
 		ch <- d
 	}
 }
@@ -104,6 +106,9 @@ func (m queueMetrics) Collect(ch chan<- prometheus.Metric) {
 		}
 		if n, err := records.OpenCount(ctx, name); err == nil {
 			gauge(openDesc, float64(n), name.String())
+		}
+		if n, err := noticestore.New(m.w.pages, name).Due(ctx); err == nil {
+			gauge(looksDesc, float64(n), name.String())
 		}
 		if n, err := records.ReviewCount(ctx, name); err == nil {
 			gauge(reviewDesc, float64(n), name.String())

@@ -243,10 +243,16 @@ func TestALookIsDueUntilItIsDone(t *testing.T) {
 		}
 		b.must(b.PutOff(ctx, l, time.Minute))
 		b.must(b.WantTickets(ctx, "1-1", time.Hour))
+		if n, err := b.Due(ctx); n != 0 || err != nil {
+			b.t.Errorf("%d are due, %v", n, err)
+		}
 		if _, early := b.take(); early {
 			b.t.Error("it comes too early")
 		}
 		b.at = b.at.Add(time.Minute)
+		if n, err := b.Due(ctx); n != 1 || err != nil {
+			b.t.Errorf("%d are due, %v", n, err)
+		}
 		if l, ok = b.take(); !ok || l.Name != "A1" {
 			b.t.Fatalf("%+v %t", l, ok)
 		}
