@@ -62,6 +62,8 @@ func TestScripts(t *testing.T) {
 					"ticket-of": w.ticketOf,
 					"subst":     w.subst,
 					"webhook":   w.webhook,
+					"tickets":   w.tickets,
+					"events":    w.events,
 				},
 				RequireExplicitExec: true,
 				RequireUniqueNames:  true,

@@ -3,9 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
-	"issuance/internal/frontdoor"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -21,7 +21,9 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/cli"
+	"issuance/internal/frontdoor"
 	"issuance/internal/testredis"
+	"issuance/internal/thinevent"
 	"issuance/providers/ecticket/ecticketsim"
 )
 
@@ -117,7 +119,10 @@ func TestUsersMayDoWhatTheyAreFor(t *testing.T) {
 	enqueue("producer", "refund", refund, "--wait")
 	enqueue("producer", "bulk", bulk)
 	enqueue("producer", "status", "ecticket", "E1", "--tickets")
-	throughTheDoor(t, addresses["gateway"])
+	throughTheDoor(t, addresses["gateway"], o)
+	for _, user := range []string{"producer", "operator"} {
+		enqueue(user, "tickets", "ecticket", "DOOR1", "--refresh")
+	}
 	enqueue("operator", "pause", "pass2u", "--reason", "test")
 	enqueue("producer", "issue", file("p2.json", pass2uOrder("P2")))
 	enqueue("producer", "cancel", "pass2u", "P2", "--reason", "test")
@@ -178,17 +183,21 @@ func TestUsersMayDoNothingElse(t *testing.T) {
 	}
 }
 
-// throughTheDoor uses every part of a front door that works as a user of Redis.
-func throughTheDoor(t *testing.T, address string) {
+// throughTheDoor uses every part of a front door that works as a user of Redis, beside a worker that works as another.
+func throughTheDoor(t *testing.T, address string, o *outside) {
 	t.Helper()
 	dir := t.TempDir()
-	got := make(chan struct{}, 100)
-	hook := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { got <- struct{}{} }))
+	got := make(chan string, 100)
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var e thinevent.Event
+		_ = json.NewDecoder(r.Body).Decode(&e) // what is no event has no type
+		got <- e.Type
+	}))
 	defer hook.Close()
 	secret, sum := frontdoor.NewToken()
 	files := map[string]string{
 		"tokens.yaml":   "tokens: [{name: shop, sha256: " + sum + ", scopes: [orders, refunds, tickets, events, operate], requests_per_second: 1000}]\n",
-		"webhooks.yaml": "webhooks: [{name: shop, url: " + hook.URL + ", secret: whsec_" + sealKey + ", events: [order.issued], allow_private: true}]\n",
+		"webhooks.yaml": "webhooks: [{name: shop, url: " + hook.URL + ", secret: whsec_" + sealKey + ", events: [order.issued, ticket.redeemed], allow_private: true}]\n",
 	}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
@@ -196,6 +205,7 @@ func throughTheDoor(t *testing.T, address string) {
 		}
 	}
 	env := map[string]string{"REDIS_URL": address, "ISSUANCE_SEAL_KEYS": sealKey, "ECTICKET_MERCHANT_ID": ecticketAccount.Merchant,
+		"ECTICKET_HASH_KEY": o.env["ECTICKET_HASH_KEY"], "ECTICKET_HASH_IV": o.env["ECTICKET_HASH_IV"],
 		"GATEWAY_TOKENS_FILE": filepath.Join(dir, "tokens.yaml"), "GATEWAY_WEBHOOKS_FILE": filepath.Join(dir, "webhooks.yaml")}
 	log := newOutput()
 	ctx, stop := context.WithCancel(t.Context())
@@ -238,10 +248,26 @@ func throughTheDoor(t *testing.T, address string) {
 	call(http.MethodGet, "/readyz", "")
 	call(http.MethodGet, "/metrics", "")
 	atTheConsole(t, url, secret)
-	select {
-	case <-got:
-	case <-time.After(patience):
-		t.Errorf("no webhook came\n%s", log)
+	// A notice that the front door stores is taken by the worker, and what it finds goes to the webhook.
+	o.ecticket.SetNoticeTo(func(merchant, _ string) string { return url + frontdoor.NoticePath + merchant })
+	sold, _ := o.ecticket.Books().Order("DOOR1")
+	for _, k := range sold.Tickets {
+		if k.UseStatus == ecticketsim.Unused && o.ecticket.Redeem(k.TicketNo, "") != nil {
+			t.Error("a ticket cannot be redeemed")
+		}
+	}
+	o.ecticket.SendNotices(t.Context())
+	if n := o.ecticket.Books().Notices; len(n) == 0 || !n[len(n)-1].Acknowledged {
+		t.Errorf("notices %+v\n%s", n, log)
+	}
+	for _, want := range []string{"order.issued", "ticket.redeemed"} {
+		for came := ""; came != want; {
+			select {
+			case came = <-got:
+			case <-time.After(patience):
+				t.Fatalf("no webhook %s came\n%s", want, log)
+			}
+		}
 	}
 }
 

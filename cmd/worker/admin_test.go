@@ -316,6 +316,7 @@ func metricsCount(t *testing.T, url string) {
 		`issuance_account_health{account="pass2u:main",state="no_worker"} 0`,
 		`issuance_answers_verified_total{account="ecticket:2000132",variant="any"} `,
 		`issuance_ledger_review{account="ecticket:2000132"} 0`,
+		`issuance_looks_due{account="ecticket:2000132"} 0`,
 		`issuance_changes_total{account="ecticket:2000132",event="issued",record="order"} 1`,
 		`issuance_changes_total{account="pass2u:main",event="issued",record="order"} 2`,
 		`issuance_changes_total{account="ecticket:2000132",event="failed",record="order"} 1`,

@@ -216,3 +216,38 @@ func TestTheSandboxServesTheAPI(t *testing.T) {
 		t.Errorf("%d %s", code, p.err)
 	}
 }
+
+// With --sandbox-notices-every, a ticket of the reader's own order is redeemed, its notice comes, and the event of it
+// goes to the webhook; the line that shows it works as printed.
+func TestTheSandboxShowsNotices(t *testing.T) {
+	t.Parallel()
+	p := start(t, hasty(""), toys("--demo", "3", "--sandbox-notices-every", "1s")...)
+	p.sees(p.out, `Every 1s a ticket of your latest order is redeemed or refunded`)
+	put := p.sees(p.out, `(?m)^curl -sX PUT (\S+) -H 'Content-Type: application/json' -d '(.*)'$`)
+	local := strings.NewReplacer("localhost", "127.0.0.1")
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, local.Replace(put[1]), strings.NewReader(put[2]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	used := p.sees(p.out, `simulator a ticket of (\w+) is (redeemed by a visitor|refunded in the back office); ECTicket sends a notice`)
+	if !strings.HasSuffix(put[1], "/"+used[1]) {
+		t.Errorf("a ticket of %s was used up, and the order is %s", used[1], put[1])
+	}
+	came := p.sees(p.out, `webhook   ticket\.(redeemed|refunded) of ecticket:2000132/`+used[1]+` \(ticket \d\), signature verified`)[1]
+	if !strings.HasPrefix(used[2], came) {
+		t.Errorf("it was %s, and the event says %s", used[2], came)
+	}
+	show := p.sees(p.out, `(?m)^curl -s '(\S+tickets=true)'$`)[1]
+	if status, body := get(t, local.Replace(show)); status != http.StatusOK || !strings.Contains(body, `"use_status":"`+came+`"`) {
+		t.Errorf("%d %s", status, body)
+	}
+	if code := p.stop(); code != exitFine || p.err.String() != "" {
+		t.Errorf("%d %s", code, p.err)
+	}
+}

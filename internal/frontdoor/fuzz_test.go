@@ -11,10 +11,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"issuance/internal/frontdoor"
 	"issuance/internal/keys"
+	"issuance/internal/notices"
+	"issuance/internal/seal"
 	"issuance/internal/testredis"
+	"issuance/providers/ecticket/wire"
 	"issuance/tasks"
 )
 
@@ -300,6 +304,37 @@ func FuzzATokensFile(f *testing.F) {
 		}
 		if tokens.Find("iss_guess") != nil || tokens.Find("") != nil {
 			t.Error("a guess opens the door")
+		}
+	})
+}
+
+// Whatever is sent as a notice, it is refused without its content, or it is authentic: then it is stored.
+func FuzzNotice(f *testing.F) {
+	for _, text := range []string{noticeText, `{}`, `"` + leak + `"`, "", "\x00", leak, `{"MerchantID":"3085676"}`, `{"MerchantID":{"a":["` + leak + `"]}}`} {
+		f.Add([]byte(text), true)
+		f.Add([]byte(text), false)
+		f.Add([]byte(envelope("2000132", text, wire.Variant{})), false)
+		f.Add([]byte("Data="+text), false)
+	}
+	h := openOver(f, testredis.Mini(f), "")
+	h.change = func(c *frontdoor.Config) {
+		stopped := time.Now()
+		c.Now = func() time.Time { stopped = stopped.Add(time.Second); return stopped }
+		c.Notices = &frontdoor.Notices{Store: notices.New(h.rdb, shop), Ring: seal.Sandbox(), Keys: noticeKeys}
+	}
+	h.serve("")
+	f.Fuzz(func(t *testing.T, text []byte, sealed bool) {
+		h.fresh(t)
+		if sealed {
+			text = []byte(envelope("2000132", string(text), wire.Variant{}))
+		}
+		a := h.call(http.MethodPost, noticePath, string(text))
+		stored := h.storedNotices()
+		if a.StatusCode == http.StatusOK != (stored == 1) || a.StatusCode != http.StatusOK && a.StatusCode != http.StatusBadRequest && a.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Errorf("%d, and %d are stored: %s", a.StatusCode, stored, a.text)
+		}
+		if strings.Contains(a.text+h.log.String(), leak) {
+			t.Errorf("content is shown: %s\n%s", a.text, h.log)
 		}
 	})
 }

@@ -38,11 +38,12 @@ func (s *Server) health(mux *http.ServeMux) {
 type counters struct {
 	registry *prometheus.Registry
 	seconds  *prometheus.HistogramVec
+	notices  *prometheus.CounterVec
 }
 
 func newCounters(h *hub, rdb redis.UniversalClient, more []prometheus.Collector) *counters {
-	m := &counters{seconds: newSeconds()}
-	m.registry = metrics.Registry("frontdoor", append([]prometheus.Collector{m.seconds, newWaiting(h), metrics.NewShared(rdb, nil)}, more...)...)
+	m := &counters{seconds: newSeconds(), notices: newNotices()}
+	m.registry = metrics.Registry("frontdoor", append([]prometheus.Collector{m.seconds, m.notices, newWaiting(h), metrics.NewShared(rdb, nil)}, more...)...)
 	return m
 }
 
@@ -53,13 +54,19 @@ func newSeconds() *prometheus.HistogramVec {
 	}, []string{"operation", "status"})
 }
 
+func newNotices() *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "issuance_notices_total", Help: "Notices that came, by outcome: stored, repeated, or the code of the problem that they were answered with.",
+	}, []string{"account", "outcome"})
+}
+
 func newWaiting(h *hub) prometheus.Collector {
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "issuance_http_waiting_requests", Help: "Requests that wait for a final status."},
 		func() float64 { return float64(h.waiters()) })
 }
 
 // Metrics lists what a front door describes of its own, for whoever compares it with a document.
-func Metrics() []prometheus.Collector { return []prometheus.Collector{newSeconds(), newWaiting(nil)} }
+func Metrics() []prometheus.Collector { return []prometheus.Collector{newSeconds(), newNotices(), newWaiting(nil)} }
 
 func (m *counters) observe(r *http.Request, status int, took time.Duration) {
 	operation := r.Pattern

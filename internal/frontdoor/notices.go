@@ -35,7 +35,7 @@ const NoticePath = "/notify/ecticket/"
 const (
 	mostNotice   = 256 << 10       // bytes of a notice
 	storeWithin  = 7 * time.Second // ECPay waits 10 s for the acknowledgement
-	noticeRate   = 50              // a second from one address, on average
+	noticeRate   = 50              // wrong ones a second from one address, on average
 	noticeBurst  = 500
 	mostAddress  = 10_000 // addresses whose rate is kept
 	codeChecksum = "bad_checksum"
@@ -50,6 +50,7 @@ func (s *Server) notices(mux *http.ServeMux) {
 			writeProblem(w, r, p)
 			outcome = p.Code
 		}
+		s.metrics.notices.WithLabelValues(s.Notices.account(), outcome).Inc()
 		at := seenOf(r.Context())
 		attrs := []any{"request", at.id, "client", s.Address(r), "outcome", outcome}
 		if at.cause != nil {
@@ -68,11 +69,12 @@ func (s *Server) notice(w http.ResponseWriter, r *http.Request, from *addresses)
 		return "", problem(http.StatusNotFound, codeNotFound, "this front door takes no notices: set ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY and ECTICKET_HASH_IV")
 	case merchant != n.Store.Account().Merchant:
 		return "", problem(http.StatusNotFound, codeAccount, "this front door takes no notices of this merchant")
-	case !from.pass(s.Address(r)):
-		return "", problem(http.StatusTooManyRequests, codeTooMany, "too many notices from this address").retry(time.Second)
+	case !from.may(s.Address(r)):
+		return "", problem(http.StatusTooManyRequests, codeTooMany, "too many wrong notices from this address").retry(time.Second)
 	}
 	text, platform, p := s.readNotice(w, r)
 	if p != nil {
+		from.wrong(s.Address(r))
 		return "", p
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), storeWithin)
@@ -103,12 +105,10 @@ func (s *Server) readNotice(w http.ResponseWriter, r *http.Request) (text []byte
 	if err != nil {
 		return nil, "", problem(http.StatusBadRequest, codeInvalid, "the body is no envelope of ECTicket")
 	}
+	// One answer for everything that is not authentic: whether Data could be decrypted would help to decrypt another's.
 	text, err = wire.Open(n.Keys, envelope.Data)
-	if err != nil {
-		return nil, "", problem(http.StatusBadRequest, codeChecksum, "Data cannot be decrypted with this merchant's keys")
-	}
-	if _, ok := wire.VerifyMAC(n.Keys, text, envelope.CheckMacValue); !ok {
-		return nil, "", problem(http.StatusBadRequest, codeChecksum, "CheckMacValue is not that of Data")
+	if _, ok := wire.VerifyMAC(n.Keys, text, envelope.CheckMacValue); !ok || err != nil {
+		return nil, "", problem(http.StatusBadRequest, codeChecksum, "CheckMacValue is not that of Data, or Data is not encrypted with this merchant's keys")
 	}
 	if !n.own(envelope, text) {
 		return nil, "", problem(http.StatusBadRequest, codeAccount, "the notice is another merchant's")
@@ -144,16 +144,29 @@ func (n *Notices) acknowledge(w http.ResponseWriter, platform string, now time.T
 	_, _ = w.Write(body) // a caller that is gone sends it again, which is recognised
 }
 
-// addresses holds each address to a rate of notices, which whoever sends any number of wrong ones uses up before
-// anything is decrypted.
+// account is whose notices they are, for metrics.
+func (n *Notices) account() string {
+	if n == nil {
+		return "none"
+	}
+	return n.Store.Account().String()
+}
+
+// addresses holds each address to a rate of wrong notices, which are refused before anything is decrypted once it is
+// used up. Authentic ones use none of it: a provider's daily batch may be as large as it is.
 type addresses struct {
 	now  func() time.Time
 	mu   sync.Mutex
 	list map[string]*rate.Limiter
 }
 
-// pass reports whether an address may send a notice now.
-func (a *addresses) pass(ip string) bool {
+// may reports whether a notice from an address is looked at now.
+func (a *addresses) may(ip string) bool { return a.of(ip).TokensAt(a.now()) >= 1 }
+
+// wrong counts a wrong notice.
+func (a *addresses) wrong(ip string) { a.of(ip).AllowN(a.now(), 1) }
+
+func (a *addresses) of(ip string) *rate.Limiter {
 	if p := net.ParseIP(ip); p != nil && p.To4() == nil {
 		ip = p.Mask(net.CIDRMask(64, 128)).String() // one caller's network
 	}
@@ -165,5 +178,5 @@ func (a *addresses) pass(ip string) bool {
 	if a.list[ip] == nil {
 		a.list[ip] = rate.NewLimiter(noticeRate, noticeBurst)
 	}
-	return a.list[ip].AllowN(a.now(), 1)
+	return a.list[ip]
 }

@@ -1,12 +1,14 @@
 package frontdoor_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"issuance/internal/frontdoor"
 	"issuance/internal/keys"
@@ -37,7 +39,11 @@ func takesNotices(t *testing.T, change func(*frontdoor.Config)) *house {
 }
 
 func envelope(merchant, text string, v wire.Variant) string {
-	data, mac := wire.SealAs(noticeKeys, []byte(text), v)
+	return sealedWith(noticeKeys, merchant, text, v)
+}
+
+func sealedWith(k wire.Keys, merchant, text string, v wire.Variant) string {
+	data, mac := wire.SealAs(k, []byte(text), v)
 	b, _ := json.Marshal(wire.Request{MerchantID: merchant, RqHeader: wire.Header{Timestamp: 1}, Data: data, CheckMacValue: mac})
 	return string(b)
 }
@@ -97,6 +103,11 @@ func TestWhatIsNoNoticeOfThisMerchantIsRefused(t *testing.T) {
 		"not encrypted":      {strings.Replace(fine, e.Data, "AAAA", 1), noticePath, 400, "bad_checksum"},
 		"no envelope":        {`{"TicketNo":"CB2SY20220302153"}`, noticePath, 400, "invalid"},
 		"no JSON":            {`MerchantID=2000132`, noticePath, 400, "invalid"},
+		"of other keys":      {sealedWith(wire.Keys{HashKey: "b15bd8514fed472c", HashIV: "9c8458263def47cd"}, "2000132", noticeText, wire.Variant{}), noticePath, 400, "bad_checksum"},
+		"of a platform":      {strings.Replace(fine, `"PlatformID":""`, `"PlatformID":"3002599"`, 1), noticePath, 400, "unknown_account"},
+		"no object":          {`["` + e.Data + `"]`, noticePath, 400, "invalid"},
+		"very large":         {`{"Data":"` + strings.Repeat("A", 5<<20) + `"}`, noticePath, 413, "too_large"},
+		"very large form":    {"Data=" + strings.Repeat("A", 5<<20), noticePath, 413, "too_large"},
 		"of another":         {envelope("3085676", noticeText, wire.Variant{}), noticePath, 400, "unknown_account"},
 		"of another, inside": {envelope("2000132", strings.Replace(noticeText, "2000132", "3085676", 1), wire.Variant{}), noticePath, 400, "unknown_account"},
 		"to another":         {fine, frontdoor.NoticePath + "3085676", 404, "unknown_account"},
@@ -137,23 +148,78 @@ func TestANoticeThatCannotBeStoredIsNotAcknowledged(t *testing.T) {
 	}
 }
 
-// An address that sends too many is held up before anything is decrypted.
+// An address that sends too many wrong ones is held up before anything is decrypted, and no other address is.
 func TestAnAddressIsHeldToARate(t *testing.T) {
-	h := takesNotices(t, nil)
-	limited := false
-	for range 1500 {
-		resp, err := http.Post(h.url+noticePath, "application/json", strings.NewReader(`{}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, _ = io.Copy(io.Discard, resp.Body)
-		_ = resp.Body.Close()
-		if limited = resp.StatusCode == http.StatusTooManyRequests; limited {
+	var sent int
+	h := takesNotices(t, func(c *frontdoor.Config) { c.Trusted = func(string) bool { return true } })
+	fine := envelope("2000132", noticeText, wire.Variant{})
+	for sent = range 5000 {
+		if a := h.call(http.MethodPost, noticePath, `{}`, "X-Forwarded-For", "192.0.2.1"); a.StatusCode == http.StatusTooManyRequests {
 			break
 		}
 	}
-	if !limited {
-		t.Error("nothing was limited")
+	if sent < 500 || sent > 4000 {
+		t.Errorf("held up after %d", sent)
+	}
+	h.want(http.StatusOK, nil, http.MethodPost, noticePath, fine, "X-Forwarded-For", "192.0.2.2")
+	if n := metric(h, `issuance_notices_total{account="ecticket:2000132",outcome="too_many_requests"}`); n != "1" {
+		t.Errorf("%s are counted as too many", n)
+	}
+}
+
+// A provider's batch is taken as fast as it comes: what is authentic uses up no rate.
+func TestALargeBatchIsTaken(t *testing.T) {
+	h := takesNotices(t, func(c *frontdoor.Config) {
+		stopped := time.Now()
+		c.Now = func() time.Time { return stopped }
+	})
+	const many = 1000 // in one moment
+	for i := range many {
+		h.want(http.StatusOK, nil, http.MethodPost, noticePath, envelope("2000132", fmt.Sprintf(`{"n":%d}`, i), wire.Variant{}))
+	}
+	if n := h.storedNotices(); n != many {
+		t.Errorf("%d are stored", n)
+	}
+}
+
+// However a notice is labelled, and as a form, too, it is the same notice.
+func TestANoticeIsTakenAsItComes(t *testing.T) {
+	h := takesNotices(t, nil)
+	fine := envelope("2000132", noticeText, wire.Variant{})
+	var e wire.Request
+	_ = json.Unmarshal([]byte(fine), &e)
+	const form = "application/x-www-form-urlencoded"
+	values := url.Values{"MerchantID": {e.MerchantID}, "Data": {e.Data}, "CheckMacValue": {e.CheckMacValue}, "RqHeader": {`{"Timestamp":1}`}}
+	for _, c := range [][2]string{
+		{"application/json", fine}, {"text/html", fine}, {"text/plain; charset=big5", fine}, {"", fine}, {"multipart/form-data", fine}, {form, fine},
+		{form, values.Encode()}, {"application/json", values.Encode()}, {form, "MerchantID=2000132&Data=" + e.Data + "&CheckMacValue=" + e.CheckMacValue},
+		{"application/json", strings.Replace(fine, "{", `{"Data":"AAAA","MerchantID":"3085676",`, 1)}, {"application/json", "\ufeff\ufeff\r\n" + fine + "\n"},
+	} {
+		h.want(http.StatusOK, nil, http.MethodPost, noticePath, c[1], "Content-Type", c[0])
+	}
+	if n := h.storedNotices(); n != 1 {
+		t.Errorf("%d are stored", n)
+	}
+	if stored, again := metric(h, `issuance_notices_total{account="ecticket:2000132",outcome="stored"}`), metric(h, `issuance_notices_total{account="ecticket:2000132",outcome="repeated"}`); stored != "1" || again != "10" {
+		t.Errorf("counted %s stored, %s repeated", stored, again)
+	}
+}
+
+// What is not authentic is answered in one way, so that no answer helps to decrypt what somebody else has sent.
+func TestARefusalSaysNothingOfTheDecryption(t *testing.T) {
+	h := takesNotices(t, nil)
+	var e wire.Request
+	_ = json.Unmarshal([]byte(envelope("2000132", noticeText, wire.Variant{})), &e)
+	raw, _ := base64.StdEncoding.DecodeString(e.Data)
+	answers := map[string]int{}
+	for i := range 256 { // one of them has a padding that is right
+		raw[len(raw)-17] ^= byte(i)
+		a := h.want(http.StatusBadRequest, nil, http.MethodPost, noticePath, `{"Data":"`+base64.StdEncoding.EncodeToString(raw)+`","CheckMacValue":"`+strings.Repeat("0", 64)+`"}`)
+		raw[len(raw)-17] ^= byte(i)
+		answers[strings.ReplaceAll(a.text, a.Header.Get("X-Request-Id"), "")]++
+	}
+	if len(answers) != 1 {
+		t.Errorf("answers %v", answers)
 	}
 }
 

@@ -92,7 +92,11 @@ type bench struct {
 
 func start(t *testing.T) *bench {
 	t.Helper()
-	s := testredis.Mini(t)
+	return startOver(t, testredis.Mini(t))
+}
+
+func startOver(t *testing.T, s *testredis.Server) *bench {
+	t.Helper()
 	b := &bench{t: t, rdb: s.Client(), fake: &fake{orders: map[string][]providers.Ticket{}, single: map[string]providers.UseStatus{}}, at: time.Now().Truncate(time.Millisecond)}
 	now := func() time.Time { return b.at }
 	store := notices.New(b.rdb, shop)
@@ -164,6 +168,13 @@ func (b *bench) wantSaw(want ...string) {
 	b.t.Helper()
 	if got := b.saw(); !slices.Equal(got, want) {
 		b.t.Errorf("events %q, want %q\n%s", got, want, b.log.String())
+	}
+}
+
+func (b *bench) wantSawAnyOrder(want ...string) {
+	b.t.Helper()
+	if got := slices.Sorted(slices.Values(b.saw())); !slices.Equal(got, want) {
+		b.t.Errorf("events %q, want %q", got, want)
 	}
 }
 
@@ -384,4 +395,121 @@ func (b *bench) numbersOf(list ...string) seal.Sealed {
 	s, err := vault.SealTickets(b.Ring, ref("A1"), list)
 	b.must(err)
 	return s
+}
+
+// A notice of many tickets is gone through a few at a time and none is asked for twice, whatever comes between.
+func TestALongNoticeGetsThrough(t *testing.T) {
+	b := start(t)
+	var list []string
+	for i := range 23 {
+		list = append(list, fmt.Sprintf(`{"TicketNo":"ELSEWHERE%d"}`, i))
+	}
+	b.issued("A1", 1)
+	b.fake.set("A1", "A1T1", providers.Redeemed)
+	b.notice(`{"List":[` + strings.Join(list, ",") + `,{"TicketNo":"A1T1"}]}`)
+	for len(b.saw()) == 0 {
+		if len(b.fake.calls) == 7 || len(b.fake.calls) == 11 {
+			b.fake.out = providers.Outcome{Kind: providers.Held, RetryAfter: time.Hour}
+			if pause, err := b.Due(t.Context()); err != nil || pause != time.Hour {
+				t.Fatalf("pause %s, %v", pause, err)
+			}
+		}
+		if b.look(time.Hour); len(b.fake.calls) > 30 {
+			t.Fatalf("calls %v", b.fake.calls)
+		}
+	}
+	slices.Sort(b.fake.calls)
+	if n := len(slices.Compact(b.fake.calls)); n != 25 {
+		t.Errorf("%d different calls: %v", n, b.fake.calls)
+	}
+	b.nothingLeft()
+}
+
+func (b *bench) nothingLeft() {
+	b.t.Helper()
+	if n, err := b.rdb.ZCard(b.t.Context(), keysLooks).Result(); n != 0 || err != nil {
+		b.t.Errorf("%d looks are left, %v", n, err)
+	}
+}
+
+// Orders of another system of the merchant's cost a call for each of their tickets and no search of the records.
+func TestOrdersOfAnotherSystemAreNotSearchedFor(t *testing.T) {
+	b := start(t)
+	b.issued("A1", 1)
+	b.fake.orders["OTHERSYSTEM1"] = []providers.Ticket{{TicketNo: "O1", UseStatus: providers.Redeemed}}
+	b.rdb.AddHook(refusing("SCAN", t))
+	b.notice(`{"TicketNo":"O1","TicketTradeNo":"PROVIDERA1"}`)
+	b.notice(`{"MerchantTradeNo":"OTHERSYSTEM1","TicketTradeNo":"PROVIDERA1","RefundAmount":100}`)
+	b.look(0)
+	b.wantCalls("ticket O1")
+	b.wantSaw()
+	b.nothingLeft()
+}
+
+// A flood of notices costs a call for every order, and none while the call budget has nothing to spare.
+func TestAFloodCostsACallForEachOrder(t *testing.T) {
+	b := startOver(t, testredis.Start(t)) // the embedded one is slow with so many
+	const orders, flood = 50, 10_000
+	for i := range orders {
+		b.issued(fmt.Sprint("A", i), 1)
+		b.fake.set(fmt.Sprint("A", i), fmt.Sprintf("A%dT1", i), providers.Redeemed)
+	}
+	for i := range flood { // within a minute
+		b.at = b.at.Add(time.Minute / flood)
+		b.notice(fmt.Sprintf(`{"MerchantTradeNo":"A%d","n":%d}`, i%orders, i))
+	}
+	answered, spare, calls := 0, 3, 0
+	b.fake.during = func() {
+		if answered++; answered == spare { // the next call is held until a minute later
+			answered, b.fake.out = 0, providers.Outcome{Kind: providers.Held, RetryAfter: time.Minute}
+		}
+	}
+	for len(b.saw()) < orders {
+		pause, err := b.Due(t.Context())
+		b.must(err)
+		if len(b.fake.calls) > spare+1 {
+			t.Fatalf("%d calls without a pause", len(b.fake.calls))
+		}
+		calls += len(b.fake.calls)
+		b.fake.calls = nil
+		b.at = b.at.Add(max(pause, time.Second))
+	}
+	if most := orders + orders/(spare-1) + 2; calls > most {
+		t.Errorf("%d calls, those that were held included, for %d orders", calls, orders)
+	}
+	b.look(time.Hour)
+	b.nothingLeft()
+}
+
+// A notice about an order that waits to be sent has it asked for once it is issued; about one that was cancelled or
+// erased, never.
+func TestNoticesOfOrdersInEveryState(t *testing.T) {
+	b := start(t)
+	ctx := t.Context()
+	for _, id := range []string{"QUEUED", "CANCELLED"} {
+		_, err := b.Ledger.Record(ctx, ledger.Intake{Ref: ref(id), Lane: order.Checkout, Fingerprint: "k.f", Shape: []byte(`{}`), Document: "s1.k.doc"})
+		b.must(err)
+	}
+	_, err := b.Ledger.Cancel(ctx, ref("CANCELLED"), "ann", "test")
+	b.must(err)
+	b.issued("ERASED", 1)
+	b.fake.set("ERASED", "ERASEDT1", providers.Redeemed)
+	_, err = b.Ledger.Erase(ctx, ref("ERASED"), "ann")
+	b.must(err)
+	b.notice(`{"MerchantTradeNo":"QUEUED"}`)
+	b.notice(`{"MerchantTradeNo":"CANCELLED"}`)
+	b.notice(`{"MerchantTradeNo":"ERASED"}`)
+	b.look(0)
+	b.wantCalls()
+	b.fake.orders["QUEUED"] = []providers.Ticket{{TicketNo: "Q1", UseStatus: providers.Redeemed}}
+	c, err := b.Ledger.Claim(ctx, ref("QUEUED"), "test", time.Minute)
+	b.must(err)
+	_, _, err = b.Ledger.Submit(ctx, ref("QUEUED"), c.Record.Fence, ledger.Intent{Host: "ecticket.example", Stub: []byte(`{"TicketInfo":[{"TicketAmount":1}]}`), Lease: time.Minute, Ticket: -1})
+	b.must(err)
+	_, err = b.Ledger.Finish(ctx, ref("QUEUED"), c.Record.Fence, ledger.Ending{State: order.Issued})
+	b.must(err)
+	b.look(unissued)
+	b.wantCalls("list QUEUED")
+	b.wantSaw("QUEUED/1 redeemed")
+	b.nothingLeft()
 }

@@ -3,8 +3,11 @@ package looks
 import (
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 
 	"issuance/internal/ledger"
 	"issuance/internal/notices"
@@ -14,9 +17,10 @@ import (
 
 // notice makes the looks that a notice calls for. The orders that it names by number are looked at first, because
 // their lists say which of the tickets it names are theirs; the others are asked for one by one, and the answers name
-// their orders. Only where all that finds nothing are records searched for the provider's own id.
+// their orders. Only where all that finds no order, of here or elsewhere, are records searched for the provider's own id.
 func (l *Looker) notice(ctx context.Context, look notices.Look) ending {
-	text, err := l.Notices.Open(ctx, l.Ring, look.Name)
+	at := parsePlace(look.Name)
+	text, err := l.Notices.Open(ctx, l.Ring, at.notice)
 	if err != nil {
 		return failed(err)
 	}
@@ -28,14 +32,15 @@ func (l *Looker) notice(ctx context.Context, look notices.Look) ending {
 	if err != nil {
 		return failed(err)
 	}
-	tickets := slices.DeleteFunc(names.Tickets, func(no string) bool {
-		return slices.ContainsFunc(found, func(r order.Ref) bool { return r.OrderID == no })
-	})
+	tickets := names.Tickets
+	for _, r := range found {
+		tickets = without(tickets, r.OrderID)
+	}
 	switch {
 	case look.Kind == notices.OfTickets || len(found) == 0:
-		return l.tickets(ctx, names, found, tickets)
+		return l.tickets(ctx, at, names, found, tickets)
 	case len(tickets) > 0:
-		err = l.Notices.WantTickets(ctx, look.Name, soon)
+		err = l.Notices.WantTickets(ctx, at.String(), soon)
 	}
 	if err == nil {
 		err = l.Notices.Want(ctx, found...)
@@ -46,8 +51,11 @@ func (l *Looker) notice(ctx context.Context, look notices.Look) ending {
 	return done()
 }
 
-// tickets asks for the tickets of a notice that none of its orders has.
-func (l *Looker) tickets(ctx context.Context, names notices.Names, orders []order.Ref, tickets []string) ending {
+// mostAsked bounds the tickets that one look asks for, so that it ends while it is its taker's.
+const mostAsked = 5
+
+// tickets asks for those of a notice's tickets that none of its orders has.
+func (l *Looker) tickets(ctx context.Context, at place, names notices.Names, orders []order.Ref, tickets []string) ending {
 	rest, busy, err := l.unexplained(ctx, orders, tickets)
 	switch {
 	case err != nil:
@@ -55,28 +63,87 @@ func (l *Looker) tickets(ctx context.Context, names notices.Names, orders []orde
 	case busy:
 		return ending{again: soon, tried: true}
 	}
-	known := len(orders) > 0
-	for _, no := range rest {
-		st, out := l.Provider.TicketStatus(ctx, no)
-		switch {
-		case out.Kind == providers.Rejected: // no ticket of this account
-		case out.Kind != providers.Done:
-			return unanswered(out)
-		default:
-			of, err := l.recorded(ctx, []string{st.OrderID})
-			if err == nil {
-				err = l.Notices.Want(ctx, of...)
-			}
-			if err != nil {
-				return failed(err)
-			}
-			known = known || len(of) > 0
+	began := at
+	at.known = at.known || len(orders) > 0
+	for asked := 0; at.ticket < len(names.Tickets); at.ticket++ {
+		no := names.Tickets[at.ticket]
+		if !slices.Contains(rest, no) {
+			continue
 		}
+		if asked == mostAsked {
+			return l.goOn(ctx, began, at, ending{})
+		}
+		asked++
+		known, e := l.orderOf(ctx, no)
+		if e != nil {
+			return l.goOn(ctx, began, at, *e)
+		}
+		at.known = at.known || known
 	}
-	if known {
-		return done()
+	if at.known || len(names.Numbered) > 0 {
+		return done() // orders of here, or of another system that sells for the merchant
 	}
 	return l.search(ctx, names.Orders)
+}
+
+// orderOf has the order of a ticket looked at. known says that the provider knows whose it is; e is set when that is
+// still to be asked.
+func (l *Looker) orderOf(ctx context.Context, ticketNo string) (known bool, e *ending) {
+	st, out := l.Provider.TicketStatus(ctx, ticketNo)
+	switch {
+	case out.Kind == providers.Rejected: // no ticket of this account
+		return false, nil
+	case out.Kind != providers.Done:
+		end := unanswered(out)
+		return false, &end
+	}
+	of, err := l.recorded(ctx, []string{st.OrderID})
+	if err == nil {
+		err = l.Notices.Want(ctx, of...)
+	}
+	if err != nil {
+		end := failed(err)
+		return false, &end
+	}
+	return st.OrderID != "", nil
+}
+
+// goOn ends a look that has come as far as a place: another one goes on from there, which asks nothing twice.
+func (l *Looker) goOn(ctx context.Context, began, at place, e ending) ending {
+	if at == began {
+		return e
+	}
+	if err := l.Notices.WantTickets(ctx, at.String(), e.again); err != nil {
+		return failed(err)
+	}
+	return ending{held: e.held, err: e.err}
+}
+
+// place is how far the tickets of a notice have been asked for: the name of a look, "NOTICE[/TICKET[/known]]".
+type place struct {
+	notice string
+	ticket int  // of those that it names, the next one
+	known  bool // an order of those before it is known
+}
+
+func parsePlace(name string) (p place) {
+	f := strings.Split(name, "/")
+	if p.notice = f[0]; len(f) > 1 {
+		p.ticket, _ = strconv.Atoi(f[1]) // of a newer program, perhaps: then all are asked for
+		p.ticket = max(p.ticket, 0)
+	}
+	p.known = len(f) > 2
+	return p
+}
+
+func (p place) String() string {
+	switch {
+	case p.known:
+		return fmt.Sprintf("%s/%d/known", p.notice, p.ticket)
+	case p.ticket > 0:
+		return fmt.Sprintf("%s/%d", p.notice, p.ticket)
+	}
+	return p.notice
 }
 
 // recorded are those of the numbers that are orders of this account.
@@ -99,7 +166,7 @@ func (l *Looker) recorded(ctx context.Context, numbers []string) (found []order.
 // unexplained are those of the tickets that none of the orders has. busy says that a look at one of them is still to
 // come.
 func (l *Looker) unexplained(ctx context.Context, orders []order.Ref, tickets []string) (rest []string, busy bool, err error) {
-	rest = slices.Clone(tickets)
+	rest = tickets
 	for _, ref := range orders {
 		rec, err := l.Ledger.Load(ctx, ref)
 		if errors.Is(err, ledger.ErrNotFound) {
@@ -116,7 +183,7 @@ func (l *Looker) unexplained(ctx context.Context, orders []order.Ref, tickets []
 		if err != nil {
 			return nil, false, err
 		}
-		rest = slices.DeleteFunc(rest, func(no string) bool { return no == rec.ProviderRef || slices.Contains(numbers, no) })
+		rest = without(rest, append(numbers, rec.ProviderRef)...)
 		if rec.State == order.Issued { // a look at any other may take long
 			wanted, err := l.Notices.Wanted(ctx, ref)
 			if err != nil {
@@ -126,6 +193,11 @@ func (l *Looker) unexplained(ctx context.Context, orders []order.Ref, tickets []
 		}
 	}
 	return rest, busy && len(rest) > 0, nil
+}
+
+// without is a list without some of its members.
+func without(list []string, members ...string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(members, s) })
 }
 
 // idForm is what a provider's own id of an order may look like; shorter numbers are amounts, dates and codes.

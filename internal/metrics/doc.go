@@ -3,6 +3,6 @@
 //
 // No label has a customer's data, an order's number or a text of a provider's. Each label has few values.
 //
-// It may import internal/budget, internal/keys, internal/ledger, internal/queue, internal/redisconn, pollers, providers and
+// It may import internal/budget, internal/keys, internal/ledger, internal/notices, internal/queue, internal/redisconn, pollers, providers and
 // tasks/order.
 package metrics

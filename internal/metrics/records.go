@@ -9,6 +9,7 @@ import (
 
 	"issuance/internal/budget"
 	"issuance/internal/ledger"
+	"issuance/internal/notices"
 	"issuance/pollers"
 	"issuance/providers"
 	"issuance/tasks/order"
@@ -21,7 +22,9 @@ var (
 	codesDesc   = prometheus.NewDesc("issuance_ledger_review_codes", "Of those that need review, the latest 1000 by code; other for codes that are not the product's.", []string{"account", "code"}, nil)
 	waitingDesc = prometheus.NewDesc("issuance_oldest_waiting_seconds", "How long the oldest order or refund has waited: checkout and bulk since it was enqueued, poll since the provider accepted it. 0 when none waits.", []string{"account", "lane"}, nil)
 
-	recordDescs = []*prometheus.Desc{openDesc, pendingDesc, reviewDesc, codesDesc, waitingDesc}
+	looksDesc   = prometheus.NewDesc("issuance_looks_due", "Looks at tickets, for notices and operators, that are due and wait for the call budget.", []string{"account"}, nil)
+
+	recordDescs = []*prometheus.Desc{openDesc, pendingDesc, reviewDesc, codesDesc, waitingDesc, looksDesc}
 )
 
 // mostReviews is how many reviews a scrape looks at, at most.
@@ -60,6 +63,11 @@ func (s *Shared) recordsOf(ctx context.Context, a providers.Account, send func(p
 	for code, n := range byCode(codes) {
 		gauge(codesDesc, float64(n), name, code)
 	}
+	looks, err := notices.New(s.rdb, a).Due(ctx)
+	if err != nil {
+		return err
+	}
+	gauge(looksDesc, float64(looks), name)
 	ages, err := s.oldest.look(ctx, s.rdb, a)
 	if err != nil {
 		return err

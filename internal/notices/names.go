@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,55 +16,106 @@ type Names struct {
 	Orders []string
 	// Tickets may be a ticket's number: the values of fields that are called so, and others of such a form.
 	Tickets []string
+	// Numbered is those of Orders whose fields are called as an order's number is in the provider's documents.
+	Numbered []string
+
+	seen map[[2]string]bool
 }
 
-// mostNames bounds what is taken from one notice.
-const mostNames = 500
+// mostNames bounds what is taken from one notice. A body of the front door's limit has fewer tickets.
+const mostNames = 5000
+
+// mostNested is how deep texts of JSON inside of texts of JSON are read.
+const mostNested = 3
 
 var (
 	orderForm   = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+	orderField  = regexp.MustCompile(`(?i)^(merchant|free)_?trade_?no$`)
 	ticketForm  = regexp.MustCompile(`^[A-Za-z0-9]{1,16}$`)
 	ticketShape = regexp.MustCompile(`^[A-Za-z0-9]{16}$`)
 	ticketField = regexp.MustCompile(`(?i)^ticket_?no`)
 )
 
-// Read finds what a notice names, at any depth. Text that is no JSON names nothing.
+// Read finds what a notice names: in JSON at any depth, fields that come twice and what stands before a mistake
+// included, or in the values of a form. Other text names nothing.
 func Read(text []byte) Names {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	var v any
-	if d.Decode(&v) != nil {
-		return Names{}
+	n := Names{seen: map[[2]string]bool{}}
+	if n.json(text, 0) {
+		return n
 	}
-	var n Names
-	n.walk("", v)
+	form, _ := url.ParseQuery(string(text)) // what could be read of it
+	for _, field := range slices.Sorted(maps.Keys(form)) {
+		for _, value := range form[field] {
+			n.add(field, value, 0)
+		}
+	}
 	return n
 }
 
-func (n *Names) walk(field string, v any) {
-	switch v := v.(type) {
-	case map[string]any:
-		for _, name := range slices.Sorted(maps.Keys(v)) {
-			n.walk(name, v[name])
+// json reports whether text begins as JSON does. Its tokens are read one by one, because a decoder into Go's values
+// would keep only the last of fields of one name.
+func (n *Names) json(text []byte, depth int) (ok bool) {
+	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
+	d.UseNumber()
+	type level struct {
+		field  string // whose value this is
+		object bool
+		name   string // of the member whose value comes next, where named
+		named  bool
+	}
+	at := []level{{}}
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return ok
 		}
-	case []any:
-		for _, value := range v {
-			n.walk(field, value)
+		ok = true
+		top := &at[len(at)-1]
+		field := top.field
+		if s, key := token.(string); key && top.object && !top.named {
+			top.name, top.named = s, true
+			continue
 		}
-	case string:
-		n.add(field, strings.TrimSpace(v))
-	case json.Number:
-		n.add(field, v.String())
+		if top.named {
+			field = top.name
+		}
+		switch v := token.(type) {
+		case json.Delim:
+			if v == '}' || v == ']' {
+				at = at[:len(at)-1]
+				continue
+			}
+			top.named = false
+			at = append(at, level{field: field, object: v == '{'})
+			continue
+		case string:
+			n.add(field, v, depth)
+		case json.Number:
+			n.add(field, v.String(), depth)
+		}
+		top.named = false
 	}
 }
 
-func (n *Names) add(field, value string) {
-	add(&n.Orders, value, orderForm.MatchString(value))
-	add(&n.Tickets, value, ticketShape.MatchString(value) || ticketField.MatchString(field) && ticketForm.MatchString(value))
+// add takes what the value of a field names: it may be a list, or JSON itself.
+func (n *Names) add(field, text string, depth int) {
+	text = strings.TrimSpace(text)
+	if depth < mostNested && (strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[")) {
+		n.json([]byte(text), depth+1)
+		return
+	}
+	for value := range strings.FieldsFuncSeq(text, func(r rune) bool { return strings.ContainsRune(",;|", r) }) {
+		value = strings.TrimSpace(value)
+		order := orderForm.MatchString(value)
+		n.list(&n.Orders, "order", value, order)
+		n.list(&n.Numbered, "numbered", value, order && orderField.MatchString(field))
+		n.list(&n.Tickets, "ticket", value, ticketShape.MatchString(value) || ticketField.MatchString(field) && ticketForm.MatchString(value))
+	}
 }
 
-func add(list *[]string, value string, fits bool) {
-	if fits && len(*list) < mostNames && !slices.Contains(*list, value) {
+func (n *Names) list(list *[]string, kind, value string, fits bool) {
+	if key := [2]string{kind, value}; fits && len(*list) < mostNames && !n.seen[key] {
+		n.seen[key] = true
 		*list = append(*list, value)
 	}
 }

@@ -163,6 +163,16 @@ func (s *Store) Wanted(ctx context.Context, r order.Ref) (bool, error) {
 	return err == nil, s.failed("read", err)
 }
 
+// Due counts the looks that are due and wait for a worker, or for the call budget.
+func (s *Store) Due(ctx context.Context) (int64, error) {
+	now, err := s.clock(ctx)
+	if err != nil {
+		return 0, s.failed("count", err)
+	}
+	n, err := s.rdb.ZCount(ctx, keys.Looks(s.account), "-inf", strconv.FormatInt(now.UnixMilli(), 10)).Result()
+	return n, s.failed("count", err)
+}
+
 // lease is how long a look is its taker's: longer than any look lasts.
 const lease = 2 * time.Minute
 

@@ -3,6 +3,7 @@ package notices
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -242,10 +243,16 @@ func TestALookIsDueUntilItIsDone(t *testing.T) {
 		}
 		b.must(b.PutOff(ctx, l, time.Minute))
 		b.must(b.WantTickets(ctx, "1-1", time.Hour))
+		if n, err := b.Due(ctx); n != 0 || err != nil {
+			b.t.Errorf("%d are due, %v", n, err)
+		}
 		if _, early := b.take(); early {
 			b.t.Error("it comes too early")
 		}
 		b.at = b.at.Add(time.Minute)
+		if n, err := b.Due(ctx); n != 1 || err != nil {
+			b.t.Errorf("%d are due, %v", n, err)
+		}
 		if l, ok = b.take(); !ok || l.Name != "A1" {
 			b.t.Fatalf("%+v %t", l, ok)
 		}
@@ -264,9 +271,54 @@ func TestWhatANoticeNames(t *testing.T) {
 		`{"anything":"CB2SY20220302153"}`:                                                             {Orders: []string{"CB2SY20220302153"}, Tickets: []string{"CB2SY20220302153"}},
 		`{"Remark":"退款 完成","Date":"20220305 16:30","TicketNo":["T1","T1","T3"],"no":null,"yes":true}`: {Orders: []string{"T1", "T3"}, Tickets: []string{"T1", "T3"}},
 		`no JSON`: {}, ``: {}, `"A1"`: {Orders: []string{"A1"}},
+		`{"TicketNo":"T1","TicketNo":"T2"}`:             {Orders: []string{"T1", "T2"}, Tickets: []string{"T1", "T2"}}, // the same field twice
+		`{"TicketNo":"T1,T2;T3"}`:                       {Orders: []string{"T1", "T2", "T3"}, Tickets: []string{"T1", "T2", "T3"}},
+		`{"List":"[{\"TicketNo\":\"T1\"}]","n":"A1"}`:   {Orders: []string{"T1", "A1"}, Tickets: []string{"T1"}},                   // JSON in a string
+		`{"TicketNo":[["T1"],{"x":"A1"},"T2"],"y":"B1"`: {Orders: []string{"T1", "A1", "T2", "B1"}, Tickets: []string{"T1", "T2"}}, // cut off
+		"\ufeff" + `{"FreeTradeNo":"G1"}`:               {Orders: []string{"G1"}},
+		`TicketNo=T1&MerchantTradeNo=A1`:                {Orders: []string{"A1", "T1"}, Tickets: []string{"T1"}},
+		strings.Repeat("[", 100_000):                    {},
 	} {
 		if got := Read([]byte(body)); !slices.Equal(got.Orders, want.Orders) || !slices.Equal(got.Tickets, want.Tickets) {
-			t.Errorf("%s names %+v, want %+v", body, got, want)
+			t.Errorf("%.200s names %+v, want %+v", body, got, want)
 		}
 	}
+	numbered := Read([]byte(`{"merchant_trade_no":"A1","x":{"FreeTradeNo":"G1"},"MerchantTradeNo":["A2",""],"TicketTradeNo":"P1","TradeNo":"P2"}`)).Numbered
+	if !slices.Equal(numbered, []string{"A1", "G1", "A2"}) {
+		t.Errorf("order numbers %v", numbered)
+	}
+}
+
+// Every ticket of the largest notice is taken, and of more than that no more than the bound.
+func TestNoTicketOfALongNoticeIsLeftOut(t *testing.T) {
+	for count, want := range map[int]int{3000: 3000, 2 * mostNames: mostNames} {
+		var list []string
+		for i := range count {
+			list = append(list, fmt.Sprintf(`{"TicketNo":"T%015d","UseStatus":2}`, i))
+		}
+		if got := Read([]byte("[" + strings.Join(list, ",") + "]")); len(got.Tickets) != want {
+			t.Errorf("%d of %d tickets", len(got.Tickets), count)
+		}
+	}
+}
+
+// Whatever a notice says, what is taken from it is of the form of numbers, bounded, and each once.
+func FuzzRead(f *testing.F) {
+	for _, s := range []string{string(text), `{"a":"[{\"TicketNo\":\"T1\"}"}`, `TicketNo=T1;x&y=%zz`, strings.Repeat(`{"a":`, 500), `{"a":1e999,"b":-0}`, `{"TicketNo":"T1","TicketNo":["T1,T2"]}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		got := Read(text)
+		for _, list := range [][]string{got.Orders, got.Tickets, got.Numbered} {
+			sorted := slices.Sorted(slices.Values(list))
+			if len(list) > mostNames || len(slices.Compact(sorted)) != len(list) {
+				t.Errorf("%d names, some twice", len(list))
+			}
+			for _, name := range list {
+				if !orderForm.MatchString(name) {
+					t.Errorf("%q is taken", name)
+				}
+			}
+		}
+	})
 }

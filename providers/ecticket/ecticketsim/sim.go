@@ -84,6 +84,10 @@ func New(cfg Config) *Sim {
 // once; the channel is closed when the last run is over.
 func (s *Sim) Start(ctx context.Context) (stopped <-chan struct{}) {
 	done := make(chan struct{})
+	if s.cfg.JobEvery <= 0 && s.cfg.NoticesEvery <= 0 {
+		close(done)
+		return done
+	}
 	var running sync.WaitGroup
 	every := func(d time.Duration, do func()) {
 		if d <= 0 {

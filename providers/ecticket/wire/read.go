@@ -3,6 +3,8 @@ package wire
 import (
 	"bytes"
 	"encoding/json"
+	"net/url"
+	"strings"
 )
 
 // Trim takes off what is not part of a JSON text and that some servers put around it: byte order
@@ -19,13 +21,21 @@ func Trim(text []byte) []byte {
 }
 
 // ReadNotice reads the envelope of a notice, which is that of a request. What decides nothing may be anything or absent,
-// as in ReadResponse. The error says that body is no JSON object with a Data.
+// as in ReadResponse. The documents say that it is JSON; the same fields as a form are read, too, and a plus sign of Data
+// that a form holds as it is. The error says that body is no object, and no form, with a Data.
 func ReadNotice(body []byte) (Request, error) {
+	body = Trim(body)
 	var raw struct{ PlatformID, MerchantID, Data, CheckMacValue json.RawMessage }
-	if err := json.Unmarshal(Trim(body), &raw); err != nil || Text(raw.Data) == "" {
+	var r Request
+	if json.Unmarshal(body, &raw) == nil {
+		r = Request{PlatformID: Text(raw.PlatformID), MerchantID: Text(raw.MerchantID), Data: Text(raw.Data), CheckMacValue: Text(raw.CheckMacValue)}
+	} else if f, err := url.ParseQuery(string(body)); err == nil {
+		r = Request{PlatformID: f.Get("PlatformID"), MerchantID: f.Get("MerchantID"), Data: strings.ReplaceAll(f.Get("Data"), " ", "+"), CheckMacValue: f.Get("CheckMacValue")}
+	}
+	if r.Data == "" {
 		return Request{}, errEnvelope
 	}
-	return Request{PlatformID: Text(raw.PlatformID), MerchantID: Text(raw.MerchantID), Data: Text(raw.Data), CheckMacValue: Text(raw.CheckMacValue)}, nil
+	return r, nil
 }
 
 // ReadResponse reads an answer's envelope. What decides nothing (PlatformID, MerchantID, RpHeader,

@@ -53,6 +53,31 @@ func TestWhatDecidesIsNotGuessedInAnEnvelope(t *testing.T) {
 	}
 }
 
+// A notice is read as JSON, whatever stands around it and in what decides nothing, and as a form; nothing is made up.
+func TestReadNotice(t *testing.T) {
+	full := Request{PlatformID: "3002599", MerchantID: "2000132", Data: "RA+/==", CheckMacValue: "AB"}
+	bare := Request{Data: "RA=="}
+	for body, want := range map[string]Request{
+		`{"PlatformID":"3002599","MerchantID":"2000132","RqHeader":{"Timestamp":1},"Data":"RA+/==","CheckMacValue":"AB"}`:           full,
+		"\ufeff {\"PlatformID\":3002599,\"MerchantID\":2000132,\"RqHeader\":null,\"Data\":\"RA+/==\",\"CheckMacValue\":\"AB\"}\r\n": full,
+		`{"Data":"other","PlatformID":"3002599","MerchantID":"2000132","CheckMacValue":"AB","Data":"RA+/=="}`:                       full, // the last one, as for any reader of JSON
+		`PlatformID=3002599&MerchantID=2000132&Data=RA%2B%2F%3D%3D&CheckMacValue=AB`:                                                full,
+		`PlatformID=3002599&MerchantID=2000132&Data=RA+/==&CheckMacValue=AB&RqHeader=%7B%22Timestamp%22%3A1%7D`:                     full,
+		"\ufeffPlatformID=3002599&MerchantID=2000132&Data=RA%2B/==&CheckMacValue=AB\n":                                              full,
+		`{"Data":"RA=="}`: bare, `Data=RA==`: bare, `{"PlatformID":{},"MerchantID":[],"CheckMacValue":true,"Data":"RA=="}`: bare,
+	} {
+		if got, err := ReadNotice([]byte(body)); err != nil || got != want {
+			t.Errorf("%s: %+v, %v", body, got, err)
+		}
+	}
+	for _, body := range []string{``, `{}`, `[]`, `"RA=="`, `{"Data":""}`, `{"Data":null}`, `{"Data":{}}`, `{"Data":"RA=="`, `{"Data":"RA=="}x`, `<html>`, `1|OK`,
+		`MerchantID=2000132`, `Data=`, `Data=%zz`, `Data=RA==;x=1`, "\ufeff", "\xff\xfe"} {
+		if got, err := ReadNotice([]byte(body)); err == nil || got != (Request{}) {
+			t.Errorf("%q is read as %+v", body, got)
+		}
+	}
+}
+
 // Whatever one field is, an authentic answer around it is read.
 func FuzzReadResponse(f *testing.F) {
 	for _, shape := range shapes {
