@@ -45,6 +45,8 @@ type Skew struct {
 	// Spread is how far the last twenty are apart, but for the lowest and the highest of five or more, which
 	// one old answer may have made.
 	Spread time.Duration
+	// Within is how exact each is: half the time that the longest call took, because the answer was dated somewhere in it.
+	Within time.Duration
 	// Answers is how many there were, at most skew.Enough.
 	Answers int
 }

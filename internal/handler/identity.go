@@ -22,12 +22,17 @@ const (
 	Taken
 )
 
-// Clock differences that are allowed for: what a measured one may be off at the least, and one that was not measured. A
-// provider that takes no requests which are older than that has no clock that is off by more.
+// Clock differences that are allowed for: what one that a few answers have measured may be off beyond what these show, what
+// it may be off after one answer, and one that was not measured. A provider that takes no requests which are older than
+// that has no clock that is off by more.
 const (
+	knownSkew   = 3 * time.Second
 	skewSlack   = 30 * time.Second
 	unknownSkew = 10 * time.Minute
 )
+
+// fewAnswers measure a clock well enough, where they agree.
+const fewAnswers = 5
 
 // Identify decides whose an order found under our number is. An outcome other than Done says that it could
 // not be asked, or has to be again; why explains Taken.
@@ -104,6 +109,9 @@ func Compare(p providers.Provider, shown time.Time, precision time.Duration, mom
 		m = c.Skew()
 	}
 	slack := skewSlack + m.Spread
+	if m.Answers >= fewAnswers && m.Spread <= knownSkew {
+		slack = min(slack, knownSkew+m.Spread+m.Within)
+	}
 	if m.Answers == 0 || m.Spread > skewSlack { // machines that disagree say little of one that has not answered
 		slack = max(slack, unknownSkew)
 	}

@@ -328,6 +328,35 @@ func TestTheEndOfAnOrderWakesItsRefunds(t *testing.T) {
 	}
 }
 
+// Two systems may use one number within seconds of each other. What a measured clock cannot be off by makes no stranger's
+// order ours, and what it can makes none of ours a stranger's.
+func TestAnOrderMadeSecondsBeforeOurRequestIsNotOurs(t *testing.T) {
+	exact := providers.Skew{Answers: skew.Enough}
+	for _, c := range []struct {
+		age   time.Duration // of the order when we first sent ours
+		clock providers.Skew
+		state order.State
+		code  string
+	}{
+		{2 * time.Second, exact, order.Issued, ""},
+		{5 * time.Second, exact, order.Review, "number_taken"},
+		{28 * time.Second, exact, order.Review, "number_taken"},
+		{5 * time.Second, providers.Skew{Spread: 3 * time.Second, Answers: skew.Enough}, order.Issued, ""},
+		{5 * time.Second, providers.Skew{Within: 4 * time.Second, Answers: skew.Enough}, order.Issued, ""},
+		{28 * time.Second, providers.Skew{Answers: 1}, order.Issued, ""},
+		{28 * time.Second, providers.Skew{Spread: 4 * time.Second, Answers: skew.Enough}, order.Issued, ""},
+	} {
+		w := mini(t)
+		w.provider.MeasureSkew(c.clock)
+		inDoubt(w)
+		w.provider.AnswerLookUp(fakeprovider.Seen(providers.Sight{CreatedAt: handlertest.Start.Add(-c.age), Precision: time.Second}))
+		w.Done(w.run())
+		if rec := w.record(); rec.State != c.state || rec.Reason.Code != c.code {
+			t.Errorf("%s older, clock %+v: %s (%s)", c.age, c.clock, rec.State, rec.Reason.Code)
+		}
+	}
+}
+
 // An order that seems a little too old is looked at again until the provider's clock is known well enough.
 func TestAnOrderThatSeemsTooOldIsLookedAtUntilTheClockIsKnown(t *testing.T) {
 	for _, c := range []struct {

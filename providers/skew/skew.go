@@ -22,6 +22,7 @@ const (
 type Meter struct {
 	mu   sync.Mutex
 	kept []time.Duration // the oldest first
+	took []time.Duration // how long those calls took
 }
 
 // Measure takes an answer's own time, and when its call was sent and answered by our clock. It
@@ -31,8 +32,9 @@ func (m *Meter) Measure(theirs, sent, received time.Time) (ahead time.Duration) 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.kept) == kept {
-		m.kept = m.kept[1:]
+		m.kept, m.took = m.kept[1:], m.took[1:]
 	}
+	m.took = append(m.took[:len(m.took):len(m.took)], received.Sub(sent))
 	m.kept = append(m.kept[:len(m.kept):len(m.kept)], theirs.Sub(middle).Round(time.Second))
 	return m.median()
 }
@@ -52,7 +54,7 @@ func (m *Meter) Skew() providers.Skew {
 	if n >= samples {
 		sorted = sorted[1 : n-1]
 	}
-	return providers.Skew{Ahead: m.median(), Spread: sorted[len(sorted)-1] - sorted[0], Answers: n}
+	return providers.Skew{Ahead: m.median(), Spread: sorted[len(sorted)-1] - sorted[0], Answers: n, Within: (slices.Max(m.took) / 2).Round(time.Millisecond)}
 }
 
 // median is the later of the two middle ones where there are two, so that a new measurement counts.

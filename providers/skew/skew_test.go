@@ -15,7 +15,7 @@ func TestSkewIsMeasuredFromTheMiddleOfTheCall(t *testing.T) {
 	}
 	sent := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	m.Measure(sent.Add(4*time.Minute+time.Second), sent, sent.Add(2*time.Second))
-	if got := m.Skew(); got != (providers.Skew{Ahead: 4 * time.Minute, Answers: 1}) {
+	if got := m.Skew(); got != (providers.Skew{Ahead: 4 * time.Minute, Within: time.Second, Answers: 1}) {
 		t.Errorf("%+v", got)
 	}
 }
