@@ -16,7 +16,6 @@ import (
 	"issuance/internal/webhooks"
 	"issuance/providers"
 	"issuance/tasks"
-	"issuance/tasks/order"
 )
 
 // Path is where the console is served.
@@ -44,19 +43,15 @@ type Console struct {
 	Config
 	mux      *http.ServeMux
 	desk     *operate.Desk
-	locator  locator // nil where the ledger has no index
 	hooks    *webhooks.Store
 	sessions sessions
 	jobs     *jobs
 
+	accountsNow overview
+
 	mu       sync.Mutex
 	accounts []providers.Account
 	read     time.Time // when accounts was
-}
-
-// locator finds records by numbers other than their own: the provider's, or a refund's.
-type locator interface {
-	Locate(ctx context.Context, a providers.Account, text string) ([]order.Ref, error)
 }
 
 // New makes a console and mounts it at the front door. Run has to run for jobs.
@@ -69,7 +64,6 @@ func New(c Config) *Console {
 	}
 	o := &Console{Config: c, mux: http.NewServeMux(), desk: operate.New(c.RDB, c.Ledger), hooks: webhooks.NewStore(c.RDB),
 		sessions: sessions{c.RDB, c.Now}}
-	o.locator, _ = any(c.Ledger).(locator)
 	o.jobs = newJobs(o)
 	o.routes()
 	c.Door.Mount(Path, o)
@@ -100,6 +94,9 @@ func (c *Console) routes() {
 	c.see("GET "+Path+"jobs/{id}", (*visit).job)
 	c.act("POST "+Path+"jobs/{id}/start", (*visit).startJob)
 	c.act("POST "+Path+"jobs/{id}/stop", (*visit).stopJob)
+	c.see("GET "+Path+"accounts", (*visit).accounts)
+	c.act("POST "+Path+"accounts/{account}/pause", (*visit).pause)
+	c.act("POST "+Path+"accounts/{account}/resume", (*visit).resume)
 	c.see(Path, func(*visit) error { return notFound })
 }
 
