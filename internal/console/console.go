@@ -46,6 +46,7 @@ type Console struct {
 	hooks    *webhooks.Store
 	sessions sessions
 	jobs     *jobs
+	files    *files
 
 	accountsNow overview
 
@@ -54,7 +55,7 @@ type Console struct {
 	read     time.Time // when accounts was
 }
 
-// New makes a console and mounts it at the front door. Run has to run for jobs.
+// New makes a console and mounts it at the front door. Run has to run for jobs and uploaded files.
 func New(c Config) *Console {
 	if c.Now == nil {
 		c.Now = time.Now
@@ -64,14 +65,19 @@ func New(c Config) *Console {
 	}
 	o := &Console{Config: c, mux: http.NewServeMux(), desk: operate.New(c.RDB, c.Ledger), hooks: webhooks.NewStore(c.RDB),
 		sessions: sessions{c.RDB, c.Now}}
-	o.jobs = newJobs(o)
+	o.jobs, o.files = newJobs(o), newFiles(o)
 	o.routes()
 	c.Door.Mount(Path, o)
 	return o
 }
 
-// Run works on jobs until the context ends.
-func (c *Console) Run(ctx context.Context) { c.jobs.run(ctx) }
+// Run works on jobs and uploaded files until the context ends.
+func (c *Console) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { c.files.run(ctx) })
+	c.jobs.run(ctx)
+	wg.Wait()
+}
 
 func (c *Console) routes() {
 	c.mux.Handle("GET "+Path+"static/", static())
@@ -97,6 +103,7 @@ func (c *Console) routes() {
 	c.see("GET "+Path+"accounts", (*visit).accounts)
 	c.act("POST "+Path+"accounts/{account}/pause", (*visit).pause)
 	c.act("POST "+Path+"accounts/{account}/resume", (*visit).resume)
+	c.filePages()
 	c.see(Path, func(*visit) error { return notFound })
 }
 

@@ -19,7 +19,7 @@ const (
 )
 
 // live writes a line whenever something happened that a page shows: ?order= the end of that order or of a refund of it,
-// ?reviews= an end that comes to review or leaves it, ?job= progress, ?accounts= a change of the accounts. The events are those of the front door's one reader, so a
+// ?reviews= an end that comes to review or leaves it, ?job= and ?file= progress, ?accounts= a change of the accounts. The events are those of the front door's one reader, so a
 // page that is open asks nothing of Redis.
 func (v *visit) live() error {
 	q := v.r.URL.Query()
@@ -39,6 +39,14 @@ func (v *visit) live() error {
 	id := q.Get("job")
 	if id != "" {
 		if j, err := v.jobs.peek(v.r.Context(), id); err != nil || j == nil || !v.mayLook(j) {
+			if err == nil {
+				err = notFound
+			}
+			return err
+		}
+	}
+	if upload := q.Get("file"); upload != "" {
+		if f, err := v.files.peek(v.r.Context(), upload); err != nil || f == nil || !v.mayOpen(f) {
 			if err == nil {
 				err = notFound
 			}
@@ -102,6 +110,14 @@ func (v *visit) fingerprint(q url.Values, job string) func() (mark string, ok bo
 			}
 			return fmt.Sprint(j.State, j.Found, j.At), true
 		}
+	case q.Get("file") != "":
+		return func() (string, bool) {
+			f, err := v.files.peek(v.r.Context(), q.Get("file"))
+			if err != nil || f == nil {
+				return "", false
+			}
+			return f.mark(), true
+		}
 	case q.Has("accounts"):
 		return func() (string, bool) {
 			list, err := v.overview(v.r.Context())
@@ -159,7 +175,7 @@ func (l lines) send(text string) bool {
 	return l.flush.Flush() == nil
 }
 
-// Live has a page follow something: "order" and a reference, "reviews", "accounts", or "job" and its id.
+// Live has a page follow something: "order" and a reference, "reviews", "accounts", or "job" or "file" and its id.
 func (v *view) Live(what string, of any) template.HTMLAttr {
 	at := Path + "live?" + url.Values{what: {fmt.Sprint(of)}}.Encode()
 	return template.HTMLAttr(`data-live="` + template.HTMLEscapeString(at) + `"`)

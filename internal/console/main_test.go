@@ -51,6 +51,7 @@ type house struct {
 	url      string
 	log      *lockedBuffer
 	commands counter
+	stop     func() // ends the front door
 }
 
 type lockedBuffer struct {
@@ -148,7 +149,9 @@ func (h *house) serve(tokens string) {
 	wg.Go(func() { h.console.Run(ctx) })
 	web := httptest.NewServer(h.door)
 	h.url = web.URL
-	h.t.Cleanup(func() { h.door.Drain(); web.CloseClientConnections(); web.Close(); cancel(); wg.Wait() })
+	door := h.door
+	h.stop = sync.OnceFunc(func() { door.Drain(); web.CloseClientConnections(); web.Close(); cancel(); wg.Wait() })
+	h.t.Cleanup(h.stop)
 }
 
 // tokensFile writes one and returns its path; each line is "NAME SCOPES ACCOUNT".
