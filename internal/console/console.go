@@ -32,6 +32,8 @@ type Config struct {
 	Ring *seal.Ring
 	// Tokens are who may log in. Default: nobody has to, and only browsers of this machine are answered.
 	Tokens *frontdoor.Tokens
+	// Hooks tests webhooks. Default: nobody can test them here.
+	Hooks *webhooks.Dispatcher
 	// Zone is the time zone of the pages. Default Asia/Taipei.
 	Zone *time.Location
 	// Now is the clock. Default time.Now.
@@ -104,6 +106,7 @@ func (c *Console) routes() {
 	c.act("POST "+Path+"accounts/{account}/pause", (*visit).pause)
 	c.act("POST "+Path+"accounts/{account}/resume", (*visit).resume)
 	c.filePages()
+	c.hookPages()
 	c.see(Path, func(*visit) error { return notFound })
 }
 

@@ -52,6 +52,7 @@ type house struct {
 	log      *lockedBuffer
 	commands counter
 	stop     func() // ends the front door
+	with     func(*console.Config)
 }
 
 type lockedBuffer struct {
@@ -142,7 +143,11 @@ func (h *house) serve(tokens string) {
 		}
 	}
 	h.door = frontdoor.New(c)
-	h.console = console.New(console.Config{Door: h.door, Client: h.client, Ledger: h.ledger, RDB: h.rdb, Log: log, Ring: ring, Tokens: c.Tokens})
+	pages := console.Config{Door: h.door, Client: h.client, Ledger: h.ledger, RDB: h.rdb, Log: log, Ring: ring, Tokens: c.Tokens}
+	if h.with != nil {
+		h.with(&pages)
+	}
+	h.console = console.New(pages)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { h.door.Run(ctx) })
