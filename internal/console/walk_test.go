@@ -87,7 +87,7 @@ func (w *walker) sends(action string, fields ...string) {
 		js += `{ const e = f.querySelector(` + quote(`[name="`+fields[i]+`"]`) + `); if (e.type === "radio") f.querySelector(` +
 			quote(`[name="`+fields[i]+`"][value="`+fields[i+1]+`"]`) + `).checked = true; else e.value = ` + quote(fields[i+1]) + `; }`
 	}
-	w.do(chromedp.WaitReady(form), chromedp.Evaluate(js+` setTimeout(() => f.requestSubmit(), 0); })()`, nil))
+	w.do(chromedp.WaitReady(form), chromedp.Evaluate(js+` f.requestSubmit(); })()`, nil))
 }
 
 // shoots keeps a picture of the page where CONSOLE_PICTURES names a folder.
