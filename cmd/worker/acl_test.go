@@ -303,12 +303,15 @@ func atTheConsole(t *testing.T, base, token string) {
 	}
 	const order = "/console/orders/ecticket:2000132/DOOR1"
 	submit("/console/login", "/console/login", url.Values{"token": {token}})
-	for _, path := range []string{"/console/", "/console/?state=ended", "/console/?q=DOOR1", "/console/reviews", "/console/jobs", order} {
+	for _, path := range []string{"/console/", "/console/?state=ended", "/console/?q=DOOR1", "/console/reviews", "/console/jobs", "/console/accounts", "/console/bulk", "/console/webhooks", order} {
 		get(path)
 	}
 	if shown := submit(order, order+"/show", url.Values{"reason": {"test"}}); !strings.Contains(shown, "一日入場券") {
 		t.Errorf("gateway: the document is not shown: %s", shown)
 	}
 	submit(order, "/console/jobs", url.Values{"kind": {"cancel"}, "state": {"queued"}})
+	const account = "/console/accounts/ecticket:2000132/"
+	submit("/console/accounts", account+"pause", url.Values{"lane": {"bulk"}, "reason": {"test"}})
+	submit("/console/accounts", account+"resume", url.Values{"lane": {"bulk"}, "reason": {"test"}})
 	submit("/console/", "/console/logout", url.Values{})
 }

@@ -65,11 +65,11 @@ func (w *worker) openDoor(sb *sandbox.Sandbox, story *sandbox.Story) (*door, err
 	s := frontdoor.New(frontdoor.Config{Client: client, Ledger: w.ledger, RDB: w.rdb, Rules: w.documents(), Log: log, Version: version(),
 		Notices: &frontdoor.Notices{Store: noticestore.New(w.rdb, providers.Account{Provider: providers.ECTicket, Merchant: w.ECTicket.MerchantID}), Ring: w.ring,
 			Keys: w.ECTicket.Keys(), PlatformID: w.ECTicket.PlatformID, Plain: w.Gateway.NoticeAck == config.AckPlain}})
-	pages := console.New(console.Config{Door: s, Client: client, Ledger: w.ledger, RDB: w.rdb, Log: log, Ring: w.ring})
 	hooks, closeReceiver, err := w.sendWebhooks(story)
 	if err != nil {
 		return nil, err
 	}
+	pages := console.New(console.Config{Door: s, Client: client, Ledger: w.ledger, RDB: w.rdb, Log: log, Ring: w.ring, Hooks: hooks})
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {

@@ -1,6 +1,6 @@
 -- May a call leave, and when? One GCRA for all lanes; the arithmetic is in the package comment.
 --
--- KEYS   1 tat, 2 ban, 3 used, 4 paused, 5 health (see keySet in redis.go)
+-- KEYS   1 tat, 2 ban, 3 used, 4 paused, 5 health, 6 minutes (see keySet in redis.go)
 -- ARGV   1 lane
 --        2 spacing  3 tolerance  4 ahead  5 patience (0: none)  6 ahead when out of patience
 --        7 ramp  8 share of the allowance at the ramp's start
@@ -64,6 +64,14 @@ if slot - now <= limit then
 		end
 	end
 	redis.call('PEXPIRE', KEYS[3], 60000)
+	local minute = math.floor(now / 60000000)
+	if redis.call('HINCRBY', KEYS[6], text(minute), 1) == 1 then
+		for _, field in ipairs(redis.call('HKEYS', KEYS[6])) do
+			local age = minute - tonumber(field)
+			if age < 0 or age >= 60 then redis.call('HDEL', KEYS[6], field) end
+		end
+		redis.call('PEXPIRE', KEYS[6], 3600000)
+	end
 	return {0, math.ceil(slot - now), math.floor(slot), math.floor(base + spacing), line, h[1] and 1 or 0}
 end
 

@@ -27,6 +27,9 @@ type keySet struct {
 	// used is a hash of counters BUCKET:LANE, where BUCKET is the time in steps of bucket. It
 	// lives a minute after the last call.
 	used string
+	// minutes is a hash of counters of the last hour, MINUTE since 1970 → calls of all lanes. It lives an hour after the
+	// last minute with a call.
+	minutes string
 	// paused is a hash, lane or pauseAll → a pauseEntry as JSON. It lives until an operator resumes.
 	paused string
 	// health is a hash of what the account's calls have said of it: n, how many troubles in a row there
@@ -40,10 +43,10 @@ type keySet struct {
 
 func keysOf(allowance string, a providers.Account) keySet {
 	p := keys.Budget(allowance)
-	return keySet{tat: p + "tat", ban: p + "ban", used: p + "used", paused: keys.Paused(allowance, a), health: keys.Health(allowance, a)}
+	return keySet{tat: p + "tat", ban: p + "ban", used: p + "used", minutes: p + "minutes", paused: keys.Paused(allowance, a), health: keys.Health(allowance, a)}
 }
 
-func (k keySet) all() []string { return []string{k.tat, k.ban, k.used, k.paused, k.health} }
+func (k keySet) all() []string { return []string{k.tat, k.ban, k.used, k.paused, k.health, k.minutes} }
 
 // bucket is the step of the usage counters; keep is how many of them State looks back.
 const (

@@ -126,7 +126,7 @@ func (a *app) serve(ctx context.Context, s *session, addr string) error {
 		sent <- hooks.Run(ctx)
 	}()
 	door := frontdoor.New(c)
-	pages, err := s.console(door, c)
+	pages, err := s.console(door, c, hooks)
 	if err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func (s *session) notices(g config.Gateway) (*frontdoor.Notices, error) {
 }
 
 // console makes the operators' pages at a front door.
-func (s *session) console(door *frontdoor.Server, c frontdoor.Config) (*console.Console, error) {
+func (s *session) console(door *frontdoor.Server, c frontdoor.Config, hooks *webhooks.Dispatcher) (*console.Console, error) {
 	cfg, err := config.LoadParts(s.env, config.Keys)
 	if err != nil {
 		return nil, err
@@ -172,7 +172,7 @@ func (s *session) console(door *frontdoor.Server, c frontdoor.Config) (*console.
 	if err != nil {
 		return nil, coded(codeSettings, "ISSUANCE_SEAL_KEYS: %w", err)
 	}
-	return console.New(console.Config{Door: door, Client: c.Client, Ledger: c.Ledger, RDB: c.RDB, Log: c.Log, Ring: ring, Tokens: c.Tokens}), nil
+	return console.New(console.Config{Door: door, Client: c.Client, Ledger: c.Ledger, RDB: c.RDB, Log: c.Log, Ring: ring, Tokens: c.Tokens, Hooks: hooks}), nil
 }
 
 // webhooks makes what sends to the webhooks of the settings, nil when there are none.

@@ -16,7 +16,6 @@ import (
 	"issuance/internal/webhooks"
 	"issuance/providers"
 	"issuance/tasks"
-	"issuance/tasks/order"
 )
 
 // Path is where the console is served.
@@ -33,6 +32,8 @@ type Config struct {
 	Ring *seal.Ring
 	// Tokens are who may log in. Default: nobody has to, and only browsers of this machine are answered.
 	Tokens *frontdoor.Tokens
+	// Hooks tests webhooks. Default: nobody can test them here.
+	Hooks *webhooks.Dispatcher
 	// Zone is the time zone of the pages. Default Asia/Taipei.
 	Zone *time.Location
 	// Now is the clock. Default time.Now.
@@ -44,22 +45,19 @@ type Console struct {
 	Config
 	mux      *http.ServeMux
 	desk     *operate.Desk
-	locator  locator // nil where the ledger has no index
 	hooks    *webhooks.Store
 	sessions sessions
 	jobs     *jobs
+	files    *files
+
+	accountsNow overview
 
 	mu       sync.Mutex
 	accounts []providers.Account
 	read     time.Time // when accounts was
 }
 
-// locator finds records by numbers other than their own: the provider's, or a refund's.
-type locator interface {
-	Locate(ctx context.Context, a providers.Account, text string) ([]order.Ref, error)
-}
-
-// New makes a console and mounts it at the front door. Run has to run for jobs.
+// New makes a console and mounts it at the front door. Run has to run for jobs and uploaded files.
 func New(c Config) *Console {
 	if c.Now == nil {
 		c.Now = time.Now
@@ -69,15 +67,19 @@ func New(c Config) *Console {
 	}
 	o := &Console{Config: c, mux: http.NewServeMux(), desk: operate.New(c.RDB, c.Ledger), hooks: webhooks.NewStore(c.RDB),
 		sessions: sessions{c.RDB, c.Now}}
-	o.locator, _ = any(c.Ledger).(locator)
-	o.jobs = newJobs(o)
+	o.jobs, o.files = newJobs(o), newFiles(o)
 	o.routes()
 	c.Door.Mount(Path, o)
 	return o
 }
 
-// Run works on jobs until the context ends.
-func (c *Console) Run(ctx context.Context) { c.jobs.run(ctx) }
+// Run works on jobs and uploaded files until the context ends.
+func (c *Console) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	wg.Go(func() { c.files.run(ctx) })
+	c.jobs.run(ctx)
+	wg.Wait()
+}
 
 func (c *Console) routes() {
 	c.mux.Handle("GET "+Path+"static/", static())
@@ -100,6 +102,11 @@ func (c *Console) routes() {
 	c.see("GET "+Path+"jobs/{id}", (*visit).job)
 	c.act("POST "+Path+"jobs/{id}/start", (*visit).startJob)
 	c.act("POST "+Path+"jobs/{id}/stop", (*visit).stopJob)
+	c.see("GET "+Path+"accounts", (*visit).accounts)
+	c.act("POST "+Path+"accounts/{account}/pause", (*visit).pause)
+	c.act("POST "+Path+"accounts/{account}/resume", (*visit).resume)
+	c.filePages()
+	c.hookPages()
 	c.see(Path, func(*visit) error { return notFound })
 }
 

@@ -17,6 +17,9 @@
 // replaces the part of a page that carries data-live when the front door says that something happened, and every
 // page works without it.
 //
-// It may import internal/frontdoor, internal/operate, internal/ledger, internal/webhooks, internal/vault, internal/seal,
+// What is uploaded is the one form with a file, see upload.go: its fields stand before the file, the token against forgery among
+// them, and it is in the hands of the front door that took it (files.go), with its state in Redis (filestore.go).
+//
+// It may import internal/budget, internal/bulk and its package workbook, internal/queue, internal/frontdoor, internal/operate, internal/ledger, internal/webhooks, internal/vault, internal/seal,
 // internal/keys, package tasks and providers, and no provider's client.
 package console

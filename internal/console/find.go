@@ -248,11 +248,7 @@ func (c *Console) locate(ctx context.Context, text string, accounts []providers.
 	}
 	var refs []order.Ref
 	for _, a := range accounts {
-		if c.locator == nil {
-			refs = append(refs, order.Ref{Account: a, OrderID: text})
-			continue
-		}
-		list, err := c.locator.Locate(ctx, a, text)
+		list, err := c.Ledger.Locate(ctx, a, text)
 		if err != nil {
 			return nil, err
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"sync"
 	"time"
 
 	"issuance/internal/frontdoor"
@@ -21,19 +20,11 @@ type jobs struct {
 	c      *Console
 	holder string
 	kick   chan struct{}
-
-	mu   sync.Mutex
-	seen map[string]*seenJob
-}
-
-// seenJob is a job as it was read last, for all browsers that look at it.
-type seenJob struct {
-	job *job
-	at  time.Time
+	seen   peeks[job]
 }
 
 func newJobs(c *Console) *jobs {
-	return &jobs{jobStore: jobStore{c.RDB}, c: c, holder: rand.Text(), kick: make(chan struct{}, 1), seen: map[string]*seenJob{}}
+	return &jobs{jobStore: jobStore{c.RDB}, c: c, holder: rand.Text(), kick: make(chan struct{}, 1)}
 }
 
 // lookEvery is how often a front door looks whether there is a job without one that works on it.
@@ -228,26 +219,7 @@ func (s *jobs) retry(ctx context.Context, j *job, e entry) (why string, err erro
 	return why, err
 }
 
-// peekEvery is how often a job is read for the browsers that look at it.
-const peekEvery = time.Second
-
-// peek is a job as it was a moment ago, which costs Redis the same for one browser and for many.
+// peek is a job as it was a moment ago.
 func (s *jobs) peek(ctx context.Context, id string) (*job, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.c.Now()
-	if k := s.seen[id]; k != nil && now.Sub(k.at) < peekEvery {
-		return k.job, nil
-	}
-	j, err := s.load(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	for other, k := range s.seen {
-		if now.Sub(k.at) > time.Minute {
-			delete(s.seen, other)
-		}
-	}
-	s.seen[id] = &seenJob{j, now}
-	return j, nil
+	return s.seen.get(s.c.Now(), id, func() (*job, error) { return s.load(ctx, id) })
 }

@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"encoding/csv"
-	"net/http"
 	"strings"
 	"time"
 
@@ -132,19 +131,8 @@ func (v *visit) export() error {
 	if err != nil {
 		return err
 	}
-	h := v.w.Header()
-	h.Set("Content-Type", "text/csv; charset=utf-8")
-	h.Set("Content-Disposition", `attachment; filename="orders-`+v.Now().In(v.Zone).Format("20060102-150405")+`.csv"`)
-	v.w.WriteHeader(http.StatusOK)
-	_, _ = v.w.Write([]byte("\ufeff")) // Excel takes it for UTF-8 by this
-	out := csv.NewWriter(v.w)
-	out.UseCRLF = true
-	row := func(cells ...string) {
-		for i := range cells {
-			cells[i] = cell(cells[i])
-		}
-		_ = out.Write(cells) // Flush's error says it
-	}
+	out := v.csv("orders-" + v.Now().In(v.Zone).Format("20060102-150405"))
+	row := out.row
 	t := v.lang.T
 	row(t("account"), t("order"), t("refund"), t("state"), t("code"), t("lane"), t("created"), t("ended"))
 	written, began := 0, v.Now()
@@ -167,6 +155,24 @@ func (v *visit) export() error {
 	row(t("export.more"))
 	out.Flush()
 	return nil
+}
+
+// spreadsheet is an answer that is CSV for Excel.
+type spreadsheet struct{ *csv.Writer }
+
+func (v *visit) csv(name string) spreadsheet {
+	v.attach("text/csv; charset=utf-8", name+".csv")
+	_, _ = v.w.Write([]byte("\ufeff")) // Excel takes it for UTF-8 by this
+	out := spreadsheet{csv.NewWriter(v.w)}
+	out.UseCRLF = true
+	return out
+}
+
+func (s spreadsheet) row(cells ...string) {
+	for i := range cells {
+		cells[i] = cell(cells[i])
+	}
+	_ = s.Write(cells) // Flush's error says it
 }
 
 // clock is a time in a file, "" for none.

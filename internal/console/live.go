@@ -19,7 +19,7 @@ const (
 )
 
 // live writes a line whenever something happened that a page shows: ?order= the end of that order or of a refund of it,
-// ?reviews= an end that comes to review or leaves it, ?job= progress. The events are those of the front door's one reader, so a
+// ?reviews= an end that comes to review or leaves it, ?job= and ?file= progress, ?accounts= a change of the accounts. The events are those of the front door's one reader, so a
 // page that is open asks nothing of Redis.
 func (v *visit) live() error {
 	q := v.r.URL.Query()
@@ -45,13 +45,22 @@ func (v *visit) live() error {
 			return err
 		}
 	}
+	if upload := q.Get("file"); upload != "" {
+		if f, err := v.files.peek(v.r.Context(), upload); err != nil || f == nil || !v.mayOpen(f) {
+			if err == nil {
+				err = notFound
+			}
+			return err
+		}
+	}
+	now := v.fingerprint(q, id)
 	h := v.w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
 	v.w.WriteHeader(http.StatusOK)
 	l := lines{v.w, http.NewResponseController(v.w)}
-	if id != "" {
-		v.followJob(l, id)
+	if now != nil {
+		v.watch(l, now)
 		return nil
 	}
 	v.follow(l, wants)
@@ -89,19 +98,55 @@ func (v *visit) follow(l lines, wants func(ledger.Event) bool) {
 	}
 }
 
-// followJob writes a line when a job has come further, until it does not move any more.
-func (v *visit) followJob(l lines, id string) {
+// fingerprint is how what a page shows stands, where that is no event: it changes with it, and ok is false where there is
+// nothing to follow any more. Nil for pages that follow events.
+func (v *visit) fingerprint(q url.Values, job string) func() (mark string, ok bool) {
+	switch {
+	case job != "":
+		return func() (string, bool) {
+			j, err := v.jobs.peek(v.r.Context(), job)
+			if err != nil || j == nil {
+				return "", false
+			}
+			return fmt.Sprint(j.State, j.Found, j.At), true
+		}
+	case q.Get("file") != "":
+		return func() (string, bool) {
+			f, err := v.files.peek(v.r.Context(), q.Get("file"))
+			if err != nil || f == nil {
+				return "", false
+			}
+			return f.mark(), true
+		}
+	case q.Has("accounts"):
+		return func() (string, bool) {
+			list, err := v.overview(v.r.Context())
+			return accountsMark(list), err == nil
+		}
+	}
+	return nil
+}
+
+// watch writes a line when a fingerprint has changed, until there is none; the browser comes again then.
+func (v *visit) watch(l lines, now func() (string, bool)) {
 	tick := time.NewTicker(liveLook)
 	defer tick.Stop()
 	last := ""
-	for {
-		j, err := v.jobs.peek(v.r.Context(), id)
-		if err != nil || j == nil { // the browser comes again
+	for silent := 0; ; silent++ {
+		mark, ok := now()
+		if !ok {
 			return
 		}
-		if now := fmt.Sprint(j.State, j.Found, j.At); now != last {
-			last = now
-			if !l.send("data: changed\n\n") {
+		text := ""
+		switch {
+		case mark != last:
+			last, text = mark, "data: changed\n\n"
+		case silent >= int(liveBeat/liveLook):
+			text = ": beat\n\n"
+		}
+		if text != "" {
+			silent = 0
+			if !l.send(text) {
 				return
 			}
 		}
@@ -130,7 +175,7 @@ func (l lines) send(text string) bool {
 	return l.flush.Flush() == nil
 }
 
-// Live has a page follow something: "order" and a reference, "reviews", or "job" and its id.
+// Live has a page follow something: "order" and a reference, "reviews", "accounts", or "job" or "file" and its id.
 func (v *view) Live(what string, of any) template.HTMLAttr {
 	at := Path + "live?" + url.Values{what: {fmt.Sprint(of)}}.Encode()
 	return template.HTMLAttr(`data-live="` + template.HTMLEscapeString(at) + `"`)

@@ -51,6 +51,8 @@ type house struct {
 	url      string
 	log      *lockedBuffer
 	commands counter
+	stop     func() // ends the front door
+	with     func(*console.Config)
 }
 
 type lockedBuffer struct {
@@ -141,14 +143,20 @@ func (h *house) serve(tokens string) {
 		}
 	}
 	h.door = frontdoor.New(c)
-	h.console = console.New(console.Config{Door: h.door, Client: h.client, Ledger: h.ledger, RDB: h.rdb, Log: log, Ring: ring, Tokens: c.Tokens})
+	pages := console.Config{Door: h.door, Client: h.client, Ledger: h.ledger, RDB: h.rdb, Log: log, Ring: ring, Tokens: c.Tokens}
+	if h.with != nil {
+		h.with(&pages)
+	}
+	h.console = console.New(pages)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { h.door.Run(ctx) })
 	wg.Go(func() { h.console.Run(ctx) })
 	web := httptest.NewServer(h.door)
 	h.url = web.URL
-	h.t.Cleanup(func() { h.door.Drain(); web.CloseClientConnections(); web.Close(); cancel(); wg.Wait() })
+	door := h.door
+	h.stop = sync.OnceFunc(func() { door.Drain(); web.CloseClientConnections(); web.Close(); cancel(); wg.Wait() })
+	h.t.Cleanup(h.stop)
 }
 
 // tokensFile writes one and returns its path; each line is "NAME SCOPES ACCOUNT".

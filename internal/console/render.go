@@ -67,7 +67,7 @@ type navItem struct {
 }
 
 // navigation lists the pages that have an entry, by path and key.
-var navigation = [][2]string{{Path, "nav.orders"}, {Path + "reviews", "nav.reviews"}, {Path + "jobs", "nav.jobs"}}
+var navigation = [][2]string{{Path, "nav.orders"}, {Path + "reviews", "nav.reviews"}, {Path + "bulk", "nav.bulk"}, {Path + "accounts", "nav.accounts"}, {Path + "webhooks", "nav.webhooks"}, {Path + "jobs", "nav.jobs"}}
 
 // view is what a template sees.
 type view struct {

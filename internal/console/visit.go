@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"strings"
@@ -21,6 +22,7 @@ type visit struct {
 	lang   Lang
 	cookie string           // what the browser's cookie holds; never empty
 	who    *frontdoor.Token // nil where nobody is logged in
+	file   *multipart.Part  // of an upload
 }
 
 type handler func(*visit) error
@@ -92,12 +94,23 @@ func (v *visit) begin() error {
 	if v.r.Method != http.MethodPost {
 		return nil
 	}
-	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, mostForm)
-	if err := v.r.ParseForm(); err != nil {
-		return fail(http.StatusRequestEntityTooLarge, "fail.too_large")
+	if err := v.form(); err != nil {
+		return err
 	}
 	if http.NewCrossOriginProtection().Check(v.r) != nil || !sameText(v.r.PostForm.Get("csrf"), csrfOf(v.cookie)) {
 		return crossOrigin
+	}
+	return nil
+}
+
+// form reads the form, and of an upload what stands before its file.
+func (v *visit) form() error {
+	if v.r.URL.Path == uploadPath && v.mayAct() {
+		return v.uploadForm()
+	}
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, mostForm)
+	if err := v.r.ParseForm(); err != nil {
+		return fail(http.StatusRequestEntityTooLarge, "fail.too_large")
 	}
 	return nil
 }

@@ -66,6 +66,14 @@ const (
 func ConsoleJob(id string) string { return Prefix + "{console:job:" + id + "}:" }
 
 // tag is the hash tag of an order's keys.
+// ConsoleFiles is the zset of the files that were uploaded to the console, by when (ms). Each is there for a week.
+const ConsoleFiles = Prefix + "{console:files}"
+
+// ConsoleFile is the prefix of the keys of one file (package console): "state", a hash; "lease", the string of the front door
+// that holds it; "wrong", a list of what is wrong with its lines, as JSON without what the cells hold; "rejects", the string of
+// its wrong lines, sealed; "refs", the list of the orders that it has enqueued. Expires after a week.
+func ConsoleFile(id string) string { return Prefix + "{console:file:" + id + "}:" }
+
 func tag(r order.Ref) string { return Prefix + "{" + r.Account.String() + ":" + r.OrderID + "}:" }
 
 // Record is the hash of an order's or a refund's record. Once it is final and settled it expires

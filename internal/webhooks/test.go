@@ -33,3 +33,13 @@ func Test(ctx context.Context, e *Endpoint, proxyURL, version string) (Result, e
 	a := s.send(ctx, e, id, body)
 	return Result{a.kind == delivered, a.status, a.took, a.text}, nil
 }
+
+// Test is Test for an endpoint of the dispatcher's file; known is false where the file has none of that name.
+func (d *Dispatcher) Test(ctx context.Context, name string) (r Result, known bool, err error) {
+	e := d.File.Find(name)
+	if e == nil {
+		return Result{}, false, nil
+	}
+	r, err = Test(ctx, e, d.ProxyURL, d.Version)
+	return r, true, err
+}

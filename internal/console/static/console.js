@@ -37,8 +37,9 @@
     } else {
       const answer = await fetch(location.href, { headers: { "X-Console-Live": "1" }, credentials: "same-origin" });
       if (answer.status === 401) { location.reload(); return; }
-      if (answer.ok && !busy(main)) {
-        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
+      const text = await answer.text();
+      if (answer.ok && !busy(main)) { // a form may have been opened meanwhile
+        const fresh = new DOMParser().parseFromString(text, "text/html").querySelector("main");
         const active = document.activeElement?.id;
         if (fresh) {
           main.replaceChildren(...fresh.childNodes);

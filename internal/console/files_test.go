@@ -1,0 +1,209 @@
+package console_test
+
+import (
+	"bytes"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/xuri/excelize/v2"
+
+	"issuance/internal/bulk/workbook"
+	"issuance/internal/keys"
+	"issuance/tasks/order"
+)
+
+// threeWrong is a workbook of five orders, of which three lines are wrong.
+func threeWrong(t *testing.T) []byte {
+	t.Helper()
+	f := excelize.NewFile()
+	defer f.Close()
+	for i, row := range [][]any{
+		{"MerchantTradeNo", "MerchantID", "IssueType", "IsImmediate", "Operator", "CustomerName", "CustomerPhone", "CustomerEmail", "ItemNo1", "TicketAmount1", "StartDate1"},
+		{"X1", shop.Merchant, "3", "2", "Angela", customer, "0912345678", "a@example.com", "VQT04959", "2", "20990101"},
+		{"X2", shop.Merchant, "3", "2", "Angela", customer, "912345678", "a@example.com", "VQT04959", "2", "20990101"},
+		{"X3", shop.Merchant, "3", "2", "Angela", customer, "0912345678", "a@example.com", "VQT04959", "none", "20990101"},
+		{"X4", shop.Merchant, "3", "2", "Angela", customer, "0912345678", "a@example.com", "VQT04959", "2", "20990230"},
+		{"X5", shop.Merchant, "3", "2", "Angela", customer, "0912345678", "a@example.com", "VQT04959", "1", "20990101"},
+	} {
+		if err := f.SetSheetRow("Sheet1", workbook.Cell(1, i+1), &row); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out bytes.Buffer
+	if err := f.Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// upload sends a file with the form's field first, as browsers do.
+func (b *browser) upload(csrf, name string, content []byte, fields ...string) answer {
+	b.t.Helper()
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	must := func(err error) {
+		if err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	must(w.WriteField("csrf", csrf))
+	for i := 0; i+1 < len(fields); i += 2 {
+		must(w.WriteField(fields[i], fields[i+1]))
+	}
+	part, err := w.CreateFormFile("file", name)
+	must(err)
+	_, err = part.Write(content)
+	must(err)
+	must(w.Close())
+	req, err := http.NewRequestWithContext(b.t.Context(), http.MethodPost, b.url+"/console/bulk", &body)
+	must(err)
+	req.Header.Set("Content-Type", w.FormDataContentType())
+	return b.do(req)
+}
+
+var filePath = regexp.MustCompile(`^/console/bulk/[A-Z0-9]+$`)
+
+// checked uploads a file and waits until it is checked.
+func (b *browser) checked(name string, content []byte, want string) (path, live, text string) {
+	b.t.Helper()
+	a := b.upload(b.csrf("/console/bulk"), name, content)
+	if path = a.Request.URL.Path; !filePath.MatchString(path) {
+		b.t.Fatalf("the file is at %s: %s", path, a.text)
+	}
+	live = "/console/live?file=" + strings.TrimPrefix(path, "/console/bulk/")
+	return path, live, b.until(path, live, want)
+}
+
+func TestAWorkbookIsCheckedCorrectedAndEnqueued(t *testing.T) {
+	path, secrets := tokensFile(t, "angela operate,tickets "+shop.String(), "bob operate "+other.String())
+	h := open(t, path)
+	b := h.loggedIn(secrets["angela"])
+	file, live, text := b.checked("orders.xlsx", threeWrong(t), "ready to start")
+	for _, want := range []string{"Enqueue these 2 orders", "<b>G3</b>", "<b>J4</b>", "<b>K5</b>", "CustomerPhone"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page lacks %s: %s", want, text)
+		}
+	}
+	if strings.Contains(text, customer) || strings.Contains(text, "912345678") {
+		t.Error("the page shows what a cell holds")
+	}
+	if h.state(order.Ref{Account: shop, OrderID: "X1"}) != "" {
+		t.Error("a check enqueues")
+	}
+	if a := h.loggedIn(secrets["bob"]).get(file); a.StatusCode != http.StatusNotFound {
+		t.Errorf("another account's operator sees the file: %d", a.StatusCode)
+	}
+	if a := b.submit(file, file+"/start"); a.StatusCode != http.StatusUnprocessableEntity {
+		t.Errorf("a start without a reason: %d", a.StatusCode)
+	}
+	b.submit(file, file+"/start", "reason", "the March sale")
+	text = b.until(file, live, "finished")
+	for _, id := range []string{"X1", "X5"} {
+		r := order.Ref{Account: shop, OrderID: id}
+		if h.state(r) != order.Queued || !strings.Contains(text, at(r)) {
+			t.Errorf("%s is %q: %s", id, h.state(r), text)
+		}
+	}
+	rejects := b.submit(file, file+"/rejects")
+	if n := strings.Count(rejects.text, "rejected: "); n != 3 || !strings.Contains(rejects.text, customer) {
+		t.Fatalf("the rejects have %d lines: %s", n, rejects.text)
+	}
+	for _, key := range h.rdb.Keys(t.Context(), keys.Prefix+"{console:*").Val() {
+		if dump := h.rdb.Dump(t.Context(), key).Val(); strings.Contains(dump, customer) {
+			t.Errorf("%s holds a customer's data in the clear", key)
+		}
+	}
+	// Corrected as a person would, they are enqueued, and the old notes mean nothing.
+	fixed := strings.NewReplacer(",912345678,", ",0912345678,", ",none,", ",2,", ",20990230,", ",20990101,").Replace(rejects.text)
+	file, live, _ = b.checked("rejects.csv", []byte(fixed), "Enqueue these 3 orders")
+	b.submit(file, file+"/start", "reason", "corrected")
+	b.until(file, live, "finished")
+	if s := h.state(order.Ref{Account: shop, OrderID: "X3"}); s != order.Queued {
+		t.Errorf("X3 is %q", s)
+	}
+	if a := b.get(file + "/results.csv"); strings.Count(a.text, "queued") != 3 {
+		t.Errorf("the results: %s", a.text)
+	}
+	if a := b.submit(file, file+"/tickets", "reason", "the shop asked"); strings.Count(a.text, "queued") != 3 {
+		t.Errorf("the tickets: %s", a.text)
+	}
+	if d := h.decisions(order.Ref{Account: shop}); len(d) != 1 || d[0].Reason != "the shop asked" {
+		t.Errorf("the decisions: %+v", d)
+	}
+	if b.lang = "zh-TW"; !strings.Contains(b.page(file), "已完成") || !strings.Contains(b.page("/console/bulk"), "上傳並檢查") {
+		t.Error("not in Chinese")
+	}
+}
+
+func TestAnUploadFromElsewhereIsRefused(t *testing.T) {
+	path, secrets := tokensFile(t, "angela operate", "viewer events")
+	h := open(t, path)
+	b := h.loggedIn(secrets["angela"])
+	if a := b.upload("forged", "orders.csv", []byte("x")); a.StatusCode != http.StatusForbidden {
+		t.Errorf("a forged form: %d", a.StatusCode)
+	}
+	viewer := h.loggedIn(secrets["viewer"])
+	if a := viewer.upload(viewer.csrf("/console/"), "orders.csv", []byte("x")); a.StatusCode != http.StatusForbidden {
+		t.Errorf("a viewer: %d", a.StatusCode)
+	}
+	if a := b.post("/console/bulk", url.Values{"csrf": {b.csrf("/console/bulk")}}); a.StatusCode != http.StatusForbidden {
+		t.Errorf("a form without a file: %d", a.StatusCode)
+	}
+	if n := h.rdb.Exists(t.Context(), keys.ConsoleFiles).Val(); n != 0 {
+		t.Error("a refused file is recorded")
+	}
+}
+
+func TestAFileSaysWhyItCannotBeUsed(t *testing.T) {
+	path, secrets := tokensFile(t, "bob operate "+other.String())
+	h := open(t, path)
+	b := h.loggedIn(secrets["bob"])
+	b.checked("nothing.csv", []byte("not,a,header\n"), "unreadable")
+	_, _, text := b.checked("theirs.xlsx", threeWrong(t), "ready to start")
+	if !strings.Contains(text, "the token is not for account") || strings.Contains(text, "/start") {
+		t.Errorf("another merchant's orders: %s", text)
+	}
+}
+
+// A front door that ends leaves what was enqueued, and says that the file is to be uploaded again.
+func TestAFileWhoseFrontDoorIsGoneSaysSo(t *testing.T) {
+	h := open(t, "")
+	b := h.browser()
+	file, _, _ := b.checked("orders.xlsx", threeWrong(t), "ready to start")
+	id := strings.TrimPrefix(file, "/console/bulk/")
+	h.stop()
+	h.serve("")
+	if text := b.page(file); !strings.Contains(text, "The front door stopped") {
+		t.Errorf("a front door that stopped: %s", text)
+	}
+	if err := h.rdb.HSet(t.Context(), keys.ConsoleFile(id)+"state", "state", "running", "problem", "").Err(); err != nil { // as one that was killed leaves it
+		t.Fatal(err)
+	}
+	if text := b.page(file); !strings.Contains(text, "front door that held this file is gone") {
+		t.Errorf("a front door that was killed: %s", text)
+	}
+	if a := b.submit("/console/bulk", file+"/start", "reason", "x"); a.StatusCode != http.StatusConflict {
+		t.Errorf("starting a file that nobody has: %d", a.StatusCode)
+	}
+	file, live, _ := b.checked("orders.xlsx", threeWrong(t), "ready to start")
+	b.submit(file, file+"/start", "reason", "again")
+	b.until(file, live, "finished")
+	if s := h.state(order.Ref{Account: shop, OrderID: "X1"}); s != order.Queued {
+		t.Errorf("X1 is %q", s)
+	}
+}
+
+func TestADiscardedFileIsNotEnqueued(t *testing.T) {
+	h := open(t, "")
+	b := h.browser()
+	file, live, _ := b.checked("orders.xlsx", threeWrong(t), "ready to start")
+	b.submit(file, file+"/stop")
+	b.until(file, live, "stopped<")
+	if a := b.submit("/console/bulk", file+"/start", "reason", "x"); a.StatusCode != http.StatusConflict || h.state(order.Ref{Account: shop, OrderID: "X1"}) != "" {
+		t.Errorf("%d", a.StatusCode)
+	}
+}

@@ -1,0 +1,222 @@
+package console
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"issuance/internal/budget"
+	"issuance/internal/keys"
+	"issuance/internal/ledger"
+	"issuance/internal/queue"
+	"issuance/providers"
+	"issuance/tasks/order"
+)
+
+// overview is how all accounts stand, read once in a while for all browsers that look at it.
+type overview struct {
+	mu   sync.Mutex
+	list []account
+	at   time.Time
+}
+
+// account is one of them.
+type account struct {
+	budget.State
+	Health        providers.Health
+	Since         time.Time
+	Why           string // of a person's or the provider's making; safe to show
+	Hour          [budget.Minutes]int
+	Open, Reviews int64
+	Lanes         []lane
+	// AtLeast says that there are so many unfinished records that an older one may exist than is shown.
+	AtLeast bool
+	// PerHour is how many records have ended lately, DoneAt when the rest will have at that rate; zero where nobody knows.
+	PerHour int64
+	DoneAt  time.Time
+}
+
+// lane is a lane of an account.
+type lane struct {
+	Lane   order.Lane
+	Used   int           // calls of the last minute
+	Oldest *ledger.Found // the unfinished record that has waited longest; nil without one
+}
+
+// Bounds of an overview.
+const (
+	overviewEvery = 10 * time.Second
+	overviewReads = 1000 // unfinished records of an account
+	overviewTail  = 50   // tasks of a queue that wait longest
+	rateOver      = 10 * time.Minute
+	rateEvents    = 2000
+)
+
+// overview is how all accounts stood a moment ago.
+func (c *Console) overview(ctx context.Context) ([]account, error) {
+	o := &c.accountsNow
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.at.IsZero() && c.Now().Sub(o.at) < overviewEvery {
+		return o.list, nil
+	}
+	list, err := c.lookAtAccounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	o.list, o.at = list, c.Now()
+	return list, nil
+}
+
+// forget has the next look read the accounts again.
+func (o *overview) forget() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.at = time.Time{}
+}
+
+func (c *Console) lookAtAccounts(ctx context.Context) ([]account, error) {
+	states, err := budget.States(ctx, c.RDB)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]providers.Account, len(states))
+	for i, s := range states {
+		names[i] = s.Account
+	}
+	open, reviews, err := c.Ledger.Counts(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	rates, err := c.rates(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]account, len(states))
+	for i, s := range states {
+		a := account{State: s, Open: open[i], Reviews: reviews[i]}
+		a.Health, a.Since, a.Why = s.Health()
+		if a.Health == providers.HealthNoWorker || a.Health == providers.HealthKeyMissing {
+			a.Why = "" // what the health says by itself
+		}
+		if a.Hour, err = budget.LastHour(ctx, c.RDB, s.Allowance, s.Account); err != nil {
+			return nil, err
+		}
+		if err := c.addLanes(ctx, &a); err != nil {
+			return nil, err
+		}
+		if rate := rates[s.Account]; rate > 0 && a.PerSecond > 0 && !s.NoWorker {
+			a.PerHour = int64(rate * time.Hour.Seconds())
+			a.DoneAt = c.Now().Add(time.Duration(float64(a.Open) / rate * float64(time.Second)))
+		}
+		out[i] = a
+	}
+	return out, nil
+}
+
+// rates are how many records of each account have ended per second lately.
+func (c *Console) rates(ctx context.Context) (map[providers.Account]float64, error) {
+	counts := map[providers.Account]float64{}
+	before, now := "", c.Now()
+	span := rateOver
+	for looked := 0; looked < rateEvents; looked += readAtOnce {
+		events, err := c.Ledger.EventsBefore(ctx, before, readAtOnce)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range events {
+			if now.Sub(e.At) > rateOver {
+				break // events stand in the order in which they were published, about that of their ends
+			}
+			if e.Ticket == 0 {
+				counts[e.Account]++
+			}
+		}
+		if len(events) < readAtOnce {
+			break
+		}
+		last := events[len(events)-1]
+		if now.Sub(last.At) > rateOver {
+			break
+		}
+		if looked+readAtOnce >= rateEvents {
+			span = max(now.Sub(last.At), time.Second)
+		}
+		before = last.StreamID
+	}
+	for a := range counts {
+		counts[a] /= span.Seconds()
+	}
+	return counts, nil
+}
+
+// addLanes finds what has waited longest in each lane. Of very many records it looks at some, and at those whose tasks are
+// at the head of their queues.
+func (c *Console) addLanes(ctx context.Context, a *account) error {
+	for _, l := range order.Lanes() {
+		a.Lanes = append(a.Lanes, lane{Lane: l, Used: a.Used[l]})
+	}
+	a.AtLeast = a.Open > overviewReads
+	if a.AtLeast {
+		for _, l := range order.Lanes() {
+			refs, err := c.headOf(ctx, a.Account, l)
+			if err == nil {
+				err = a.look(ctx, c.Ledger, refs)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	for at, looked, first := uint64(0), 0, true; (first || at != 0) && looked < overviewReads; first = false {
+		refs, next, err := c.Ledger.OpenPage(ctx, a.Account, at, readAtOnce)
+		if err == nil {
+			err = a.look(ctx, c.Ledger, refs)
+		}
+		if err != nil {
+			return err
+		}
+		at, looked = next, looked+len(refs)
+	}
+	return nil
+}
+
+// look notes the oldest of some records by lane.
+func (a *account) look(ctx context.Context, l *ledger.Ledger, refs []order.Ref) error {
+	list, err := l.Find(ctx, ledger.Query{}, refs)
+	for _, r := range list {
+		if r.State.Final() {
+			continue
+		}
+		of := r.Lane
+		if r.State == order.Accepted { // it waits for the provider, whom polls ask
+			of = order.Poll
+		}
+		if i := slices.IndexFunc(a.Lanes, func(x lane) bool { return x.Lane == of }); i >= 0 {
+			if x := &a.Lanes[i]; x.Oldest == nil || r.CreatedAt.Before(x.Oldest.CreatedAt) {
+				x.Oldest = &r
+			}
+		}
+	}
+	return err
+}
+
+// headOf are records of an account whose tasks have been ready longest in a lane's queue, which other accounts of the
+// provider share.
+func (c *Console) headOf(ctx context.Context, a providers.Account, l order.Lane) (out []order.Ref, err error) {
+	ids, err := c.RDB.LRange(ctx, keys.Queue(queue.Name(a.Provider, l))+"pending", -overviewTail, -1).Result()
+	for _, id := range slices.Backward(ids) { // TYPE:PROVIDER:MERCHANT:ORDER[:REFUND…], see queue.HomeOf
+		p := strings.Split(id, ":")
+		if len(p) < 4 || p[2] != a.Merchant {
+			continue
+		}
+		r := order.Ref{Account: a, OrderID: p[3]}
+		if len(p) > 4 && p[0]+":"+p[1] == queue.RefundType(a.Provider) {
+			r.RefundID = p[4]
+		}
+		out = append(out, r)
+	}
+	return out, err
+}
