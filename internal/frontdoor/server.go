@@ -92,6 +92,7 @@ func New(c Config) *Server {
 	for _, schema := range s.api.OpenAPI().Components.Schemas.Map() {
 		schema.AdditionalProperties = nil // a field more is no reason for a client to refuse an answer
 	}
+	s.docs(mux)
 	s.handler = s.outer(mux)
 	return s
 }
@@ -128,8 +129,8 @@ func (s *Server) describe() huma.Config {
 		return noted(c.Context(), humaProblem(status, message, errs...))
 	}
 	c := huma.DefaultConfig("Issuance front door", s.Version)
-	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "/openapi", "/docs", "/schemas"
-	c.CreateHooks = nil // no $schema in bodies
+	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "/openapi", "", "/schemas" // the page is our own
+	c.CreateHooks = nil                                                   // no $schema in bodies
 	c.Info.Description = description
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer",
 		Description: "A token of GATEWAY_TOKENS_FILE; `enqueue token new` makes one."}}
