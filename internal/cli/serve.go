@@ -20,6 +20,7 @@ import (
 	"issuance/internal/seal"
 	"issuance/internal/webhooks"
 	"issuance/providers"
+	"issuance/tasks"
 )
 
 func (a *app) serveCommand() *cobra.Command {
@@ -68,6 +69,9 @@ func (a *app) serve(ctx context.Context, s *session, addr string) error {
 	alarms := metrics.NewAlarms()
 	log := logging.LimitAlarms(logging.New(a.err, cfg.Worker.LogFormat, slog.LevelInfo), alarms.Raised)
 	redisconn.LogTo(log)
+	for _, w := range config.Misspelled(env) {
+		log.Warn("configuration: " + w)
+	}
 	documents, err := rules(s.env, nil)
 	if err != nil {
 		return err
@@ -108,6 +112,12 @@ func (a *app) serve(ctx context.Context, s *session, addr string) error {
 	defer l.Close()
 	if at, ok := l.Addr().(*net.TCPAddr); c.Tokens == nil && (!ok || !at.IP.IsLoopback()) {
 		return coded(codeSettings, "%s can be reached from other machines, so callers need tokens: set GATEWAY_TOKENS_FILE (enqueue token new makes one), or listen on 127.0.0.1", l.Addr())
+	}
+	if c.Tokens == nil {
+		log.Warn("no tokens (GATEWAY_TOKENS_FILE is not set): every program of this machine may do everything, in the console, too")
+	}
+	if err := client.Ready(ctx); errors.Is(err, tasks.ErrWrongKeys) {
+		log.Warn("nothing can be enqueued", "error", err)
 	}
 	scheme := "http"
 	if cert != nil {

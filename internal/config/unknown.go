@@ -16,6 +16,14 @@ var ours = []string{"ECTICKET_", "PASS2U_", "POLL_", "ISSUANCE_", "WORKER_", "GA
 // service called "worker", and the tests have a switch.
 var theirs = regexp.MustCompile(`_SERVICE_(HOST|PORT)(_|$)|_PORT(_[0-9]+_(TCP|UDP).*)?$|^ISSUANCE_TEST_`)
 
+// Misspelled are warnings of names in an environment that look like ours but mean nothing, for a program that reads some
+// parts only.
+func Misspelled(environment map[string]string) []string {
+	var l loader
+	l.unknown(environment)
+	return l.cfg.Warnings
+}
+
 // unknown warns of names that look like ours but mean nothing: a misspelled variable would
 // otherwise silently leave the default in force. Values are not shown.
 func (l *loader) unknown(environment map[string]string) {

@@ -33,7 +33,7 @@ var actWords = map[string]text{
 	"fail.not_found":   {"找不到這個頁面或訂單。", "There is no such page or order."},
 	"fail.not_allowed": {"您的權杖僅供檢視，不能執行此操作。", "Your token is for viewing only."},
 	"fail.csrf":        {"此要求不是由主控台的頁面送出，或頁面已過期。請返回後重新整理再試。", "This request did not come from a page of the console, or the page is too old. Go back, reload it and try again."},
-	"fail.not_local":   {"未設定 GATEWAY_TOKENS_FILE 時，只接受本機以 localhost 開啟。", "Without GATEWAY_TOKENS_FILE only browsers of this machine are answered, under the name localhost."},
+	"fail.not_local":   {"未設定 GATEWAY_TOKENS_FILE 時，只接受本機以 localhost 直接開啟，不經代理伺服器。", "Without GATEWAY_TOKENS_FILE only browsers of this machine are answered, under the name localhost and through no proxy."},
 	"fail.login":       {"請先登入。", "Log in first."},
 	"fail.filter":      {"篩選條件不正確。", "The filter cannot be understood."},
 	"fail.reason":      {"請填寫原因（最多 500 字）。沒有任何變更。", "Give a reason of at most 500 characters. Nothing was changed."},

@@ -16,7 +16,9 @@ import (
 	"testing"
 	"time"
 
+	"issuance/internal/announce"
 	"issuance/internal/frontdoor"
+	"issuance/internal/seal"
 	"issuance/internal/testredis"
 	"issuance/tasks"
 )
@@ -81,6 +83,54 @@ func TestWithoutTokensNoWebPageGetsIn(t *testing.T) {
 	}
 	h.want(http.StatusForbidden, nil, http.MethodGet, "/v1/orders", "", "Sec-Fetch-Site", "cross-site")
 	h.want(http.StatusCreated, nil, http.MethodPut, at+"A1", body, "Host", "localhost:8090")
+}
+
+// Without tokens nothing is answered that a proxy of this machine may have passed on for somebody elsewhere.
+func TestWithoutTokensNothingComesThroughAProxy(t *testing.T) {
+	header := [][]string{{"X-Forwarded-For", "203.0.113.9"}, {"X-Forwarded-Host", "shop.example"}, {"X-Forwarded-Proto", "https"}, {"Forwarded", "for=203.0.113.9"}, {"Via", "1.1 proxy"}, {"X-Real-IP", "203.0.113.9"}}
+	h := open(t, "")
+	for _, by := range header {
+		var p frontdoor.Problem
+		h.want(http.StatusForbidden, &p, http.MethodPut, at+"A1", body, by...)
+		if p.Code != "forbidden" || !strings.Contains(p.Detail, "GATEWAY_TOKENS_FILE") || !strings.Contains(p.Detail, "proxy") {
+			t.Errorf("%v: %+v", by, p)
+		}
+		r := httptest.NewRequest(http.MethodGet, "http://localhost/console/", nil)
+		r.Header.Set(by[0], by[1])
+		if frontdoor.Local(r) {
+			t.Errorf("%v: mounted handlers take it for a request of this machine", by)
+		}
+	}
+	h.want(http.StatusNotFound, nil, http.MethodGet, at+"A1", "")
+	path, secrets := tokensFile(t, "shop orders")
+	h.serve(path)
+	h.token = secrets["shop"]
+	for _, by := range header {
+		h.want(http.StatusNotFound, nil, http.MethodGet, at+"A1", "", by...)
+	}
+}
+
+// A front door whose keys no worker holds takes no order, so nobody is led to it.
+func TestADoorWithWrongKeysIsNotReady(t *testing.T) {
+	h := open(t, "")
+	h.want(http.StatusOK, nil, http.MethodGet, "/readyz", "") // no worker has said anything yet
+	if err := announce.SealKeys(t.Context(), h.rdb, []string{"another"}); err != nil {
+		t.Fatal(err)
+	}
+	var p frontdoor.Problem
+	h.want(http.StatusServiceUnavailable, &p, http.MethodGet, "/readyz", "")
+	if p.Code != "wrong_keys" {
+		t.Errorf("%+v", p)
+	}
+	h.want(http.StatusOK, nil, http.MethodGet, "/healthz", "")
+	ring, err := seal.ParseRing(seal.SandboxKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := announce.SealKeys(t.Context(), h.rdb, ring.IDs()); err != nil {
+		t.Fatal(err)
+	}
+	h.want(http.StatusOK, nil, http.MethodGet, "/readyz", "")
 }
 
 func TestATokensRateHoldsForAllFrontDoors(t *testing.T) {

@@ -2,6 +2,7 @@ package frontdoor
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -31,7 +32,7 @@ type PagedEvent struct {
 // Gap says that events are gone.
 type Gap struct {
 	After string `json:"after" doc:"the position that was asked for"`
-	First string `json:"first" doc:"the position of the oldest event that is still kept"`
+	First string `json:"first" doc:"the position of the oldest event that is still kept; 0 when none is"`
 }
 
 type eventsOut struct {
@@ -73,7 +74,7 @@ func (s *Server) listEvents(ctx context.Context, in *eventsIn) (*eventsOut, erro
 		return nil, err
 	}
 	if in.After == "" {
-		in.After = "0"
+		in.After = beginning
 	}
 	if !isPosition(in.After) {
 		return nil, noted(ctx, violated("after", "must be a position of an event, or next of a page"))
@@ -84,6 +85,9 @@ func (s *Server) listEvents(ctx context.Context, in *eventsIn) (*eventsOut, erro
 	}
 	out := &eventsOut{}
 	out.Body.Events, out.Body.Next, out.Body.Gap = []PagedEvent{}, in.After, gap
+	if gap != nil {
+		out.Body.Next = beginning
+	}
 	for _, e := range list {
 		out.Body.Next = e.StreamID
 		if t.Sees(e.Account) {
@@ -93,19 +97,28 @@ func (s *Server) listEvents(ctx context.Context, in *eventsIn) (*eventsOut, erro
 	return out, nil
 }
 
+// beginning is the position before every event.
+const beginning = "0"
+
 // page reads events that follow a position, and says whether there may be a gap before them. Events are trimmed from
-// the oldest on, so none is lost as long as the one that was read last is still there afterwards.
+// the oldest on, so none is lost as long as the one that was read last is still there afterwards. A position ahead of all
+// events is of a stream that is gone, so reading goes on from the oldest.
 func (s *Server) page(ctx context.Context, after string, limit int64) ([]ledger.Event, *Gap, error) {
 	list, err := s.Ledger.Events(ctx, after, limit, 0)
-	if err != nil || after == "0" {
+	if err != nil || after == beginning {
 		return list, nil, err
 	}
 	kept, err := s.Ledger.HasEvent(ctx, after)
 	if err != nil || kept {
 		return list, nil, err
 	}
+	if len(list) == 0 {
+		if list, err = s.Ledger.Events(ctx, beginning, limit, 0); err != nil {
+			return nil, nil, err
+		}
+	}
 	first, err := s.Ledger.FirstEvent(ctx)
-	return list, &Gap{After: after, First: first}, err
+	return list, &Gap{After: after, First: cmp.Or(first, beginning)}, err
 }
 
 // Timing of a stream of events.
@@ -167,9 +180,7 @@ func (st stream) run(ctx context.Context, after string) {
 				return
 			}
 			if gap != nil {
-				if len(list) == 0 {
-					after = gap.First
-				}
+				after = beginning
 				if !st.send(message("", "gap", gap)) {
 					return
 				}

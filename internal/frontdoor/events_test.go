@@ -78,6 +78,43 @@ func TestAGapIsReported(t *testing.T) {
 	}
 }
 
+// Whoever asks for a position ahead of all events, as of a Redis that has been replaced, learns of the gap once and goes on
+// from the oldest event, by page and by stream.
+func TestAPositionAheadOfAllEventsLeadsToTheOldest(t *testing.T) {
+	const ahead = "9999999999999-7"
+	h := openOver(t, testredis.Start(t), "")
+	var p page
+	h.want(http.StatusOK, &p, http.MethodGet, "/v1/events?after="+ahead, "")
+	if p.Gap == nil || p.Gap.First != "0" || p.Next != "0" || len(p.Events) != 0 {
+		t.Errorf("without events: %+v", p)
+	}
+	s := h.stream(ahead)
+	if m := s.next(); m.kind != "gap" {
+		t.Errorf("without events: %+v", m)
+	}
+	h.issued("A1", "A2")
+	for _, s := range []stream{s, h.stream(ahead)} {
+		m := s.next()
+		if m.kind == "gap" {
+			m = s.next()
+		}
+		if !strings.Contains(m.data, `"A1"`) {
+			t.Errorf("the stream goes on with %+v", m)
+		}
+	}
+	p = page{}
+	h.want(http.StatusOK, &p, http.MethodGet, "/v1/events?limit=1&after="+ahead, "")
+	if p.Gap == nil || p.Gap.After != ahead || len(p.Events) != 1 || p.Events[0].Data.OrderID != "A1" || p.Gap.First != p.Events[0].Position {
+		t.Fatalf("%+v", p)
+	}
+	next := p.Next
+	p = page{}
+	h.want(http.StatusOK, &p, http.MethodGet, "/v1/events?after="+next, "")
+	if p.Gap != nil || len(p.Events) != 1 || p.Events[0].Data.OrderID != "A2" {
+		t.Errorf("%+v", p)
+	}
+}
+
 // stream reads server-sent events.
 type stream struct {
 	t testing.TB

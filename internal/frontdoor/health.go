@@ -2,6 +2,7 @@ package frontdoor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"issuance/internal/metrics"
 	"issuance/internal/tracing"
+	"issuance/tasks"
 )
 
 // readyWithin bounds how long a readiness check may take.
@@ -22,10 +24,14 @@ func (s *Server) health(mux *http.ServeMux) {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
 		defer cancel()
-		switch {
-		case s.draining.Load():
+		if s.draining.Load() {
 			writeProblem(w, r, problem(http.StatusServiceUnavailable, codeDraining, "the front door is stopping"))
-		case s.Ready(ctx) != nil:
+			return
+		}
+		switch err := s.Ready(ctx); {
+		case errors.Is(err, tasks.ErrWrongKeys):
+			writeProblem(w, r, explain(err, ""))
+		case err != nil:
 			writeProblem(w, r, problem(http.StatusServiceUnavailable, codeUnreachable, "Redis does not answer, or takes no writes").retry(unknownAfter))
 		default:
 			fmt.Fprintln(w, "ok")

@@ -65,7 +65,7 @@ func (h *house) answerDescribed(req *http.Request, res *http.Response, body []by
 	if len(body) == 0 || strings.Contains(res.Header.Get("Content-Type"), "ndjson") {
 		return // a description knows no lines
 	}
-	if res.StatusCode == http.StatusNotFound && bytes.Contains(body, []byte(`"not_found"`)) {
+	if res.StatusCode == http.StatusNotFound && bytes.Contains(body, []byte(`"not_found"`)) || res.StatusCode == http.StatusMethodNotAllowed {
 		return // no operation
 	}
 	describing.Lock()

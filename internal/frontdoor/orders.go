@@ -40,7 +40,7 @@ type putOrder struct {
 
 type postOrder struct {
 	Placing
-	Key     string `header:"Idempotency-Key" maxLength:"255" doc:"the request's own id, from which the order's number is made when the document has none; it must be the same when the request is repeated"`
+	KeyHeader
 	RawBody []byte `contentType:"application/json"`
 }
 
@@ -64,7 +64,7 @@ func (s *Server) orders() {
 		"The body is the provider's own request. The number may be left out of it. 201: recorded, it comes to a final status whatever happens; 200: the same document was there, and this is where it stands.",
 		http.StatusCreated, 409, 413, 415), aboutRequest, exampleRequests), s.putOrder)
 	register(s, s.placing(operation(http.MethodPost, "/v1/orders", "post-order", "orders", "Enqueue an order document",
-		`The body is {"provider":…,"request":{…}}, optionally with "account". With Idempotency-Key the number may be left out: it is made from the key, so a request that is repeated is one order.`,
+		`The body is {"provider":…,"request":{…}}, optionally with "account". With Idempotency-Key the number is left out: it is made from the key, so a request that is repeated is one order. A key beside a number is refused (422).`,
 		http.StatusCreated, 409, 413, 415), aboutDocument, exampleDocuments), s.postOrder)
 	register(s, operation(http.MethodPost, "/v1/orders/{account}/{order_id}/cancel", "cancel-order", "orders", "Cancel an order of which nothing was sent",
 		"The order becomes cancelled, which is final. An order that may have been sent is not cancelled (409).", http.StatusOK, 409), s.cancelOrder)
@@ -134,11 +134,12 @@ func (s *Server) postOrder(ctx context.Context, in *postOrder) (*statusOut, erro
 		return nil, noted(ctx, p)
 	}
 	body := in.RawBody
-	if in.Key != "" {
-		var p *Problem
-		if body, p = derived(body, t.Name, in.Key); p != nil {
-			return nil, noted(ctx, p)
-		}
+	key, p := in.key()
+	if p == nil && key != "" {
+		body, p = derived(body, t.Name, key)
+	}
+	if p != nil {
+		return nil, noted(ctx, p)
 	}
 	o, err := tasks.ParseOrder(body, s.Rules)
 	if err != nil {
@@ -258,49 +259,6 @@ func inserted(object []byte, name, value string) []byte {
 		out = slices.Concat(field[:len(field)-1], rest)
 	}
 	return out
-}
-
-// numberLength is how long a number that is made from a key is: 20 digits of 36, some 103 bits. Every provider takes
-// numbers of capital letters and digits of this length.
-const numberLength = 20
-
-// derived puts a number made from a caller's key into a document that has none.
-func derived(document []byte, token, key string) ([]byte, *Problem) {
-	var fields map[string]json.RawMessage
-	var provider string
-	if json.Unmarshal(document, &fields) != nil || json.Unmarshal(fields["provider"], &provider) != nil || !providers.Name(provider).Known() {
-		return document, nil // the parser says what is wrong with it
-	}
-	request := fields["request"]
-	with, p := numbered(providers.Name(provider), request, "", "/request")
-	if p != nil || bytes.Equal(with, request) {
-		return document, p
-	}
-	codec, _ := providers.CodecOf(providers.Name(provider))
-	with = inserted(request, codec.Columns.IDs[0], numberOf(token, provider, string(fields["account"]), key))
-	at := bytes.LastIndex(document, request) // once, as parsing finds the last of equal names, too
-	return slices.Concat(document[:at], with, document[at+len(request):]), nil
-}
-
-// numberOf is the number of a key: the same for the same caller, account and key alone.
-func numberOf(token, provider, account, key string) string {
-	h := sha256.New()
-	for _, part := range []string{"order number", token, provider, account, key} {
-		fmt.Fprintf(h, "%d:%s,", len(part), part)
-	}
-	sum := h.Sum(nil)
-	const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	out := make([]byte, 0, numberLength)
-	for i := 0; len(out) < numberLength; i++ {
-		if i == len(sum) {
-			next := sha256.Sum256(sum)
-			sum, i = next[:], 0
-		}
-		if sum[i] < 252 { // 7*36: every digit is as likely
-			out = append(out, digits[sum[i]%36])
-		}
-	}
-	return string(out)
 }
 
 // etag is the same for the same body.

@@ -2,6 +2,7 @@ package frontdoor_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -111,12 +112,39 @@ func TestAKeyMakesTheSameNumberForTheSameCallerAlone(t *testing.T) {
 	var p frontdoor.Problem
 	h.want(http.StatusUnprocessableEntity, &p, http.MethodPost, "/v1/orders", document)
 	h.want(http.StatusConflict, &p, http.MethodPost, "/v1/orders", `{"provider":"ecticket","request":`+otherBody+`}`, "Idempotency-Key", "cart-1")
-	// A number in the document is kept.
-	var st frontdoor.Status
-	h.want(http.StatusCreated, &st, http.MethodPost, "/v1/orders", `{"provider":"ecticket","request":`+strings.Replace(body, "{", `{"MerchantTradeNo":"OWN1",`, 1)+`}`, "Idempotency-Key", "cart-3")
-	if st.OrderID != "OWN1" {
-		t.Errorf("%+v", st)
+	if quoted := post("web", `"cart-1"`, http.StatusOK); quoted != first {
+		t.Errorf("a key and its quoted form made %s and %s", first, quoted)
 	}
+	if escaped := post("web", `"cart \\ \"1\""`, http.StatusCreated); escaped != post("web", `cart \ "1"`, http.StatusOK) {
+		t.Error("a key and its escaped form made two numbers")
+	}
+}
+
+// A key never stands beside another identity of the order, which would be sold a second time.
+func TestAKeyThatDoesNotIdentifyTheOrderAloneIsRefused(t *testing.T) {
+	h := open(t, "")
+	numbered := func(id, number string) string {
+		return `{"provider":"ecticket","request":` + strings.Replace(body, "{", `{"`+id+`":`+number+`,`, 1) + `}`
+	}
+	document := `{"provider":"ecticket","request":` + body + `}`
+	h.want(http.StatusCreated, nil, http.MethodPost, "/v1/orders", document, "Idempotency-Key", "cart-1")
+	for _, d := range []string{numbered("MerchantTradeNo", `"OWN1"`), numbered("MerchantTradeNo", `null`), numbered("FreeTradeNo", `"OWN1"`)} {
+		var p frontdoor.Problem
+		h.want(http.StatusUnprocessableEntity, &p, http.MethodPost, "/v1/orders", d, "Idempotency-Key", "cart-1")
+		if p.Code != "invalid" || !strings.Contains(p.Detail, "one of both") || len(p.Violations) != 1 || !strings.HasSuffix(p.Violations[0].Pointer, "TradeNo") {
+			t.Errorf("%+v", p)
+		}
+	}
+	h.want(http.StatusNotFound, nil, http.MethodGet, at+"OWN1", "")
+	for _, keys := range [][]string{{""}, {`""`}, {" "}, {"cart-2", "cart-3"}, {"cart-2", "cart-2"}, {"", "cart-2"}} {
+		r := httptest.NewRequest(http.MethodPost, "http://localhost/v1/orders", strings.NewReader(document))
+		r.Header["Idempotency-Key"] = keys
+		w := httptest.NewRecorder()
+		if h.server.ServeHTTP(w, r); w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), "Idempotency-Key") {
+			t.Errorf("%q: %d %s", keys, w.Code, w.Body)
+		}
+	}
+	h.want(http.StatusCreated, nil, http.MethodPost, "/v1/orders", numbered("MerchantTradeNo", `"OWN1"`))
 }
 
 // A request that waits is answered by the event, long before its time.

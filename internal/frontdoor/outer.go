@@ -62,11 +62,13 @@ func (s *Server) outer(next http.Handler) http.Handler {
 		}
 		defer s.finish(rec, r, at, began)
 		switch {
+		case s.roundabout(r):
+			writeProblem(rec, r, problem(http.StatusNotFound, codeNotFound, "there is no such path: write it without empty segments and dots; /docs lists them"))
 		case !s.protected(r): // no data, and asked by balancers
 			next.ServeHTTP(rec, r)
 		case s.Tokens == nil:
-			if !Local(r) {
-				writeProblem(rec, r, problem(http.StatusForbidden, codeForbidden, "without GATEWAY_TOKENS_FILE only programs of this machine are answered, under the name localhost"))
+			if p := notLocal(r); p != nil {
+				writeProblem(rec, r, p)
 				return
 			}
 			at.token = &Token{Name: "local", Scopes: Scopes()}
@@ -101,7 +103,7 @@ func (s *Server) arrived(r *http.Request) (at *seen, began time.Time) {
 
 // logged reports whether a request stands in the access log: one that needs a token, and one of a mounted handler.
 func (s *Server) logged(r *http.Request) bool {
-	return s.protected(r) || slices.ContainsFunc(s.mounted, func(path string) bool { return strings.HasPrefix(r.URL.Path, path) })
+	return s.protected(r) || s.isMounted(r.URL.Path)
 }
 
 // Note has the access log say who made a request of a mounted handler, and about which order.
@@ -110,10 +112,29 @@ func Note(ctx context.Context, t *Token, ref string) {
 	at.token, at.ref = t, ref
 }
 
-// Local reports whether a request that needs no token may be answered: it names this machine, and no page of another site
-// made it.
-func Local(r *http.Request) bool {
-	return localHost(r.Host) && http.NewCrossOriginProtection().Check(r) == nil && r.Header.Get("Sec-Fetch-Site") != "cross-site"
+// Local reports whether a request that needs no token may be answered: it names this machine, no page of another site
+// made it, and no proxy passed it on.
+func Local(r *http.Request) bool { return notLocal(r) == nil }
+
+// notLocal says why a request that needs no token is not answered; nil when it is.
+func notLocal(r *http.Request) *Problem {
+	switch {
+	case passedOn(r.Header):
+		return problem(http.StatusForbidden, codeForbidden, "a proxy passed this request on, so callers need tokens: set GATEWAY_TOKENS_FILE; `enqueue token new` makes one")
+	case !localHost(r.Host), http.NewCrossOriginProtection().Check(r) != nil, r.Header.Get("Sec-Fetch-Site") == "cross-site":
+		return problem(http.StatusForbidden, codeForbidden, "without GATEWAY_TOKENS_FILE only programs of this machine are answered, under the name localhost")
+	}
+	return nil
+}
+
+// passedOn reports whether a header shows that a proxy passed the request on: whoever sent it may be anywhere.
+func passedOn(h http.Header) bool {
+	for name := range h {
+		if strings.HasPrefix(name, "X-Forwarded-") || slices.Contains([]string{"Forwarded", "Via", "X-Real-Ip"}, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // trace begins the span of a request that needs a token, where the caller's trace goes on.
@@ -233,6 +254,9 @@ func (s *Server) finish(w *recorder, r *http.Request, at *seen, began time.Time)
 // line is what the access log says of a request however it ends.
 func (s *Server) line(r *http.Request, at *seen) []any {
 	attrs := []any{"request", at.id, "method", r.Method, "client", s.Address(r)}
+	if route := s.route(r); route != "" {
+		attrs = append(attrs, "route", route)
+	}
 	if at.token != nil {
 		attrs = append(attrs, "token", at.token.Name)
 	}

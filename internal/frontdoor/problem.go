@@ -55,6 +55,7 @@ const (
 	codeTooMany      = "too_many_requests"
 	codeFailed       = "failed"
 	codeNotFound     = "not_found"
+	codeMethod       = "method_not_allowed"
 	codeTooLarge     = "too_large"
 	codeMediaType    = "unsupported_media_type"
 	codeWrongKeys    = "wrong_keys"

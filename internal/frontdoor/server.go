@@ -24,12 +24,13 @@ type Config struct {
 	Rules  tasks.Rules // that documents are checked against
 	Log    *slog.Logger
 	// Tokens are who may call. Default: everybody, with all scopes; the server then answers only requests for a
-	// host name of this machine, and none that a browser makes for another site.
+	// host name of this machine, none that a browser makes for another site, and none that a proxy passes on.
 	Tokens  *Tokens
 	Version string
 	// Trusted reports whether an address is that of a proxy, whose X-Forwarded-For is believed. Default: none is.
 	Trusted func(ip string) bool
-	// Ready says why Redis cannot be written to; nil when it can. Default: a ping.
+	// Ready says why nothing can be enqueued; nil when it can. Default: the client's, which asks whether Redis answers and
+	// whether the client's seal keys are the workers'.
 	Ready func(context.Context) error
 	// Timeout is how long a caller may take to send a request's header, and its body, and to read a part of a stream. A
 	// bulk's lines may take three times as long. Default 10 s.
@@ -71,7 +72,7 @@ func New(c Config) *Server {
 		c.Trusted = func(string) bool { return false }
 	}
 	if c.Ready == nil {
-		c.Ready = func(ctx context.Context) error { return c.RDB.Ping(ctx).Err() }
+		c.Ready = func(ctx context.Context) error { return c.Client.Ready(ctx) }
 	}
 	s := &Server{Config: c, drained: make(chan struct{})}
 	s.hub = newHub(c.Ledger, c.Log)
@@ -87,12 +88,11 @@ func New(c Config) *Server {
 	s.events()
 	s.health(mux)
 	s.notices(mux)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		writeProblem(w, r, problem(http.StatusNotFound, codeNotFound, "there is no such path or method; /docs lists them"))
-	})
+	mux.HandleFunc(anything, s.unmatched)
 	for _, schema := range s.api.OpenAPI().Components.Schemas.Map() {
 		schema.AdditionalProperties = nil // a field more is no reason for a client to refuse an answer
 	}
+	s.docs(mux)
 	s.handler = s.outer(mux)
 	return s
 }
@@ -129,12 +129,12 @@ func (s *Server) describe() huma.Config {
 		return noted(c.Context(), humaProblem(status, message, errs...))
 	}
 	c := huma.DefaultConfig("Issuance front door", s.Version)
-	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "/openapi", "/docs", "/schemas"
-	c.CreateHooks = nil // no $schema in bodies
+	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "/openapi", "", "/schemas" // the page is our own
+	c.CreateHooks = nil                                                   // no $schema in bodies
 	c.Info.Description = description
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer",
 		Description: "A token of GATEWAY_TOKENS_FILE; `enqueue token new` makes one."}}
-	c.Servers = []*huma.Server{{URL: "http://localhost:8090", Description: "where enqueue serve listens unless it is told otherwise"}}
+	c.Servers = []*huma.Server{{URL: "http://localhost:8090", Description: "the default address of enqueue serve"}}
 	c.Tags = []*huma.Tag{{Name: "orders", Description: "orders and their status"}, {Name: "refunds", Description: "refunds of orders"},
 		{Name: "bulk", Description: "files of orders"}, {Name: "events", Description: "final statuses as they happen"}}
 	return c

@@ -24,7 +24,7 @@ import (
 // Scope is what a token may do.
 type Scope string
 
-// The scopes. Tickets are what opens a door, so they are apart from the orders.
+// The scopes. Tickets are what opens a door, so they are not among the orders' scope.
 const (
 	Orders  Scope = "orders"  // enqueue, cancel, ask for and search orders
 	Refunds Scope = "refunds" // enqueue and cancel refunds
