@@ -161,7 +161,7 @@ func (p *poll) open() (end bool, err error) {
 	p.order.Request, err = vault.OpenDocument(p.Ring, p.rec.Ref, p.rec.Document)
 	if errors.Is(err, seal.ErrUnknownKey) {
 		p.Alarms.KeyMissing(p.log, p.rec.Ref.Account, "the order's document", err, p.KeyMissing)
-		return false, queue.Wait(time.Minute, "waiting for its seal key in ISSUANCE_SEAL_KEYS")
+		return false, queue.Wait(handler.KeyWait, "waiting for its seal key in ISSUANCE_SEAL_KEYS")
 	}
 	if err != nil {
 		return true, p.finish(ledger.Ending{State: order.Review, Reason: ledger.Reason{Code: string(order.CodeUnreadable), Message: err.Error()}})
