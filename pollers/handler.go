@@ -162,7 +162,7 @@ func (p *poll) open() (end bool, err error) {
 	p.order.Request, err = vault.OpenDocument(p.Ring, p.rec.Ref, p.rec.Document)
 	if errors.Is(err, seal.ErrUnknownKey) {
 		p.Alarms.KeyMissing(p.log, p.rec.Ref.Account, "the order's document", err, p.KeyMissing)
-		return false, queue.Wait(time.Minute, "waiting for its seal key in ISSUANCE_SEAL_KEYS")
+		return false, queue.Wait(handler.KeyWait, "waiting for its seal key in ISSUANCE_SEAL_KEYS")
 	}
 	if err != nil {
 		return true, p.finish(ledger.Ending{State: order.Review, Reason: ledger.Reason{Code: string(order.CodeUnreadable), Message: err.Error()}})
@@ -182,6 +182,9 @@ func (p *poll) look(ctx context.Context) error {
 		return p.finish(ledger.Ending{State: order.Failed, ProviderRef: ref(f), Polled: true, Reason: ledger.Reason{
 			Code: cmp.Or(f.Outcome.Code, string(order.CodeIssuingFailed)), Message: f.Outcome.Message}})
 	case providers.FoundPending:
+		if p.rec.Unproven && handler.TooFew(f) {
+			return p.tooFew(f)
+		}
 		p.pending.note(p.rec.AcceptedAt, p.now)
 		return p.again(ledger.Reason{}, 0, "waiting for the provider to issue it")
 	case providers.Absent:
@@ -210,8 +213,7 @@ func (p *poll) issued(ctx context.Context, f providers.Finding) error {
 		case out.Kind != providers.Done:
 			return p.unclear(out)
 		case id == handler.Taken:
-			return p.finish(ledger.Ending{State: order.Review, Polled: true, Reason: ledger.Reason{Code: string(order.CodeNumberTaken),
-				Message: handler.TakenBecause(why)}})
+			return p.taken(why)
 		}
 	}
 	res := f.Result
@@ -235,6 +237,22 @@ func (p *poll) issued(ctx context.Context, f providers.Finding) error {
 		return err
 	}
 	return p.finish(ledger.Ending{State: order.Issued, ProviderRef: ref(f), Result: sealed, Polled: true, PendingAt: p.pendingAt()})
+}
+
+// taken leaves an order to review whose number is somebody else's at the provider. Nothing of what was found is stored.
+func (p *poll) taken(why string) error {
+	return p.finish(ledger.Ending{State: order.Review, Polled: true, Reason: ledger.Reason{Code: string(order.CodeNumberTaken),
+		Message: handler.TakenBecause(why)}})
+}
+
+// tooFew waits for the tickets that an order lacks which is not certainly ours, for as long as a list may lag. The
+// others do not wait for it.
+func (p *poll) tooFew(f providers.Finding) error {
+	if p.age >= handler.LongestLag {
+		return p.taken(fmt.Sprintf("for %s it has had fewer tickets than were ordered", handler.LongestLag))
+	}
+	wait := min(handler.AskAgain(p.age, soonest), handler.LongestLag-p.age)
+	return p.doubted(handler.Reason(f.Outcome), wait, "the provider lists fewer tickets than were ordered", p.rec.AcceptedAt.Add(handler.LongestLag))
 }
 
 // An overdue order is asked for again when the answer was not clear, but not for ever: so many unclear answers in
@@ -300,6 +318,12 @@ func (p *poll) denied(why ledger.Reason) error {
 	if p.Schedule.Overdue(p.age) {
 		return p.overdue(why)
 	}
+	wait := min(Jitter(p.Schedule.Next(p.age)), handler.AskAgain(p.age, soonest))
+	return p.doubted(why, wait, "the provider accepted it and now does not know it", p.rec.AcceptedAt.Add(p.Schedule.Deadline))
+}
+
+// doubted counts the poll and waits, and has no other order wait for this one.
+func (p *poll) doubted(why ledger.Reason, wait time.Duration, text string, until time.Time) error {
 	if done, err := p.polled(why, false); done || err != nil {
 		return err
 	}
@@ -308,8 +332,7 @@ func (p *poll) denied(why ledger.Reason) error {
 	if err := p.Follower.aside(ctx, p.rec.Ref); err != nil {
 		return err
 	}
-	wait := min(Jitter(p.Schedule.Next(p.age)), handler.AskAgain(p.age, soonest))
-	return queue.WaitUntil(wait, "the provider accepted it and now does not know it", p.rec.AcceptedAt.Add(p.Schedule.Deadline))
+	return queue.WaitUntil(wait, text, until)
 }
 
 // overdue leaves an order to a person. why is empty when the provider's last answer was a clear "not yet".

@@ -328,7 +328,9 @@ func TestARecordSealedWithAMissingKeyWaitsAndADamagedOneNeedsReview(t *testing.T
 	ring := w.Ring
 	w.Ring = handlertest.Ring(t, 2)
 	w.Clock.Advance(25 * time.Hour)
-	w.Waits(w.run())
+	if after := w.Waits(w.run()); after > 10*time.Second {
+		t.Errorf("waits %s for its key", after)
+	}
 	w.state(order.Accepted, "", 0)
 	w.Ring = ring
 	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))

@@ -1,10 +1,12 @@
 package pollers_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"issuance/internal/fakeprovider"
+	"issuance/internal/handler"
 	"issuance/internal/handlertest"
 	"issuance/internal/ledger"
 	"issuance/pollers"
@@ -84,4 +86,44 @@ func TestAnAcceptedOrderIsNotAskedWhoseItIs(t *testing.T) {
 	w.Done(w.asks())
 	w.state(order.Issued, "", 1)
 	w.calls("look_up")
+}
+
+// An order that shows fewer tickets than ours, and was made after our first request, may be ours with a list that lags,
+// or another's. It is looked at for as long as a list may lag, and nothing of it is stored.
+func TestAnUnprovenOrderWithTooFewTicketsNeedsReviewOnceItsListCannotLag(t *testing.T) {
+	few := fakeprovider.Known(providers.FoundPending)
+	few.Outcome = providers.Outcome{Kind: providers.Accepted, Code: "not_complete_yet"}
+	few.Result = &providers.Result{Ref: "OTHERS", Tickets: []providers.Ticket{{TicketNo: handlertest.TicketNo}}}
+	few.Sight = &providers.Sight{CreatedAt: handlertest.Start.Add(time.Minute), Precision: time.Second, Partial: true}
+
+	w := unproven(t)
+	polls := 0
+	for began := w.Clock.Now(); w.Record(ref).State == order.Accepted && polls < 100; polls++ {
+		w.provider.AnswerLookUp(few)
+		err := w.run()
+		if age := w.Clock.Now().Sub(began); age >= handler.LongestLag {
+			w.Done(err)
+			continue
+		}
+		w.state(order.Accepted, "not_complete_yet", polls+1)
+		w.Clock.Advance(w.Waits(err))
+	}
+	if rec := w.state(order.Review, "number_taken", polls); rec.ProviderRef != "" || rec.Result != "" || !strings.Contains(rec.Reason.Message, "fewer tickets") {
+		t.Errorf("stored: ref %q, a result of %d bytes; it says %q", rec.ProviderRef, len(rec.Result), rec.Reason.Message)
+	}
+
+	w = unproven(t) // ours, whose list lagged
+	w.provider.AnswerLookUp(few)
+	w.Clock.Advance(w.Waits(w.run()))
+	all := fakeprovider.Seen(providers.Sight{CreatedAt: handlertest.Start.Add(time.Minute), Precision: time.Second})
+	all.Result = &providers.Result{Ref: "OURS"}
+	w.provider.AnswerLookUp(all)
+	w.Done(w.run())
+	w.state(order.Issued, "", 2)
+
+	w = accepted(handlertest.Mini(t)) // ours by the provider's own answer
+	w.Clock.Advance(handler.LongestLag)
+	w.provider.AnswerLookUp(few)
+	w.Waits(w.run())
+	w.state(order.Accepted, "", 1)
 }

@@ -22,15 +22,28 @@ func (b *Budget) Banned(ctx context.Context, reason string) {
 		reason = "the provider refuses calls"
 	}
 	b.mu.Lock()
-	b.unpublished = &refusal{reason, b.clock()}
+	r := &refusal{reason: reason, at: b.clock()}
+	if u := b.unpublished; u != nil && r.at.Sub(u.at) < b.cfg.Ban {
+		r.logged = u.logged // the same ban
+	}
+	b.unpublished = r
 	b.mu.Unlock()
 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishLimit)
 	defer cancel()
-	if err := b.publish(ctx); err != nil {
-		b.cfg.Log.ErrorContext(ctx, "banned by the provider, and the ban could not be published: this worker makes no call, others may",
+	if err := b.publish(ctx); err != nil && b.firstLog(r) {
+		b.cfg.Log.ErrorContext(ctx, "alarm: banned by the provider, and the ban could not be published: this worker makes no call, others may",
 			"account", b.cfg.Account.String(), "reason", reason, "error", err)
 	}
+}
+
+// firstLog reports whether nothing was logged of a refusal so far, and notes that something is now.
+func (b *Budget) firstLog(r *refusal) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	first := !r.logged
+	r.logged = true
+	return first
 }
 
 // publish writes a ban to Redis that may not be there yet; usually there is none. The ban counts from
@@ -56,8 +69,8 @@ func (b *Budget) publish(ctx context.Context) error {
 		return b.unreachable(err)
 	}
 	b.published(r)
-	if n[0] == 1 {
-		b.cfg.Log.WarnContext(ctx, "banned by the provider: no worker calls it for a while",
+	if n[0] == 1 && b.firstLog(r) {
+		b.cfg.Log.ErrorContext(ctx, "alarm: banned by the provider: no worker calls it for a while",
 			"account", b.cfg.Account.String(), "reason", r.reason, "for", (time.Duration(n[1]) * time.Microsecond).Round(time.Second))
 	}
 	return nil

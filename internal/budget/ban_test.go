@@ -160,6 +160,27 @@ func TestLift(t *testing.T) {
 	})
 }
 
+// A ban is an alarm, once for all calls that were answered with it.
+func TestABanIsAnAlarmOnce(t *testing.T) {
+	testredis.Each(t, func(t *testing.T, s *testredis.Server) {
+		var lines bytes.Buffer
+		var workers [2]*Budget
+		for i := range workers {
+			b, err := New(s.Client(), Config{Account: account, PerSecond: rate, Log: slog.New(slog.NewTextHandler(&lines, nil))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			workers[i] = b
+		}
+		for _, b := range []*Budget{workers[0], workers[1], workers[0]} {
+			b.Banned(t.Context(), "HTTP 403")
+		}
+		if n := strings.Count(lines.String(), `level=ERROR msg="alarm: banned by the provider: no worker calls it for a while"`); n != 1 || strings.Count(lines.String(), "\n") != 1 {
+			t.Fatalf("one ban is %d alarms: %s", n, lines.String())
+		}
+	})
+}
+
 // A ban that comes while Redis is down is not forgotten: this worker makes no call until Redis
 // knows of it, and then nobody does. It is reported even when the caller's context has ended.
 func TestBanWhileRedisIsDown(t *testing.T) {
@@ -189,7 +210,7 @@ func TestBanWhileRedisIsDown(t *testing.T) {
 			}
 		}
 		workers[0].Banned(ended, "HTTP 403")
-		if n := strings.Count(lines.String(), "no worker calls it for a while"); n != 1 {
+		if n := strings.Count(lines.String(), `level=ERROR msg="alarm: banned by the provider`); n != 1 || strings.Count(lines.String(), "msg=\"alarm: ") != 1 {
 			t.Fatalf("one ban was logged %d times: %s", n, lines.String())
 		}
 	})

@@ -136,6 +136,7 @@ type Budget struct {
 type refusal struct {
 	reason string
 	at     time.Time // by this process's clock
+	logged bool      // guarded by Budget.mu
 }
 
 var (

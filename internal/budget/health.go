@@ -192,8 +192,9 @@ func IsHold(text string) bool {
 // IsPause reports whether a text is what Hold.String makes: what it is about lasts until somebody resumes it.
 func IsPause(text string) bool { return strings.HasPrefix(text, pausedBy) }
 
-// keyMissingFor is how long a document that could not be opened counts: it is tried again every minute.
-const keyMissingFor = 2 * time.Minute
+// keyMissingFor is how long a document that could not be opened counts: it is tried again every 10 s
+// (handler.KeyWait), a little later by the queue.
+const keyMissingFor = 20 * time.Second
 
 // KeyMissing records that a worker has met a document of the account whose seal key it does not hold.
 func (b *Budget) KeyMissing(ctx context.Context) {

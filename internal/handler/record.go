@@ -46,10 +46,13 @@ func (r *Run) record(res Result) error {
 func (r *Run) finish(ctx context.Context, e ledger.Ending) error {
 	if e.State == order.Review {
 		e.Refunded = r.refunded()
-		r.Log.Error("alarm: it needs review", "code", e.Reason.Code, "message", e.Reason.Message)
 	}
 	a, err := r.Ledger.Finish(ctx, r.Ref, r.Rec.Fence, e)
-	if err == nil && a.Applied {
+	switch {
+	case err != nil || !a.Applied:
+	case e.State == order.Review:
+		r.Log.Error("alarm: it needs review", "code", e.Reason.Code, "message", e.Reason.Message, "attempts", r.Rec.Attempts, "refunded", e.Refunded)
+	default:
 		r.Log.Info("final", "state", string(e.State), "code", e.Reason.Code, "attempts", r.Rec.Attempts, "refunded", e.Refunded)
 	}
 	r.WakeRefunds(ctx, a)

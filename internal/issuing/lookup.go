@@ -44,7 +44,8 @@ func (r *run) found(ctx context.Context, f providers.Finding) (handler.Result, e
 	case id == handler.Ours:
 		r.SawLag(ctx, r.Rec.SentAt, r.Rec.AbsentLast)
 	}
-	unproven := id == handler.Unproven
+	// A list that lacks tickets may lag, or be another's that was made after our first request: the poller sees which.
+	unproven := id == handler.Unproven || handler.TooFew(f)
 	switch f.State {
 	case providers.FoundIssued:
 		if need, _ := r.Provider.NeedsTickets(r.Order); need {

@@ -85,8 +85,8 @@ func (s byCount) prove(ctx context.Context, r *run) (handler.Result, error) {
 	case now.Before(settled):
 		return r.unsettled(now, settled), nil
 	case since.doubtful != "" && delta != 0: // refunds only ever add up, so a total of none is certain
-		return handler.Review(order.CodeUnexplained, fmt.Sprintf("%d tickets were to be refunded, and %d more are refunded than before; "+
-			"refund %s of the order may have refunded some of them", r.Rec.Count, base.Refunded-r.Rec.Baseline, since.doubtful)), nil
+		return handler.Review(order.CodeUnexplained, fmt.Sprintf("%s should have been refunded, and the provider shows %d more than before; "+
+			"refund %s of the order may have refunded some of them", handler.Tickets(r.Rec.Count), base.Refunded-r.Rec.Baseline, since.doubtful)), nil
 	case !sameTickets:
 		return handler.Review(order.CodeOtherTickets, fmt.Sprintf(
 			"the provider listed %d tickets before the refund and lists %d now, so what it refunded cannot be proven; ask the provider", total, base.Total)), nil
@@ -96,7 +96,7 @@ func (s byCount) prove(ctx context.Context, r *run) (handler.Result, error) {
 		return s.resend(ctx, r, now)
 	default:
 		return handler.Review(order.CodeUnexplained, fmt.Sprintf(
-			"%d tickets were to be refunded, and %d more are refunded than before; somebody else may have refunded too", r.Rec.Count, delta)), nil
+			"%s should have been refunded, and the provider shows %d more than before; somebody else may have refunded too", handler.Tickets(r.Rec.Count), delta)), nil
 	}
 }
 
@@ -116,7 +116,7 @@ func (r *run) nothingLearned(now time.Time, out providers.Outcome) handler.Resul
 func (s byCount) resend(ctx context.Context, r *run, now time.Time) (handler.Result, error) {
 	if r.inVain(now, r.doubtSince(), r.Rec.Doubts) {
 		return handler.Review(order.CodeInDoubt, fmt.Sprintf("it was sent %d times, the last time at %s, and none of them got a clear answer in %s; ask the provider",
-			r.Rec.Attempts-r.Rec.Unsent, r.Rec.SentAt.UTC().Format(time.RFC3339), r.GiveUp)), nil
+			r.Rec.Attempts-r.Rec.Unsent, handler.Moment(r.Rec.SentAt), r.GiveUp)), nil
 	}
 	return s.send(ctx, r)
 }
@@ -154,8 +154,8 @@ func (s byCount) proveWithoutBaseline(ctx context.Context, r *run, now time.Time
 			return r.unsettled(now, settled), nil
 		}
 		// Asking again would be rejected again, and the rejection says nothing of the request in doubt.
-		return handler.Review(order.CodeUnprovable, fmt.Sprintf("a request to refund %d tickets got no clear answer, the next one was rejected (%s), "+
-			"and the provider does not show which tickets of this order are refunded; ask the provider", r.Rec.Count, r.Rec.Rejection.Code)), nil
+		return handler.Review(order.CodeUnprovable, fmt.Sprintf("a request to refund %s got no clear answer, the next one was rejected (%s), "+
+			"and the provider does not show which tickets of this order are refunded; ask the provider", handler.Tickets(r.Rec.Count), r.Rec.Rejection.Code)), nil
 	}
 	others, err := r.others(ctx)
 	if err != nil {
@@ -168,5 +168,5 @@ func (s byCount) proveWithoutBaseline(ctx context.Context, r *run, now time.Time
 		return r.unsettled(now, settled), nil
 	}
 	return handler.Review(order.CodeUnprovable, fmt.Sprintf(
-		"a request to refund %d tickets got no clear answer, and the provider does not show which tickets of this order are refunded; ask the provider", r.Rec.Count)), nil
+		"a request to refund %s got no clear answer, and the provider does not show which tickets of this order are refunded; ask the provider", handler.Tickets(r.Rec.Count))), nil
 }

@@ -258,7 +258,7 @@ func (t ticket) refunded(now time.Time, st providers.TicketStatus) (handler.Resu
 		return handler.WaitFor(wait, ledger.Reason{Code: string(order.CodeInDoubt), Message: text}, text), nil
 	}
 	return handler.Review(order.CodeInDoubt, fmt.Sprintf("a ticket was unused when this refund chose it, and is refunded since %s by the provider's clock, which seems "+
-		"to be before the first request for it at %s; ask the provider who refunded it", at.UTC().Format(time.RFC3339), t.state().SentAt.UTC().Format(time.RFC3339))), nil
+		"to be before the first request for it at %s; ask the provider who refunded it", handler.Moment(at), handler.Moment(t.state().SentAt))), nil
 }
 
 // settle records the ticket's state in the ledger and in the run's copy.

@@ -18,8 +18,8 @@ func (r *run) unrecorded(shown, explained int) handler.Result {
 	if r.doc.Wish.Quantity == 0 || r.Rec.Planned || shown <= explained || r.decided() {
 		return handler.GoOn()
 	}
-	return handler.Review(order.CodeUnrecorded, fmt.Sprintf("%d tickets of the order are refunded at the provider, and its refund records explain %d; "+
-		"nothing of this refund was sent", shown, explained))
+	return handler.Review(order.CodeUnrecorded, fmt.Sprintf("the provider shows %s of the order as refunded, and its refund records explain %d; "+
+		"nothing of this refund was sent", handler.Tickets(shown), explained))
 }
 
 // decided reports whether a person has this refund go on after such a review.
