@@ -118,7 +118,7 @@ func (w *watcher) look(ctx context.Context) error {
 	w.orders = left
 	if len(left) > 0 {
 		slices.Sort(absent)
-		w.there.is(strings.Join(slices.Compact(absent), ", "))
+		w.there.is(ctx, strings.Join(slices.Compact(absent), ", "))
 		w.there.holds(halted)
 	}
 	return nil
@@ -163,7 +163,7 @@ func (a *app) halted(s *tasks.Status) string {
 func unserved(s *tasks.Status) []string {
 	var out []string
 	add := func(w *tasks.Waiting, lane tasks.Lane) {
-		if w != nil && w.NoWorker {
+		if w != nil && (w.NoWorker || w.NoWrites != "") {
 			out = append(out, place{s.Account, lane}.String())
 		}
 	}
