@@ -6,7 +6,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"issuance/internal/budget"
+	"issuance/internal/keys"
+	"issuance/internal/seal"
 	"issuance/internal/testredis"
 	"issuance/providers"
 )
@@ -87,4 +91,36 @@ func TestWorkersThatWereSeenAreMissedAfterAGrace(t *testing.T) {
 	seen(w, "pass2u:main (bulk)", "")
 	now = now.Add(heartbeatGrace)
 	seen(w, "pass2u:main (bulk)", gone)
+}
+
+// A number with a line's end in it, as a copied cell may have one, is quoted and asked for nowhere.
+func TestANumberWithControlCharactersIsQuoted(t *testing.T) {
+	d := newDesk(t)
+	for _, args := range [][]string{{"status", "ecticket", "BK00001\nx"}, {"watch", "pass2u/BK00001\nx"}, {"history", "pass2u", "BK\x1b[31m1"}} {
+		if code, out, text := d.run(t.Context(), nil, args...); code != Wrong || !strings.Contains(text, `\nx" has a character`) && !strings.Contains(text, `\x1b[31m1" has a character`) {
+			t.Errorf("%q: %d %s%q", args, code, out, text)
+		}
+	}
+}
+
+// A key that the live workers do not announce any more, and that no check refuses yet, is warned of.
+func TestAKeyThatNoLiveWorkerHoldsIsWarnedOf(t *testing.T) {
+	d := newDesk(t)
+	ring, err := seal.ParseRing(d.env["ISSUANCE_SEAL_KEYS"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := d.rdb.Time(t.Context()).Val()
+	const order = `{"provider":"pass2u","request":{"channelOrderId":"A1","productSaleId":"S1","quantity":1,"pickupType":"order"}}`
+	for _, c := range []struct {
+		lag  time.Duration
+		warn bool
+	}{{keyMissed - time.Second, false}, {keyMissed + 10*time.Second, true}} {
+		d.rdb.ZAdd(t.Context(), keys.SealKeys, redis.Z{Score: float64(now.UnixMilli()), Member: "another"},
+			redis.Z{Score: float64(now.Add(-c.lag).UnixMilli()), Member: ring.IDs()[0]})
+		code, out, text := d.run(t.Context(), strings.NewReader(order), "issue", "-")
+		if code != Fine || strings.Contains(text, "no worker has announced the first key of ISSUANCE_SEAL_KEYS for ") != c.warn {
+			t.Errorf("%s: %d %s%s", c.lag, code, out, text)
+		}
+	}
 }
