@@ -185,9 +185,18 @@ func defaultOf(announced []budget.Announcement, p providers.Name) (Account, bool
 	return Account{}, false
 }
 
-// served is Account for a document, whose account has to be one that workers have announced, if any have.
+// served is Served where something is going to be enqueued.
 func (c *Client) served(ctx context.Context, a Account) (Account, error) {
-	announced, err := c.forEnqueueing(ctx, fresh)
+	if _, err := c.forEnqueueing(ctx, fresh); err != nil {
+		return a, err
+	}
+	return c.Served(ctx, a)
+}
+
+// Served is Account for a document, whose account has to be one that workers have announced, if any have; else the
+// error is an *UnknownAccountError. It asks for no seal keys.
+func (c *Client) Served(ctx context.Context, a Account) (Account, error) {
+	announced, _, err := c.announced(ctx, fresh)
 	if err != nil {
 		return a, err
 	}

@@ -113,6 +113,9 @@ type Waiting struct {
 	HeldUntil *time.Time `json:"held_until,omitempty"`
 	// NoWorker is true when it is known that no worker serves its queue at present.
 	NoWorker bool `json:"no_worker,omitempty"`
+	// NoWrites says why Redis takes no writes ("takes no writes: …"), where workers are not seen: they may be there
+	// and can neither show it nor go on. NoWorker is false then.
+	NoWrites string `json:"no_writes,omitempty"`
 }
 
 // RefundStatus is everything that may be shown of a refund.

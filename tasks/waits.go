@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"issuance/internal/ledger"
 	"issuance/internal/plain"
 	"issuance/internal/queue"
+	"issuance/internal/redisconn"
 	"issuance/tasks/order"
 )
 
@@ -79,7 +81,11 @@ func (c *Client) waits(ctx context.Context, u unfinished, v *ledger.View) (*Wait
 	}
 	name := queue.HomeOf(u.ref, v.State, v.Lane).Queue
 	served, unknown := c.serves(ctx, u.ref.Account, name)
-	w := &Waiting{NoWorker: unknown == nil && !served}
+	w := &Waiting{}
+	if !served {
+		w.NoWrites = redisconn.NoWrites(cmp.Or(unknown, redisconn.TakesWrites(ctx, c.rdb)))
+		w.NoWorker = unknown == nil && w.NoWrites == ""
+	}
 	halt, held, err := budget.HeldNow(ctx, c.rdb, u.ref.Account, laneOf(v))
 	if err != nil {
 		return nil, err

@@ -167,6 +167,18 @@ func (w *worker) announce(ctx context.Context) error {
 	return errors.Join(announce.SealKeys(ctx, w.rdb, w.ring.IDs()), announce.AnnounceWorker(ctx, w.rdb, self), w.servers.Register(ctx))
 }
 
+// compareKeys warns when other workers have announced seal keys and none of them is this worker's: then it cannot
+// read what is enqueued for them, nor they what is for it.
+func (w *worker) compareKeys(ctx context.Context) {
+	for _, id := range w.ring.IDs() {
+		if held, anybody, err := announce.SealKeyAnnounced(ctx, w.rdb, id); err != nil || held || !anybody {
+			return // announcing says what is wrong with Redis
+		}
+	}
+	w.log.Warn("other workers of this Redis have announced seal keys, and none of ISSUANCE_SEAL_KEYS is among them",
+		"fix", "give all workers and producers the same keys; of a new key, keep the old ones behind it")
+}
+
 // keepAnnouncing announces until the context ends.
 func (w *worker) keepAnnouncing(ctx context.Context) {
 	every(ctx, announce.Every, func(ctx context.Context) {
@@ -203,6 +215,7 @@ func (w *worker) start(l net.Listener) error {
 	}()
 	announcing, cancelAnnouncing := context.WithTimeout(context.Background(), startLimit)
 	defer cancelAnnouncing()
+	w.compareKeys(announcing)
 	if err := w.announce(announcing); err != nil {
 		return err
 	}

@@ -62,18 +62,38 @@ func SealKeys(ctx context.Context, rdb redis.Scripter, ids []string) error {
 // most 10 minutes before the newest announcement of any key. anybody is false when no worker has
 // announced a key yet; then nothing is known.
 func SealKeyAnnounced(ctx context.Context, rdb redis.Cmdable, id string) (ok, anybody bool, err error) {
-	pipe := rdb.Pipeline() // not a transaction, whose error would not say which permission is missing
-	newest := pipe.ZRevRangeWithScores(ctx, keys.SealKeys, 0, 0)
-	own := pipe.ZScore(ctx, keys.SealKeys, id)
-	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
-		return false, false, fmt.Errorf("read the announced seal keys: %w", err)
+	newest, own, err := announcements(ctx, rdb, id)
+	if err != nil || len(newest) == 0 {
+		return false, false, err
 	}
-	if len(newest.Val()) == 0 {
-		return false, false, nil
-	}
-	if errors.Is(own.Err(), redis.Nil) {
+	if own == nil {
 		return false, true, nil
 	}
-	age := newest.Val()[0].Score - own.Val()
-	return age <= float64(recent.Milliseconds()), true, nil
+	return newest[0].Score-*own <= float64(recent.Milliseconds()), true, nil
+}
+
+// announcements are the newest one of any key, if there is any, and when a key was announced last; nil if never.
+func announcements(ctx context.Context, rdb redis.Cmdable, id string) (newest []redis.Z, own *float64, err error) {
+	pipe := rdb.Pipeline() // not a transaction, whose error would not say which permission is missing
+	all := pipe.ZRevRangeWithScores(ctx, keys.SealKeys, 0, 0)
+	score := pipe.ZScore(ctx, keys.SealKeys, id)
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return nil, nil, fmt.Errorf("read the announced seal keys: %w", err)
+	}
+	if score.Err() == nil && len(all.Val()) > 0 {
+		at := score.Val()
+		own = &at
+	}
+	return all.Val(), own, nil
+}
+
+// SealKeyLags is by how much the last announcement of the key of this id is older than the newest of any key. known is
+// false when nobody has announced it. Live workers announce within Every: a key that lags by much more is held by
+// none of them.
+func SealKeyLags(ctx context.Context, rdb redis.Cmdable, id string) (lag time.Duration, known bool, err error) {
+	newest, own, err := announcements(ctx, rdb, id)
+	if err != nil || own == nil {
+		return 0, false, err
+	}
+	return time.Duration(newest[0].Score-*own) * time.Millisecond, true, nil
 }

@@ -25,6 +25,11 @@ const (
 	percent      = "it is written as a percentage: format the column as General"
 	currency     = "it is written as an amount of money: format the column as General"
 	madeDay      = "Excel has probably made a day of it: format the column as Text, then write it again"
+	rocYear      = "it is a year of the ROC calendar: add 1911 to it, and write the day as yyyymmdd, such as 20270301"
+	writtenDay   = "it is a day in words: write it as yyyymmdd, such as 20270301"
+	dashes       = "it has dashes, spaces or brackets: write the digits alone, in a column formatted as Text"
+	countryCode  = "it begins with Taiwan's country code: write 09 and 8 more digits, in a column formatted as Text"
+	unit         = "it has a unit: write the number alone"
 	failed       = "Excel could not compute the cell: correct its formula, or write the value"
 )
 
@@ -39,7 +44,11 @@ var (
 	grouped    = regexp.MustCompile(`^-?\d{1,3}(,\d{3})*(\.0+)?$`)
 	decimals   = regexp.MustCompile(`\.0+$`)
 	allDigits  = regexp.MustCompile(`^\d+$`)
-	aDay       = regexp.MustCompile(`^(\d{4}[/-]\d{1,2}[/-]\d{1,2}|\d{1,2}[/-]\d{1,2}[/-]\d{4}|\d{1,2}-[A-Z][a-z]{2}(-\d{2})?|[A-Z][a-z]{2}-\d{2}|\d{1,2}月\d{1,2}日)$`)
+	aDay       = regexp.MustCompile(`^(\d{4}[/-]\d{1,2}[/-]\d{1,2}|\d{1,2}[/-]\d{1,2}[/-]\d{4}|\d{1,2}-[A-Z][a-z]{2}(-\d{2})?|[A-Z][a-z]{2}-\d{2}|(\d{4}年)?\d{1,2}月\d{1,2}日)$`)
+	rocDay     = regexp.MustCompile(`^(民國)?\s*\d{2,3}(\s*年\s*|[/.-])\d{1,2}(\s*月\s*|[/.-])\d{1,2}\s*日?$`)
+	dayInWords = regexp.MustCompile(`^\d{4}\s*年\s*\d{1,2}\s*月\s*\d{1,2}\s*日$`)
+	abroad     = regexp.MustCompile(`^(?:\+|00)?886[ -]?0?(\d.*)$`)
+	withUnit   = regexp.MustCompile(`^(\d+)\s*\p{Han}{1,2}$`)
 	money      = regexp.MustCompile(`^(?:NT)?[$＄]\s?(\d.*)$`)
 	quotedCell = regexp.MustCompile(`(^|,)\s*"\d`)
 )
@@ -72,6 +81,16 @@ func repairs(cell []byte) []repair {
 	if m := money.FindSubmatch(cell); m != nil {
 		may(decimals.ReplaceAll(bytes.ReplaceAll(m[1], []byte(","), nil), nil), currency)
 	}
+	plain := halfWidth(visible(cell))
+	if phone := digitsAlone(plain); bytes.HasPrefix(phone, []byte("0")) && allDigits.Match(phone) {
+		may(phone, dashes)
+	}
+	if m := abroad.FindSubmatch(plain); m != nil {
+		may(append([]byte("0"), digitsAlone(m[1])...), countryCode)
+	}
+	if m := withUnit.FindSubmatch(plain); m != nil {
+		may(m[1], unit)
+	}
 	if exponent.Match(cell) {
 		list = append(list, repair{nil, scientific})
 	}
@@ -82,6 +101,11 @@ func repairs(cell []byte) []repair {
 // before must keep the rule.
 func (t *table) advice(row [][]byte, i int, v providers.Violation) string {
 	path, _, _ := strings.Cut(v.Path, ", ")
+	if plain := halfWidth(visible(row[i])); t.columns[i].day && rocDay.Match(plain) {
+		return rocYear
+	} else if t.columns[i].day && dayInWords.Match(plain) {
+		return writtenDay
+	}
 	for _, r := range repairs(row[i]) {
 		if r.cell == nil || t.keeps(row, i, r.cell, path) {
 			return r.advice
@@ -111,6 +135,16 @@ func halfWidth(cell []byte) []byte {
 			return r - '！' + '!'
 		case r == '\u3000':
 			return ' '
+		}
+		return r
+	}, cell)
+}
+
+// digitsAlone leaves out what people put between the digits of a telephone number.
+func digitsAlone(cell []byte) []byte {
+	return bytes.Map(func(r rune) rune {
+		if strings.ContainsRune("-‐‑–— ()", r) {
+			return -1
 		}
 		return r
 	}, cell)

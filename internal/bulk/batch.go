@@ -92,6 +92,7 @@ func (r *run) check(ctx context.Context, b *batch) {
 		}
 	}
 	if r.Prepare == nil {
+		r.complete(ctx, b.lines)
 		return
 	}
 	b.prepared = make([]tasks.Prepared, 0, len(orders))
@@ -100,8 +101,7 @@ func (r *run) check(ctx context.Context, b *batch) {
 			continue
 		}
 		p, err := r.Prepare(ctx, o)
-		if unknown := new(tasks.UnknownAccountError); errors.As(err, &unknown) {
-			b.lines[at[n]].problems = wrong(unknown.Error())
+		if b.lines[at[n]].unknownAccount(err) {
 			continue
 		}
 		if err != nil {
@@ -111,6 +111,31 @@ func (r *run) check(ctx context.Context, b *batch) {
 		b.lines[at[n]].account = p.Ref().Account
 		b.prepared = append(b.prepared, p)
 	}
+}
+
+// complete finds out the accounts of a dry run's lines.
+func (r *run) complete(ctx context.Context, lines []line) {
+	for i := range lines {
+		l := &lines[i]
+		if r.Account == nil || l.blank || len(l.problems) > 0 {
+			continue
+		}
+		account, err := r.Account(ctx, l.account)
+		if err == nil {
+			l.account = account
+		}
+		l.unknownAccount(err)
+	}
+}
+
+// unknownAccount rejects the line if an error says that its account is not known.
+func (l *line) unknownAccount(err error) bool {
+	unknown := new(tasks.UnknownAccountError)
+	if !errors.As(err, &unknown) {
+		return false
+	}
+	l.problems = wrong(unknown.Error())
+	return true
 }
 
 // parse returns the order of a line, or nil and says in the line why there is none.

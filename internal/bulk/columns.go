@@ -95,6 +95,9 @@ func readHeader(titles [][]byte) (p providers.Name, columns []column, problems [
 		first[title] = cmp.Or(first[title], i+1)
 		anyTitle = anyTitle || wrong != unknownTitle
 	}
+	if !anyTitle && inChinese(titles) {
+		return "", nil, []Problem{{Rule: noTitles, Advice: translated}}
+	}
 	if !anyTitle {
 		return "", nil, []Problem{{Rule: noTitles}}
 	}

@@ -123,6 +123,10 @@ func (t *table) Order(raw []byte, rules tasks.Rules) (*tasks.Order, []Problem) {
 	}
 	o, err := tasks.ParseRequest(tasks.Account{Provider: t.provider, Merchant: t.merchant}, t.request(row, len(raw)), rules, true)
 	if err != nil {
+		if i := slices.IndexFunc(row, isTotal); i >= 0 {
+			where := t.columnTitle(i)
+			return nil, []Problem{{Where: where, Rule: "is a row of totals, and no order", Advice: "take the row out", Column: i + 1, fields: []string{where}}}
+		}
 		return nil, problemsOf(t, raw, err)
 	}
 	return o, nil

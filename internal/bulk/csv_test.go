@@ -58,7 +58,7 @@ func TestBrokenRows(t *testing.T) {
 		csvRow("O4")+
 		"O5,2,2,An\"KANARIE,VQT04959,1\n"+
 		"O6,2,2,\"KANARIE\"x,VQT04959,1\n"+
-		"\"O7\",2,2,Angela\xa4\xa4,VQT04959,\"1\"\n"+
+		"\"O7\",2,2,Angela\xff\xfe,VQT04959,\"1\"\n"+
 		"\"O8\",2,2,Angela,VQT04959,\"1\n\"", Reading{})
 	out.want(t, 1,
 		"2: must have as many cells as the header, which has 6 (found: 5)",

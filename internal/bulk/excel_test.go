@@ -188,6 +188,17 @@ func TestWhatExcelDidIsExplained(t *testing.T) {
 		{"CustomerPhone", "\u200b0912345678", invisible},
 		{"TicketAmount1", "2.00", separators},
 		{"TicketAmount1", "1,000.5", ""},
+		{"StartDate1", "115/3/1", rocYear},
+		{"StartDate1", "民國116年3月1日", rocYear},
+		{"StartDate1", "2099年3月1日", writtenDay},
+		{"MerchantTradeNo", "2099年3月1日", madeDay},
+		{"CustomerPhone", "0912-345-678", dashes},
+		{"CustomerPhone", "(0912) 345 678", dashes},
+		{"CustomerPhone", "+886912345678", countryCode},
+		{"CustomerPhone", "＋886 912-345-678", countryCode},
+		{"CustomerPhone", "+886123", ""},
+		{"TicketAmount1", "2張", unit},
+		{"TicketAmount1", "２ 張", unit},
 		{"CustomerPhone", "#N/A", failed},
 		{"CustomerPhone", "##########", narrow},
 		{"CustomerPhone", "12345678", ""}, // a zero in front would not mend it
@@ -199,6 +210,9 @@ func TestWhatExcelDidIsExplained(t *testing.T) {
 			t.Errorf("%s %q: %q, want %q", c.column, c.cell, out.rejected, c.advice)
 		}
 	}
+	// A row of totals is no order.
+	dry(t, header+row("", "")+"合計,,,,,,,,12,\n", Reading{}).want(t, 1, "3: MerchantTradeNo: is a row of totals, and no order; take the row out")
+	dry(t, header+row("", "")+",,,,,,總計：,,12,\n", Reading{}).want(t, 1, "3: CustomerEmail: is a row of totals, and no order; take the row out")
 	// Days may be written as a spreadsheet does, year first.
 	for _, day := range []string{"2099/1/1", "2099/01/01", "2099-01-01"} {
 		dry(t, header+row("StartDate1", day), Reading{}).want(t, 1)
@@ -212,6 +226,25 @@ func TestWhatExcelDidIsExplained(t *testing.T) {
 		}
 		if again := dry(t, out.file, Reading{}); again.file != out.file {
 			t.Errorf("rejects %q, again %q", out.file, again.file)
+		}
+	}
+}
+
+// Titles that are translated, or below something else, are a mistake that says what to write.
+func TestTitlesThatAreTranslatedOrBelowSomethingElse(t *testing.T) {
+	const own = "the first line must hold the column titles; print one with --template"
+	titles := []any{"MerchantTradeNo", "IssueType", "PrintType", "Operator"}
+	for name, c := range map[string]struct{ text, says string }{
+		"Chinese":               {"訂單編號,數量（張）,電話1\nO1,2,0912345678\n", own + "; " + translated},
+		"Chinese, in a book":    {book(t, []any{"訂單編號", "數量"}), own + "; " + translated},
+		"a title above":         {"三月訂單\n\n" + csvHeader + csvRow("O1"), "line 3: holds the column titles, which must be the first: take out what is above them"},
+		"a title row above":     {"三月訂單,,,,,\n" + csvHeader + csvRow("O1"), "line 2: holds the column titles"},
+		"above semicolons":      {"三月訂單\n" + strings.ReplaceAll(csvHeader+csvRow("O1"), ",", ";"), "line 2: holds the column titles"},
+		"a title above, a book": {book(t, []any{"三月訂單"}, nil, titles), "row 3: holds the column titles, which must be the first: take out what is above them"},
+		"a customer":            {"KANARIE,王小明,0912345678\n王小明,KANARIE\n", own},
+	} {
+		if out := dry(t, c.text, Reading{}); out.err == nil || !strings.HasPrefix(out.err.Error(), c.says) || strings.Contains(out.err.Error(), "訂單") || strings.Contains(out.err.Error(), "KANARIE") {
+			t.Errorf("%s: %v, should say %s", name, out.err, c.says)
 		}
 	}
 }

@@ -190,6 +190,12 @@ func (s *splitter) header() (*table, error) {
 	if s.documentsFollow() {
 		return nil, &FileError{[]Problem{{Where: fmt.Sprintf("line %d", rec.line), Rule: "must be an order document (JSON), as the lines behind it are, or be taken out"}}}
 	}
+	if problems[0].Rule == noTitles {
+		s.sep = ',' // of the line above, which has no titles
+		if line := titlesBelow(s.next); line > 0 {
+			return nil, &FileError{above("line", line)}
+		}
+	}
 	for i, p := range problems {
 		if p.Rule != noTitles {
 			problems[i].Where = strings.TrimSuffix(fmt.Sprintf("header (line %d), %s", rec.line, p.Where), ", ")

@@ -23,6 +23,9 @@ type Options struct {
 	// Check finds what more is wrong with valid orders, in their order; nil for none. Its error
 	// ends the run. Default: nothing more is checked. It is called from several goroutines.
 	Check func(context.Context, []*tasks.Order) ([][]providers.Violation, error)
+	// Account completes an order's account in a dry run, or its *tasks.UnknownAccountError rejects the line; nil
+	// leaves accounts as they are. Of another error nothing is said. It is called from several goroutines.
+	Account func(context.Context, tasks.Account) (tasks.Account, error)
 	// Prepare and Enqueue enqueue orders, see tasks.Client.Prepare and EnqueuePrepared. Default nil: a dry
 	// run, nothing is enqueued.
 	Prepare func(context.Context, *tasks.Order) (tasks.Prepared, error)

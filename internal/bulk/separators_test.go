@@ -54,17 +54,22 @@ func TestLinesOfAnotherLengthAreExplained(t *testing.T) {
 		`3: `+width+`(found: 11); a bare CR in it, which ends no line, has probably joined lines: save the file as "CSV UTF-8", or convert it with: tr '\r' '\n'`)
 }
 
-// A file in another encoding is refused as one, however many lines it has; a single wrong line is one.
+// A file in another encoding is refused as one, however many of its lines are ASCII; a line that is no Big5 is one.
 func TestAFileInAnotherEncodingIsRefusedOnce(t *testing.T) {
 	const big5 = "\xa4\xfd\xac\xc0\xac\xc0"
 	other := strings.Replace(csvRow("O1"), "Angela", big5, 1) + strings.Replace(csvRow("O2"), "Angela", big5, 1)
-	for name, text := range map[string]string{"all": csvHeader + other, "some in ASCII": csvHeader + csvRow("O3") + other} {
+	for name, text := range map[string]string{"all": csvHeader + other, "some in ASCII": csvHeader + csvRow("O3") + other,
+		"all but one in ASCII":     csvHeader + csvRow("O3") + strings.Replace(csvRow("O1"), "Angela", big5, 1) + csvRow("O4"),
+		"the last, without an end": csvHeader + csvRow("O3") + strings.TrimSpace(strings.Replace(csvRow("O1"), "Angela", big5, 1))} {
 		if out := dry(t, text, Reading{}); out.err == nil || !strings.Contains(out.err.Error(), "it is not UTF-8 (Excel's plain \"CSV\" is Big5); save it as \"CSV UTF-8\"") {
 			t.Errorf("%s: %+v", name, out)
 		}
 	}
 	if out := dry(t, csvHeader+other+strings.Replace(csvRow("O3"), "Angela", "王", 1), Reading{}); out.err != nil || len(out.rejected) != 3 {
 		t.Errorf("two wrong lines of three: %+v", out)
+	}
+	if out := dry(t, csvHeader+csvRow("O3")+strings.Replace(csvRow("O1"), "Angela", "\xff\xfe", 1), Reading{}); out.err != nil || len(out.rejected) != 1 {
+		t.Errorf("one damaged line: %+v", out)
 	}
 	if out := dry(t, "<html><table><tr><td>1</td></tr></table></html>", Reading{}); out.err == nil || !strings.Contains(out.err.Error(), "it is HTML or XML, which some systems name .xls") {
 		t.Errorf("%+v", out)

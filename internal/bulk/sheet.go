@@ -58,6 +58,11 @@ func (s *sheetRows) header() (*table, error) {
 			problems[i].Where = "header, " + workbook.Cell(p.Column, rec.line)
 		}
 	}
+	if len(problems) > 0 && problems[0].Rule == noTitles {
+		if line := titlesBelow(s.next); line > 0 {
+			problems = above("row", line)
+		}
+	}
 	if len(problems) > 0 {
 		return nil, &FileError{problems}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -70,6 +71,11 @@ func parseRefs(args []string, refund string) ([]tasks.Ref, error) {
 		}
 		for _, id := range args[1:] {
 			refs = append(refs, tasks.Ref{Account: a, OrderID: id})
+		}
+	}
+	for _, id := range append(slices.Clone(args), refund) {
+		if strings.ContainsFunc(id, unicode.IsControl) {
+			return nil, usagef("%q has a character that no number has, such as the end of a line: write it again by hand", id)
 		}
 	}
 	if refund == "" {

@@ -24,6 +24,9 @@ type attendance struct {
 	client  *tasks.Client
 	next    time.Time
 	absent  string                   // places that were reported last
+	full    string                   // why Redis takes no writes, as it was reported last
+	present bool                     // workers were seen for everything
+	missing time.Time                // since when they are not seen any more
 	halted  map[tasks.Account]string // what holds calls, of every account that was looked at; "" where they leave
 }
 
@@ -62,7 +65,7 @@ func (w *attendance) look(ctx context.Context, places []place) {
 		}
 	}
 	slices.Sort(absent)
-	w.is(strings.Join(absent, ", "))
+	w.is(ctx, strings.Join(absent, ", "))
 	w.holds(halted)
 }
 
@@ -85,8 +88,43 @@ func (w *attendance) halt(ctx context.Context, p place) (string, error) {
 	return "", nil
 }
 
-// is reports the places that no worker serves now, if they are others than before.
-func (w *attendance) is(absent string) {
+// heartbeatGrace is how long workers that were seen may be out of sight before they count as gone: a Redis that
+// stood still has forgotten their heartbeats, which come every 5 s.
+const heartbeatGrace = 15 * time.Second
+
+// is reports the places that no worker serves now, if they are others than before; or instead that Redis takes no
+// writes, without which no worker can be seen.
+func (w *attendance) is(ctx context.Context, absent string) {
+	full := ""
+	if absent != "" {
+		full = w.session.noWrites(ctx)
+	}
+	switch {
+	case full != "" && full != w.full:
+		w.app.report("Redis %s; nothing happens until it does", full)
+	case full == "" && w.full != "":
+		w.app.report("Redis takes writes again")
+		w.present = true // whoever is there shows it now
+	}
+	if w.full = full; full == "" && !w.mayCome(absent) {
+		w.reportAbsent(absent)
+	}
+}
+
+// mayCome reports whether workers that are out of sight were there a moment ago.
+func (w *attendance) mayCome(absent string) bool {
+	if absent == "" {
+		w.present, w.missing = true, time.Time{}
+		return false
+	}
+	now := w.app.now()
+	if w.missing.IsZero() {
+		w.missing = now
+	}
+	return w.present && now.Sub(w.missing) < heartbeatGrace
+}
+
+func (w *attendance) reportAbsent(absent string) {
 	switch {
 	case absent == w.absent:
 		return
@@ -118,6 +156,9 @@ func compareAccounts(x, y tasks.Account) int { return strings.Compare(x.String()
 // note is what a message about a wait in vain says of calls that are held.
 func (w *attendance) note() string {
 	text := ""
+	if w.full != "" {
+		text = "; Redis " + w.full
+	}
 	for _, account := range slices.SortedFunc(maps.Keys(w.halted), compareAccounts) {
 		if why := w.halted[account]; why != "" {
 			text += fmt.Sprintf("; calls of %s are held: %s", account, why)

@@ -57,8 +57,9 @@ type healthLine struct {
 	State     providers.Health `json:"state"`
 	Why       string           `json:"why,omitempty"`
 	Since     *time.Time       `json:"since,omitempty"`
-	Calls     int              `json:"calls,omitempty"` // in a row without an authentic answer
-	Until     *time.Time       `json:"until,omitempty"` // until when the provider asked not to be called
+	NoWrites  string           `json:"no_writes,omitempty"` // why Redis takes no writes; State may be out of date then
+	Calls     int              `json:"calls,omitempty"`     // in a row without an authentic answer
+	Until     *time.Time       `json:"until,omitempty"`     // until when the provider asked not to be called
 	NextProbe *time.Time       `json:"next_probe,omitempty"`
 }
 
@@ -77,23 +78,30 @@ func (a *app) budget(ctx context.Context, s *session) error {
 		a.report("no worker has served an account on this Redis yet")
 		return nil
 	}
+	full := a.warnNoWrites(ctx, s)
 	for i, st := range accounts {
 		if a.json {
-			if err := a.printJSON(lineOfBudget(st)); err != nil {
+			line := lineOfBudget(st)
+			line.Health.NoWrites = full
+			if err := a.printJSON(line); err != nil {
 				return err
 			}
 			continue
 		}
-		if err := a.printBudget(st, i > 0); err != nil {
+		if err := a.printBudget(st, full, i > 0); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (a *app) printBudget(st budget.State, gap bool) error {
+func (a *app) printBudget(st budget.State, full string, gap bool) error {
 	f := fields{table.Table{Indent: "  "}}
-	f.row("health", a.healthText(st))
+	health := a.healthText(st)
+	if state, _, _ := st.Health(); full != "" && (state == providers.HealthOK || state == providers.HealthNoWorker) {
+		health = "not known: Redis " + full
+	}
+	f.row("health", health)
 	f.row("allowed", fmt.Sprintf("%s of %s", rate(st.PerSecond), rate(st.Limit)))
 	if st.Allowance != st.Account.String() {
 		f.row("shared as", st.Allowance)

@@ -157,6 +157,11 @@ func (a *app) bulk(ctx context.Context, flags bulkFlags, name string) error {
 		return err
 	}
 	opt := bulk.Options{Rules: checked, Workers: runtime.GOMAXPROCS(0), Progress: &bulk.Progress{}}
+	if flags.dryRun && s.rdb != nil {
+		if opt.Account, err = s.accountsKnown(); err != nil {
+			return err
+		}
+	}
 	if !flags.dryRun {
 		if err := s.enqueueInto(ctx, &opt, lane); err != nil {
 			return err
@@ -200,6 +205,21 @@ func (s *session) enqueueInto(ctx context.Context, opt *bulk.Options, lane tasks
 	opt.Prepare = func(ctx context.Context, o *tasks.Order) (tasks.Prepared, error) { return client.Prepare(ctx, o, lane) }
 	opt.Enqueue = client.EnqueuePrepared
 	return nil
+}
+
+// accountsKnown judges the accounts of a dry run as the real run does, once workers have announced any of the provider's.
+func (s *session) accountsKnown() (func(context.Context, tasks.Account) (tasks.Account, error), error) {
+	client, err := s.reader()
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, a tasks.Account) (tasks.Account, error) {
+		served, err := client.Served(ctx, a)
+		if unknown := new(tasks.UnknownAccountError); errors.As(err, &unknown) && len(unknown.Served) == 0 {
+			return a, nil
+		}
+		return served, err
+	}, nil
 }
 
 // firstLine keeps the message of several mistakes short.

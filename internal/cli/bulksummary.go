@@ -83,7 +83,11 @@ func (s summary) end(ctx context.Context, pre *precheck, wrong *rejects) error {
 		if ctx.Err() != nil {
 			p = explain(coded(codeInterrupt, "interrupted"))
 		}
-		p.Message = fmt.Sprintf("stopped behind line %s: %s", thousands(done.LastLine.Load()), pre.explain(s.err, p.Message))
+		where := "before the first line"
+		if last := done.LastLine.Load(); last > 0 {
+			where = "behind line " + thousands(last)
+		}
+		p.Message = "stopped " + where + ": " + pre.explain(s.err, p.Message)
 		if !s.dryRun {
 			p.Message += "; " + again
 		}

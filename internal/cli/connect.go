@@ -68,6 +68,19 @@ func (s *session) answers(ctx context.Context) bool {
 	return s.rdb.Ping(ctx).Err() == nil
 }
 
+// noWrites is why Redis takes no writes ("takes no writes: …"); "" where it does, and where nobody knows.
+func (s *session) noWrites(ctx context.Context) string {
+	return redisconn.NoWrites(redisconn.TakesWrites(ctx, s.rdb))
+}
+
+// warnNoWrites says that nothing goes on because Redis takes no writes.
+func (a *app) warnNoWrites(ctx context.Context, s *session) (why string) {
+	if why = s.noWrites(ctx); why != "" {
+		a.report("Redis %s; nothing happens until it does", why)
+	}
+	return why
+}
+
 // connect finds Redis: by the environment, else the sandbox of this machine.
 func (a *app) connect(ctx context.Context) (*session, error) {
 	cfg, err := config.LoadParts(a.env, config.Connection)

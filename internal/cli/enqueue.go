@@ -7,7 +7,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"issuance/internal/announce"
 	"issuance/internal/budget"
+	"issuance/internal/config"
+	"issuance/internal/seal"
 	"issuance/tasks"
 )
 
@@ -170,7 +173,21 @@ func (a *app) warnUnannounced(ctx context.Context, s *session) {
 	if list, err := budget.Announced(ctx, s.rdb); err == nil && len(list) == 0 {
 		a.report("no worker has announced itself yet, so neither the account nor the seal keys can be checked")
 	}
+	cfg, err := config.LoadParts(s.env, config.Keys)
+	if err != nil {
+		return
+	}
+	ring, err := seal.ParseRing(cfg.Seal.Keys.Reveal())
+	if err != nil {
+		return
+	}
+	if lag, known, err := announce.SealKeyLags(ctx, s.rdb, ring.IDs()[0]); err == nil && known && lag > keyMissed {
+		a.report("no worker has announced the first key of ISSUANCE_SEAL_KEYS for %s, while others are announced: orders wait until a worker holds it", lag.Round(time.Second))
+	}
 }
+
+// keyMissed is by how much a key may lag behind the others that workers announce.
+const keyMissed = 3 * announce.Every
 
 // deliver enqueues checked documents, and waits for their end where that is wanted.
 func (a *app) deliver(ctx context.Context, s *session, client *tasks.Client, lane tasks.Lane, jobs []job, f enqueueFlags) error {

@@ -247,8 +247,11 @@ func classify(err error) problem {
 	case redisconn.RefusalOf(err) != redisconn.NotRefused:
 		return advise(codeSettings, "")
 	case takesNoWrites(err):
-		p.Message = "Redis takes no writes at present: it is full, read-only, or short of replicas (" + strings.TrimRight(p.Message, ".") + ")"
+		p.Message = "Redis " + redisconn.NoWrites(err)
 		return advise(codeNoWrites, "")
+	case redisconn.NoWrites(err) != "":
+		p.Message = "Redis " + redisconn.NoWrites(err)
+		return advise(codeAway, "")
 	case errors.As(err, &silent), away(err):
 		return advise(codeAway, "")
 	}

@@ -55,6 +55,7 @@ an ItemNo or a productSaleId, as long as the details are kept (ISSUANCE_KEEP_DET
 				return err
 			}
 			return a.read(cmd.Context(), func(s *session, c *tasks.Client) error {
+				a.warnNoWrites(cmd.Context(), s)
 				if f.find == "" {
 					return a.list(f.limit, func(add func([]ledger.Found) error) error { return s.ledger.Search(cmd.Context(), q, add) })
 				}

@@ -28,7 +28,6 @@ func (o *outage) look(err error) {
 	p := explain(err)
 	switch {
 	case p.Code == codeNoWrites:
-		p.Message = "Redis takes no writes"
 	case redisconn.RefusalOf(err) != redisconn.NotRefused:
 		p.Message = "Redis refuses the user of REDIS_URL"
 	case (p.Code == codeFailed || p.Code == codeAway) && !o.session.answers(o.ctx):

@@ -38,7 +38,8 @@ func (a *app) resumeCommand() *cobra.Command {
 	return a.laneCommand(&cobra.Command{
 		Use:   "resume " + accountAndLane,
 		Short: "Let an account's calls leave again",
-		Long: `End the pause of one lane of an account, or every pause of the account. A lane stays held while its
+		Long: `End the pause of one lane of an account, or without a lane every pause of the account, those of single
+lanes included. A lane stays held while its
 whole account is paused. A ban of the provider's is no pause and ends by itself.`,
 		Example: `  enqueue resume ecticket
   enqueue resume ecticket:2000132 bulk --reason 'the sale is over'`,
@@ -161,6 +162,9 @@ func (a *app) resume(ctx context.Context, s *session, account tasks.Account, lan
 			}
 		}
 	}
+	if lanes := lanesOf(ended); lane == "" && len(lanes) > 0 {
+		a.report("%s: pauses of single lanes are ended, too: %s; hold one again with: enqueue pause %s LANE", account, strings.Join(lanes, ", "), account)
+	}
 	if len(ended) == 0 {
 		a.report("%s: %s had no pause of its own", account, laneText(lane))
 	}
@@ -173,6 +177,16 @@ func (a *app) resume(ctx context.Context, s *session, account tasks.Account, lan
 		return a.printJSON(line)
 	}
 	return nil
+}
+
+// lanesOf are the lanes that have pauses of their own.
+func lanesOf(holds []budget.Hold) (lanes []string) {
+	for _, h := range holds {
+		if h.Lane != "" {
+			lanes = append(lanes, string(h.Lane))
+		}
+	}
+	return lanes
 }
 
 // holdsOf are an account's pauses.

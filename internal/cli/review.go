@@ -69,6 +69,7 @@ type reviewLine struct {
 }
 
 func (a *app) review(ctx context.Context, s *session, c *tasks.Client, asked tasks.Account) error {
+	a.warnNoWrites(ctx, s)
 	accounts, err := s.desk().Accounts(ctx, c, asked)
 	if err != nil {
 		return err

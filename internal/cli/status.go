@@ -141,6 +141,9 @@ func (a *app) waits(f *fields, w, order *tasks.Waiting) {
 	if w.NoWorker {
 		f.row("workers", "none serves its queue at present, so nothing happens until one does")
 	}
+	if w.NoWrites != "" {
+		f.row("redis", w.NoWrites+", so nothing happens until it does")
+	}
 }
 
 func (a *app) refundRows(f *fields, r tasks.RefundStatus, order *tasks.Waiting) {

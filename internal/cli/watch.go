@@ -21,7 +21,7 @@ func (a *app) watchCommand() *cobra.Command {
 		Use:   "watch " + manyOrders + " | --file FILE",
 		Short: "Print every change of orders until all of them are final",
 		Long: `Print every change of orders, each as a line with its time, until all of them are final
-(issued, failed, cancelled or in review). What one is put off for is a line, too. The exit code is 0 then, whatever they ended in; it is 4
+(issued, failed, cancelled or in review), and their refunds, too. What one is put off for is a line, too. The exit code is 0 then, whatever they ended in; it is 4
 when an order is unknown, and 1 when --timeout has passed. When no worker serves them, that is said
 on standard error.
 
@@ -61,7 +61,7 @@ func (a *app) watch(ctx context.Context, s *session, c *tasks.Client, refs []tas
 	}
 	w := watcher{app: a, session: s, client: c, there: attendance{app: a, session: s, client: c}}
 	for _, r := range refs {
-		w.orders = append(w.orders, &watched{ref: r})
+		w.orders = append(w.orders, &watched{ref: r, last: map[string]ledger.Step{}, waits: map[string]string{}})
 	}
 	limited, cancel := limit(ctx, timeout)
 	defer cancel()
@@ -88,9 +88,9 @@ type watcher struct {
 // watched is what has been printed of one order.
 type watched struct {
 	ref   tasks.Ref
-	state tasks.State
-	last  ledger.Step
-	waits string // what it was put off for
+	shown string                 // with --json, and of one that is not recorded here: the states that were printed
+	last  map[string]ledger.Step // by refund; "" is the order itself
+	waits map[string]string      // what each was put off for
 }
 
 // look prints what is new of every order and drops those that are final.
@@ -107,7 +107,7 @@ func (w *watcher) look(ctx context.Context) error {
 			w.orders = append(left, w.orders[i:]...)
 			return concerning(o.ref, err)
 		}
-		if !over(s) {
+		if !s.Ended() {
 			left = append(left, o)
 			absent = append(absent, unserved(s)...)
 			if why := halted[o.ref.Account]; why == "" {
@@ -118,7 +118,7 @@ func (w *watcher) look(ctx context.Context) error {
 	w.orders = left
 	if len(left) > 0 {
 		slices.Sort(absent)
-		w.there.is(strings.Join(slices.Compact(absent), ", "))
+		w.there.is(ctx, strings.Join(slices.Compact(absent), ", "))
 		w.there.holds(halted)
 	}
 	return nil
@@ -133,18 +133,11 @@ func (w *watcher) left() []tasks.Ref {
 	return refs
 }
 
-// over reports whether nothing more will happen to an order by itself. One that is not recorded here has only
-// refunds.
-func over(s *tasks.Status) bool { return s.State.Final() || s.State == tasks.Unrecorded && s.Ended() }
-
-// ownWaits are what keeps an order from being over: what it waits for, or of one that is not recorded here, what
-// its refunds wait for.
+// ownWaits are what keeps an order and its refunds from being over.
 func ownWaits(s *tasks.Status) []*tasks.Waiting {
 	list := []*tasks.Waiting{s.Waits}
-	if s.State == tasks.Unrecorded {
-		for _, r := range s.Refunds {
-			list = append(list, r.Waits)
-		}
+	for _, r := range s.Refunds {
+		list = append(list, r.Waits)
 	}
 	return slices.DeleteFunc(list, func(w *tasks.Waiting) bool { return w == nil })
 }
@@ -163,7 +156,7 @@ func (a *app) halted(s *tasks.Status) string {
 func unserved(s *tasks.Status) []string {
 	var out []string
 	add := func(w *tasks.Waiting, lane tasks.Lane) {
-		if w != nil && w.NoWorker {
+		if w != nil && (w.NoWorker || w.NoWrites != "") {
 			out = append(out, place{s.Account, lane}.String())
 		}
 	}
@@ -172,41 +165,65 @@ func unserved(s *tasks.Status) []string {
 		lane = order.Poll
 	}
 	add(s.Waits, lane)
-	if s.State == tasks.Unrecorded {
-		for _, r := range s.Refunds {
-			add(r.Waits, r.Lane)
-		}
+	for _, r := range s.Refunds {
+		add(r.Waits, r.Lane)
 	}
 	return out
 }
 
 func (w *watcher) print(ctx context.Context, o *watched, s *tasks.Status) error {
-	if w.json || s.State == tasks.Unrecorded {
-		if s.State == o.state {
-			return nil
-		}
-		o.state = s.State
-		if w.json {
+	if w.json {
+		if states := statesOf(s); states != o.shown {
+			o.shown = states
 			return w.printJSON(s)
 		}
-		return w.printStep(w.now(), o.ref.String(), string(s.State), "")
+		return nil
 	}
-	rec, err := w.session.ledger.Load(ctx, o.ref)
+	if s.State != tasks.Unrecorded {
+		if err := w.printNew(ctx, o, o.ref, s.Waits); err != nil {
+			return err
+		}
+	} else if o.shown == "" {
+		o.shown = string(s.State)
+		if err := w.printStep(w.now(), o.ref.String(), o.shown, ""); err != nil {
+			return err
+		}
+	}
+	for _, r := range s.Refunds {
+		if err := w.printNew(ctx, o, o.ref.Refund(r.RefundID), r.Waits); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// statesOf are the states of an order and its refunds.
+func statesOf(s *tasks.Status) string {
+	text := string(s.State)
+	for _, r := range s.Refunds {
+		text += " " + r.RefundID + " " + string(r.State)
+	}
+	return text
+}
+
+// printNew prints what has happened to an order or a refund since the last look, and what it is put off for.
+func (w *watcher) printNew(ctx context.Context, o *watched, ref tasks.Ref, waits *tasks.Waiting) error {
+	rec, err := w.session.ledger.Load(ctx, ref)
 	if err != nil {
 		return err
 	}
-	for _, step := range newSteps(rec.History, o.last) {
-		if err := w.printStep(step.At, o.ref.String(), step.Event, step.Detail); err != nil {
+	for _, step := range newSteps(rec.History, o.last[ref.RefundID]) {
+		if err := w.printStep(step.At, ref.String(), step.Event, step.Detail); err != nil {
 			return err
 		}
-		o.last = step
+		o.last[ref.RefundID] = step
 	}
-	text := w.waitLine(s.Waits)
-	if text == "" || text == o.waits {
+	text := w.waitLine(waits)
+	if text == "" || text == o.waits[ref.RefundID] {
 		return nil
 	}
-	o.waits = text
-	return w.printStep(w.now(), o.ref.String(), "waits", "for "+text)
+	o.waits[ref.RefundID] = text
+	return w.printStep(w.now(), ref.String(), "waits", "for "+text)
 }
 
 // waitLine says in one line what a record waits for that is put off; "" for one that runs or is about to.

@@ -2,7 +2,6 @@ package redisconn
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -22,8 +21,29 @@ var refusals = []struct{ prefix, text string }{
 	{"CLUSTERDOWN", "takes no writes: parts of the cluster are missing"},
 }
 
+// NoWrites is what an error means by which a Redis takes no writes, such as "takes no writes: its memory is full
+// (maxmemory)"; "" for any other.
+func NoWrites(err error) string {
+	for _, r := range refusals {
+		if redis.HasErrorPrefix(err, r.prefix) {
+			return r.text
+		}
+	}
+	return ""
+}
+
+// refusedWrite is an answer of Redis, with what it means as its text.
+type refusedWrite struct {
+	text string
+	error
+}
+
+func (e *refusedWrite) Error() string { return e.text }
+func (e *refusedWrite) Unwrap() error { return e.error }
+
 // TakesWrites asks for a write that changes nothing, because the key is not there, and returns in plain words why that
-// cannot be done: "takes no writes: …", "does not answer: …". A refusal of the user (see RefusalOf) is returned as it is. Of a cluster it asks one master.
+// cannot be done: "takes no writes: …" (see NoWrites), "does not answer: …". A refusal of the user (see RefusalOf) is
+// returned as it is. Of a cluster it asks one master.
 func TakesWrites(ctx context.Context, c redis.UniversalClient) error {
 	err := c.SetXX(ctx, keys.Probe, 1, time.Minute).Err()
 	if err == nil {
@@ -32,10 +52,8 @@ func TakesWrites(ctx context.Context, c redis.UniversalClient) error {
 	if RefusalOf(err) != NotRefused {
 		return err
 	}
-	for _, r := range refusals {
-		if redis.HasErrorPrefix(err, r.prefix) {
-			return errors.New(r.text)
-		}
+	if text := NoWrites(err); text != "" {
+		return &refusedWrite{text, err}
 	}
 	return fmt.Errorf("does not answer: %w", err)
 }

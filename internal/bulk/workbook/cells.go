@@ -61,6 +61,7 @@ type cell struct {
 	formula    bool
 	value      strings.Builder
 	inValue    bool // inside of v, or of an inline text's t
+	computed   bool // there was one, though it may be empty
 }
 
 // reader goes through the cells of a sheet. Rows and cells that are out of order would be shifted.
@@ -129,7 +130,7 @@ func (r *reader) start(e xml.StartElement) error {
 	case name == "f":
 		r.cell.formula = true
 	case name == "v" || name == "t":
-		r.cell.inValue = true
+		r.cell.inValue, r.cell.computed = true, true
 	}
 	return nil
 }
@@ -140,7 +141,7 @@ func (r *reader) end() error {
 	r.cell = nil
 	value := c.value.String()
 	switch {
-	case value == "" && c.formula && c.kind != "str":
+	case value == "" && c.formula && !(c.kind == "str" && c.computed): // an empty text is a result, too
 		r.found.uncomputed.add(c.name)
 	case value == "":
 		return nil

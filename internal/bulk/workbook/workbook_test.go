@@ -209,7 +209,7 @@ func TestCellsThatCannotBeReadTruly(t *testing.T) {
 	}{
 		"long number":     {row(`<c r="A1"><v>20220302153064800</v></c><c r="B1"><v>2.02203021530648E+16</v></c><c r="C1"><v>999999999999999</v></c>`), "has rounded A1, B1: format the column as Text"},
 		"merged rows":     {row(`<c r="A1"><v>1</v></c></row></sheetData><mergeCells><mergeCell ref="A1:B1"/><mergeCell ref="A1:A2"/><mergeCell ref="A7:A8"/></mergeCells><sheetData><row r="9">`), "only the first row has what they hold: A1:A2; unmerge them"},
-		"formula":         {row(`<c r="C1"><f>SUM(A1:B1)</f><v></v></c><c r="D1"><f>1</f></c>`), "the formulas in C1, D1 were saved without what they come to"},
+		"formula":         {row(`<c r="C1"><f>SUM(A1:B1)</f><v></v></c><c r="D1"><f>1</f></c><c r="E1" t="str"><f>A1</f></c>`), "the formulas in C1, D1, E1 were saved without what they come to"},
 		"not a number":    {row(`<c r="A1"><v>KANARIE</v></c>`), "has rounded A1"},
 		"no such text":    {row(`<c r="A1" t="s"><v>7</v></c>`), "its part xl/worksheets/sheet1.xml is damaged"},
 		"rows disordered": {packed(t, parts(`<row r="2"/><row r="1"/>`)), "is damaged"},
