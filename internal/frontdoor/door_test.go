@@ -88,6 +88,7 @@ func TestATokensRateHoldsForAllFrontDoors(t *testing.T) {
 	h := openOver(t, testredis.Start(t), path)
 	h.token = secrets["slow"]
 	limited := 0
+	h.want(http.StatusNotFound, nil, http.MethodGet, at+"A1", "")
 	for range 30 {
 		a := h.call(http.MethodGet, at+"A1", "")
 		if a.StatusCode == http.StatusTooManyRequests {
@@ -96,7 +97,7 @@ func TestATokensRateHoldsForAllFrontDoors(t *testing.T) {
 			}
 		}
 	}
-	if limited < 15 {
+	if limited < 25 { // one second's worth at once, and what a slow machine takes longer than a second for
 		t.Errorf("%d of 30 were limited", limited)
 	}
 	h.serve(path) // another one
@@ -172,7 +173,7 @@ func TestWhatIsTooLargeOrOfAnotherKindIsRefused(t *testing.T) {
 	}
 	h.want(http.StatusCreated, nil, http.MethodPut, at+"A1", body, "Content-Type", "application/json; charset=UTF-8")
 	h.want(http.StatusNotFound, &p, http.MethodGet, "/v2/orders", "")
-	h.want(http.StatusNotFound, &p, http.MethodPut, "/v1/orders/kiosk/A1", body)
+	h.want(http.StatusUnprocessableEntity, &p, http.MethodPut, "/v1/orders/kiosk/A1", body)
 	if !strings.Contains(p.Detail, "ecticket") {
 		t.Errorf("%+v", p)
 	}

@@ -66,7 +66,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 			next.ServeHTTP(rec, r)
 		case s.Tokens == nil:
 			if !Local(r) {
-				writeProblem(rec, r, problem(http.StatusForbidden, codeForbidden, "without GATEWAY_TOKENS_FILE only programs of this machine are answered, under the name localhost"))
+				writeProblem(rec, r, problem(http.StatusForbidden, codeForbidden, "without tokens, only programs of this machine are answered, under the name localhost"))
 				return
 			}
 			at.token = &Token{Name: "local", Scopes: Scopes()}
@@ -157,7 +157,7 @@ func (s *Server) admit(r *http.Request, at *seen) *Problem {
 		at.token = s.Tokens.Find(strings.TrimSpace(secret))
 	}
 	if at.token == nil {
-		return problem(http.StatusUnauthorized, codeUnauthorized, "send a token of GATEWAY_TOKENS_FILE as Authorization: Bearer TOKEN; `enqueue token new` makes one")
+		return problem(http.StatusUnauthorized, codeUnauthorized, "send a token as Authorization: Bearer TOKEN; who runs this front door hands them out")
 	}
 	if at.before != nil {
 		return nil // it has passed

@@ -61,6 +61,11 @@ func (t *Token) Sees(a providers.Account) bool {
 	return len(t.Accounts) == 0 || slices.ContainsFunc(t.Accounts, func(own providers.Account) bool { return own.Covers(a) })
 }
 
+// seesSome reports whether an account, or one of a provider's, is among the token's.
+func (t *Token) seesSome(a providers.Account) bool {
+	return t.Sees(a) || slices.ContainsFunc(t.Accounts, a.Covers)
+}
+
 // NewToken makes a token: secret is the caller's, and sum its hex SHA-256, which the tokens file holds.
 func NewToken() (secret, sum string) {
 	b := make([]byte, 32)
