@@ -81,7 +81,7 @@ func bulkKind(in *bulkIn) *Problem {
 func (s *Server) bulk() {
 	op := operation(http.MethodPost, "/v1/bulk", "post-bulk", "bulk", "Enqueue a file of orders",
 		"NDJSON (an order document on each line), CSV or an Excel workbook (.xlsx), recognised by its content, of any length. The answer is NDJSON and comes while the file is read: a receipt for each order, or what is wrong with its line; wrong lines do not keep the others from being enqueued. After a broken connection send the file again: what was enqueued is a duplicate.",
-		http.StatusOK)
+		http.StatusOK, 415)
 	op.MaxBodyBytes, op.BodyReadTimeout = -1, -1
 	file := &huma.MediaType{Schema: &huma.Schema{Type: "string", Description: "an order document on each line, CSV with a header, or a workbook"}}
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/x-ndjson": file, "text/csv": file, xlsx: file}}
@@ -155,17 +155,20 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 func (l *load) run(r *http.Request, reading bulk.Reading) {
 	_ = l.control.EnableFullDuplex() // HTTP/2 always is
 	f, err := bulk.Open(&pacedBody{Request: *r, control: l.control, pause: l.server.pause()}, reading)
-	if err != nil {
-		writeProblem(l.w, r, l.refusal(err))
+	if p := l.refusal(err); p != nil {
+		writeProblem(l.w, r, p)
 		return
 	}
-	defer f.Close()
 	l.w.Header().Set("Content-Type", "application/x-ndjson")
 	l.w.WriteHeader(http.StatusOK)
 	progress := &bulk.Progress{}
 	done := BulkLine{Done: &BulkDone{Complete: true}}
-	l.workbook = f.Sheet != ""
-	if err = bulk.Run(r.Context(), f, l.options(progress)); err != nil {
+	if err == nil {
+		defer f.Close()
+		l.workbook = f.Sheet != ""
+		err = bulk.Run(r.Context(), f, l.options(progress))
+	}
+	if err != nil {
 		done.Done.Complete = false
 		done.Code, done.Detail = l.why(err)
 		var file *bulk.FileError
@@ -179,11 +182,14 @@ func (l *load) run(r *http.Request, reading bulk.Reading) {
 	_ = l.write(done) // a caller that is gone needs no answer
 }
 
-// refusal is the answer to a file of which no line was read.
+// refusal is the answer to a file that is none of orders; nil for any other, and one that did not come.
 func (l *load) refusal(err error) *Problem {
+	if err == nil {
+		return nil
+	}
 	code, detail := l.why(err)
 	if code != codeInvalid {
-		return explain(err, "")
+		return nil
 	}
 	p := problem(http.StatusUnprocessableEntity, code, "%s", detail)
 	var file *bulk.FileError
