@@ -14,7 +14,7 @@ type Violation struct {
 	Path string `json:"path"`
 	// Rule says what the field must be.
 	Rule string `json:"rule"`
-	// Shape describes what is there instead: "missing", "string of 11 characters", "number 9".
+	// Shape describes what is there instead: "missing", "string of 11 characters", "number of 1 character".
 	Shape string `json:"shape"`
 }
 

@@ -32,7 +32,7 @@ const placed = await patiently(() =>
 )
 if (placed.error) {
   const problem: Problem = placed.error
-  for (const v of problem.violations ?? []) console.error(`${v.pointer}: ${v.rule}`)
+  for (const v of problem.violations ?? []) console.error(`${v.pointer ?? v.where}: ${v.rule}`)
   throw new Error(problem.detail)
 }
 

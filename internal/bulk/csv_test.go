@@ -44,7 +44,7 @@ func TestItemsAreNumberedColumns(t *testing.T) {
 	dry(t, header+"O1,4,Angela,,,,SPA課程體驗券,x,2\nO2,4,Angela,,,,,,\nO3,4,Angela,SPA課程體驗券,10,-1,SPA課程體驗券,,007\nO4,4,Angela,SPA課程體驗券,10,60,SPA課程體驗券,0,60\n", Reading{}).want(t, 0,
 		"2: TicketPrice9: must be a whole number (found: string of 1 character)",
 		"3: items (ItemNo1, TicketAmount1, …): is required: at least one item (found: missing)",
-		"4: TicketAmount1: must be at least 1 (found: number -1); TicketPrice9: is required for IssueType 4 (found: missing); TicketAmount9: must be a whole number (found: string of 3 characters)",
+		"4: TicketAmount1: must be at least 1 (found: number of 2 characters); TicketPrice9: is required for IssueType 4 (found: missing); TicketAmount9: must be a whole number (found: string of 3 characters)",
 		"5: items (ItemNo1, TicketAmount1, …): must add up to at most 100 tickets for IssueType 4 (found: 120 tickets)",
 	)
 }

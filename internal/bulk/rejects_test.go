@@ -187,10 +187,10 @@ func TestBareRequests(t *testing.T) {
 		`{"channelOrderId":"O2","productSaleId":"S1","quantity":0}`+"\n"+
 		`{"channelOrderId":"O3","productSaleId":"S1","quantity":2,"pickupType":"order"},"request":{}`+"\n"+
 		jsonLine("O4")+"7\n", bare).want(t, 1,
-		"2: pickupType: must be \"order\" or \"voucher\" (found: missing); quantity: must be a whole number from 1 to 10000 (found: number 0)",
+		"2: pickupType: must be \"order\" or \"voucher\" (found: missing); quantity: must be a whole number from 1 to 10000 (found: number of 1 character)",
 		"3: must be one JSON document in one line",
 		"4: is wrapped already",
-		"5: request: must be a JSON object (found: number 7)")
+		"5: request: must be a JSON object (found: number of 1 character)")
 }
 
 // IDs reads the number of every order, whose it is and the calls it takes, and says where there is none.

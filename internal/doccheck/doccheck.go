@@ -8,12 +8,12 @@ package doccheck
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
-	"sort"
+	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"issuance/providers"
@@ -106,7 +106,7 @@ func (c *Check) WellFormedObject(path string, raw json.RawMessage, known ...stri
 func (o *Object) take(name string, isKnown bool, value json.RawMessage, known []string) {
 	switch {
 	case !isKnown:
-		o.check.Violate(o.Path(printable(name)), unknownRule(name, known), "unknown field")
+		o.unknown(name, known)
 	case o.Raw(name) != nil:
 		o.check.Violate(o.Path(name), "must be given only once", "given twice")
 	default:
@@ -121,23 +121,32 @@ func unknownRule(field string, known []string) string {
 			return fmt.Sprintf("is not a field here; write %s", k)
 		}
 	}
-	sorted := append([]string(nil), known...)
-	sort.Strings(sorted)
-	return "is not a field here; known fields: " + strings.Join(sorted, ", ")
+	sorted := strings.Join(slices.Sorted(slices.Values(known)), ", ")
+	if !likeName.MatchString(field) {
+		return "must hold known fields alone: " + sorted
+	}
+	return "is not a field here; known fields: " + sorted
 }
 
-// printable keeps an unknown field's name short and on one line.
-func printable(name string) string {
-	name = strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, name)
-	if r := []rune(name); len(r) > 40 {
-		return string(r[:40]) + "…"
+// likeName is what may be shown of a field that nobody knows: where a document is malformed, customers' data stands for
+// names, too.
+var likeName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,39}$`)
+
+// unknown records a field that is none of the known ones.
+func (o *Object) unknown(name string, known []string) {
+	shape := "unknown field"
+	if !likeName.MatchString(name) {
+		shape = "unknown field with a name of " + characters(utf8.RuneCountInString(name))
 	}
-	return name
+	o.check.Violate(o.at(name), unknownRule(name, known), shape)
+}
+
+// at is the path of a field that may not be known: the object's own where the name may be no name.
+func (o Object) at(name string) string {
+	if likeName.MatchString(name) {
+		return o.Path(name)
+	}
+	return cmp.Or(o.path, "document")
 }
 
 // Path is the JSON path of the object's field name.
@@ -253,8 +262,7 @@ func (o Object) Array(name string) (elements []json.RawMessage, ok bool) {
 	return elements, true
 }
 
-// Shape describes a JSON value without showing it. Whole numbers below 10,000 are shown, since
-// they are counts and kinds, never a person's.
+// Shape describes a JSON value by its kind and length, without showing it.
 func Shape(raw json.RawMessage) string {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 {
@@ -273,23 +281,24 @@ func Shape(raw json.RawMessage) string {
 	case nil:
 		return "null"
 	case bool:
-		return fmt.Sprintf("%t", v)
+		return "boolean"
 	case json.Number:
-		if n, err := v.Int64(); err == nil && n > -10_000 && n < 10_000 {
-			return fmt.Sprintf("number %d", n)
-		}
-		return fmt.Sprintf("number of %d characters", len(v))
+		return "number of " + characters(len(v))
 	case string:
 		if v == "" {
 			return "empty string"
 		}
-		if n := utf8.RuneCountInString(v); n > 1 {
-			return fmt.Sprintf("string of %d characters", n)
-		}
-		return "string of 1 character"
+		return "string of " + characters(utf8.RuneCountInString(v))
 	case []any:
 		return fmt.Sprintf("array of %d", len(v))
 	default:
 		return "object"
 	}
+}
+
+func characters(n int) string {
+	if n == 1 {
+		return "1 character"
+	}
+	return fmt.Sprintf("%d characters", n)
 }

@@ -42,7 +42,7 @@ func (c *Check) text(path string, raw json.RawMessage) {
 		o := Object{path: path}
 		for s.next() {
 			name := s.value()
-			at := o.Path(printable(decoded(name)))
+			at := o.at(decoded(name))
 			if wrong := wrongText(name); wrong != "" {
 				c.Violate(at, textRule, wrong)
 			}

@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"mime"
 	"net/http"
 	"reflect"
+	"strings"
 	"sync"
 	"time"
 
@@ -60,12 +62,26 @@ type bulkIn struct {
 	DryRun  bool   `query:"dry_run" doc:"check every line and enqueue nothing"`
 	Sheet   string `query:"sheet" maxLength:"31" doc:"which sheet of a workbook; without it, the only one that holds something"`
 	Account string `query:"account" doc:"whose requests they are, where lines do not name a provider or a merchant"`
+	Kind    string `header:"Content-Type" doc:"what the file is; its content decides"`
+	Coding  string `header:"Content-Encoding" doc:"none is taken"`
+}
+
+// bulkKind is nil for a body that is the file itself.
+func bulkKind(in *bulkIn) *Problem {
+	kind, _, _ := mime.ParseMediaType(in.Kind)
+	switch {
+	case strings.HasPrefix(kind, "multipart/"):
+		return problem(http.StatusUnsupportedMediaType, codeMediaType, "send the file as the body itself, not as a form; with curl: --data-binary @FILE")
+	case in.Coding != "" && !strings.EqualFold(in.Coding, "identity"), strings.HasSuffix(kind, "gzip"):
+		return problem(http.StatusUnsupportedMediaType, codeMediaType, "send the file uncompressed")
+	}
+	return nil
 }
 
 func (s *Server) bulk() {
 	op := operation(http.MethodPost, "/v1/bulk", "post-bulk", "bulk", "Enqueue a file of orders",
 		"NDJSON (an order document on each line), CSV or an Excel workbook (.xlsx), recognised by its content, of any length. The answer is NDJSON and comes while the file is read: a receipt for each order, or what is wrong with its line; wrong lines do not keep the others from being enqueued. After a broken connection send the file again: what was enqueued is a duplicate.",
-		http.StatusOK)
+		http.StatusOK, 415)
 	op.MaxBodyBytes, op.BodyReadTimeout = -1, -1
 	file := &huma.MediaType{Schema: &huma.Schema{Type: "string", Description: "an order document on each line, CSV with a header, or a workbook"}}
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/x-ndjson": file, "text/csv": file, xlsx: file}}
@@ -88,6 +104,9 @@ func (s *Server) postBulk(ctx context.Context, in *bulkIn) (*huma.StreamResponse
 		if err := s.Client.Ready(ctx); err != nil {
 			return nil, noted(ctx, explain(err, ""))
 		}
+	}
+	if p := bulkKind(in); p != nil {
+		return nil, noted(ctx, p)
 	}
 	return &huma.StreamResponse{Body: func(c huma.Context) {
 		r, w := humago.Unwrap(c)
@@ -135,11 +154,15 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 
 func (l *load) run(r *http.Request, reading bulk.Reading) {
 	_ = l.control.EnableFullDuplex() // HTTP/2 always is
+	f, err := bulk.Open(&pacedBody{Request: *r, control: l.control, pause: l.server.pause()}, reading)
+	if p := l.refusal(err); p != nil {
+		writeProblem(l.w, r, p)
+		return
+	}
 	l.w.Header().Set("Content-Type", "application/x-ndjson")
 	l.w.WriteHeader(http.StatusOK)
 	progress := &bulk.Progress{}
 	done := BulkLine{Done: &BulkDone{Complete: true}}
-	f, err := bulk.Open(&pacedBody{Request: *r, control: l.control, pause: l.server.pause()}, reading)
 	if err == nil {
 		defer f.Close()
 		l.workbook = f.Sheet != ""
@@ -158,6 +181,28 @@ func (l *load) run(r *http.Request, reading bulk.Reading) {
 	d.Conflicts, d.Invalid, d.Failed = progress.Conflicts.Load(), progress.Invalid.Load(), progress.Failed.Load()
 	_ = l.write(done) // a caller that is gone needs no answer
 }
+
+// refusal is the answer to a file that is none of orders; nil for any other, and one that did not come.
+func (l *load) refusal(err error) *Problem {
+	if err == nil {
+		return nil
+	}
+	code, detail := l.why(err)
+	if code != codeInvalid {
+		return nil
+	}
+	p := problem(http.StatusUnprocessableEntity, code, "%s", detail)
+	var file *bulk.FileError
+	if errors.As(err, &file) {
+		for _, v := range bulkViolations(file.Problems, 0) {
+			p.Violations = append(p.Violations, ProblemViolation{Where: strings.TrimSuffix(inBody+" "+v.Where, " "), Rule: bulkAdvice.Replace(v.Rule), Shape: v.Shape})
+		}
+	}
+	return p
+}
+
+// bulkAdvice leaves out the command line's options.
+var bulkAdvice = strings.NewReplacer("; print one with --template", "")
 
 func (l *load) options(progress *bulk.Progress) bulk.Options {
 	s := l.server

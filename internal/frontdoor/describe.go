@@ -25,7 +25,15 @@ func register[I, O any](s *Server, op huma.Operation, handle func(context.Contex
 	if op.BodyReadTimeout == 0 {
 		op.BodyReadTimeout = s.Timeout
 	}
-	huma.Register(s.api, op, handle)
+	op.Middlewares = append(op.Middlewares, noteStray)
+	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
+		if stray := strayOf(ctx); len(stray) > 0 {
+			p := violated("", "")
+			p.Violations = stray
+			return nil, noted(ctx, p)
+		}
+		return handle(ctx, in)
+	})
 	if body == nil {
 		return
 	}

@@ -258,8 +258,12 @@ func TestABulkAnswersForEachLine(t *testing.T) {
 	if st.Lane != "bulk" {
 		t.Errorf("%+v", st)
 	}
-	file = ""
-	if _, _, done = read(""); done.Complete {
-		t.Errorf("an empty file: %+v", done)
+	for content, kind := range map[string]string{"": "text/csv", "[1]": "application/x-ndjson", "王小明,1\n": "text/csv"} {
+		var p frontdoor.Problem
+		if h.want(http.StatusUnprocessableEntity, &p, http.MethodPost, "/v1/bulk", content, "Content-Type", kind); p.Code != "invalid" || strings.Contains(fmt.Sprint(p), "--") {
+			t.Errorf("%q: %+v", content, p)
+		}
 	}
+	h.want(http.StatusUnsupportedMediaType, nil, http.MethodPost, "/v1/bulk", "x", "Content-Type", "multipart/form-data; boundary=x")
+	h.want(http.StatusUnsupportedMediaType, nil, http.MethodPost, "/v1/bulk", "x", "Content-Encoding", "gzip")
 }

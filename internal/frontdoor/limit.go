@@ -21,8 +21,8 @@ func (l *limits) pass(ctx context.Context, t *Token) *Problem {
 	if t.PerSecond <= 0 {
 		return nil
 	}
-	// Ten seconds' worth may come at once; rates below one a second are rates of ten seconds.
-	limit := redis_rate.Limit{Rate: max(1, int(t.PerSecond*10)), Burst: max(1, int(t.PerSecond*10)), Period: 10 * time.Second}
+	// One second's worth may come at once; rates below one a second are rates of ten seconds.
+	limit := redis_rate.Limit{Rate: max(1, int(t.PerSecond*10)), Burst: max(1, int(t.PerSecond)), Period: 10 * time.Second}
 	res, err := l.rate.Allow(ctx, keys.Requests(t.Name), limit)
 	switch {
 	case err != nil:

@@ -24,10 +24,28 @@ type OrderPath struct {
 	OrderID string `path:"order_id" maxLength:"64" doc:"the order's number: MerchantTradeNo, FreeTradeNo or channelOrderId"`
 }
 
+// Waiting is how long a request may wait.
+type Waiting struct {
+	Wait   int    `query:"wait" minimum:"0" doc:"wait up to so many seconds for the final status, at most 60, and answer what is known then"`
+	Prefer string `header:"Prefer" example:"wait=30" doc:"wait=N: the same as ?wait=N"`
+}
+
+func (w Waiting) wait() time.Duration {
+	return max(min(time.Duration(w.Wait), mostWait/time.Second)*time.Second, preferredWait(w.Prefer))
+}
+
+// applied is the Preference-Applied header of a request that prefers to wait.
+func (w Waiting) applied() string {
+	if preferredWait(w.Prefer) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("wait=%d", w.wait()/time.Second)
+}
+
 // Placing is what requests that enqueue have in common.
 type Placing struct {
 	ContentType string `header:"Content-Type" doc:"application/json"`
-	Prefer      string `header:"Prefer" example:"wait=30" doc:"wait=N: answer with the final status if it comes within N seconds, at most 60"`
+	Waiting
 	Traceparent string `header:"traceparent" doc:"W3C trace context, kept with the order"`
 	Lane        string `query:"lane" enum:"checkout,bulk" default:"checkout" doc:"bulk waits behind checkouts"`
 }
@@ -91,7 +109,8 @@ func (s *Server) resolve(ctx context.Context, scope Scope, text string) (tasks.A
 	}
 	a, err := tasks.ParseAccount(text)
 	if err != nil {
-		p := problem(http.StatusNotFound, codeAccount, "no provider of this name; there are %v, and an account is PROVIDER:MERCHANT", providers.All())
+		p := problem(http.StatusUnprocessableEntity, codeAccount, "no provider of this name; there are %v, and an account is PROVIDER:MERCHANT", providers.All())
+		p.Violations = []ProblemViolation{{Where: "path account", Rule: "must be PROVIDER or PROVIDER:MERCHANT"}}
 		return tasks.Account{}, noted(ctx, p)
 	}
 	if a, err = s.Client.Account(ctx, a); err != nil {
@@ -179,7 +198,7 @@ func (s *Server) placed(ctx context.Context, r tasks.Receipt, how Placing, over 
 	if r.Duplicate {
 		out.Status, seenOf(ctx).outcome = http.StatusOK, "duplicate"
 	}
-	wait := preferredWait(how.Prefer)
+	wait := how.wait()
 	if wait == 0 && !r.Duplicate && r.RefundID == "" {
 		// What a status would say, without asking for it.
 		out.Body = &Status{Status: tasks.Status{Provider: r.Provider, Account: r.Account, OrderID: r.OrderID, Standing: tasks.Standing{State: r.State}, Refunds: []tasks.RefundStatus{}}}
@@ -189,9 +208,7 @@ func (s *Server) placed(ctx context.Context, r tasks.Receipt, how Placing, over 
 	if err != nil {
 		return nil, noted(ctx, explain(err, ""))
 	}
-	if wait > 0 {
-		out.Applied = fmt.Sprintf("wait=%d", int(wait/time.Second))
-	}
+	out.Applied = how.applied()
 	out.Body = &Status{Status: *st, Duplicate: r.Duplicate}
 	return out, nil
 }
@@ -242,7 +259,7 @@ func numbered(p providers.Name, request []byte, number, at string) ([]byte, *Pro
 		var text string
 		if number != "" && json.Unmarshal(raw, &text) == nil && text != number {
 			v := problem(http.StatusUnprocessableEntity, codeInvalid, "the body names another order than the path; nothing was enqueued")
-			v.Violations = []ProblemViolation{{Pointer: at + "/" + id, Rule: "must be the number in the path, or be left out", Shape: "another number"}}
+			v.Violations = []ProblemViolation{{Where: inBody, Pointer: at + "/" + id, Rule: "must be the number in the path, or be left out", Shape: "another number"}}
 			return nil, v
 		}
 		return request, nil
@@ -287,7 +304,11 @@ func (s *Server) cancelOrder(ctx context.Context, in *cancelIn) (*statusOut, err
 func (s *Server) cancel(ctx context.Context, r tasks.Ref, reason string) (*statusOut, error) {
 	seenOf(ctx).ref = r.String()
 	if err := s.Client.Cancel(ctx, r, "token "+seenOf(ctx).token.Name, reason); err != nil {
-		return nil, noted(ctx, explain(err, "").about(r))
+		p := explain(err, "").about(r)
+		if p.Code == codeUnknown && r.RefundID != "" {
+			p.Detail = "no such refund of this order, or its record was removed some time after its end"
+		}
+		return nil, noted(ctx, p)
 	}
 	st, err := s.Client.Status(ctx, r.Account, r.OrderID)
 	if err != nil {

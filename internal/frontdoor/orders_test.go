@@ -237,6 +237,10 @@ func TestARefundIsPutUnderItsOrder(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	h.want(http.StatusUnprocessableEntity, nil, http.MethodPut, at+"A1/refunds/R3", `{`)
+	h.want(http.StatusNotFound, &p, http.MethodPost, at+"A1/refunds/R9/cancel", "")
+	if !strings.Contains(p.Detail, "no such refund") {
+		t.Errorf("%+v", p)
+	}
 	h.want(http.StatusOK, &st, http.MethodPost, at+"A1/refunds/R1/cancel", "")
 	if st.Refunds[0].State != tasks.Cancelled {
 		t.Errorf("%+v", st)

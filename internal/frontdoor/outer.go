@@ -178,7 +178,7 @@ func (s *Server) admit(r *http.Request, at *seen) *Problem {
 		at.token = s.Tokens.Find(strings.TrimSpace(secret))
 	}
 	if at.token == nil {
-		return problem(http.StatusUnauthorized, codeUnauthorized, "send a token of GATEWAY_TOKENS_FILE as Authorization: Bearer TOKEN; `enqueue token new` makes one")
+		return problem(http.StatusUnauthorized, codeUnauthorized, "send a token as Authorization: Bearer TOKEN; who runs this front door hands them out")
 	}
 	if at.before != nil {
 		return nil // it has passed

@@ -30,18 +30,21 @@ type Problem struct {
 	RefundID   string             `json:"refund_id,omitempty" doc:"which refund it is about"`
 	State      tasks.State        `json:"state,omitempty" doc:"where the order or refund stands"`
 	EnqueuedAt *time.Time         `json:"enqueued_at,omitempty" doc:"conflict: when the document that was first was recorded"`
-	Violations []ProblemViolation `json:"violations,omitempty" doc:"every rule that the document breaks"`
+	Violations []ProblemViolation `json:"violations,omitempty" doc:"every rule that the request breaks"`
 	RequestID  string             `json:"request_id,omitempty" doc:"names the request in the front door's log"`
 
 	retryAfter time.Duration
 	cause      error // for the log alone
 }
 
-// ProblemViolation is one rule that a document breaks.
+// ProblemViolation is one rule that a request breaks.
 type ProblemViolation struct {
-	Pointer string `json:"pointer" example:"/TicketInfo/0/TicketAmount" doc:"JSON pointer (RFC 6901) into the request's body"`
+	Where   string `json:"where" example:"body" doc:"body, or a parameter: query since, header Last-Event-ID, path account"`
+	Pointer string `json:"pointer,omitempty" example:"/TicketInfo/0/TicketAmount" doc:"JSON pointer (RFC 6901) into the body; absent for the whole body, and for parameters"`
 	Rule    string `json:"rule" doc:"what the field must be"`
 	Shape   string `json:"shape,omitempty" example:"string of 11 characters" doc:"what is there instead, without its value"`
+
+	huma bool // the rule is in huma's words
 }
 
 // Codes of problems that are not the document's.
@@ -62,6 +65,7 @@ const (
 	codeAccount      = "unknown_account"
 	codeCancel       = "not_cancellable"
 	codeDraining     = "draining"
+	codeTimeout      = "timeout"
 )
 
 func (p *Problem) Error() string { return p.Code + ": " + p.Detail }
@@ -111,6 +115,10 @@ func humaProblem(status int, message string, errs ...error) *Problem {
 	switch status {
 	case http.StatusUnprocessableEntity, http.StatusBadRequest:
 		p.Code, p.Detail = codeInvalid, "the request breaks the rules that are listed"
+		if message == "request body is required" {
+			p.Detail = "the body is empty; nothing was enqueued"
+			p.Violations = []ProblemViolation{{Where: inBody, Rule: "must be a JSON object, sent as the request's body", Shape: "empty"}}
+		}
 	case http.StatusNotFound:
 		p.Code = codeNotFound
 	case http.StatusRequestEntityTooLarge:
@@ -118,11 +126,14 @@ func humaProblem(status int, message string, errs ...error) *Problem {
 	case http.StatusUnsupportedMediaType:
 		p.Code = codeMediaType
 	case http.StatusRequestTimeout:
-		p.Detail = "the body did not come in time"
+		p.Code, p.Detail = codeTimeout, "the body did not come in time"
 	}
 	for _, err := range errs {
-		if d, ok := err.(huma.ErrorDetailer); ok {
-			p.Violations = append(p.Violations, ProblemViolation{Pointer: d.ErrorDetail().Location, Rule: d.ErrorDetail().Message})
+		switch e := err.(type) {
+		case ProblemViolation:
+			p.Violations = append(p.Violations, e)
+		case huma.ErrorDetailer:
+			p.Violations = append(p.Violations, ProblemViolation{Where: strings.Replace(e.ErrorDetail().Location, ".", " ", 1), Rule: e.ErrorDetail().Message, huma: true})
 		}
 	}
 	return p
@@ -158,7 +169,7 @@ func explain(err error, prefix string) *Problem {
 		p.State, p.EnqueuedAt = conflict.State, &conflict.EnqueuedAt
 		return p
 	case errors.Is(err, tasks.ErrUnknownOrder), errors.Is(err, ledger.ErrNotFound):
-		return problem(http.StatusNotFound, codeUnknown, "no such order; a record is kept for ISSUANCE_KEEP_RECORDS after its end")
+		return problem(http.StatusNotFound, codeUnknown, "no such order, or its record was removed some time after its end")
 	case errors.As(err, &account):
 		return problem(http.StatusUnprocessableEntity, codeAccount, "%s", account)
 	case errors.As(err, &sent):
@@ -172,12 +183,15 @@ func explain(err error, prefix string) *Problem {
 		because(err).retry(unknownAfter)
 }
 
+// inBody says that a violation is one of the body.
+const inBody = "body"
+
 // violations writes them with JSON pointers.
 func violations(list []providers.Violation, prefix string) []ProblemViolation {
 	var out []ProblemViolation
 	for _, v := range list {
 		for path := range strings.SplitSeq(v.Path, ", ") {
-			out = append(out, ProblemViolation{Pointer: pointer(path, prefix), Rule: v.Rule, Shape: v.Shape})
+			out = append(out, ProblemViolation{Where: inBody, Pointer: pointer(path, prefix), Rule: v.Rule, Shape: v.Shape})
 		}
 	}
 	return out
@@ -190,7 +204,7 @@ var (
 
 // pointer makes a JSON pointer of a path such as request.TicketInfo[0].TicketAmount.
 func pointer(path, prefix string) string {
-	if path == prefix {
+	if path == prefix || path == "document" {
 		return ""
 	}
 	path = strings.TrimPrefix(path, prefix+".")

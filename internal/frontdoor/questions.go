@@ -18,7 +18,7 @@ import (
 
 type getOrder struct {
 	OrderPath
-	Wait    int    `query:"wait" minimum:"0" maximum:"60" doc:"wait up to so many seconds for the final status, and answer what is known then"`
+	Waiting
 	Tickets bool   `query:"tickets" doc:"with the tickets and what opens them; needs the scope tickets"`
 	Match   string `header:"If-None-Match" doc:"304 if the status is still the one with this ETag"`
 }
@@ -40,13 +40,15 @@ type historyOut struct {
 }
 
 type searchIn struct {
-	State   string    `query:"state" example:"queued,review" doc:"one or more states, comma-separated"`
-	Account string    `query:"account" doc:"of this account, or of all accounts of a provider"`
-	Since   time.Time `query:"since" doc:"recorded since this time (RFC 3339)"`
-	Item    string    `query:"item" maxLength:"100" doc:"whose public description holds this value, such as an ItemNo"`
-	Q       string    `query:"q" maxLength:"100" doc:"an order's number, a refund's id, or the provider's id of an order"`
-	Cursor  string    `query:"cursor" maxLength:"64" doc:"next of the page before"`
-	Limit   int       `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"about how many; a page may hold some more, or fewer although there are more"`
+	State   string `query:"state" example:"queued,review" doc:"one or more states, comma-separated"`
+	Account string `query:"account" doc:"of this account, or of all accounts of a provider"`
+	Since   string `query:"since" maxLength:"40" example:"24h" doc:"recorded since then: how long ago (24h, 7d), a date (2026-03-01, in UTC) or a time (RFC 3339)"`
+	Item    string `query:"item" maxLength:"100" doc:"whose public description holds this value, such as an ItemNo"`
+	Q       string `query:"q" maxLength:"100" doc:"an order's number, a refund's id, or the provider's id of an order"`
+	Cursor  string `query:"cursor" maxLength:"64" doc:"next of the page before"`
+	Limit   int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"about how many; a page may hold some more, or fewer although there are more"`
+
+	query ledger.Query // that Resolve makes of it
 }
 
 // Listed is a record that a search found.
@@ -84,7 +86,7 @@ func (s *Server) questions() {
 }
 
 func (s *Server) getOrder(ctx context.Context, in *getOrder) (*statusOut, error) {
-	a, err := s.resolve(ctx, Orders, in.Account)
+	a, err := s.asked(ctx, in.Account)
 	if err != nil {
 		return nil, err
 	}
@@ -97,18 +99,30 @@ func (s *Server) getOrder(ctx context.Context, in *getOrder) (*statusOut, error)
 		}
 		options = append(options, tasks.WithTickets())
 	}
-	st, err := s.await(ctx, ref, time.Duration(in.Wait)*time.Second, func(st *tasks.Status) bool { return st.State.Final() }, options...)
+	st, err := s.await(ctx, ref, in.wait(), func(st *tasks.Status) bool { return st.State.Final() }, options...)
 	if errors.Is(err, errParked) {
 		return nil, err
 	}
 	if err != nil {
 		return nil, noted(ctx, explain(err, "").about(ref))
 	}
-	out := &statusOut{Status: http.StatusOK, ETag: etag(st), Body: &Status{Status: *st}}
+	out := &statusOut{Status: http.StatusOK, ETag: etag(st), Applied: in.applied(), Body: &Status{Status: *st}}
 	if slices.ContainsFunc(strings.Split(in.Match, ","), func(t string) bool { return strings.TrimPrefix(strings.TrimSpace(t), "W/") == out.ETag }) {
 		out.Status, out.Body = http.StatusNotModified, nil
 	}
 	return out, nil
+}
+
+// asked is resolve for a question: an account that is unknown has no orders.
+func (s *Server) asked(ctx context.Context, text string) (tasks.Account, error) {
+	if _, err := tasks.ParseAccount(text); err != nil {
+		if _, err := caller(ctx, Orders, nil); err != nil {
+			return tasks.Account{}, err
+		}
+		p := problem(http.StatusNotFound, codeUnknown, "no such order, as there is no provider of this name; there are %v", providers.All())
+		return tasks.Account{}, noted(ctx, p)
+	}
+	return s.resolve(ctx, Orders, text)
 }
 
 // await is the order's status, once over says so or the time has passed; errParked when the request waits elsewhere.
@@ -147,7 +161,7 @@ func (s *Server) await(ctx context.Context, r tasks.Ref, wait time.Duration, ove
 }
 
 func (s *Server) history(ctx context.Context, in *struct{ OrderPath }) (*historyOut, error) {
-	a, err := s.resolve(ctx, Orders, in.Account)
+	a, err := s.asked(ctx, in.Account)
 	if err != nil {
 		return nil, err
 	}
@@ -194,13 +208,12 @@ func (s *Server) search(ctx context.Context, in *searchIn) (*searchOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	q, p := in.query()
-	if p != nil {
-		return nil, noted(ctx, p)
+	if a := in.query.Account; !a.IsZero() && !t.seesSome(a) {
+		return nil, noted(ctx, problem(http.StatusForbidden, codeForbidden, "the token is not for this account"))
 	}
-	found, next, err := s.searchPage(ctx, q, in)
+	found, next, err := s.searchPage(ctx, in.query, in)
 	if errors.Is(err, ledger.ErrCursor) {
-		return nil, noted(ctx, violated("cursor", "must be next of the page before"))
+		return nil, noted(ctx, violated("query cursor", cursorRule))
 	}
 	if err != nil {
 		return nil, noted(ctx, explain(err, ""))
@@ -226,9 +239,6 @@ func (s *Server) searchPage(ctx context.Context, q ledger.Query, in *searchIn) (
 	if in.Q == "" {
 		return s.Ledger.SearchPage(ctx, q, in.Cursor, in.Limit, mostLooked)
 	}
-	if in.Cursor != "" {
-		return nil, "", ledger.ErrCursor
-	}
 	refs, err := s.Client.Locate(ctx, q.Account, in.Q)
 	if err == nil {
 		found, err = s.Ledger.Find(ctx, q, refs)
@@ -236,38 +246,10 @@ func (s *Server) searchPage(ctx context.Context, q ledger.Query, in *searchIn) (
 	return found, "", err
 }
 
-func (in *searchIn) query() (ledger.Query, *Problem) {
-	q := ledger.Query{Since: in.Since, Item: in.Item}
-	var bad []ProblemViolation
-	if in.Account != "" {
-		a, err := tasks.ParseAccount(in.Account)
-		if q.Account = a; err != nil {
-			bad = append(bad, ProblemViolation{Pointer: "query.account", Rule: "must be PROVIDER or PROVIDER:MERCHANT"})
-		}
-	}
-	for name := range strings.SplitSeq(in.State, ",") {
-		st := tasks.State(strings.TrimSpace(name))
-		if st == "" {
-			continue
-		}
-		if !slices.Contains(states(), st) {
-			bad = append(bad, ProblemViolation{Pointer: "query.state", Rule: "must be of " + joined(states())})
-			break
-		}
-		q.States = append(q.States, st)
-	}
-	if len(bad) > 0 {
-		p := violated("", "")
-		p.Violations = bad
-		return q, p
-	}
-	return q, nil
-}
-
-// violated is a problem of one parameter.
-func violated(parameter, rule string) *Problem {
+// violated is a problem of one parameter, such as "query cursor".
+func violated(where, rule string) *Problem {
 	p := problem(http.StatusUnprocessableEntity, codeInvalid, "the request breaks the rules that are listed")
-	p.Violations = []ProblemViolation{{Pointer: "query." + parameter, Rule: rule}}
+	p.Violations = []ProblemViolation{{Where: where, Rule: rule}}
 	return p
 }
 

@@ -55,7 +55,7 @@ func (s *Server) putRefund(ctx context.Context, in *putRefund) (*statusOut, erro
 	}
 	if !json.Valid(request) {
 		bad := problem(http.StatusUnprocessableEntity, codeInvalid, "the body is not JSON; nothing was enqueued")
-		bad.Violations = []ProblemViolation{{Rule: "must be a JSON object"}}
+		bad.Violations = []ProblemViolation{{Where: inBody, Rule: "must be a JSON object", Shape: "not JSON"}}
 		return nil, noted(ctx, bad)
 	}
 	document, err := json.Marshal(struct {

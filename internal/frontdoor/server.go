@@ -126,7 +126,7 @@ func (s *Server) describe() huma.Config {
 		return humaProblem(status, message, errs...)
 	}
 	huma.NewErrorWithContext = func(c huma.Context, status int, message string, errs ...error) huma.StatusError {
-		return noted(c.Context(), humaProblem(status, message, errs...))
+		return noted(c.Context(), humaProblem(status, message, errs...).complete(c))
 	}
 	c := huma.DefaultConfig("Issuance front door", s.Version)
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "/openapi", "", "/schemas" // the page is our own

@@ -61,6 +61,11 @@ func (t *Token) Sees(a providers.Account) bool {
 	return len(t.Accounts) == 0 || slices.ContainsFunc(t.Accounts, func(own providers.Account) bool { return own.Covers(a) })
 }
 
+// seesSome reports whether an account, or one of a provider's, is among the token's.
+func (t *Token) seesSome(a providers.Account) bool {
+	return t.Sees(a) || slices.ContainsFunc(t.Accounts, a.Covers)
+}
+
 // NewToken makes a token: secret is the caller's, and sum its hex SHA-256, which the tokens file holds.
 func NewToken() (secret, sum string) {
 	b := make([]byte, 32)
@@ -184,18 +189,23 @@ func readTokens(path string) ([]*Token, error) {
 	var file tokensFile
 	d := yaml.NewDecoder(f)
 	d.KnownFields(true)
+	var errs []error
 	if err := d.Decode(&file); err != nil {
-		return nil, errors.New("tokens file: it must be YAML: tokens: [{name, sha256, scopes, accounts, requests_per_second}]")
+		if errs = wrongLines(err); errs == nil {
+			return nil, errors.New("tokens file: it must be YAML: tokens: [{name, sha256, scopes, accounts, requests_per_second}]")
+		}
 	}
 	var out []*Token
-	var errs []error
-	names := map[string]bool{}
+	names, sums := map[string]bool{}, map[[sha256.Size]byte]bool{}
 	for i, e := range file.Tokens {
 		k, mistakes := e.token()
 		if names[e.Name] {
 			mistakes = append(mistakes, "its name is taken by another one")
 		}
-		names[e.Name] = true
+		if sums[k.sum] && k.sum != [sha256.Size]byte{} {
+			mistakes = append(mistakes, "its sha256 is another one's, too; each caller needs a token of its own")
+		}
+		names[e.Name], sums[k.sum] = true, true
 		for _, m := range mistakes {
 			errs = append(errs, fmt.Errorf("tokens file: token %d: %s", i+1, m))
 		}
@@ -205,6 +215,26 @@ func readTokens(path string) ([]*Token, error) {
 		errs = append(errs, errors.New("tokens file: it has no tokens"))
 	}
 	return out, errors.Join(errs...)
+}
+
+var unknownKey = regexp.MustCompile(`^line (\d+): field ([A-Za-z_][A-Za-z0-9_]{0,39}) not found`)
+
+// wrongLines are the lines that hold a key or a value of another kind than the file has; nil when it is no YAML. No value
+// is in them.
+func wrongLines(err error) (list []error) {
+	var wrong *yaml.TypeError
+	if !errors.As(err, &wrong) {
+		return nil
+	}
+	for _, text := range wrong.Errors {
+		if m := unknownKey.FindStringSubmatch(text); m != nil {
+			list = append(list, fmt.Errorf("tokens file: line %s: unknown key %s; there are tokens, and name, sha256, scopes, accounts, requests_per_second", m[1], m[2]))
+			continue
+		}
+		line, _, _ := strings.Cut(text, ":")
+		list = append(list, fmt.Errorf("tokens file: %s: a key or value that does not belong there", line))
+	}
+	return list
 }
 
 var tokenName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)

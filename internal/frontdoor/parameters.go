@@ -1,0 +1,203 @@
+package frontdoor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/agnivade/levenshtein"
+	"github.com/danielgtaylor/huma/v2"
+
+	"issuance/internal/ledger"
+	"issuance/tasks"
+)
+
+// Error makes a violation one of the errors that huma collects.
+func (v ProblemViolation) Error() string { return v.Where + ": " + v.Rule }
+
+// looksLikeName is what may be shown of a parameter that nobody knows; anything else may be a value.
+var looksLikeName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,39}$`)
+
+type strayKey struct{}
+
+// noteStray keeps which parameters of a query an operation does not have, for the problem that lists all that is wrong.
+func noteStray(c huma.Context, next func(huma.Context)) {
+	var known []string
+	for _, p := range c.Operation().Parameters {
+		if p.In == "query" {
+			known = append(known, p.Name)
+		}
+	}
+	u := c.URL()
+	var stray []ProblemViolation
+	for name := range u.Query() {
+		if !slices.Contains(known, name) {
+			stray = append(stray, strayParameter(name, known))
+		}
+	}
+	if len(stray) > 0 {
+		slices.SortFunc(stray, func(a, b ProblemViolation) int { return strings.Compare(a.Where, b.Where) })
+		c = huma.WithValue(c, strayKey{}, stray)
+	}
+	next(c)
+}
+
+func strayParameter(name string, known []string) ProblemViolation {
+	v := ProblemViolation{Where: "query", Rule: "this request takes no parameters"}
+	if len(known) > 0 {
+		v.Rule = "must hold only " + strings.Join(known, ", ")
+	}
+	if !looksLikeName.MatchString(name) {
+		v.Shape = fmt.Sprintf("a parameter with a name of %d characters", utf8.RuneCountInString(name))
+		return v
+	}
+	v.Where = "query " + name
+	v.Rule = "is not a parameter here; " + strings.Replace(v.Rule, "must hold only", "there are", 1)
+	nearest := 3
+	for _, k := range known {
+		if n := levenshtein.ComputeDistance(strings.ToLower(name), k); n < nearest {
+			nearest, v.Rule = n, "is not a parameter here; did you mean "+k+"?"
+		}
+	}
+	return v
+}
+
+// strayOf are the parameters that the request's operation does not have.
+func strayOf(ctx context.Context) []ProblemViolation {
+	list, _ := ctx.Value(strayKey{}).([]ProblemViolation)
+	return list
+}
+
+// complete makes huma's problem one in plain words, with all that is wrong with the parameters.
+func (p *Problem) complete(c huma.Context) *Problem {
+	if p.Status != http.StatusUnprocessableEntity && p.Status != http.StatusBadRequest {
+		return p
+	}
+	for i, v := range p.Violations {
+		in, name, _ := strings.Cut(v.Where, " ")
+		for _, known := range c.Operation().Parameters {
+			if v.huma && known.In == in && known.Name == name {
+				p.Violations[i].Rule = plainRule(known.Schema, v.Rule)
+			}
+		}
+	}
+	p.Violations = append(p.Violations, strayOf(c.Context())...)
+	return p
+}
+
+// plainRule says what a parameter of a schema must be; otherwise is the rule where the schema says nothing.
+func plainRule(s *huma.Schema, otherwise string) string {
+	switch {
+	case s == nil:
+		return otherwise
+	case s.Type == huma.TypeInteger && s.Minimum != nil && s.Maximum != nil:
+		return fmt.Sprintf("must be a whole number from %.0f to %.0f", *s.Minimum, *s.Maximum)
+	case s.Type == huma.TypeInteger:
+		return "must be a whole number, 0 or more"
+	case s.Type == huma.TypeBoolean:
+		return "must be true or false"
+	case len(s.Enum) > 0:
+		names := make([]string, len(s.Enum))
+		for i, v := range s.Enum {
+			names[i] = fmt.Sprint(v)
+		}
+		return "must be " + strings.Join(names, " or ")
+	case s.MaxLength != nil:
+		return fmt.Sprintf("must have at most %d characters", *s.MaxLength)
+	}
+	return otherwise
+}
+
+// mayAsk reports whether the caller has a scope. Without it, nothing else about its request is looked at.
+func mayAsk(c huma.Context, scope Scope) bool {
+	t := seenOf(c.Context()).token
+	return t != nil && t.May(scope)
+}
+
+const positionRule = "must be the position of an event, or next of a page"
+
+// Resolve implements huma.Resolver.
+func (in *eventsIn) Resolve(c huma.Context) []error {
+	if in.After == "" || isPosition(in.After) || !mayAsk(c, Events) {
+		return nil
+	}
+	return []error{ProblemViolation{Where: "query after", Rule: positionRule}}
+}
+
+// Resolve implements huma.Resolver.
+func (in *streamIn) Resolve(c huma.Context) (bad []error) {
+	if !mayAsk(c, Events) {
+		return nil
+	}
+	if in.After != "" && !isPosition(in.After) {
+		bad = append(bad, ProblemViolation{Where: "query after", Rule: positionRule})
+	}
+	if in.Last != "" && !isPosition(in.Last) {
+		bad = append(bad, ProblemViolation{Where: "header Last-Event-ID", Rule: positionRule})
+	}
+	return bad
+}
+
+// Resolve implements huma.Resolver. It reads what is searched.
+func (in *searchIn) Resolve(c huma.Context) (bad []error) {
+	if !mayAsk(c, Orders) {
+		return nil
+	}
+	wrong := func(name, rule string) { bad = append(bad, ProblemViolation{Where: "query " + name, Rule: rule}) }
+	in.query = ledger.Query{Item: in.Item}
+	var err error
+	if in.query.Since, err = since(in.Since, time.Now()); err != nil {
+		wrong("since", err.Error())
+	}
+	if in.Account != "" {
+		if in.query.Account, err = tasks.ParseAccount(in.Account); err != nil {
+			wrong("account", "must be PROVIDER or PROVIDER:MERCHANT")
+		}
+	}
+	for name := range strings.SplitSeq(in.State, ",") {
+		st := tasks.State(strings.TrimSpace(name))
+		if st == "" {
+			continue
+		}
+		if !slices.Contains(states(), st) {
+			wrong("state", "must be of "+joined(states()))
+			break
+		}
+		in.query.States = append(in.query.States, st)
+	}
+	if in.Cursor != "" && (in.Q != "" || !cursorForm.MatchString(in.Cursor)) {
+		wrong("cursor", cursorRule)
+	}
+	return bad
+}
+
+var cursorForm = regexp.MustCompile(`^[0-9]{1,9}\.[0-9]{1,20}$`)
+
+const cursorRule = "must be next of the page before"
+
+// since reads a time, or how long ago it was, as the command line does. Times without a zone are UTC.
+func since(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, nil
+		}
+	}
+	unit, factor := text, time.Duration(1)
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		unit, factor = days+"h", 24
+	}
+	ago, err := time.ParseDuration(unit)
+	if err != nil || ago < 0 || ago > 100*365*24*time.Hour/factor {
+		return time.Time{}, errors.New("must be how long ago (24h, 7d), a date (2026-03-01, in UTC) or a time (2026-03-01T12:00:00+08:00)")
+	}
+	return now.Add(-ago * factor), nil
+}

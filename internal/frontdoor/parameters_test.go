@@ -1,0 +1,105 @@
+package frontdoor_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"issuance/internal/frontdoor"
+)
+
+// wheres are what a problem's violations are about, sorted.
+func wheres(t *testing.T, p frontdoor.Problem) string {
+	t.Helper()
+	var out []string
+	for _, v := range p.Violations {
+		if out = append(out, v.Where+v.Pointer); v.Rule == "" {
+			t.Errorf("no rule: %+v", v)
+		}
+	}
+	slices.Sort(out)
+	return strings.Join(out, ", ")
+}
+
+func TestEveryWrongParameterIsListedInOneAnswer(t *testing.T) {
+	h := open(t, "")
+	for query, want := range map[string]string{
+		"/v1/orders?state=foo&account=x&since=yesterday&cursor=abc&limit=x": "query account, query cursor, query limit, query since, query state",
+		"/v1/events?after=abc&limit=-1":                                     "query after, query limit",
+		"/v1/orders?stat=queued&limit=0":                                    "query limit, query stat",
+		"/v1/orders?%E7%8E%8B=1":                                            "query",
+		at + "A1?wait=x&ticket=true":                                        "query ticket, query wait",
+		at + "A1/history?wait=1":                                            "query wait",
+	} {
+		var p frontdoor.Problem
+		h.want(http.StatusUnprocessableEntity, &p, http.MethodGet, query, "")
+		if got := wheres(t, p); got != want {
+			t.Errorf("%s: %q, want %q", query, got, want)
+		}
+	}
+	var p frontdoor.Problem
+	h.want(http.StatusUnprocessableEntity, &p, http.MethodGet, "/v1/orders?limit=x&stat=queued", "")
+	for i, want := range []string{"must be a whole number from 1 to 1000", "is not a parameter here; did you mean state?"} {
+		if len(p.Violations) != 2 || p.Violations[i].Rule != want {
+			t.Errorf("%+v lacks %q", p.Violations, want)
+		}
+	}
+	h.want(http.StatusUnprocessableEntity, &p, http.MethodGet, "/v1/events/stream", "", "Last-Event-ID", "x")
+	if got := wheres(t, p); got != "header Last-Event-ID" {
+		t.Errorf("%s", got)
+	}
+}
+
+func TestASearchTakesTimesAsTheCommandLineDoes(t *testing.T) {
+	h := open(t, "")
+	h.want(http.StatusCreated, nil, http.MethodPut, at+"A1", body)
+	for since, want := range map[string]int{"24h": 1, "7d": 1, "0s": 0, "2026-01-01": 1, "2099-01-01": 0, "2026-01-01T00:00:00%2B08:00": 1} {
+		var page struct{ Orders []frontdoor.Listed }
+		if h.want(http.StatusOK, &page, http.MethodGet, "/v1/orders?since="+since, ""); len(page.Orders) != want {
+			t.Errorf("%s finds %d, want %d", since, len(page.Orders), want)
+		}
+	}
+}
+
+func TestAnEmptyBodyIsNamedAsThat(t *testing.T) {
+	h := open(t, "")
+	var p frontdoor.Problem
+	h.want(http.StatusBadRequest, &p, http.MethodPut, at+"A1", "")
+	if !strings.Contains(p.Detail, "empty") || wheres(t, p) != "body" {
+		t.Errorf("%+v", p)
+	}
+}
+
+func TestEveryWayToWaitIsTheSame(t *testing.T) {
+	h := open(t, "")
+	h.want(http.StatusCreated, nil, http.MethodPut, at+"A1", body)
+	h.issue("A1")
+	for _, r := range [][3]string{{http.MethodGet, at + "A1", "wait=61"}, {http.MethodPut, at + "A1", "wait=61"}} {
+		content := map[bool]string{true: body}[r[0] == http.MethodPut]
+		if a := h.want(http.StatusOK, nil, r[0], r[1], content, "Prefer", r[2]); a.Header.Get("Preference-Applied") != "wait=60" {
+			t.Errorf("%v: %v", r, a.Header)
+		}
+		h.want(http.StatusOK, nil, r[0], r[1]+"?wait=61", content)
+	}
+}
+
+func TestAnUnknownAccountIsAnsweredByOneRule(t *testing.T) {
+	path, secrets := tokensFile(t, "all orders", "other orders pass2u:main")
+	h := open(t, path)
+	h.token = secrets["all"]
+	for _, account := range []string{"foo", "ECTICKET", "ecticket:999"} {
+		var p frontdoor.Problem
+		h.want(http.StatusUnprocessableEntity, &p, http.MethodPut, "/v1/orders/"+account+"/A1", body)
+		if p.Code != "unknown_account" && account != "ecticket:999" {
+			t.Errorf("%s: %+v", account, p)
+		}
+		h.want(http.StatusNotFound, &p, http.MethodGet, "/v1/orders/"+account+"/A1", "")
+		if p.Code != "unknown" {
+			t.Errorf("%s: %+v", account, p)
+		}
+	}
+	h.token = secrets["other"]
+	h.want(http.StatusForbidden, nil, http.MethodGet, "/v1/orders?account=ecticket", "")
+	h.want(http.StatusOK, nil, http.MethodGet, "/v1/orders?account=pass2u", "")
+}
