@@ -140,3 +140,27 @@ func TestOnlyTheProvidersAnswersCountAsAJob(t *testing.T) {
 		}
 	}
 }
+
+// A poll that draws a ban of the account waits longer than the others do; one that draws the second is set apart, if
+// another order was issued between.
+func TestAnOrderWhosePollsDrawBansIsSetApartAfterTheSecond(t *testing.T) {
+	w := accepted(handlertest.Mini(t))
+	out := fakeprovider.Forbidden
+	out.Kind = providers.Held
+	banned := providers.Finding{State: providers.Unclear, Outcome: out}
+	for range 2 { // nobody passes: it is the account that is banned
+		w.provider.AnswerLookUp(banned)
+		after := w.Waits(w.run())
+		if rec := w.Record(ref); after != 32*time.Minute || rec.Bans != 1 {
+			t.Errorf("waits %s with %d bans", after, rec.Bans)
+		}
+		w.Clock.Advance(after)
+	}
+	w.OrderIn(order.Issued, `{"provider":"ecticket","request":{"MerchantTradeNo":"OTHER1","IssueType":"1","Operator":"Shop2","CustomerEmail":"`+
+		handlertest.CustomerEmail+`","TicketInfo":[{"ItemNo":"VNS21400","TicketAmount":8}]}}`)
+	w.provider.AnswerLookUp(banned)
+	w.Done(w.run())
+	if rec := w.Record(ref); rec.State != order.Review || rec.Reason.Code != "draws_ban" {
+		t.Errorf("%s (%s)", rec.State, rec.Reason.Code)
+	}
+}

@@ -252,7 +252,7 @@ func (p *poll) tooFew(f providers.Finding) error {
 		return p.taken(fmt.Sprintf("for %s it has had fewer tickets than were ordered", handler.LongestLag))
 	}
 	wait := min(handler.AskAgain(p.age, soonest), handler.LongestLag-p.age)
-	return p.doubted(handler.Reason(f.Outcome), wait, "the provider lists fewer tickets than were ordered", p.rec.AcceptedAt.Add(handler.LongestLag))
+	return p.doubted(handler.Reason(f.Outcome), false, wait, "the provider lists fewer tickets than were ordered", p.rec.AcceptedAt.Add(handler.LongestLag))
 }
 
 // An overdue order is asked for again when the answer was not clear, but not for ever: so many unclear answers in
@@ -280,6 +280,9 @@ func (p *poll) soon() time.Duration {
 // order that could not be asked for is not given up.
 func (p *poll) unclear(out providers.Outcome) error {
 	p.Alarms.Outcome(p.log, p.rec.Ref.Account, out)
+	if out.Banned {
+		return p.banned(out)
+	}
 	if out.Kind == providers.Held {
 		return queue.Wait(cmp.Or(out.RetryAfter, refusedWait), "held: "+cmp.Or(out.Message, out.Code))
 	}
@@ -319,12 +322,25 @@ func (p *poll) denied(why ledger.Reason) error {
 		return p.overdue(why)
 	}
 	wait := min(Jitter(p.Schedule.Next(p.age)), handler.AskAgain(p.age, soonest))
-	return p.doubted(why, wait, "the provider accepted it and now does not know it", p.rec.AcceptedAt.Add(p.Schedule.Deadline))
+	return p.doubted(why, false, wait, "the provider accepted it and now does not know it", p.rec.AcceptedAt.Add(p.Schedule.Deadline))
+}
+
+// banned waits after a poll that drew a ban of the account, or sets the order apart.
+func (p *poll) banned(out providers.Outcome) error {
+	ctx, cancel := p.recording()
+	defer cancel()
+	passed := func(ctx context.Context, since time.Time) (bool, error) {
+		return handler.OthersIssued(ctx, p.Ledger, p.rec.Ref, p.Provider.Host(), since)
+	}
+	if bans := handler.DrewBan(ctx, p.log, p.Ledger, p.rec, passed); bans >= handler.MaxBans {
+		return p.finish(ledger.Ending{State: order.Review, Polled: true, Reason: handler.DrawsBanReason(bans)})
+	}
+	return p.doubted(handler.Reason(out), true, handler.AfterBan(out, refusedWait), "held: "+handler.Text(out), time.Time{})
 }
 
 // doubted counts the poll and waits, and has no other order wait for this one.
-func (p *poll) doubted(why ledger.Reason, wait time.Duration, text string, until time.Time) error {
-	if done, err := p.polled(why, false); done || err != nil {
+func (p *poll) doubted(why ledger.Reason, unclear bool, wait time.Duration, text string, until time.Time) error {
+	if done, err := p.polled(why, unclear); done || err != nil {
 		return err
 	}
 	ctx, cancel := p.recording()

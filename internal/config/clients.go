@@ -34,7 +34,7 @@ func (e ECTicket) Keys() wire.Keys {
 func (p Pass2U) Client() pass2u.Config {
 	return pass2u.Config{
 		BaseURL: p.BaseURL, APIKey: p.APIKey.Reveal(), ProxyURL: p.ProxyURL.Reveal(),
-		Timeout: p.Timeout, SettleAfter: p.SettleAfter,
+		Timeout: p.Timeout, SettleAfter: p.SettleAfter, Ban: p.Ban,
 		QueryAtBase: p.QueryPath == "/", RefundQuantityKey: p.RefundQuantityKey,
 	}
 }

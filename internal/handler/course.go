@@ -128,7 +128,9 @@ type Run struct {
 	Log     *slog.Logger
 
 	span     *tracing.Span
-	turnFree func() // of a refund that has its order's turn
+	ban      *providers.Outcome // of a call of this run that drew one
+	banSent  bool               // that call was a sending
+	turnFree func()             // of a refund that has its order's turn
 }
 
 // ProcessTask implements asynq.Handler.

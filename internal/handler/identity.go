@@ -73,7 +73,7 @@ func Identify(ctx context.Context, p providers.Provider, o providers.Order, f pr
 	case when == Undecided && again:
 		return Unproven, "", undecided
 	}
-	return Taken, fmt.Sprintf("it was made at %s, before our first request", sight.CreatedAt.UTC().Format(time.RFC3339)), done
+	return Taken, fmt.Sprintf("it was made at %s, before our first request", Moment(sight.CreatedAt)), done
 }
 
 // notShown is the outcome of an answer that shows too little of the order so far.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"issuance/internal/ledger"
+	"issuance/tasks/order"
 )
 
 // passage is a request of an order that the provider has answered.
@@ -44,6 +47,11 @@ func (r *Run) OthersPassed(ctx context.Context, since time.Time) (bool, error) {
 	if r.passed.since(r.Ref.OrderID, since) {
 		return true, nil
 	}
-	latest, err := r.Ledger.LatestIssued(ctx, r.Ref.Account, r.Provider.Host())
-	return latest != nil && latest.OrderID != r.Ref.OrderID && latest.FinalAt.After(since), err
+	return OthersIssued(ctx, r.Ledger, r.Ref, r.Provider.Host(), since)
+}
+
+// OthersIssued reports whether another order of the account was issued since a moment.
+func OthersIssued(ctx context.Context, l *ledger.Ledger, r order.Ref, host string, since time.Time) (bool, error) {
+	latest, err := l.LatestIssued(ctx, r.Account, host)
+	return latest != nil && latest.OrderID != r.OrderID && latest.FinalAt.After(since), err
 }

@@ -32,6 +32,11 @@ func (r *Run) record(res Result) error {
 	case ends:
 		return r.finish(ctx, res.ending)
 	case waits:
+		if r.ban != nil {
+			if res = r.afterBan(ctx, res); !res.IsWait() {
+				return r.finish(ctx, res.ending)
+			}
+		}
 		a, err := r.giveBack(ctx, res)
 		if err != nil || !a.Applied {
 			return r.Written("release", a, err)

@@ -18,6 +18,9 @@ const All = -1
 // ends the run. Otherwise the outcome is the handler's to settle. The claim is looked at once more right before the
 // call: a process or a Redis that stood still between the intent and the call may have lost it meanwhile.
 func (r *Run) Send(ctx context.Context, ticket int, stub []byte, call func(context.Context) providers.Outcome) (providers.Outcome, Result, error) {
+	if r.Rec.Bans >= MaxBans {
+		return providers.Outcome{}, DrawsBan(r.Rec.Bans), nil
+	}
 	paid, err := r.Gate.Prepay(ctx)
 	if err != nil {
 		return providers.Outcome{}, heldBack(err), nil
@@ -46,6 +49,7 @@ func (r *Run) Send(ctx context.Context, ticket int, stub []byte, call func(conte
 	out := call(paid)
 	r.Log.Info("answered", "attempt", attempts, "ticket", ticket+1, "outcome", string(out.Kind), "code", out.Code, "took", time.Since(began).Round(time.Millisecond))
 	r.Alarm(out)
+	r.banSent = out.Banned
 	if out.Settled() && !out.Unasked() || out.Exists {
 		r.passed.add(r.Ref.OrderID, a.At)
 	}
@@ -94,8 +98,13 @@ func heldBack(err error) Result {
 	return WaitFor(held.RetryAfter, why, held.Reason).Holding()
 }
 
-// Alarm reports an outcome that a person has to act on.
-func (r *Run) Alarm(out providers.Outcome) { r.Alarms.Outcome(r.Log, r.Ref.Account, out) }
+// Alarm reports an outcome that a person has to act on, and keeps in mind that a call drew a ban.
+func (r *Run) Alarm(out providers.Outcome) {
+	r.Alarms.Outcome(r.Log, r.Ref.Account, out)
+	if out.Banned {
+		r.ban, r.banSent = &out, false
+	}
+}
 
 // KeyMissing reports that what cannot be opened for want of its seal key.
 func (r *Run) KeyMissing(what string, err error) {

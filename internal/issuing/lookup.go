@@ -144,16 +144,12 @@ func (r *run) sendAgain(ctx context.Context) (handler.Result, error) {
 	if err != nil {
 		return handler.GoOn(), err
 	}
-	if r.Rec.Bans >= maxBans {
-		return handler.Review(order.CodeDrawsBan, fmt.Sprintf(
-			"%d requests for this order were answered with a ban of the account, and the provider does not know it; look at what it holds that the provider may refuse", r.Rec.Bans)), nil
+	if r.Rec.Bans >= handler.MaxBans {
+		return handler.DrawsBan(r.Rec.Bans), nil
 	}
 	if handler.InVain(r.Rec.Doubts, now, r.Rec.DoubtSince, r.GiveUp) {
 		return handler.Review(order.CodeInDoubt, fmt.Sprintf(
 			"sent %d times in %s, never with a clear answer, and the provider does not know it when asked; ask the provider", r.Rec.Doubts, r.GiveUp)), nil
-	}
-	if res, err := r.othersFirst(ctx, now); err != nil || res.Ends() {
-		return res, err
 	}
 	stub, invalid := r.Recheck()
 	if invalid == nil {
@@ -170,34 +166,6 @@ func (r *run) sendAgain(ctx context.Context) (handler.Result, error) {
 	}
 	return handler.Review(order.CodeInvalidDocument,
 		"the document no longer keeps the rules, so it is not sent again; an earlier request got no clear answer, look the order up: "+invalid.Error()), nil
-}
-
-// maxBans is how many bans of the account an order may draw before it is set apart.
-const maxBans = 2
-
-// lastInLine is how long an order that drew a ban lets others go first.
-const lastInLine = 2 * time.Minute
-
-// othersFirst holds an order back that drew a ban, while others of the account may pass: should it draw the next one,
-// they show whose doing that is, and they have been issued by then. One that is alone has nobody to wait for.
-func (r *run) othersFirst(ctx context.Context, now time.Time) (handler.Result, error) {
-	if r.Rec.Bans == 0 {
-		return handler.GoOn(), nil
-	}
-	if passed, err := r.OthersPassed(ctx, r.Rec.BannedAt); err != nil || passed {
-		return handler.GoOn(), err
-	}
-	if open, err := r.Ledger.OpenCount(ctx, r.Ref.Account); err != nil || open <= 1 {
-		return handler.GoOn(), err
-	}
-	absent := r.Rec.AbsentAt
-	if absent.IsZero() {
-		absent = now
-	}
-	if until := absent.Add(lastInLine); now.Before(until) {
-		return r.lookLater(now, r.Rec.DoubtAt, until, "its last request drew a ban of the account, so others go first"), nil
-	}
-	return handler.GoOn(), nil
 }
 
 // sentSince is the time, and the last moment at which a request of this order that is not settled

@@ -7,7 +7,6 @@ import (
 
 	"issuance/internal/handler"
 	"issuance/internal/ledger"
-	"issuance/internal/queue"
 	"issuance/internal/seal"
 	"issuance/internal/vault"
 	"issuance/providers"
@@ -35,7 +34,7 @@ func (r *run) send(ctx context.Context, stub []byte) (handler.Result, error) {
 	case out.Unasked():
 		return handler.WaitFor(r.Later(out), why, "not sent: "+handler.Text(out)).As(ledger.NotSent), nil
 	case out.Banned:
-		return r.banned(out)
+		return handler.WaitFor(max(out.RetryAfter, r.LookAfter), why, "in doubt: "+handler.Text(out)).As(ledger.Unknown), nil
 	default: // Unknown, and whatever a provider's package may invent
 		r.Log.Warn("the order may have been taken; it is looked up before anything is sent again", "code", out.Code)
 		return handler.WaitFor(r.lookAfter(), why, "in doubt: "+handler.Text(out)).As(ledger.Unknown), nil
@@ -54,28 +53,6 @@ func (r *run) lookAfter() time.Duration {
 }
 
 const young = 15 * time.Second
-
-// banned gives back an order whose request drew a ban of the account. One ban may be anybody's doing; another one
-// counts only if other orders passed since the first, else it is the account that is banned.
-func (r *run) banned(out providers.Outcome) (handler.Result, error) {
-	ctx, cancel := r.Recording()
-	defer cancel()
-	counts := r.Rec.Bans == 0
-	if !counts {
-		var err error
-		if counts, err = r.OthersPassed(ctx, r.Rec.BannedAt); err != nil {
-			r.Log.Warn("whether other orders passed between two bans is not known, so the second does not count", "error", err)
-		}
-	}
-	a, err := r.Ledger.Banned(ctx, r.Ref, r.Rec.Fence, handler.Reason(out), counts)
-	if err != nil || !a.Applied {
-		return handler.GoOn(), r.Written("banned", a, err)
-	}
-	wait := max(out.RetryAfter, r.LookAfter)
-	return handler.Recorded(func(context.Context) error {
-		return queue.Wait(wait, "in doubt: "+handler.Text(out))
-	}), nil
-}
 
 // confirm looks up an order whose rejection means, or may mean, "I have this number already", or follows a
 // request in doubt.
@@ -159,6 +136,11 @@ func (r *run) askAtOnce(ctx context.Context) error {
 	switch need, _ := r.Provider.NeedsTickets(r.Order); {
 	case f.State == providers.FoundPending || f.State == providers.Absent:
 		return r.follow(FollowSchedule)
+	case f.Outcome.Banned:
+		rec, cancel := r.Recording()
+		defer cancel()
+		handler.DrewBan(rec, r.Log, r.Ledger, r.Rec, r.OthersPassed)
+		return r.follow(handler.AfterBan(f.Outcome, 0))
 	case f.State != providers.FoundIssued || need:
 		return r.follow(0)
 	}

@@ -65,21 +65,16 @@ const (
 
 // GiveBack gives a claim back without a result. The order's turn stays with a refund.
 func (l *Ledger) GiveBack(ctx context.Context, r order.Ref, fence string, how Release, why Reason) (Answer, error) {
-	return l.release(ctx, r, fence, how, why, "")
-}
-
-// Banned is GiveBack with Unknown, of a request that drew the provider's ban. counts says that it counts against the
-// record.
-func (l *Ledger) Banned(ctx context.Context, r order.Ref, fence string, why Reason, counts bool) (Answer, error) {
-	return l.release(ctx, r, fence, Unknown, why, bit(counts))
-}
-
-func (l *Ledger) release(ctx context.Context, r order.Ref, fence string, how Release, why Reason, ban string) (Answer, error) {
 	k := []string{keys.Record(r)}
 	if r.IsRefund() {
 		k = append(k, keys.Turn(r))
 	}
-	return l.transition(ctx, r, "release", k, fence, string(how), why.Code, why.Message, ban, r.RefundID)
+	return l.transition(ctx, r, "release", k, fence, string(how), why.Code, why.Message, r.RefundID)
+}
+
+// DrewBan counts a ban of the account that a call for the record drew. Not applied means that the record has ended.
+func (l *Ledger) DrewBan(ctx context.Context, r order.Ref) (Answer, error) {
+	return l.transition(ctx, r, "drew_ban", []string{keys.Record(r)})
 }
 
 // Rejected remembers the provider's rejection of this attempt; the claim is kept. A look-up has to

@@ -18,9 +18,6 @@ import (
 const (
 	// maxAnswer bounds an answer: 10,000 vouchers take about 4 MB.
 	maxAnswer = 8 << 20
-	// banFor is the wait after HTTP 403 where no Gate keeps the ban. Pass2U documents no
-	// limit; 30 minutes is what ECPay asks for.
-	banFor = 30 * time.Minute
 	// refusedFor is the wait after refused credentials: a person has to act first.
 	refusedFor = time.Minute
 )
@@ -107,15 +104,13 @@ func (c *Client) send(ctx context.Context, o op, id identity, path string, body 
 	return v
 }
 
-// banned reports to the Gate, whose next Pass then holds everybody back; without such a Gate the
-// outcome itself says how long to wait.
+// banned reports to the Gate, whose next Pass then holds everybody back; the outcome says how long to wait as well.
 func (c *Client) banned(ctx context.Context, o op, out *providers.Outcome) {
 	out.Banned = true
 	if b, ok := c.cfg.Gate.(providers.BanReporter); ok {
 		b.Banned(context.WithoutCancel(ctx), "Pass2U answered HTTP 403 to "+string(o))
-		return
 	}
-	out.RetryAfter = banFor
+	out.RetryAfter = c.cfg.Ban
 }
 
 // judge decides what an answer means. The body comes first, whatever the HTTP status, because

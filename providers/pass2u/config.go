@@ -26,6 +26,9 @@ type Config struct {
 	// Timeout covers one call, from its leave of the Gate to the answer's last byte. A
 	// look-up with its second attempt stays within it too. Default 20 s.
 	Timeout time.Duration
+	// Ban is how long to wait after HTTP 403. Pass2U documents no limit; 30 minutes is what ECPay
+	// asks for. Default 30 min.
+	Ban time.Duration
 	// ProxyURL sends calls through a proxy, since Pass2U lets each account call from one
 	// address only. Default: what HTTPS_PROXY and NO_PROXY say.
 	ProxyURL string `json:"-"`
@@ -82,6 +85,9 @@ func (c *Config) complete() error {
 	}
 	if c.Timeout < 0 || c.SettleAfter < 0 {
 		wrong = append(wrong, errors.New("timeouts: must not be negative"))
+	}
+	if c.Ban <= 0 {
+		c.Ban = 30 * time.Minute
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 20 * time.Second

@@ -117,7 +117,7 @@ func TestABanIsReportedAndTheCallItselfJudgedByWhatItCouldHaveDone(t *testing.T)
 	s := scripted(t, func(c *pass2u.Config) { c.Gate = g }, reply{403, "<html>"}, reply{403, `{"message":"Forbidden"}`}, reply{403, ""})
 	o := order("P1", 1, "voucher")
 	o.Ref = "R1"
-	if out := s.Issue(ctx, o); out.Kind != providers.Unknown || out.Code != "http_403" || out.RetryAfter != 0 {
+	if out := s.Issue(ctx, o); out.Kind != providers.Unknown || out.Code != "http_403" || out.RetryAfter != 30*time.Minute {
 		t.Errorf("%v", out)
 	}
 	if f := s.LookUp(ctx, o); f.State != providers.Unclear || f.Outcome.Kind != providers.Held || f.Outcome.Code != "http_403" {

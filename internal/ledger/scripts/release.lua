@@ -8,7 +8,7 @@
 --   unclear   as idle: the provider was asked, and the answer was of no use; since when that is so is kept
 --             until a refund is planned, and of an order until a look-up is answered
 -- KEYS[1] record, of a refund KEYS[2] the turn
--- ARGV: now, fence, how, code, message, '1' when the request drew a ban that counts, refund id or ''
+-- ARGV: now, fence, how, code, message, refund id or ''
 -- Answers {verdict ok|refused, state}
 local key, t, how = KEYS[1], clock(), ARGV[3]
 local state = get(key, 'state')
@@ -26,10 +26,6 @@ else
 end
 redis.call('HSET', key, 'state', state, 'updated_at', int(t))
 if ARGV[4] ~= '' then redis.call('HSET', key, 'code', ARGV[4], 'message', ARGV[5]) end
-if ARGV[6] == '1' then
-  redis.call('HINCRBY', key, 'bans', 1)
-  redis.call('HSETNX', key, 'banned_at', int(t))
-end
 if how == 'absent' then
   redis.call('HDEL', key, 'unclear_since')
   redis.call('HSETNX', key, 'absent', int(t))
@@ -42,7 +38,7 @@ elseif how ~= 'idle' and how ~= 'absent' and how ~= 'unworked' then
 end
 give_back(key)
 if how == 'unworked' then
-  if KEYS[2] and get(key, 'count') == '' and redis.call('GET', KEYS[2]) == ARGV[7] then redis.call('DEL', KEYS[2]) end
+  if KEYS[2] and get(key, 'count') == '' and redis.call('GET', KEYS[2]) == ARGV[6] then redis.call('DEL', KEYS[2]) end
 else
   no_crashes(key)
 end
