@@ -72,7 +72,9 @@ func newWaiting(h *hub) prometheus.Collector {
 }
 
 // Metrics lists what a front door describes of its own, for whoever compares it with a document.
-func Metrics() []prometheus.Collector { return []prometheus.Collector{newSeconds(), newNotices(), newWaiting(nil)} }
+func Metrics() []prometheus.Collector {
+	return []prometheus.Collector{newSeconds(), newNotices(), newWaiting(nil)}
+}
 
 func (m *counters) observe(r *http.Request, status int, took time.Duration) {
 	operation := r.Pattern

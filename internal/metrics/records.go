@@ -22,7 +22,7 @@ var (
 	codesDesc   = prometheus.NewDesc("issuance_ledger_review_codes", "Of those that need review, the latest 1000 by code; other for codes that are not the product's.", []string{"account", "code"}, nil)
 	waitingDesc = prometheus.NewDesc("issuance_oldest_waiting_seconds", "How long the oldest order or refund has waited: checkout and bulk since it was enqueued, poll since the provider accepted it. 0 when none waits.", []string{"account", "lane"}, nil)
 
-	looksDesc   = prometheus.NewDesc("issuance_looks_due", "Looks at tickets, for notices and operators, that are due and wait for the call budget.", []string{"account"}, nil)
+	looksDesc = prometheus.NewDesc("issuance_looks_due", "Looks at tickets, for notices and operators, that are due and wait for the call budget.", []string{"account"}, nil)
 
 	recordDescs = []*prometheus.Desc{openDesc, pendingDesc, reviewDesc, codesDesc, waitingDesc, looksDesc}
 )
