@@ -114,7 +114,7 @@ func TestUsersMayDoWhatTheyAreFor(t *testing.T) {
 	w.sees(w.err, `"code":"draws_ban"`)
 	enqueue("operator", "retry", "ecticket", "BAN")
 	enqueue("producer", "issue", file("e3.json", ecticketOrder("E3")), "--wait")
-	w.sees(w.err, `(?s)"code":"draws_ban".*"state":"review".*"code":"draws_ban".*"state":"review"`)
+	w.sees(w.err, `(?s)needs review"[^\n]*"code":"draws_ban".*needs review"[^\n]*"code":"draws_ban"`)
 	enqueue("operator", "resolve", "ecticket", "BAN", "--as", "failed", "--reason", "test")
 	enqueue("producer", "refund", refund, "--wait")
 	enqueue("producer", "bulk", bulk)

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
+	"issuance/internal/keys"
 	"issuance/internal/redisconn"
 )
 
@@ -65,7 +67,10 @@ func lookAt(ctx context.Context, s settings) ([]redisconn.Warning, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := redisconn.TakesWrites(ctx, rdb); err != nil {
+	if err = redisconn.TakesWrites(ctx, rdb); err == nil {
+		err = mayAnnounce(ctx, rdb)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
 	mode, err := redisconn.ReadMode(ctx, rdb)
@@ -73,4 +78,9 @@ func lookAt(ctx context.Context, s settings) ([]redisconn.Warning, error) {
 		err = &redisconn.ModeError{Have: mode, Want: redisconn.Production}
 	}
 	return warnings, err
+}
+
+// mayAnnounce asks for a write that changes nothing, of a key that a worker has to write and whoever only reads may not.
+func mayAnnounce(ctx context.Context, rdb redis.UniversalClient) error {
+	return rdb.HDel(ctx, keys.Accounts, "nobody").Err()
 }

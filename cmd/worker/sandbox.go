@@ -73,7 +73,7 @@ func serveSandbox(ctx context.Context, s settings, log *slog.Logger, stdout, std
 		}
 		defer front.stop() // before Redis goes
 		if s.noticesEvery > 0 {
-			defer sb.Notify(s.noticesEvery, front.url()+frontdoor.NoticePath, story.Printf)()
+			defer sb.Notify(s.noticesEvery, "http://"+sandbox.Reachable(front.listener.Addr().String())+frontdoor.NoticePath, story.Printf)()
 		}
 	}
 	story.Printf("%s", welcome(w, sb, left, front))

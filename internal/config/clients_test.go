@@ -18,7 +18,7 @@ func TestEverySettingReachesTheClient(t *testing.T) {
 	for name, value := range map[string]string{
 		"ECTICKET_BASE_URL": "https://ecticket-stage.ecpay.com.tw/", "ECTICKET_PLATFORM_ID": "3085672", "ECTICKET_MODE": "escrow", "ECTICKET_BAN": "31m",
 		"ECTICKET_TIMEOUT": "21s", "ECTICKET_SETTLE_AFTER": "13m", "ECTICKET_PATHS": "Refund=/r", "ECTICKET_CODES": "not_found=5",
-		"ECTICKET_REFUND_FIELDS": "No={TicketNo}", "PASS2U_BASE_URL": "https://pass2u.example/api/", "PASS2U_TIMEOUT": "22s", "PASS2U_SETTLE_AFTER": "14m",
+		"ECTICKET_REFUND_FIELDS": "No={TicketNo}", "PASS2U_BASE_URL": "https://pass2u.example/api/", "PASS2U_TIMEOUT": "22s", "PASS2U_SETTLE_AFTER": "14m", "PASS2U_BAN": "32m",
 		"PASS2U_REFUND_QUANTITY_KEY": "quanity", "PASS2U_QUERY_PATH": "/",
 	} {
 		env[name] = value
@@ -36,7 +36,7 @@ func TestEverySettingReachesTheClient(t *testing.T) {
 		t.Error(d)
 	}
 	wantP := pass2u.Config{BaseURL: "https://pass2u.example/api", APIKey: "Kanarie-api", ProxyURL: "http://ann:Kanarie-proxy@proxy:3128",
-		Timeout: 22 * time.Second, SettleAfter: 14 * time.Minute, QueryAtBase: true, RefundQuantityKey: "quanity"}
+		Timeout: 22 * time.Second, SettleAfter: 14 * time.Minute, Ban: 32 * time.Minute, QueryAtBase: true, RefundQuantityKey: "quanity"}
 	if d := cmp.Diff(wantP, c.Pass2U.Client()); d != "" {
 		t.Error(d)
 	}

@@ -72,7 +72,8 @@ unit: ` + "`s`, `m`, `h` or `d`" + `. Mistakes are reported all at once, before 
 a warning. ` + "`worker --help`" + ` prints the same list.
 
 A sandbox (` + "`worker --sandbox`" + `) needs no settings. It uses its own accounts and its own seal key, whatever the environment says,
-and the command line finds it by itself.
+and the command line finds it by itself. Its providers answer without faults: those that the simulators know (lost answers, bans, outages) are
+for tests, which switch them on in Go (` + "`SetFault`, `StartOutage`" + `); no setting does.
 
 ## Where secrets come from
 

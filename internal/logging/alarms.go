@@ -16,7 +16,8 @@ const (
 	maxAlarms  = 1000 // more than there are; the map must not grow with what a provider makes up
 )
 
-// LimitAlarms has alarms of one cause logged at most once a minute: a message, with its account, code, webhook or queue.
+// LimitAlarms has alarms of one cause logged at most once a minute: a message, with its account, code, webhook or queue. The
+// others are logged at level info, without the word alarm.
 // The next line says how many were left out. raised is called for every alarm with its cause, a few words joined by '_'; n
 // is how many the line stands for.
 func LimitAlarms(log *slog.Logger, raised func(cause string, n int)) *slog.Logger {
@@ -45,8 +46,13 @@ func (h alarmHandler) Handle(ctx context.Context, r slog.Record) error {
 	})
 	h.raised(cause, n)
 	before, due := h.limit.due(cause+about, n)
-	if !due {
-		return nil
+	if !due { // what happened to an order stays in the log; it is no further alarm
+		quiet := slog.NewRecord(r.Time, slog.LevelInfo, strings.TrimPrefix(r.Message, alarmPrefix), r.PC)
+		r.Attrs(func(a slog.Attr) bool { quiet.AddAttrs(a); return true })
+		if !h.Handler.Enabled(ctx, slog.LevelInfo) {
+			return nil
+		}
+		return h.Handler.Handle(ctx, quiet)
 	}
 	if before > 0 {
 		r = r.Clone()

@@ -16,7 +16,7 @@ func TestAlarmsOfOneCauseAreALineAMinute(t *testing.T) {
 	now, counted := time.Unix(0, 0), map[string]int{}
 	log := slog.New(alarmHandler{Handler: slog.NewTextHandler(&out, nil), limit: &alarmLimit{now: func() time.Time { return now }},
 		raised: func(cause string, n int) { counted[cause] += n }})
-	lines := func() (n int) { n, _ = strings.Count(out.String(), "\n"), 0; return n }
+	lines := func() int { return strings.Count(out.String(), "alarm: ") + strings.Count(out.String(), "msg=asked") }
 	one := log.With("account", "ecticket:1")
 	for i := range 5 {
 		one.Error("alarm: it needs review", "code", "overdue", "order", fmt.Sprint("O", i))
@@ -24,6 +24,9 @@ func TestAlarmsOfOneCauseAreALineAMinute(t *testing.T) {
 	}
 	if n := lines(); n != 1+5 {
 		t.Fatalf("%d lines:\n%s", n, out.String())
+	}
+	if !strings.Contains(out.String(), `level=INFO msg="it needs review" account=ecticket:1 code=overdue order=O4`) {
+		t.Errorf("what happened to an order is not in the log:\n%s", out.String())
 	}
 	log.With("account", "ecticket:2").Error("alarm: it needs review", "code", "overdue")
 	one.Error("alarm: it needs review", "code", "in_doubt")
