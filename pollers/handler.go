@@ -245,16 +245,6 @@ func (p *poll) taken(why string) error {
 		Message: handler.TakenBecause(why)}})
 }
 
-// tooFew waits for the tickets that an order lacks which is not certainly ours, for as long as a list may lag. The
-// others do not wait for it.
-func (p *poll) tooFew(f providers.Finding) error {
-	if p.age >= handler.LongestLag {
-		return p.taken(fmt.Sprintf("for %s it has had fewer tickets than were ordered", handler.LongestLag))
-	}
-	wait := min(handler.AskAgain(p.age, soonest), handler.LongestLag-p.age)
-	return p.doubted(handler.Reason(f.Outcome), false, wait, "the provider lists fewer tickets than were ordered", p.rec.AcceptedAt.Add(handler.LongestLag))
-}
-
 // An overdue order is asked for again when the answer was not clear, but not for ever: so many unclear answers in
 // a row, over as long as the order had at first, give it up. They do not mount up while no worker runs.
 const (
@@ -313,42 +303,6 @@ func (p *poll) again(why ledger.Reason, atLeast time.Duration, text string) erro
 		return p.overdue(why)
 	}
 	return p.notYet(why, false, atLeast, text)
-}
-
-// denied waits after an answer that the provider does not know the order: soon at first, because it may only be behind,
-// and ever more rarely. The others do not wait for it.
-func (p *poll) denied(why ledger.Reason) error {
-	if p.Schedule.Overdue(p.age) {
-		return p.overdue(why)
-	}
-	wait := min(Jitter(p.Schedule.Next(p.age)), handler.AskAgain(p.age, soonest))
-	return p.doubted(why, false, wait, "the provider accepted it and now does not know it", p.rec.AcceptedAt.Add(p.Schedule.Deadline))
-}
-
-// banned waits after a poll that drew a ban of the account, or sets the order apart.
-func (p *poll) banned(out providers.Outcome) error {
-	ctx, cancel := p.recording()
-	defer cancel()
-	passed := func(ctx context.Context, since time.Time) (bool, error) {
-		return handler.OthersIssued(ctx, p.Ledger, p.rec.Ref, p.Provider.Host(), since)
-	}
-	if bans := handler.DrewBan(ctx, p.log, p.Ledger, p.rec, passed); bans >= handler.MaxBans {
-		return p.finish(ledger.Ending{State: order.Review, Polled: true, Reason: handler.DrawsBanReason(bans)})
-	}
-	return p.doubted(handler.Reason(out), true, handler.AfterBan(out, refusedWait), "held: "+handler.Text(out), time.Time{})
-}
-
-// doubted counts the poll and waits, and has no other order wait for this one.
-func (p *poll) doubted(why ledger.Reason, unclear bool, wait time.Duration, text string, until time.Time) error {
-	if done, err := p.polled(why, unclear); done || err != nil {
-		return err
-	}
-	ctx, cancel := p.recording()
-	defer cancel()
-	if err := p.Follower.aside(ctx, p.rec.Ref); err != nil {
-		return err
-	}
-	return queue.WaitUntil(wait, text, until)
 }
 
 // overdue leaves an order to a person. why is empty when the provider's last answer was a clear "not yet".
