@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -121,13 +122,18 @@ func (s *Server) Drain() {
 // OpenAPI is the description that /openapi.json serves.
 func (s *Server) OpenAPI() *huma.OpenAPI { return s.api.OpenAPI() }
 
-func (s *Server) describe() huma.Config {
+// ourErrors has huma make our problems. Its variables are the whole process's, and servers of tests are made side by side.
+var ourErrors = sync.OnceFunc(func() {
 	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
 		return humaProblem(status, message, errs...)
 	}
 	huma.NewErrorWithContext = func(c huma.Context, status int, message string, errs ...error) huma.StatusError {
 		return noted(c.Context(), humaProblem(status, message, errs...).complete(c))
 	}
+})
+
+func (s *Server) describe() huma.Config {
+	ourErrors()
 	c := huma.DefaultConfig("Issuance front door", s.Version)
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "/openapi", "", "/schemas" // the page is our own
 	c.CreateHooks = nil                                                   // no $schema in bodies
