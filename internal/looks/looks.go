@@ -98,17 +98,18 @@ func (l *Looker) Due(ctx context.Context) (pause time.Duration, err error) {
 // ending is how a look ended: with an answer, or put off.
 type ending struct {
 	again time.Duration // when it is due again; 0 when it is done
-	tried bool          // it was not answered: the pause grows with every time in a row
+	tried bool          // there is nothing to see yet: the pause doubles with every time in a row
+	most  time.Duration // up to this; 0 is mostPause
 	held  time.Duration // for how long no call can leave
 	err   error         // something unexpected, for the log
 }
 
 // Pauses before a look is repeated.
 const (
-	soon      = 5 * time.Second  // it waits for another look, at first
+	soon      = 5 * time.Second  // it waits for another look, or for its order to be issued, at first
 	unclear   = time.Minute      // it was not answered, at first
 	mostPause = time.Hour        // and at most
-	unissued  = 10 * time.Minute // its order is not issued yet, or belongs to another worker
+	unissued  = 10 * time.Minute // its order is not issued yet, at most; or it belongs to another worker
 	reviewed  = time.Hour        // its order needs review, so it is not known whose it is
 )
 
@@ -147,7 +148,11 @@ func (l *Looker) settle(ctx context.Context, look notices.Look, e ending) error 
 		return l.Notices.Done(ctx, look)
 	}
 	if e.tried {
-		e.again = min(e.again<<min(l.tries[key], 10), max(mostPause, e.again))
+		most := mostPause
+		if e.most > 0 {
+			most = e.most
+		}
+		e.again = min(e.again<<min(l.tries[key], 10), max(most, e.again))
 		l.tries[key]++
 	}
 	return l.Notices.PutOff(ctx, look, e.again)

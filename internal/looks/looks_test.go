@@ -360,7 +360,7 @@ func TestAnOrderThatIsNotIssuedIsAskedForLater(t *testing.T) {
 	b.wantCalls()
 	_, err := b.Ledger.Finish(t.Context(), ref("A1"), fence, ledger.Ending{State: order.Issued})
 	b.must(err)
-	b.look(unissued)
+	b.look(soon)
 	b.wantSaw("A1/1 redeemed")
 	_, err = b.Ledger.Erase(t.Context(), ref("A1"), "ann")
 	b.must(err)

@@ -19,8 +19,10 @@ func (l *Looker) order(ctx context.Context, ref order.Ref, tries int) ending {
 		return done()
 	case err != nil:
 		return failed(err)
-	case rec.Newer, !rec.State.Final(), rec.SentElsewhere(l.Provider.Host()):
+	case rec.Newer, rec.SentElsewhere(l.Provider.Host()):
 		return later(unissued)
+	case !rec.State.Final(): // a notice can be faster than the poll that finds the order issued
+		return ending{again: soon, tried: true, most: unissued}
 	case rec.State == order.Review:
 		return later(reviewed)
 	case rec.State != order.Issued, !rec.ErasedAt.IsZero():
