@@ -1,6 +1,7 @@
 package frontdoor
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -9,15 +10,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 
+	"issuance/internal/livefile"
 	"issuance/providers"
 )
 
@@ -76,40 +75,22 @@ func NewToken() (secret, sum string) {
 }
 
 // Tokens are those of a file, which is read again when it changes. Safe for concurrent use.
-type Tokens struct {
-	path string
-	log  *slog.Logger
-	now  func() time.Time
-
-	mu     sync.Mutex
-	list   []*Token
-	known  os.FileInfo // of what list was read from
-	looked time.Time
-	broken string // what was reported last
-	fixed  bool   // there is no file
-}
+type Tokens struct{ file *livefile.File[[]*Token] }
 
 // OneToken is a single caller without a file.
 func OneToken(name, secret string, scopes ...Scope) *Tokens {
-	k := &Token{Name: name, Scopes: scopes, sum: sha256.Sum256([]byte(secret))}
-	return &Tokens{now: time.Now, list: []*Token{k}, fixed: true}
+	return &Tokens{livefile.Fixed([]*Token{{Name: name, Scopes: scopes, sum: sha256.Sum256([]byte(secret))}})}
 }
-
-// reread is how often the file is looked at.
-const reread = 2 * time.Second
 
 // ReadTokens reads a tokens file. The error lists all its mistakes, and none of its secrets.
 func ReadTokens(path string, log *slog.Logger) (*Tokens, error) {
-	t := &Tokens{path: path, log: log, now: time.Now}
-	info, err := os.Stat(path)
+	f, err := livefile.Open(livefile.Config[[]*Token]{Path: path, Name: "tokens file", Kept: "the tokens read before", Most: mostTokens, Log: log,
+		Parse:   func(raw []byte, _ func(string) ([]byte, error)) ([]*Token, error) { return readTokens(raw) },
+		Changed: func(list []*Token) { log.Info("tokens read", "tokens", len(list)) }})
 	if err != nil {
-		return nil, fmt.Errorf("tokens file: %w", err)
-	}
-	if t.list, err = readTokens(path); err != nil {
 		return nil, err
 	}
-	t.known, t.looked = info, t.now()
-	return t, nil
+	return &Tokens{f}, nil
 }
 
 // Find is the caller that has a secret, or nil.
@@ -135,32 +116,7 @@ func (t *Tokens) Marked(mark string) *Token {
 }
 
 // current is what the file says now. A file that cannot be read, or has mistakes, changes nothing.
-func (t *Tokens) current() []*Token {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.fixed || t.now().Sub(t.looked) < reread {
-		return t.list
-	}
-	t.looked = t.now()
-	info, err := os.Stat(t.path)
-	if err == nil && os.SameFile(info, t.known) && info.ModTime().Equal(t.known.ModTime()) && info.Size() == t.known.Size() {
-		return t.list
-	}
-	var list []*Token
-	if err == nil {
-		list, err = readTokens(t.path)
-	}
-	if err != nil {
-		if t.broken != err.Error() {
-			t.log.Error("alarm: the tokens file cannot be used, the tokens read before stay in force", "error", err)
-		}
-		t.broken = err.Error()
-		return t.list
-	}
-	t.list, t.known, t.broken = list, info, ""
-	t.log.Info("tokens read", "tokens", len(list))
-	return t.list
-}
+func (t *Tokens) current() []*Token { return t.file.Current() }
 
 type tokensFile struct {
 	Tokens []tokenEntry `yaml:"tokens"`
@@ -177,17 +133,9 @@ type tokenEntry struct {
 // mostTokens bounds a tokens file, in bytes.
 const mostTokens = 1 << 20
 
-func readTokens(path string) ([]*Token, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("tokens file: %w", err)
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || info.Size() > mostTokens {
-		return nil, fmt.Errorf("tokens file: larger than %d bytes", mostTokens)
-	}
+func readTokens(raw []byte) ([]*Token, error) {
 	var file tokensFile
-	d := yaml.NewDecoder(f)
+	d := yaml.NewDecoder(bytes.NewReader(raw))
 	d.KnownFields(true)
 	var errs []error
 	if err := d.Decode(&file); err != nil {

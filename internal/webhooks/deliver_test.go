@@ -10,6 +10,7 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"issuance/internal/livefile"
 	"issuance/internal/thinevent"
 	"issuance/tasks/order"
 )
@@ -234,7 +235,7 @@ func TestAnEndpointGetsWhatItWants(t *testing.T) {
 	h.end(order.Ref{Account: shop, OrderID: "A2", RefundID: "R1"})
 	h.step()
 	h.write(entryFor("refunds", r.URL, "events: [order.*]"), entryFor("all", all.URL))
-	h.pass(reread)
+	h.pass(livefile.Reread)
 	h.settle()
 	if len(r.all()) != 1 || len(all.all()) != 4 || h.state("refunds").Outstanding != 0 {
 		t.Errorf("%v, %v", r.ids(), all.ids())

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -87,9 +86,8 @@ type entry struct {
 
 var validName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// endpoint reads an entry, and lists all its mistakes without repeating a secret or a URL. used is what the
-// entry's files hold.
-func (n entry) endpoint() (e *Endpoint, used, mistakes []string) {
+// endpoint reads an entry, and lists all its mistakes without repeating a secret or a URL. read reads its files.
+func (n entry) endpoint(read func(string) ([]byte, error)) (e *Endpoint, mistakes []string) {
 	e = &Endpoint{Name: n.Name, Events: n.Events, AllowPrivate: n.AllowPrivate}
 	wrong := func(format string, a ...any) { mistakes = append(mistakes, fmt.Sprintf(format, a...)) }
 	if !validName.MatchString(n.Name) {
@@ -116,11 +114,11 @@ func (n entry) endpoint() (e *Endpoint, used, mistakes []string) {
 	case (n.Secret == "") == (n.SecretFile == ""):
 		wrong("needs secret or secret_file, and not both")
 	case n.SecretFile != "":
-		secret = readSecret("secret_file", n.SecretFile, wrong)
+		secret = readSecret(read, "secret_file", n.SecretFile, wrong)
 	}
 	previous := ""
 	if n.PreviousSecretFile != "" {
-		previous = readSecret("previous_secret_file", n.PreviousSecretFile, wrong)
+		previous = readSecret(read, "previous_secret_file", n.PreviousSecretFile, wrong)
 	}
 	for i, s := range []string{secret, previous} {
 		if s == "" {
@@ -133,11 +131,11 @@ func (n entry) endpoint() (e *Endpoint, used, mistakes []string) {
 		}
 		e.signers = append(e.signers, signer)
 	}
-	return e, []string{secret, previous}, mistakes
+	return e, mistakes
 }
 
-func readSecret(field, path string, wrong func(string, ...any)) string {
-	b, err := os.ReadFile(path)
+func readSecret(read func(string) ([]byte, error), field, path string, wrong func(string, ...any)) string {
+	b, err := read(path)
 	if err != nil {
 		wrong("%s: %v", field, err)
 		return ""

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"issuance/internal/livefile"
 	"issuance/internal/thinevent"
 )
 
@@ -102,19 +103,19 @@ func TestABrokenFileKeepsTheOldState(t *testing.T) {
 	if names() != "shop " {
 		t.Error("it is read at every look")
 	}
-	h.pass(reread)
+	h.pass(livefile.Reread)
 	if names() != "shop second " {
 		t.Errorf("%s", names())
 	}
 	h.write(entryFor("shop", "ftp://shop.example"))
 	for range 3 {
-		h.pass(reread)
+		h.pass(livefile.Reread)
 		if names() != "shop second " {
 			t.Errorf("%s", names())
 		}
 	}
 	h.must(os.Remove(h.path))
-	h.pass(reread)
+	h.pass(livefile.Reread)
 	if names() != "shop second " {
 		t.Errorf("%s", names())
 	}
@@ -122,7 +123,7 @@ func TestABrokenFileKeepsTheOldState(t *testing.T) {
 		t.Errorf("%d alarms for two mistakes", n)
 	}
 	h.write(entryFor("third", "https://third.example"))
-	h.pass(reread)
+	h.pass(livefile.Reread)
 	if names() != "third " {
 		t.Errorf("%s", names())
 	}
@@ -143,7 +144,7 @@ func TestASecretIsReplacedWithoutAGap(t *testing.T) {
 	previous := writeFile(t, filepath.Join(dir, "previous"), secretA)
 	writeFile(t, present, secretB)
 	h.write(entry + "    previous_secret_file: " + previous + "\n")
-	h.pass(reread)
+	h.pass(livefile.Reread)
 	h.cancelled("A2")
 	h.settle()
 	both := r.all()[1]
@@ -154,7 +155,7 @@ func TestASecretIsReplacedWithoutAGap(t *testing.T) {
 	}
 
 	writeFile(t, previous, secretB)
-	h.pass(reread)
+	h.pass(livefile.Reread)
 	h.cancelled("A3")
 	h.settle()
 	last := r.all()[2]

@@ -35,7 +35,7 @@ func FuzzAWebhooksFile(f *testing.F) {
 			return
 		}
 		for _, e := range file.Endpoints() {
-			if s, err := e.sign("id", file.now(), []byte("{}")); err != nil || !strings.HasPrefix(s, "v1,") || e.Host() == "" {
+			if s, err := e.sign("id", file.Now(), []byte("{}")); err != nil || !strings.HasPrefix(s, "v1,") || e.Host() == "" {
 				t.Errorf("%+v signs %q, %v", e, s, err)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"issuance/internal/keys"
+	"issuance/internal/livefile"
 	"issuance/internal/thinevent"
 	"issuance/tasks/order"
 )
@@ -247,7 +248,7 @@ func TestAnotherFrontDoorsEndpointIsLeftAlone(t *testing.T) {
 	h.step()
 	entry := entryFor("shop", r.URL)
 	h.write(strings.Replace(entry, "name: shop", "name: else", 1))
-	h.pass(reread)
+	h.pass(livefile.Reread)
 	h.work()
 	if s := h.state("shop"); s.Fails != 0 || s.Outstanding != 1 {
 		t.Errorf("%+v", s)

@@ -115,7 +115,7 @@ func (h *hall) dispatcher(proxy string, now func() time.Time) *Dispatcher {
 	log := slog.New(slog.NewTextHandler(h.log, nil))
 	file, err := ReadFile(h.path, log)
 	h.must(err)
-	file.now, file.looked = h.now, h.now()
+	file.SetClock(h.now)
 	d, err := New(Config{RDB: h.rdb, Ledger: h.ledger, File: file, Log: log, ProxyURL: proxy, Version: "test", Now: now})
 	h.must(err)
 	h.t.Cleanup(d.send.close)
