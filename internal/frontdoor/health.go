@@ -30,7 +30,7 @@ func (s *Server) health(mux *http.ServeMux) {
 		}
 		switch err := s.Ready(ctx); {
 		case errors.Is(err, tasks.ErrWrongKeys):
-			writeProblem(w, r, explain(err, ""))
+			writeProblem(w, r, explain(err, accountInPath))
 		case err != nil:
 			writeProblem(w, r, problem(http.StatusServiceUnavailable, codeUnreachable, "Redis does not answer, or takes no writes").retry(unknownAfter))
 		default:
