@@ -87,40 +87,46 @@ type entry struct {
 
 var validName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// endpoint reads an entry, and lists all its mistakes without repeating a secret or a URL. used is what the
-// entry's files hold.
-func (n entry) endpoint() (e *Endpoint, used, mistakes []string) {
+// endpoint reads an entry, and reports its mistakes by key, without repeating a secret or a URL. used is what the entry's
+// files hold.
+func (n entry) endpoint(wrong func(key, format string, args ...any)) (e *Endpoint, used []string) {
 	e = &Endpoint{Name: n.Name, Events: n.Events, AllowPrivate: n.AllowPrivate}
-	wrong := func(format string, a ...any) { mistakes = append(mistakes, fmt.Sprintf(format, a...)) }
 	if !validName.MatchString(n.Name) {
-		wrong("name must be 1 to 64 letters, digits, '.', '_' or '-'")
+		wrong("name", "name must be 1 to 64 letters, digits, '.', '_' or '-'")
 	}
 	var err error
 	if e.url, err = checkURL(n.URL, n.AllowPrivate); err != nil {
-		wrong("url %v", err)
+		wrong("url", "url %v", err)
 	}
 	for _, kind := range n.Events {
 		if all := slices.Concat(thinevent.Families(), thinevent.Types()); !slices.Contains(all, kind) {
-			wrong("events: %q is none; there are %s", kind, strings.Join(all, ", "))
+			wrong("events", "events: %q is none; there are %s", kind, strings.Join(all, ", "))
 		}
 	}
 	for _, text := range n.Accounts {
 		a, err := providers.ParseAccount(text)
 		if err != nil {
-			wrong("accounts: %v", err)
+			wrong("accounts", "accounts: %v", err)
 		}
 		e.Accounts = append(e.Accounts, a)
 	}
-	secret := n.Secret
+	return e, n.secrets(e, wrong)
+}
+
+// secrets reads the secrets that an endpoint signs with.
+func (n entry) secrets(e *Endpoint, wrong func(key, format string, args ...any)) (used []string) {
+	secret, key := n.Secret, "secret"
 	switch {
 	case (n.Secret == "") == (n.SecretFile == ""):
-		wrong("needs secret or secret_file, and not both")
+		wrong(key, "needs secret or secret_file, and not both")
 	case n.SecretFile != "":
-		secret = readSecret("secret_file", n.SecretFile, wrong)
+		key = "secret_file"
+		secret = readSecret(key, n.SecretFile, wrong)
 	}
 	previous := ""
+	const previousKey = "previous_secret_file"
 	if n.PreviousSecretFile != "" {
-		previous = readSecret("previous_secret_file", n.PreviousSecretFile, wrong)
+		previous = readSecret(previousKey, n.PreviousSecretFile, wrong)
 	}
 	for i, s := range []string{secret, previous} {
 		if s == "" {
@@ -128,23 +134,23 @@ func (n entry) endpoint() (e *Endpoint, used, mistakes []string) {
 		}
 		signer, err := signer(s)
 		if err != nil {
-			wrong("%s %v", []string{"secret", "previous secret"}[i], err)
+			wrong([]string{key, previousKey}[i], "%s %v", []string{"secret", "previous secret"}[i], err)
 			continue
 		}
 		e.signers = append(e.signers, signer)
 	}
-	return e, []string{secret, previous}, mistakes
+	return []string{secret, previous}
 }
 
-func readSecret(field, path string, wrong func(string, ...any)) string {
+func readSecret(key, path string, wrong func(key, format string, args ...any)) string {
 	b, err := os.ReadFile(path)
 	if err != nil {
-		wrong("%s: %v", field, err)
+		wrong(key, "%s: %v", key, err)
 		return ""
 	}
 	text := strings.TrimSpace(string(b))
 	if text == "" {
-		wrong("%s is empty", field)
+		wrong(key, "%s is empty", key)
 	}
 	return text
 }

@@ -1,18 +1,13 @@
 package webhooks
 
 import (
-	"bytes"
 	"crypto/sha256"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
-	"regexp"
 	"sync"
 	"time"
 
-	"go.yaml.in/yaml/v3"
+	"issuance/internal/listfile"
 )
 
 // File is the endpoints of a file, which is read again when it, or a file with a secret that it names, changes. Safe
@@ -32,7 +27,7 @@ type File struct {
 // reread is how often the file is looked at.
 const reread = 2 * time.Second
 
-// ReadFile reads a webhooks file. The error lists all its mistakes, each with its entry's name, and no secret.
+// ReadFile reads a webhooks file. The error lists all its mistakes, each with its line and its entry's name, and no secret.
 func ReadFile(path string, log *slog.Logger) (*File, error) {
 	f := &File{path: path, log: log, now: time.Now}
 	var err error
@@ -77,62 +72,35 @@ func (f *File) Find(name string) *Endpoint {
 	return nil
 }
 
-// mostFile bounds a webhooks file, in bytes.
-const mostFile = 1 << 20
-
-var yamlLine = regexp.MustCompile(`line \d+`)
-
+// read reads a file. sum is of all that the endpoints were made from.
 func read(path string) (list []*Endpoint, sum [sha256.Size]byte, err error) {
-	h, err := os.Open(path)
+	file, err := listfile.Read[entry](path, "webhooks file", "webhooks")
 	if err != nil {
-		return nil, sum, fmt.Errorf("webhooks file: %w", err)
-	}
-	defer h.Close()
-	raw, err := io.ReadAll(io.LimitReader(h, mostFile+1))
-	if err != nil {
-		return nil, sum, fmt.Errorf("webhooks file: %w", err)
-	}
-	if len(raw) > mostFile {
-		return nil, sum, fmt.Errorf("webhooks file: larger than %d bytes", mostFile)
-	}
-	var file struct {
-		Webhooks []entry `yaml:"webhooks"`
-	}
-	d := yaml.NewDecoder(bytes.NewReader(raw))
-	d.KnownFields(true)
-	if err := d.Decode(&file); err != nil {
-		// (The library's own words may repeat a secret.)
-		return nil, sum, fmt.Errorf("webhooks file: %s: it must be YAML: webhooks: [{name, url, secret or secret_file, previous_secret_file, events, accounts, allow_private}]",
-			orWhere(yamlLine.FindString(err.Error())))
+		return nil, sum, err
 	}
 	all := sha256.New()
-	all.Write(raw)
-	var errs []error
+	all.Write(file.Raw)
 	names := map[string]bool{}
-	for i, n := range file.Webhooks {
-		e, used, mistakes := n.endpoint()
-		if names[n.Name] && n.Name != "" {
-			mistakes = append(mistakes, "name is taken by another one")
+	for i, n := range file.Entries {
+		if !n.Listed {
+			continue
 		}
-		names[n.Name] = true
-		called := n.Name
+		called := n.Value.Name
 		if !validName.MatchString(called) {
 			called = fmt.Sprintf("webhook %d", i+1)
 		}
-		for _, m := range mistakes {
-			errs = append(errs, fmt.Errorf("webhooks file: %s: %s", called, m))
+		wrong := func(key, format string, args ...any) {
+			file.Wrong(n.Line(key), "%s: %s", called, fmt.Sprintf(format, args...))
 		}
+		e, used := n.Value.endpoint(wrong)
+		if names[e.Name] && e.Name != "" {
+			wrong("name", "name is taken by another one")
+		}
+		names[e.Name] = true
 		for _, u := range used {
 			fmt.Fprintf(all, "\x00%s", u)
 		}
 		list = append(list, e)
 	}
-	return list, [sha256.Size]byte(all.Sum(nil)), errors.Join(errs...)
-}
-
-func orWhere(line string) string {
-	if line == "" {
-		return "it cannot be read"
-	}
-	return line
+	return list, [sha256.Size]byte(all.Sum(nil)), file.Err()
 }
