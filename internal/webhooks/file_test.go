@@ -62,7 +62,7 @@ func TestAllMistakesAreReportedAtOnce(t *testing.T) {
 	}
 	for _, want := range []string{"shop: url must begin with https:// (http:// needs allow_private)", `shop: events: "order.gone" is none`, "order.cancelled, order.review, refund.refunded",
 		"shop: url must hold no user and no password", "shop: needs secret or secret_file, and not both", "shop: name is taken", "webhook 3: name must be", "webhook 3: url must begin with https://",
-		"webhooks file: line 4: shop: url", "webhooks file: line 12: unknown key account; there are name, url, secret",
+		"webhooks file: line 3: shop: url", "webhooks file: line 12: unknown key account; there are name, url, secret",
 		`webhook 3: accounts: unknown provider "nobody"`, "webhook 3: needs secret or secret_file", "files: url must hold no #", "files: secret must be whsec_", "files: previous_secret_file is empty"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in\n%v", want, err)
