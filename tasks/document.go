@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"issuance/internal/doccheck"
 	"issuance/providers"
@@ -105,27 +106,64 @@ func ParseOrder(raw []byte, rules Rules) (*Order, error) {
 	return valid(o, &c)
 }
 
-const requestRule = "must hold the provider's request body"
+// What a document has to hold as its request.
+const (
+	requestRule       = "must hold the provider's request body"
+	refundRequestRule = "must name the order and what to refund of it"
+)
 
 // ParseRequest is ParseOrder for a request without its envelope. wellFormed says that the caller
 // has made the JSON itself and gives it away; when it is not well-formed then, ParseRequest may
 // panic.
 func ParseRequest(a Account, request json.RawMessage, rules Rules, wellFormed bool) (*Order, error) {
 	var c doccheck.Check
-	codec, known := providers.CodecOf(a.Provider)
-	if !known {
-		c.Violate("provider", providerRule(), "unknown provider")
+	e, ok := bareEnvelope(&c, a, request, wellFormed)
+	if !ok {
 		return nil, c.Err()
 	}
 	if !wellFormed {
-		if !c.WellFormed("request", request) {
-			return nil, c.Err()
-		}
 		request = bytes.Clone(request)
 	}
+	return valid(parseOrder(&c, e, request, rules), &c)
+}
+
+// ParseRefundRequest is ParseRefund for a request without its envelope.
+func ParseRefundRequest(a Account, refundID string, request json.RawMessage, rules Rules) (*Refund, error) {
+	var c doccheck.Check
+	if !refundIDPattern.MatchString(refundID) {
+		c.Violate("refund_id", refundIDRule, fmt.Sprintf("text of %d characters", utf8.RuneCountInString(refundID)))
+	}
+	e, ok := bareEnvelope(&c, a, request, false)
+	if !ok {
+		return nil, c.Err()
+	}
+	return valid(parseRefund(&c, e, refundID, bytes.Clone(request), rules), &c)
+}
+
+// bareEnvelope is what stands around a request that has no envelope. ok is false when its rules cannot be applied.
+func bareEnvelope(c *doccheck.Check, a Account, request json.RawMessage, wellFormed bool) (e envelope, ok bool) {
+	codec, known := providers.CodecOf(a.Provider)
+	if !known {
+		c.Violate("provider", providerRule(), "unknown provider")
+	}
+	if !wellFormed && !c.WellFormed("request", request) {
+		return e, false
+	}
 	c.Text("request", request)
-	o := parseOrder(&c, envelope{codec: codec, merchant: a.Merchant}, request, rules)
-	return valid(o, &c)
+	if !known {
+		objectAlone(c, request, requestRule)
+	}
+	return envelope{codec: codec, merchant: a.Merchant}, known
+}
+
+// objectAlone checks a well-formed request of which nobody knows whose rules it has to keep.
+func objectAlone(c *doccheck.Check, request json.RawMessage, rule string) {
+	switch {
+	case !doccheck.Present(request):
+		c.Violate("request", rule, doccheck.Shape(request))
+	case bytes.TrimSpace(request)[0] != '{':
+		c.Violate("request", "must be a JSON object", doccheck.Shape(request))
+	}
 }
 
 // valid is a parsed document, or every violation and none.
@@ -147,6 +185,7 @@ func parseOrder(c *doccheck.Check, e envelope, request json.RawMessage, rules Ru
 	d, err := e.codec.ParseOrder("request", request, r)
 	if err != nil {
 		c.Add(err)
+		e.account(c, "", r.Merchant)
 		return nil
 	}
 	if d.Completed != nil {
@@ -168,23 +207,30 @@ func ParseRefund(raw []byte, rules Rules) (*Refund, error) {
 	if !ok {
 		return nil, c.Err()
 	}
-	r := &Refund{Request: bytes.Clone(e.Raw("request"))}
+	id := ""
 	if e.Require("refund_id", refundIDRule) {
-		if id, ok := e.String("refund_id"); ok && !refundIDPattern.MatchString(id) {
+		if id, ok = e.String("refund_id"); ok && !refundIDPattern.MatchString(id) {
 			e.Violate("refund_id", refundIDRule)
-		} else {
-			r.RefundID = id
 		}
 	}
-	if e.Require("request", "must name the order and what to refund of it") {
-		rules := rules.forProvider(e.codec.Name)
-		d, err := e.codec.ParseRefund("request", r.Request, rules)
-		if c.Add(err); err == nil {
-			r.Account, r.OrderID = e.account(&c, d.Merchant, rules.Merchant), d.OrderID
-			r.canonical, r.shape = d.Canonical, d.Shape
-		}
+	return valid(parseRefund(&c, e, id, bytes.Clone(e.Raw("request")), rules), &c)
+}
+
+// parseRefund checks a well-formed request.
+func parseRefund(c *doccheck.Check, e envelope, id string, request json.RawMessage, rules Rules) *Refund {
+	if !doccheck.Present(request) {
+		c.Violate("request", refundRequestRule, doccheck.Shape(request))
+		return nil
 	}
-	return valid(r, &c)
+	r := rules.forProvider(e.codec.Name)
+	d, err := e.codec.ParseRefund("request", request, r)
+	if err != nil {
+		c.Add(err)
+		e.account(c, "", r.Merchant)
+		return nil
+	}
+	return &Refund{Account: e.account(c, d.Merchant, r.Merchant), OrderID: d.OrderID, RefundID: id, Request: request,
+		canonical: d.Canonical, shape: d.Shape}
 }
 
 // envelope is the outer object of a document.
@@ -216,27 +262,25 @@ func parseEnvelope(c *doccheck.Check, raw []byte, known ...string) (e envelope, 
 		return e, false
 	}
 	c.Text("", raw)
-	if e.Object, ok = c.WellFormedObject("", raw, known...); !ok || twice(c) {
+	if e.Object, ok = c.WellFormedObject("", raw, known...); !ok {
 		return e, false
 	}
-	if !e.Require("provider", providerRule()) {
-		return e, false
+	if ok = !twice(c) && e.whose(c); !ok {
+		objectAlone(c, e.Raw("request"), requestRule)
 	}
-	name, ok := e.String("provider")
-	if !ok {
-		return e, false
-	}
-	if e.codec, ok = providers.CodecOf(providers.Name(name)); !ok {
-		e.Violate("provider", providerRule())
-		return e, false
-	}
-	if !e.Has("account") {
-		return e, true
+	return e, ok
+}
+
+// whose reads whose document it is. It reports false where that is not clear, so that no rules can be applied.
+func (e *envelope) whose(c *doccheck.Check) bool {
+	name, known := e.provider()
+	if !known || !e.Has("account") {
+		return known
 	}
 	if text, ok := e.String("account"); ok {
 		if of, _, _ := strings.Cut(text, ":"); of != name && providers.Name(of).Known() {
 			c.Violate("account", fmt.Sprintf("must be an account of the provider that is named, %q, or the provider is the wrong one", name), fmt.Sprintf("an account of %q", of))
-			return e, false
+			return false
 		}
 		e.merchant = strings.TrimPrefix(text, name+":")
 		if text == name {
@@ -245,7 +289,21 @@ func parseEnvelope(c *doccheck.Check, raw []byte, known ...string) (e envelope, 
 			e.Violate("account", fmt.Sprintf("must name an account of the provider, such as %q", name+":MERCHANT"))
 		}
 	}
-	return e, true
+	return true
+}
+
+// provider finds the codec of the provider that the envelope names.
+func (e *envelope) provider() (name string, ok bool) {
+	if !e.Require("provider", providerRule()) {
+		return "", false
+	}
+	if name, ok = e.String("provider"); !ok {
+		return "", false
+	}
+	if e.codec, ok = providers.CodecOf(providers.Name(name)); !ok {
+		e.Violate("provider", providerRule())
+	}
+	return name, ok
 }
 
 // twice reports whether the provider or the account is given twice. Which of them is meant decides every

@@ -37,6 +37,8 @@ type Problem struct {
 	Advice string
 	// Column is the column's place in a table, from 1; 0 for the whole line, and elsewhere.
 	Column int
+	// IsPath says that Where is a JSON path into the line's document.
+	IsPath bool
 
 	fields []string // what Where joins, of a rule about several
 	absent bool     // the column is none of the table's
@@ -47,9 +49,9 @@ func (p Problem) Fields() []Problem {
 	if len(p.fields) < 2 {
 		return []Problem{p}
 	}
-	list := []Problem{{Where: p.fields[0], Rule: p.Rule, Shape: p.Shape, Advice: p.Advice, Column: p.Column}}
+	list := []Problem{{Where: p.fields[0], Rule: p.Rule, Shape: p.Shape, Advice: p.Advice, Column: p.Column, IsPath: p.IsPath}}
 	for _, where := range p.fields[1:] {
-		list = append(list, Problem{Where: where, Rule: p.Rule, Shape: p.Shape})
+		list = append(list, Problem{Where: where, Rule: p.Rule, Shape: p.Shape, IsPath: p.IsPath})
 	}
 	return list
 }

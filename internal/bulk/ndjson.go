@@ -54,12 +54,14 @@ func (l *lines) Problems(raw []byte, found []providers.Violation) []Problem {
 	}
 	var problems []Problem
 	for _, v := range found {
-		problems = append(problems, violated(v, func(path string) string {
+		p := violated(v, func(path string) string {
 			if l.account.IsZero() {
 				return path
 			}
 			return strings.TrimPrefix(path, "request.") // the envelope is ours, its names would mislead
-		}))
+		})
+		p.IsPath = true
+		problems = append(problems, p)
 	}
 	return problems
 }

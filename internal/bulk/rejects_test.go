@@ -110,13 +110,13 @@ func TestRejectedDocumentsAreCorrectedAndReadAgain(t *testing.T) {
 	out.want(t, 1,
 		"2: request.channelOrderId: must be 1 to 64 of the characters A-Z a-z 0-9 - _ . (found: string of 3 characters)",
 		"3: must be one JSON document in one line",
-		`4: provider: must be "ecticket" or "pass2u" (found: missing)`)
+		`4: provider: must be "ecticket" or "pass2u" (found: missing); request: must hold the provider's request body (found: missing)`)
 	dry(t, out.file, Reading{}).want(t, 0,
 		"1: request.channelOrderId: must be 1 to 64 of the characters A-Z a-z 0-9 - _ . (found: string of 3 characters)",
 		"2: must be one JSON document in one line",
-		`3: provider: must be "ecticket" or "pass2u" (found: missing)`)
+		`3: provider: must be "ecticket" or "pass2u" (found: missing); request: must hold the provider's request body (found: missing)`)
 	fixed := strings.NewReplacer("N O", "O3", `"order"} `, `"order"}} `).Replace(out.file)
-	dry(t, fixed, Reading{}).want(t, 2, `3: provider: must be "ecticket" or "pass2u" (found: missing)`)
+	dry(t, fixed, Reading{}).want(t, 2, `3: provider: must be "ecticket" or "pass2u" (found: missing); request: must hold the provider's request body (found: missing)`)
 }
 
 // A JSON tool may have moved, reformatted or rewritten a note; the document is read without it, and

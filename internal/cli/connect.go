@@ -97,6 +97,12 @@ func (a *app) connect(ctx context.Context) (*session, error) {
 	return a.connectToSandbox(ctx)
 }
 
+// names reports whether the environment says which Redis is meant.
+func (a *app) names() bool {
+	cfg, err := config.LoadParts(a.env, config.Connection)
+	return err == nil && (cfg.Redis.URL.Set() || cfg.Redis.ClusterAddrs.Set())
+}
+
 // connectToSandbox finds the sandbox of this machine that was started last and still runs.
 func (a *app) connectToSandbox(ctx context.Context) (*session, error) {
 	list, err := sandboxfile.List()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
@@ -18,6 +19,7 @@ import (
 	"issuance/internal/notices"
 	"issuance/internal/redisconn"
 	"issuance/internal/seal"
+	"issuance/internal/standby"
 	"issuance/internal/webhooks"
 	"issuance/providers"
 	"issuance/tasks"
@@ -41,14 +43,15 @@ operate, or events to see only.
 With GATEWAY_WEBHOOKS_FILE it also sends final statuses to webhooks (docs/webhooks.md). With ECTICKET_MERCHANT_ID
 and its keys it takes ECTicket's notices (docs/notices.md).
 
-It ends on SIGTERM or Ctrl-C: requests that wait are answered, streams of events end, and whoever
+A Redis that does not answer is waited for: /healthz says that the front door lives, everything else is
+503. It ends at once where a setting is wrong or Redis refuses it, and on SIGTERM or Ctrl-C: requests that wait are answered, streams of events end, and whoever
 comes again goes on where it was.`,
 		Example: `  enqueue serve
   GATEWAY_TOKENS_FILE=tokens.yaml enqueue serve --http-addr :8090`,
 		Args:              takes(0, 0, "nothing more"),
 		ValidArgsFunction: completeNothing,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd.Context(), func(s *session) error { return a.serve(cmd.Context(), s, addr) })
+			return a.serve(cmd.Context(), addr)
 		},
 	}
 	cmd.Flags().StringVar(&addr, "http-addr", "", "`ADDRESS` to listen on (default GATEWAY_HTTP_ADDR)")
@@ -56,74 +59,129 @@ comes again goes on where it was.`,
 	return cmd
 }
 
-func (a *app) serve(ctx context.Context, s *session, addr string) error {
-	env := s.env
-	if addr != "" {
-		env = withValue(env, "GATEWAY_HTTP_ADDR", addr)
-	}
-	cfg, err := config.LoadParts(env, config.FrontDoor)
+// door is what a front door has before it has found its Redis.
+type door struct {
+	config  config.Gateway
+	alarms  metrics.Alarms
+	log     *slog.Logger
+	tokens  *frontdoor.Tokens
+	hooks   *webhooks.File
+	cert    *frontdoor.Certificate
+	listens *net.TCPListener
+}
+
+// serve serves the front door until the context ends.
+func (a *app) serve(ctx context.Context, addr string) error {
+	d, err := a.openDoor(addr)
 	if err != nil {
 		return err
 	}
-	g := cfg.Gateway
-	alarms := metrics.NewAlarms()
-	log := logging.LimitAlarms(logging.New(a.err, cfg.Worker.LogFormat, slog.LevelInfo), alarms.Raised)
-	redisconn.LogTo(log)
-	for _, w := range config.Misspelled(env) {
-		log.Warn("configuration: " + w)
+	defer d.listens.Close()
+	s, err := a.await(ctx, d)
+	if err != nil && ctx.Err() != nil {
+		d.log.Info("stopped")
+		return nil
 	}
+	if err != nil {
+		return err
+	}
+	defer s.close()
 	documents, err := rules(s.env, nil)
 	if err != nil {
 		return err
 	}
-	taken, err := s.notices(g)
+	taken, err := s.notices(d.config)
 	if err != nil {
 		return err
 	}
-	documents.Notices = g.Notices(frontdoor.NoticePath)
+	documents.Notices = d.config.Notices(frontdoor.NoticePath)
 	client, err := s.tasks(documents)
 	if err != nil {
 		return err
 	}
-	c := frontdoor.Config{Client: client, Ledger: s.ledger, RDB: s.rdb, Rules: documents, Log: log, Version: version().String(), Trusted: g.Trusts, Notices: taken,
-		Metrics: []prometheus.Collector{alarms}}
-	if g.TokensFile != "" {
-		if c.Tokens, err = frontdoor.ReadTokens(g.TokensFile, log); err != nil {
-			return coded(codeSettings, "GATEWAY_TOKENS_FILE: %w", err)
-		}
-	}
-	var cert *frontdoor.Certificate
-	if g.TLSCertFile != "" {
-		if cert, err = frontdoor.ReadCertificate(g.TLSCertFile, g.TLSKeyFile, log); err != nil {
-			return coded(codeSettings, "GATEWAY_TLS_CERT_FILE: %w", err)
-		}
-	}
-	hooks, err := s.webhooks(g, log)
+	c := frontdoor.Config{Client: client, Ledger: s.ledger, RDB: s.rdb, Rules: documents, Log: d.log, Version: version().String(), Trusted: d.config.Trusts, Notices: taken,
+		Tokens: d.tokens, Metrics: []prometheus.Collector{d.alarms}}
+	hooks, err := s.webhooks(d)
 	if err != nil {
 		return err
 	}
 	if hooks != nil {
 		c.Metrics = append(c.Metrics, hooks)
 	}
-	l, err := net.Listen("tcp", g.HTTPAddr)
+	if err := client.Ready(ctx); errors.Is(err, tasks.ErrWrongKeys) {
+		d.log.Warn("nothing can be enqueued", "error", err)
+	}
+	return s.serveAt(ctx, d, c, hooks)
+}
+
+// openDoor checks all settings that need no Redis, and listens.
+func (a *app) openDoor(addr string) (*door, error) {
+	env := a.env
+	if addr != "" {
+		env = withValue(env, "GATEWAY_HTTP_ADDR", addr)
+	}
+	cfg, err := config.LoadParts(env, config.FrontDoor)
+	if err != nil {
+		return nil, err
+	}
+	g := cfg.Gateway
+	d := &door{config: g, alarms: metrics.NewAlarms()}
+	d.log = logging.LimitAlarms(logging.New(a.err, cfg.Worker.LogFormat, slog.LevelInfo), d.alarms.Raised)
+	redisconn.LogTo(d.log)
+	for _, w := range config.Misspelled(env) {
+		d.log.Warn("configuration: " + w)
+	}
+	if g.TokensFile != "" {
+		if d.tokens, err = frontdoor.ReadTokens(g.TokensFile, d.log); err != nil {
+			return nil, coded(codeSettings, "GATEWAY_TOKENS_FILE: %w", err)
+		}
+	}
+	if g.TLSCertFile != "" {
+		if d.cert, err = frontdoor.ReadCertificate(g.TLSCertFile, g.TLSKeyFile, d.log); err != nil {
+			return nil, coded(codeSettings, "GATEWAY_TLS_CERT_FILE: %w", err)
+		}
+	}
+	if d.hooks, err = webhooksFile(g, d.log); err != nil {
+		return nil, err
+	}
+	return d, d.listen()
+}
+
+func (d *door) listen() error {
+	l, err := net.Listen("tcp", d.config.HTTPAddr)
 	if err != nil {
 		return coded(codeSettings, "cannot listen: %w; set GATEWAY_HTTP_ADDR or --http-addr to another address", err)
 	}
-	defer l.Close()
-	if at, ok := l.Addr().(*net.TCPAddr); c.Tokens == nil && (!ok || !at.IP.IsLoopback()) {
+	if at, ok := l.Addr().(*net.TCPAddr); d.tokens == nil && (!ok || !at.IP.IsLoopback()) {
+		_ = l.Close()
 		return coded(codeSettings, "%s can be reached from other machines, so callers need tokens: set GATEWAY_TOKENS_FILE (enqueue token new makes one), or listen on 127.0.0.1", l.Addr())
 	}
-	if c.Tokens == nil {
-		log.Warn("no tokens (GATEWAY_TOKENS_FILE is not set): every program of this machine may do everything, in the console, too")
+	d.listens = l.(*net.TCPListener) // as "tcp" is asked for
+	if d.tokens == nil {
+		d.log.Warn("no tokens (GATEWAY_TOKENS_FILE is not set): every program of this machine may do everything, in the console, too")
 	}
-	if err := client.Ready(ctx); errors.Is(err, tasks.ErrWrongKeys) {
-		log.Warn("nothing can be enqueued", "error", err)
-	}
+	return nil
+}
+
+// await connects. A Redis that is set and does not answer is waited for, as a supervisor would have it, and the door says
+// meanwhile that it is not ready; what does not mend itself ends the command.
+func (a *app) await(ctx context.Context, d *door) (s *session, err error) {
+	err = standby.Until(ctx, d.listens, standby.Config{TLS: d.cert.TLS(), Log: d.log, Answer: func(error) http.Handler { return frontdoor.Away() },
+		Try: func(ctx context.Context) (err error) {
+			s, err = a.connect(ctx)
+			return err
+		},
+		Waits: func(err error) bool { return a.names() && explain(err).Code == codeAway }})
+	return s, err
+}
+
+// serveAt serves until the context ends. hooks is nil without webhooks.
+func (s *session) serveAt(ctx context.Context, d *door, c frontdoor.Config, hooks *webhooks.Dispatcher) error {
 	scheme := "http"
-	if cert != nil {
+	if d.cert != nil {
 		scheme = "https"
 	}
-	log.Info("serving", "url", fmt.Sprintf("%s://%s", scheme, l.Addr()), "console", console.Path, "tokens", c.Tokens != nil, "notices", taken != nil, "version", c.Version)
+	d.log.Info("serving", "url", fmt.Sprintf("%s://%s", scheme, d.listens.Addr()), "console", console.Path, "tokens", c.Tokens != nil, "notices", c.Notices != nil, "version", c.Version)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	sent := make(chan error, 1)
@@ -135,20 +193,20 @@ func (a *app) serve(ctx context.Context, s *session, addr string) error {
 		defer stop()
 		sent <- hooks.Run(ctx)
 	}()
-	door := frontdoor.New(c)
-	pages, err := s.console(door, c, hooks)
+	front := frontdoor.New(c)
+	pages, err := s.console(front, c, hooks)
 	if err != nil {
 		return err
 	}
 	worked := make(chan struct{})
 	go func() { defer close(worked); pages.Run(ctx) }()
-	err = door.Listen(ctx, l, cert, g.ShutdownTimeout)
+	err = front.Listen(ctx, d.listens, d.cert, d.config.ShutdownTimeout)
 	stop()
 	<-worked
 	if err := errors.Join(err, <-sent); err != nil {
 		return err
 	}
-	log.Info("stopped")
+	d.log.Info("stopped")
 	return nil
 }
 
@@ -186,12 +244,11 @@ func (s *session) console(door *frontdoor.Server, c frontdoor.Config, hooks *web
 }
 
 // webhooks makes what sends to the webhooks of the settings, nil when there are none.
-func (s *session) webhooks(g config.Gateway, log *slog.Logger) (*webhooks.Dispatcher, error) {
-	file, err := webhooksFile(g, log)
-	if file == nil || err != nil {
-		return nil, err
+func (s *session) webhooks(d *door) (*webhooks.Dispatcher, error) {
+	if d.hooks == nil {
+		return nil, nil
 	}
-	return webhooks.New(webhooks.Config{RDB: s.rdb, Ledger: s.ledger, File: file, Log: log, ProxyURL: g.WebhooksProxyURL.Reveal(), Version: version().String()})
+	return webhooks.New(webhooks.Config{RDB: s.rdb, Ledger: s.ledger, File: d.hooks, Log: d.log, ProxyURL: d.config.WebhooksProxyURL.Reveal(), Version: version().String()})
 }
 
 // withValue is an environment in which one variable has another value.

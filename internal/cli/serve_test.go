@@ -1,12 +1,19 @@
 package cli_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"maps"
+	"net"
+	"net/http"
+	"regexp"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"issuance/internal/announce"
 	"issuance/internal/cli"
@@ -41,6 +48,129 @@ func served(t *testing.T, env map[string]string) string {
 		t.Errorf("enqueue serve: %d\n%s", code, log)
 	}
 	return log.String()
+}
+
+// A front door that is started before its Redis lives, is not ready, and serves once Redis is there; the same address answers
+// all the time.
+func TestServeWaitsForARedisThatIsAway(t *testing.T) {
+	s := testredis.Start(t)
+	s.Kill()
+	ended, log := startServing(t, s.Addr)
+	url := "http://" + log.find(`"addr":"([^"]+)"`)
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 503, "/v1/orders/ecticket/A1": 503, "/metrics": 503} {
+		res := getFrom(t, url+path)
+		if res.StatusCode != want || want == 503 && (res.Header.Get("Retry-After") == "" || res.Header.Get("X-Request-Id") == "") {
+			t.Errorf("%s: %d, %v", path, res.StatusCode, res.Header)
+		}
+	}
+	s.Restart()
+	log.find(`"msg":"serving"`)
+	if res := getFrom(t, url+"/readyz"); res.StatusCode != http.StatusOK {
+		t.Errorf("/readyz: %d", res.StatusCode)
+	}
+	if code := ended(); code != 0 {
+		t.Errorf("it ends with %d: %s", code, log)
+	}
+}
+
+// What does not mend itself is not waited for, also when it shows later.
+func TestServeEndsWhereRedisRefusesIt(t *testing.T) {
+	at, come := later(t, func(c net.Conn) {
+		for lines := bufio.NewScanner(c); lines.Scan(); {
+			if strings.HasPrefix(lines.Text(), "*") {
+				fmt.Fprint(c, "-WRONGPASS invalid username-password pair or user is disabled.\r\n")
+			}
+		}
+	})
+	ended, log := startServing(t, at)
+	log.find(`"msg":"not ready, waiting"`)
+	come()
+	log.find("check USER:PASSWORD in REDIS_URL")
+	if code := ended(); code != 2 && code != 1 {
+		t.Errorf("it ends with %d: %s", code, log)
+	}
+}
+
+// later is an address at which something answers once come is called.
+func later(t *testing.T, answer func(net.Conn)) (at string, come func()) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	at = l.Addr().String()
+	must(t, l.Close())
+	return at, func() {
+		l, err := net.Listen("tcp", at)
+		must(t, err)
+		t.Cleanup(func() { _ = l.Close() })
+		go func() {
+			for c, err := l.Accept(); err == nil; c, err = l.Accept() {
+				go func() { defer c.Close(); answer(c) }()
+			}
+		}()
+	}
+}
+
+// startServing starts enqueue serve over a Redis that is away. ended stops it and returns its exit code.
+func startServing(t *testing.T, redisAt string) (ended func() int, log *lines) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	log = &lines{t: t, wrote: make(chan struct{}, 1)}
+	env := map[string]string{"REDIS_URL": "redis://" + redisAt, "ISSUANCE_SEAL_KEYS": "c2NyaXB0cyBvbmx5OiAzMiBieXRlcyBmb3IgdGVzdHM=", "GATEWAY_HTTP_ADDR": "127.0.0.1:0", "LOG_FORMAT": "json"}
+	code := make(chan int, 1)
+	go func() {
+		code <- cli.Run(ctx, []string{"serve"}, env, cli.Streams{In: strings.NewReader(""), Out: io.Discard, Err: log})
+	}()
+	t.Cleanup(stop)
+	return func() int { stop(); return <-code }, log
+}
+
+// lines are an output that a test waits for.
+type lines struct {
+	t     *testing.T
+	mu    sync.Mutex
+	b     bytes.Buffer
+	wrote chan struct{}
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	select {
+	case l.wrote <- struct{}{}:
+	default:
+	}
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// find waits until the output holds a pattern, and returns its last group.
+func (l *lines) find(pattern string) string {
+	l.t.Helper()
+	late := time.After(20 * time.Second)
+	for {
+		if m := regexp.MustCompile(pattern).FindStringSubmatch(l.String()); m != nil {
+			return m[len(m)-1]
+		}
+		select {
+		case <-l.wrote:
+		case <-late:
+			l.t.Fatalf("no %s in %s", pattern, l)
+		}
+	}
+}
+
+func getFrom(t *testing.T, url string) *http.Response {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	res, err := client.Get(url)
+	must(t, err)
+	must(t, res.Body.Close())
+	return res
 }
 
 // A front door that is open because of a typing error, or takes no order because of its keys, says so at its start.

@@ -40,11 +40,12 @@ type BulkLine struct {
 
 // BulkViolation is one thing that is wrong with a line.
 type BulkViolation struct {
-	Where  string `json:"where,omitempty" doc:"a column, a path, or nothing for the whole line"`
-	Cell   string `json:"cell,omitempty" example:"C17" doc:"of a workbook"`
-	Rule   string `json:"rule" doc:"what must be"`
-	Shape  string `json:"shape,omitempty" doc:"what is there instead, without its value"`
-	Advice string `json:"advice,omitempty" doc:"what a spreadsheet has probably done to it"`
+	Where   string `json:"where,omitempty" doc:"a column, a path, or nothing for the whole line"`
+	Pointer string `json:"pointer,omitempty" example:"/request/TicketInfo/0/TicketAmount" doc:"JSON pointer (RFC 6901) into the line's document; absent for the whole line, and where lines are rows of a table"`
+	Cell    string `json:"cell,omitempty" example:"C17" doc:"of a workbook"`
+	Rule    string `json:"rule" doc:"what must be"`
+	Shape   string `json:"shape,omitempty" doc:"what is there instead, without its value"`
+	Advice  string `json:"advice,omitempty" doc:"what a spreadsheet has probably done to it"`
 }
 
 // BulkDone counts lines.
@@ -96,13 +97,13 @@ func (s *Server) postBulk(ctx context.Context, in *bulkIn) (*huma.StreamResponse
 	}
 	var account tasks.Account
 	if in.Account != "" {
-		if account, err = s.resolve(ctx, Orders, in.Account); err != nil {
+		if account, err = s.resolve(ctx, Orders, in.Account, accountInQuery); err != nil {
 			return nil, err
 		}
 	}
 	if !in.DryRun {
 		if err := s.Client.Ready(ctx); err != nil {
-			return nil, noted(ctx, explain(err, ""))
+			return nil, noted(ctx, explain(err, accountInQuery))
 		}
 	}
 	if p := bulkKind(in); p != nil {
@@ -220,7 +221,7 @@ func (l *load) options(progress *bulk.Progress) bulk.Options {
 			return l.write(wrong)
 		},
 		Failed: func(line int, err error) error {
-			p := explain(err, "")
+			p := explain(err, accountInQuery)
 			if werr := l.write(BulkLine{Line: line, Code: p.Code, Detail: p.Detail}); werr != nil {
 				return werr
 			}
@@ -276,7 +277,7 @@ func (l *load) why(err error) (code, detail string) {
 	case errors.As(err, &file):
 		return codeInvalid, "the file cannot be read as one of orders; nothing was enqueued"
 	}
-	p := explain(err, "")
+	p := explain(err, accountInQuery)
 	return p.Code, p.Detail
 }
 
@@ -286,6 +287,9 @@ func bulkViolations(list []bulk.Problem, row int) []BulkViolation {
 	for _, whole := range list {
 		for _, p := range whole.Fields() {
 			v := BulkViolation{Where: p.Where, Rule: p.Rule, Shape: p.Shape, Advice: p.Advice}
+			if p.IsPath {
+				v.Pointer = pointer(p.Where, "")
+			}
 			if row > 0 && p.Column > 0 {
 				v.Cell = workbook.Cell(p.Column, row)
 			}

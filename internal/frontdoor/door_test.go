@@ -196,7 +196,7 @@ func TestATokensFileIsCheckedCompletely(t *testing.T) {
 		"":             {"must be YAML"},
 		"tokens: []":   {"no tokens"},
 		"tokens: x: y": {"must be YAML"},
-		"tokens:\n  - nam: x\n    scopes: [all]\n    requests_per_second: secret\n":                                                                              {"line 2: unknown key nam", "line 4: a key or value", "token 1: scopes"},
+		"tokens:\n  - nam: x\n    scopes: [all]\n    requests_per_second: secret\n":                                                                              {"line 2: unknown key nam", "line 4: a value of another kind", "line 3: token 1: scopes"},
 		"tokens: [{name: a, sha256: " + strings.Repeat("ab", 32) + ", scopes: [orders]}, {name: b, sha256: " + strings.Repeat("ab", 32) + ", scopes: [orders]}]": {"token 2: its sha256 is another one's"},
 		"tokens: [{name: 'a b'}, {name: x, sha256: zz, scopes: [all], accounts: ['nobody:1'], requests_per_second: -1}, {name: x}]":                              {"token 1: name", "token 1: sha256", "token 1: it has no scopes", "token 2: sha256", "token 2: scopes", "token 2: accounts", "token 2: requests_per_second", "token 3: its name is taken"},
 	} {

@@ -78,7 +78,7 @@ func (s *Server) listEvents(ctx context.Context, in *eventsIn) (*eventsOut, erro
 	}
 	list, gap, err := s.page(ctx, in.After, int64(in.Limit))
 	if err != nil {
-		return nil, noted(ctx, explain(err, ""))
+		return nil, noted(ctx, explain(err, accountInPath))
 	}
 	out := &eventsOut{}
 	out.Body.Events, out.Body.Next, out.Body.Gap = []PagedEvent{}, in.After, gap
@@ -135,7 +135,7 @@ func (s *Server) streamEvents(ctx context.Context, in *streamIn) (*huma.StreamRe
 	}
 	if after == "" {
 		if after, err = s.Ledger.LastEvent(ctx); err != nil {
-			return nil, noted(ctx, explain(err, ""))
+			return nil, noted(ctx, explain(err, accountInPath))
 		}
 	}
 	return &huma.StreamResponse{Body: func(c huma.Context) {

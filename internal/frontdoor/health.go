@@ -30,14 +30,27 @@ func (s *Server) health(mux *http.ServeMux) {
 		}
 		switch err := s.Ready(ctx); {
 		case errors.Is(err, tasks.ErrWrongKeys):
-			writeProblem(w, r, explain(err, ""))
+			writeProblem(w, r, explain(err, accountInPath))
 		case err != nil:
-			writeProblem(w, r, problem(http.StatusServiceUnavailable, codeUnreachable, "Redis does not answer, or takes no writes").retry(unknownAfter))
+			writeProblem(w, r, away())
 		default:
 			fmt.Fprintln(w, "ok")
 		}
 	})
 	mux.Handle("GET /metrics", metrics.Handler(s.metrics.registry, s.Log))
+}
+
+func away() *Problem {
+	return problem(http.StatusServiceUnavailable, codeUnreachable, "Redis does not answer, or takes no writes").retry(unknownAfter)
+}
+
+// Away answers every request of a front door that has found no Redis since it was started.
+func Away() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		at := &seen{id: requestIDOf(r)}
+		secured(w.Header(), at.id)
+		writeProblem(w, r.WithContext(context.WithValue(r.Context(), seenKey{}, at)), away())
+	})
 }
 
 // counters are the front door's own metrics.

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -13,6 +12,18 @@ import (
 
 	"issuance/providers"
 )
+
+// idempotencyKey is the header of a caller's own id of its request.
+const idempotencyKey = "Idempotency-Key"
+
+// strayKeyOf refuses a key that nothing would follow from: a caller that relies on it would sell twice under two numbers.
+func strayKeyOf(op *huma.Operation) ProblemViolation {
+	v := ProblemViolation{Where: inKey, Rule: "is taken by POST /v1/orders alone; leave it out, as repeating this request is safe without it"}
+	if strings.Contains(op.Path, "{") {
+		v.Rule = "is taken by POST /v1/orders alone; leave it out, as the path says what the request is about, and repeating it is safe"
+	}
+	return v
+}
 
 // KeyHeader holds a caller's own id of its request.
 type KeyHeader struct {
@@ -25,30 +36,54 @@ type KeyHeader struct {
 func (k *KeyHeader) Resolve(c huma.Context) []error {
 	k.sent = nil // huma calls it for what embeds it, too
 	c.EachHeader(func(name, value string) {
-		if strings.EqualFold(name, "Idempotency-Key") {
+		if strings.EqualFold(name, idempotencyKey) {
 			k.sent = append(k.sent, value)
 		}
 	})
 	return nil
 }
 
-// key is the key without its quotes; "" where none was sent.
-func (k *KeyHeader) key() (string, *Problem) {
-	if len(k.sent) == 0 {
-		return "", nil
-	}
-	if len(k.sent) > 1 {
-		return "", refusedKey("there are several Idempotency-Key headers; send one")
-	}
-	key := unquoted(strings.TrimSpace(k.sent[0]))
-	if key == "" {
-		return "", refusedKey("the Idempotency-Key is empty; send one, or an order number in the document")
-	}
-	return key, nil
+// keyed is a document of which a key may identify the order.
+type keyed struct {
+	document []byte // with the number that was made from the key
+	detail   string // what is wrong with the key, in words; "" for nothing
+	wrong    []ProblemViolation
+	numbers  []string // pointers to the document's own numbers, which should not be there
 }
 
-func refusedKey(text string) *Problem {
-	return problem(http.StatusUnprocessableEntity, codeInvalid, "%s", text)
+// key reads the key, and puts the number that is made of it into a document.
+func (k *KeyHeader) key(document []byte, token string) keyed {
+	out := keyed{document: document}
+	if len(k.sent) == 0 {
+		return out
+	}
+	key := unquoted(strings.TrimSpace(k.sent[0]))
+	switch {
+	case len(k.sent) > 1:
+		out.refuse("there are several Idempotency-Key headers; send one", ProblemViolation{Where: inKey, Rule: "must be sent once", Shape: fmt.Sprintf("%d headers", len(k.sent))})
+	case key == "":
+		out.refuse("the Idempotency-Key is empty; send one, or an order number in the document", ProblemViolation{Where: inKey, Rule: "must have 1 to 255 characters, or be left out", Shape: "empty"})
+	}
+	out.derive(token, key)
+	return out
+}
+
+const inKey = "header Idempotency-Key"
+
+func (k *keyed) refuse(text string, v ProblemViolation) {
+	k.wrong = append(k.wrong, v)
+	if k.detail == "" {
+		k.detail = text + "; nothing was enqueued"
+	}
+}
+
+// violations are those of the key and of the document, whose own number is not looked at where there must be none.
+func (k *keyed) violations(err error) []ProblemViolation {
+	if err == nil {
+		return k.wrong
+	}
+	list := explain(err, accountInBody).Violations
+	return append(k.wrong, slices.DeleteFunc(list, func(v ProblemViolation) bool { return slices.Contains(k.numbers, v.Pointer) })...)
 }
 
 // unquoted is a key as a string of RFC 9651, or as it is.
@@ -63,38 +98,34 @@ func unquoted(key string) string {
 // numbers of capital letters and digits of this length.
 const numberLength = 20
 
-// derived puts a number made from a caller's key into a document. One that has a number already is refused: which of the
+// derive puts a number made from a caller's key into the document. One that has a number already is refused: which of the
 // two identifies the order would be a guess.
-func derived(document []byte, token, key string) ([]byte, *Problem) {
+func (k *keyed) derive(token, key string) {
 	var fields map[string]json.RawMessage
 	var provider string
-	if json.Unmarshal(document, &fields) != nil || json.Unmarshal(fields["provider"], &provider) != nil || !providers.Name(provider).Known() {
-		return document, nil // the parser says what is wrong with it
+	if json.Unmarshal(k.document, &fields) != nil || json.Unmarshal(fields["provider"], &provider) != nil {
+		return // the parser says what is wrong with it
 	}
 	request := fields["request"]
 	var own map[string]json.RawMessage
-	if json.Unmarshal(request, &own) != nil || own == nil {
-		return document, nil // as above
+	codec, known := providers.CodecOf(providers.Name(provider))
+	if !known || json.Unmarshal(request, &own) != nil || own == nil {
+		return // as above
 	}
-	codec, _ := providers.CodecOf(providers.Name(provider))
-	if p := keyBeside(codec.Columns.IDs, own); p != nil {
-		return nil, p
-	}
-	with := inserted(request, codec.Columns.IDs[0], numberOf(token, provider, string(fields["account"]), key))
-	at := bytes.LastIndex(document, request) // once, as parsing finds the last of equal names, too
-	return slices.Concat(document[:at], with, document[at+len(request):]), nil
-}
-
-// keyBeside is the problem of a request that has an order's number beside a key; nil for others.
-func keyBeside(ids []string, request map[string]json.RawMessage) *Problem {
+	ids := codec.Columns.IDs
 	for _, id := range ids {
-		if _, there := request[id]; there {
-			p := refusedKey("the document has an order number beside the Idempotency-Key; send one of both, as each identifies the order; nothing was enqueued")
-			p.Violations = []ProblemViolation{{Pointer: "/request/" + id, Rule: "must be left out beside an Idempotency-Key"}}
-			return p
+		if _, there := own[id]; there {
+			k.refuse("the document has an order number beside the Idempotency-Key; send one of both, as each identifies the order",
+				ProblemViolation{Where: inBody, Pointer: "/request/" + id, Rule: "must be left out beside an Idempotency-Key"})
+			k.numbers = append(k.numbers, "/request/"+id)
 		}
 	}
-	return nil
+	if len(k.numbers) > 0 {
+		return
+	}
+	with := inserted(request, ids[0], numberOf(token, provider, string(fields["account"]), key))
+	at := bytes.LastIndex(k.document, request) // once, as parsing finds the last of equal names, too
+	k.document = slices.Concat(k.document[:at], with, k.document[at+len(request):])
 }
 
 // numberOf is the number of a key: the same for the same caller, account and key alone.

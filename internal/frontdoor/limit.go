@@ -26,7 +26,7 @@ func (l *limits) pass(ctx context.Context, t *Token) *Problem {
 	res, err := l.rate.Allow(ctx, keys.Requests(t.Name), limit)
 	switch {
 	case err != nil:
-		return explain(err, "")
+		return explain(err, accountInPath)
 	case res.Allowed == 0:
 		return problem(http.StatusTooManyRequests, codeTooMany, "the token's requests_per_second are used up; nothing was done").retry(res.RetryAfter)
 	}

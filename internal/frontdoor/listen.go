@@ -75,6 +75,14 @@ func (c *Certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return c.pair, nil
 }
 
+// TLS is how a connection is encrypted; nil without a certificate.
+func (c *Certificate) TLS() *tls.Config {
+	if c == nil {
+		return nil
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get, NextProtos: []string{"h2", "http/1.1"}}
+}
+
 // Listen serves a listener until the context ends, and ends then what is under way: requests that wait are answered,
 // streams end, and others have as long as drain to end by themselves. cert is nil for plain HTTP.
 func (s *Server) Listen(ctx context.Context, l net.Listener, cert *Certificate, drain time.Duration) error {
@@ -90,7 +98,7 @@ func (s *Server) Listen(ctx context.Context, l net.Listener, cert *Certificate, 
 		return context.WithValue(ctx, spaceKey{}, &space{lot, c})
 	}
 	if cert != nil {
-		l = tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: cert.get, NextProtos: []string{"h2", "http/1.1"}})
+		l = tls.NewListener(l, cert.TLS())
 	}
 	wg.Go(func() {
 		select {

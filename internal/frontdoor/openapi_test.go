@@ -132,7 +132,11 @@ func TestTheExamplesOfTheDescriptionAreTaken(t *testing.T) {
 			for name, e := range op.RequestBody.Content["application/json"].Examples {
 				account := map[bool]string{true: "pass2u:main", false: "ecticket:2000132"}[name == "pass2u"]
 				at := strings.NewReplacer("{account}", account, "{order_id}", "E"+name, "{refund_id}", "R"+name).Replace(path)
-				if a := h.call(strings.ToUpper(method), at, string(e.Value), "Idempotency-Key", "example-"+name); a.StatusCode != http.StatusCreated {
+				var key []string
+				if path == "/v1/orders" {
+					key = []string{"Idempotency-Key", "example-" + name}
+				}
+				if a := h.call(strings.ToUpper(method), at, string(e.Value), key...); a.StatusCode != http.StatusCreated {
 					t.Errorf("%s %s, example %s: %d %s", method, at, name, a.StatusCode, a.text)
 				}
 				tried++

@@ -1,7 +1,6 @@
 package frontdoor
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,7 +8,6 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -69,11 +67,11 @@ type Status struct {
 	Duplicate bool `json:"duplicate,omitempty" doc:"this document was there already"`
 }
 
-type statusOut struct {
+// placedOut answers for a document that is recorded.
+type placedOut struct {
 	Status   int
-	Location string `header:"Location"`
-	ETag     string `header:"ETag"`
-	Applied  string `header:"Preference-Applied"`
+	Location string `header:"Location" doc:"the order's own path"`
+	Applied  string `header:"Preference-Applied" doc:"how long the request was ready to wait, where it had Prefer"`
 	Body     *Status
 }
 
@@ -102,49 +100,38 @@ func caller(ctx context.Context, scope Scope, account *tasks.Account) (*Token, e
 	return t, nil
 }
 
-// resolve reads the account of a path and finds the default one, if the caller may use it.
-func (s *Server) resolve(ctx context.Context, scope Scope, text string) (tasks.Account, error) {
+// resolve reads an account, which stands at where, and finds the default one, if the caller may use it. The account is
+// known as far as it can be where the error is a Problem of codeAccount.
+func (s *Server) resolve(ctx context.Context, scope Scope, text, where string) (tasks.Account, error) {
 	if _, err := caller(ctx, scope, nil); err != nil {
 		return tasks.Account{}, err
 	}
 	a, err := tasks.ParseAccount(text)
 	if err != nil {
 		p := problem(http.StatusUnprocessableEntity, codeAccount, "no provider of this name; there are %v, and an account is PROVIDER:MERCHANT", providers.All())
-		p.Violations = []ProblemViolation{{Where: "path account", Rule: "must be PROVIDER or PROVIDER:MERCHANT"}}
-		return tasks.Account{}, noted(ctx, p)
+		p.Violations = []ProblemViolation{{Where: where, Rule: "must be PROVIDER or PROVIDER:MERCHANT, of " + joined(providers.All())}}
+		name, _, _ := strings.Cut(text, ":")
+		return tasks.Account{Provider: providers.Name(name)}, noted(ctx, p)
 	}
+	named := a
 	if a, err = s.Client.Account(ctx, a); err != nil {
-		return tasks.Account{}, noted(ctx, explain(err, ""))
+		return named, noted(ctx, explain(err, where))
 	}
 	_, err = caller(ctx, scope, &a)
 	return a, err
 }
 
-func (s *Server) putOrder(ctx context.Context, in *putOrder) (*statusOut, error) {
-	a, err := s.resolve(ctx, Orders, in.Account)
+func (s *Server) putOrder(ctx context.Context, in *putOrder) (*placedOut, error) {
+	o, err := document(ctx, s, Orders, in.OrderPath, "", in.Placing, in.RawBody, func(a tasks.Account, request []byte) (*tasks.Order, error) {
+		return tasks.ParseRequest(a, request, s.Rules, false)
+	})
 	if err != nil {
 		return nil, err
 	}
-	ref := tasks.Ref{Account: a, OrderID: in.OrderID}
-	seenOf(ctx).ref = ref.String()
-	if p := jsonOnly(in.ContentType); p != nil {
-		return nil, noted(ctx, p)
-	}
-	body, p := numbered(a.Provider, in.RawBody, in.OrderID, "")
-	if p != nil {
-		return nil, noted(ctx, p)
-	}
-	o, err := tasks.ParseRequest(a, body, s.Rules, false)
-	if err == nil && o.ID != in.OrderID {
-		err = problem(http.StatusUnprocessableEntity, codeInvalid, "the body names another order than the path")
-	}
-	if err != nil {
-		return nil, noted(ctx, explain(err, "request"))
-	}
-	return s.enqueueOrder(ctx, o, in.Placing)
+	return s.enqueueOrder(ctx, o, in.Placing, accountInPath)
 }
 
-func (s *Server) postOrder(ctx context.Context, in *postOrder) (*statusOut, error) {
+func (s *Server) postOrder(ctx context.Context, in *postOrder) (*placedOut, error) {
 	t, err := caller(ctx, Orders, nil)
 	if err != nil {
 		return nil, err
@@ -152,33 +139,27 @@ func (s *Server) postOrder(ctx context.Context, in *postOrder) (*statusOut, erro
 	if p := jsonOnly(in.ContentType); p != nil {
 		return nil, noted(ctx, p)
 	}
-	body := in.RawBody
-	key, p := in.key()
-	if p == nil && key != "" {
-		body, p = derived(body, t.Name, key)
-	}
-	if p != nil {
-		return nil, noted(ctx, p)
-	}
-	o, err := tasks.ParseOrder(body, s.Rules)
-	if err != nil {
-		return nil, noted(ctx, explain(err, ""))
+	k := in.key(in.RawBody, t.Name)
+	o, err := tasks.ParseOrder(k.document, s.Rules)
+	if list := k.violations(err); len(list) > 0 {
+		return nil, noted(ctx, s.broken(ctx, accountOf(in.RawBody), accountInBody, list, k.detail))
 	}
 	if o.Account, err = s.Client.Account(ctx, o.Account); err != nil {
-		return nil, noted(ctx, explain(err, ""))
+		return nil, noted(ctx, explain(err, accountInBody))
 	}
 	if _, err := caller(ctx, Orders, &o.Account); err != nil {
 		return nil, err
 	}
-	return s.enqueueOrder(ctx, o, in.Placing)
+	return s.enqueueOrder(ctx, o, in.Placing, accountInBody)
 }
 
-func (s *Server) enqueueOrder(ctx context.Context, o *tasks.Order, how Placing) (*statusOut, error) {
+// enqueueOrder enqueues an order whose account stands at where.
+func (s *Server) enqueueOrder(ctx context.Context, o *tasks.Order, how Placing, where string) (*placedOut, error) {
 	ref := o.Ref()
 	seenOf(ctx).ref = ref.String()
 	r, err := s.Client.EnqueueOrder(ctx, o, how.options()...)
 	if err != nil {
-		return nil, noted(ctx, explain(err, "request"))
+		return nil, noted(ctx, explain(err, where))
 	}
 	return s.placed(ctx, r, how, func(st *tasks.Status) bool { return st.State.Final() })
 }
@@ -192,8 +173,8 @@ func (p Placing) options() []tasks.EnqueueOption {
 }
 
 // placed answers for a document that is recorded. over says whether there is nothing more to wait for.
-func (s *Server) placed(ctx context.Context, r tasks.Receipt, how Placing, over func(*tasks.Status) bool) (*statusOut, error) {
-	out := &statusOut{Status: http.StatusCreated, Location: location(r.Ref())}
+func (s *Server) placed(ctx context.Context, r tasks.Receipt, how Placing, over func(*tasks.Status) bool) (*placedOut, error) {
+	out := &placedOut{Status: http.StatusCreated, Location: location(r.Ref())}
 	seenOf(ctx).outcome = "recorded"
 	if r.Duplicate {
 		out.Status, seenOf(ctx).outcome = http.StatusOK, "duplicate"
@@ -206,7 +187,7 @@ func (s *Server) placed(ctx context.Context, r tasks.Receipt, how Placing, over 
 	}
 	st, err := s.await(ctx, r.Ref().Order(), wait, over)
 	if err != nil {
-		return nil, noted(ctx, explain(err, ""))
+		return nil, noted(ctx, explain(err, accountInPath))
 	}
 	out.Applied = how.applied()
 	out.Body = &Status{Status: *st, Duplicate: r.Duplicate}
@@ -243,41 +224,6 @@ func preferredWait(header string) time.Duration {
 	return 0
 }
 
-// numbered puts the order's number into a request that has none. at is where the request stands in the body, as a
-// path.
-func numbered(p providers.Name, request []byte, number, at string) ([]byte, *Problem) {
-	codec, _ := providers.CodecOf(p)
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(request, &fields); err != nil || fields == nil {
-		return request, nil // the parser says what is wrong with it
-	}
-	for _, id := range codec.Columns.IDs {
-		raw, there := fields[id]
-		if !there {
-			continue
-		}
-		var text string
-		if number != "" && json.Unmarshal(raw, &text) == nil && text != number {
-			v := problem(http.StatusUnprocessableEntity, codeInvalid, "the body names another order than the path; nothing was enqueued")
-			v.Violations = []ProblemViolation{{Where: inBody, Pointer: at + "/" + id, Rule: "must be the number in the path, or be left out", Shape: "another number"}}
-			return nil, v
-		}
-		return request, nil
-	}
-	return inserted(request, codec.Columns.IDs[0], number), nil
-}
-
-// inserted adds a field at the beginning of a JSON object.
-func inserted(object []byte, name, value string) []byte {
-	field, _ := json.Marshal(map[string]string{name: value}) // strings cannot fail
-	rest := bytes.TrimSpace(object)[1:]
-	out := slices.Concat(field[:len(field)-1], []byte(","), rest)
-	if bytes.HasPrefix(bytes.TrimSpace(rest), []byte("}")) {
-		out = slices.Concat(field[:len(field)-1], rest)
-	}
-	return out
-}
-
 // etag is the same for the same body.
 func etag(body any) string {
 	b, err := json.Marshal(body)
@@ -288,23 +234,25 @@ func etag(body any) string {
 	return `"` + hex.EncodeToString(sum[:16]) + `"`
 }
 
+type cancelledOut struct{ Body *Status }
+
 type cancelIn struct {
 	OrderPath
 	Reason string `query:"reason" maxLength:"200" doc:"why; recorded and shown, so no customer's data"`
 }
 
-func (s *Server) cancelOrder(ctx context.Context, in *cancelIn) (*statusOut, error) {
-	a, err := s.resolve(ctx, Orders, in.Account)
+func (s *Server) cancelOrder(ctx context.Context, in *cancelIn) (*cancelledOut, error) {
+	a, err := s.resolve(ctx, Orders, in.Account, accountInPath)
 	if err != nil {
 		return nil, err
 	}
 	return s.cancel(ctx, tasks.Ref{Account: a, OrderID: in.OrderID}, in.Reason)
 }
 
-func (s *Server) cancel(ctx context.Context, r tasks.Ref, reason string) (*statusOut, error) {
+func (s *Server) cancel(ctx context.Context, r tasks.Ref, reason string) (*cancelledOut, error) {
 	seenOf(ctx).ref = r.String()
 	if err := s.Client.Cancel(ctx, r, "token "+seenOf(ctx).token.Name, reason); err != nil {
-		p := explain(err, "").about(r)
+		p := explain(err, accountInPath).about(r)
 		if p.Code == codeUnknown && r.RefundID != "" {
 			p.Detail = "no such refund of this order, or its record was removed some time after its end"
 		}
@@ -312,7 +260,7 @@ func (s *Server) cancel(ctx context.Context, r tasks.Ref, reason string) (*statu
 	}
 	st, err := s.Client.Status(ctx, r.Account, r.OrderID)
 	if err != nil {
-		return nil, noted(ctx, explain(err, ""))
+		return nil, noted(ctx, explain(err, accountInPath))
 	}
-	return &statusOut{Status: http.StatusOK, Body: &Status{Status: *st}}, nil
+	return &cancelledOut{&Status{Status: *st}}, nil
 }

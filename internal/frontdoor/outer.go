@@ -50,12 +50,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 		rec := &recorder{ResponseWriter: w, at: at}
 		// A caller that does not read its answer is given up; streams move the deadline on.
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout)) // a connection without deadlines is a test's
-		h := w.Header()
-		h.Set("X-Request-Id", at.id)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Cache-Control", "no-store")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("X-Frame-Options", "DENY")
+		secured(w.Header(), at.id)
 		if ctx, span := s.trace(r); span != nil {
 			r = r.WithContext(ctx)
 			defer func() { traced(span, r, rec.status, at) }()
@@ -83,12 +78,26 @@ func (s *Server) outer(next http.Handler) http.Handler {
 	})
 }
 
+// secured sets the headers that every answer has.
+func secured(h http.Header, id string) {
+	h.Set("X-Request-Id", id)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Frame-Options", "DENY")
+}
+
+// requestIDOf is the caller's id of its request, where it has the form of one, else a new one.
+func requestIDOf(r *http.Request) string {
+	if id := r.Header.Get("X-Request-Id"); requestID.MatchString(id) {
+		return id
+	}
+	return rand.Text()
+}
+
 // arrived is what is known of a request from the beginning.
 func (s *Server) arrived(r *http.Request) (at *seen, began time.Time) {
-	at, began = &seen{id: r.Header.Get("X-Request-Id"), space: spaceOf(r)}, s.Now()
-	if !requestID.MatchString(at.id) {
-		at.id = rand.Text()
-	}
+	at, began = &seen{id: requestIDOf(r), space: spaceOf(r)}, s.Now()
 	if at.space == nil {
 		return at, began
 	}

@@ -26,16 +26,22 @@ var looksLikeName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,39}$`)
 
 type strayKey struct{}
 
-// noteStray keeps which parameters of a query an operation does not have, for the problem that lists all that is wrong.
+// noteStray keeps which parameters of a query an operation does not have, and a key that it does not take, for the problem
+// that lists all that is wrong.
 func noteStray(c huma.Context, next func(huma.Context)) {
 	var known []string
+	keyed := c.Method() == http.MethodGet || c.Method() == http.MethodHead // which do nothing that could be done twice
 	for _, p := range c.Operation().Parameters {
 		if p.In == "query" {
 			known = append(known, p.Name)
 		}
+		keyed = keyed || p.In == "header" && p.Name == idempotencyKey
 	}
 	u := c.URL()
 	var stray []ProblemViolation
+	if !keyed && c.Header(idempotencyKey) != "" {
+		stray = append(stray, strayKeyOf(c.Operation()))
+	}
 	for name := range u.Query() {
 		if !slices.Contains(known, name) {
 			stray = append(stray, strayParameter(name, known))

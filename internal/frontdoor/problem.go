@@ -147,14 +147,22 @@ func brokenBody(err error) bool {
 // unknownAfter is when to repeat a request of which nothing is known.
 const unknownAfter = 2 * time.Second
 
-// explain is the one place where errors of the client become problems. prefix is the part of a violation's path
-// that stands for the request's body.
-func explain(err error, prefix string) *Problem {
+// Where a request says whose order it is about. A body of which the path names the account is a document's request; any
+// other is the document.
+const (
+	accountInPath  = "path account"
+	accountInQuery = "query account"
+	accountInBody  = inBody
+)
+
+// explain is the one place where errors of the client become problems. account is where the request says whose order it
+// is about.
+func explain(err error, account string) *Problem {
 	var (
 		own      *Problem
 		invalid  *providers.InvalidError
 		conflict *tasks.ConflictError
-		account  *tasks.UnknownAccountError
+		unknown  *tasks.UnknownAccountError
 		sent     *tasks.NotCancellableError
 	)
 	switch {
@@ -162,7 +170,7 @@ func explain(err error, prefix string) *Problem {
 		return own
 	case errors.As(err, &invalid):
 		p := problem(http.StatusUnprocessableEntity, codeInvalid, "the document breaks the rules that are listed; nothing was enqueued")
-		p.Violations = violations(invalid.Violations, prefix)
+		p.Violations = violations(invalid.Violations, account)
 		return p
 	case errors.As(err, &conflict):
 		p := problem(http.StatusConflict, codeConflict, "another document has this number; nothing was changed, and a new order or refund needs a number of its own").about(conflict.Ref)
@@ -170,8 +178,10 @@ func explain(err error, prefix string) *Problem {
 		return p
 	case errors.Is(err, tasks.ErrUnknownOrder), errors.Is(err, ledger.ErrNotFound):
 		return problem(http.StatusNotFound, codeUnknown, "no such order, or its record was removed some time after its end")
-	case errors.As(err, &account):
-		return problem(http.StatusUnprocessableEntity, codeAccount, "%s", account)
+	case errors.As(err, &unknown):
+		p := problem(http.StatusUnprocessableEntity, codeAccount, "%s", unknown)
+		p.Violations = []ProblemViolation{placedAt("account", account, "must be an account that a worker serves", "")}
+		return p
 	case errors.As(err, &sent):
 		p := problem(http.StatusConflict, codeCancel, "it may have been sent already, or it has ended").about(sent.Ref)
 		p.State = sent.State
@@ -186,15 +196,32 @@ func explain(err error, prefix string) *Problem {
 // inBody says that a violation is one of the body.
 const inBody = "body"
 
-// violations writes them with JSON pointers.
-func violations(list []providers.Violation, prefix string) []ProblemViolation {
+// violations writes those of a document, which says at account whose order it is.
+func violations(list []providers.Violation, account string) []ProblemViolation {
 	var out []ProblemViolation
 	for _, v := range list {
 		for path := range strings.SplitSeq(v.Path, ", ") {
-			out = append(out, ProblemViolation{Where: inBody, Pointer: pointer(path, prefix), Rule: v.Rule, Shape: v.Shape})
+			out = append(out, placedAt(path, account, v.Rule, v.Shape))
 		}
 	}
 	return out
+}
+
+// placedAt is a violation of a document's path. Of a document whose account is in the request's path, the body is the
+// request alone.
+func placedAt(path, account, rule, shape string) ProblemViolation {
+	v := ProblemViolation{Where: inBody, Rule: rule, Shape: shape}
+	switch {
+	case account == accountInBody:
+		v.Pointer = pointer(path, "")
+	case path == "account", path == "provider":
+		v.Where = account
+	case path == "refund_id":
+		v.Where = "path refund_id"
+	default:
+		v.Pointer = pointer(path, "request")
+	}
+	return v
 }
 
 var (

@@ -23,6 +23,14 @@ type getOrder struct {
 	Match   string `header:"If-None-Match" doc:"304 if the status is still the one with this ETag"`
 }
 
+// foundOut is where an order stands.
+type foundOut struct {
+	Status  int
+	ETag    string `header:"ETag" doc:"the same for the same status, for If-None-Match"`
+	Applied string `header:"Preference-Applied" doc:"how long the request was ready to wait, where it had Prefer"`
+	Body    *Status
+}
+
 // Step is one line of a history.
 type Step struct {
 	RefundID string     `json:"refund_id,omitempty" doc:"of which refund; absent for the order itself"`
@@ -85,7 +93,7 @@ func (s *Server) questions() {
 		"All conditions that are given must hold. With q, an index is asked, and all of it is one page. Without, the whole ledger is walked through, a page at a time: follow next until it is absent."), s.search)
 }
 
-func (s *Server) getOrder(ctx context.Context, in *getOrder) (*statusOut, error) {
+func (s *Server) getOrder(ctx context.Context, in *getOrder) (*foundOut, error) {
 	a, err := s.asked(ctx, in.Account)
 	if err != nil {
 		return nil, err
@@ -104,9 +112,9 @@ func (s *Server) getOrder(ctx context.Context, in *getOrder) (*statusOut, error)
 		return nil, err
 	}
 	if err != nil {
-		return nil, noted(ctx, explain(err, "").about(ref))
+		return nil, noted(ctx, explain(err, accountInPath).about(ref))
 	}
-	out := &statusOut{Status: http.StatusOK, ETag: etag(st), Applied: in.applied(), Body: &Status{Status: *st}}
+	out := &foundOut{Status: http.StatusOK, ETag: etag(st), Applied: in.applied(), Body: &Status{Status: *st}}
 	if slices.ContainsFunc(strings.Split(in.Match, ","), func(t string) bool { return strings.TrimPrefix(strings.TrimSpace(t), "W/") == out.ETag }) {
 		out.Status, out.Body = http.StatusNotModified, nil
 	}
@@ -122,7 +130,7 @@ func (s *Server) asked(ctx context.Context, text string) (tasks.Account, error) 
 		p := problem(http.StatusNotFound, codeUnknown, "no such order, as there is no provider of this name; there are %v", providers.All())
 		return tasks.Account{}, noted(ctx, p)
 	}
-	return s.resolve(ctx, Orders, text)
+	return s.resolve(ctx, Orders, text, accountInPath)
 }
 
 // await is the order's status, once over says so or the time has passed; errParked when the request waits elsewhere.
@@ -169,17 +177,17 @@ func (s *Server) history(ctx context.Context, in *struct{ OrderPath }) (*history
 	seenOf(ctx).ref = ref.String()
 	rec, err := s.Ledger.Load(ctx, ref)
 	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
-		return nil, noted(ctx, explain(err, ""))
+		return nil, noted(ctx, explain(err, accountInPath))
 	}
 	records, err := s.Ledger.Refunds(ctx, ref)
 	if err != nil {
-		return nil, noted(ctx, explain(err, ""))
+		return nil, noted(ctx, explain(err, accountInPath))
 	}
 	if rec != nil {
 		records = append([]*ledger.Record{rec}, records...)
 	}
 	if len(records) == 0 {
-		return nil, noted(ctx, explain(tasks.ErrUnknownOrder, "").about(ref))
+		return nil, noted(ctx, explain(tasks.ErrUnknownOrder, accountInPath).about(ref))
 	}
 	out := &historyOut{}
 	out.Body.Account, out.Body.OrderID, out.Body.Steps = a, in.OrderID, []Step{}
@@ -216,7 +224,7 @@ func (s *Server) search(ctx context.Context, in *searchIn) (*searchOut, error) {
 		return nil, noted(ctx, violated("query cursor", cursorRule))
 	}
 	if err != nil {
-		return nil, noted(ctx, explain(err, ""))
+		return nil, noted(ctx, explain(err, accountInPath))
 	}
 	out := &searchOut{}
 	out.Body.Orders, out.Body.Next = []Listed{}, next

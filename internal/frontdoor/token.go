@@ -1,21 +1,18 @@
 package frontdoor
 
 import (
-	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"log/slog"
 	"regexp"
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v3"
-
+	"issuance/internal/listfile"
 	"issuance/internal/livefile"
 	"issuance/providers"
 )
@@ -84,7 +81,7 @@ func OneToken(name, secret string, scopes ...Scope) *Tokens {
 
 // ReadTokens reads a tokens file. The error lists all its mistakes, and none of its secrets.
 func ReadTokens(path string, log *slog.Logger) (*Tokens, error) {
-	f, err := livefile.Open(livefile.Config[[]*Token]{Path: path, Name: "tokens file", Kept: "the tokens read before", Most: mostTokens, Log: log,
+	f, err := livefile.Open(livefile.Config[[]*Token]{Path: path, Name: "tokens file", Kept: "the tokens read before", Log: log,
 		Parse:   func(raw []byte, _ func(string) ([]byte, error)) ([]*Token, error) { return readTokens(raw) },
 		Changed: func(list []*Token) { log.Info("tokens read", "tokens", len(list)) }})
 	if err != nil {
@@ -118,10 +115,7 @@ func (t *Tokens) Marked(mark string) *Token {
 // current is what the file says now. A file that cannot be read, or has mistakes, changes nothing.
 func (t *Tokens) current() []*Token { return t.file.Current() }
 
-type tokensFile struct {
-	Tokens []tokenEntry `yaml:"tokens"`
-}
-
+// tokenEntry is a token as the file writes it.
 type tokenEntry struct {
 	Name      string   `yaml:"name"`
 	SHA256    string   `yaml:"sha256"`
@@ -130,92 +124,68 @@ type tokenEntry struct {
 	PerSecond float64  `yaml:"requests_per_second"`
 }
 
-// mostTokens bounds a tokens file, in bytes.
-const mostTokens = 1 << 20
-
 func readTokens(raw []byte) ([]*Token, error) {
-	var file tokensFile
-	d := yaml.NewDecoder(bytes.NewReader(raw))
-	d.KnownFields(true)
-	var errs []error
-	if err := d.Decode(&file); err != nil {
-		if errs = wrongLines(err); errs == nil {
-			return nil, errors.New("tokens file: it must be YAML: tokens: [{name, sha256, scopes, accounts, requests_per_second}]")
-		}
+	file, err := listfile.Parse[tokenEntry](raw, "tokens file", "tokens")
+	if err != nil {
+		return nil, err
 	}
 	var out []*Token
 	names, sums := map[string]bool{}, map[[sha256.Size]byte]bool{}
-	for i, e := range file.Tokens {
-		k, mistakes := e.token()
-		if names[e.Name] {
-			mistakes = append(mistakes, "its name is taken by another one")
-		}
-		if sums[k.sum] && k.sum != [sha256.Size]byte{} {
-			mistakes = append(mistakes, "its sha256 is another one's, too; each caller needs a token of its own")
-		}
-		names[e.Name], sums[k.sum] = true, true
-		for _, m := range mistakes {
-			errs = append(errs, fmt.Errorf("tokens file: token %d: %s", i+1, m))
-		}
-		out = append(out, k)
-	}
-	if len(file.Tokens) == 0 {
-		errs = append(errs, errors.New("tokens file: it has no tokens"))
-	}
-	return out, errors.Join(errs...)
-}
-
-var unknownKey = regexp.MustCompile(`^line (\d+): field ([A-Za-z_][A-Za-z0-9_]{0,39}) not found`)
-
-// wrongLines are the lines that hold a key or a value of another kind than the file has; nil when it is no YAML. No value
-// is in them.
-func wrongLines(err error) (list []error) {
-	var wrong *yaml.TypeError
-	if !errors.As(err, &wrong) {
-		return nil
-	}
-	for _, text := range wrong.Errors {
-		if m := unknownKey.FindStringSubmatch(text); m != nil {
-			list = append(list, fmt.Errorf("tokens file: line %s: unknown key %s; there are tokens, and name, sha256, scopes, accounts, requests_per_second", m[1], m[2]))
+	for i, e := range file.Entries {
+		if !e.Listed {
 			continue
 		}
-		line, _, _ := strings.Cut(text, ":")
-		list = append(list, fmt.Errorf("tokens file: %s: a key or value that does not belong there", line))
+		wrong := func(key, format string, args ...any) {
+			file.Wrong(e.Line(key), "token %d: %s", i+1, fmt.Sprintf(format, args...))
+		}
+		k := e.Value.token(wrong)
+		if names[k.Name] {
+			wrong("name", "its name is taken by another one")
+		}
+		if sums[k.sum] && k.sum != [sha256.Size]byte{} {
+			wrong("sha256", "its sha256 is another one's, too; each caller needs a token of its own")
+		}
+		names[k.Name], sums[k.sum] = true, true
+		out = append(out, k)
 	}
-	return list
+	if len(file.Entries) == 0 {
+		file.Wrong(1, "it has no tokens")
+	}
+	return out, file.Err()
 }
 
 var tokenName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-func (e tokenEntry) token() (k *Token, mistakes []string) {
-	k = &Token{Name: e.Name, PerSecond: e.PerSecond}
+// token reads an entry, and reports its mistakes by key.
+func (e tokenEntry) token(wrong func(key, format string, args ...any)) *Token {
+	k := &Token{Name: e.Name, PerSecond: e.PerSecond}
 	if !tokenName.MatchString(e.Name) {
-		mistakes = append(mistakes, "name must be 1 to 64 letters, digits, '.', '_' or '-'")
+		wrong("name", "name must be 1 to 64 letters, digits, '.', '_' or '-'")
 	}
 	sum, err := hex.DecodeString(strings.TrimSpace(e.SHA256))
 	if err != nil || len(sum) != len(k.sum) {
-		mistakes = append(mistakes, "sha256 must be the 64 hex digits that `enqueue token new` prints")
+		wrong("sha256", "sha256 must be the 64 hex digits that `enqueue token new` prints")
 	}
 	copy(k.sum[:], sum)
 	for _, s := range e.Scopes {
 		if !slices.Contains(Scopes(), Scope(s)) {
-			mistakes = append(mistakes, fmt.Sprintf("scopes must be of %v", Scopes()))
+			wrong("scopes", "scopes must be of %v", Scopes())
 			break
 		}
 		k.Scopes = append(k.Scopes, Scope(s))
 	}
 	if len(e.Scopes) == 0 {
-		mistakes = append(mistakes, "it has no scopes, so it may do nothing")
+		wrong("scopes", "it has no scopes, so it may do nothing")
 	}
 	for _, text := range e.Accounts {
 		a, err := providers.ParseAccount(text)
 		if err != nil {
-			mistakes = append(mistakes, "accounts: "+err.Error())
+			wrong("accounts", "accounts: %v", err)
 		}
 		k.Accounts = append(k.Accounts, a)
 	}
 	if !(e.PerSecond >= 0) {
-		mistakes = append(mistakes, "requests_per_second must be 0 (no limit) or more")
+		wrong("requests_per_second", "requests_per_second must be 0 (no limit) or more")
 	}
-	return k, mistakes
+	return k
 }

@@ -16,13 +16,15 @@ import (
 // Reread is how often a file is looked at, at most.
 const Reread = 2 * time.Second
 
+// Most bounds a file, in bytes.
+const Most = 1 << 20
+
 // Config of a File. Everything is required unless a default is given.
 type Config[T any] struct {
 	Path string
 	// Name is what the file is called in errors and in the log, such as "tokens file"; Kept is what stays in force while
 	// it cannot be used, such as "the tokens read before".
 	Name, Kept string
-	Most       int64 // bytes
 	// Parse reads the content. Files that it names are read by read, so that their changes are seen. Its error lists
 	// all mistakes, and no secret.
 	Parse func(raw []byte, read func(path string) ([]byte, error)) (T, error)
@@ -139,10 +141,10 @@ func (f *File[T]) read() (r reading[T], err error) {
 		all.Write(b)
 		return b, err
 	}
-	raw, err := open(f.Path, f.Most)
+	raw, err := open(f.Path, Most)
 	switch {
 	case errors.Is(err, errLarge):
-		return r, fmt.Errorf("%s: larger than %d bytes", f.Name, f.Most)
+		return r, fmt.Errorf("%s: larger than %d bytes", f.Name, Most)
 	case err != nil:
 		return r, fmt.Errorf("%s: %w", f.Name, err)
 	}

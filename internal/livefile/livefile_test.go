@@ -25,7 +25,7 @@ func newBench(t *testing.T) *bench {
 	b := &bench{t: t, dir: t.TempDir(), now: time.Now()}
 	b.write("secret", "one")
 	b.write("file", "secret")
-	f, err := Open(Config[string]{Path: filepath.Join(b.dir, "file"), Name: "test file", Kept: "what was read before", Most: 10, Parse: b.parse,
+	f, err := Open(Config[string]{Path: filepath.Join(b.dir, "file"), Name: "test file", Kept: "what was read before", Parse: b.parse,
 		Log: slog.New(slog.NewTextHandler(&b.log, nil)), Now: func() time.Time { return b.now }})
 	if err != nil {
 		t.Fatal(err)
@@ -128,10 +128,10 @@ func TestABrokenFileChangesNothing(t *testing.T) {
 	}
 	b.is("one")
 	alarms(3)
-	b.write("file", strings.Repeat("x", 11))
+	b.write("file", strings.Repeat("x", Most+1))
 	b.is("one")
 	alarms(4)
-	if v, err := b.Reload(); err == nil || v != "one" || !strings.Contains(err.Error(), "larger than 10 bytes") {
+	if v, err := b.Reload(); err == nil || v != "one" || !strings.Contains(err.Error(), "larger than 1048576 bytes") {
 		t.Errorf("%q %v", v, err)
 	}
 	b.write("file", "secret")
@@ -145,7 +145,7 @@ func TestABrokenFileChangesNothing(t *testing.T) {
 
 // The first reading has to succeed, and a fixed value needs no file.
 func TestWhatCannotBeReadAtFirst(t *testing.T) {
-	c := Config[string]{Path: filepath.Join(t.TempDir(), "none"), Name: "test file", Most: 10}
+	c := Config[string]{Path: filepath.Join(t.TempDir(), "none"), Name: "test file"}
 	if _, err := Open(c); err == nil || !strings.HasPrefix(err.Error(), "test file: ") {
 		t.Error(err)
 	}

@@ -86,39 +86,46 @@ type entry struct {
 
 var validName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// endpoint reads an entry, and lists all its mistakes without repeating a secret or a URL. read reads its files.
-func (n entry) endpoint(read func(string) ([]byte, error)) (e *Endpoint, mistakes []string) {
-	e = &Endpoint{Name: n.Name, Events: n.Events, AllowPrivate: n.AllowPrivate}
-	wrong := func(format string, a ...any) { mistakes = append(mistakes, fmt.Sprintf(format, a...)) }
+// endpoint reads an entry, and reports its mistakes by key, without repeating a secret or a URL. read reads its files.
+func (n entry) endpoint(read func(string) ([]byte, error), wrong func(key, format string, args ...any)) *Endpoint {
+	e := &Endpoint{Name: n.Name, Events: n.Events, AllowPrivate: n.AllowPrivate}
 	if !validName.MatchString(n.Name) {
-		wrong("name must be 1 to 64 letters, digits, '.', '_' or '-'")
+		wrong("name", "name must be 1 to 64 letters, digits, '.', '_' or '-'")
 	}
 	var err error
 	if e.url, err = checkURL(n.URL, n.AllowPrivate); err != nil {
-		wrong("url %v", err)
+		wrong("url", "url %v", err)
 	}
 	for _, kind := range n.Events {
 		if all := slices.Concat(thinevent.Families(), thinevent.Types()); !slices.Contains(all, kind) {
-			wrong("events: %q is none; there are %s", kind, strings.Join(all, ", "))
+			wrong("events", "events: %q is none; there are %s", kind, strings.Join(all, ", "))
 		}
 	}
 	for _, text := range n.Accounts {
 		a, err := providers.ParseAccount(text)
 		if err != nil {
-			wrong("accounts: %v", err)
+			wrong("accounts", "accounts: %v", err)
 		}
 		e.Accounts = append(e.Accounts, a)
 	}
-	secret := n.Secret
+	n.secrets(read, e, wrong)
+	return e
+}
+
+// secrets reads the secrets that an endpoint signs with.
+func (n entry) secrets(read func(string) ([]byte, error), e *Endpoint, wrong func(key, format string, args ...any)) {
+	secret, key := n.Secret, "secret"
 	switch {
 	case (n.Secret == "") == (n.SecretFile == ""):
-		wrong("needs secret or secret_file, and not both")
+		wrong(key, "needs secret or secret_file, and not both")
 	case n.SecretFile != "":
-		secret = readSecret(read, "secret_file", n.SecretFile, wrong)
+		key = "secret_file"
+		secret = readSecret(read, key, n.SecretFile, wrong)
 	}
 	previous := ""
+	const previousKey = "previous_secret_file"
 	if n.PreviousSecretFile != "" {
-		previous = readSecret(read, "previous_secret_file", n.PreviousSecretFile, wrong)
+		previous = readSecret(read, previousKey, n.PreviousSecretFile, wrong)
 	}
 	for i, s := range []string{secret, previous} {
 		if s == "" {
@@ -126,23 +133,22 @@ func (n entry) endpoint(read func(string) ([]byte, error)) (e *Endpoint, mistake
 		}
 		signer, err := signer(s)
 		if err != nil {
-			wrong("%s %v", []string{"secret", "previous secret"}[i], err)
+			wrong([]string{key, previousKey}[i], "%s %v", []string{"secret", "previous secret"}[i], err)
 			continue
 		}
 		e.signers = append(e.signers, signer)
 	}
-	return e, mistakes
 }
 
-func readSecret(read func(string) ([]byte, error), field, path string, wrong func(string, ...any)) string {
+func readSecret(read func(string) ([]byte, error), key, path string, wrong func(key, format string, args ...any)) string {
 	b, err := read(path)
 	if err != nil {
-		wrong("%s: %v", field, err)
+		wrong(key, "%s: %v", key, err)
 		return ""
 	}
 	text := strings.TrimSpace(string(b))
 	if text == "" {
-		wrong("%s is empty", field)
+		wrong(key, "%s is empty", key)
 	}
 	return text
 }

@@ -1,14 +1,10 @@
 package webhooks
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
 
-	"go.yaml.in/yaml/v3"
-
+	"issuance/internal/listfile"
 	"issuance/internal/livefile"
 )
 
@@ -18,9 +14,9 @@ type File struct {
 	*livefile.File[[]*Endpoint]
 }
 
-// ReadFile reads a webhooks file. The error lists all its mistakes, each with its entry's name, and no secret.
+// ReadFile reads a webhooks file. The error lists all its mistakes, each with its line and its entry's name, and no secret.
 func ReadFile(path string, log *slog.Logger) (*File, error) {
-	f, err := livefile.Open(livefile.Config[[]*Endpoint]{Path: path, Name: "webhooks file", Kept: "the endpoints read before", Most: mostFile, Parse: parse, Log: log,
+	f, err := livefile.Open(livefile.Config[[]*Endpoint]{Path: path, Name: "webhooks file", Kept: "the endpoints read before", Parse: parse, Log: log,
 		Changed: func(list []*Endpoint) { log.Info("webhooks read", "endpoints", len(list)) }})
 	if err != nil {
 		return nil, err
@@ -41,45 +37,29 @@ func (f *File) Find(name string) *Endpoint {
 	return nil
 }
 
-// mostFile bounds a webhooks file, in bytes.
-const mostFile = 1 << 20
-
-var yamlLine = regexp.MustCompile(`line \d+`)
-
 func parse(raw []byte, read func(string) ([]byte, error)) (list []*Endpoint, err error) {
-	var file struct {
-		Webhooks []entry `yaml:"webhooks"`
+	file, err := listfile.Parse[entry](raw, "webhooks file", "webhooks")
+	if err != nil {
+		return nil, err
 	}
-	d := yaml.NewDecoder(bytes.NewReader(raw))
-	d.KnownFields(true)
-	if err := d.Decode(&file); err != nil {
-		// (The library's own words may repeat a secret.)
-		return nil, fmt.Errorf("webhooks file: %s: it must be YAML: webhooks: [{name, url, secret or secret_file, previous_secret_file, events, accounts, allow_private}]",
-			orWhere(yamlLine.FindString(err.Error())))
-	}
-	var errs []error
 	names := map[string]bool{}
-	for i, n := range file.Webhooks {
-		e, mistakes := n.endpoint(read)
-		if names[n.Name] && n.Name != "" {
-			mistakes = append(mistakes, "name is taken by another one")
+	for i, n := range file.Entries {
+		if !n.Listed {
+			continue
 		}
-		names[n.Name] = true
-		called := n.Name
+		called := n.Value.Name
 		if !validName.MatchString(called) {
 			called = fmt.Sprintf("webhook %d", i+1)
 		}
-		for _, m := range mistakes {
-			errs = append(errs, fmt.Errorf("webhooks file: %s: %s", called, m))
+		wrong := func(key, format string, args ...any) {
+			file.Wrong(n.Line(key), "%s: %s", called, fmt.Sprintf(format, args...))
 		}
+		e := n.Value.endpoint(read, wrong)
+		if names[e.Name] && e.Name != "" {
+			wrong("name", "name is taken by another one")
+		}
+		names[e.Name] = true
 		list = append(list, e)
 	}
-	return list, errors.Join(errs...)
-}
-
-func orWhere(line string) string {
-	if line == "" {
-		return "it cannot be read"
-	}
-	return line
+	return list, file.Err()
 }

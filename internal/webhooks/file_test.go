@@ -44,6 +44,7 @@ func TestAllMistakesAreReportedAtOnce(t *testing.T) {
     secret_file: `+short+`
   - name: "with blank"
     url: ftp://shop.example
+    account: [nobody]
     accounts: [nobody]
   - name: files
     url: https://shop.example/#x
@@ -61,6 +62,7 @@ func TestAllMistakesAreReportedAtOnce(t *testing.T) {
 	}
 	for _, want := range []string{"shop: url must begin with https:// (http:// needs allow_private)", `shop: events: "order.gone" is none`, "order.cancelled, order.review, refund.refunded",
 		"shop: url must hold no user and no password", "shop: needs secret or secret_file, and not both", "shop: name is taken", "webhook 3: name must be", "webhook 3: url must begin with https://",
+		"webhooks file: line 3: shop: url", "webhooks file: line 12: unknown key account; there are name, url, secret",
 		`webhook 3: accounts: unknown provider "nobody"`, "webhook 3: needs secret or secret_file", "files: url must hold no #", "files: secret must be whsec_", "files: previous_secret_file is empty"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in\n%v", want, err)
@@ -79,7 +81,7 @@ func TestAllMistakesAreReportedAtOnce(t *testing.T) {
 // What is no YAML, or has unknown fields, is a mistake whose report repeats nothing of it.
 func TestWhatIsNoFileIsRefused(t *testing.T) {
 	for what, text := range map[string]string{"broken": "webhooks: [" + pathWord, "unknown field": "webhooks: [{name: a, secrets: " + pathWord + "}]", "empty": "",
-		"list": "webhooks: " + pathWord, "large": strings.Repeat("#", mostFile+1)} {
+		"list": "webhooks: " + pathWord, "large": strings.Repeat("#", livefile.Most+1)} {
 		_, err := ReadFile(writeFile(t, filepath.Join(t.TempDir(), "f"), text), slog.New(slog.DiscardHandler))
 		if err == nil || strings.Contains(err.Error(), pathWord) {
 			t.Errorf("%s: %v", what, err)

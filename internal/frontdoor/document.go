@@ -1,0 +1,142 @@
+package frontdoor
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+
+	"issuance/providers"
+	"issuance/tasks"
+)
+
+// document reads the body of a request whose path says which order it is about. Its problem lists all that is wrong with
+// both.
+func document[D interface{ Ref() tasks.Ref }](ctx context.Context, s *Server, scope Scope, at OrderPath, refundID string, how Placing, raw []byte,
+	parse func(a tasks.Account, request []byte) (D, error)) (d D, err error) {
+	a, err := s.resolve(ctx, scope, at.Account, accountInPath)
+	var unknown *Problem
+	if err != nil && (!errors.As(err, &unknown) || unknown.Code != codeAccount) {
+		return d, err
+	}
+	if unknown == nil {
+		seenOf(ctx).ref = tasks.Ref{Account: a, OrderID: at.OrderID, RefundID: refundID}.String()
+	}
+	if p := jsonOnly(how.ContentType); p != nil {
+		return d, noted(ctx, p)
+	}
+	body := numbered(a.Provider, raw, at.OrderID)
+	d, err = parse(a, body.request)
+	list := body.violations(err)
+	if err == nil && len(list) == 0 && d.Ref().OrderID != at.OrderID {
+		list = []ProblemViolation{{Where: inBody, Rule: "must name the order in the path"}}
+	}
+	switch {
+	case unknown != nil:
+		unknown.add(list)
+		return d, noted(ctx, unknown)
+	case len(list) > 0:
+		return d, noted(ctx, s.broken(ctx, a, accountInPath, list, ""))
+	}
+	return d, nil
+}
+
+// broken is the problem of a document that breaks rules. An account that nobody serves is one more of them.
+func (s *Server) broken(ctx context.Context, a tasks.Account, account string, list []ProblemViolation, detail string) *Problem {
+	p := problem(http.StatusUnprocessableEntity, codeInvalid, "the document breaks the rules that are listed; nothing was enqueued")
+	if detail != "" {
+		p.Detail = detail
+	}
+	p.Violations = list
+	if !a.Provider.Known() {
+		return p
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyWithin)
+	defer cancel()
+	var unserved *tasks.UnknownAccountError
+	if _, err := s.Client.Served(ctx, a); errors.As(err, &unserved) { // any other error says nothing of the document
+		p.add(explain(unserved, account).Violations)
+	}
+	return p
+}
+
+// add takes over violations, but those of a place of which one is known already.
+func (p *Problem) add(list []ProblemViolation) {
+	known := p.Violations
+	for _, v := range list {
+		if !slices.ContainsFunc(known, func(k ProblemViolation) bool { return k.Where == v.Where && k.Pointer == v.Pointer }) {
+			p.Violations = append(p.Violations, v)
+		}
+	}
+}
+
+// accountOf is the account that a document names, as far as it does.
+func accountOf(document []byte) tasks.Account {
+	var named struct{ Provider, Account string }
+	_ = json.Unmarshal(document, &named) // the parser says what is wrong with it
+	for _, text := range []string{named.Account, named.Provider + ":" + named.Account, named.Provider} {
+		if a, err := tasks.ParseAccount(text); err == nil {
+			return a
+		}
+	}
+	return tasks.Account{}
+}
+
+// numberedBody is a body with the number of its order.
+type numberedBody struct {
+	request []byte
+	wrong   []ProblemViolation
+	filled  string // pointer to the number, where it is the path's; "" where the body has its own
+}
+
+// numbered puts the order's number into a request that has none.
+func numbered(p providers.Name, request []byte, number string) numberedBody {
+	out := numberedBody{request: request}
+	codec, known := providers.CodecOf(p)
+	var fields map[string]json.RawMessage
+	if !known || json.Unmarshal(request, &fields) != nil || fields == nil {
+		return out // the parser says what is wrong with it
+	}
+	for _, id := range codec.Columns.IDs {
+		raw, there := fields[id]
+		if !there {
+			continue
+		}
+		var text string
+		if number != "" && json.Unmarshal(raw, &text) == nil && text != number {
+			out.wrong = []ProblemViolation{{Where: inBody, Pointer: "/" + id, Rule: "must be the number in the path, or be left out", Shape: "another number"}}
+		}
+		return out
+	}
+	out.filled = "/" + codec.Columns.IDs[0]
+	out.request = inserted(request, codec.Columns.IDs[0], number)
+	return out
+}
+
+// violations are those of the number and of the document. A number that the body does not have is the path's.
+func (b numberedBody) violations(err error) []ProblemViolation {
+	list := b.wrong
+	if err == nil {
+		return list
+	}
+	for _, v := range explain(err, accountInPath).Violations {
+		if v.Pointer == b.filled && b.filled != "" {
+			v.Where, v.Pointer = "path order_id", ""
+		}
+		list = append(list, v)
+	}
+	return list
+}
+
+// inserted adds a field at the beginning of a JSON object.
+func inserted(object []byte, name, value string) []byte {
+	field, _ := json.Marshal(map[string]string{name: value}) // strings cannot fail
+	rest := bytes.TrimSpace(object)[1:]
+	out := slices.Concat(field[:len(field)-1], []byte(","), rest)
+	if bytes.HasPrefix(bytes.TrimSpace(rest), []byte("}")) {
+		out = slices.Concat(field[:len(field)-1], rest)
+	}
+	return out
+}
