@@ -227,6 +227,8 @@ func (a *answer) numbered(id identity) bool {
 var (
 	unauthentic = providers.Outcome{Kind: providers.Unknown, Code: CodeUnauthentic,
 		Message: "the answer names another order or another campaign than the one asked for"}
+	oldAnswer = providers.Outcome{Kind: providers.Unknown, Code: CodeOldAnswer,
+		Message: "the answer was made before its request was: an old one was sent again; it is not believed"}
 	wrongPickup = providers.Outcome{Kind: providers.Unknown, Code: CodeWrongPickup, Alarm: true,
 		Message: "the order at Pass2U is of the other pickupType; compare it with ours in the Pass2U console"}
 	countMismatch = providers.Outcome{Kind: providers.Unknown, Code: CodeCountMismatch, Alarm: true,
