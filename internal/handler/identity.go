@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"issuance/internal/ledger"
 	"issuance/providers"
 	"issuance/providers/skew"
 	"issuance/tasks/order"
@@ -133,7 +134,12 @@ const (
 
 // Lag is how long the provider may not show yet what it has done.
 func (r *Run) Lag(ctx context.Context) (time.Duration, error) {
-	seen, err := r.Ledger.Lag(ctx, r.Ref.Account)
+	return Lag(ctx, r.Ledger, r.Ref.Account)
+}
+
+// Lag is how long an account's provider may not show yet what it has done.
+func Lag(ctx context.Context, l *ledger.Ledger, a providers.Account) (time.Duration, error) {
+	seen, err := l.Lag(ctx, a)
 	return min(max(firstLag, seen*3/2), LongestLag), err
 }
 

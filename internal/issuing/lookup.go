@@ -55,8 +55,30 @@ func (r *run) found(ctx context.Context, f providers.Finding) (handler.Result, e
 	case providers.FoundPending:
 		return r.accepted(f.Result, FollowSchedule, found{f.State, unproven})
 	default:
-		return handler.End(ledger.Ending{State: order.Failed, Reason: reasonOf(f), ProviderRef: refOf(f.Result), Found: f.State}), nil
+		return r.failed(f, unproven)
 	}
+}
+
+// failed leaves an order to the poller that the provider could not issue: a second look has to say the same. This one counts
+// as the first.
+func (r *run) failed(f providers.Finding, unproven bool) (handler.Result, error) {
+	rec, cancel := r.Recording()
+	defer cancel()
+	lag, err := r.Lag(rec)
+	if err != nil {
+		return handler.GoOn(), err
+	}
+	if err := r.accept(nil, found{f.State, unproven}); err != nil {
+		return handler.GoOn(), err
+	}
+	return handler.Recorded(func(context.Context) error {
+		rec, cancel := r.Recording()
+		defer cancel()
+		if _, err := r.Ledger.Polled(rec, r.Ref, "", reasonOf(f), false); err != nil {
+			return err
+		}
+		return r.follow(lag + time.Second) // the queue may be a second early
+	}), nil
 }
 
 // onlyRejected reports whether the last request was rejected, and those before it, if any, certainly had no
