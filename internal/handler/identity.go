@@ -62,7 +62,7 @@ func Identify(ctx context.Context, p providers.Provider, o providers.Order, f pr
 	if sight.Differs != "" {
 		return Taken, "its " + sight.Differs + " is not that of our document", done
 	}
-	if sight.Partial && sight.CreatedAt.IsZero() {
+	if sight.CreatedAt.IsZero() && (sight.Partial || sight.Unissued && f.State == providers.FoundIssued) {
 		return Unproven, "", notShown
 	}
 	if sight.CreatedAt.IsZero() || firstSent.IsZero() {

@@ -39,6 +39,8 @@ func (r *run) found(ctx context.Context, f providers.Finding) (handler.Result, e
 		// A copy of our request may have taken effect, or the order is another's: once issued, it shows.
 		return r.unclear(providers.Outcome{Kind: providers.Unknown, Code: string(order.CodeNumberExists),
 			Message: "the provider has an order under this number and does not show yet whose it is"})
+	case id == handler.Unproven && rejected && f.State == providers.FoundFailed:
+		// Ours or another's: nothing was issued under the number, and it can be used no more.
 	case id == handler.Unproven && rejected:
 		return taken("the only request for it was rejected (" + r.Rec.Rejection.Code + ")"), nil
 	case id == handler.Ours:

@@ -15,6 +15,7 @@ type answer struct {
 	Pass2uOrderID  text     `json:"pass2uOrderId"`
 	ProductSaleID  text     `json:"productSaleId"`
 	ChannelOrderID text     `json:"channelOrderId"`
+	MailTo         text     `json:"mailTo"`
 	OrderURL       text     `json:"orderUrl"`
 	OrderPasscode  text     `json:"orderPasscode"`
 	Expriation     text     `json:"expriationDate"` // the document's examples

@@ -57,16 +57,13 @@ func (m *Meter) add(a answered) {
 	m.kept = append(m.kept[:len(m.kept):len(m.kept)], a.theirs.Sub(a.sent.Add(took/2)).Round(time.Second))
 }
 
-// Clocks of one machine differ by less than sure in what their answers say. What is less than fresh old may as well be an
-// answer that is behind.
-const (
-	sure  = 3 * time.Second
-	fresh = 30 * time.Second
-)
+// sure is how far what the answers of one clock say may be apart. It is no less because old answers of so short a time
+// ago, which are measured, must not make the clock uncertain.
+const sure = 5 * time.Second
 
 // early reports whether an answer was made before its request, by a clock that is known.
 func (m *Meter) early(a answered) bool {
-	return len(m.kept) >= samples && m.spread() <= sure && a.theirs.Before(a.sent.Add(m.median()-fresh))
+	return len(m.kept) >= samples && m.spread() <= sure && a.theirs.Before(a.sent.Add(m.median()-sure))
 }
 
 // fits reports whether two such answers are readings of one clock that runs: it was set back, or is another machine's.
