@@ -1,14 +1,16 @@
 package pollers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"time"
+
 	"issuance/internal/handler"
 	"issuance/internal/ledger"
 	"issuance/internal/queue"
 	"issuance/providers"
 	"issuance/tasks/order"
-	"time"
 )
 
 // What comes of answers by which it is not clear that the provider has our order, or may be asked about it.
@@ -31,6 +33,23 @@ func (p *poll) denied(why ledger.Reason) error {
 	}
 	wait := min(Jitter(p.Schedule.Next(p.age)), handler.AskAgain(p.age, soonest))
 	return p.doubted(why, false, wait, "the provider accepted it and now does not know it", p.rec.AcceptedAt.Add(p.Schedule.Deadline))
+}
+
+// failed ends an order that the provider says it could not issue, once a second look says the same: one answer may be an
+// old one. The others do not wait for it.
+func (p *poll) failed(f providers.Finding) error {
+	ctx, cancel := p.recording()
+	defer cancel()
+	lag, err := handler.Lag(ctx, p.Ledger, p.rec.Ref.Account)
+	if err != nil {
+		return err
+	}
+	why := ledger.Reason{Code: cmp.Or(f.Outcome.Code, string(order.CodeIssuingFailed)), Message: f.Outcome.Message}
+	if p.rec.Reason.Code == why.Code && !p.now.Before(p.rec.PolledAt.Add(lag)) {
+		return p.finish(ledger.Ending{State: order.Failed, ProviderRef: ref(f), Polled: true, Reason: why})
+	}
+	wait := lag + time.Second // the queue may be a second early
+	return p.doubted(why, false, wait, "the provider says that issuing failed, and is asked once more", p.now.Add(wait))
 }
 
 // banned waits after a poll that drew a ban of the account, or sets the order apart.

@@ -179,8 +179,7 @@ func (p *poll) look(ctx context.Context) error {
 	case providers.FoundIssued:
 		return p.issued(ctx, f)
 	case providers.FoundFailed:
-		return p.finish(ledger.Ending{State: order.Failed, ProviderRef: ref(f), Polled: true, Reason: ledger.Reason{
-			Code: cmp.Or(f.Outcome.Code, string(order.CodeIssuingFailed)), Message: f.Outcome.Message}})
+		return p.failed(f)
 	case providers.FoundPending:
 		if p.rec.Unproven && handler.TooFew(f) {
 			return p.tooFew(f)

@@ -132,11 +132,40 @@ func TestAnIssuedOrderIsRecordedOnce(t *testing.T) {
 
 func TestAnOrderTheProviderCouldNotIssueFailsWithItsReason(t *testing.T) {
 	w := accepted(handlertest.Mini(t))
-	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundFailed))
-	w.Done(w.run())
-	if rec := w.state(order.Failed, "status_2", 1); rec.Reason.Message != "issuing failed" {
+	for range 2 {
+		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundFailed))
+		if err := w.run(); err != nil {
+			w.Clock.Advance(w.Waits(err))
+		}
+	}
+	if rec := w.state(order.Failed, "status_2", 2); rec.Reason.Message != "issuing failed" {
 		t.Errorf("the message is %q", rec.Reason.Message)
 	}
+	if took := w.Clock.Now().Sub(handlertest.Start); took > 32*time.Second {
+		t.Errorf("failed after %s", took)
+	}
+}
+
+// An answer of a machine that is behind, or an old one that is sent again, ends no order.
+func TestOneAnswerThatIssuingFailedEndsNothing(t *testing.T) {
+	each(t, func(w *world) {
+		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundFailed))
+		w.Waits(w.run())
+		w.state(order.Accepted, "status_2", 1)
+		// Woken much too soon, it is not ended by another one either.
+		w.Clock.Advance(5 * time.Second)
+		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundFailed))
+		w.Clock.Advance(w.Waits(w.run()))
+		// Nor by two between which the provider said otherwise.
+		w.pending()
+		w.Clock.Advance(time.Hour)
+		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundFailed))
+		w.Clock.Advance(w.Waits(w.run()))
+		w.state(order.Accepted, "status_2", 4)
+		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
+		w.Done(w.run())
+		w.state(order.Issued, "", 5)
+	})
 }
 
 func TestAnOrderThatVanishesIsPolledOnAndNeverSentAgain(t *testing.T) {

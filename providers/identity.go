@@ -20,6 +20,8 @@ type Sight struct {
 	// Partial is set when fewer tickets are shown than were ordered. That may be a list that lags, or
 	// another order: ask again before concluding.
 	Partial bool
+	// Unissued is set when the order is shown as not issued yet. Where the look-up found it issued, this answer is behind.
+	Unissued bool
 }
 
 // Identifier is a Provider whose look-up does not show what an order holds, and that has another

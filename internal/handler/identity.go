@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"issuance/internal/ledger"
 	"issuance/providers"
 	"issuance/providers/skew"
 	"issuance/tasks/order"
@@ -61,7 +62,7 @@ func Identify(ctx context.Context, p providers.Provider, o providers.Order, f pr
 	if sight.Differs != "" {
 		return Taken, "its " + sight.Differs + " is not that of our document", done
 	}
-	if sight.Partial && sight.CreatedAt.IsZero() {
+	if sight.CreatedAt.IsZero() && (sight.Partial || sight.Unissued && f.State == providers.FoundIssued) {
 		return Unproven, "", notShown
 	}
 	if sight.CreatedAt.IsZero() || firstSent.IsZero() {
@@ -133,7 +134,12 @@ const (
 
 // Lag is how long the provider may not show yet what it has done.
 func (r *Run) Lag(ctx context.Context) (time.Duration, error) {
-	seen, err := r.Ledger.Lag(ctx, r.Ref.Account)
+	return Lag(ctx, r.Ledger, r.Ref.Account)
+}
+
+// Lag is how long an account's provider may not show yet what it has done.
+func Lag(ctx context.Context, l *ledger.Ledger, a providers.Account) (time.Duration, error) {
+	seen, err := l.Lag(ctx, a)
 	return min(max(firstLag, seen*3/2), LongestLag), err
 }
 

@@ -11,6 +11,7 @@ import (
 	"issuance/internal/issuing"
 	"issuance/internal/ledger"
 	"issuance/pollers"
+	"issuance/providers"
 	"issuance/providers/ecticket"
 	"issuance/providers/ecticket/ecticketsim"
 	"issuance/providers/ecticket/wire"
@@ -141,6 +142,12 @@ func TestNoAnswerMakesAnOrdersStatusUntrue(t *testing.T) {
 // ends runs an order's tasks until it has ended, for up to two days.
 func ends(b *handlertest.Bench, sim *ecticketsim.Sim) *ledger.Record {
 	b.T.Helper()
+	return travels(b, clientOf(b, sim), sites[0].doc, ref)
+}
+
+// clientOf is a client of a simulated ECTicket.
+func clientOf(b *handlertest.Bench, sim *ecticketsim.Sim) *ecticket.Client {
+	b.T.Helper()
 	merchant := ecticketsim.DefaultAccounts()[0]
 	p, err := ecticket.New(ecticket.Config{BaseURL: serve(b, sim), MerchantID: merchant.MerchantID, Now: b.Clock.Now,
 		Keys: wire.Keys{HashKey: merchant.HashKey, HashIV: merchant.HashIV}})
@@ -148,22 +155,34 @@ func ends(b *handlertest.Bench, sim *ecticketsim.Sim) *ledger.Record {
 		b.T.Fatal(err)
 	}
 	b.T.Cleanup(p.Close)
-	task := b.Enqueue(sites[0].doc)
-	c := handler.Config{Provider: p, Ledger: b.Ledger, Ring: b.Ring, Worker: "w", Rules: b.ProviderRules, Log: b.Log}
+	return p
+}
+
+// travels enqueues an order and runs its tasks until it has ended, for up to two days.
+func travels(b *handlertest.Bench, p providers.Provider, doc string, r order.Ref) *ledger.Record {
+	b.T.Helper()
+	task := b.Enqueue(doc)
+	f := &follower{}
+	issue := issuing.New(handler.Config{Provider: p, Ledger: b.Ledger, Ring: b.Ring, Worker: "w", Rules: b.ProviderRules, Log: b.Log}, f)
 	poll := pollers.New(pollers.Config{Provider: p, Ledger: b.Ledger, Ring: b.Ring, Log: b.Log})
 	for b.Clock.Now().Before(handlertest.Start.Add(48 * time.Hour)) {
-		rec := b.Record(ref)
+		rec := b.Record(r)
+		var err error
 		switch {
 		case rec.State.Final():
 			return rec
 		case rec.State == order.Accepted:
-			err = b.Run(poll, b.PollTask(ref))
+			for _, follow := range f.list {
+				b.Clock.Advance(max(follow.delay, 0))
+			}
+			f.list = nil
+			err = b.Run(poll, b.PollTask(r))
 		default:
-			err = b.Run(issuing.New(c, &follower{}), task)
+			err = b.Run(issue, task)
 		}
 		if err != nil {
 			b.Clock.Advance(b.Waits(err))
 		}
 	}
-	return b.Record(ref)
+	return b.Record(r)
 }

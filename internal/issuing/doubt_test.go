@@ -32,7 +32,7 @@ func TestAfterAnUnknownOutcomeTheProviderIsAskedBeforeAnythingIsSent(t *testing.
 	}{
 		{providers.FoundIssued, order.Issued, ""},
 		{providers.FoundPending, order.Accepted, ""},
-		{providers.FoundFailed, order.Failed, "status_2"},
+		{providers.FoundFailed, order.Accepted, "status_2"}, // a second look has to say the same
 	} {
 		t.Run(string(c.found), func(t *testing.T) {
 			each(t, func(w *world) {
@@ -42,7 +42,11 @@ func TestAfterAnUnknownOutcomeTheProviderIsAskedBeforeAnythingIsSent(t *testing.
 				w.provider.AnswerLookUp(f)
 				w.Done(w.run())
 				rec := w.state(c.state, c.code)
-				if step := rec.History[len(rec.History)-2]; step.Event != "looked_up" || step.Detail != strings.ReplaceAll(string(c.found), "_", " ") || rec.Polls != 1 {
+				looks := 1
+				if c.found == providers.FoundFailed {
+					looks = 2 // it counts as the first of the poller's two as well
+				}
+				if step := rec.History[len(rec.History)-2]; step.Event != "looked_up" || step.Detail != strings.ReplaceAll(string(c.found), "_", " ") || rec.Polls != looks {
 					w.T.Errorf("the history has %+v before the end, after %d look-ups", step, rec.Polls)
 				}
 				// Nothing is kept of what is still to be recognised as ours.

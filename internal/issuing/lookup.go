@@ -39,6 +39,8 @@ func (r *run) found(ctx context.Context, f providers.Finding) (handler.Result, e
 		// A copy of our request may have taken effect, or the order is another's: once issued, it shows.
 		return r.unclear(providers.Outcome{Kind: providers.Unknown, Code: string(order.CodeNumberExists),
 			Message: "the provider has an order under this number and does not show yet whose it is"})
+	case id == handler.Unproven && rejected && f.State == providers.FoundFailed:
+		// Ours or another's: nothing was issued under the number, and it can be used no more.
 	case id == handler.Unproven && rejected:
 		return taken("the only request for it was rejected (" + r.Rec.Rejection.Code + ")"), nil
 	case id == handler.Ours:
@@ -55,8 +57,30 @@ func (r *run) found(ctx context.Context, f providers.Finding) (handler.Result, e
 	case providers.FoundPending:
 		return r.accepted(f.Result, FollowSchedule, found{f.State, unproven})
 	default:
-		return handler.End(ledger.Ending{State: order.Failed, Reason: reasonOf(f), ProviderRef: refOf(f.Result), Found: f.State}), nil
+		return r.failed(f, unproven)
 	}
+}
+
+// failed leaves an order to the poller that the provider could not issue: a second look has to say the same. This one counts
+// as the first.
+func (r *run) failed(f providers.Finding, unproven bool) (handler.Result, error) {
+	rec, cancel := r.Recording()
+	defer cancel()
+	lag, err := r.Lag(rec)
+	if err != nil {
+		return handler.GoOn(), err
+	}
+	if err := r.accept(nil, found{f.State, unproven}); err != nil {
+		return handler.GoOn(), err
+	}
+	return handler.Recorded(func(context.Context) error {
+		rec, cancel := r.Recording()
+		defer cancel()
+		if _, err := r.Ledger.Polled(rec, r.Ref, "", reasonOf(f), false); err != nil {
+			return err
+		}
+		return r.follow(lag + time.Second) // the queue may be a second early
+	}), nil
 }
 
 // onlyRejected reports whether the last request was rejected, and those before it, if any, certainly had no

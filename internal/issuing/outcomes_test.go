@@ -189,16 +189,27 @@ func (w *world) rejected(f providers.Finding) {
 
 // Nothing that is shown of the order decides whose it is.
 func TestAnotherOrderUnderOurNumberIsNotOurs(t *testing.T) {
-	for _, found := range []providers.FindingState{providers.FoundIssued, providers.FoundFailed} {
-		t.Run(string(found), func(t *testing.T) {
-			w := mini(t)
-			w.provider.SetTraits(providers.Traits{SettleAfter: settleAfter, RejectionMayHideDuplicate: true})
-			w.provider.AnswerIssue(fakeprovider.Refused)
-			w.provider.AnswerLookUp(fakeprovider.Known(found))
-			w.Done(w.run())
-			w.state(order.Review, "number_taken")
-			w.quiet()
-		})
+	w := mini(t)
+	w.provider.SetTraits(providers.Traits{SettleAfter: settleAfter, RejectionMayHideDuplicate: true})
+	w.provider.AnswerIssue(fakeprovider.Refused)
+	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
+	w.Done(w.run())
+	w.state(order.Review, "number_taken")
+	w.quiet()
+}
+
+// Ours or another's: nothing was issued under the number, and it can be used no more. The poller looks a second time.
+func TestAnOrderUnderOurNumberThatFailedIsNoQuestionOfWhose(t *testing.T) {
+	w := mini(t)
+	w.provider.SetTraits(providers.Traits{SettleAfter: settleAfter, RejectionMayHideDuplicate: true})
+	w.provider.AnswerIssue(fakeprovider.Refused)
+	w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundFailed))
+	w.Done(w.run())
+	if rec := w.state(order.Accepted, "status_2"); !rec.Unproven || rec.ProviderRef != "" {
+		t.Errorf("unproven: %v, ref %q", rec.Unproven, rec.ProviderRef)
+	}
+	if diff := cmp.Diff([]follow{{ref, 31 * time.Second}}, w.follower.list, cmp.AllowUnexported(follow{})); diff != "" {
+		t.Errorf("followed (-want +got):\n%s", diff)
 	}
 }
 

@@ -104,7 +104,7 @@ func (r *run) elsewhere(ctx context.Context) (handler.Result, error) {
 	case providers.FoundPending:
 		return r.yield(10*time.Second, order.CodeOrderPending, "the provider has not issued the order yet"), nil
 	case providers.FoundFailed:
-		return r.giveUp(order.CodeOrderFailed, "the provider did not issue the order, so there is nothing to refund"), nil
+		return r.failedElsewhere(ctx)
 	case providers.Absent:
 		if !r.SurelyAbsent(ctx, f) {
 			return r.waitFor(f.Outcome, "looking the order up: "), nil
@@ -114,6 +114,17 @@ func (r *run) elsewhere(ctx context.Context) (handler.Result, error) {
 		r.Alarm(f.Outcome)
 		return r.waitFor(f.Outcome, "looking the order up: "), nil
 	}
+}
+
+// failedElsewhere gives the refund of an order up that the provider could not issue, once a second look says the same: one
+// answer may be an old one.
+func (r *run) failedElsewhere(ctx context.Context) (handler.Result, error) {
+	const text = "the provider did not issue the order, so there is nothing to refund"
+	if r.Rec.Reason.Code == string(order.CodeOrderFailed) {
+		return r.giveUp(order.CodeOrderFailed, text), nil
+	}
+	lag, err := r.Lag(ctx)
+	return r.yield(lag, order.CodeOrderFailed, text), err
 }
 
 // unknownOrder waits a while for an order that may be enqueued later than its refund.

@@ -46,6 +46,7 @@ func (a orderInfoAnswer) sight(doc ecticketdoc.Order) (s providers.Sight) {
 	default:
 		s.Differs = compareItems(doc, a.TicketList)
 	}
+	s.Unissued = a.Status != nil && *a.Status != statusIssued
 	// An order that is not issued yet may list no ticket; one that lists some lists too few.
 	s.Partial = s.Differs == "" && ordered > 0 && shown < ordered && (shown > 0 || issued(a))
 	return s

@@ -25,15 +25,16 @@ type clock struct {
 // a clock that is ten minutes late.
 func (c *Client) Skew() providers.Skew { return c.clock.Skew() }
 
-// measureSkew compares an answer's Timestamp with the middle of its call.
-func (c *Client) measureSkew(ctx context.Context, timestamp int64, sent, received time.Time) {
+// measureSkew compares an answer's Timestamp with the middle of its call. old says that the answer was made before its
+// request was.
+func (c *Client) measureSkew(ctx context.Context, timestamp int64, sent, received time.Time) (old bool) {
 	const year2000, year2100 = 946684800, 4102444800
 	if timestamp < year2000 || timestamp > year2100 {
-		return // not Unix seconds
+		return false // not Unix seconds
 	}
-	ahead := c.clock.Measure(time.Unix(timestamp, 0), sent, received)
-	if ahead.Abs() <= maxSkew {
-		return
+	ahead, old := c.clock.Measure(time.Unix(timestamp, 0), sent, received)
+	if old || ahead.Abs() <= maxSkew {
+		return old
 	}
 	c.clock.mu.Lock()
 	warn := c.clock.warned.IsZero() || received.Sub(c.clock.warned) >= skewInterval
@@ -45,4 +46,5 @@ func (c *Client) measureSkew(ctx context.Context, timestamp int64, sent, receive
 		c.cfg.Log.WarnContext(ctx, "this machine's clock differs from ECTicket's, which refuses requests older than 10 minutes; synchronise it",
 			"ecticket_ahead", ahead)
 	}
+	return false
 }

@@ -15,6 +15,7 @@ type answer struct {
 	Pass2uOrderID  text     `json:"pass2uOrderId"`
 	ProductSaleID  text     `json:"productSaleId"`
 	ChannelOrderID text     `json:"channelOrderId"`
+	MailTo         text     `json:"mailTo"`
 	OrderURL       text     `json:"orderUrl"`
 	OrderPasscode  text     `json:"orderPasscode"`
 	Expriation     text     `json:"expriationDate"` // the document's examples
@@ -227,6 +228,8 @@ func (a *answer) numbered(id identity) bool {
 var (
 	unauthentic = providers.Outcome{Kind: providers.Unknown, Code: CodeUnauthentic,
 		Message: "the answer names another order or another campaign than the one asked for"}
+	oldAnswer = providers.Outcome{Kind: providers.Unknown, Code: CodeOldAnswer,
+		Message: "the answer was made before its request was: an old one was sent again; it is not believed"}
 	wrongPickup = providers.Outcome{Kind: providers.Unknown, Code: CodeWrongPickup, Alarm: true,
 		Message: "the order at Pass2U is of the other pickupType; compare it with ours in the Pass2U console"}
 	countMismatch = providers.Outcome{Kind: providers.Unknown, Code: CodeCountMismatch, Alarm: true,

@@ -77,13 +77,15 @@ func (c *Client) send(ctx context.Context, o op, id identity, path string, body 
 	}, raw, maxAnswer)
 	took := c.cfg.Now().Sub(start)
 	v := judge(o, r, c.secrets(hide...))
+	if a, ok := decode(r.Body); ok && a != nil && !r.Date.IsZero() { // a proxy's own page has another clock
+		if _, old := c.clock.Measure(r.Date, start, c.cfg.Now()); old && r.Status != http.StatusForbidden {
+			v = verdict{out: oldAnswer}
+		}
+	}
 	if v.answer != nil && !v.answer.about(id) {
 		v.health = "" // it answers another call
 	}
 	vitals.Report(ctx, c.cfg.Gate, string(o), r, v.health, v.out, took)
-	if a, ok := decode(r.Body); ok && a != nil && !r.Date.IsZero() { // a proxy's own page has another clock
-		c.clock.Measure(r.Date, start, c.cfg.Now())
-	}
 	if v.answer == nil {
 		v.out.RetryAfter = max(v.out.RetryAfter, r.RetryAfter)
 	}

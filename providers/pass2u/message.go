@@ -32,6 +32,7 @@ const (
 	CodeUnknownText   = "unrecognised_message"  // an error message that no document lists
 	CodeContradictory = "contradictory_answer"  // a confirmation with an error message
 	CodeUnauthentic   = "unauthentic_answer"    // the answer is about another order
+	CodeOldAnswer     = "old_answer"            // it was made before its request was
 	CodeCountMismatch = "ticket_count_mismatch" // the order found has more tickets than ours
 	CodeWrongPickup   = "pickup_type_mismatch"  // the order found is of the other pickupType
 	CodeIncomplete    = "not_complete_yet"      // the order is there, not all of its tickets

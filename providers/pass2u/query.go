@@ -18,6 +18,8 @@ type identity struct {
 	channel, ref, sale, pickup string
 	// quantity is the number of tickets ordered, 0 when it is not known.
 	quantity int
+	// mailTo is the address that was sent with the order, if any.
+	mailTo string
 }
 
 // name is what the order is called in log lines.
@@ -36,7 +38,7 @@ func identify(o providers.Order) (id identity, problem *providers.Outcome) {
 	if err := json.Unmarshal(o.Request, &d); err != nil {
 		return bad("the order's request is not readable")
 	}
-	id = identity{channel: o.ID, ref: o.Ref, sale: d.ProductSaleID, pickup: d.PickupType, quantity: d.Quantity}
+	id = identity{channel: o.ID, ref: o.Ref, sale: d.ProductSaleID, pickup: d.PickupType, quantity: d.Quantity, mailTo: d.MailTo}
 	if id.channel == "" {
 		id.channel = d.ChannelOrderID
 	}

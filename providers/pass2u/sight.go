@@ -27,9 +27,17 @@ func (a *answer) sight(id identity) *providers.Sight {
 		s.Differs = "pickupType"
 	case a.otherQuantity(id), id.quantity > 0 && n > id.quantity:
 		s.Differs = "quantity"
+	case a.otherAddress(id):
+		s.Differs = "mailTo"
 	}
 	s.Partial = s.Differs == "" && id.pickup == pass2udoc.PickupVoucher && n < id.quantity
 	return &s
+}
+
+// otherAddress reports whether the order was mailed to another address than ours. One that is masked may be it.
+func (a *answer) otherAddress(id identity) bool {
+	shown, sent := strings.TrimSpace(string(a.MailTo)), strings.TrimSpace(id.mailTo)
+	return shown != "" && sent != "" && !strings.Contains(shown, "*") && !strings.EqualFold(shown, sent)
 }
 
 // created reads createdTime: RFC 3339 in every example, else Taiwan time, to a second or a minute.

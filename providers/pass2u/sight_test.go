@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -177,6 +178,19 @@ func TestEveryCallHearsWhenToComeBack(t *testing.T) {
 					t.Errorf("HTTP %d, %s: %+v", status, name, out)
 				}
 			}
+		}
+	}
+}
+
+// An order that is mailed to somebody else is somebody else's. One that shows no address, a masked one or another spelling may
+// be ours.
+func TestAnOrderThatIsMailedToSomebodyElseIsNotOurs(t *testing.T) {
+	for shownTo, differs := range map[any]string{nil: "", "": "", "holder@mail.example": "", " Holder@Mail.EXAMPLE": "", "h*****@mail.example": "", "other@mail.example": "mailTo"} {
+		o := order("A", 2, "voucher")
+		o.Request = []byte(strings.Replace(string(o.Request), "{", `{"mailTo":"holder@mail.example",`, 1))
+		f := scripted(t, nil, reply{200, shown(fields{"mailTo": shownTo}, 2)}).LookUp(ctx, o)
+		if f.Sight == nil || f.Sight.Differs != differs {
+			t.Errorf("shown %v: %+v", shownTo, f.Sight)
 		}
 	}
 }

@@ -55,6 +55,8 @@ type Config struct {
 	PlainAck bool
 	// HTTP sends notices. Default: one that follows no redirects and uses no proxy.
 	HTTP *http.Client
+	// KeepAnswers keeps every answer for the fault ReplayOwn. Default false.
+	KeepAnswers bool
 	// Seed makes redemption codes repeatable. Default: 0, which is a seed too.
 	Seed uint64
 	// Now is the clock. Default: time.Now.

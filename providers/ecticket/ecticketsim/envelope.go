@@ -112,6 +112,9 @@ func (s *Sim) respond(to route, call Call, in *inbound, fault Fault) []byte {
 	if in.transCode == 0 && fault.Kind == Replay {
 		return s.replayed(key, call, *in)
 	}
+	if old := s.givenBefore(call, fault); old != nil {
+		return old
+	}
 	var data any
 	switch {
 	case fault.Kind == TransRefused:
@@ -125,6 +128,7 @@ func (s *Sim) respond(to route, call Call, in *inbound, fault Fault) []byte {
 		}
 	}
 	answer := s.answer(*in, data, fault)
+	s.keep(call, answer)
 	if c, ok := data.(interface{ confirms() bool }); ok && in.transCode == 0 && c.confirms() {
 		s.mu.Lock()
 		s.confirmed[key] = answer

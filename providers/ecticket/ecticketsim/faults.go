@@ -73,6 +73,9 @@ const (
 	// a cache would: of another order, with its old Timestamp. Issue, whose answer names the order,
 	// and an operation that never was confirmed get a confirmation that is made up.
 	Replay
+	// ReplayOwn does nothing and sends an answer again, byte for byte, that the same call (operation, order and ticket)
+	// was given before: Fault.Answer says which. Where there is none the call behaves. Config.KeepAnswers has to be set.
+	ReplayOwn
 )
 
 // Fault is how one call misbehaves. Waits come on top of the kind. A wait before the effect is a
@@ -86,6 +89,8 @@ type Fault struct {
 	HoldBefore, HoldAfter <-chan struct{}
 	// RetryAfter is the header of HTTP 503 and 429, seconds or a date. Default: none.
 	RetryAfter string
+	// Answer is which earlier one ReplayOwn sends: 0 the first, 1 the second, -1 the last.
+	Answer int
 	// Encoding writes this answer in one of the documented URL encodings, ambiguous characters as
 	// they are. Default: that of Config.Encoding.
 	Encoding *wire.Variant

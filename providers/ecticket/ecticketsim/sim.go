@@ -38,8 +38,9 @@ type Sim struct {
 	outages   outage.Log[string, Fault]
 	clocks    func(Call) time.Duration
 	twist     func(Call, map[string]any)
-	confirmed map[opKey][]byte // the last confirmation, as it was sent
-	notices   []*notice        // all there ever were, in the order in which they came up
+	confirmed map[opKey][]byte  // the last confirmation, as it was sent
+	given     map[Call][][]byte // every answer, by its call without N, where they are kept
+	notices   []*notice         // all there ever were, in the order in which they came up
 	noticeTo  func(merchant, url string) string
 
 	ahead atomic.Int64 // of the clock, nanoseconds
@@ -66,6 +67,7 @@ func New(cfg Config) *Sim {
 		lagOf:     map[string]Lag{},
 		forbidden: map[string]bool{},
 		confirmed: map[opKey][]byte{},
+		given:     map[Call][][]byte{},
 	}
 	for _, a := range cfg.Accounts {
 		if err := a.keys().Validate(); err != nil {

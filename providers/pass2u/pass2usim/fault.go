@@ -31,6 +31,7 @@ type Fault struct {
 	delay time.Duration
 	hold  <-chan struct{}
 	retry string // header Retry-After
+	which int    // of ReplayOwn
 }
 
 type faultKind int
@@ -56,6 +57,7 @@ const (
 	unavailable
 	rejectAfter
 	replay
+	replayOwn
 )
 
 // The faults without a parameter.
@@ -93,6 +95,10 @@ var (
 	// any order when there is none. Without either the call is served.
 	Replay = Fault{kind: replay}
 )
+
+// ReplayOwn has no effect, and sends an answer again with its header Date that the same call (operation and order) was given
+// before: 0 is the first, 1 the second, -1 the last. Without one the call is served. Config.KeepAnswers has to be set.
+func ReplayOwn(which int) Fault { return Fault{kind: replayOwn, which: which} }
 
 // TooMany429 answers HTTP 429 without effect; retryAfter, seconds or a date, is the header of that
 // name, none when it is empty.

@@ -19,6 +19,7 @@ type errorBody struct {
 type reply struct {
 	status int
 	body   any
+	date   string // header Date of an old answer; empty for that of the call
 }
 
 // ServeHTTP serves POST …/generate, …/query (or the base path) and …/refund under any prefix,
@@ -68,7 +69,7 @@ func (s *Sim) serveCall(w http.ResponseWriter, r *http.Request, op Op, req reque
 		}
 		if refusal, ok := s.authorise(r); !ok {
 			log.Debug("pass2usim: refused", "why", refusal.Message)
-			write(w, reply{s.cfg.AuthStatus, refusal})
+			write(w, reply{status: s.cfg.AuthStatus, body: refusal})
 			return
 		}
 		if !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
@@ -82,7 +83,11 @@ func (s *Sim) serveCall(w http.ResponseWriter, r *http.Request, op Op, req reque
 	if !s.before(w, r, f) {
 		return
 	}
-	answer := s.respond(call, req, wellFormed, origin(r), f)
+	answer := s.givenBefore(call, f)
+	if answer.body == nil {
+		answer = s.respond(call, req, wellFormed, origin(r), f)
+		s.keep(call, answer, w.Header().Get("Date"))
+	}
 	log.Debug("pass2usim: answered", slog.Int("status", answer.status))
 	if s.after(w, r, f) {
 		write(w, s.twisted(call, answer))
@@ -225,6 +230,9 @@ func origin(r *http.Request) string {
 
 func write(w http.ResponseWriter, a reply) {
 	w.Header().Set("Content-Type", "application/json;charset=UTF-8")
+	if a.date != "" {
+		w.Header().Set("Date", a.date)
+	}
 	w.WriteHeader(a.status)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false) // links stand as the documents print them

@@ -72,6 +72,7 @@ type Stranger struct {
 	ProductSaleID  string // default DefaultCampaign
 	PickupType     string // default "voucher"
 	Quantity       int    // default 1
+	MailTo         string // default: none
 	// CreatedAt is when. Default: a year ago.
 	CreatedAt time.Time
 }
@@ -91,5 +92,5 @@ func (s *Sim) AddStranger(x Stranger) {
 		x.CreatedAt = s.now().AddDate(-1, 0, 0)
 	}
 	o := s.newOrder(request{ChannelOrderID: x.ChannelOrderID, ProductSaleID: x.ProductSaleID, PickupType: x.PickupType}, x.Quantity)
-	o.stranger, o.created = true, x.CreatedAt
+	o.stranger, o.created, o.mailTo = true, x.CreatedAt, x.MailTo
 }

@@ -156,13 +156,13 @@ func (s *Sim) yes(o *order, refundedWord, origin string, lag time.Duration) repl
 	}
 	if !o.byVoucher {
 		a.OrderURL, a.OrderPasscode = origin+"/o/"+o.ref, o.passcode
-		return reply{200, a}
+		return reply{status: 200, body: a}
 	}
 	a.Vouchers = make([]voucherAnswer, len(o.vouchers))
 	for i, v := range o.vouchers {
 		a.Vouchers[i] = s.seen(v, lag).answer(refundedWord, origin)
 	}
-	return reply{200, a}
+	return reply{status: 200, body: a}
 }
 
 func stamp(t time.Time) string { return t.In(taipei).Format(time.RFC3339) }

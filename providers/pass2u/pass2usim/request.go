@@ -44,7 +44,7 @@ func (s *Sim) no(message string) reply {
 	case MsgOops, MsgCreateFailed:
 		kind = typeInternal
 	}
-	return reply{s.cfg.ErrorStatus, errorBody{message, kind}}
+	return reply{status: s.cfg.ErrorStatus, body: errorBody{message, kind}}
 }
 
 // request is the body of any of the three calls.

@@ -61,6 +61,8 @@ type Config struct {
 	Campaigns []Campaign
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
+	// KeepAnswers keeps every answer for the fault ReplayOwn. Default false.
+	KeepAnswers bool
 	// Seed makes the random choices (which tickets a refund takes, ids) repeatable.
 	Seed uint64
 	// TicketLife is how long tickets are valid. Default 365 days.
@@ -120,7 +122,8 @@ type Sim struct {
 	outages   outage.Log[Op, Fault]
 	clocks    func(Call) time.Duration
 	twist     func(Call, map[string]any)
-	confirmed map[askedKey]reply // the last confirmation of an order, and under no order of the operation
+	given     map[askedKey][]reply // every answer, where they are kept
+	confirmed map[askedKey]reply   // the last confirmation of an order, and under no order of the operation
 
 	ahead atomic.Int64 // of the clock, nanoseconds
 }
@@ -158,6 +161,7 @@ func New(c Config) *Sim {
 		fail: map[string]string{}, campaigns: map[string]*campaign{},
 		byChannel: map[string]*order{}, byRef: map[string]*order{}, byVoucher: map[int64]*voucher{},
 		lagOf: map[string]Lag{}, forbidden: map[string]bool{}, confirmed: map[askedKey]reply{},
+		given: map[askedKey][]reply{},
 		asked: map[askedKey]int{}, tally: tally{calls: map[Op]int{}},
 	}
 	for _, k := range c.Campaigns {

@@ -31,5 +31,5 @@ func (s *Sim) twisted(c Call, a reply) reply {
 		panic("pass2usim: " + err.Error()) // not reached: answers are objects
 	}
 	f(c, m)
-	return reply{a.status, m}
+	return reply{a.status, m, a.date}
 }
