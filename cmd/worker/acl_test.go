@@ -303,7 +303,8 @@ func atTheConsole(t *testing.T, base, token string) {
 	}
 	const order = "/console/orders/ecticket:2000132/DOOR1"
 	submit("/console/login", "/console/login", url.Values{"token": {token}})
-	for _, path := range []string{"/console/", "/console/?state=ended", "/console/?q=DOOR1", "/console/reviews", "/console/jobs", "/console/accounts", "/console/bulk", "/console/webhooks", order} {
+	for _, path := range []string{"/console/", "/console/?state=ended", "/console/?q=DOOR1", "/console/reviews", "/console/jobs", "/console/accounts", "/console/bulk", "/console/webhooks", "/console/queues/",
+		"/console/queues/ui/api/queues", "/console/queues/ui/api/queues/ecticket-checkout", "/console/queues/ui/api/redis_info", "/console/queues/ui/api/servers", order} {
 		get(path)
 	}
 	if shown := submit(order, order+"/show", url.Values{"reason": {"test"}}); !strings.Contains(shown, "一日入場券") {
@@ -313,5 +314,9 @@ func atTheConsole(t *testing.T, base, token string) {
 	const account = "/console/accounts/ecticket:2000132/"
 	submit("/console/accounts", account+"pause", url.Values{"lane": {"bulk"}, "reason": {"test"}})
 	submit("/console/accounts", account+"resume", url.Values{"lane": {"bulk"}, "reason": {"test"}})
+	submit("/console/queues/", "/console/queues/changes", url.Values{"reason": {"test"}})
+	for _, act := range []string{"pause", "resume"} {
+		text(browser.Post(base+"/console/queues/ui/api/queues/ecticket-bulk:"+act, "", nil))
+	}
 	submit("/console/", "/console/logout", url.Values{})
 }

@@ -6,15 +6,22 @@ import (
 	"fmt"
 	"html/template"
 	"log/slog"
+	"net"
 	"net/http"
+	"strings"
 	"time"
 
+	"issuance/internal/queueui"
 	"issuance/internal/redisconn"
+	"issuance/internal/thismachine"
 )
 
-// adminHandler serves health checks, metrics and the web UI; call closeUI when it is no longer
-// served.
-func (w *worker) adminHandler() (h http.Handler, closeUI func()) {
+// uiRoot is where the web UI is.
+const uiRoot = "/jobs"
+
+// adminHandler serves health checks, metrics and the web UI, which changes something only when the worker was started
+// with --ui-write.
+func (w *worker) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -22,14 +29,30 @@ func (w *worker) adminHandler() (h http.Handler, closeUI func()) {
 	})
 	mux.HandleFunc("GET /readyz", w.ready)
 	mux.Handle("GET /metrics", w.metrics())
-	ui, closeUI := w.webUI()
 	// Programs ask for those above, under whatever name their network has for this machine.
-	page := func(pattern string, h http.Handler) { mux.Handle(pattern, knownHostsOnly(w.hostsOf(), h)) }
+	page := func(pattern string, h http.Handler) {
+		mux.Handle(pattern, queueui.KnownHosts(w.hostsOf(), unknownHost, h))
+	}
 	page("GET /{$}", http.HandlerFunc(w.index))
-	page(uiRoot+"/", ui)
+	page(uiRoot+"/", queueui.New(queueui.Options{Root: uiRoot, RDB: w.pages, Write: w.uiWrite, Script: noticesScript}))
 	page("GET "+noticesPath, http.HandlerFunc(w.serveNotices))
 	page("GET "+noticesScript, http.HandlerFunc(serveNoticesJS))
-	return secure(ownPagesOnly(mux)), closeUI
+	return secure(queueui.OwnPages(uiRoot, mux))
+}
+
+const unknownHost = "these pages are not served under this name, or a proxy passed the request on under a name of this machine; " +
+	"name the host in WORKER_HTTP_HOSTS, or use 127.0.0.1"
+
+// hostsOf are the names under which the web UI is served beside those of this machine: those that
+// WORKER_HTTP_HOSTS lists, and the host of the address that it listens on.
+func (s settings) hostsOf() []string {
+	hosts := s.Worker.Hosts()
+	if host, _, err := net.SplitHostPort(s.Worker.HTTPAddr); err == nil && host != "" && !thismachine.Named(host) {
+		if ip := net.ParseIP(host); ip == nil || !ip.IsUnspecified() {
+			hosts = append(hosts, strings.ToLower(host))
+		}
+	}
+	return hosts
 }
 
 func newAdminServer(h http.Handler, log *slog.Logger) *http.Server {

@@ -112,18 +112,6 @@ func TestWebUIHidesDocuments(t *testing.T) {
 	}
 }
 
-// What is not this program's payload is shown by its size only.
-func TestAPayloadThatIsNotOurs(t *testing.T) {
-	for raw, want := range map[string]string{`{"customer":"Kanarie"}`: "[22 bytes]", "": "", "\x00\x01": "[2 bytes]"} {
-		if got := showPayload("x", []byte(raw)); got != want {
-			t.Errorf("%q is shown as %q", raw, got)
-		}
-	}
-	if shown := showPayload("poll:ecticket", []byte(`{"v":2,"ref":"ecticket:1/A"}`)); shown != `{"v":2,"ref":"ecticket:1/A"}` {
-		t.Error(shown)
-	}
-}
-
 // The web UI is read-only unless the worker is started otherwise.
 func webUIIsReadOnly(t *testing.T, url string) {
 	status, _, _ := ask(t, http.MethodPost, url+"/jobs/api/queues/ecticket-checkout:pause", nil)

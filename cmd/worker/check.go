@@ -12,6 +12,7 @@ import (
 	"issuance/internal/config"
 	"issuance/internal/queue"
 	"issuance/internal/sandbox"
+	"issuance/internal/thismachine"
 	"issuance/providers"
 	"issuance/tasks/order"
 )
@@ -143,11 +144,5 @@ func (s *settings) serves(p providers.Name, l order.Lane) bool {
 // loopback reports whether only this machine reaches an address.
 func loopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
-	return err == nil && thisMachine(host)
-}
-
-// thisMachine reports whether a host is this machine's own name or loopback address.
-func thisMachine(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	return err == nil && thismachine.Named(host)
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +14,7 @@ import (
 
 	"issuance/internal/keys"
 	"issuance/internal/logging"
+	"issuance/internal/queueui"
 	"issuance/internal/redisconn"
 	"issuance/internal/testredis"
 )
@@ -47,32 +47,7 @@ func idle(t *testing.T, redisURL string, change func(env map[string]string)) (*w
 		t.Fatal(err)
 	}
 	t.Cleanup(w.stop)
-	h, closeUI := w.adminHandler()
-	t.Cleanup(closeUI)
-	return w, h
-}
-
-// A page of the web UI is never larger than a browser needs, and no page number overflows.
-func TestPagesAreCapped(t *testing.T) {
-	var got url.Values
-	h := smallPages(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.URL.Query() }))
-	for query, want := range map[string]string{
-		"size=1000000":                      "size=100",
-		"size=1000000&size=1":               "size=100",
-		"size=20&page=3":                    "page=3&size=20",
-		"size=9223372036854775807":          "size=100",
-		"page=9223372036854775807&size=100": "page=1000000&size=100",
-		"page=92233720368547758080":         "",
-		"size=-5&page=-1":                   "",
-		"size=abc&other=1":                  "other=1",
-		"siz%65=5000":                       "size=100",
-		"other=1":                           "other=1",
-	} {
-		served(h, http.MethodGet, "/jobs/api/queues/q/pending_tasks?"+query, nil)
-		if got.Encode() != want {
-			t.Errorf("%s becomes %s, want %s", query, got.Encode(), want)
-		}
-	}
+	return w, w.adminHandler()
 }
 
 // However much a request asks for, the answer of every list holds at most a hundred tasks.
@@ -102,7 +77,7 @@ func TestOneRequestNeverReadsAWholeQueue(t *testing.T) {
 		for _, query := range []string{"size=1000000", "size=1000000&page=1", "size=4611686018427387904&page=2", "size=100&page=92233720368547758"} {
 			rec := served(h, http.MethodGet, "/jobs/api/queues/"+q+"/"+state+"_tasks?"+query, nil)
 			n := strings.Count(rec.Body.String(), `"payload":`)
-			if rec.Code != http.StatusOK || n > maxPageSize || strings.HasSuffix(query, "000000") && n != maxPageSize {
+			if rec.Code != http.StatusOK || n > queueui.MaxPage || strings.HasSuffix(query, "000000") && n != queueui.MaxPage {
 				t.Errorf("%s?%s: %d, %d tasks", state, query, rec.Code, n)
 			}
 		}
@@ -134,6 +109,29 @@ func TestUnknownNamesAreRefused(t *testing.T) {
 	}
 	for _, page := range []string{"/healthz", "/metrics"} { // orchestrators and Prometheus come under names of their network
 		if rec := served(h, http.MethodGet, page, under("worker.monitoring.svc:8080")); rec.Code != http.StatusOK {
+			t.Errorf("%s: %d", page, rec.Code)
+		}
+	}
+}
+
+// Under a name of this machine a proxy's callers are not answered, who may be anywhere: it has to name the host that is
+// configured for it.
+func TestAProxyNamesItsHost(t *testing.T) {
+	t.Parallel()
+	s := testredis.Mini(t)
+	_, h := idle(t, s.URL(), func(env map[string]string) { env["WORKER_HTTP_HOSTS"] = "ops.example.com" })
+	for _, page := range []string{"/", "/jobs/", "/jobs/api/queues", noticesPath} {
+		for _, header := range []string{"X-Forwarded-For", "Forwarded", "Via", "X-Real-Ip"} {
+			for host, want := range map[string]int{"127.0.0.1:8080": http.StatusForbidden, "localhost": http.StatusForbidden, "ops.example.com": http.StatusOK} {
+				rec := served(h, http.MethodGet, page, func(r *http.Request) { r.Host = host; r.Header.Set(header, "203.0.113.9") })
+				if rec.Code != want {
+					t.Errorf("%s as %s with %s: %d, want %d", page, host, header, rec.Code, want)
+				}
+			}
+		}
+	}
+	for _, page := range []string{"/healthz", "/metrics"} {
+		if rec := served(h, http.MethodGet, page, func(r *http.Request) { r.Header.Set("Via", "1.1 mesh") }); rec.Code != http.StatusOK {
 			t.Errorf("%s: %d", page, rec.Code)
 		}
 	}
@@ -227,7 +225,7 @@ func TestPagesHaveConnectionsOfTheirOwn(t *testing.T) {
 	for range 40 {
 		<-done
 	}
-	if after, own := w.rdb.PoolStats().TotalConns, w.pages.PoolStats().TotalConns; own == 0 || own > pagesPool || after > before+1 {
+	if after, own := w.rdb.PoolStats().TotalConns, w.pages.PoolStats().TotalConns; own == 0 || own > queueui.Pool || after > before+1 {
 		t.Errorf("pages have %d connections, the workers %d after %d", own, after, before)
 	}
 }

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	_ "embed" // notices.js
 	"encoding/json"
 	"net/http"
-	"strings"
 	"time"
 
 	"issuance/internal/budget"
@@ -95,23 +93,4 @@ func (w *worker) serveNotices(rw http.ResponseWriter, r *http.Request) {
 func serveNoticesJS(rw http.ResponseWriter, _ *http.Request) {
 	rw.Header().Set("Content-Type", "text/javascript; charset=utf-8")
 	_, _ = rw.Write(noticesJS)
-}
-
-// withNotices adds the script that shows the notices to the UI's page. Whatever else the UI serves goes
-// through as it is.
-func withNotices(ui http.Handler) http.Handler {
-	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet || strings.HasPrefix(r.URL.Path, uiRoot+"/api/") {
-			ui.ServeHTTP(rw, r)
-			return
-		}
-		p := page{header: rw.Header(), status: http.StatusOK}
-		ui.ServeHTTP(&p, r)
-		body := p.Bytes()
-		if bytes.HasPrefix(body, []byte("<!doctype html>")) {
-			body = bytes.Replace(body, []byte("</body>"), []byte(`<script src="`+noticesScript+`"></script></body>`), 1)
-		}
-		rw.WriteHeader(p.status)
-		_, _ = rw.Write(body) // the caller may have gone
-	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/queueui"
 	"issuance/internal/testredis"
 )
 
@@ -86,8 +87,8 @@ func TestReadinessIsQuickWhenRedisHangs(t *testing.T) {
 	w, h := idle(t, s.URL(), nil)
 	s.Freeze()
 	defer s.Thaw()
-	waiting := make(chan error, 2*pagesPool)
-	for range 2 * pagesPool {
+	waiting := make(chan error, 2*queueui.Pool)
+	for range 2 * queueui.Pool {
 		go func() { waiting <- w.pages.Ping(t.Context()).Err() }()
 	}
 	began := time.Now()
@@ -96,7 +97,7 @@ func TestReadinessIsQuickWhenRedisHangs(t *testing.T) {
 		t.Errorf("after %s: %d %s", took, rec.Code, rec.Body)
 	}
 	s.Thaw()
-	for range 2 * pagesPool {
+	for range 2 * queueui.Pool {
 		if err := <-waiting; err != nil && redis.HasErrorPrefix(err, "ERR") {
 			t.Error(err)
 		}

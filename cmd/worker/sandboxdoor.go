@@ -69,7 +69,7 @@ func (w *worker) openDoor(sb *sandbox.Sandbox, story *sandbox.Story) (*door, err
 	if err != nil {
 		return nil, err
 	}
-	pages := console.New(console.Config{Door: s, Client: client, Ledger: w.ledger, RDB: w.rdb, Log: log, Ring: w.ring, Hooks: hooks})
+	pages := console.New(console.Config{Door: s, Client: client, Ledger: w.ledger, RDB: w.rdb, Log: log, Ring: w.ring, Hooks: hooks, Pages: w.pages, TraceURL: w.Gateway.TraceURL})
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {

@@ -20,6 +20,7 @@ import (
 	"issuance/internal/ledger"
 	"issuance/internal/logging"
 	"issuance/internal/metrics"
+	"issuance/internal/queueui"
 	"issuance/internal/redisconn"
 	"issuance/internal/seal"
 	"issuance/internal/servers"
@@ -72,7 +73,7 @@ func build(ctx context.Context, s settings, mode redisconn.Mode, log *slog.Logge
 	if w.rdb, err = redisconn.Connect(ctx, w.redis); err != nil {
 		return nil, err
 	}
-	w.pages = connectPages(w.redis)
+	w.pages = queueui.Connect(w.redis)
 	w.closes = append(w.closes, func() { _ = w.rdb.Close() }, func() { _ = w.pages.Close() })
 	if err := w.claimRedis(ctx, mode); err != nil {
 		return nil, err
@@ -204,9 +205,7 @@ func every(ctx context.Context, interval time.Duration, do func(context.Context)
 
 // start serves the queues and, on l, the admin pages.
 func (w *worker) start(l net.Listener) error {
-	h, closeUI := w.adminHandler()
-	w.closes = append(w.closes, closeUI)
-	w.admin = newAdminServer(h, w.log)
+	w.admin = newAdminServer(w.adminHandler(), w.log)
 	w.url = "http://" + l.Addr().String()
 	go func() {
 		if err := w.admin.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -61,7 +61,7 @@ func (a *app) history(ctx context.Context, s *session, r tasks.Ref) error {
 	if len(records) == 0 {
 		return fmt.Errorf("%s: %w", table.Clean(r.String()), tasks.ErrUnknownOrder)
 	}
-	decisions, err := s.desk().Decisions(ctx, records...)
+	decisions, err := s.desk().Decisions(ctx, records[0].Ref)
 	if err != nil {
 		return err
 	}

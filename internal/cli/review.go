@@ -134,7 +134,7 @@ func (s *session) reviewLine(ctx context.Context, rec *ledger.Record) (reviewLin
 	for _, other := range list {
 		others = append(others, fmt.Sprintf("%s (%s, %s)", other.RefundID, other.State, count(other.Count, "ticket")))
 	}
-	decisions, err := s.desk().Decisions(ctx, rec)
+	decisions, err := s.desk().Decisions(ctx, rec.Ref)
 	if err != nil {
 		return l, err
 	}

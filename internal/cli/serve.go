@@ -17,6 +17,7 @@ import (
 	"issuance/internal/logging"
 	"issuance/internal/metrics"
 	"issuance/internal/notices"
+	"issuance/internal/queueui"
 	"issuance/internal/redisconn"
 	"issuance/internal/seal"
 	"issuance/internal/standby"
@@ -194,7 +195,9 @@ func (s *session) serveAt(ctx context.Context, d *door, c frontdoor.Config, hook
 		sent <- hooks.Run(ctx)
 	}()
 	front := frontdoor.New(c)
-	pages, err := s.console(front, c, hooks)
+	looks := queueui.Connect(s.redis)
+	defer looks.Close()
+	pages, err := s.console(console.Config{Door: front, Client: c.Client, Ledger: c.Ledger, RDB: c.RDB, Log: c.Log, Tokens: c.Tokens, Hooks: hooks, Pages: looks, TraceURL: d.config.TraceURL})
 	if err != nil {
 		return err
 	}
@@ -230,17 +233,16 @@ func (s *session) notices(g config.Gateway) (*frontdoor.Notices, error) {
 		Keys: e.Keys(), PlatformID: e.PlatformID, Plain: g.NoticeAck == config.AckPlain}, nil
 }
 
-// console makes the operators' pages at a front door.
-func (s *session) console(door *frontdoor.Server, c frontdoor.Config, hooks *webhooks.Dispatcher) (*console.Console, error) {
+// console makes the operators' pages at a front door, with the seal keys of the settings.
+func (s *session) console(c console.Config) (*console.Console, error) {
 	cfg, err := config.LoadParts(s.env, config.Keys)
 	if err != nil {
 		return nil, err
 	}
-	ring, err := seal.ParseRing(cfg.Seal.Keys.Reveal())
-	if err != nil {
+	if c.Ring, err = seal.ParseRing(cfg.Seal.Keys.Reveal()); err != nil {
 		return nil, coded(codeSettings, "ISSUANCE_SEAL_KEYS: %w", err)
 	}
-	return console.New(console.Config{Door: door, Client: c.Client, Ledger: c.Ledger, RDB: c.RDB, Log: c.Log, Ring: ring, Tokens: c.Tokens, Hooks: hooks}), nil
+	return console.New(c), nil
 }
 
 // webhooks makes what sends to the webhooks of the settings, nil when there are none.

@@ -69,6 +69,10 @@ func (l *loader) gateway() {
 			l.wrong("GATEWAY_PUBLIC_URL", "is wrong: it %v; write for example https://tickets.shop.example", err)
 		}
 	}
+	if u, err := url.Parse(strings.Replace(g.TraceURL, TraceID, "0", 1)); g.TraceURL != "" &&
+		(err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || strings.Count(g.TraceURL, TraceID) != 1) {
+		l.wrong("GATEWAY_TRACE_URL", "must be an http or https address without a user that holds %s once, for example https://jaeger.example/trace/%s", TraceID, TraceID)
+	}
 	l.oneOf("GATEWAY_NOTICE_ACK", string(g.NoticeAck), string(AckEnvelope), string(AckPlain))
 	if d := g.ShutdownTimeout; l.usable("GATEWAY_SHUTDOWN_TIMEOUT") && d <= 0 {
 		l.wrong("GATEWAY_SHUTDOWN_TIMEOUT", "is %s; write for example 30s", d)

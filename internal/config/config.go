@@ -142,8 +142,12 @@ type Gateway struct {
 	WebhooksProxyURL Secret        `env:"GATEWAY_WEBHOOKS_PROXY_URL" for:"gateway" help:"proxy for webhooks outside of private networks: http://user:password@host:port, https:// or socks5://; it has to keep private networks out of reach by itself"`
 	PublicURL        string        `env:"GATEWAY_PUBLIC_URL" for:"gateway" help:"scheme and host under which ECPay reaches the front door, on port 80 or 443, for example https://tickets.shop.example; with it, ECTicket orders that name no addresses for notices get the front door's (see docs/notices.md)"`
 	NoticeAck        NoticeAck     `env:"GATEWAY_NOTICE_ACK" envDefault:"envelope" for:"gateway" help:"how notices of ECTicket are acknowledged: envelope (encrypted, as ECPay's guide says) or plain (1|OK)"`
+	TraceURL         string        `env:"GATEWAY_TRACE_URL" for:"gateway" help:"where traces are looked at, {trace_id} in place of the trace's id, for example https://jaeger.example/trace/{trace_id}; the console's order pages link there"`
 	ShutdownTimeout  time.Duration `env:"GATEWAY_SHUTDOWN_TIMEOUT" envDefault:"30s" for:"gateway" help:"how long a stopping front door lets requests end"`
 }
+
+// TraceID stands for a trace's id in Gateway.TraceURL.
+const TraceID = "{trace_id}"
 
 // NoticeAck is how notices are acknowledged.
 type NoticeAck string

@@ -37,3 +37,18 @@ func TestNoticeAck(t *testing.T) {
 		}
 	}
 }
+
+// GATEWAY_TRACE_URL is a web address that has one place for the trace's id.
+func TestTraceURL(t *testing.T) {
+	for value, fine := range map[string]bool{"": true, "https://jaeger.example/trace/{trace_id}": true, "http://tempo:3000/explore?traceId={trace_id}": true,
+		"https://jaeger.example/trace/": false, "javascript:alert('{trace_id}')": false, "https://ann:secret@jaeger.example/{trace_id}": false,
+		"/trace/{trace_id}": false, "https://jaeger.example/{trace_id}/{trace_id}": false} {
+		c, err := Load(map[string]string{"GATEWAY_TRACE_URL": value})
+		switch {
+		case !fine && (err == nil || !strings.Contains(err.Error(), "GATEWAY_TRACE_URL") || strings.Contains(err.Error(), "secret")):
+			t.Errorf("%q: %v", value, err)
+		case fine && (err != nil && strings.Contains(err.Error(), "GATEWAY_TRACE_URL") || err == nil && c.Gateway.TraceURL != value):
+			t.Errorf("%q: %v", value, err)
+		}
+	}
+}

@@ -34,6 +34,10 @@ type Config struct {
 	Tokens *frontdoor.Tokens
 	// Hooks tests webhooks. Default: nobody can test them here.
 	Hooks *webhooks.Dispatcher
+	// Pages is the client of asynq's UI, made by queueui.Connect. Default: there is no page of queues.
+	Pages redis.UniversalClient
+	// TraceURL is where a trace is looked at, {trace_id} in place of its id. Default: the id is shown as text.
+	TraceURL string
 	// Zone is the time zone of the pages. Default Asia/Taipei.
 	Zone *time.Location
 	// Now is the clock. Default time.Now.
@@ -49,6 +53,7 @@ type Console struct {
 	sessions sessions
 	jobs     *jobs
 	files    *files
+	queues   queuesUI
 
 	accountsNow overview
 
@@ -107,6 +112,7 @@ func (c *Console) routes() {
 	c.act("POST "+Path+"accounts/{account}/resume", (*visit).resume)
 	c.filePages()
 	c.hookPages()
+	c.queuePages()
 	c.see(Path, func(*visit) error { return notFound })
 }
 

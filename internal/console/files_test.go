@@ -2,9 +2,12 @@ package console_test
 
 import (
 	"bytes"
+	"flag"
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"os"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -16,28 +19,77 @@ import (
 	"issuance/tasks/order"
 )
 
-// threeWrong is a workbook of five orders, of which three lines are wrong.
-func threeWrong(t *testing.T) []byte {
-	t.Helper()
-	f := excelize.NewFile()
-	defer f.Close()
-	for i, row := range [][]any{
-		{"MerchantTradeNo", "MerchantID", "IssueType", "IsImmediate", "Operator", "CustomerName", "CustomerPhone", "CustomerEmail", "ItemNo1", "TicketAmount1", "StartDate1"},
-		{"X1", shop.Merchant, "3", "2", "Angela", customer, "0912345678", "a@example.com", "VQT04959", "2", "20990101"},
-		{"X2", shop.Merchant, "3", "2", "Angela", customer, "912345678", "a@example.com", "VQT04959", "2", "20990101"},
-		{"X3", shop.Merchant, "3", "2", "Angela", customer, "0912345678", "a@example.com", "VQT04959", "none", "20990101"},
-		{"X4", shop.Merchant, "3", "2", "Angela", customer, "0912345678", "a@example.com", "VQT04959", "2", "20990230"},
-		{"X5", shop.Merchant, "3", "2", "Angela", customer, "0912345678", "a@example.com", "VQT04959", "1", "20990101"},
-	} {
-		if err := f.SetSheetRow("Sheet1", workbook.Cell(1, i+1), &row); err != nil {
+var update = flag.Bool("update", false, "write examples/orders-three-wrong.xlsx")
+
+// exampleBook is the workbook that docs/console.md has its readers upload.
+const exampleBook = "../../examples/orders-three-wrong.xlsx"
+
+// exampleRows are what it holds: five orders, of which three lines are wrong.
+var exampleRows = [][]string{
+	{"MerchantTradeNo", "MerchantID", "IssueType", "IsImmediate", "Operator", "CustomerName", "CustomerPhone", "CustomerEmail", "ItemNo1", "TicketAmount1", "StartDate1"},
+	{"BOOK1", shop.Merchant, "3", "2", "Angela", customer, "0912345678", "a@example.com", "VQT04959", "2", "20990101"},
+	{"BOOK2", shop.Merchant, "3", "2", "Angela", customer, "912345678", "a@example.com", "VQT04959", "2", "20990101"},
+	{"BOOK3", shop.Merchant, "3", "2", "Angela", customer, "0912345678", "a@example.com", "VQT04959", "none", "20990101"},
+	{"BOOK4", shop.Merchant, "3", "2", "Angela", customer, "0912345678", "a@example.com", "VQT04959", "2", "20990230"},
+	{"BOOK5", shop.Merchant, "3", "2", "Angela", customer, "0912345678", "a@example.com", "VQT04959", "1", "20990101"},
+}
+
+// corrected are the cells that a person writes in its place.
+var corrected = map[string]string{"G3": "0912345678", "J4": "2", "K5": "20990101"}
+
+// The example is the workbook that this test makes; after a change of it run
+//
+//	go test ./internal/console -run TestTheExampleWorkbook -update
+func TestTheExampleWorkbookIsAsItIsMade(t *testing.T) {
+	if *update {
+		if err := os.WriteFile(exampleBook, book(t, nil), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	var out bytes.Buffer
-	if err := f.Write(&out); err != nil {
+	f, err := excelize.OpenFile(exampleBook)
+	if err != nil {
 		t.Fatal(err)
 	}
+	defer f.Close()
+	if rows, err := f.GetRows("Orders"); err != nil || !reflect.DeepEqual(rows, exampleRows) {
+		t.Errorf("%v %v", rows, err)
+	}
+}
+
+// book is the example with some cells written anew.
+func book(t *testing.T, cells map[string]string) []byte {
+	t.Helper()
+	f := excelize.NewFile()
+	defer f.Close()
+	must := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(f.SetSheetName("Sheet1", "Orders"))
+	text, err := f.NewStyle(&excelize.Style{NumFmt: 49}) // Text, as columns of numbers have to be
+	must(err)
+	for i, row := range exampleRows {
+		must(f.SetSheetRow("Orders", workbook.Cell(1, i+1), &row))
+	}
+	for cell, value := range cells {
+		must(f.SetCellStr("Orders", cell, value))
+	}
+	must(f.SetColStyle("Orders", "A:K", text))
+	must(f.SetColWidth("Orders", "A", "K", 18))
+	var out bytes.Buffer
+	must(f.Write(&out))
 	return out.Bytes()
+}
+
+// threeWrong is the example as it is.
+func threeWrong(t *testing.T) []byte {
+	t.Helper()
+	raw, err := os.ReadFile(exampleBook)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
 }
 
 // upload sends a file with the form's field first, as browsers do.
@@ -91,7 +143,7 @@ func TestAWorkbookIsCheckedCorrectedAndEnqueued(t *testing.T) {
 	if strings.Contains(text, customer) || strings.Contains(text, "912345678") {
 		t.Error("the page shows what a cell holds")
 	}
-	if h.state(order.Ref{Account: shop, OrderID: "X1"}) != "" {
+	if h.state(order.Ref{Account: shop, OrderID: "BOOK1"}) != "" {
 		t.Error("a check enqueues")
 	}
 	if a := h.loggedIn(secrets["bob"]).get(file); a.StatusCode != http.StatusNotFound {
@@ -102,7 +154,7 @@ func TestAWorkbookIsCheckedCorrectedAndEnqueued(t *testing.T) {
 	}
 	b.submit(file, file+"/start", "reason", "the March sale")
 	text = b.until(file, live, "finished")
-	for _, id := range []string{"X1", "X5"} {
+	for _, id := range []string{"BOOK1", "BOOK5"} {
 		r := order.Ref{Account: shop, OrderID: id}
 		if h.state(r) != order.Queued || !strings.Contains(text, at(r)) {
 			t.Errorf("%s is %q: %s", id, h.state(r), text)
@@ -122,8 +174,8 @@ func TestAWorkbookIsCheckedCorrectedAndEnqueued(t *testing.T) {
 	file, live, _ = b.checked("rejects.csv", []byte(fixed), "Enqueue these 3 orders")
 	b.submit(file, file+"/start", "reason", "corrected")
 	b.until(file, live, "finished")
-	if s := h.state(order.Ref{Account: shop, OrderID: "X3"}); s != order.Queued {
-		t.Errorf("X3 is %q", s)
+	if s := h.state(order.Ref{Account: shop, OrderID: "BOOK3"}); s != order.Queued {
+		t.Errorf("BOOK3 is %q", s)
 	}
 	if a := b.get(file + "/results.csv"); strings.Count(a.text, "queued") != 3 {
 		t.Errorf("the results: %s", a.text)
@@ -134,7 +186,14 @@ func TestAWorkbookIsCheckedCorrectedAndEnqueued(t *testing.T) {
 	if d := h.decisions(order.Ref{Account: shop}); len(d) != 1 || d[0].Reason != "the shop asked" {
 		t.Errorf("the decisions: %+v", d)
 	}
-	if b.lang = "zh-TW"; !strings.Contains(b.page(file), "已完成") || !strings.Contains(b.page("/console/bulk"), "上傳並檢查") {
+	b.lang = "zh-TW"
+	_, _, text = b.checked("wrong.xlsx", threeWrong(t), "等待開始")
+	for _, want := range []string{"須為國內手機號碼：09 加 8 碼數字", "須為實際存在的日期，格式 yyyymmdd", "Excel 去掉了開頭的 0：請將該欄格式設為「文字」後重新輸入", "9 個字元的文字"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the Chinese page lacks %s: %s", want, text)
+		}
+	}
+	if !strings.Contains(b.page(file), "已完成") || !strings.Contains(b.page("/console/bulk"), "上傳並檢查") {
 		t.Error("not in Chinese")
 	}
 }
@@ -192,8 +251,8 @@ func TestAFileWhoseFrontDoorIsGoneSaysSo(t *testing.T) {
 	file, live, _ := b.checked("orders.xlsx", threeWrong(t), "ready to start")
 	b.submit(file, file+"/start", "reason", "again")
 	b.until(file, live, "finished")
-	if s := h.state(order.Ref{Account: shop, OrderID: "X1"}); s != order.Queued {
-		t.Errorf("X1 is %q", s)
+	if s := h.state(order.Ref{Account: shop, OrderID: "BOOK1"}); s != order.Queued {
+		t.Errorf("BOOK1 is %q", s)
 	}
 }
 
@@ -203,7 +262,7 @@ func TestADiscardedFileIsNotEnqueued(t *testing.T) {
 	file, live, _ := b.checked("orders.xlsx", threeWrong(t), "ready to start")
 	b.submit(file, file+"/stop")
 	b.until(file, live, "stopped<")
-	if a := b.submit("/console/bulk", file+"/start", "reason", "x"); a.StatusCode != http.StatusConflict || h.state(order.Ref{Account: shop, OrderID: "X1"}) != "" {
+	if a := b.submit("/console/bulk", file+"/start", "reason", "x"); a.StatusCode != http.StatusConflict || h.state(order.Ref{Account: shop, OrderID: "BOOK1"}) != "" {
 		t.Errorf("%d", a.StatusCode)
 	}
 }

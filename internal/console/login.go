@@ -34,7 +34,7 @@ func (v *visit) loginPage() error {
 
 // toLogin leads a visitor who is not logged in to the login, and from there back.
 func (v *visit) toLogin() error {
-	if v.r.Header.Get(liveHeader) != "" || v.r.URL.Path == Path+"live" {
+	if v.byItself() {
 		return fail(http.StatusUnauthorized, "fail.login")
 	}
 	next := Path

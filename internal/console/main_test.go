@@ -106,10 +106,17 @@ func (c *counter) take() map[string]int {
 // open opens a house with a tokens file, or without ("").
 func open(t *testing.T, tokens string) *house {
 	t.Helper()
+	return openWith(t, tokens, func(*house, string) {})
+}
+
+// openWith is open with other settings; change also gets the URL of its Redis.
+func openWith(t *testing.T, tokens string, change func(h *house, redisURL string)) *house {
+	t.Helper()
 	t.Parallel()
 	srv := testredis.Start(t)
 	h := &house{t: t, rdb: srv.Client(), log: &lockedBuffer{}, commands: counter{names: map[string]int{}}}
 	h.rdb.AddHook(&h.commands)
+	change(h, srv.URL())
 	h.serve(tokens)
 	t.Cleanup(func() {
 		if strings.Contains(h.log.String(), customer) || strings.Contains(h.log.String(), "iss_") {
@@ -230,9 +237,18 @@ func (h *house) state(r order.Ref) order.State {
 	return states[0]
 }
 
-func (h *house) decisions(r order.Ref) []ledger.Decision {
+// decisions are those about an order, or, where there is none, about an account.
+func (h *house) decisions(r order.Ref) (list []ledger.Decision) {
 	h.t.Helper()
-	list, err := h.ledger.Decisions(h.t.Context(), r, time.Time{})
+	if r.OrderID == "" {
+		for _, m := range h.rdb.XRange(h.t.Context(), keys.Decisions, "-", "+").Val() {
+			if text := func(name string) string { return m.Values[name].(string) }; text("account") == r.Account.String() && text("order_id") == "" {
+				list = append(list, ledger.Decision{What: text("what"), Ref: r, Who: text("who"), Reason: text("reason")})
+			}
+		}
+		return list
+	}
+	list, err := h.ledger.Decisions(h.t.Context(), r)
 	if err != nil {
 		h.t.Fatal(err)
 	}

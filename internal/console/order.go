@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"issuance/internal/frontdoor"
@@ -19,6 +20,7 @@ type orderData struct {
 	*tasks.Status
 	Ref     order.Ref
 	Trace   string // the trace id
+	TraceAt string // where it is looked at, "" for nowhere
 	Refunds []refundData
 	// Reviews are those of the order and its refunds that need a decision.
 	Reviews    []reviewData
@@ -70,7 +72,7 @@ func (v *visit) orderPage(status int, r order.Ref, s *shown) error {
 	for _, f := range st.Refunds {
 		data.Refunds = append(data.Refunds, refundData{f, r.Refund(f.RefundID)})
 	}
-	decisions, err := v.desk.Decisions(ctx, records...)
+	decisions, err := v.desk.Decisions(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -88,6 +90,7 @@ func (v *visit) orderPage(status int, r order.Ref, s *shown) error {
 		}
 		if parts := strings.Split(rec.Trace, "-"); !rec.IsRefund() && len(parts) > 1 {
 			data.Trace = parts[1]
+			data.TraceAt = strings.Replace(v.TraceURL, "{trace_id}", url.PathEscape(data.Trace), 1)
 		}
 	}
 	return v.answer(status, "order", "title.order", data)

@@ -8,13 +8,18 @@ import (
 	"strings"
 	"testing"
 
+	"issuance/internal/console"
 	"issuance/internal/ledger"
 	"issuance/tasks/order"
 )
 
 // story is a house with something of everything.
 func story(t *testing.T, tokens string) (h *house, queued, issued, review order.Ref) {
-	h = open(t, tokens)
+	return storyIn(t, open(t, tokens))
+}
+
+func storyIn(t *testing.T, h *house) (_ *house, queued, issued, review order.Ref) {
+	t.Helper()
 	queued, issued, review = h.enqueue(shop, "QUEUED1"), h.enqueue(shop, "ISSUED1"), h.enqueue(shop, "REVIEW1")
 	h.end(issued, ledger.Ending{State: order.Issued, ProviderRef: "REF1"})
 	h.review(review)
@@ -193,5 +198,22 @@ func TestAnExportHoldsWhatTheListShows(t *testing.T) {
 	}
 	if !strings.HasPrefix(a.text, "\ufeff") || !strings.Contains(a.Header.Get("Content-Disposition"), ".csv") {
 		t.Errorf("Excel does not take it for UTF-8: %v", a.Header)
+	}
+}
+
+// An order's trace is a link where it is known where traces are looked at, and a text elsewhere.
+func TestTheTraceIsALink(t *testing.T) {
+	const id = "4bf92f3577b34da6a3ce929d0e0e4736"
+	for at, want := range map[string]string{"": "<code>" + id + "</code>", "https://jaeger.example/trace/{trace_id}?x=1": `<a href="https://jaeger.example/trace/` + id + `?x=1"`} {
+		t.Run(at, func(t *testing.T) {
+			h := openWith(t, "", func(h *house, _ string) { h.with = func(c *console.Config) { c.TraceURL = at } })
+			r := order.Ref{Account: shop, OrderID: "TRACED1"}
+			if _, err := h.ledger.Record(t.Context(), ledger.Intake{Ref: r, Lane: order.Bulk, Fingerprint: "f", Document: "d", Trace: "00-" + id + "-00f067aa0ba902b7-01"}); err != nil {
+				t.Fatal(err)
+			}
+			if text := h.browser().page("/console/orders/ecticket:2000132/TRACED1"); !strings.Contains(text, want) || at == "" && strings.Contains(text, "<a href=\"https") {
+				t.Errorf("it lacks %s: %s", want, text)
+			}
+		})
 	}
 }

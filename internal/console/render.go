@@ -67,7 +67,7 @@ type navItem struct {
 }
 
 // navigation lists the pages that have an entry, by path and key.
-var navigation = [][2]string{{Path, "nav.orders"}, {Path + "reviews", "nav.reviews"}, {Path + "bulk", "nav.bulk"}, {Path + "accounts", "nav.accounts"}, {Path + "webhooks", "nav.webhooks"}, {Path + "jobs", "nav.jobs"}}
+var navigation = [][2]string{{Path, "nav.orders"}, {Path + "reviews", "nav.reviews"}, {Path + "bulk", "nav.bulk"}, {Path + "accounts", "nav.accounts"}, {Path + "webhooks", "nav.webhooks"}, {Path + "jobs", "nav.jobs"}, {queuesPath, "nav.queues"}}
 
 // view is what a template sees.
 type view struct {
@@ -132,6 +132,9 @@ func (v *view) Done() string {
 func (v *view) Nav() (out []navItem) {
 	at := v.visit.r.URL.Path
 	for _, n := range navigation {
+		if n[0] == queuesPath && !v.visit.seesQueues() {
+			continue
+		}
 		here := at == n[0] || n[0] != Path && strings.HasPrefix(at, n[0]+"/") || n[0] == Path && strings.HasPrefix(at, Path+"orders/")
 		out = append(out, navItem{n[0], n[1], here})
 	}

@@ -16,6 +16,7 @@ import (
 
 	"issuance/internal/frontdoor"
 	"issuance/internal/keys"
+	"issuance/internal/queueui"
 )
 
 // A login ends by itself after so long without a click, and after so long at all.
@@ -39,10 +40,15 @@ type sessions struct {
 	now func() time.Time
 }
 
-func sessionKey(cookie string) string {
+func sessionKey(cookie string) string { return keys.ConsoleSession(hashOf(cookie)) }
+
+func hashOf(cookie string) string {
 	sum := sha256.Sum256([]byte(cookie))
-	return keys.ConsoleSession(hex.EncodeToString(sum[:]))
+	return hex.EncodeToString(sum[:])
 }
+
+// changesKey is like sessionKey.
+func changesKey(cookie string) string { return keys.ConsoleChanges(hashOf(cookie)) }
 
 func (s sessions) begin(ctx context.Context, cookie, mark string) error {
 	raw, err := json.Marshal(session{Token: mark, Since: s.now().UTC()})
@@ -75,10 +81,10 @@ func (s sessions) find(ctx context.Context, cookie string, used bool) (*session,
 }
 
 func (s sessions) end(ctx context.Context, cookie string) error {
-	return s.rdb.Del(ctx, sessionKey(cookie)).Err()
+	return errors.Join(s.rdb.Del(ctx, sessionKey(cookie)).Err(), s.endChanges(ctx, cookie))
 }
 
-// liveHeader marks requests that console.js makes by itself: they keep nobody logged in.
+// liveHeader marks requests that console.js makes by itself: like those of the queues' script, they keep nobody logged in.
 const liveHeader = "X-Console-Live"
 
 // identify finds out who the visitor is. A browser without a cookie is given one.
@@ -97,8 +103,7 @@ func (v *visit) identify() error {
 	if fresh {
 		return nil
 	}
-	byItself := v.r.Header.Get(liveHeader) != "" || v.r.URL.Path == Path+"live"
-	s, err := v.sessions.find(v.r.Context(), v.cookie, !byItself)
+	s, err := v.sessions.find(v.r.Context(), v.cookie, !v.byItself())
 	if s == nil || err != nil {
 		return err
 	}
@@ -106,6 +111,11 @@ func (v *visit) identify() error {
 		v.who = k
 	}
 	return nil
+}
+
+// byItself reports whether a script made a request without its visitor.
+func (v *visit) byItself() bool {
+	return v.r.Header.Get(liveHeader) != "" || v.r.URL.Path == Path+"live" || v.r.Method == http.MethodGet && queueui.IsAPI(queuesRoot, v.r.URL.Path)
 }
 
 // allowed reports whether a token opens the console.

@@ -3,7 +3,6 @@ package console
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -124,15 +123,10 @@ func (v *view) EventName(event string) string { return v.visit.lang.or("event.",
 
 // was is the failure of a decision about a record that somebody else decided first, or that is in another state.
 func (v *visit) was(r order.Ref, state order.State) error {
-	ctx := v.r.Context()
-	rec, err := v.Ledger.Load(ctx, r)
-	if errors.Is(err, ledger.ErrNotFound) {
+	if state == "" {
 		return notFound
 	}
-	if err != nil {
-		return err
-	}
-	decisions, err := v.desk.Decisions(ctx, rec)
+	decisions, err := v.desk.Decisions(v.r.Context(), r)
 	if err != nil {
 		return err
 	}

@@ -80,8 +80,8 @@ func (c *Console) handle(pattern string, do handler) {
 	})
 }
 
-// begin finds out who asks, and refuses forms that are not the console's own.
-func (v *visit) begin() error {
+// admit finds out who asks.
+func (v *visit) admit() error {
 	if v.Tokens == nil && !frontdoor.Local(v.r) {
 		return notLocal
 	}
@@ -91,8 +91,13 @@ func (v *visit) begin() error {
 	if v.who != nil {
 		frontdoor.Note(v.r.Context(), v.who, "")
 	}
-	if v.r.Method != http.MethodPost {
-		return nil
+	return nil
+}
+
+// begin finds out who asks, and refuses forms that are not the console's own.
+func (v *visit) begin() error {
+	if err := v.admit(); err != nil || v.r.Method != http.MethodPost {
+		return err
 	}
 	if err := v.form(); err != nil {
 		return err

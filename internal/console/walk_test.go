@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -61,16 +62,19 @@ func (w *walker) open(path string) {
 
 // sees waits until the page says something. The page itself waits between the looks, which its policy on scripts allows; one that
 // is left meanwhile answers nothing.
-func (w *walker) sees(text string) {
+func (w *walker) sees(text string) { w.t.Helper(); w.seesIn("document", text) }
+
+// seesIn is sees for a document, in a script's words.
+func (w *walker) seesIn(document, text string) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.ctx, 20*time.Second)
 	defer cancel()
-	look := `new Promise(done => setTimeout(() => done(!!document.body && document.body.innerText.includes(` + quote(text) + `)), 50))`
+	look := `new Promise(done => setTimeout(() => done(!!` + document + `?.body && ` + document + `.body.innerText.includes(` + quote(text) + `)), 50))`
 	await := func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
 	for there := false; !there; {
 		if err := chromedp.Run(ctx, chromedp.Evaluate(look, &there, await)); ctx.Err() != nil {
 			var body string
-			_ = chromedp.Run(w.ctx, chromedp.Text("body", &body))
+			_ = chromedp.Run(w.ctx, chromedp.Evaluate(document+`?.body?.innerHTML ?? "nothing"`, &body))
 			w.t.Fatalf("the page never says %q: %v: %s", text, err, body)
 		}
 	}
@@ -108,10 +112,11 @@ func (w *walker) shoots(name string) {
 
 func TestAPersonWalksThroughTheConsole(t *testing.T) {
 	path, secrets := tokensFile(t, "angela operate,tickets")
-	h, queued, _, review := story(t, path)
+	h, queued, _, review := storyIn(t, openQueues(t, path))
 	w := walk(t, h)
-	book := filepath.Join(t.TempDir(), "orders.xlsx")
-	if err := os.WriteFile(book, threeWrong(t), 0o600); err != nil {
+	wrong, err := filepath.Abs(exampleBook)
+	right := filepath.Join(t.TempDir(), "corrected.xlsx")
+	if err = errors.Join(err, os.WriteFile(right, book(t, corrected), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 
@@ -152,7 +157,7 @@ func TestAPersonWalksThroughTheConsole(t *testing.T) {
 	}
 
 	w.open("/console/bulk")
-	w.do(chromedp.SetUploadFiles(`input[name="file"]`, []string{book}))
+	w.do(chromedp.SetUploadFiles(`input[name="file"]`, []string{wrong}))
 	w.sends("/bulk")
 	w.sees("Enqueue these 2 orders")
 	for _, cell := range []string{"G3", "J4", "K5"} {
@@ -161,21 +166,37 @@ func TestAPersonWalksThroughTheConsole(t *testing.T) {
 	w.shoots("console-file")
 	w.sends("/start", "reason", "the March sale")
 	w.sees("finished")
-	if s := h.state(order.Ref{Account: shop, OrderID: "X1"}); s != order.Queued {
-		t.Errorf("X1 is %q", s)
+	if s := h.state(order.Ref{Account: shop, OrderID: "BOOK1"}); s != order.Queued {
+		t.Errorf("BOOK1 is %q", s)
 	}
+	w.open("/console/bulk")
+	w.do(chromedp.SetUploadFiles(`input[name="file"]`, []string{right}))
+	w.sends("/bulk")
+	w.sees("Enqueue these 5 orders")
+	w.sends("/start", "reason", "corrected")
+	w.sees("finished")
+	for _, id := range []string{"BOOK2", "BOOK3", "BOOK4"} {
+		if s := h.state(order.Ref{Account: shop, OrderID: id}); s != order.Queued {
+			t.Errorf("%s is %q", id, s)
+		}
+	}
+
+	// asynq's own UI works in its frame: its scripts pass its policy.
+	w.open("/console/queues/")
+	w.seesIn(`document.querySelector("iframe")?.contentDocument`, "ecticket-checkout")
+	w.shoots("console-queues")
 
 	h.end(h.enqueue(shop, "DONE"), ledger.Ending{State: order.Issued})
 	w.open("/console/language?to=zh-Hant-TW&back=%2Fconsole%2Faccounts")
 	w.sees("等待最久")
 	w.shoots("console-accounts")
-	for page, text := range map[string]string{"/console/": "訂單查詢", "/console/reviews": "等待最久的排在最前面", "/console/jobs": "批次作業", "/console/bulk": "上傳並檢查", "/console/webhooks": "沒有前台程式提供任何端點", at(review): "歷程"} {
+	for page, text := range map[string]string{"/console/": "訂單查詢", "/console/reviews": "等待最久的排在最前面", "/console/jobs": "批次作業", "/console/bulk": "上傳並檢查", "/console/webhooks": "沒有前台程式提供任何端點", "/console/queues/": "僅供檢視", at(review): "歷程"} {
 		w.open(page)
 		w.sees(text)
 	}
 	var wide bool
 	w.do(chromedp.EmulateViewport(480, 800))
-	for _, page := range []string{"/console/", "/console/accounts", "/console/bulk", at(review)} {
+	for _, page := range []string{"/console/", "/console/accounts", "/console/bulk", "/console/queues/", at(review)} {
 		w.open(page)
 		if w.do(chromedp.Evaluate(`document.documentElement.scrollWidth > 480`, &wide)); wide {
 			t.Errorf("%s is wider than 480 pixels", page)

@@ -6,7 +6,7 @@ import "maps"
 type text [2]string
 
 // words are all texts of the pages, by key.
-var words = merged(pageWords, actWords, stateWords, codeWords, waitWords, eventWords, accountWords, fileWords, hookWords)
+var words = merged(pageWords, actWords, stateWords, codeWords, waitWords, eventWords, accountWords, fileWords, hookWords, queueWords)
 
 func merged(parts ...map[string]text) map[string]text {
 	all := map[string]text{}

@@ -29,6 +29,7 @@ type Server struct {
 	DefaultTaken bool
 
 	mini *miniredis.Miniredis
+	stop func() // ends what passes the time
 }
 
 // Start listens on 127.0.0.1:6379 or, when that is taken, on the next free port up to 6399.
@@ -42,13 +43,13 @@ func start(first, last int) (*Server, error) {
 			lastErr = fmt.Errorf("something listens on %s", addr)
 			continue
 		}
-		mini := configured()
+		mini := miniredis.NewMiniRedis()
 		if err := mini.StartAddr(addr); err != nil {
 			lastErr = err
 			continue
 		}
 		mini.Server().SetPreHook((&scores{srv: mini.Server()}).before)
-		return &Server{Addr: addr, DefaultTaken: port != first, mini: mini}, nil
+		return &Server{Addr: addr, DefaultTaken: port != first, mini: mini, stop: passTime(mini)}, nil
 	}
 	return nil, fmt.Errorf("no free port for the sandbox's Redis from %d to %d: %w", first, last, lastErr)
 }
@@ -67,16 +68,11 @@ func listens(addr string) bool {
 	return true
 }
 
-// configured is a miniredis that behaves like a server: by default its TTLs pass only when a test
-// moves its clock.
-func configured() *miniredis.Miniredis {
-	m := miniredis.NewMiniRedis()
-	m.ClockTTL(true)
-	return m
-}
-
 // URL is the server as REDIS_URL takes it.
 func (s *Server) URL() string { return "redis://" + s.Addr + "/0" }
 
 // Close ends the server; its data is gone. Closing twice is harmless.
-func (s *Server) Close() { s.mini.Close() }
+func (s *Server) Close() {
+	s.stop()
+	s.mini.Close()
+}

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 	"go.uber.org/goleak"
@@ -67,12 +68,13 @@ func TestNoPort(t *testing.T) {
 	}
 }
 
-// Keys expire in real time, without a test's help.
+// Keys expire in real time, to the step, without a test's help.
 func TestTimeToLivePasses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()
-		m := configured()
+		m := miniredis.NewMiniRedis()
 		defer m.Close()
+		defer passTime(m)()
 		c := redis.NewClient(&redis.Options{
 			Dialer:                   func(context.Context, string, string) (net.Conn, error) { return m.Dial() },
 			MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
@@ -85,9 +87,30 @@ func TestTimeToLivePasses(t *testing.T) {
 		if err := c.Get(ctx, "k").Err(); err != nil {
 			t.Fatalf("gone too early: %v", err)
 		}
-		<-time.After(time.Second)
+		<-time.After(time.Second + step)
 		if err := c.Get(ctx, "k").Err(); err != redis.Nil {
 			t.Fatalf("outlived its time: %v", err)
+		}
+	})
+}
+
+// What a command costs does not grow with the keys that there are: none looks at the time that is left to all of them.
+func TestACommandDoesNotLookAtEveryKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := miniredis.NewMiniRedis()
+		defer m.Close()
+		defer passTime(m)()
+		if err := m.Set("k", "v"); err != nil {
+			t.Fatal(err)
+		}
+		m.SetTTL("k", time.Minute)
+		<-time.After(step / 2) // no look has passed the time yet, and a command does not
+		if got := m.TTL("k"); got != time.Minute {
+			t.Errorf("a command looks at the keys' time: %s are left", got)
+		}
+		<-time.After(step)
+		if got := m.TTL("k"); got != time.Minute-step {
+			t.Errorf("%s are left after a step", got)
 		}
 	})
 }

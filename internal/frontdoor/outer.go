@@ -9,10 +9,10 @@ import (
 	"net/http"
 	"regexp"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
+	"issuance/internal/thismachine"
 	"issuance/internal/tracing"
 	"issuance/tasks/order"
 )
@@ -128,22 +128,12 @@ func Local(r *http.Request) bool { return notLocal(r) == nil }
 // notLocal says why a request that needs no token is not answered; nil when it is.
 func notLocal(r *http.Request) *Problem {
 	switch {
-	case passedOn(r.Header):
+	case thismachine.PassedOn(r.Header):
 		return problem(http.StatusForbidden, codeForbidden, "a proxy passed this request on, so callers need tokens: set GATEWAY_TOKENS_FILE; `enqueue token new` makes one")
-	case !localHost(r.Host), http.NewCrossOriginProtection().Check(r) != nil, r.Header.Get("Sec-Fetch-Site") == "cross-site":
+	case !thismachine.Addressed(r.Host), http.NewCrossOriginProtection().Check(r) != nil, r.Header.Get("Sec-Fetch-Site") == "cross-site":
 		return problem(http.StatusForbidden, codeForbidden, "without GATEWAY_TOKENS_FILE only programs of this machine are answered, under the name localhost")
 	}
 	return nil
-}
-
-// passedOn reports whether a header shows that a proxy passed the request on: whoever sent it may be anywhere.
-func passedOn(h http.Header) bool {
-	for name := range h {
-		if strings.HasPrefix(name, "X-Forwarded-") || slices.Contains([]string{"Forwarded", "Via", "X-Real-Ip"}, name) {
-			return true
-		}
-	}
-	return false
 }
 
 // trace begins the span of a request that needs a token, where the caller's trace goes on.
@@ -193,18 +183,6 @@ func (s *Server) admit(r *http.Request, at *seen) *Problem {
 		return nil // it has passed
 	}
 	return s.limits.pass(r.Context(), at.token)
-}
-
-// localHost reports whether a Host header names this machine, so that no web page elsewhere can have its name lead
-// here.
-func localHost(host string) bool {
-	name, _, err := net.SplitHostPort(host)
-	if err != nil {
-		name = host
-	}
-	name = strings.Trim(name, "[]")
-	ip := net.ParseIP(name)
-	return strings.EqualFold(name, "localhost") || ip != nil && ip.IsLoopback()
 }
 
 // statusCallerGone is what the access log and metrics say of a request whose caller did not wait for an answer. It is

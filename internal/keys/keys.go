@@ -51,6 +51,10 @@ const (
 // the hash of what the browser's cookie holds. Expires when nobody has used it for a while.
 func ConsoleSession(id string) string { return Prefix + "{console:session:" + id + "}" }
 
+// ConsoleChanges is the string of why a logged-in browser may change something in the console's page of queues; id as
+// ConsoleSession's. Expires within minutes.
+func ConsoleChanges(id string) string { return Prefix + "{console:changes:" + id + "}" }
+
 // ConsoleFailures is the string that counts failed logins of an address, which locks it out. Expires after that time.
 func ConsoleFailures(address string) string { return Prefix + "{console:failures:" + address + "}" }
 
@@ -65,7 +69,6 @@ const (
 // its records. They expire a week after the job was made.
 func ConsoleJob(id string) string { return Prefix + "{console:job:" + id + "}:" }
 
-// tag is the hash tag of an order's keys.
 // ConsoleFiles is the zset of the files that were uploaded to the console, by when (ms). Each is there for a week.
 const ConsoleFiles = Prefix + "{console:files}"
 
@@ -74,6 +77,7 @@ const ConsoleFiles = Prefix + "{console:files}"
 // its wrong lines, sealed; "refs", the list of the orders that it has enqueued. Expires after a week.
 func ConsoleFile(id string) string { return Prefix + "{console:file:" + id + "}:" }
 
+// tag is the hash tag of an order's keys.
 func tag(r order.Ref) string { return Prefix + "{" + r.Account.String() + ":" + r.OrderID + "}:" }
 
 // Record is the hash of an order's or a refund's record. Once it is final and settled it expires
@@ -94,6 +98,10 @@ func Refunds(r order.Ref) string { return tag(r) + "refunds" }
 
 // Turn is the string that holds the id of the refund that is under way.
 func Turn(r order.Ref) string { return tag(r) + "turn" }
+
+// DecisionsOf is the list of what operators decided about an order and its refunds, the latest few hundred: the time (ms) and
+// JSON, see the ledger's Decisions. It expires ISSUANCE_KEEP_RECORDS after the last of them.
+func DecisionsOf(r order.Ref) string { return tag(r) + "decisions" }
 
 // Tickets is the hash of what looks at the provider have shown of an order's tickets since it was issued; see the
 // ledger's TicketList. It expires with the record, and is removed with the customer's data.

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/user"
@@ -10,10 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"issuance/internal/keys"
-	"issuance/providers"
 	"issuance/tasks/order"
 )
 
@@ -70,54 +68,73 @@ func WithOrigin(ctx context.Context, o Origin) context.Context {
 	return context.WithValue(ctx, originKey{}, o)
 }
 
+// mostDecisions is how many decisions an order's list keeps: the latest.
+const mostDecisions = 500
+
+// listed is an entry of an order's list, behind its time.
+type listed struct {
+	What   string `json:"what"`
+	Refund string `json:"refund_id,omitempty"`
+	Who    string `json:"who"`
+	Reason string `json:"reason"`
+	UID    string `json:"uid,omitempty"`
+	Login  string `json:"login,omitempty"`
+	Host   string `json:"host,omitempty"`
+}
+
 // Decided appends a decision to the stream keys.Decisions, which is never trimmed: it is short, and it is
-// the only place that outlives the records.
+// the only place that outlives the records. One about an order is kept with the order, too, by the same script.
 func (l *Ledger) Decided(ctx context.Context, d Decision) error {
 	from, elsewhere := ctx.Value(originKey{}).(Origin)
 	if !elsewhere {
 		from = origin()
 	}
-	err := l.rdb.XAdd(ctx, &redis.XAddArgs{Stream: keys.Decisions, Values: []any{"what", d.What, "account", d.Account.String(),
-		"order_id", d.OrderID, "refund_id", d.RefundID, "who", d.Who, "reason", d.Reason, "uid", from.UID, "login", from.Login, "host", from.Host}}).Err()
+	fields := []any{"what", d.What, "account", d.Account.String(), "order_id", d.OrderID, "refund_id", d.RefundID, "who", d.Who, "reason", d.Reason,
+		"uid", from.UID, "login", from.Login, "host", from.Host}
+	stream, err := []string{keys.Decisions}, error(nil)
+	switch entry := (listed{d.What, d.RefundID, d.Who, d.Reason, from.UID, from.Login, from.Host}); {
+	case d.OrderID == "":
+		err = l.decide(ctx, stream, "", fields)
+	case l.sharded:
+		if err = l.decide(ctx, stream, "", fields); err == nil {
+			err = l.decide(ctx, []string{keys.DecisionsOf(d.Ref)}, entry.String(), fields)
+		}
+	default:
+		err = l.decide(ctx, append([]string{keys.DecisionsOf(d.Ref)}, stream...), entry.String(), fields)
+	}
 	if err != nil {
 		return fmt.Errorf("ledger: decision: %w", err)
 	}
 	return nil
 }
 
-// decisionsPage is how many decisions are read at once.
-const decisionsPage = 1000
-
-// Decisions are those about an order and its refunds that were made at a time or later, the oldest first.
-func (l *Ledger) Decisions(ctx context.Context, r order.Ref, since time.Time) ([]Decision, error) {
-	var out []Decision
-	start := "-"
-	if !since.IsZero() {
-		start = strconv.FormatInt(since.UnixMilli(), 10)
-	}
-	for {
-		page, err := l.rdb.XRangeN(ctx, keys.Decisions, start, "+", decisionsPage).Result()
-		if err != nil {
-			return nil, fmt.Errorf("ledger: decisions: %w", err)
-		}
-		for _, m := range page {
-			if d := readDecision(m); d.Order() == r.Order() {
-				out = append(out, d)
-			}
-			start = "(" + m.ID
-		}
-		if len(page) < decisionsPage {
-			return out, nil
-		}
-	}
+// String is the entry as it is kept.
+func (e listed) String() string {
+	raw, _ := json.Marshal(e) // strings alone
+	return string(raw)
 }
 
-func readDecision(m redis.XMessage) Decision {
-	text := func(name string) string { s, _ := m.Values[name].(string); return s }
-	provider, merchant, _ := strings.Cut(text("account"), ":")
-	account := providers.Account{Provider: providers.Name(provider), Merchant: merchant}
-	var ms int64
-	_, _ = fmt.Sscanf(m.ID, "%d-", &ms)
-	return Decision{What: text("what"), Ref: order.Ref{Account: account, OrderID: text("order_id"), RefundID: text("refund_id")},
-		Who: text("who"), Reason: text("reason"), From: Origin{text("uid"), text("login"), text("host")}, At: time.UnixMilli(ms)}
+func (l *Ledger) decide(ctx context.Context, keys []string, entry string, fields []any) error {
+	return scripts["decide"].Run(ctx, l.rdb, keys, l.args(append([]any{entry, mostDecisions, l.opt.KeepRecords.Milliseconds()}, fields...))...).Err()
+}
+
+// Decisions are the latest ones about an order and its refunds, the oldest first. They are kept for as long as a record
+// is, from the last of them on.
+func (l *Ledger) Decisions(ctx context.Context, r order.Ref) ([]Decision, error) {
+	list, err := l.rdb.LRange(ctx, keys.DecisionsOf(r), 0, -1).Result()
+	if err != nil {
+		return nil, fmt.Errorf("ledger: decisions: %w", err)
+	}
+	var out []Decision
+	for _, line := range list {
+		ms, raw, _ := strings.Cut(line, " ")
+		var e listed
+		if json.Unmarshal([]byte(raw), &e) != nil {
+			continue // not this program's
+		}
+		about := r.Order()
+		about.RefundID = e.Refund
+		out = append(out, Decision{What: e.What, Ref: about, Who: e.Who, Reason: e.Reason, From: Origin{e.UID, e.Login, e.Host}, At: millis(ms)})
+	}
+	return out, nil
 }

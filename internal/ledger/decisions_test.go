@@ -7,58 +7,87 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"issuance/internal/keys"
 	"issuance/internal/testredis"
 	"issuance/providers"
 	"issuance/tasks/order"
 )
 
-// A decision is kept with the user and the machine it was made by, beside the name that the person gave, and the
-// events' retention leaves it alone.
+// A decision is kept with the user and the machine it was made by, beside the name that the person gave, in the stream of
+// all decisions, which no retention trims, and with its order, for as long as a record is kept.
 func TestDecisionsAreKeptWithTheirOrigin(t *testing.T) {
 	testredis.Each(t, func(t *testing.T, s *testredis.Server) {
-		rdb, ctx := s.Client(), t.Context()
-		l := New(rdb, Options{KeepEvents: 1})
-		ours := order.Ref{Account: providers.Account{Provider: providers.ECTicket, Merchant: "2000132"}, OrderID: "A1"}
-		refund := ours
-		refund.RefundID = "R1"
-		other := ours
-		other.OrderID = "A2"
-		for i := range decisionsPage + 10 { // more than a page
-			if err := l.Decided(ctx, Decision{What: "cancel", Ref: other, Who: "b", Reason: fmt.Sprint(i)}); err != nil {
-				t.Fatal(err)
-			}
+		for _, sharded := range []bool{false, true} {
+			t.Run(fmt.Sprintf("sharded %v", sharded), func(t *testing.T) { decisionsAreKept(t, s, sharded) })
 		}
-		for _, d := range []Decision{{What: "retry", Ref: ours, Who: "angela", Reason: "again"}, {What: "resolve as failed", Ref: refund, Who: "root", Reason: "seen"}} {
-			if err := l.Decided(ctx, d); err != nil {
-				t.Fatal(err)
-			}
-		}
-		list, err := l.Decisions(ctx, ours, time.Time{})
-		if err != nil || len(list) != 2 {
-			t.Fatalf("%+v %v", list, err)
-		}
-		host, _ := os.Hostname()
-		for i, want := range []Decision{{What: "retry", Ref: ours, Who: "angela", Reason: "again"}, {What: "resolve as failed", Ref: refund, Who: "root", Reason: "seen"}} {
-			d := list[i]
-			if d.What != want.What || d.Ref != want.Ref || d.Who != want.Who || d.Reason != want.Reason || d.From.Host != host ||
-				d.From.UID != strconv.Itoa(os.Getuid()) || time.Since(d.At).Abs() > time.Minute {
-				t.Errorf("%+v", d)
-			}
-		}
-		if n, err := rdb.XLen(ctx, keys.Decisions).Result(); err != nil || n != decisionsPage+12 {
-			t.Errorf("%d decisions are kept, %v", n, err)
-		}
-		if list, err := l.Decisions(ctx, ours, time.Now().Add(time.Hour)); err != nil || len(list) != 0 {
-			t.Errorf("later: %+v %v", list, err)
-		}
-		if err := rdb.XAdd(ctx, &redis.XAddArgs{Stream: keys.Decisions, Values: []any{"account", "?"}}).Err(); err != nil {
+	})
+}
+
+func decisionsAreKept(t *testing.T, s *testredis.Server, sharded bool) {
+	rdb, ctx := s.Client(), t.Context()
+	if err := rdb.FlushDB(ctx).Err(); err != nil {
+		t.Fatal(err)
+	}
+	l := New(rdb, Options{KeepEvents: 1, KeepDetails: time.Hour, KeepRecords: 2 * time.Hour})
+	l.sharded = sharded
+	ours := order.Ref{Account: providers.Account{Provider: providers.ECTicket, Merchant: "2000132"}, OrderID: "A1"}
+	other := ours
+	other.OrderID = "A2"
+	const more = mostDecisions + 10
+	for i := range more {
+		if err := l.Decided(ctx, Decision{What: "show", Ref: other, Who: "b", Reason: fmt.Sprint(i)}); err != nil {
 			t.Fatal(err)
 		}
-		if list, err := l.Decisions(ctx, ours, time.Time{}); err != nil || len(list) != 2 {
-			t.Errorf("with a damaged entry: %+v %v", list, err)
+	}
+	about := []Decision{{What: "retry", Ref: ours, Who: "angela", Reason: "again, \"now\"\nand here"}, {What: "resolve as failed", Ref: ours.Refund("R1"), Who: "root", Reason: "seen"}}
+	for _, d := range append(about, Decision{What: "pause", Ref: order.Ref{Account: ours.Account}, Who: "c", Reason: "r"}) {
+		if err := l.Decided(ctx, d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := l.Decisions(ctx, ours)
+	if err != nil || len(list) != 2 {
+		t.Fatalf("%+v %v", list, err)
+	}
+	host, _ := os.Hostname()
+	for i, want := range about {
+		d := list[i]
+		if d.What != want.What || d.Ref != want.Ref || d.Who != want.Who || d.Reason != want.Reason || d.From.Host != host ||
+			d.From.UID != strconv.Itoa(os.Getuid()) || time.Since(d.At).Abs() > time.Minute {
+			t.Errorf("%+v", d)
+		}
+	}
+	if ttl := rdb.PTTL(ctx, keys.DecisionsOf(ours)).Val(); ttl <= time.Hour || ttl > 2*time.Hour {
+		t.Errorf("they are kept for %s", ttl)
+	}
+	if n, err := rdb.XLen(ctx, keys.Decisions).Result(); err != nil || n != more+3 {
+		t.Errorf("%d decisions are kept, %v", n, err)
+	}
+	if all, err := l.Decisions(ctx, other); err != nil || len(all) != mostDecisions || all[len(all)-1].Reason != fmt.Sprint(more-1) {
+		t.Errorf("of many about one order %d are kept, %v", len(all), err)
+	}
+	if err := rdb.RPush(ctx, keys.DecisionsOf(ours), "?").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := l.Decisions(ctx, ours); err != nil || len(list) != 2 {
+		t.Errorf("with a damaged entry: %+v %v", list, err)
+	}
+}
+
+// What it costs to read an order's decisions does not grow with those about other orders.
+func TestDecisionsAreReadByOrder(t *testing.T) {
+	testredis.Each(t, func(t *testing.T, s *testredis.Server) {
+		rdb, ctx := s.Client(), t.Context()
+		l := New(rdb, Options{})
+		ours := order.Ref{Account: providers.Account{Provider: providers.ECTicket, Merchant: "2000132"}, OrderID: "A1"}
+		if err := l.Decided(ctx, Decision{What: "retry", Ref: ours, Who: "a", Reason: "r"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := rdb.Del(ctx, keys.Decisions).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if list, err := l.Decisions(ctx, ours); err != nil || len(list) != 1 {
+			t.Errorf("without the stream of all: %+v %v", list, err)
 		}
 	})
 }

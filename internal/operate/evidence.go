@@ -2,7 +2,6 @@ package operate
 
 import (
 	"context"
-	"time"
 
 	"issuance/internal/ledger"
 	"issuance/providers"
@@ -10,19 +9,9 @@ import (
 	"issuance/tasks/order"
 )
 
-// Decisions are those about the records of one order, by the record. One that was made before a record by
-// another machine's clock is found as well.
-func (d *Desk) Decisions(ctx context.Context, records ...*ledger.Record) (map[tasks.Ref][]ledger.Decision, error) {
-	since := records[0].CreatedAt
-	for _, rec := range records {
-		if rec.CreatedAt.Before(since) {
-			since = rec.CreatedAt
-		}
-	}
-	if !since.IsZero() {
-		since = since.Add(-time.Hour)
-	}
-	list, err := d.ledger.Decisions(ctx, records[0].Ref, since)
+// Decisions are those about an order and its refunds, by the record.
+func (d *Desk) Decisions(ctx context.Context, r order.Ref) (map[tasks.Ref][]ledger.Decision, error) {
+	list, err := d.ledger.Decisions(ctx, r)
 	out := map[tasks.Ref][]ledger.Decision{}
 	for _, d := range list {
 		out[d.Ref] = append(out[d.Ref], d)

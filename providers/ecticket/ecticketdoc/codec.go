@@ -33,6 +33,8 @@ func Codec() providers.Codec {
 		Probe:         probe,
 		Check:         check,
 		Time:          parseTime,
+
+		RulesInChinese: rulesInChinese,
 	}
 }
 

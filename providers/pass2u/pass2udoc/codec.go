@@ -34,8 +34,9 @@ func Codec() providers.Codec {
 		Templates: []providers.Template{{Name: "pass2u", Meaning: "Pass2U; pickupType is voucher or order",
 			Columns: [][2]string{{"channelOrderId", "EXAMPLE-0001"}, {"productSaleId", "02955ccca3352ef0734a4aecc9f86083"},
 				{"quantity", "2"}, {"pickupType", "voucher"}, {"mailTo", ""}}}},
-		Probe: probe,
-		Check: check,
+		Probe:          probe,
+		Check:          check,
+		RulesInChinese: rulesInChinese,
 		Time: func(text string) (time.Time, bool) {
 			t, err := time.Parse(time.RFC3339, text)
 			return t, err == nil

@@ -1,4 +1,4 @@
-package main
+package queueui
 
 import (
 	"context"
@@ -12,13 +12,13 @@ import (
 	"issuance/internal/redisconn"
 )
 
-// pagesPool is how many connections the web UI, the metrics and the health checks share: however many pages
-// are asked for, and however slow they are, the workers' own connections stay free.
-const pagesPool = 4
+// Pool is how many connections pages have of their own: however many pages are asked for, and however slow they are,
+// the other connections of the process stay free.
+const Pool = 4
 
-// connectPages makes the client of the web UI, the metrics and the health checks.
-func connectPages(o redisconn.Options) redis.UniversalClient {
-	c := o.WithPoolSize(pagesPool).New()
+// Connect makes the client of the pages, which the caller closes.
+func Connect(o redisconn.Options) redis.UniversalClient {
+	c := o.WithPoolSize(Pool).New()
 	c.AddHook(&tolerant{})
 	return c
 }

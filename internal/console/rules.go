@@ -1,0 +1,85 @@
+package console
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"issuance/providers"
+)
+
+// phrases are texts of other packages in another language, by the English text: each %s of it stands for what differs, which
+// is looked up by itself. The programs that wrote the texts know no language.
+type phrases struct {
+	whole    map[string]string
+	patterns []phrase // the most definite first
+}
+
+type phrase struct {
+	pattern *regexp.Regexp
+	text    string
+}
+
+const hole = "%s"
+
+func newPhrases(texts map[string]string) *phrases {
+	p := &phrases{whole: map[string]string{}}
+	for _, english := range slices.SortedFunc(maps.Keys(texts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(definite(b), definite(a)), cmp.Compare(a, b))
+	}) {
+		if !strings.Contains(english, hole) {
+			p.whole[english] = texts[english]
+			continue
+		}
+		pattern := strings.ReplaceAll(regexp.QuoteMeta(english), hole, "(.+?)")
+		p.patterns = append(p.patterns, phrase{regexp.MustCompile("(?s)^" + pattern + "$"), texts[english]})
+	}
+	return p
+}
+
+// definite is how much of a text does not differ. One that begins with what differs fits nearly everything, so it comes last.
+func definite(english string) int {
+	n := len(strings.ReplaceAll(english, hole, ""))
+	if strings.HasPrefix(english, hole) {
+		return n - 1000
+	}
+	return n
+}
+
+// say is a text in the other language, and as it is where there is none.
+func (p *phrases) say(english string) string {
+	if text, known := p.whole[english]; known {
+		return text
+	}
+	for _, one := range p.patterns {
+		if m := one.pattern.FindStringSubmatch(english); m != nil {
+			parts := make([]any, len(m)-1)
+			for i, part := range m[1:] {
+				parts[i] = p.say(part)
+			}
+			return fmt.Sprintf(one.text, parts...)
+		}
+	}
+	return english
+}
+
+// ruleTexts are the rules of documents and files in Chinese, the providers' own among them.
+var ruleTexts = sync.OnceValue(func() *phrases {
+	all := maps.Clone(ruleWords)
+	for _, c := range providers.Codecs() {
+		maps.Copy(all, c.RulesInChinese)
+	}
+	return newPhrases(all)
+})
+
+// Rule is a rule that a line breaks, what was found instead, or advice about it.
+func (v *view) Rule(text string) string {
+	if v.visit.lang != Chinese || text == "" {
+		return text
+	}
+	return ruleTexts().say(text)
+}
