@@ -129,12 +129,15 @@ func (r *run) noList(ctx context.Context, out providers.Outcome) (handler.Result
 		Message: "the provider does not list the order's tickets yet (" + handler.Text(out) + ")"}), nil
 }
 
-// awaited names a refund under way whose tickets the wish cannot do without: they may become free again.
+// awaited names a refund under way whose tickets the wish cannot do without: they may become free again, or, where the
+// wish names one that the provider shows refunded, turn out to be its.
 func awaited(wish providers.TicketWish, list []providers.Ticket, o others) (by string) {
 	free := 0
 	for _, t := range list {
 		_, taken := o.tickets[t.TicketNo]
 		switch {
+		case t.UseStatus == providers.Refunded && o.under[t.TicketNo] && slices.Contains(wish.TicketNo, t.TicketNo):
+			by = o.tickets[t.TicketNo]
 		case t.UseStatus != providers.Unused:
 		case !taken:
 			free++
@@ -191,6 +194,8 @@ func named(t providers.Ticket, known bool, o others) ledger.PlannedTicket {
 		return settled(order.TicketRejected, string(order.CodeNotOfThisOrder))
 	case t.UseStatus == providers.Refunded && taken && o.settled[t.TicketNo]:
 		return settled(order.TicketElsewhere, "refunded_by_"+by)
+	case t.UseStatus == providers.Refunded && taken: // most likely by that refund, which is in review
+		return settled(order.TicketElsewhere, "in_doubt_of_"+by)
 	case t.UseStatus == providers.Refunded:
 		return settled(order.TicketElsewhere, string(order.CodeRefundedElsewhere))
 	case taken:

@@ -87,6 +87,39 @@ func TestATicketThatAnotherRefundHasRefundedIsDistinguished(t *testing.T) {
 	w.tickets("elsewhere:refunded_by_R2", "elsewhere:refunded_elsewhere", "refunded")
 }
 
+// The list can show a ticket refunded before the refund that did it has seen that: whose it was is not guessed.
+func TestATicketThatAnotherRefundMayJustHaveRefundedIsWaitedFor(t *testing.T) {
+	w := ecticket(handlertest.Mini(t))
+	first, second := w.refundOf("R1", named(1)), w.refundOf("R2", named(1, 3))
+	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+	w.provider.AnswerRefundTicket(fakeprovider.Lost)
+	w.Waits(w.run(first))
+	w.Clock.Advance(time.Minute)
+	w.provider.AnswerTickets(list(providers.Refunded, providers.Unused, providers.Unused), fakeprovider.Yes)
+	w.Waits(w.run(second))
+	w.stateOf("R2", order.Queued, "other_refund_in_doubt", 0)
+
+	w.provider.AnswerStatus(w.status(providers.Refunded, merchant), fakeprovider.Yes)
+	w.Done(w.run(first))
+	w.stateOf("R1", order.Refunded, "", 1)
+	w.provider.AnswerTickets(list(providers.Refunded, providers.Unused, providers.Unused), fakeprovider.Yes)
+	w.provider.AnswerRefundTicket(fakeprovider.Yes)
+	w.provider.AnswerTickets(list(providers.Refunded, providers.Unused, providers.Refunded), fakeprovider.Yes)
+	w.Done(w.run(second))
+	w.stateOf("R2", order.PartiallyRefunded, "refunded_by_R1", 1)
+}
+
+// Of a refund in review nobody knows yet whether the ticket that is refunded was refunded by it.
+func TestATicketThatARefundInReviewMayHaveRefundedIsNotSaidToBeAnybodyElses(t *testing.T) {
+	w := reviewed(t)
+	task := w.refundOf("R1", named(1, 3))
+	w.provider.AnswerTickets(list(providers.Refunded, providers.Unused, providers.Unused), fakeprovider.Yes)
+	w.provider.AnswerRefundTicket(fakeprovider.Yes)
+	w.Done(w.run(task))
+	w.state(order.PartiallyRefunded, "in_doubt_of_R2", 1)
+	w.tickets("elsewhere:in_doubt_of_R2", "refunded")
+}
+
 // reviewed is a refund R2 of tickets 1 and 2 in review, ticket 1 being in doubt
 // and ticket 2 never sent.
 func reviewed(t *testing.T) *world {
