@@ -75,7 +75,11 @@ func (a *app) history(ctx context.Context, s *session, r tasks.Ref) error {
 
 // decisionText is a decision in a few words.
 func decisionText(d ledger.Decision) string {
-	return fmt.Sprintf("%s by %s, %s: %s", d.What, d.Who, d.From, d.Reason)
+	text := fmt.Sprintf("%s by %s, %s", d.What, d.Who, d.From)
+	if d.Reason == "" { // erased
+		return text
+	}
+	return text + ": " + d.Reason
 }
 
 func (a *app) printHistory(rec *ledger.Record, decisions []ledger.Decision) error {

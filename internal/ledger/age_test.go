@@ -8,6 +8,7 @@ import (
 
 	"issuance/internal/keys"
 	"issuance/internal/testredis"
+	"issuance/providers"
 	"issuance/tasks/order"
 )
 
@@ -205,4 +206,19 @@ func TestARefundOfManyTicketsAges(t *testing.T) {
 			t.Errorf("the bare record has %d fields", n)
 		}
 	})
+}
+
+// Counts are not among the details.
+func TestABareRecordKeepsItsCounts(t *testing.T) {
+	s := testredis.Mini(t) // whose time can pass
+	b := newBench(s, newClock())
+	k := b.order()
+	f := b.claim(t, k).Record.Fence
+	b.submit(t, k, f)
+	a, err := b.Finish(b.ctx, k, f, Ending{State: order.Issued, ProviderRef: "P1", Found: providers.FoundIssued})
+	applied(t, a, err)
+	s.FastForward(91 * day)
+	if r := b.load(t, k); r.Polls != 1 || r.Attempts != 1 || r.Document != "" {
+		t.Errorf("%+v", r)
+	}
 }

@@ -20,12 +20,13 @@ type Erasure struct {
 
 // Erase removes the customer's data of one record: the document, the tickets, the provider's texts. What
 // stays says that there was such an order and how it ended. What a provider sends of an erased order later is not
-// stored. It is found by its own number alone afterwards. It is refused while the record is needed to
+// stored. It is found by its own number alone afterwards. The reasons of earlier decisions leave the order's list of them,
+// and stay in keys.Decisions. It is refused while the record is needed to
 // find out what is true: before it has ended, unless the provider has accepted it, and in review.
 func (l *Ledger) Erase(ctx context.Context, r order.Ref, who string) (Erasure, error) {
 	k := []string{keys.Record(r), keys.Details(r)}
 	if !r.IsRefund() {
-		k = append(k, keys.Tickets(r))
+		k = append(k, keys.Tickets(r), keys.DecisionsOf(r))
 	}
 	f, err := l.run(ctx, r, "erase", k, who)
 	if err != nil {

@@ -180,3 +180,28 @@ func TestAnErasedOrderStaysErased(t *testing.T) {
 		}
 	})
 }
+
+// What people wrote about an order leaves its history with the rest; who decided what, and the erasure itself, stay.
+func TestAnErasureRemovesTheReasonsOfDecisions(t *testing.T) {
+	eachServer(t, func(t *testing.T, b *bench, _ *testredis.Server) {
+		k := b.order()
+		resolvedOrder(t, b, k, order.Issued)
+		for _, d := range []Decision{{What: "retry", Ref: k, Who: "ann", Reason: "Ms \"Lin\""}, {What: "resolve as failed", Ref: k.Refund("R1"), Who: "cho", Reason: "Mr Wu"}} {
+			must(t, b.Decided(b.ctx, d))
+		}
+		_, err := b.Erase(b.ctx, k, "bob")
+		must(t, err)
+		must(t, b.Decided(b.ctx, Decision{What: "erase", Ref: k, Who: "bob", Reason: "asked"}))
+		_, err = b.Erase(b.ctx, k, "bob")
+		must(t, err)
+		list, err := b.Decisions(b.ctx, k)
+		must(t, err)
+		var got []string
+		for _, d := range list {
+			got = append(got, d.What+" by "+d.Who+": "+d.Reason+" "+d.RefundID)
+		}
+		if want := []string{"retry by ann:  ", "resolve as failed by cho:  R1", "erase by bob: asked "}; !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	})
+}

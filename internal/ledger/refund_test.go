@@ -86,6 +86,23 @@ func TestARefundYieldsItsTurnUntilItHasPlanned(t *testing.T) {
 	})
 }
 
+// What a refund waited for before it had its tickets is over.
+func TestAPlanEndsTheWaitBeforeIt(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		k := b.refund()
+		a, err := b.GiveBack(b.ctx, k, b.claim(t, k).Record.Fence, Idle, Reason{Code: "order_not_issued_yet", Message: "waits"})
+		applied(t, a, err)
+		if r := b.load(t, k); r.Reason.Code != "order_not_issued_yet" {
+			t.Fatalf("%+v", r)
+		}
+		b.clock.pass(time.Minute)
+		b.submit(t, k, b.plan(t, k, byNumber))
+		if r := b.load(t, k); r.State != order.Submitting || r.Reason != (Reason{}) {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
 // A plan of tickets is written once; a plan of a number may be renewed as long as nothing of it
 // can have been sent.
 func TestAPlanIsWrittenBeforeTheFirstCall(t *testing.T) {

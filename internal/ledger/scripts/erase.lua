@@ -1,6 +1,7 @@
 -- erase: remove what belongs to the customer from a record that is settled, or accepted by the provider
 -- (whose stub is enough to follow it up). The reasons that people gave leave the history, too.
--- KEYS[1] record, KEYS[2] details, KEYS[3] of an order its tickets  ARGV: now, who
+-- KEYS[1] record, KEYS[2] details, KEYS[3] of an order its tickets, KEYS[4] and what operators decided about it
+-- ARGV: now, who
 -- Answers {verdict ok|refused, state, removed: names of what was there, separated by commas, erased_at}
 local key, details, t = KEYS[1], KEYS[2], clock()
 local state = get(key, 'state')
@@ -13,6 +14,14 @@ for _, name in ipairs({'doc', 'result', 'plan', 'message', 'review_message', 're
   if redis.call('HDEL', key, name) + redis.call('HDEL', details, name) > 0 then removed[#removed + 1] = name end
 end
 if KEYS[3] and redis.call('DEL', KEYS[3]) > 0 then removed[#removed + 1] = 'tickets' end
+for i, line in ipairs(KEYS[4] and redis.call('LRANGE', KEYS[4], 0, -1) or {}) do
+  local at, entry = string.match(line, '^(%d+) (.*)$')
+  local ok, decision = pcall(cjson.decode, entry or '')
+  if ok and decision.what ~= 'erase' and decision.reason ~= '' then
+    decision.reason = ''
+    redis.call('LSET', KEYS[4], i - 1, at .. ' ' .. cjson.encode(decision))
+  end
+end
 local said = {resolved = true, reopened = true, cancelled = true}
 local function without_reasons(line)
   local event = string.match(line, '^%d+ (%S+) ')

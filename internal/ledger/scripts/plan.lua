@@ -19,7 +19,7 @@ for i = 7, #ARGV, 2 do
 end
 -- Tickets that are named are nobody else's: other refunds of the order need not wait.
 if #ARGV > 6 and redis.call('GET', KEYS[2]) == ARGV[6] then redis.call('DEL', KEYS[2]) end
-redis.call('HDEL', key, 'unclear_since')
+redis.call('HDEL', key, 'unclear_since', 'code', 'message') -- what it waited for before is over
 note(key, t, 'planned', ARGV[4] .. (ARGV[4] == '1' and ' ticket' or ' tickets'))
 local r = applied(state)
 r[5], r[6] = 'now', int(t)

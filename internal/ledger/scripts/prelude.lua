@@ -126,7 +126,7 @@ local function again(key) redis.call('HINCRBY', key, 'ends', 1) end
 -- What stays of a settled record when its details have expired: enough to answer for it, and to refund it.
 -- Short names keep it below 600 bytes with all that Redis needs for it.
 local bare = {state = true, fp = true, stub = true, created = true, accepted = true, final = true, ref = true,
-  code = true, attempts = true, unsent = true, event = true, ends = true, count = true, baseline = true,
+  code = true, attempts = true, polls = true, unsent = true, event = true, ends = true, count = true, baseline = true,
   baseline_at = true, refunded = true, erased_at = true, review_code = true, h = true}
 
 -- Lets a key expire, unless it does already: publishing an end again does not keep it longer.
