@@ -196,8 +196,7 @@ func ExampleClient_EnqueueRefund() {
 	if err != nil {
 		panic(err)
 	}
-	for _, r := range status.Refunds {
-		fmt.Println(r.RefundID, r.State, r.Refunded)
-	}
+	r := status.Refund(receipt.RefundID)
+	fmt.Println(r.RefundID, r.State, r.Refunded)
 	// Output: R1 refunded 2
 }

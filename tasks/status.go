@@ -76,6 +76,16 @@ type Status struct {
 	TicketsAt *time.Time `json:"tickets_at,omitempty"`
 }
 
+// Refund is one of Refunds, nil when there is none of this id.
+func (s *Status) Refund(refundID string) *RefundStatus {
+	for i := range s.Refunds {
+		if s.Refunds[i].RefundID == refundID {
+			return &s.Refunds[i]
+		}
+	}
+	return nil
+}
+
 // Looked counts an order's tickets by their status at a look.
 type Looked struct {
 	At       time.Time `json:"at"`

@@ -17,15 +17,12 @@ func (c *Client) Wait(ctx context.Context, a Account, orderID string, opts ...St
 	return c.waitFor(ctx, Ref{Account: a, OrderID: orderID}, func(s *Status) bool { return s.State.Final() }, opts...)
 }
 
-// WaitRefund blocks until a refund of the order is final and returns the order's status.
+// WaitRefund blocks until a refund of the order is final and returns the order's status, whose State is the order's: that
+// of the refund is in Status.Refund(refundID).
 func (c *Client) WaitRefund(ctx context.Context, a Account, orderID, refundID string, opts ...StatusOption) (*Status, error) {
 	return c.waitFor(ctx, Ref{Account: a, OrderID: orderID, RefundID: refundID}, func(s *Status) bool {
-		for _, r := range s.Refunds {
-			if r.RefundID == refundID {
-				return r.State.Final()
-			}
-		}
-		return false
+		r := s.Refund(refundID)
+		return r != nil && r.State.Final()
 	}, opts...)
 }
 
