@@ -22,6 +22,7 @@ func (r *run) locate(ctx context.Context) (handler.Result, error) {
 	if err != nil {
 		return handler.GoOn(), err
 	}
+	r.orderRec = rec
 	switch rec.State {
 	case order.Issued:
 		if rec.SentElsewhere(r.Provider.Host()) {

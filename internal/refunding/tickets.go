@@ -16,6 +16,7 @@ import (
 type byTickets struct {
 	provider providers.TicketRefunder
 	lists    *lists
+	owners   *owners
 }
 
 func (s byTickets) refund(ctx context.Context, r *run) (handler.Result, error) {
