@@ -48,9 +48,6 @@ func (s byTickets) plan(ctx context.Context, r *run) (handler.Result, error) {
 	if res := r.unrecorded(others.explainedTickets(list)); res.Ends() {
 		return res, nil
 	}
-	if res, err := s.vouched(ctx, r, numbers); err != nil || res.Ends() {
-		return res, err
-	}
 	plan, err := vault.SealPlan(r.Ring, r.Ref, numbers)
 	if err != nil {
 		return handler.GoOn(), err

@@ -67,6 +67,8 @@ type run struct {
 	doc *providers.RefundDocument
 	// orderRec is the order's record; nil where there is none.
 	orderRec *ledger.Record
+	// known are the stored tickets of the order, once they were needed.
+	known map[string]bool
 }
 
 func (r *run) act(ctx context.Context, s strategy) (handler.Result, error) {

@@ -3,7 +3,6 @@ package refunding
 import (
 	"context"
 	"sync"
-	"time"
 
 	"issuance/internal/handler"
 	"issuance/internal/ledger"
@@ -12,53 +11,73 @@ import (
 	"issuance/tasks/order"
 )
 
-// vouched makes sure that tickets which were chosen from a list are the order's: a list may hold another order's ticket in
-// place of one of ours, and show one as unused that is not. What names the order is a ticket's own status. A ticket that is
-// known from an earlier look needs no question, and neither does one that the document names.
-func (s byTickets) vouched(ctx context.Context, r *run, numbers []string) (handler.Result, error) {
-	if len(r.doc.Wish.TicketNo) > 0 {
+// vouched makes sure, before the first request for a ticket that was chosen from a list, that it is the order's: a list may
+// hold another order's ticket in place of one of ours, or be an old one. What names the order is the ticket's own status. A
+// ticket that is known from an earlier look needs no question, and neither does one that the document names. GoOn means that
+// the ticket may be refunded, or is settled.
+func (t ticket) vouched(ctx context.Context) (handler.Result, error) {
+	no := t.call.TicketNo
+	if t.doc != nil && len(t.doc.Wish.TicketNo) > 0 || t.owners.has(no, t.Ref.Order()) {
 		return handler.GoOn(), nil
 	}
-	known, err := r.knownTickets(ctx)
-	if err != nil {
+	if known, err := t.isKnown(ctx, no); err != nil || known {
 		return handler.GoOn(), err
 	}
-	for _, no := range numbers {
-		if known[no] || s.owners.has(no, r.Ref.Order()) {
-			continue
-		}
-		if end, ok := ctx.Deadline(); ok && time.Until(end) < r.callTimeout+budgetTime || ctx.Err() != nil {
-			return handler.WaitFor(time.Second, ledger.Reason{}, "the time of this run is used up; the other tickets are asked for in the next one").Yielding(), nil
-		}
-		t := ticket{run: r, provider: s.provider, call: providers.TicketRefund{TicketNo: no}}
-		st, out := t.provider.TicketStatus(ctx, no)
-		r.Log.Info("asked whose a listed ticket is", "outcome", string(out.Kind), "code", out.Code, "ours", st.OrderID == r.Order.ID)
-		if out.Kind != providers.Done || st.OrderID != "" && st.OrderID != r.Order.ID || st.UseStatus != providers.Unused {
-			return r.notVouched(ctx, st, out)
-		}
-		s.owners.add(no, r.Ref.Order())
+	st, out := t.provider.TicketStatus(ctx, no)
+	t.Log.Info("asked whose a listed ticket is", "ticket", t.i+1, "outcome", string(out.Kind), "code", out.Code, "use_status", string(st.UseStatus))
+	rejected := func(code string) error {
+		return t.settle(ledger.Settlement{State: order.TicketRejected, Code: code})
 	}
+	switch {
+	case out.Kind != providers.Done || !documented(st.UseStatus):
+		return t.notVouched(ctx, out, rejected)
+	case st.OrderID != "" && st.OrderID != t.Order.ID:
+		return handler.GoOn(), rejected(string(order.CodeNotOfThisOrder))
+	case st.UseStatus == providers.Refunded:
+		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketElsewhere, Code: string(order.CodeRefundedElsewhere)})
+	case st.UseStatus != providers.Unused:
+		return handler.GoOn(), rejected(string(st.UseStatus))
+	}
+	t.owners.add(no, t.Ref.Order())
 	return handler.GoOn(), nil
 }
 
-// notVouched waits for a list that the tickets' own answers agree with.
-func (r *run) notVouched(ctx context.Context, st providers.TicketStatus, out providers.Outcome) (handler.Result, error) {
-	now, err := r.Ledger.Time(ctx)
+// notVouched waits for the answer that shows whose a ticket is; nothing of it was sent. Right after its order was issued, the
+// provider may not know it yet.
+func (t ticket) notVouched(ctx context.Context, out providers.Outcome, rejected func(code string) error) (handler.Result, error) {
+	t.Alarm(out)
+	now, err := t.Ledger.Time(ctx)
 	switch {
 	case err != nil:
 		return handler.GoOn(), err
-	case out.Kind != providers.Done && out.Kind != providers.Rejected:
-		return r.noAnswer(now, out), nil
-	case r.tooLong(now, r.Rec.UnclearSince):
-		return r.listNeverClear(), nil
-	case out.Kind == providers.Done && st.OrderID != "" && st.OrderID != r.Order.ID:
-		return r.yieldUnclear(now, 0, ledger.Reason{Code: listUnclear.Code, Message: "the provider lists a ticket of the order that is another order's by its own status"}), nil
+	case out.Unasked():
+		return t.waitForIt(out), nil
+	case t.tooLong(now, t.Rec.UnclearSince):
+		return handler.GoOn(), rejected(listUnclear.Code)
 	}
-	return r.yieldLagging(now, out.RetryAfter, ledger.Reason{Code: string(order.CodeListLags), Message: "the provider lists a ticket as unused that is not by its own status"}), nil
+	why := handler.Reason(out)
+	if out.Kind == providers.Done {
+		why = listUnclear
+	}
+	wait := handler.AskAgain(t.unclearFor(now), t.LookAfter)
+	if t.unclearFor(now) < handler.LongestLag {
+		wait = min(wait, atLeast)
+	}
+	return handler.WaitFor(max(wait, out.RetryAfter), why, "waiting for a ticket: "+why.Code).As(ledger.Unclear), nil
 }
 
-// knownTickets are the order's tickets as they were stored when it was issued, or at a look since; none where nothing is.
-func (r *run) knownTickets(ctx context.Context) (map[string]bool, error) {
+// isKnown reports whether a ticket is one of the order's as they were stored when it was issued, or at a look since.
+func (r *run) isKnown(ctx context.Context, ticketNo string) (bool, error) {
+	if r.known == nil {
+		var err error
+		if r.known, err = r.storedTickets(ctx); err != nil {
+			return false, err
+		}
+	}
+	return r.known[ticketNo], nil
+}
+
+func (r *run) storedTickets(ctx context.Context) (map[string]bool, error) {
 	known := map[string]bool{}
 	if r.orderRec == nil {
 		return known, nil
