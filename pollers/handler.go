@@ -161,8 +161,8 @@ func (p *poll) open() (end bool, err error) {
 	}
 	p.order.Request, err = vault.OpenDocument(p.Ring, p.rec.Ref, p.rec.Document)
 	if errors.Is(err, seal.ErrUnknownKey) {
-		p.Alarms.KeyMissing(p.log, p.rec.Ref.Account, "the order's document", err, p.KeyMissing)
-		return false, queue.Wait(handler.KeyWait, "waiting for its seal key in ISSUANCE_SEAL_KEYS")
+		wait := p.Alarms.KeyMissing(p.log, p.rec.Ref.Account, "the order's document", err, p.KeyMissing)
+		return false, queue.Wait(wait, "waiting for its seal key in ISSUANCE_SEAL_KEYS")
 	}
 	if err != nil {
 		return true, p.finish(ledger.Ending{State: order.Review, Reason: ledger.Reason{Code: string(order.CodeUnreadable), Message: err.Error()}})

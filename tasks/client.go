@@ -41,6 +41,8 @@ type Client struct {
 	ring   *seal.Ring
 	opt    Options
 	near   neighbourhood
+	// wall is this machine's clock, for how long questions took. Tests have their own.
+	wall func() time.Time
 }
 
 // NewClient makes a client over rdb, which stays the caller's to close.
@@ -53,7 +55,7 @@ func NewClient(rdb redis.UniversalClient, opt Options) (*Client, error) {
 		opt.Rules.Now = opt.Now
 	}
 	return &Client{rdb: rdb, queue: queue.NewClient(rdb, queue.Options{Timeout: opt.TaskTimeout, Retention: opt.Retention}),
-		ledger: ledger.New(rdb, ledger.Options{Now: opt.Now, KeepDetails: opt.KeepDetails, KeepRecords: opt.KeepRecords, KeepEvents: opt.KeepEvents}), ring: ring, opt: opt, near: newNeighbourhood()}, nil
+		ledger: ledger.New(rdb, ledger.Options{Now: opt.Now, KeepDetails: opt.KeepDetails, KeepRecords: opt.KeepRecords, KeepEvents: opt.KeepEvents}), ring: ring, opt: opt, near: newNeighbourhood(), wall: time.Now}, nil
 }
 
 // Receipt says where a document stands after it was enqueued. It is given once the document is recorded:

@@ -208,15 +208,33 @@ const sweepWithin = 30 * time.Second
 // announcements say.
 func (c *Client) WorkerServes(ctx context.Context, a Account, lane Lane) (bool, error) {
 	served, err := c.serves(ctx, a, queue.Name(a.Provider, lane))
+	if errors.Is(err, errStalled) {
+		served, err = c.serves(ctx, a, queue.Name(a.Provider, lane))
+	}
 	if err != nil {
 		return false, fmt.Errorf("tasks: %w", err)
 	}
 	return served, nil
 }
 
+// stalled is how long the question for workers takes at the most whose answer counts: a process, or a machine, that stood
+// still meanwhile knows what was so before, and heartbeats that are missing may have stood still as well.
+const stalled = 5 * time.Second
+
+var errStalled = errors.New("this process stood still while it asked for workers")
+
 // serves reports whether any worker serves a queue for an account. Looking for workers also tidies their list,
-// which a replica refuses: then it is not known.
+// which a replica refuses: then it is not known, as it is not after a standstill.
 func (c *Client) serves(ctx context.Context, a Account, name string) (bool, error) {
+	asked := c.wall().Round(0) // a machine that was suspended notices it by its wall clock alone
+	served, err := c.servesNow(ctx, a, name, asked)
+	if err == nil && !served && c.wall().Round(0).Sub(asked) > stalled {
+		err = errStalled
+	}
+	return served, err
+}
+
+func (c *Client) servesNow(ctx context.Context, a Account, name string, now time.Time) (bool, error) {
 	served, err := c.queue.Served(name)
 	if err != nil || !served {
 		return false, err
@@ -225,5 +243,5 @@ func (c *Client) serves(ctx context.Context, a Account, name string) (bool, erro
 	if errors.Is(err, budget.ErrNotAnnounced) { // by nobody yet: the queue is all that is known
 		return true, nil
 	}
-	return time.Since(at) < budget.Silent, err
+	return now.Sub(at) < budget.Silent, err
 }

@@ -330,3 +330,25 @@ func TestWhatIsWaitedForIsShort(t *testing.T) {
 		}
 	}
 }
+
+// A process that was stopped for minutes in the middle of its question knows nothing of the workers at present, which may
+// have been stopped as well.
+func TestAStatusThatStoodStillSaysNothingOfWorkers(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.enqueue(t, orderDoc("O1"))
+		if w := b.waiting(t, ref("O1")); !w.NoWorker {
+			t.Fatalf("%+v", w)
+		}
+		reads := 0
+		b.wall = func() time.Time {
+			reads++
+			return time.Now().Add(time.Duration(reads/2) * 5 * time.Minute) // between every second reading and the next
+		}
+		if w := b.waiting(t, ref("O1")); w.NoWorker || w.NoWrites != "" || w.For != "a free worker" {
+			t.Errorf("%+v", w)
+		}
+		if served, err := b.WorkerServes(t.Context(), shop, Checkout); served || err == nil {
+			t.Errorf("served: %t, %v", served, err)
+		}
+	})
+}

@@ -20,6 +20,7 @@ import (
 	"issuance/internal/ledger"
 	"issuance/internal/logging"
 	"issuance/internal/metrics"
+	"issuance/internal/queue"
 	"issuance/internal/queueui"
 	"issuance/internal/redisconn"
 	"issuance/internal/seal"
@@ -147,7 +148,7 @@ func (w *worker) wire() error {
 		lanes = append(lanes, k.lane(l, handlers[l.provider]))
 	}
 	w.servers = servers.New(w.rdb, lanes, serverOptions(w.Config, w.log))
-	w.chores = append(w.chores, w.keepAnnouncing, w.watchHealth, w.mode.Run,
+	w.chores = append(w.chores, w.wakeSealed, w.keepAnnouncing, w.watchHealth, w.mode.Run,
 		sweeper.New(w.rdb, sweeper.Config{Ledger: w.ledger, Accounts: swept, Log: w.log, Tasks: k.tasks()}).Run)
 	return nil
 }
@@ -178,6 +179,25 @@ func (w *worker) compareKeys(ctx context.Context) {
 	}
 	w.log.Warn("other workers of this Redis have announced seal keys, and none of ISSUANCE_SEAL_KEYS is among them",
 		"fix", "give all workers and producers the same keys; of a new key, keep the old ones behind it")
+}
+
+// wakeSealed makes what waits for a seal key run at once: this worker has just been started, and may hold it.
+func (w *worker) wakeSealed(ctx context.Context) {
+	for _, a := range w.accounts {
+		lately, err := a.budget.KeyMissedLately(ctx)
+		for _, l := range w.lanes {
+			if err != nil || !lately || l.provider != a.name().Provider {
+				continue
+			}
+			var n int
+			if n, err = queue.NewClient(w.rdb, queue.Options{}).RunWaiting(ctx, l.queue(), handler.KeyText); n > 0 {
+				w.log.Info("tasks that waited for a seal key run at once", "queue", l.queue(), "tasks", n)
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			w.log.Warn("tasks that wait for a seal key could not be woken; they run within minutes", "account", a.name().String(), "error", err)
+		}
+	}
 }
 
 // keepAnnouncing announces until the context ends.

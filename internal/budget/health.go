@@ -192,8 +192,8 @@ func IsHold(text string) bool {
 // IsPause reports whether a text is what Hold.String makes: what it is about lasts until somebody resumes it.
 func IsPause(text string) bool { return strings.HasPrefix(text, pausedBy) }
 
-// keyMissingFor is how long a document that could not be opened counts: it is tried again every 10 s
-// (handler.KeyWait), a little later by the queue.
+// keyMissingFor is how long a document that could not be opened counts: one of those that wait is tried again every 10 s
+// (handler.Alarms), a little later by the queue.
 const keyMissingFor = 20 * time.Second
 
 // KeyMissing records that a worker has met a document of the account whose seal key it does not hold.
@@ -202,6 +202,28 @@ func (b *Budget) KeyMissing(ctx context.Context) {
 	if err != nil {
 		b.cfg.Log.DebugContext(ctx, "a missing seal key could not be recorded", "account", b.cfg.Account.String(), "error", err)
 	}
+}
+
+// keyMissingLately is how long after the last such document others are taken to wait for their keys still: longer than each
+// of them waits.
+const keyMissingLately = 10 * time.Minute
+
+// KeyMissedLately reports whether records of the account may wait for a seal key.
+func (b *Budget) KeyMissedLately(ctx context.Context) (bool, error) {
+	at, err := b.rdb.HGet(ctx, b.keys.health, "key_missing").Result()
+	if err != nil {
+		if errors.Is(err, redis.Nil) {
+			err = nil
+		}
+		return false, err
+	}
+	now := b.clock()
+	if b.cfg.Now == nil {
+		if now, err = b.rdb.Time(ctx).Result(); err != nil {
+			return false, err
+		}
+	}
+	return now.Sub(micros(at)) < keyMissingLately, nil
 }
 
 func (b *Budget) keyMissing(ctx context.Context) error {

@@ -136,6 +136,16 @@ func newWeather(seed uint64, odds Odds, slow time.Duration) *Weather {
 	return &Weather{seed: seed, odds: odds, slow: slow, seen: map[Call]int{}, tally: map[string]map[Fault]int{}, banned: map[providers.Name]int{}, arrivals: map[providers.Name][]time.Time{}, late: map[Call]chan struct{}{}}
 }
 
+// times is how often a fault has happened.
+func (w *Weather) times(f Fault) (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, row := range w.tally {
+		n += row[f]
+	}
+	return n
+}
+
 // Ban has the next call of the provider answered 403.
 func (w *Weather) Ban(p providers.Name) {
 	w.mu.Lock()

@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 type Alarms struct {
 	mu     sync.Mutex
 	causes map[string]*cause
+	// keySlot is when the last one runs again that waits for a seal key.
+	keySlot time.Time
 }
 
 // cause is when a cause was logged last, and how often it was not since.
@@ -65,13 +68,40 @@ func (a *Alarms) Outcome(log *slog.Logger, account providers.Account, out provid
 	}
 }
 
-// KeyMissing reports a document whose seal key this worker does not hold. report records it with the
-// account's health, and may be nil.
-func (a *Alarms) KeyMissing(log *slog.Logger, account providers.Account, what string, err error, report func(context.Context)) {
+// KeyMissing reports a document whose seal key this worker does not hold, and returns how long its record should wait.
+// report records it with the account's health, and may be nil.
+func (a *Alarms) KeyMissing(log *slog.Logger, account providers.Account, what string, err error, report func(context.Context)) time.Duration {
 	a.Log(log, account.String()+" seal key", what+" cannot be opened", "error", err)
 	if report != nil {
 		ctx, cancel := Recording()
 		defer cancel()
 		report(ctx)
 	}
+	return a.keyWait(time.Now())
+}
+
+// Records that wait for a seal key are tried again keyWait later at the earliest, keysPerSecond of them, so that many of
+// them cost no more than a few: each waits the longer, up to longestKeyWait. A worker that is started wakes them.
+const (
+	keyWait        = 10 * time.Second
+	longestKeyWait = 5 * time.Minute
+	keysPerSecond  = 20
+)
+
+// KeyText is in the reason of every wait for a seal key.
+const KeyText = "seal key"
+
+// keyWait is how long the next record that waits for a seal key should wait.
+func (a *Alarms) keyWait(now time.Time) time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	slot := a.keySlot.Add(time.Second / keysPerSecond)
+	if first := now.Add(keyWait); slot.Before(first) {
+		slot = first
+	}
+	if last := now.Add(longestKeyWait); slot.After(last) {
+		return longestKeyWait - time.Duration(rand.Int64N(int64(longestKeyWait)/5))
+	}
+	a.keySlot = slot
+	return slot.Sub(now)
 }

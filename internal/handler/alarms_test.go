@@ -70,3 +70,49 @@ func TestEveryMissingKeyIsRecorded(t *testing.T) {
 		t.Errorf("recorded %d times:\n%s", recorded, out.String())
 	}
 }
+
+// A hundred thousand records wait for a key: they cost some 400 runs a second, not 10,000, and a few run as soon as ever.
+func TestHoweverManyWaitForAKeyTheyCostTheSame(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	for _, c := range []struct {
+		waiting   int
+		perSecond float64
+		longest   time.Duration
+	}{
+		{1, 0.1, 10 * time.Second}, {100, 10, 15 * time.Second}, {5_000, 21, 5 * time.Minute}, {100_000, 400, 5 * time.Minute},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			alarms := &handler.Alarms{}
+			wait := func() time.Duration {
+				return alarms.KeyMissing(log, handlertest.ECTicket, "the document", errors.New("no key"), nil)
+			}
+			due := map[int64]int{} // second → records whose tasks run in it
+			began := time.Now()
+			at := func() int64 { return int64(time.Since(began) / time.Second) }
+			longest := time.Duration(0)
+			for range c.waiting {
+				after := wait()
+				longest = max(longest, after)
+				due[at()+int64(after/time.Second)]++
+			}
+			const minutes = 20
+			runs := 0
+			for at() < minutes*60 {
+				time.Sleep(time.Second)
+				n := due[at()]
+				runs += n
+				for range n {
+					after := wait()
+					longest = max(longest, after)
+					due[at()+max(int64(after/time.Second), 1)]++
+				}
+			}
+			if rate := float64(runs) / (minutes * 60); rate > c.perSecond*1.05 || longest > c.longest {
+				t.Errorf("%d records: %.1f runs a second, the longest wait is %s", c.waiting, rate, longest)
+			}
+			if runs < minutes*60/11 {
+				t.Errorf("%d records: only %d runs in %d minutes: nobody notices that the key is missing still", c.waiting, runs, minutes)
+			}
+		})
+	}
+}

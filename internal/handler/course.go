@@ -277,8 +277,7 @@ func (r *Run) open() (res Result, ok bool) {
 	var err error
 	r.Request, err = vault.OpenDocument(r.Ring, r.Ref, r.Rec.Document)
 	if errors.Is(err, seal.ErrUnknownKey) {
-		r.KeyMissing("the document", err)
-		return Wait(KeyWait, order.CodeSealKey, "waiting for its seal key in ISSUANCE_SEAL_KEYS").Yielding(), false
+		return Wait(r.KeyMissing("the document", err), order.CodeSealKey, "waiting for its seal key in ISSUANCE_SEAL_KEYS").Yielding(), false
 	}
 	if err != nil {
 		return Review(order.CodeUnreadable, err.Error()), false
@@ -286,10 +285,6 @@ func (r *Run) open() (res Result, ok bool) {
 	r.Order = providers.Order{ID: r.Ref.OrderID, Request: r.Request, Ref: r.Rec.ProviderRef}
 	return res, true
 }
-
-// KeyWait is how long a record waits for its seal key: a worker that is started with the key should not leave it waiting
-// for long.
-const KeyWait = 10 * time.Second
 
 // Recheck validates an order's opened request again: rules about dates change with time. The error lists
 // every violation. stub is what is kept of it with the intent.

@@ -106,9 +106,9 @@ func (r *Run) Alarm(out providers.Outcome) {
 	}
 }
 
-// KeyMissing reports that what cannot be opened for want of its seal key.
-func (r *Run) KeyMissing(what string, err error) {
-	r.Alarms.KeyMissing(r.Log, r.Ref.Account, what, err, r.Config.KeyMissing)
+// KeyMissing reports that what cannot be opened for want of its seal key, and returns how long to wait for that.
+func (r *Run) KeyMissing(what string, err error) time.Duration {
+	return r.Alarms.KeyMissing(r.Log, r.Ref.Account, what, err, r.Config.KeyMissing)
 }
 
 // Later is when to try again after an outcome without effect.

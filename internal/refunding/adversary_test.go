@@ -81,6 +81,24 @@ var adversaries = map[string]func(s *simulated, sim *ecticketsim.Sim) func(ectic
 			}
 		}
 	},
+	"lists hold another order's ticket in place of one of ours, for a while": func(_ *simulated, sim *ecticketsim.Sim) func(ecticketsim.Call, answer) {
+		n := 0
+		return func(c ecticketsim.Call, a answer) {
+			if list := listed(c, a); len(list) > 0 && c.OrderID == "ORDER1" && n < 4 {
+				n++
+				o, _ := sim.Books().Order("OTHER")
+				list[0] = answer{"TicketNo": o.Tickets[0].TicketNo, "UseStatus": 1, "ItemNo": "VQT04959"}
+			}
+		}
+	},
+	"lists always hold another order's ticket in place of one of ours": func(_ *simulated, sim *ecticketsim.Sim) func(ecticketsim.Call, answer) {
+		return func(c ecticketsim.Call, a answer) {
+			if list := listed(c, a); len(list) > 0 && c.OrderID == "ORDER1" {
+				o, _ := sim.Books().Order("OTHER")
+				list[0] = answer{"TicketNo": o.Tickets[0].TicketNo, "UseStatus": 1, "ItemNo": "VQT04959"}
+			}
+		}
+	},
 	"every second answer does not know of refunds": func(*simulated, *ecticketsim.Sim) func(ecticketsim.Call, answer) {
 		n := 0
 		return func(c ecticketsim.Call, a answer) {

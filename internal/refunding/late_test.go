@@ -53,6 +53,7 @@ func TestAnOrderWithoutItsDocumentIsRefundedByItsNumber(t *testing.T) {
 			stub := w.loses(w.order(), lose)
 			task := w.refundOf("R1", `"quantity":1`)
 			w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+			w.vouches()
 			w.provider.AnswerRefundTicket(fakeprovider.Yes)
 			w.Done(w.run(task))
 			w.state(order.Refunded, "", 1)
@@ -60,7 +61,7 @@ func TestAnOrderWithoutItsDocumentIsRefundedByItsNumber(t *testing.T) {
 			if diff := cmp.Diff(providers.Order{ID: "ORDER1", Request: stub, Ref: "REF1"}, calls[0].Order); diff != "" {
 				t.Errorf("the order that was asked about (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(providers.TicketRefund{TicketNo: no(1), Operator: "Shop1", StoreID: "TP1001"}, calls[1].Ticket); diff != "" {
+			if diff := cmp.Diff(providers.TicketRefund{TicketNo: no(1), Operator: "Shop1", StoreID: "TP1001"}, calls[2].Ticket); diff != "" {
 				t.Errorf("the refund (-want +got):\n%s", diff)
 			}
 		})
@@ -119,6 +120,7 @@ func TestAnOrderWithNeitherDocumentNorStubIsRefundedAsItsRefundDescribesIt(t *te
 		forget(w)
 		task := w.refundOf("R1", `"quantity":1`)
 		w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+		w.vouches()
 		w.provider.AnswerRefundTicket(fakeprovider.Yes)
 		w.Done(w.run(task))
 		w.state(order.Refunded, "", 1)

@@ -15,6 +15,7 @@ import (
 	"issuance/internal/handlertest"
 	"issuance/internal/ledger"
 	"issuance/internal/refunding"
+	"issuance/internal/vault"
 	"issuance/providers"
 	"issuance/tasks/order"
 )
@@ -163,12 +164,28 @@ func (w *world) status(use providers.UseStatus, by string) providers.TicketStatu
 	return s
 }
 
-// ecticket is a world with an issued ECTicket order of four tickets.
+// ecticket is a world with an issued ECTicket order of four tickets, whose numbers are stored.
 func ecticket(b *handlertest.Bench) *world {
 	w := newWorld(b, handlertest.ECTicket)
-	w.OrderIn(order.Issued, ecticketOrder)
+	w.stored(ecticketOrder, 4)
 	return w
 }
+
+// stored makes the record of an issued order, with the numbers of its n tickets.
+func (w *world) stored(document string, n int) {
+	w.T.Helper()
+	r := w.OrderIn(order.Accepted, document)
+	stored, err := vault.SealResult(w.Ring, r, &providers.Result{Ref: "REF1", Tickets: list(make([]providers.UseStatus, n)...)})
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	if a, err := w.Ledger.Finish(w.T.Context(), r, "", ledger.Ending{State: order.Issued, ProviderRef: "REF1", Result: stored}); err != nil || !a.Applied {
+		w.T.Fatal(a, err)
+	}
+}
+
+// vouches has the provider answer that the next ticket it is asked for is unused, and the order's.
+func (w *world) vouches() { w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes) }
 
 // refundOf enqueues a refund of the ECTicket order: what is `"quantity":2`, `"all":true` or
 // `"TicketNo":[…]`.

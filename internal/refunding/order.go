@@ -22,6 +22,7 @@ func (r *run) locate(ctx context.Context) (handler.Result, error) {
 	if err != nil {
 		return handler.GoOn(), err
 	}
+	r.orderRec = rec
 	switch rec.State {
 	case order.Issued:
 		if rec.SentElsewhere(r.Provider.Host()) {
@@ -48,8 +49,7 @@ func (r *run) issuedHere(rec *ledger.Record) handler.Result {
 		raw, err := vault.OpenDocument(r.Ring, rec.Ref, rec.Document)
 		switch {
 		case errors.Is(err, seal.ErrUnknownKey):
-			r.KeyMissing("the order's document", err)
-			return r.yield(handler.KeyWait, order.CodeSealKey, "waiting for the seal key of its order in ISSUANCE_SEAL_KEYS")
+			return r.yield(r.KeyMissing("the order's document", err), order.CodeSealKey, "waiting for the seal key of its order in ISSUANCE_SEAL_KEYS")
 		case err != nil:
 			return handler.Review(order.CodeUnreadable, "the order's own document cannot be opened: "+err.Error())
 		}

@@ -57,6 +57,7 @@ func TestARefundGoesOnWhenItsOrderIsIssued(t *testing.T) {
 		t.Fatal(a, err)
 	}
 	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+	w.vouches()
 	w.provider.AnswerRefundTicket(fakeprovider.Yes)
 	w.Done(w.run(task))
 	w.state(order.Refunded, "", 1)
@@ -137,6 +138,7 @@ func TestAnECTicketOrderIssuedElsewhereIsRefunded(t *testing.T) {
 		task := w.refundOf("R1", `"quantity":1`)
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
 		w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+		w.vouches()
 		w.provider.AnswerRefundTicket(fakeprovider.Lost)
 		w.Waits(w.run(task))
 		for _, c := range w.provider.Calls()[:2] {
@@ -144,7 +146,7 @@ func TestAnECTicketOrderIssuedElsewhereIsRefunded(t *testing.T) {
 				w.T.Errorf("%s was asked about %q", c.Op, c.Order.Request)
 			}
 		}
-		if who := w.provider.Calls()[2].Ticket.Operator; who != "issuance" {
+		if who := w.provider.Calls()[3].Ticket.Operator; who != "issuance" {
 			w.T.Errorf("the operator is %q", who)
 		}
 		w.provider.AnswerStatus(w.status(providers.Refunded, merchant), fakeprovider.Yes)

@@ -48,7 +48,7 @@ func New(c Config) (*handler.Course, error) {
 	var s strategy
 	switch p := c.Provider.(type) {
 	case providers.TicketRefunder:
-		s = byTickets{p, newLists(p)}
+		s = byTickets{p, newLists(p), &owners{}}
 	case providers.CountRefunder:
 		s = byCount{p}
 	default:
@@ -65,6 +65,10 @@ type run struct {
 	callTimeout, orderPatience time.Duration
 	// doc is nil when the document keeps the rules no more. A refund that is planned goes on without it.
 	doc *providers.RefundDocument
+	// orderRec is the order's record; nil where there is none.
+	orderRec *ledger.Record
+	// known are the stored tickets of the order, once they were needed.
+	known map[string]bool
 }
 
 func (r *run) act(ctx context.Context, s strategy) (handler.Result, error) {

@@ -18,6 +18,7 @@ type ticket struct {
 	*run
 	provider providers.TicketRefunder
 	lists    *lists
+	owners   *owners
 	i        int // its place in the plan
 	call     providers.TicketRefund
 }
@@ -34,6 +35,11 @@ func (t ticket) refund(ctx context.Context) (handler.Result, error) {
 	}
 	if t.state().State == order.TicketDoubt {
 		if res, err := t.prove(ctx); err != nil || res.Ends() || t.state().State.Settled() {
+			return res, err
+		}
+	}
+	if t.state().State == order.TicketPlanned && t.state().SentAt.IsZero() {
+		if res, err := t.vouched(ctx); err != nil || res.Ends() || t.state().State.Settled() {
 			return res, err
 		}
 	}

@@ -214,8 +214,8 @@ func unconfirmed(t *testing.T, n int) (*world, *asynq.Task) {
 func sold(t *testing.T, n int) *world {
 	t.Helper()
 	w := newWorld(handlertest.Mini(t), handlertest.ECTicket)
-	w.OrderIn(order.Issued, fmt.Sprintf(`{"provider":"ecticket","request":{"MerchantTradeNo":"ORDER1","IssueType":"4","Operator":"Shop1",
-		"CustomerEmail":"`+handlertest.CustomerEmail+`","TicketInfo":[{"ItemName":"SPA課程體驗券","TicketPrice":320,"TicketAmount":%d}]}}`, n))
+	w.stored(fmt.Sprintf(`{"provider":"ecticket","request":{"MerchantTradeNo":"ORDER1","IssueType":"4","Operator":"Shop1",
+		"CustomerEmail":"`+handlertest.CustomerEmail+`","TicketInfo":[{"ItemName":"SPA課程體驗券","TicketPrice":320,"TicketAmount":%d}]}}`, n), n)
 	return w
 }
 

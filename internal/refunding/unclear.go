@@ -69,8 +69,7 @@ func (r *run) unclearFor(now time.Time) time.Duration {
 // unopened handles a plan, of this refund or of another one of the order, that cannot be opened.
 func (r *run) unopened(err error) (handler.Result, error) {
 	if errors.Is(err, seal.ErrUnknownKey) {
-		r.KeyMissing("a refund's plan", err)
-		return handler.Wait(handler.KeyWait, order.CodeSealKey, "waiting for its seal key in ISSUANCE_SEAL_KEYS"), nil
+		return handler.Wait(r.KeyMissing("a refund's plan", err), order.CodeSealKey, "waiting for its seal key in ISSUANCE_SEAL_KEYS"), nil
 	}
 	if errors.Is(err, errPlan) {
 		return handler.Review(order.CodeUnreadablePlan, "a plan that holds ticket numbers cannot be opened; see the history of the order's refunds for what was sent"), nil

@@ -78,6 +78,8 @@ func (h *atECTicket) clocks(off func(call) time.Duration) {
 
 func (h *atECTicket) stranger(id string) { h.AddStranger(ecticketsim.Stranger{ID: id}) }
 
+func (h *atECTicket) cannotIssue(id string) { h.FailOrder(id, "sold out") }
+
 func (h *atECTicket) forbid(id string) { h.ForbidOrder(id) }
 
 func (h *atECTicket) refunded(id string) (n int) {

@@ -33,6 +33,8 @@ type house interface {
 	stranger(id string)
 	// forbid makes an order draw HTTP 403.
 	forbid(id string)
+	// cannotIssue makes an order fail at the provider.
+	cannotIssue(id string)
 	refunded(id string) int
 	// audit lists what must never be.
 	audit() []string

@@ -88,6 +88,12 @@ func others() (list []fault) {
 				}
 			}})
 	}
+	list = append(list, fault{name: "the provider says that it could not issue the order", provider: providers.ECTicket, from: fromEnqueued, most: lag + seconds,
+		least: lag, why: "two looks, as far apart as it may be behind",
+		run: func(s *site) {
+			s.house.cannotIssue("A")
+			s.expect(time.Now(), "failed (status_2)", s.enqueue("A", 2))
+		}})
 	return append(list, fault{name: "one order draws HTTP 403, others pass", provider: providers.ECTicket, from: fromEnqueued, most: 65 * time.Minute, long: true,
 		least: time.Hour, why: "two bans of 30 min",
 		run: func(s *site) {

@@ -67,6 +67,8 @@ func (h *atPass2U) clocks(off func(call) time.Duration) {
 
 func (h *atPass2U) stranger(id string) { h.AddStranger(pass2usim.Stranger{ChannelOrderID: id}) }
 
+func (h *atPass2U) cannotIssue(id string) { h.FailOrder(id, "Stock Is Not Enough.") }
+
 func (h *atPass2U) forbid(id string) { h.ForbidOrder(id) }
 
 func (h *atPass2U) refunded(id string) int {
