@@ -26,8 +26,8 @@ type found struct {
 const (
 	pageRows   = 50
 	mostSorted = 2000 // unfinished records that are read together, to be sorted
-	mostLooked = 3000 // entries that are looked at otherwise
-	readAtOnce = 500
+	mostLooked = 2000 // entries that are looked at otherwise
+	readAtOnce = 500 // where few match
 )
 
 // publishedWithin is how long after an end its event is on the stream.
@@ -118,7 +118,7 @@ func (c *Console) findOpen(ctx context.Context, f filter, accounts []providers.A
 	}
 	out := found{Exact: -1}
 	for looked, step := 0, limit; which < len(accounts) && len(out.Rows) < limit && looked < mostLooked; looked, step = looked+step, readAtOnce {
-		refs, next, err := c.Ledger.OpenPage(ctx, accounts[which], at, int64(step)) // many at once only where few match
+		refs, next, err := c.Ledger.OpenPage(ctx, accounts[which], at, int64(step))
 		if err != nil {
 			return found{}, err
 		}
@@ -150,14 +150,14 @@ func (c *Console) findEnded(ctx context.Context, f filter, accounts []providers.
 	}
 	states := f.query().States
 	seen := map[order.Ref]bool{}
-	for looked := 0; looked < mostLooked; looked += readAtOnce {
-		events, err := c.Ledger.EventsBefore(ctx, before, readAtOnce)
+	for looked, step := 0, min(2*limit, readAtOnce); looked < mostLooked; looked, step = looked+step, readAtOnce { // many at once only where few match
+		events, err := c.Ledger.EventsBefore(ctx, before, int64(step))
 		if err != nil {
 			return found{}, err
 		}
 		var refs []order.Ref
 		at := map[order.Ref]ledger.Event{}
-		over := len(events) < readAtOnce
+		over := len(events) < step
 		for _, e := range events {
 			if f.bounds().within > 0 && e.At.Before(oldest) {
 				over = true
