@@ -32,7 +32,6 @@ const (
 // The orders that single pages are about.
 const (
 	endedID     = "E000000007"
-	refundID    = "R1"
 	queuedID    = "Q000000007"
 	reviewID    = "W000000007"
 	providerRef = "2026030200000001"
