@@ -156,6 +156,7 @@ const legend = `  queued      known and waiting
   submitting  the intent is written down, the call to the provider is under way
   accepted    ECTicket has the order; its job will issue it, and the worker keeps asking
   issued, failed, refunded   final
+  review      what is true could not be proven; a person decides, in the console for example
 `
 
 // judge prints the demo's table and the verdict.

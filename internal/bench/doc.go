@@ -5,6 +5,7 @@
 //	go run ./internal/bench checkout
 //	go run ./internal/bench bulk
 //	go run ./internal/bench faults
+//	go run ./internal/bench console
 //
 // Each subcommand prints a table, or JSON with --json, and ends with 1 when a target is missed.
 // Ratios come from one run. docs/benchmarks.md says what is real and what is modelled, and holds

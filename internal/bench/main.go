@@ -40,7 +40,7 @@ type bench struct {
 }
 
 func benches() []bench {
-	return []bench{pollingBench(), checkoutBench(), bulkBench(), overheadBench(), growthBench(), httpBench(), webhooksBench(), faultsBench()}
+	return []bench{pollingBench(), checkoutBench(), bulkBench(), overheadBench(), growthBench(), httpBench(), webhooksBench(), consoleBench(), faultsBench()}
 }
 
 // children are what child processes of this program can be; see package lab.

@@ -43,7 +43,7 @@ type Redis struct {
 // Worker is what belongs to the process, not to a provider.
 type Worker struct {
 	HTTPAddr            string        `env:"WORKER_HTTP_ADDR" envDefault:"127.0.0.1:8080" help:"address of the web UI, health checks and metrics; they show no customer data, but put a login before them when you open them to others"`
-	HTTPHosts           string        `env:"WORKER_HTTP_HOSTS" help:"further names, comma-separated and without ports, under which a browser may open the web UI, such as that of a proxy that passes its own as Host; those of this machine and the host of WORKER_HTTP_ADDR always may"`
+	HTTPHosts           string        `env:"WORKER_HTTP_HOSTS" help:"further names, comma-separated and without ports, under which a browser may open the web UI, such as that of a proxy, which has to pass its own as Host; those of this machine, without a proxy, and the host of WORKER_HTTP_ADDR always may"`
 	LogFormat           LogFormat     `env:"LOG_FORMAT" envDefault:"auto" for:"gateway" help:"text (coloured), json, or auto: text on a terminal, else json"`
 	Retention           time.Duration `env:"WORKER_RETENTION" envDefault:"24h" for:"tasks" help:"how long a finished task stays visible in the web UI; the order's record is kept in any case"`
 	CheckoutConcurrency int           `env:"WORKER_CHECKOUT_CONCURRENCY" envDefault:"8" help:"checkout tasks one process runs at the same time, per provider"`

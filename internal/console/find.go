@@ -26,9 +26,12 @@ type found struct {
 const (
 	pageRows   = 50
 	mostSorted = 2000 // unfinished records that are read together, to be sorted
-	mostLooked = 5000 // entries that are looked at otherwise
-	readAtOnce = 500
+	mostLooked = 2000 // entries that are looked at otherwise
+	readAtOnce = 500 // where few match
 )
+
+// publishedWithin is how long after an end its event is on the stream.
+const publishedWithin = time.Minute
 
 // find is a page of what a filter shows of some accounts. No page looks at the keys of the database: what is not finished or
 // needs review is in sets of its account, what has ended in the stream of events.
@@ -58,7 +61,11 @@ func (c *Console) find(ctx context.Context, f filter, accounts []providers.Accou
 
 // matching are those of some records that match, each once.
 func (c *Console) matching(ctx context.Context, f filter, refs []order.Ref, at func(ledger.Found) time.Time) ([]ledger.Found, error) {
-	list, err := c.Ledger.Find(ctx, f.query(), refs)
+	find := c.Ledger.FindUnsettled
+	if f.ended() {
+		find = c.Ledger.Find
+	}
+	list, err := find(ctx, f.query(), refs)
 	now := c.Now()
 	seen := map[order.Ref]bool{}
 	return slices.DeleteFunc(list, func(r ledger.Found) bool {
@@ -110,8 +117,8 @@ func (c *Console) findOpen(ctx context.Context, f filter, accounts []providers.A
 		}
 	}
 	out := found{Exact: -1}
-	for looked := 0; which < len(accounts) && len(out.Rows) < limit && looked < mostLooked; looked += readAtOnce {
-		refs, next, err := c.Ledger.OpenPage(ctx, accounts[which], at, readAtOnce)
+	for looked, step := 0, limit; which < len(accounts) && len(out.Rows) < limit && looked < mostLooked; looked, step = looked+step, readAtOnce {
+		refs, next, err := c.Ledger.OpenPage(ctx, accounts[which], at, int64(step))
 		if err != nil {
 			return found{}, err
 		}
@@ -138,22 +145,28 @@ func (c *Console) findEnded(ctx context.Context, f filter, accounts []providers.
 	}
 	out := found{Exact: -1}
 	oldest := c.Now().Add(-f.bounds().within)
+	if beyond := f.bounds().beyond; beyond > 0 && before == "" {
+		before = strconv.FormatInt(c.Now().Add(publishedWithin-beyond).UnixMilli(), 10)
+	}
+	states := f.query().States
 	seen := map[order.Ref]bool{}
-	for looked := 0; looked < mostLooked; looked += readAtOnce {
-		events, err := c.Ledger.EventsBefore(ctx, before, readAtOnce)
+	for looked, step := 0, min(2*limit, readAtOnce); looked < mostLooked; looked, step = looked+step, readAtOnce { // many at once only where few match
+		events, err := c.Ledger.EventsBefore(ctx, before, int64(step))
 		if err != nil {
 			return found{}, err
 		}
 		var refs []order.Ref
 		at := map[order.Ref]ledger.Event{}
-		over := len(events) < readAtOnce
+		over := len(events) < step
 		for _, e := range events {
 			if f.bounds().within > 0 && e.At.Before(oldest) {
 				over = true
 				break
 			}
-			if !seen[e.Ref] && slices.Contains(accounts, e.Account) {
-				seen[e.Ref] = true
+			if e.Ticket > 0 || seen[e.Ref] || !slices.Contains(accounts, e.Account) {
+				continue // what became of a ticket is no end of its order
+			}
+			if seen[e.Ref] = true; slices.Contains(states, e.State) {
 				refs, at[e.Ref] = append(refs, e.Ref), e
 			}
 		}

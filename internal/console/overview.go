@@ -3,9 +3,10 @@ package console
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/budget"
 	"issuance/internal/keys"
@@ -49,7 +50,7 @@ type lane struct {
 const (
 	overviewEvery = 10 * time.Second
 	overviewReads = 1000 // unfinished records of an account
-	overviewTail  = 50   // tasks of a queue that wait longest
+	overviewTail  = 30   // tasks of each list of a queue
 	rateOver      = 10 * time.Minute
 	rateEvents    = 2000
 )
@@ -152,23 +153,19 @@ func (c *Console) rates(ctx context.Context) (map[providers.Account]float64, err
 	return counts, nil
 }
 
-// addLanes finds what has waited longest in each lane. Of very many records it looks at some, and at those whose tasks are
-// at the head of their queues.
+// addLanes finds what has waited longest in each lane. Of very many records it looks at those whose tasks are at the heads of
+// their queues.
 func (c *Console) addLanes(ctx context.Context, a *account) error {
 	for _, l := range order.Lanes() {
 		a.Lanes = append(a.Lanes, lane{Lane: l, Used: a.Used[l]})
 	}
 	a.AtLeast = a.Open > overviewReads
 	if a.AtLeast {
-		for _, l := range order.Lanes() {
-			refs, err := c.headOf(ctx, a.Account, l)
-			if err == nil {
-				err = a.look(ctx, c.Ledger, refs)
-			}
-			if err != nil {
-				return err
-			}
+		refs, err := c.heads(ctx, a.Account)
+		if err == nil {
+			err = a.look(ctx, c.Ledger, refs)
 		}
+		return err
 	}
 	for at, looked, first := uint64(0), 0, true; (first || at != 0) && looked < overviewReads; first = false {
 		refs, next, err := c.Ledger.OpenPage(ctx, a.Account, at, readAtOnce)
@@ -185,7 +182,7 @@ func (c *Console) addLanes(ctx context.Context, a *account) error {
 
 // look notes the oldest of some records by lane.
 func (a *account) look(ctx context.Context, l *ledger.Ledger, refs []order.Ref) error {
-	list, err := l.Find(ctx, ledger.Query{}, refs)
+	list, err := l.FindUnsettled(ctx, ledger.Query{}, refs)
 	for _, r := range list {
 		if r.State.Final() {
 			continue
@@ -203,20 +200,24 @@ func (a *account) look(ctx context.Context, l *ledger.Ledger, refs []order.Ref) 
 	return err
 }
 
-// headOf are records of an account whose tasks have been ready longest in a lane's queue, which other accounts of the
-// provider share.
-func (c *Console) headOf(ctx context.Context, a providers.Account, l order.Lane) (out []order.Ref, err error) {
-	ids, err := c.RDB.LRange(ctx, keys.Queue(queue.Name(a.Provider, l))+"pending", -overviewTail, -1).Result()
-	for _, id := range slices.Backward(ids) { // TYPE:PROVIDER:MERCHANT:ORDER[:REFUND…], see queue.HomeOf
-		p := strings.Split(id, ":")
-		if len(p) < 4 || p[2] != a.Merchant {
-			continue
-		}
-		r := order.Ref{Account: a, OrderID: p[3]}
-		if len(p) > 4 && p[0]+":"+p[1] == queue.RefundType(a.Provider) {
-			r.RefundID = p[4]
-		}
-		out = append(out, r)
+// heads are records of an account whose tasks have been in the lanes' queues longest, or are due first. Other accounts of the
+// provider share the queues.
+func (c *Console) heads(ctx context.Context, a providers.Account) (out []order.Ref, err error) {
+	pipe := c.RDB.Pipeline()
+	var lists []*redis.StringSliceCmd
+	for _, l := range order.Lanes() {
+		key := keys.Queue(queue.Name(a.Provider, l))
+		lists = append(lists, pipe.LRange(ctx, key+"pending", -overviewTail, -1), pipe.ZRange(ctx, key+"retry", 0, overviewTail-1), pipe.ZRange(ctx, key+"scheduled", 0, overviewTail-1))
 	}
-	return out, err
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, err
+	}
+	for _, l := range lists {
+		for _, id := range l.Val() {
+			if r, ok := queue.RefOf(id); ok && r.Account == a {
+				out = append(out, r)
+			}
+		}
+	}
+	return out, nil
 }

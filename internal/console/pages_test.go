@@ -10,6 +10,7 @@ import (
 
 	"issuance/internal/console"
 	"issuance/internal/ledger"
+	"issuance/providers"
 	"issuance/tasks/order"
 )
 
@@ -215,5 +216,32 @@ func TestTheTraceIsALink(t *testing.T) {
 				t.Errorf("it lacks %s: %s", want, text)
 			}
 		})
+	}
+}
+
+// What became of a ticket later is no end of its order, and hides none; a page of a very long list is no longer than others.
+func TestEndedOrdersAreListedByTheirEnds(t *testing.T) {
+	h := open(t, "")
+	r := h.enqueue(shop, "ISSUED1")
+	h.end(r, ledger.Ending{State: order.Issued})
+	none, err := h.ledger.TicketList(t.Context(), r)
+	if err == nil {
+		_, err = h.ledger.SeeTickets(t.Context(), r, none, []ledger.TicketSight{{Status: providers.Redeemed}}, "s1.numbers")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := h.browser()
+	for _, state := range []string{"ended", "issued"} {
+		if text := b.page("/console/?state=" + state); !strings.Contains(text, at(r)) {
+			t.Errorf("%s: an order with a redeemed ticket is not listed: %s", state, text)
+		}
+	}
+	h.commands.take()
+	if text := b.page("/console/?state=failed"); strings.Contains(text, at(r)) || h.commands.take()["hmget"] > 0 {
+		t.Error("records are read whose events say that they ended otherwise")
+	}
+	if text := b.page("/console/?state=ended&age=o24h"); strings.Contains(text, at(r)) {
+		t.Error("what has just ended is older than a day")
 	}
 }

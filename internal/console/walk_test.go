@@ -163,6 +163,7 @@ func TestAPersonWalksThroughTheConsole(t *testing.T) {
 	for _, cell := range []string{"G3", "J4", "K5"} {
 		w.sees(cell)
 	}
+	w.do(chromedp.Evaluate(`document.querySelector("table.list").scrollIntoView({block: "center"})`, nil))
 	w.shoots("console-file")
 	w.sends("/start", "reason", "the March sale")
 	w.sees("finished")

@@ -16,6 +16,16 @@ import (
 // Find reads those of some records that match a query, in their order. What does not exist is left out.
 func (l *Ledger) Find(ctx context.Context, q Query, refs []order.Ref) ([]Found, error) {
 	q.whole = true
+	return l.find(ctx, q, refs)
+}
+
+// FindUnsettled is Find for records that are not settled, which have no details to be read.
+func (l *Ledger) FindUnsettled(ctx context.Context, q Query, refs []order.Ref) ([]Found, error) {
+	q.unsettled = true
+	return l.find(ctx, q, refs)
+}
+
+func (l *Ledger) find(ctx context.Context, q Query, refs []order.Ref) ([]Found, error) {
 	var out []Found
 	for some := range slices.Chunk(refs, scanBatch) {
 		found, err := q.read(ctx, l.rdb, some)

@@ -25,7 +25,8 @@ type Query struct {
 	// item. Records whose details have expired are not found by it.
 	Item string
 
-	whole bool // what has moved to the details is found, too
+	whole     bool // what has moved to the details is found, too
+	unsettled bool // nothing has moved there
 }
 
 // Found is one record that Search has found.
@@ -102,7 +103,7 @@ func (q Query) read(ctx context.Context, rdb redis.UniversalClient, all []order.
 		if q.Item != "" { // large, and read only where it is looked for
 			fields = searched
 		}
-		if q.Item != "" || q.whole {
+		if (q.Item != "" || q.whole) && !q.unsettled {
 			details = append(details, pipe.HMGet(ctx, keys.Details(r), "shape", "lane"))
 		}
 		records = append(records, pipe.HMGet(ctx, keys.Record(r), fields...))
@@ -122,7 +123,7 @@ func (q Query) read(ctx context.Context, rdb redis.UniversalClient, all []order.
 		if rec.State == "" || len(q.States) > 0 && !slices.Contains(q.States, rec.State) || rec.CreatedAt.Before(q.Since) {
 			continue
 		}
-		if q.Item != "" && !holds(text(f, len(searched)-1), q.Item) && !holds(text(details[i].Val(), 0), q.Item) {
+		if q.Item != "" && !holds(text(f, len(searched)-1), q.Item) && (q.unsettled || !holds(text(details[i].Val(), 0), q.Item)) {
 			continue
 		}
 		if rec.Lane == "" && q.whole {

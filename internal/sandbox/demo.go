@@ -23,6 +23,7 @@ type demoOrder struct {
 	lane   tasks.Lane
 	want   order.State
 	remark string // what the ECTicket simulator's job is to fail it with
+	taken  bool   // another system has used its number at ECTicket
 	refund *demoRefund
 }
 
@@ -37,6 +38,7 @@ type demoRefund struct {
 type kind struct {
 	provider providers.Name
 	fails    bool
+	taken    bool // needs review
 	remark   string
 	request  func(number string, today time.Time) object
 	refund   func(number string) object // nil: never refunded
@@ -66,8 +68,8 @@ func line(itemNo string, amount int) object { return object{"ItemNo": itemNo, "T
 // Texts that a failing order fails with.
 const remarkSoldOut = "sold out (a failure ordered for the demo)"
 
-// kinds are all that the demo knows. The first of each provider can be refunded, and one of each
-// fails; a short demo takes them in this order.
+// kinds are all that the demo knows. The first of each provider can be refunded, one of each
+// fails, and the last one's number is taken; a short demo takes them in this order.
 var kinds = []kind{
 	{provider: providers.ECTicket, request: func(n string, _ time.Time) object {
 		return ticketOrder(n, "3", customer(object{"IsImmediate": "1", "TicketInfo": []object{line("VQT04959", 2)}}))
@@ -106,6 +108,9 @@ var kinds = []kind{
 	{provider: providers.Pass2U, fails: true, request: func(n string, _ time.Time) object {
 		return object{"productSaleId": pass2usim.TinyCampaign, "channelOrderId": n, "quantity": pass2usim.TinyStock + 1, "pickupType": "voucher"}
 	}},
+	{provider: providers.ECTicket, taken: true, request: func(n string, _ time.Time) object {
+		return ticketOrder(n, "3", customer(object{"IsImmediate": "1", "TicketInfo": []object{line("VQT04959", 1)}}))
+	}},
 }
 
 // demoOrders makes n mixed orders for the providers that are served: every kind once, of the
@@ -119,6 +124,8 @@ func demoOrders(n int, now time.Time, accounts map[providers.Name]providers.Acco
 		case !served(k.provider, tasks.Checkout) || k.fails && failing:
 		case k.fails:
 			failing = true
+			once = append(once, k)
+		case k.taken:
 			once = append(once, k)
 		default:
 			once, again = append(once, k), append(again, k)
@@ -140,9 +147,12 @@ func demoOrders(n int, now time.Time, accounts map[providers.Name]providers.Acco
 		}
 		number := fmt.Sprintf("%s%02d", run, i+1)
 		o := demoOrder{ref: order.Ref{Account: accounts[k.provider], OrderID: number}, raw: document(object{"provider": k.provider, "request": k.request(number, today)}),
-			lane: lane, want: order.Issued, remark: k.remark}
-		if k.fails {
+			lane: lane, want: order.Issued, remark: k.remark, taken: k.taken}
+		switch {
+		case k.fails:
 			o.want = order.Failed
+		case k.taken:
+			o.want = order.Review
 		}
 		if k.refund != nil && !refunded {
 			refunded = true

@@ -54,14 +54,17 @@ func TestDemoDocumentsAreValid(t *testing.T) {
 }
 
 // The default demo has every issue type, both kinds of vouchers, both pickup types, both
-// providers, one order that fails and one refund.
+// providers, one order that fails, one that needs review, and one refund.
 func TestDemoIsMixed(t *testing.T) {
 	var all strings.Builder
-	fails, refunds := 0, 0
+	fails, reviews, refunds := 0, 0, 0
 	for _, o := range demoOrders(12, time.Now(), accounts, everything) {
 		all.Write(o.raw)
-		if o.want == order.Failed {
+		switch o.want {
+		case order.Failed:
 			fails++
+		case order.Review:
+			reviews++
 		}
 		if o.refund != nil {
 			refunds++
@@ -73,8 +76,8 @@ func TestDemoIsMixed(t *testing.T) {
 			t.Errorf("the demo has no %s", want)
 		}
 	}
-	if fails != 1 || refunds != 1 {
-		t.Errorf("%d fail, %d refunds", fails, refunds)
+	if fails != 1 || reviews != 1 || refunds != 1 {
+		t.Errorf("%d fail, %d need review, %d refunds", fails, reviews, refunds)
 	}
 }
 

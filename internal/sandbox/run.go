@@ -9,6 +9,7 @@ import (
 
 	"issuance/internal/ledger"
 	"issuance/providers"
+	"issuance/providers/ecticket/ecticketsim"
 	"issuance/tasks"
 	"issuance/tasks/order"
 )
@@ -39,10 +40,13 @@ func (s *Sandbox) NewDemo(n int, now time.Time, accounts map[providers.Name]prov
 
 // Describe says what the demo consists of.
 func (d *Demo) Describe() string {
-	fail, refund := 0, 0
+	fail, review, refund := 0, 0, 0
 	for _, o := range d.orders {
-		if o.want == order.Failed {
+		switch o.want {
+		case order.Failed:
 			fail++
+		case order.Review:
+			review++
 		}
 		if o.refund != nil {
 			refund++
@@ -51,6 +55,9 @@ func (d *Demo) Describe() string {
 	text := []string{count(len(d.orders), "order")}
 	if fail > 0 {
 		text = append(text, fmt.Sprintf("%d of them made to fail", fail))
+	}
+	if review > 0 {
+		text = append(text, fmt.Sprintf("%d whose number is taken, for you to review", review))
 	}
 	if refund > 0 {
 		text = append(text, count(refund, "refund"))
@@ -73,6 +80,9 @@ func (d *Demo) Run(ctx context.Context) error {
 	for _, o := range d.orders {
 		if o.remark != "" {
 			d.sandbox.ecticket.FailOrder(o.ref.OrderID, o.remark)
+		}
+		if o.taken {
+			d.sandbox.ecticket.AddStranger(ecticketsim.Stranger{MerchantID: o.ref.Account.Merchant, ID: o.ref.OrderID})
 		}
 		if _, err := d.client.Enqueue(ctx, o.raw, tasks.InLane(o.lane)); err != nil {
 			return fmt.Errorf("demo: %w", err)
