@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
+	"issuance/internal/budget"
 	"issuance/internal/config"
 	"issuance/internal/console"
 	"issuance/internal/frontdoor"
@@ -142,9 +143,12 @@ func (a *app) serve(ctx context.Context, s *session, addr string) error {
 	}
 	worked := make(chan struct{})
 	go func() { defer close(worked); pages.Run(ctx) }()
+	reported := make(chan struct{})
+	go func() { defer close(reported); (&budget.Reporter{RDB: s.rdb, Log: log}).Run(ctx) }()
 	err = door.Listen(ctx, l, cert, g.ShutdownTimeout)
 	stop()
 	<-worked
+	<-reported
 	if err := errors.Join(err, <-sent); err != nil {
 		return err
 	}
