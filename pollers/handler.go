@@ -30,10 +30,10 @@ type Config struct {
 	Log      *slog.Logger
 	// Wake makes the tasks of an order's refunds run, which may wait for its end. Default: they wait for their time.
 	Wake func(ctx context.Context, r order.Ref)
-	// Alarms limits what is logged of one cause. Default: one of the handler's own.
-	Alarms *handler.Alarms
 	// KeyMissing records that a document's seal key is missing. Default: nobody does.
 	KeyMissing func(ctx context.Context)
+	// KeyWaits says how long records wait for their seal keys. Default: one of the handler's own.
+	KeyWaits *handler.KeyWaits
 	// Follower wakes other orders when one has ended. Default: none are woken, every order is
 	// polled by the schedule alone.
 	Follower *Follower
@@ -54,13 +54,13 @@ type Handler struct {
 // New makes a handler.
 func New(c Config) *Handler {
 	c.Schedule = c.Schedule.WithDefaults()
+	if c.KeyWaits == nil {
+		c.KeyWaits = &handler.KeyWaits{}
+	}
 	if c.Company == nil {
 		c.Company = handler.NewCompany()
 	}
 	c.Worker = cmp.Or(c.Worker, "poller")
-	if c.Alarms == nil {
-		c.Alarms = &handler.Alarms{}
-	}
 	return &Handler{Config: c}
 }
 
@@ -90,7 +90,7 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	}
 	log := handler.LogOf(h.Log, ref)
 	if ref.Account != h.Provider.Account() || ref.IsRefund() {
-		return handler.Misplaced(log, h.Alarms, t.Type())
+		return handler.Misplaced(log, t.Type())
 	}
 	worth, wait, err := h.Follower.worth(ctx, ref, time.Time{}, 0)
 	if err != nil {
@@ -149,10 +149,10 @@ func spokenFor(wait time.Duration) error {
 // that the order was ended instead.
 func (p *poll) open() (end bool, err error) {
 	if p.rec.Newer {
-		return false, handler.NewerRecord(p.log, p.Alarms)
+		return false, handler.NewerRecord(p.log)
 	}
 	if host := p.Provider.Host(); p.rec.Host != "" && p.rec.Host != host {
-		p.Alarms.Log(p.log, "host "+p.rec.Host, "the order is at another host; a worker of that host has to ask for it", "host", p.rec.Host, "this_host", host)
+		handler.ElsewhereSent(p.log, p.rec.Host, host)
 		return false, queue.Wait(time.Minute, "the order is at "+p.rec.Host+", and this worker calls "+host)
 	}
 	p.order = providers.Order{ID: p.rec.OrderID, Request: p.rec.Stub, Ref: p.rec.ProviderRef}
@@ -161,8 +161,8 @@ func (p *poll) open() (end bool, err error) {
 	}
 	p.order.Request, err = vault.OpenDocument(p.Ring, p.rec.Ref, p.rec.Document)
 	if errors.Is(err, seal.ErrUnknownKey) {
-		wait := p.Alarms.KeyMissing(p.log, p.rec.Ref.Account, "the order's document", err, p.KeyMissing)
-		return false, queue.Wait(wait, "waiting for its seal key in ISSUANCE_SEAL_KEYS")
+		handler.KeyMissing(p.log, "the order's document", err, p.KeyMissing)
+		return false, queue.Wait(p.KeyWaits.Next(), "waiting for its seal key in ISSUANCE_SEAL_KEYS")
 	}
 	if err != nil {
 		return true, p.finish(ledger.Ending{State: order.Review, Reason: ledger.Reason{Code: string(order.CodeUnreadable), Message: err.Error()}})
@@ -268,7 +268,7 @@ func (p *poll) soon() time.Duration {
 // unclear waits after a call that learned nothing. A call that was held back is no poll, and an
 // order that could not be asked for is not given up.
 func (p *poll) unclear(out providers.Outcome) error {
-	p.Alarms.Outcome(p.log, p.rec.Ref.Account, out)
+	handler.Refused(p.log, out)
 	if out.Banned {
 		return p.banned(out)
 	}

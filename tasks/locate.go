@@ -15,7 +15,7 @@ import (
 // an order whose customer's data was erased only the order's own number is known. Of refunds with one id, as where each
 // order's first is "R1", the latest of each month are found.
 func (c *Client) Locate(ctx context.Context, a Account, text string) ([]Ref, error) {
-	accounts, err := c.accountsIn(ctx, a)
+	accounts, err := c.Accounts(ctx, a)
 	if err != nil {
 		return nil, fmt.Errorf("tasks: %w", err)
 	}
@@ -30,9 +30,9 @@ func (c *Client) Locate(ctx context.Context, a Account, text string) ([]Ref, err
 	return out, nil
 }
 
-// accountsIn are the accounts that a question about what was recorded means: all that workers have ever announced, and
-// those that need no worker to be known.
-func (c *Client) accountsIn(ctx context.Context, a Account) ([]Account, error) {
+// Accounts are the accounts that a question about what was recorded means: all that workers have ever announced, and those
+// that need no worker to be known. a is one of them or, without a merchant, all of a provider; the zero Account is all.
+func (c *Client) Accounts(ctx context.Context, a Account) ([]Account, error) {
 	if a.Merchant != "" {
 		return []Account{a}, nil
 	}

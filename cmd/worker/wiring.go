@@ -41,24 +41,24 @@ func (k *wiring) tasks() queue.Options {
 // handlers handle every task type of a provider, for its accounts.
 func (k *wiring) handlers(p providers.Name, accounts []*account) (asynq.Handler, error) {
 	issue, refund, poll := map[providers.Account]asynq.Handler{}, map[providers.Account]asynq.Handler{}, map[providers.Account]asynq.Handler{}
-	wake, company, alarms := handler.RefundWaker(k.ledger, queue.NewClient(k.rdb, k.tasks()), k.log), k.company, &handler.Alarms{}
+	wake, company, waits := handler.RefundWaker(k.ledger, queue.NewClient(k.rdb, k.tasks()), k.log), k.company, &handler.KeyWaits{}
 	for _, a := range accounts {
 		follower := k.follower(a)
 		course := handler.Config{Provider: a.provider, Ledger: k.ledger, Ring: k.ring, Gate: a.gate, Worker: k.worker, Rules: a.rules, Log: k.log,
-			Wake: wake, Company: company, Alarms: alarms, KeyMissing: a.budget.KeyMissing}
+			Wake: wake, Company: company, KeyMissing: a.budget.KeyMissing, KeyWaits: waits}
 		refunds, err := refunding.New(refunding.Config{Config: course, CallTimeout: a.timeout})
 		if err != nil {
 			return nil, err
 		}
 		issue[a.name()], refund[a.name()] = issuing.New(course, follower), refunds
 		p := k.poller(a.provider, follower, wake)
-		p.Alarms, p.KeyMissing = alarms, a.budget.KeyMissing
+		p.KeyMissing, p.KeyWaits = a.budget.KeyMissing, waits
 		poll[a.name()] = pollers.New(p)
 	}
 	mux := asynq.NewServeMux()
-	mux.Handle(queue.IssueType(p), handler.ByAccount(k.log, alarms, issue))
-	mux.Handle(queue.RefundType(p), handler.ByAccount(k.log, alarms, refund))
-	mux.Handle(queue.PollType(p), handler.ByAccount(k.log, alarms, poll))
+	mux.Handle(queue.IssueType(p), handler.ByAccount(k.log, issue))
+	mux.Handle(queue.RefundType(p), handler.ByAccount(k.log, refund))
+	mux.Handle(queue.PollType(p), handler.ByAccount(k.log, poll))
 	return mux, nil
 }
 

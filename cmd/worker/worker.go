@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/announce"
+	"issuance/internal/budget"
 	"issuance/internal/config"
 	"issuance/internal/handler"
 	"issuance/internal/ledger"
@@ -148,7 +149,7 @@ func (w *worker) wire() error {
 		lanes = append(lanes, k.lane(l, handlers[l.provider]))
 	}
 	w.servers = servers.New(w.rdb, lanes, serverOptions(w.Config, w.log))
-	w.chores = append(w.chores, w.wakeSealed, w.keepAnnouncing, w.watchHealth, w.mode.Run,
+	w.chores = append(w.chores, w.wakeSealed, w.keepAnnouncing, (&budget.Reporter{RDB: w.pages, Log: w.log}).Run, w.mode.Run,
 		sweeper.New(w.rdb, sweeper.Config{Ledger: w.ledger, Accounts: swept, Log: w.log, Tasks: k.tasks()}).Run)
 	return nil
 }

@@ -3,6 +3,7 @@ package budget
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 	"unicode"
@@ -70,7 +71,7 @@ func (b *Budget) publish(ctx context.Context) error {
 	}
 	b.published(r)
 	if n[0] == 1 && b.firstLog(r) {
-		b.cfg.Log.ErrorContext(ctx, "alarm: banned by the provider: no worker calls it for a while",
+		b.cfg.Log.Log(ctx, b.reports(ctx, providers.HealthBanned, slog.LevelError), "alarm: the account is banned: no worker calls it for a while",
 			"account", b.cfg.Account.String(), "reason", r.reason, "for", (time.Duration(n[1]) * time.Microsecond).Round(time.Second))
 	}
 	return nil

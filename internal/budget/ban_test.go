@@ -175,7 +175,7 @@ func TestABanIsAnAlarmOnce(t *testing.T) {
 		for _, b := range []*Budget{workers[0], workers[1], workers[0]} {
 			b.Banned(t.Context(), "HTTP 403")
 		}
-		if n := strings.Count(lines.String(), `level=ERROR msg="alarm: banned by the provider: no worker calls it for a while"`); n != 1 || strings.Count(lines.String(), "\n") != 1 {
+		if n := strings.Count(lines.String(), `level=ERROR msg="alarm: the account is banned: no worker calls it for a while"`); n != 1 || strings.Count(lines.String(), "\n") != 1 {
 			t.Fatalf("one ban is %d alarms: %s", n, lines.String())
 		}
 	})

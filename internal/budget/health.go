@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -121,7 +122,7 @@ const (
 	uncounted
 )
 
-// changed logs a change of the account's health, once: one worker gets to know of it here.
+// changed logs a change of the account's health, once: one worker gets to know of it here. See Reporter for the others.
 func (b *Budget) changed(ctx context.Context, reply []any, c providers.Condition) error {
 	if len(reply) == 0 {
 		return errors.New("empty answer")
@@ -143,10 +144,10 @@ func (b *Budget) changed(ctx context.Context, reply []any, c providers.Condition
 	since := time.UnixMicro(micros).UTC()
 	if reply[0] == recovered {
 		was, _ := reply[2].(string)
-		log.InfoContext(ctx, "the account is ok again: calls leave", "was", was, "since", since, "for", b.clock().Sub(since).Round(time.Second))
+		log.Log(ctx, b.reports(ctx, providers.HealthOK, slog.LevelInfo), "the account is ok again: calls leave", "was", was, "since", since, "for", b.clock().Sub(since).Round(time.Second))
 		return nil
 	}
-	log.ErrorContext(ctx, "alarm: the account is "+string(c.State)+": its calls are held, and a probe now and then asks whether that is over",
+	log.Log(ctx, b.reports(ctx, c.State, slog.LevelError), "alarm: the account is "+string(c.State)+": its calls are held, and a probe now and then asks whether that is over",
 		"health", string(c.State), "code", c.Code, "since", since, "retry_after", c.RetryAfter.String())
 	return nil
 }

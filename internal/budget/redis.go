@@ -65,12 +65,15 @@ var (
 	healthSource string
 	//go:embed claim.lua
 	claimSource string
+	//go:embed report.lua
+	reportSource string
 
 	passScript    = redis.NewScript(passSource)
 	banScript     = redis.NewScript(banSource)
 	confirmScript = redis.NewScript(confirmSource)
 	healthScript  = redis.NewScript(healthSource)
 	claimScript   = redis.NewScript(claimSource)
+	reportScript  = redis.NewScript(reportSource)
 )
 
 // verdict is the first number of a script's answer.

@@ -30,17 +30,19 @@ func (a *app) listCommand() *cobra.Command {
 		Long: `List orders and refunds: when each was recorded, its state, and the code that explains it. All
 conditions that are given must hold.
 
-The whole ledger is walked through in small steps that do not block Redis, in little memory. Up to 1,000
-lines, or --limit of the newest, are sorted, the newest first; more are printed as they are found,
-and some of them perhaps twice.
+Up to 1,000 lines, or --limit of the newest, are sorted, the newest first; more are printed as they are
+found: unfinished ones, those in review, then those that have ended, the latest first. One that
+changes meanwhile may be printed twice. No search goes through Redis' keys: what has ended is listed as
+long as its event is kept (ISSUANCE_KEEP_EVENTS), and is found by --find after that.
 
 A state is that of a record. An order of which only refunds are recorded here ("enqueue status" shows it as
 unrecorded) has none, so its refunds are listed alone. A code is that of the last run, or why a review was one.
 
 --item finds what a document's public description holds (see "order" in "enqueue status"), such as
-an ItemNo or a productSaleId, as long as the details are kept (ISSUANCE_KEEP_DETAILS).
+an ItemNo or a productSaleId, as long as the details are kept (ISSUANCE_KEEP_DETAILS). It reads every
+description, so it takes some ten times as long.
 
---find asks an index instead, which takes no time: by an order's number, by the provider's own, or by a refund's id
+--find asks an index instead, whatever has ended and when: by an order's number, by the provider's own, or by a refund's id
 (the latest 20 a month, where many refunds have one id).`,
 		Example: `  enqueue list --state review
   enqueue list --state queued,submitting --account ecticket:2000132
@@ -57,9 +59,9 @@ an ItemNo or a productSaleId, as long as the details are kept (ISSUANCE_KEEP_DET
 			return a.read(cmd.Context(), func(s *session, c *tasks.Client) error {
 				a.warnNoWrites(cmd.Context(), s)
 				if f.find == "" {
-					return a.list(f.limit, func(add func([]ledger.Found) error) error { return s.ledger.Search(cmd.Context(), q, add) })
+					return a.list(f.limit, func(l *lister) error { return l.pages(cmd.Context(), s.ledger, c, q) })
 				}
-				return a.list(f.limit, func(add func([]ledger.Found) error) error { return find(cmd.Context(), s, c, q, f.find, add) })
+				return a.list(f.limit, func(l *lister) error { return l.find(cmd.Context(), s.ledger, c, q, f.find) })
 			})
 		},
 	}
@@ -146,32 +148,67 @@ type listLine struct {
 // lister gathers what is found until it is too much to be sorted.
 type lister struct {
 	*app
-	limit  int
-	seen   map[tasks.Ref]bool // of found
-	found  []ledger.Found
-	more   int  // left out because of the limit
-	stream bool // too much was found: lines are printed as they come
-	wide   int  // the column of states
-	narrow bool // each record takes two lines, because one is too long for the terminal
+	limit int
+	seen  map[tasks.Ref]bool // of found
+	found []ledger.Found
+	more  int // left out because of the limit
+	// uncounted says that the rest was not read: all of it is older.
+	uncounted bool
+	stream    bool // too much was found: lines are printed as they come
+	wide      int  // the column of states
+	narrow    bool // each record takes two lines, because one is too long for the terminal
 }
 
 // find adds what the index knows of a number.
-func find(ctx context.Context, s *session, c *tasks.Client, q ledger.Query, text string, add func([]ledger.Found) error) error {
+func (l *lister) find(ctx context.Context, of *ledger.Ledger, c *tasks.Client, q ledger.Query, text string) error {
 	refs, err := c.Locate(ctx, q.Account, text)
 	if err != nil {
 		return err
 	}
-	found, err := s.ledger.Find(ctx, q, refs)
+	found, err := of.Find(ctx, q, refs)
 	if err != nil {
 		return err
 	}
-	return add(found)
+	return l.add(found)
 }
 
-// list prints what a search finds, as it hands it to add.
-func (a *app) list(limit int, search func(add func([]ledger.Found) error) error) error {
-	l := lister{app: a, limit: limit, seen: map[tasks.Ref]bool{}, wide: len(tasks.Submitting), narrow: a.width > 0 && a.width < leastWide}
-	if err := search(l.add); err != nil {
+// pages adds what the ledger lists. Of ended records only those are read that can be among the newest.
+func (l *lister) pages(ctx context.Context, of *ledger.Ledger, c *tasks.Client, q ledger.Query) error {
+	accounts, err := c.Accounts(ctx, q.Account)
+	if err != nil {
+		return err
+	}
+	from := ledger.Cursor{}
+	for more := true; more; more = !from.IsZero() {
+		var found []ledger.Found
+		if found, from, err = of.List(ctx, q, accounts, from, sortedList); err == nil {
+			err = l.add(found)
+		}
+		if err != nil {
+			return err
+		}
+		if l.limit > 0 {
+			l.newest()
+			if l.more > 0 && from.EndedBefore(l.found[l.limit-1].CreatedAt) {
+				l.uncounted = true
+				return nil
+			}
+		}
+	}
+	if len(q.States) > 0 && !slices.ContainsFunc(q.States, tasks.State.Settled) {
+		return nil
+	}
+	forgotten, err := of.ForgottenBefore(ctx)
+	if err == nil && forgotten.After(q.Since) {
+		l.report("what ended before %s is not listed; --find finds it", l.time(forgotten))
+	}
+	return err
+}
+
+// list prints what a search adds.
+func (a *app) list(limit int, search func(*lister) error) error {
+	l := &lister{app: a, limit: limit, seen: map[tasks.Ref]bool{}, wide: len(tasks.Submitting), narrow: a.width > 0 && a.width < leastWide}
+	if err := search(l); err != nil {
 		return err
 	}
 	if l.stream {
@@ -192,7 +229,10 @@ func (a *app) list(limit int, search func(add func([]ledger.Found) error) error)
 			return err
 		}
 	}
-	if l.more > 0 {
+	switch {
+	case l.uncounted:
+		a.report("older ones are left out")
+	case l.more > 0:
 		a.report("%s older ones are left out", thousands(int64(l.more)))
 	}
 	return nil

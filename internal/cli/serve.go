@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
+	"issuance/internal/budget"
 	"issuance/internal/config"
 	"issuance/internal/console"
 	"issuance/internal/frontdoor"
@@ -203,9 +204,12 @@ func (s *session) serveAt(ctx context.Context, d *door, c frontdoor.Config, hook
 	}
 	worked := make(chan struct{})
 	go func() { defer close(worked); pages.Run(ctx) }()
+	reported := make(chan struct{})
+	go func() { defer close(reported); (&budget.Reporter{RDB: s.rdb, Log: d.log}).Run(ctx) }()
 	err = front.Listen(ctx, d.listens, d.cert, d.config.ShutdownTimeout)
 	stop()
 	<-worked
+	<-reported
 	if err := errors.Join(err, <-sent); err != nil {
 		return err
 	}

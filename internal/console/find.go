@@ -27,7 +27,7 @@ const (
 	pageRows   = 50
 	mostSorted = 2000 // unfinished records that are read together, to be sorted
 	mostLooked = 2000 // entries that are looked at otherwise
-	readAtOnce = 500 // where few match
+	readAtOnce = 500  // where few match
 )
 
 // publishedWithin is how long after an end its event is on the stream.

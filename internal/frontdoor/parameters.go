@@ -177,13 +177,11 @@ func (in *searchIn) Resolve(c huma.Context) (bad []error) {
 		}
 		in.query.States = append(in.query.States, st)
 	}
-	if in.Cursor != "" && (in.Q != "" || !cursorForm.MatchString(in.Cursor)) {
+	if in.from, err = ledger.ParseCursor(in.Cursor); err != nil || in.Cursor != "" && in.Q != "" {
 		wrong("cursor", cursorRule)
 	}
 	return bad
 }
-
-var cursorForm = regexp.MustCompile(`^[0-9]{1,9}\.[0-9]{1,20}$`)
 
 const cursorRule = "must be next of the page before"
 

@@ -53,10 +53,11 @@ type searchIn struct {
 	Since   string `query:"since" maxLength:"40" example:"24h" doc:"recorded since then: how long ago (24h, 7d), a date (2026-03-01, in UTC) or a time (RFC 3339)"`
 	Item    string `query:"item" maxLength:"100" doc:"whose public description holds this value, such as an ItemNo"`
 	Q       string `query:"q" maxLength:"100" doc:"an order's number, a refund's id, or the provider's id of an order"`
-	Cursor  string `query:"cursor" maxLength:"64" doc:"next of the page before"`
-	Limit   int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"about how many; a page may hold some more, or fewer although there are more"`
+	Cursor  string `query:"cursor" maxLength:"4096" doc:"next of the page before"`
+	Limit   int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"how many a page holds, unless it is the last, or has looked at 50,000 records (5,000 with item) or 250,000 events"`
 
 	query ledger.Query // that Resolve makes of it
+	from  ledger.Cursor
 }
 
 // Listed is a record that a search found.
@@ -75,7 +76,7 @@ type Listed struct {
 
 type searchOut struct {
 	Body struct {
-		Orders []Listed `json:"orders" doc:"orders and refunds, in no order"`
+		Orders []Listed `json:"orders" doc:"orders and refunds: the unfinished ones in no order, then those in review by how long they have been, then those that have ended, the latest first"`
 		Next   string   `json:"next,omitempty" doc:"cursor of the next page; absent after the last"`
 	}
 }
@@ -90,7 +91,7 @@ func (s *Server) questions() {
 	register(s, get("/v1/orders/{account}/{order_id}/history", "get-history", "Everything that happened to an order",
 		"Each step with its time: when it was sent, what was unknown, what the provider answered."), s.history)
 	register(s, get("/v1/orders", "search-orders", "Search orders and refunds",
-		"All conditions that are given must hold. With q, an index is asked, and all of it is one page. Without, the whole ledger is walked through, a page at a time: follow next until it is absent."), s.search)
+		"All conditions that are given must hold. With q, an index is asked, and all of it is one page. Without, follow next until it is absent. What has ended is listed as long as its event is kept (ISSUANCE_KEEP_EVENTS), and is found by q after that."), s.search)
 }
 
 func (s *Server) getOrder(ctx context.Context, in *getOrder) (*foundOut, error) {
@@ -208,9 +209,6 @@ func moment(t time.Time) *time.Time {
 	return &t
 }
 
-// A page looks at no more than so many keys, which is a fraction of a second.
-const mostLooked = 50_000
-
 func (s *Server) search(ctx context.Context, in *searchIn) (*searchOut, error) {
 	t, err := caller(ctx, Orders, nil)
 	if err != nil {
@@ -219,19 +217,13 @@ func (s *Server) search(ctx context.Context, in *searchIn) (*searchOut, error) {
 	if a := in.query.Account; !a.IsZero() && !t.seesSome(a) {
 		return nil, noted(ctx, problem(http.StatusForbidden, codeForbidden, "the token is not for this account"))
 	}
-	found, next, err := s.searchPage(ctx, in.query, in)
-	if errors.Is(err, ledger.ErrCursor) {
-		return nil, noted(ctx, violated("query cursor", cursorRule))
-	}
+	found, next, err := s.searchPage(ctx, t, in)
 	if err != nil {
 		return nil, noted(ctx, explain(err, accountInPath))
 	}
 	out := &searchOut{}
 	out.Body.Orders, out.Body.Next = []Listed{}, next
 	for _, f := range found {
-		if !t.Sees(f.Account) {
-			continue
-		}
 		l := Listed{Provider: f.Account.Provider, Account: f.Account, OrderID: f.OrderID, RefundID: f.RefundID, State: f.State, Code: f.Code,
 			Lane: f.Lane, CreatedAt: moment(f.CreatedAt), FinalAt: moment(f.FinalAt)}
 		if f.State == tasks.Review {
@@ -242,16 +234,23 @@ func (s *Server) search(ctx context.Context, in *searchIn) (*searchOut, error) {
 	return out, nil
 }
 
-// searchPage is a page of what is searched. What has a number is located by it, all in one page.
-func (s *Server) searchPage(ctx context.Context, q ledger.Query, in *searchIn) (found []ledger.Found, next string, err error) {
-	if in.Q == "" {
-		return s.Ledger.SearchPage(ctx, q, in.Cursor, in.Limit, mostLooked)
+// searchPage is a page of what is searched, among what a token sees. What has a number is located by it, all in one page.
+func (s *Server) searchPage(ctx context.Context, t *Token, in *searchIn) (found []ledger.Found, next string, err error) {
+	if in.Q != "" {
+		refs, err := s.Client.Locate(ctx, in.query.Account, in.Q)
+		if err == nil {
+			refs = slices.DeleteFunc(refs, func(r order.Ref) bool { return !t.Sees(r.Account) })
+			found, err = s.Ledger.Find(ctx, in.query, refs)
+		}
+		return found, "", err
 	}
-	refs, err := s.Client.Locate(ctx, q.Account, in.Q)
-	if err == nil {
-		found, err = s.Ledger.Find(ctx, q, refs)
+	accounts, err := s.Client.Accounts(ctx, in.query.Account)
+	if err != nil {
+		return nil, "", err
 	}
-	return found, "", err
+	accounts = slices.DeleteFunc(accounts, func(a providers.Account) bool { return !t.Sees(a) })
+	found, after, err := s.Ledger.List(ctx, in.query, accounts, in.from, in.Limit)
+	return found, after.String(), err
 }
 
 // violated is a problem of one parameter, such as "query cursor".

@@ -58,10 +58,10 @@ type Config struct {
 	Company *Company
 	// Now is this machine's clock, for how long a step took. Default: time.Now.
 	Now func() time.Time
-	// Alarms limits what is logged of one cause. Default: one of the course's own.
-	Alarms *Alarms
 	// KeyMissing records that a document's seal key is missing. Default: nobody does.
 	KeyMissing func(ctx context.Context)
+	// KeyWaits says how long records wait for their seal keys. Default: one of the course's own.
+	KeyWaits *KeyWaits
 }
 
 // WithDefaults fills in what is not set.
@@ -77,8 +77,8 @@ func (c Config) WithDefaults() Config {
 	if c.MaxCrashes <= 0 {
 		c.MaxCrashes = MaxCrashes
 	}
-	if c.Alarms == nil {
-		c.Alarms = &Alarms{}
+	if c.KeyWaits == nil {
+		c.KeyWaits = &KeyWaits{}
 	}
 	if c.Company == nil {
 		c.Company = NewCompany()
@@ -141,7 +141,7 @@ func (c *Course) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	}
 	r := &Run{Course: c, Ref: ref, Log: LogOf(c.Log, ref)}
 	if ref.Account != c.Provider.Account() || ref.IsRefund() != c.refunds {
-		return Misplaced(r.Log, r.Alarms, t.Type())
+		return Misplaced(r.Log, t.Type())
 	}
 	ctx = r.trace(ctx, t)
 	err := r.process(ctx)
@@ -177,7 +177,7 @@ func (r *Run) process(ctx context.Context) error {
 		NoRecord(r.Log)
 		return nil
 	case ledger.Newer:
-		return NewerRecord(r.Log, r.Alarms)
+		return NewerRecord(r.Log)
 	}
 	return fmt.Errorf("handler: the ledger answered %q", r.Claim.Verdict)
 }
@@ -268,7 +268,7 @@ func (r *Run) prepared(ctx context.Context) (Result, error) {
 // orders, and may have others under the same number.
 func (r *Run) OtherHost(rec *ledger.Record) Result {
 	own, host := r.Provider.Host(), cmp.Or(rec.Host, "another host")
-	r.Alarms.Log(r.Log, "host "+host, "an earlier request of this record went to another host; a worker of that host has to go on", "host", host, "this_host", own)
+	ElsewhereSent(r.Log, host, own)
 	return Wait(time.Minute, order.CodeOtherHost, "an earlier request went to "+host+", and this worker calls "+own)
 }
 

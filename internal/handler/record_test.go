@@ -113,7 +113,7 @@ func TestATaskOfAnAccountThatThisWorkerDoesNotHaveWaitsAndRaisesAnAlarm(t *testi
 		other := fakeprovider.ForAccount(w.T, providers.Account{Provider: providers.Pass2U, Merchant: "other"})
 		c := w.config("w")
 		c.Provider = other
-		h := handler.ByAccount(w.Log, &handler.Alarms{}, map[providers.Account]asynq.Handler{other.Account(): handler.New(c, w.ref.IsRefund(), w.act)})
+		h := handler.ByAccount(w.Log, map[providers.Account]asynq.Handler{other.Account(): handler.New(c, w.ref.IsRefund(), w.act)})
 		before := w.dump()
 		if after := w.Waits(w.Run(h, w.task)); after != 5*time.Second {
 			w.T.Errorf("waits %s", after)
@@ -121,7 +121,7 @@ func TestATaskOfAnAccountThatThisWorkerDoesNotHaveWaitsAndRaisesAnAlarm(t *testi
 		w.unchanged(before)
 		w.alarmed("this worker does not serve the account of this order")
 
-		h = handler.ByAccount(w.Log, &handler.Alarms{}, map[providers.Account]asynq.Handler{other.Account(): handler.New(c, w.ref.IsRefund(), w.act), w.ref.Account: w.worker("w")})
+		h = handler.ByAccount(w.Log, map[providers.Account]asynq.Handler{other.Account(): handler.New(c, w.ref.IsRefund(), w.act), w.ref.Account: w.worker("w")})
 		w.answer(fakeprovider.Yes)
 		w.Done(w.Run(h, w.task))
 		w.Done(w.Run(h, asynq.NewTask(w.task.Type(), []byte("hello"))))

@@ -100,7 +100,7 @@ func heldBack(err error) Result {
 
 // Alarm reports an outcome that a person has to act on, and keeps in mind that a call drew a ban.
 func (r *Run) Alarm(out providers.Outcome) {
-	r.Alarms.Outcome(r.Log, r.Ref.Account, out)
+	Refused(r.Log, out)
 	if out.Banned {
 		r.ban, r.banSent = &out, false
 	}
@@ -108,7 +108,8 @@ func (r *Run) Alarm(out providers.Outcome) {
 
 // KeyMissing reports that what cannot be opened for want of its seal key, and returns how long to wait for that.
 func (r *Run) KeyMissing(what string, err error) time.Duration {
-	return r.Alarms.KeyMissing(r.Log, r.Ref.Account, what, err, r.Config.KeyMissing)
+	KeyMissing(r.Log, what, err, r.Config.KeyMissing)
+	return r.KeyWaits.Next()
 }
 
 // Later is when to try again after an outcome without effect.

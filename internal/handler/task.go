@@ -42,15 +42,15 @@ func NoRecord(log *slog.Logger) {
 }
 
 // NewerRecord leaves a record alone that a newer program wrote: this one would not understand all of it.
-func NewerRecord(log *slog.Logger, alarms *Alarms) error {
-	alarms.Log(log, "newer record", "the record was written by a newer version; upgrade this worker")
+func NewerRecord(log *slog.Logger) error {
+	stands(log, "the record was written by a newer version; upgrade this worker")
 	return queue.Wait(time.Minute, "waiting for a worker of a newer version")
 }
 
 // Misplaced handles a task that came to the wrong handler. It names a record, so it is kept until it is
 // where it belongs.
-func Misplaced(log *slog.Logger, alarms *Alarms, taskType string) error {
-	alarms.Log(log, "misplaced "+taskType, "a task came to a handler that is not for it; check the worker's queues", "type", taskType)
+func Misplaced(log *slog.Logger, taskType string) error {
+	stands(log, "a task came to a handler that is not for it; check the worker's queues", "type", taskType)
 	return queue.Wait(time.Minute, "this handler is not for this task")
 }
 
@@ -60,7 +60,7 @@ const unservedWait = 5 * time.Second
 
 // ByAccount leads the tasks of several accounts to their handlers. Those of an account that this worker does
 // not have wait: they are never worked on under another one.
-func ByAccount(log *slog.Logger, alarms *Alarms, handlers map[providers.Account]asynq.Handler) asynq.Handler {
+func ByAccount(log *slog.Logger, handlers map[providers.Account]asynq.Handler) asynq.Handler {
 	return asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
 		r, ok := Decode(log, t)
 		if !ok {
@@ -69,7 +69,7 @@ func ByAccount(log *slog.Logger, alarms *Alarms, handlers map[providers.Account]
 		if h := handlers[r.Account]; h != nil {
 			return h.ProcessTask(ctx, t)
 		}
-		alarms.Log(LogOf(log, r), "unserved "+r.Account.String(), "this worker does not serve the account of this order; configure it, or let another worker serve its queues")
+		stands(LogOf(log, r), "this worker does not serve the account of this order; configure it, or let another worker serve its queues")
 		return queue.Wait(unservedWait, "the worker that took it does not serve account "+r.Account.String())
 	})
 }

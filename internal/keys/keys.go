@@ -36,6 +36,9 @@ const (
 	// whether it is its provider's default, when), so that producers and operators see it without
 	// credentials. No expiry.
 	Accounts = Prefix + "accounts"
+	// Healths is a hash, account → the time (µs) and the health that were logged of it last, by which one program of all logs
+	// a change. No expiry.
+	Healths = Prefix + "healths"
 	// SealKeys is a zset of the ids of the seal keys that workers hold, by the time (ms) a worker
 	// last announced them.
 	SealKeys = Prefix + "seal_keys"

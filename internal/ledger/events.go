@@ -114,6 +114,19 @@ func (l *Ledger) FirstEvent(ctx context.Context) (string, error) {
 	return first[0].ID, nil
 }
 
+// ForgottenBefore is when the oldest event that is still kept was published, if earlier ones have left the stream; else zero.
+func (l *Ledger) ForgottenBefore(ctx context.Context) (time.Time, error) {
+	n, err := l.rdb.Exists(ctx, keys.Events).Result()
+	if err != nil || n == 0 {
+		return time.Time{}, err
+	}
+	info, err := l.rdb.XInfoStream(ctx, keys.Events).Result()
+	if err != nil || info.EntriesAdded <= info.Length {
+		return time.Time{}, err
+	}
+	return EventTime(info.FirstEntry.ID), nil
+}
+
 func event(m redis.XMessage) Event {
 	v := func(name string) string { s, _ := m.Values[name].(string); return s }
 	ms, _ := strconv.ParseInt(v("at"), 10, 64)

@@ -90,48 +90,64 @@ func (q Query) find(ctx context.Context, node *redis.Client, names []string) ([]
 }
 
 // read reads records, and leaves out those that do not match.
-func (q Query) read(ctx context.Context, rdb redis.UniversalClient, all []order.Ref) ([]Found, error) {
-	var refs []order.Ref
-	var records, details []*redis.SliceCmd
+func (q Query) read(ctx context.Context, rdb redis.UniversalClient, refs []order.Ref) ([]Found, error) {
+	list, err := q.readEach(ctx, rdb, refs)
+	var out []Found
+	for _, f := range list {
+		if f != nil {
+			out = append(out, *f)
+		}
+	}
+	return out, err
+}
+
+// readEach reads records; those that do not match are nil.
+func (q Query) readEach(ctx context.Context, rdb redis.UniversalClient, refs []order.Ref) ([]*Found, error) {
+	records, details := make([]*redis.SliceCmd, len(refs)), make([]*redis.SliceCmd, len(refs))
 	pipe := rdb.Pipeline()
-	for _, r := range all {
+	for i, r := range refs {
 		if !q.Account.IsZero() && !q.Account.Covers(r.Account) {
 			continue
 		}
-		refs = append(refs, r)
 		fields := searched[:len(searched)-1]
 		if q.Item != "" { // large, and read only where it is looked for
 			fields = searched
 		}
 		if (q.Item != "" || q.whole) && !q.unsettled {
-			details = append(details, pipe.HMGet(ctx, keys.Details(r), "shape", "lane"))
+			details[i] = pipe.HMGet(ctx, keys.Details(r), "shape", "lane")
 		}
-		records = append(records, pipe.HMGet(ctx, keys.Record(r), fields...))
+		records[i] = pipe.HMGet(ctx, keys.Record(r), fields...)
 	}
-	if len(refs) == 0 {
-		return nil, nil
+	if pipe.Len() == 0 {
+		return make([]*Found, len(refs)), nil
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, err
 	}
-	var out []Found
+	out := make([]*Found, len(refs))
 	for i, r := range refs {
-		text := func(f []any, n int) string { s, _ := f[n].(string); return s }
-		f := records[i].Val()
-		rec := Found{Ref: r, State: order.State(text(f, 0)), Lane: order.Lane(text(f, 1)), Code: text(f, 2),
-			CreatedAt: millis(text(f, 3)), FinalAt: millis(text(f, 4)), ReviewCode: text(f, 5), Event: text(f, 6)}
-		if rec.State == "" || len(q.States) > 0 && !slices.Contains(q.States, rec.State) || rec.CreatedAt.Before(q.Since) {
-			continue
+		if records[i] != nil {
+			out[i] = q.found(r, records[i].Val(), details[i])
 		}
-		if q.Item != "" && !holds(text(f, len(searched)-1), q.Item) && (q.unsettled || !holds(text(details[i].Val(), 0), q.Item)) {
-			continue
-		}
-		if rec.Lane == "" && q.whole {
-			rec.Lane = order.Lane(text(details[i].Val(), 1))
-		}
-		out = append(out, rec)
 	}
 	return out, nil
+}
+
+// found is a record by its fields, nil if it does not match.
+func (q Query) found(r order.Ref, f []any, details *redis.SliceCmd) *Found {
+	text := func(f []any, n int) string { s, _ := f[n].(string); return s }
+	rec := &Found{Ref: r, State: order.State(text(f, 0)), Lane: order.Lane(text(f, 1)), Code: text(f, 2),
+		CreatedAt: millis(text(f, 3)), FinalAt: millis(text(f, 4)), ReviewCode: text(f, 5), Event: text(f, 6)}
+	if rec.State == "" || len(q.States) > 0 && !slices.Contains(q.States, rec.State) || rec.CreatedAt.Before(q.Since) {
+		return nil
+	}
+	if q.Item != "" && !holds(text(f, len(searched)-1), q.Item) && (details == nil || !holds(text(details.Val(), 0), q.Item)) {
+		return nil
+	}
+	if rec.Lane == "" && q.whole && details != nil {
+		rec.Lane = order.Lane(text(details.Val(), 1))
+	}
+	return rec
 }
 
 // holds reports whether a value of a JSON text, at any depth, is the given string.

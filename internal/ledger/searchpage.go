@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,9 +10,6 @@ import (
 
 	"github.com/redis/go-redis/v9"
 )
-
-// ErrCursor says that a search cannot go on from a cursor: it is no cursor of this Redis.
-var ErrCursor = errors.New("ledger: no cursor of a search")
 
 // SearchPage is a step of Search: it goes on from a cursor ("" for the beginning) and ends when it has found limit
 // records or more, has looked at so many keys, or has seen all, when next is "". A record that does not change is

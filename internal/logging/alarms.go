@@ -16,8 +16,9 @@ const (
 	maxAlarms  = 1000 // more than there are; the map must not grow with what a provider makes up
 )
 
-// LimitAlarms has alarms of one cause logged at most once a minute: a message, with its account, code, webhook or queue. The
-// others are logged at level info, without the word alarm.
+// LimitAlarms has alarms of one cause logged at most once a minute: a message, with its account, code, webhook or queue. Of the
+// others, those at level error report what has happened, and are logged at level info without the word alarm. Those at level
+// warn report what stands in the way, come again with every try, and are not logged.
 // The next line says how many were left out. raised is called for every alarm with its cause, a few words joined by '_'; n
 // is how many the line stands for.
 func LimitAlarms(log *slog.Logger, raised func(cause string, n int)) *slog.Logger {
@@ -33,7 +34,7 @@ type alarmHandler struct {
 
 // Handle implements slog.Handler.
 func (h alarmHandler) Handle(ctx context.Context, r slog.Record) error {
-	if !strings.HasPrefix(r.Message, alarmPrefix) {
+	if r.Level < slog.LevelInfo || !strings.HasPrefix(r.Message, alarmPrefix) { // below, another program has raised it
 		return h.Handler.Handle(ctx, r)
 	}
 	cause, about, n := Cause(r.Message), h.about, 1
@@ -47,6 +48,9 @@ func (h alarmHandler) Handle(ctx context.Context, r slog.Record) error {
 	h.raised(cause, n)
 	before, due := h.limit.due(cause+about, n)
 	if !due { // what happened to an order stays in the log; it is no further alarm
+		if r.Level < slog.LevelError {
+			return nil
+		}
 		quiet := slog.NewRecord(r.Time, slog.LevelInfo, strings.TrimPrefix(r.Message, alarmPrefix), r.PC)
 		r.Attrs(func(a slog.Attr) bool { quiet.AddAttrs(a); return true })
 		if !h.Handler.Enabled(ctx, slog.LevelInfo) {

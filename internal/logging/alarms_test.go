@@ -57,3 +57,36 @@ func TestCause(t *testing.T) {
 		}
 	}
 }
+
+// What stands in the way of thousands of orders is a line a minute, not one for each of their tries, and every try is counted.
+// What another program has raised, and this one logs at level debug, is no alarm of its own.
+func TestWhatStandsInTheWayIsOneLine(t *testing.T) {
+	var out bytes.Buffer
+	counted := 0
+	log := slog.New(alarmHandler{Handler: slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}),
+		limit: &alarmLimit{now: func() time.Time { return time.Unix(0, 0) }}, raised: func(_ string, n int) { counted += n }})
+	for i := range 120 {
+		log.With("account", "ecticket:1", "order", i).Warn("alarm: the document cannot be opened")
+	}
+	if n := strings.Count(out.String(), "\n"); n != 1 || counted != 120 {
+		t.Errorf("%d lines, %d counted:\n%s", n, counted, out.String())
+	}
+	log.Debug("alarm: the account is banned")
+	if n := strings.Count(out.String(), "\n"); n != 2 || counted != 120 {
+		t.Errorf("%d lines, %d counted:\n%s", n, counted, out.String())
+	}
+}
+
+// Whatever codes a provider makes up, what is remembered of them is bounded, and nothing is silenced for ever.
+func TestManyCausesAreStillLogged(t *testing.T) {
+	var out bytes.Buffer
+	limit := &alarmLimit{now: time.Now}
+	log := slog.New(alarmHandler{Handler: slog.NewTextHandler(&out, nil), limit: limit, raised: func(string, int) {}})
+	const many = 2500
+	for i := range many {
+		log.Error("alarm: made up", "code", fmt.Sprint(i))
+	}
+	if n := strings.Count(out.String(), "alarm: made up"); n != many || len(limit.causes) > maxAlarms {
+		t.Errorf("%d of %d causes were logged, %d are remembered", n, many, len(limit.causes))
+	}
+}

@@ -93,7 +93,7 @@ func (s *site) handlers(w *worker, l *ledger.Ledger, client providers.Provider, 
 	account, name := client.Account(), fmt.Sprintf("worker %d", s.workers)
 	follower := pollers.NewFollower(w.rdb, pollers.Schedule{}, pollers.FollowerOptions{Now: time.Now,
 		Sentinel: pollers.NewSentinel(w.rdb, account, pollers.SentinelConfig{Now: time.Now})})
-	course := handler.Config{Provider: client, Ledger: l, Ring: s.ring, Gate: gate, Worker: name, Log: log, Company: handler.NewCompany(), Alarms: &handler.Alarms{},
+	course := handler.Config{Provider: client, Ledger: l, Ring: s.ring, Gate: gate, Worker: name, Log: log, Company: handler.NewCompany(),
 		Rules: func() providers.Rules { return providers.Rules{Merchant: merchant, Now: time.Now()} },
 		Wake:  handler.RefundWaker(l, queue.NewClient(w.rdb, queue.Options{}), log)}
 	refunds, err := refunding.New(refunding.Config{Config: course})
@@ -101,7 +101,7 @@ func (s *site) handlers(w *worker, l *ledger.Ledger, client providers.Provider, 
 	mux.Handle(queue.IssueType(account.Provider), issuing.New(course, follower))
 	mux.Handle(queue.RefundType(account.Provider), refunds)
 	mux.Handle(queue.PollType(account.Provider), pollers.New(pollers.Config{Provider: client, Ledger: l, Ring: s.ring, Follower: follower, Wake: course.Wake,
-		Log: log, Worker: name, Company: course.Company, Alarms: course.Alarms}))
+		Log: log, Worker: name, Company: course.Company}))
 	return mux, err
 }
 
