@@ -166,7 +166,7 @@ type Codec struct {
 	Check func(ReviewFacts) string
 	// RulesInChinese are the rules of its documents, and what the shapes of violations say beyond package doccheck, in
 	// Traditional Chinese (see Chinese), by their English texts; each %s of a text stands for what differs, and comes in the
-	// same order in both; may be empty. The operators' pages show them; a rule without one is shown in English, and a test finds it.
+	// same order in both. The operators' pages show them; a rule without one is shown in English. May be empty.
 	RulesInChinese map[string]string
 	// Time reads a time in the provider's own text.
 	Time func(text string) (time.Time, bool)

@@ -148,9 +148,12 @@ func (c *Console) findEnded(ctx context.Context, f filter, accounts []providers.
 	if beyond := f.bounds().beyond; beyond > 0 && before == "" {
 		before = strconv.FormatInt(c.Now().Add(publishedWithin-beyond).UnixMilli(), 10)
 	}
-	states := f.query().States
+	states, most := f.query().States, mostLooked
+	if f.Item != "" {
+		most /= 2 // what was ordered stands in the details, which are read for each
+	}
 	seen := map[order.Ref]bool{}
-	for looked, step := 0, min(2*limit, readAtOnce); looked < mostLooked; looked, step = looked+step, readAtOnce { // many at once only where few match
+	for looked, step := 0, min(2*limit, readAtOnce); looked < most; looked, step = looked+step, readAtOnce { // many at once only where few match
 		events, err := c.Ledger.EventsBefore(ctx, before, int64(step))
 		if err != nil {
 			return found{}, err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -150,8 +151,14 @@ func (q Query) found(r order.Ref, f []any, details *redis.SliceCmd) *Found {
 	return rec
 }
 
+// asIs reports whether a text is written in JSON as it is.
+func asIs(text string) bool { return !strings.ContainsAny(text, "\\<>&\u2028\u2029") }
+
 // holds reports whether a value of a JSON text, at any depth, is the given string.
 func holds(text, value string) bool {
+	if !strings.Contains(text, value) && asIs(text) && asIs(value) {
+		return false // most are not, and reading the text is what a search takes its time for
+	}
 	var v any
 	if text == "" || json.Unmarshal([]byte(text), &v) != nil {
 		return false

@@ -45,6 +45,15 @@ func request(id string) []byte {
 
 // fill writes what there is to be shown.
 func (h *house) fill(ctx context.Context, s Sizes, progress func(string)) error {
+	// What needs review first: its events are removed with the template's, so that the stream holds ends alone.
+	if err := h.enqueued(ctx, "W", s.Reviews, progress, func(_ int, id string) error {
+		return h.sent(ctx, ref(id), func(fence string) error {
+			_, err := h.ledger.Finish(ctx, ref(id), fence, ledger.Ending{State: order.Review, Reason: ledger.Reason{Code: "in_doubt", Message: "the answer was lost"}})
+			return err
+		})
+	}); err != nil {
+		return fmt.Errorf("reviews: %w", err)
+	}
 	if err := h.ended(ctx, s.Ended, progress); err != nil {
 		return fmt.Errorf("ended orders: %w", err)
 	}
@@ -58,14 +67,6 @@ func (h *house) fill(ctx context.Context, s Sizes, progress func(string)) error 
 		})
 	}); err != nil {
 		return fmt.Errorf("open orders: %w", err)
-	}
-	if err := h.enqueued(ctx, "W", s.Reviews, progress, func(_ int, id string) error {
-		return h.sent(ctx, ref(id), func(fence string) error {
-			_, err := h.ledger.Finish(ctx, ref(id), fence, ledger.Ending{State: order.Review, Reason: ledger.Reason{Code: "in_doubt", Message: "the answer was lost"}})
-			return err
-		})
-	}); err != nil {
-		return fmt.Errorf("reviews: %w", err)
 	}
 	if err := h.decided(ctx, s.Open, progress); err != nil {
 		return fmt.Errorf("decisions: %w", err)
