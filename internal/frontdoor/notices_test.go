@@ -114,7 +114,7 @@ func TestWhatIsNoNoticeOfThisMerchantIsRefused(t *testing.T) {
 		"too large":          {`{"Data":"` + strings.Repeat("A", 300<<10) + `"}`, noticePath, 413, "too_large"},
 	} {
 		var p frontdoor.Problem
-		if h.want(c.status, &p, http.MethodPost, c.path, c.body); p.Code != c.code {
+		if h.want(c.status, &p, http.MethodPost, c.path, c.body); p.Code != frontdoor.Code(c.code) {
 			t.Errorf("%s: %+v", name, p)
 		}
 	}
