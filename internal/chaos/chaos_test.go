@@ -35,6 +35,7 @@ var (
 	slow      = flag.Float64("chaos.slow", DefaultOdds().Slow, "percent of calls slower than the worker waits, half of them taking effect after it has given up")
 	logs      = flag.String("chaos.logs", "", "directory that keeps the workers' logs")
 	overtaken = flag.Float64("chaos.overtaken", DefaultOdds().Overtaken, "percent of calls that arrive only when the next one for the same order is on its way")
+	usedUp    = flag.Int("chaos.notices", 12, "tickets that are used up elsewhere in the end, of which front doors are sent notices")
 	cut       = flag.Float64("chaos.cut", DefaultOdds().Cut, "percent of calls whose connection breaks before the effect")
 )
 
@@ -52,7 +53,7 @@ func TestChaos(t *testing.T) {
 		config.DoorBinary = theDoor(t)
 	}
 	rig := NewRig(t, config)
-	run, err := Execute(t.Context(), rig, Plan{Seed: *seed, Mix: Mix{Orders: *orders, Refunds: *refunds}, Spread: over, Patience: *patience, ProducersDie: true,
+	run, err := Execute(t.Context(), rig, Plan{Seed: *seed, Mix: Mix{Orders: *orders, Refunds: *refunds}, Spread: over, Patience: *patience, ProducersDie: true, Notices: *usedUp,
 		Disasters: DisasterPlan{KillEvery: *killEvery, Kills: *kills, Stops: true, DoorKills: *doorKills, DoorStalls: *doorHolds, Stalls: *stalls, Removals: *removals, Pauses: *pauses,
 			Replays: *replays, Restarts: *restarts, Freezes: *freezes, FreezeFor: *freezeFor, Bans: *bans, Silences: *silent}})
 	if err != nil {

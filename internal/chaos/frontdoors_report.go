@@ -56,6 +56,9 @@ func (run *Run) neverHappened() (out []string) {
 	met["a race of two documents"], met["a document by HTTP"] = run.Producers.rivals, run.Producers.byHTTP
 	met["a bulk that broke"] = run.Producers.brokenBulks
 	met["a front door that was killed"] = run.Disasters.doors
+	if run.Notices != nil {
+		out = run.Notices.neverHappened()
+	}
 	for what, n := range met {
 		if n == 0 {
 			out = append(out, what)
