@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"issuance/internal/doortest"
 	"issuance/internal/ledger"
 	"issuance/tasks/order"
 )
@@ -22,7 +23,7 @@ func story(t *testing.T, tokens string) (h *house, queued, issued, review order.
 }
 
 func TestEveryPageIsInBothLanguages(t *testing.T) {
-	path, secrets := tokensFile(t, "angela operate")
+	path, secrets := doortest.TokensFile(t, "angela operate")
 	h, queued, issued, review := story(t, path)
 	b := h.loggedIn(secrets["angela"])
 	pages := map[string][2]string{ // a text of each language
@@ -64,7 +65,7 @@ func TestEveryPageIsInBothLanguages(t *testing.T) {
 }
 
 func TestEveryAnswerHasItsSecurityHeaders(t *testing.T) {
-	path, secrets := tokensFile(t, "angela operate")
+	path, secrets := doortest.TokensFile(t, "angela operate")
 	h, _, issued, _ := story(t, path)
 	b := h.loggedIn(secrets["angela"])
 	for _, path := range []string{"/console/", at(issued), "/console/login", "/console/nothing", "/console/static/console.css", "/console/export.csv"} {

@@ -12,6 +12,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
+	"issuance/internal/doortest"
 	"issuance/internal/ledger"
 	"issuance/tasks/order"
 )
@@ -107,7 +108,7 @@ func (w *walker) shoots(name string) {
 }
 
 func TestAPersonWalksThroughTheConsole(t *testing.T) {
-	path, secrets := tokensFile(t, "angela operate,tickets")
+	path, secrets := doortest.TokensFile(t, "angela operate,tickets")
 	h, queued, _, review := story(t, path)
 	w := walk(t, h)
 	book := filepath.Join(t.TempDir(), "orders.xlsx")
