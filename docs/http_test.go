@@ -141,7 +141,7 @@ func TestAWorkerAndAFrontDoorOfYourOwn(t *testing.T) {
 	simulator := regexp.MustCompile(`ECTICKET_BASE_URL=http://(\S+)`).FindStringSubmatch(script)[1]
 	port := regexp.MustCompile(`--port (\d+)`).FindStringSubmatch(script)[1]
 	// What is started ends also where a line fails.
-	script = "trap 'kill $worker $door 2>/dev/null; redis-cli -p " + port + " shutdown 2>/dev/null || true' EXIT\n" +
+	script = "trap 'kill $worker $door 2>/dev/null || true; redis-cli -p " + port + " shutdown 2>/dev/null || true' EXIT\n" +
 		strings.NewReplacer("go build -o /tmp/issuance/ ./cmd/worker ./cmd/enqueue\n", "", "/tmp/issuance/", dir+"/").Replace(script)
 	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "XDG_CACHE_HOME=" + home, "USER=tester", "TMPDIR=" + home}
 	sandbox(t, dir, env, "--sandbox-ecticket-addr", simulator)
