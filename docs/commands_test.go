@@ -148,10 +148,10 @@ func exitCodes(t *testing.T, dir string) {
 }
 
 // sandbox runs the worker as the documents say, in quiet and on ports of its own.
-func sandbox(t *testing.T, dir string, env []string) {
+func sandbox(t *testing.T, dir string, env []string, more ...string) {
 	t.Helper()
-	w := exec.Command(filepath.Join(dir, "worker"), "--sandbox", "--demo", "0", "--http-addr", "127.0.0.1:0", "--sandbox-job-every", "300ms",
-		"--sandbox-ecticket-addr", "127.0.0.1:0", "--sandbox-pass2u-addr", "127.0.0.1:0")
+	w := exec.Command(filepath.Join(dir, "worker"), append([]string{"--sandbox", "--demo", "0", "--http-addr", "127.0.0.1:0", "--sandbox-job-every", "300ms",
+		"--sandbox-ecticket-addr", "127.0.0.1:0", "--sandbox-pass2u-addr", "127.0.0.1:0"}, more...)...)
 	w.Env = env
 	out, err := w.StdoutPipe()
 	if err != nil {

@@ -2,6 +2,7 @@ package docs
 
 import (
 	"bufio"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -120,4 +121,51 @@ func TestHTTP(t *testing.T) {
 			t.Errorf("%s", out)
 		}
 	})
+}
+
+// A worker and a front door as in production work as printed, over the simulator of a sandbox.
+func TestAWorkerAndAFrontDoorOfYourOwn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and runs the programs")
+	}
+	for _, name := range []string{"redis-server", "redis-cli", "openssl", "curl"} {
+		if _, err := exec.LookPath(name); err != nil {
+			t.Skipf("%s is not installed", name)
+		}
+	}
+	dir, home := build(t), t.TempDir()
+	script := shell.FindStringSubmatch(section(t, read(t, "http.md"), "## A worker and a front door of your own"))[1]
+	for _, port := range []string{"9301", "6390", "8091", "8092"} {
+		script = strings.ReplaceAll(script, port, freePort(t))
+	}
+	simulator := regexp.MustCompile(`ECTICKET_BASE_URL=http://(\S+)`).FindStringSubmatch(script)[1]
+	port := regexp.MustCompile(`--port (\d+)`).FindStringSubmatch(script)[1]
+	// What is started ends also where a line fails.
+	script = "trap 'kill $worker $door 2>/dev/null || true; redis-cli -p " + port + " shutdown 2>/dev/null || true' EXIT\n" +
+		strings.NewReplacer("go build -o /tmp/issuance/ ./cmd/worker ./cmd/enqueue\n", "", "/tmp/issuance/", dir+"/").Replace(script)
+	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "XDG_CACHE_HOME=" + home, "USER=tester", "TMPDIR=" + home}
+	sandbox(t, dir, env, "--sandbox-ecticket-addr", simulator)
+	cmd := exec.CommandContext(t.Context(), "sh", "-ec", script)
+	cmd.Dir, cmd.Env = root, env
+	out, err := cmd.CombinedOutput()
+	for _, want := range []string{`"state":"queued"`, `"state":"issued"`} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	if err != nil || t.Failed() {
+		t.Fatalf("%v\n%s\n%s", err, script, out)
+	}
+}
+
+// freePort is a port of this machine on which nothing listens now.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
 }

@@ -81,6 +81,9 @@ const (
 	Invalid  UseStatus = "invalid" // ECTicket: an expired gift voucher; Pass2U: expired
 )
 
+// UseStatuses lists those that the product knows.
+func UseStatuses() []UseStatus { return []UseStatus{Unused, PickedUp, Redeemed, Refunded, Invalid} }
+
 // Provider is what the issuing handler and the poller ask of a provider.
 // All methods are safe for concurrent use, make their calls under the account's
 // call budget, and return within the client's timeout.

@@ -107,11 +107,23 @@ func (w *worker) ready(rw http.ResponseWriter, r *http.Request) {
 		}
 	}
 	answer.Accounts = w.conditions(ctx)
+	answer.write(rw)
+}
+
+func (r readiness) write(rw http.ResponseWriter) {
 	rw.Header().Set("Content-Type", "application/json")
-	if !answer.Ready {
+	if !r.Ready {
 		rw.WriteHeader(http.StatusServiceUnavailable)
 	}
-	_ = json.NewEncoder(rw).Encode(answer) // the caller may have gone
+	_ = json.NewEncoder(rw).Encode(r) // the caller may have gone
+}
+
+// withoutRedis answers for a worker that has found no Redis since it was started.
+func withoutRedis(why error) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Retry-After", "2")
+		readiness{Redis: redisconn.Plain(why), Queues: map[string]string{}, Accounts: map[string]string{}}.write(rw)
+	})
 }
 
 // redisTrouble is why Redis cannot be worked with, within the context's time limit, which is readyLimit.

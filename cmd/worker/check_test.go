@@ -3,11 +3,13 @@ package main
 import (
 	"encoding/base64"
 	"maps"
+	"net/http"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"issuance/internal/seal"
+	"issuance/internal/testredis"
 )
 
 // canaries are secrets of a production environment; nothing may ever show them.
@@ -115,12 +117,26 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// A Redis that does not answer ends the start with a sentence, not with a worker that does nothing.
-func TestNoRedisThere(t *testing.T) {
+// A worker that is started before its Redis lives and says why it is not ready. Once Redis is there it serves, or ends where
+// Redis refuses it.
+func TestAWorkerWaitsForARedisThatIsAway(t *testing.T) {
 	t.Parallel()
-	p := start(t, production("redis://:Kanarie-redis@127.0.0.1:1/0"))
-	if code := p.wait(); code != exitFailed || !strings.Contains(p.err.String(), "127.0.0.1:1") || !strings.Contains(p.err.String(), "REDIS_URL") {
-		t.Errorf("%d %s", code, p.err)
+	s := testredis.Start(t)
+	s.Kill()
+	right := start(t, production(s.URL()))
+	right.sees(right.err, `"not ready, waiting"`)
+	p := start(t, production(strings.Replace(s.URL(), "redis://", "redis://nobody:Kanarie-redis@", 1)))
+	url := "http://" + p.sees(p.err, `"not ready, waiting","addr":"([^"]+)"`)[1]
+	if status, body := get(t, url+"/healthz"); status != http.StatusOK || body != "ok\n" {
+		t.Errorf("/healthz: %d %s", status, body)
+	}
+	if status, body := get(t, url+"/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, s.Addr) || !strings.Contains(body, "REDIS_URL") {
+		t.Errorf("/readyz: %d %s", status, body)
 	}
 	no(t, "stderr", p.err.String(), append(canaries, "Kanarie-redis")...)
+	s.Restart()
+	right.sees(right.err, `"msg":"serving"`)
+	if code := p.wait(); code != exitFailed || !strings.Contains(p.err.String(), "check USER:PASSWORD in REDIS_URL") { // it takes none
+		t.Errorf("%d %s", code, p.err)
+	}
 }

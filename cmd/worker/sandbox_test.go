@@ -193,21 +193,7 @@ func TestTheSandboxServesTheAPI(t *testing.T) {
 	if !strings.HasPrefix(put[1], url) {
 		t.Errorf("%s is not at %s", put[1], url)
 	}
-	// Looking localhost up is nothing that tests in bubbles of their own time may share.
-	local := strings.NewReplacer("localhost", "127.0.0.1")
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, local.Replace(put[1]), strings.NewReader(put[2]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res.Body.Close()
-	if res.StatusCode != http.StatusCreated {
-		t.Errorf("PUT: %d", res.StatusCode)
-	}
+	putPrinted(t, put)
 	if status, body := get(t, local.Replace(wait)); status != http.StatusOK || !strings.Contains(body, `"state":"issued"`) {
 		t.Errorf("%d %s", status, body)
 	}
@@ -224,17 +210,7 @@ func TestTheSandboxShowsNotices(t *testing.T) {
 	p := start(t, hasty(""), toys("--demo", "3", "--sandbox-notices-every", "1s")...)
 	p.sees(p.out, `Every 1s a ticket of your latest order is redeemed or refunded`)
 	put := p.sees(p.out, `(?m)^curl -sX PUT (\S+) -H 'Content-Type: application/json' -d '(.*)'$`)
-	local := strings.NewReplacer("localhost", "127.0.0.1")
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, local.Replace(put[1]), strings.NewReader(put[2]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res.Body.Close()
+	putPrinted(t, put)
 	used := p.sees(p.out, `simulator a ticket of (\w+) is (redeemed by a visitor|refunded in the back office); ECTicket sends a notice`)
 	if !strings.HasSuffix(put[1], "/"+used[1]) {
 		t.Errorf("a ticket of %s was used up, and the order is %s", used[1], put[1])
@@ -249,5 +225,26 @@ func TestTheSandboxShowsNotices(t *testing.T) {
 	}
 	if code := p.stop(); code != exitFine || p.err.String() != "" {
 		t.Errorf("%d %s", code, p.err)
+	}
+}
+
+// local is for URLs as they are printed: looking localhost up is nothing that tests in bubbles of their own time may share.
+var local = strings.NewReplacer("localhost", "127.0.0.1")
+
+// putPrinted puts an order as a printed line of curl does, whose URL and body are the groups of put.
+func putPrinted(t *testing.T, put []string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, local.Replace(put[1]), strings.NewReader(put[2]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusCreated {
+		t.Errorf("PUT: %d", res.StatusCode)
 	}
 }

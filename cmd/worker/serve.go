@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 
 	"issuance/internal/logging"
 	"issuance/internal/redisconn"
+	"issuance/internal/standby"
 	"issuance/internal/tracing/otlp"
 )
 
@@ -47,7 +49,17 @@ func serveProduction(ctx context.Context, s settings, log *slog.Logger) error {
 		return fmt.Errorf("the admin pages cannot be served: %w; set WORKER_HTTP_ADDR to another address", err)
 	}
 	defer l.Close()
-	w, err := build(ctx, s, redisconn.Production, log, nil)
+	var w *worker
+	err = standby.Until(ctx, l.(*net.TCPListener), standby.Config{Log: log, Answer: withoutRedis,
+		Try: func(ctx context.Context) (err error) {
+			w, err = build(ctx, s, redisconn.Production, log, nil)
+			return err
+		},
+		Waits: func(err error) bool { return errors.As(err, new(*redisconn.NoAnswerError)) }})
+	if err != nil && ctx.Err() != nil {
+		log.Info("stopped")
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,7 @@ var (
 	busy       = flag.Float64("chaos.busy", DefaultOdds().Busy, "percent of look-ups that are answered by a rejection about no order")
 	replayed   = flag.Float64("chaos.replayed", DefaultOdds().Replayed, "percent of refunds that are answered by an older confirmation, without effect")
 	retryAfter = flag.Float64("chaos.throttled", DefaultOdds().Throttled, "percent of calls answered by HTTP 503 or 429 with Retry-After")
+	usedUp     = flag.Int("chaos.notices", 12, "tickets that are used up elsewhere in the end, of which front doors are sent notices")
 )
 
 // Whatever crashes, repeats or gets a wrong answer: nothing is issued or refunded twice, nothing is lost, every
@@ -58,7 +59,7 @@ func TestChaos(t *testing.T) {
 		config.DoorBinary = theDoor(t)
 	}
 	rig := NewRig(t, config)
-	run, err := Execute(t.Context(), rig, Plan{Seed: *seed, Mix: Mix{Orders: *orders, Refunds: *refunds}, Spread: over, Patience: *patience, ProducersDie: true,
+	run, err := Execute(t.Context(), rig, Plan{Seed: *seed, Mix: Mix{Orders: *orders, Refunds: *refunds}, Spread: over, Patience: *patience, ProducersDie: true, Notices: *usedUp,
 		Disasters: DisasterPlan{KillEvery: *killEvery, Kills: *kills, Stops: true, DoorKills: *doorKills, DoorStalls: *doorHolds, Stalls: *stalls, Removals: *removals, Pauses: *pauses,
 			Replays: *replays, Restarts: *restarts, Freezes: *freezes, FreezeFor: *freezeFor, Bans: *bans, Silences: *silent}})
 	if err != nil {

@@ -63,6 +63,9 @@ func (run *Run) neverHappened() (out []string) {
 			}
 		}
 	}
+	if run.Notices != nil {
+		out = run.Notices.neverHappened()
+	}
 	for what, n := range met {
 		if n == 0 {
 			out = append(out, what)

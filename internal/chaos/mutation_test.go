@@ -108,7 +108,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 	dir, overlay := t.TempDir(), plant(t, quick...)
 	together := sync.OnceValues(func() (string, error) { return build(dir, "worker", overlay) })
 	for _, name := range Mutations(t) {
-		if _, ok := doorBugs[name]; ok {
+		if _, ok := doorBugs[name]; ok || noticeBugs[name] != "" {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {

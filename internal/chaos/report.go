@@ -60,6 +60,9 @@ func (run *Run) String() string {
 			d.doors, d.held, p.byHTTP, p.rivals, p.brokenBulks)
 		b.WriteString(run.Rig.Front.table())
 	}
+	if run.Notices != nil {
+		fmt.Fprintln(&b, run.Notices)
+	}
 	b.WriteString(run.recovery())
 	b.WriteString("\nCalls and the faults injected:\n" + run.Rig.Weather.table())
 	b.WriteString("\nFinal states of orders:\n" + states(run.Report.OrderStates))

@@ -26,6 +26,8 @@ type Plan struct {
 	Patience time.Duration
 	// ProducersDie has producers die now and then while they enqueue a document.
 	ProducersDie bool
+	// Notices is how many tickets are used up elsewhere in the end, of which front doors are sent notices.
+	Notices int
 	// Endless faults do not stop before everything is final.
 	Endless bool
 }
@@ -37,6 +39,7 @@ type Run struct {
 	Producers *Producers
 	Disasters *Disasters
 	Replays   *Replays
+	Notices   *Notices // nil without front doors
 	Report    *Report
 	Stormy    time.Duration // from the start until all faults stopped
 	Settling  time.Duration // from then until everything was final
@@ -116,7 +119,7 @@ func (run *Run) judge(ctx context.Context) (err error) {
 	run.Report.Differences = append(run.Report.Differences, run.Producers.split...)
 	run.Report.Differences = append(run.Report.Differences, run.Replays.Differences...)
 	run.Report.Differences = append(run.Report.Differences, run.Disasters.duringPauses()...)
-	return nil
+	return run.notices(ctx, run.Plan.Notices)
 }
 
 // prepare makes the simulators know which orders are to fail, to be late, or to be there before; whose look-ups

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
@@ -202,14 +203,13 @@ func (s *session) serveAt(ctx context.Context, d *door, c frontdoor.Config, hook
 	if err != nil {
 		return err
 	}
-	worked := make(chan struct{})
-	go func() { defer close(worked); pages.Run(ctx) }()
-	reported := make(chan struct{})
-	go func() { defer close(reported); (&budget.Reporter{RDB: s.rdb, Log: d.log}).Run(ctx) }()
+	var beside sync.WaitGroup
+	beside.Go(func() { pages.Run(ctx) })
+	beside.Go(func() { (&budget.Reporter{RDB: s.rdb, Log: d.log}).Run(ctx) })
+	beside.Go(func() { roomy(ctx, s.env) })
 	err = front.Listen(ctx, d.listens, d.cert, d.config.ShutdownTimeout)
 	stop()
-	<-worked
-	<-reported
+	beside.Wait()
 	if err := errors.Join(err, <-sent); err != nil {
 		return err
 	}

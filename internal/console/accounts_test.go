@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"issuance/internal/budget"
+	"issuance/internal/doortest"
 	"issuance/internal/keys"
 	"issuance/internal/ledger"
 	"issuance/tasks/order"
@@ -18,7 +19,7 @@ func accountPath(a fmt.Stringer, what string) string {
 }
 
 func TestAccountsArePausedAndResumedWithAReason(t *testing.T) {
-	path, secrets := tokensFile(t, "angela operate "+shop.String(), "viewer events")
+	path, secrets := doortest.TokensFile(t, "angela operate "+shop.String(), "viewer events")
 	h := open(t, path)
 	b := h.loggedIn(secrets["angela"])
 	if text := b.page("/console/accounts"); !strings.Contains(text, shop.String()) || strings.Contains(text, other.String()) || !strings.Contains(text, ">ok<") {

@@ -7,13 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"issuance/internal/doortest"
 	"issuance/internal/keys"
 	"issuance/internal/ledger"
 	"issuance/tasks/order"
 )
 
 func TestOnlyATokenOfAnOperatorOrAViewerLogsIn(t *testing.T) {
-	path, secrets := tokensFile(t, "angela operate", "viewer events", "shop orders,refunds,tickets")
+	path, secrets := doortest.TokensFile(t, "angela operate", "viewer events", "shop orders,refunds,tickets")
 	h := open(t, path)
 	b := h.browser()
 	if a := b.get("/console/reviews?account=ecticket"); a.Request.URL.Path != "/console/login" {
@@ -44,7 +45,7 @@ func TestOnlyATokenOfAnOperatorOrAViewerLogsIn(t *testing.T) {
 }
 
 func TestTheSessionCookieIsTheBrowsersAlone(t *testing.T) {
-	path, secrets := tokensFile(t, "angela operate")
+	path, secrets := doortest.TokensFile(t, "angela operate")
 	h := open(t, path)
 	b := h.browser()
 	b.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -64,7 +65,7 @@ func TestTheSessionCookieIsTheBrowsersAlone(t *testing.T) {
 }
 
 func TestALoginEndsWhenItsTokenDoes(t *testing.T) {
-	path, secrets := tokensFile(t, "angela operate")
+	path, secrets := doortest.TokensFile(t, "angela operate")
 	h := open(t, path)
 	b := h.loggedIn(secrets["angela"])
 	ids := h.rdb.Keys(t.Context(), keys.ConsoleSession("*")).Val()
@@ -83,7 +84,7 @@ func TestALoginEndsWhenItsTokenDoes(t *testing.T) {
 }
 
 func TestFailedLoginsLockAnAddressOutAtEveryFrontDoor(t *testing.T) {
-	path, secrets := tokensFile(t, "angela operate")
+	path, secrets := doortest.TokensFile(t, "angela operate")
 	h := open(t, path)
 	b := h.browser()
 	for range 5 {
@@ -111,7 +112,7 @@ func forms(r order.Ref) map[string]url.Values {
 }
 
 func TestAFormFromElsewhereChangesNothing(t *testing.T) {
-	path, secrets := tokensFile(t, "angela operate")
+	path, secrets := doortest.TokensFile(t, "angela operate")
 	h := open(t, path)
 	r := h.enqueue(shop, "A1")
 	b := h.loggedIn(secrets["angela"])
@@ -154,7 +155,7 @@ func TestWithoutTokensOnlyBrowsersOfThisMachineAreAnswered(t *testing.T) {
 }
 
 func TestAViewerSeesAndDoesNothing(t *testing.T) {
-	path, secrets := tokensFile(t, "viewer events")
+	path, secrets := doortest.TokensFile(t, "viewer events")
 	h := open(t, path)
 	r := h.enqueue(shop, "A1")
 	b := h.loggedIn(secrets["viewer"])
@@ -174,7 +175,7 @@ func TestAViewerSeesAndDoesNothing(t *testing.T) {
 }
 
 func TestATokensAccountsHoldOnEveryPage(t *testing.T) {
-	path, secrets := tokensFile(t, "angela operate "+other.String())
+	path, secrets := doortest.TokensFile(t, "angela operate "+other.String())
 	h := open(t, path)
 	r, review := h.enqueue(shop, "FOREIGN1"), h.enqueue(shop, "FOREIGN2")
 	h.review(review)
@@ -221,7 +222,7 @@ func (h *house) made(r order.Ref, what, reason string) {
 }
 
 func TestEveryActionIsRecordedWithNameAddressAndReason(t *testing.T) {
-	path, secrets := tokensFile(t, "angela operate,tickets")
+	path, secrets := doortest.TokensFile(t, "angela operate,tickets")
 	h, queued, issued, review := story(t, path)
 	b := h.loggedIn(secrets["angela"])
 	again := h.enqueue(shop, "REVIEW2")
@@ -262,7 +263,7 @@ func TestWhatWasSentIsNotCancelled(t *testing.T) {
 
 // Of two people who decide at once, the second is shown what the first did, and changes nothing.
 func TestTheSecondOfTwoDecisionsLosesNothing(t *testing.T) {
-	path, secrets := tokensFile(t, "angela operate", "bob operate")
+	path, secrets := doortest.TokensFile(t, "angela operate", "bob operate")
 	h, _, _, review := story(t, path)
 	angela, bob := h.loggedIn(secrets["angela"]), h.loggedIn(secrets["bob"])
 	seen := bob.seen(review)
@@ -292,7 +293,7 @@ func TestADecisionIsAboutTheReviewThatWasSeen(t *testing.T) {
 }
 
 func TestTicketsNeedTheScope(t *testing.T) {
-	path, secrets := tokensFile(t, "angela operate")
+	path, secrets := doortest.TokensFile(t, "angela operate")
 	h := open(t, path)
 	r := h.enqueue(shop, "A1")
 	h.end(r, ledger.Ending{State: order.Issued})

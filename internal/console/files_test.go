@@ -15,6 +15,7 @@ import (
 	"github.com/xuri/excelize/v2"
 
 	"issuance/internal/bulk/workbook"
+	"issuance/internal/doortest"
 	"issuance/internal/keys"
 	"issuance/tasks/order"
 )
@@ -131,7 +132,7 @@ func (b *browser) checked(name string, content []byte, want string) (path, live,
 }
 
 func TestAWorkbookIsCheckedCorrectedAndEnqueued(t *testing.T) {
-	path, secrets := tokensFile(t, "angela operate,tickets "+shop.String(), "bob operate "+other.String())
+	path, secrets := doortest.TokensFile(t, "angela operate,tickets "+shop.String(), "bob operate "+other.String())
 	h := open(t, path)
 	b := h.loggedIn(secrets["angela"])
 	file, live, text := b.checked("orders.xlsx", threeWrong(t), "ready to start")
@@ -199,7 +200,7 @@ func TestAWorkbookIsCheckedCorrectedAndEnqueued(t *testing.T) {
 }
 
 func TestAnUploadFromElsewhereIsRefused(t *testing.T) {
-	path, secrets := tokensFile(t, "angela operate", "viewer events")
+	path, secrets := doortest.TokensFile(t, "angela operate", "viewer events")
 	h := open(t, path)
 	b := h.loggedIn(secrets["angela"])
 	if a := b.upload("forged", "orders.csv", []byte("x")); a.StatusCode != http.StatusForbidden {
@@ -218,7 +219,7 @@ func TestAnUploadFromElsewhereIsRefused(t *testing.T) {
 }
 
 func TestAFileSaysWhyItCannotBeUsed(t *testing.T) {
-	path, secrets := tokensFile(t, "bob operate "+other.String())
+	path, secrets := doortest.TokensFile(t, "bob operate "+other.String())
 	h := open(t, path)
 	b := h.loggedIn(secrets["bob"])
 	b.checked("nothing.csv", []byte("not,a,header\n"), "unreadable")

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"issuance/internal/console"
+	"issuance/internal/doortest"
 	"issuance/internal/ledger"
 	"issuance/internal/webhooks"
 	"issuance/tasks/order"
@@ -52,7 +53,7 @@ func (h *house) receive(t *testing.T, got func()) {
 }
 
 func TestWebhooksAreShownTestedAndReplayed(t *testing.T) {
-	path, secrets := tokensFile(t, "angela operate", "bob operate "+shop.String())
+	path, secrets := doortest.TokensFile(t, "angela operate", "bob operate "+shop.String())
 	h := open(t, path)
 	var got atomic.Int64
 	more := make(chan struct{}, 100)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"issuance/internal/doortest"
 	"issuance/internal/ledger"
 	"issuance/tasks/order"
 )
@@ -53,7 +54,7 @@ func (b *browser) count(page string, fields ...string) (path, live, text string)
 }
 
 func TestCancellingAllThatMatchIsCountedFirst(t *testing.T) {
-	path, secrets := tokensFile(t, "angela operate "+shop.String(), "bob operate "+other.String())
+	path, secrets := doortest.TokensFile(t, "angela operate "+shop.String(), "bob operate "+other.String())
 	h := open(t, path)
 	b := h.loggedIn(secrets["angela"])
 	var refs []order.Ref
@@ -127,7 +128,7 @@ func TestAJobThatIsStoppedStaysStopped(t *testing.T) {
 
 // A page that follows something asks nothing of Redis while it is open: the front door's one reader of events does.
 func TestTenOpenPagesCostRedisNothing(t *testing.T) {
-	path, secrets := tokensFile(t, "angela operate")
+	path, secrets := doortest.TokensFile(t, "angela operate")
 	h := open(t, path)
 	r, more := h.enqueue(shop, "WATCHED"), h.enqueue(shop, "OTHER")
 	var news []chan struct{}

@@ -1,7 +1,6 @@
 package console_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -10,8 +9,6 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -21,6 +18,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/console"
+	"issuance/internal/doortest"
 	"issuance/internal/frontdoor"
 	"issuance/internal/keys"
 	"issuance/internal/ledger"
@@ -49,27 +47,10 @@ type house struct {
 	door     *frontdoor.Server
 	console  *console.Console
 	url      string
-	log      *lockedBuffer
+	log      *doortest.Log
 	commands counter
 	stop     func() // ends the front door
 	with     func(*console.Config)
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // counter counts Redis commands by name.
@@ -114,7 +95,7 @@ func openWith(t *testing.T, tokens string, change func(h *house, redisURL string
 	t.Helper()
 	t.Parallel()
 	srv := testredis.Start(t)
-	h := &house{t: t, rdb: srv.Client(), log: &lockedBuffer{}, commands: counter{names: map[string]int{}}}
+	h := &house{t: t, rdb: srv.Client(), log: &doortest.Log{}, commands: counter{names: map[string]int{}}}
 	h.rdb.AddHook(&h.commands)
 	change(h, srv.URL())
 	h.serve(tokens)
@@ -166,28 +147,6 @@ func (h *house) serve(tokens string) {
 	h.t.Cleanup(h.stop)
 }
 
-// tokensFile writes one and returns its path; each line is "NAME SCOPES ACCOUNT".
-func tokensFile(t *testing.T, lines ...string) (path string, secrets map[string]string) {
-	t.Helper()
-	secrets = map[string]string{}
-	var b strings.Builder
-	b.WriteString("tokens:\n")
-	for _, l := range lines {
-		f := strings.Fields(l)
-		secret, sum := frontdoor.NewToken()
-		secrets[f[0]] = secret
-		fmt.Fprintf(&b, "  - name: %s\n    sha256: %s\n    scopes: [%s]\n", f[0], sum, f[1])
-		if len(f) > 2 {
-			fmt.Fprintf(&b, "    accounts: [%q]\n", f[2])
-		}
-	}
-	path = filepath.Join(t.TempDir(), "tokens.yaml")
-	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path, secrets
-}
-
 // enqueue records an order of two tickets and makes its task.
 func (h *house) enqueue(a tasks.Account, id string) order.Ref {
 	h.t.Helper()
@@ -207,18 +166,8 @@ func (h *house) enqueueOf(a tasks.Account, id, item string) order.Ref {
 // end brings a record to an end as a worker does.
 func (h *house) end(r order.Ref, e ledger.Ending) {
 	h.t.Helper()
-	ctx := h.t.Context()
-	c, err := h.ledger.Claim(ctx, r, "w", 10*time.Second)
-	if err != nil || c.Verdict != ledger.MaySend {
-		h.t.Fatalf("claim %s: %v, %v", r, c.Verdict, err)
-	}
-	if a, _, err := h.ledger.Submit(ctx, r, c.Record.Fence, ledger.Intent{Host: "h", Lease: 10 * time.Second, Ticket: -1}); err != nil || !a.Applied {
-		h.t.Fatalf("submit %s: %+v, %v", r, a, err)
-	}
-	if a, err := h.ledger.Finish(ctx, r, c.Record.Fence, e); err != nil || !a.Applied {
-		h.t.Fatalf("finish %s: %+v, %v", r, a, err)
-	}
-	if err := h.ledger.Publish(ctx, r); err != nil {
+	doortest.End(h.t, h.ledger, r, e)
+	if err := h.ledger.Publish(h.t.Context(), r); err != nil {
 		h.t.Fatal(err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"issuance/internal/console"
+	"issuance/internal/doortest"
 	"issuance/internal/ledger"
 	"issuance/providers"
 	"issuance/tasks/order"
@@ -28,7 +29,7 @@ func storyIn(t *testing.T, h *house) (_ *house, queued, issued, review order.Ref
 }
 
 func TestEveryPageIsInBothLanguages(t *testing.T) {
-	path, secrets := tokensFile(t, "angela operate")
+	path, secrets := doortest.TokensFile(t, "angela operate")
 	h, queued, issued, review := story(t, path)
 	b := h.loggedIn(secrets["angela"])
 	pages := map[string][2]string{ // a text of each language
@@ -70,7 +71,7 @@ func TestEveryPageIsInBothLanguages(t *testing.T) {
 }
 
 func TestEveryAnswerHasItsSecurityHeaders(t *testing.T) {
-	path, secrets := tokensFile(t, "angela operate")
+	path, secrets := doortest.TokensFile(t, "angela operate")
 	h, _, issued, _ := story(t, path)
 	b := h.loggedIn(secrets["angela"])
 	for _, path := range []string{"/console/", at(issued), "/console/login", "/console/nothing", "/console/static/console.css", "/console/export.csv"} {

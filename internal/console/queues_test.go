@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"issuance/internal/console"
+	"issuance/internal/doortest"
 	"issuance/internal/keys"
 	"issuance/internal/queueui"
 	"issuance/internal/redisconn"
@@ -33,7 +34,7 @@ const (
 
 // Queues are shown to whoever is logged in and sees all accounts, and nobody changes anything there who has not said why.
 func TestQueuesAreReadOnlyUntilSomebodySaysWhy(t *testing.T) {
-	path, secrets := tokensFile(t, "angela operate", "viewer events", "limited operate "+shop.String())
+	path, secrets := doortest.TokensFile(t, "angela operate", "viewer events", "limited operate "+shop.String())
 	h := openQueues(t, path)
 	h.enqueue(shop, "A1")
 	paused := func() bool { return h.rdb.Exists(t.Context(), keys.Queue("ecticket-checkout")+"paused").Val() > 0 }
@@ -128,7 +129,7 @@ func TestTheQueuesPagesAreGuarded(t *testing.T) {
 
 // The script of asynq's UI asks again and again, and keeps nobody logged in; logging out ends what was allowed.
 func TestTheQueuesScriptKeepsNobodyLoggedIn(t *testing.T) {
-	path, secrets := tokensFile(t, "angela operate")
+	path, secrets := doortest.TokensFile(t, "angela operate")
 	h := openQueues(t, path)
 	b := h.loggedIn(secrets["angela"])
 	b.submit("/console/queues/", "/console/queues/changes", "reason", "x")

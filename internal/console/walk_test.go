@@ -13,6 +13,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
+	"issuance/internal/doortest"
 	"issuance/internal/ledger"
 	"issuance/tasks/order"
 )
@@ -111,7 +112,7 @@ func (w *walker) shoots(name string) {
 }
 
 func TestAPersonWalksThroughTheConsole(t *testing.T) {
-	path, secrets := tokensFile(t, "angela operate,tickets")
+	path, secrets := doortest.TokensFile(t, "angela operate,tickets")
 	h, queued, _, review := storyIn(t, openQueues(t, path))
 	w := walk(t, h)
 	wrong, err := filepath.Abs(exampleBook)

@@ -31,7 +31,7 @@ type BulkLine struct {
 	Receipt *tasks.Receipt `json:"receipt,omitempty" doc:"an order that is recorded"`
 	Line    int            `json:"line,omitempty" doc:"the line that is wrong, or could not be enqueued"`
 	OrderID string         `json:"order_id,omitempty" doc:"the order that a wrong line is about, where it is known"`
-	Code    string         `json:"code,omitempty" doc:"invalid: the line breaks rules; conflict, unreachable, …: as in problems"`
+	Code    Code           `json:"code,omitempty" doc:"invalid: the line breaks rules; conflict, unreachable, …: as in problems"`
 	Detail  string         `json:"detail,omitempty"`
 	// Violations are in the terms of the file: a column's title, or a path.
 	Violations []BulkViolation `json:"violations,omitempty"`
@@ -265,7 +265,7 @@ func (l *load) write(line BulkLine) error {
 }
 
 // why says why a bulk has ended before its file did.
-func (l *load) why(err error) (code, detail string) {
+func (l *load) why(err error) (code Code, detail string) {
 	var file *bulk.FileError
 	switch {
 	case errors.Is(err, bulk.ErrEmpty):

@@ -40,7 +40,7 @@ func TestOneAnswerListsAllThatIsWrong(t *testing.T) {
 	} {
 		var p frontdoor.Problem
 		h.want(http.StatusUnprocessableEntity, &p, c.method, c.path, c.content)
-		if got := wheres(t, p); got != c.want || p.Code != c.code {
+		if got := wheres(t, p); got != c.want || p.Code != frontdoor.Code(c.code) {
 			t.Errorf("%s %s %s: %s, %q, want %q", c.method, c.path, c.content, p.Code, got, c.want)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"issuance/internal/announce"
+	"issuance/internal/doortest"
 	"issuance/internal/frontdoor"
 	"issuance/internal/seal"
 	"issuance/internal/testredis"
@@ -24,7 +25,7 @@ import (
 )
 
 func TestOnlyATokenOpensTheDoor(t *testing.T) {
-	path, secrets := tokensFile(t, "shop orders")
+	path, secrets := doortest.TokensFile(t, "shop orders")
 	h := open(t, path)
 	for _, header := range [][]string{nil, {"Authorization", "Bearer "}, {"Authorization", "Bearer iss_wrong"}, {"Authorization", "Basic " + secrets["shop"]}} {
 		var p frontdoor.Problem
@@ -42,7 +43,7 @@ func TestOnlyATokenOpensTheDoor(t *testing.T) {
 }
 
 func TestEveryScopeAndAccountIsAskedFor(t *testing.T) {
-	path, secrets := tokensFile(t, "events events", "refunds refunds", "orders orders", "pass2u orders,refunds,events pass2u:main")
+	path, secrets := doortest.TokensFile(t, "events events", "refunds refunds", "orders orders", "pass2u orders,refunds,events pass2u:main")
 	h := open(t, path)
 	type request struct{ method, path, body string }
 	need := map[string][]request{
@@ -102,7 +103,7 @@ func TestWithoutTokensNothingComesThroughAProxy(t *testing.T) {
 		}
 	}
 	h.want(http.StatusNotFound, nil, http.MethodGet, at+"A1", "")
-	path, secrets := tokensFile(t, "shop orders")
+	path, secrets := doortest.TokensFile(t, "shop orders")
 	h.serve(path)
 	h.token = secrets["shop"]
 	for _, by := range header {
@@ -134,7 +135,7 @@ func TestADoorWithWrongKeysIsNotReady(t *testing.T) {
 }
 
 func TestATokensRateHoldsForAllFrontDoors(t *testing.T) {
-	path, secrets := tokensFile(t, "slow orders - 1", "free orders")
+	path, secrets := doortest.TokensFile(t, "slow orders - 1", "free orders")
 	h := openOver(t, testredis.Start(t), path)
 	h.token = secrets["slow"]
 	limited := 0
@@ -157,7 +158,7 @@ func TestATokensRateHoldsForAllFrontDoors(t *testing.T) {
 }
 
 func TestTheTokensFileIsReadAgainAndABrokenOneChangesNothing(t *testing.T) {
-	path, secrets := tokensFile(t, "old orders")
+	path, secrets := doortest.TokensFile(t, "old orders")
 	var log bytes.Buffer
 	tokens, err := frontdoor.ReadTokens(path, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
@@ -165,7 +166,7 @@ func TestTheTokensFileIsReadAgainAndABrokenOneChangesNothing(t *testing.T) {
 	}
 	now := time.Now()
 	tokens.SetClock(func() time.Time { return now })
-	next, more := tokensFile(t, "new orders,events ecticket")
+	next, more := doortest.TokensFile(t, "new orders,events ecticket")
 	replace := func(content []byte) {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
@@ -252,7 +253,7 @@ func TestWithoutRedisTheAnswerIsToRepeat(t *testing.T) {
 }
 
 func TestEveryRequestIsLoggedWithoutItsContent(t *testing.T) {
-	path, secrets := tokensFile(t, "shop orders")
+	path, secrets := doortest.TokensFile(t, "shop orders")
 	h := open(t, path)
 	h.token = secrets["shop"]
 	a := h.want(http.StatusCreated, nil, http.MethodPut, at+"A1", body, "X-Request-Id", "checkout-4711")
@@ -269,7 +270,7 @@ func TestEveryRequestIsLoggedWithoutItsContent(t *testing.T) {
 
 // A caller that hangs up is no failure of the front door or of Redis: what counts failures must not count it.
 func TestACallerThatIsGoneIsNoFailure(t *testing.T) {
-	path, secrets := tokensFile(t, "shop orders")
+	path, secrets := doortest.TokensFile(t, "shop orders")
 	h := open(t, path)
 	h.token = secrets["shop"]
 	gone, cancel := context.WithCancel(t.Context())

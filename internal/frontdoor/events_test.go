@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"issuance/internal/doortest"
 	"issuance/internal/frontdoor"
 	"issuance/internal/keys"
 	"issuance/internal/testredis"
@@ -197,7 +198,7 @@ func TestAStreamGoesOnOverARestart(t *testing.T) {
 
 // A token sees its own accounts' events alone, and its position moves on over the others'.
 func TestEventsOfOtherAccountsAreNotShown(t *testing.T) {
-	path, secrets := tokensFile(t, "shop orders,events", "other events pass2u:main")
+	path, secrets := doortest.TokensFile(t, "shop orders,events", "other events pass2u:main")
 	h := open(t, path)
 	h.token = secrets["shop"]
 	h.issued("A1")

@@ -3,6 +3,7 @@ package frontdoor_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/xuri/excelize/v2"
 
 	"issuance/internal/frontdoor"
 	"issuance/internal/keys"
@@ -226,12 +229,10 @@ func FuzzABulkFile(f *testing.F) {
 	f.Add("account=ecticket:2000132&dry_run=true", "text/csv", []byte(csv))
 	f.Add("account=ecticket:2000132", "text/csv", []byte(csv))
 	f.Add("sheet=Orders", "text/csv", []byte("\xef\xbb\xbfMerchantTradeNo\t\"\n"))
-	for _, name := range workbooks(f) {
-		raw, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add("account=ecticket:2000132", "", raw)
+	for _, sheets := range []int{1, 2} {
+		book := workbook(f, sheets)
+		f.Add("account=ecticket:2000132", "", book)
+		f.Add("sheet=Sheet2&dry_run=true", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", book[:len(book)-40*(sheets-1)])
 	}
 	h := fuzzed(f)
 	f.Fuzz(func(t *testing.T, query, kind string, content []byte) {
@@ -274,13 +275,28 @@ func (h *house) recorded(r tasks.Receipt) {
 	}
 }
 
-// workbooks are those of the other tests.
-func workbooks(f *testing.F) []string {
-	names, err := filepath.Glob(filepath.Join("..", "bulk", "testdata", "*.xlsx"))
+// workbook is one with an order that is right and one that is wrong on each sheet.
+func workbook(f *testing.F, sheets int) []byte {
+	f.Helper()
+	book := excelize.NewFile()
+	defer book.Close()
+	for n := range sheets {
+		sheet := fmt.Sprintf("Sheet%d", n+1)
+		if _, err := book.NewSheet(sheet); err != nil {
+			f.Fatal(err)
+		}
+		for i, row := range [][]any{{"MerchantTradeNo", "IssueType", "PrintType", "Operator", "CustomerName", "CustomerPhone", "ItemNo1", "TicketAmount1", "StartDate1"},
+			{"X1", 2, 1, "Angela", leak, "0987654321", "VQT04959", 2}, {"X2", 9, 1, "Angela", leak, 987654321, "VQT04959", 2.5, time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)}} {
+			if err := book.SetSheetRow(sheet, fmt.Sprintf("A%d", i+1), &row); err != nil {
+				f.Fatal(err)
+			}
+		}
+	}
+	raw, err := book.WriteToBuffer()
 	if err != nil {
 		f.Fatal(err)
 	}
-	return names
+	return raw.Bytes()
 }
 
 // A tokens file gives callers that may do what it says, or a list of mistakes without a secret.

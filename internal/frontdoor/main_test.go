@@ -1,23 +1,19 @@
 package frontdoor_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/doortest"
 	"issuance/internal/frontdoor"
 	"issuance/internal/keys"
 	"issuance/internal/ledger"
@@ -53,33 +49,10 @@ type house struct {
 	server *frontdoor.Server
 	url    string
 	token  string // sent with requests
-	log    *lockedBuffer
+	log    *doortest.Log
 
 	timeout time.Duration           // of the next server; 0 for the default
 	change  func(*frontdoor.Config) // of the front doors that are served from now on
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) Reset() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.b.Reset()
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // open opens a house, with a tokens file or without (""). Its Redis is embedded: the scripts have been proven on a real
@@ -92,7 +65,7 @@ func open(t testing.TB, tokens string) *house {
 // openOver is open over a Redis of the test's choice.
 func openOver(t testing.TB, srv *testredis.Server, tokens string) *house {
 	t.Helper()
-	h := &house{t: t, rdb: srv.Client(), log: &lockedBuffer{}}
+	h := &house{t: t, rdb: srv.Client(), log: &doortest.Log{}}
 	h.serve(tokens)
 	t.Cleanup(func() {
 		for _, c := range canaries {
@@ -135,31 +108,6 @@ func (h *house) serve(tokens string) {
 // rouse ends a reading of the events at once, which otherwise waits for up to a second.
 func rouse(rdb *redis.Client) {
 	_ = rdb.XAdd(context.Background(), &redis.XAddArgs{Stream: keys.Events, Values: []string{"test", "ends"}}) // it may be gone already
-}
-
-// tokensFile writes one and returns its path; each line is "NAME SCOPES ACCOUNTS RATE".
-func tokensFile(t *testing.T, lines ...string) (path string, secrets map[string]string) {
-	t.Helper()
-	secrets = map[string]string{}
-	var b strings.Builder
-	b.WriteString("tokens:\n")
-	for _, l := range lines {
-		f := strings.Fields(l)
-		secret, sum := frontdoor.NewToken()
-		secrets[f[0]] = secret
-		fmt.Fprintf(&b, "  - name: %s\n    sha256: %s\n    scopes: [%s]\n", f[0], sum, f[1])
-		if len(f) > 2 && f[2] != "-" {
-			fmt.Fprintf(&b, "    accounts: [%q]\n", f[2])
-		}
-		if len(f) > 3 {
-			fmt.Fprintf(&b, "    requests_per_second: %s\n", f[3])
-		}
-	}
-	path = filepath.Join(t.TempDir(), "tokens.yaml")
-	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path, secrets
 }
 
 // answer is a response and its body.
@@ -236,15 +184,5 @@ func (h *house) issue(id string) {
 
 func (h *house) end(r tasks.Ref, e ledger.Ending) {
 	h.t.Helper()
-	ctx := h.t.Context()
-	c, err := h.ledger.Claim(ctx, r, "w", 10*time.Second)
-	if err != nil || c.Verdict != ledger.MaySend {
-		h.t.Fatalf("claim %s: %v, %v", r, c.Verdict, err)
-	}
-	if a, _, err := h.ledger.Submit(ctx, r, c.Record.Fence, ledger.Intent{Host: "h", Lease: 10 * time.Second, Ticket: -1}); err != nil || !a.Applied {
-		h.t.Fatalf("submit %s: %+v, %v", r, a, err)
-	}
-	if a, err := h.ledger.Finish(ctx, r, c.Record.Fence, e); err != nil || !a.Applied {
-		h.t.Fatalf("finish %s: %+v, %v", r, a, err)
-	}
+	doortest.End(h.t, h.ledger, r, e)
 }

@@ -33,12 +33,11 @@ type Notices struct {
 const NoticePath = "/notify/ecticket/"
 
 const (
-	mostNotice   = 256 << 10       // bytes of a notice
-	storeWithin  = 7 * time.Second // ECPay waits 10 s for the acknowledgement
-	noticeRate   = 50              // wrong ones a second from one address, on average
-	noticeBurst  = 500
-	mostAddress  = 10_000 // addresses whose rate is kept
-	codeChecksum = "bad_checksum"
+	mostNotice  = 256 << 10       // bytes of a notice
+	storeWithin = 7 * time.Second // ECPay waits 10 s for the acknowledgement
+	noticeRate  = 50              // wrong ones a second from one address, on average
+	noticeBurst = 500
+	mostAddress = 10_000 // addresses whose rate is kept
 )
 
 // notices serves POST /notify/ecticket/{merchant}.
@@ -48,7 +47,7 @@ func (s *Server) notices(mux *http.ServeMux) {
 		outcome, p := s.notice(w, r, from)
 		if p != nil {
 			writeProblem(w, r, p)
-			outcome = p.Code
+			outcome = string(p.Code)
 		}
 		s.metrics.notices.WithLabelValues(s.Notices.account(), outcome).Inc()
 		at := seenOf(r.Context())

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"issuance/internal/doortest"
 	"issuance/internal/frontdoor"
 	"issuance/internal/keys"
 	"issuance/internal/notices"
@@ -26,7 +27,7 @@ const noticeText = `{"MerchantID":"2000132","MerchantTradeNo":"SECRETORDER","Tic
 // takesNotices is a front door that does.
 func takesNotices(t *testing.T, change func(*frontdoor.Config)) *house {
 	t.Helper()
-	path, _ := tokensFile(t, "shop orders,tickets")
+	path, _ := doortest.TokensFile(t, "shop orders,tickets")
 	h := open(t, path)
 	h.change = func(c *frontdoor.Config) {
 		c.Notices = &frontdoor.Notices{Store: notices.New(h.rdb, shop), Ring: seal.Sandbox(), Keys: noticeKeys}
@@ -114,7 +115,7 @@ func TestWhatIsNoNoticeOfThisMerchantIsRefused(t *testing.T) {
 		"too large":          {`{"Data":"` + strings.Repeat("A", 300<<10) + `"}`, noticePath, 413, "too_large"},
 	} {
 		var p frontdoor.Problem
-		if h.want(c.status, &p, http.MethodPost, c.path, c.body); p.Code != c.code {
+		if h.want(c.status, &p, http.MethodPost, c.path, c.body); p.Code != frontdoor.Code(c.code) {
 			t.Errorf("%s: %+v", name, p)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"issuance/internal/doortest"
 	"issuance/internal/frontdoor"
 	"issuance/internal/ledger"
 	"issuance/internal/testredis"
@@ -86,7 +87,7 @@ func TestTheNumberInTheBodyIsThePathsOrLeftOut(t *testing.T) {
 }
 
 func TestAKeyMakesTheSameNumberForTheSameCallerAlone(t *testing.T) {
-	path, secrets := tokensFile(t, "web orders", "app orders")
+	path, secrets := doortest.TokensFile(t, "web orders", "app orders")
 	h := open(t, path)
 	document := `{"provider":"ecticket","request":` + body + `}`
 	post := func(caller, key string, status int) string {
@@ -195,7 +196,7 @@ func metric(h *house, name string) string {
 }
 
 func TestTicketsNeedTheirScope(t *testing.T) {
-	path, secrets := tokensFile(t, "shop orders", "desk orders,tickets")
+	path, secrets := doortest.TokensFile(t, "shop orders", "desk orders,tickets")
 	h := open(t, path)
 	h.token = secrets["shop"]
 	h.want(http.StatusCreated, nil, http.MethodPut, at+"A1", body)
@@ -286,7 +287,7 @@ func TestAHistoryHoldsTheOrderAndItsRefunds(t *testing.T) {
 }
 
 func TestASearchFindsAllByPages(t *testing.T) {
-	path, secrets := tokensFile(t, "all orders", "other orders pass2u:main")
+	path, secrets := doortest.TokensFile(t, "all orders", "other orders pass2u:main")
 	h := open(t, path)
 	h.token = secrets["all"]
 	for _, id := range []string{"A1", "A2", "A3", "A4", "A5"} {

@@ -40,7 +40,13 @@ func seenOf(ctx context.Context) *seen {
 	return &seen{}
 }
 
-var requestID = regexp.MustCompile(`^[A-Za-z0-9._-]{8,64}$`)
+// requestIDForm is that of a caller's id of its request. Any other text might be a value, or break a log.
+const (
+	requestIDForm   = `^[A-Za-z0-9._-]{8,64}$`
+	requestIDHeader = "X-Request-Id"
+)
+
+var requestID = regexp.MustCompile(requestIDForm)
 
 // outer is what surrounds every request: its id, security headers, who calls, the access log.
 func (s *Server) outer(next http.Handler) http.Handler {
@@ -80,7 +86,7 @@ func (s *Server) outer(next http.Handler) http.Handler {
 
 // secured sets the headers that every answer has.
 func secured(h http.Header, id string) {
-	h.Set("X-Request-Id", id)
+	h.Set(requestIDHeader, id)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
@@ -89,7 +95,7 @@ func secured(h http.Header, id string) {
 
 // requestIDOf is the caller's id of its request, where it has the form of one, else a new one.
 func requestIDOf(r *http.Request) string {
-	if id := r.Header.Get("X-Request-Id"); requestID.MatchString(id) {
+	if id := r.Header.Get(requestIDHeader); requestID.MatchString(id) {
 		return id
 	}
 	return rand.Text()
@@ -312,9 +318,6 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
 	for name, values := range p.GetHeaders() {
 		w.Header()[name] = values
 	}
-	if p.Status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // a caller that is gone needs no answer
@@ -323,7 +326,7 @@ func writeProblem(w http.ResponseWriter, r *http.Request, p *Problem) {
 // noted puts a problem into the access log, and the request's id into the problem.
 func noted(ctx context.Context, p *Problem) *Problem {
 	at := seenOf(ctx)
-	at.outcome, at.cause, p.RequestID = p.Code, p.cause, at.id
+	at.outcome, at.cause, p.RequestID = string(p.Code), p.cause, at.id
 	if at.ref == "" && p.OrderID != "" {
 		at.ref = p.Account + "/" + p.OrderID
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"issuance/internal/doortest"
 	"issuance/internal/frontdoor"
 )
 
@@ -85,7 +86,7 @@ func TestEveryWayToWaitIsTheSame(t *testing.T) {
 }
 
 func TestAnUnknownAccountIsAnsweredByOneRule(t *testing.T) {
-	path, secrets := tokensFile(t, "all orders", "other orders pass2u:main")
+	path, secrets := doortest.TokensFile(t, "all orders", "other orders pass2u:main")
 	h := open(t, path)
 	h.token = secrets["all"]
 	for _, account := range []string{"foo", "ECTICKET", "ecticket:999"} {

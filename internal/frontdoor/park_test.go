@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"issuance/internal/doortest"
 	"issuance/internal/frontdoor"
 	"issuance/tasks"
 )
@@ -191,7 +192,7 @@ func TestAStoppingServerAnswersWhatIsParked(t *testing.T) {
 
 // A token's rate counts a request that waits once.
 func TestAParkedRequestIsItsCallersOnce(t *testing.T) {
-	path, secrets := tokensFile(t, "slow orders - 0.2", "shop orders")
+	path, secrets := doortest.TokensFile(t, "slow orders - 0.2", "shop orders")
 	h, addr, _ := parking(t, nil, path)
 	h.token = secrets["shop"]
 	h.want(http.StatusCreated, nil, http.MethodPut, at+"A1", body)

@@ -23,7 +23,7 @@ type Problem struct {
 	Type       string             `json:"type" example:"about:blank" doc:"always about:blank; the code says what it is"`
 	Title      string             `json:"title" example:"Conflict" doc:"the HTTP status in words"`
 	Status     int                `json:"status" example:"409" doc:"the HTTP status"`
-	Code       string             `json:"code" example:"conflict" doc:"what it is, for programs"`
+	Code       Code               `json:"code" example:"conflict" doc:"what it is, for programs"`
 	Detail     string             `json:"detail" doc:"what it is and what to do, for people"`
 	Account    string             `json:"account,omitempty" doc:"whose order it is about"`
 	OrderID    string             `json:"order_id,omitempty" doc:"which order it is about"`
@@ -47,28 +47,7 @@ type ProblemViolation struct {
 	huma bool // the rule is in huma's words
 }
 
-// Codes of problems that are not the document's.
-const (
-	codeInvalid      = "invalid"
-	codeConflict     = "conflict"
-	codeUnknown      = "unknown"
-	codeUnreachable  = "unreachable"
-	codeUnauthorized = "unauthorized"
-	codeForbidden    = "forbidden"
-	codeTooMany      = "too_many_requests"
-	codeFailed       = "failed"
-	codeNotFound     = "not_found"
-	codeMethod       = "method_not_allowed"
-	codeTooLarge     = "too_large"
-	codeMediaType    = "unsupported_media_type"
-	codeWrongKeys    = "wrong_keys"
-	codeAccount      = "unknown_account"
-	codeCancel       = "not_cancellable"
-	codeDraining     = "draining"
-	codeTimeout      = "timeout"
-)
-
-func (p *Problem) Error() string { return p.Code + ": " + p.Detail }
+func (p *Problem) Error() string { return string(p.Code) + ": " + p.Detail }
 
 // GetStatus implements huma.StatusError.
 func (p *Problem) GetStatus() int { return p.Status }
@@ -82,10 +61,13 @@ func (p *Problem) GetHeaders() http.Header {
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", fmt.Sprint(int((p.retryAfter+time.Second-1)/time.Second)))
 	}
+	if p.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", "Bearer")
+	}
 	return h
 }
 
-func problem(status int, code, format string, args ...any) *Problem {
+func problem(status int, code Code, format string, args ...any) *Problem {
 	return &Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: code, Detail: fmt.Sprintf(format, args...)}
 }
 

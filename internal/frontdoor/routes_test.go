@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"issuance/internal/doortest"
 	"issuance/internal/frontdoor"
 )
 
@@ -43,7 +44,7 @@ func TestAPathWithEmptySegmentsIsNoRedirect(t *testing.T) {
 
 // The access log says what was asked for, and names no order where the caller may not know of one.
 func TestTheAccessLogHoldsTheRoute(t *testing.T) {
-	path, secrets := tokensFile(t, "shop orders,events")
+	path, secrets := doortest.TokensFile(t, "shop orders,events")
 	h := open(t, path)
 	for asked, route := range map[string]string{"/v1/orders?q=secret": "/v1/orders", at + "secret": "/v1/orders/{account}/{order_id}", "/v1/events": "/v1/events", "/v1/secret": ""} {
 		for _, token := range []string{secrets["shop"], ""} {

@@ -90,9 +90,7 @@ func New(c Config) *Server {
 	s.health(mux)
 	s.notices(mux)
 	mux.HandleFunc(anything, s.unmatched)
-	for _, schema := range s.api.OpenAPI().Components.Schemas.Map() {
-		schema.AdditionalProperties = nil // a field more is no reason for a client to refuse an answer
-	}
+	s.complete()
 	s.docs(mux)
 	s.handler = s.outer(mux)
 	return s

@@ -95,7 +95,16 @@ func (o Options) WithPoolSize(n int) Options {
 // MakeRedisClient implements asynq.RedisConnOpt; it is New.
 func (o Options) MakeRedisClient() any { return o.New() }
 
-// Connect makes a client and waits for its first answer. On an error nothing is left open.
+// NoAnswerError says that a Redis could not be asked. It may be there later.
+type NoAnswerError struct {
+	err  error
+	text string
+}
+
+func (e *NoAnswerError) Error() string { return e.text }
+func (e *NoAnswerError) Unwrap() error { return e.err }
+
+// Connect makes a client and waits for its first answer, which a Redis refuses, or does not give (*NoAnswerError). On an error nothing is left open.
 func Connect(ctx context.Context, o Options) (redis.UniversalClient, error) {
 	c := o.New()
 	if err := c.Ping(ctx).Err(); err != nil {
@@ -104,7 +113,7 @@ func Connect(ctx context.Context, o Options) (redis.UniversalClient, error) {
 			return nil, fmt.Errorf("connect to %s: %w", o.Describe(), err)
 		}
 		advice := cmp.Or(o.tlsAdvice(err), "check that it runs and that REDIS_URL (or REDIS_CLUSTER_ADDRS) is right")
-		return nil, fmt.Errorf("%s does not answer: %w; %s", o.Describe(), err, advice)
+		return nil, &NoAnswerError{err: err, text: fmt.Sprintf("%s does not answer: %v; %s", o.Describe(), err, advice)}
 	}
 	return c, nil
 }

@@ -6,6 +6,6 @@
 // queue at a time (see scripts/prelude.lua). The line is the truth and a task only a wake-up, as everywhere. An
 // endpoint that was away for longer than the stream is kept gets what it missed from the ledger.
 //
-// It imports internal/httpcall, internal/keys, internal/ledger, internal/queue, internal/servers, internal/thinevent,
+// It imports internal/httpcall, internal/keys, internal/ledger, internal/listfile, internal/queue, internal/servers, internal/thinevent,
 // providers and tasks/order.
 package webhooks

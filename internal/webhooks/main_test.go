@@ -1,7 +1,6 @@
 package webhooks
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,6 +19,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"issuance/internal/doortest"
 	"issuance/internal/ledger"
 	"issuance/internal/testredis"
 	"issuance/internal/thinevent"
@@ -53,28 +53,11 @@ type hall struct {
 	rdb    *redis.Client
 	ledger *ledger.Ledger
 	path   string // of the webhooks file
-	log    *lockedBuffer
+	log    *doortest.Log
 	queue  *asynq.Inspector
 
 	mu sync.Mutex
 	at time.Time
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func (h *hall) now() time.Time {
@@ -92,7 +75,7 @@ func (h *hall) pass(d time.Duration) {
 // open opens a hall with the entries of a webhooks file.
 func open(t *testing.T, entries ...string) *hall {
 	t.Helper()
-	h := &hall{t: t, redis: testredis.Start(t), at: time.Now().Truncate(time.Second), log: &lockedBuffer{}, path: filepath.Join(t.TempDir(), "webhooks.yaml")}
+	h := &hall{t: t, redis: testredis.Start(t), at: time.Now().Truncate(time.Second), log: &doortest.Log{}, path: filepath.Join(t.TempDir(), "webhooks.yaml")}
 	h.rdb = h.redis.Client()
 	h.queue = asynq.NewInspectorFromRedisClient(h.rdb)
 	h.ledger = ledger.New(h.rdb, ledger.Options{Now: h.now})

@@ -76,6 +76,11 @@ const (
 	TicketRejected TicketState = "rejected"
 )
 
+// TicketStates lists the states a ticket of a refund can have.
+func TicketStates() []TicketState {
+	return []TicketState{TicketPlanned, TicketSending, TicketDoubt, TicketRefunded, TicketElsewhere, TicketRejected}
+}
+
 // Settled reports whether nothing more will happen to the ticket.
 func (s TicketState) Settled() bool {
 	return s == TicketRefunded || s == TicketElsewhere || s == TicketRejected
