@@ -45,11 +45,15 @@ func (p *poll) failed(f providers.Finding) error {
 		return err
 	}
 	why := ledger.Reason{Code: cmp.Or(f.Outcome.Code, string(order.CodeIssuingFailed)), Message: f.Outcome.Message}
-	if p.rec.Reason.Code == why.Code && !p.now.Before(p.rec.PolledAt.Add(lag)) {
-		return p.finish(ledger.Ending{State: order.Failed, ProviderRef: ref(f), Polled: true, Reason: why})
+	const text = "the provider says that issuing failed, and is asked once more"
+	const early = time.Second // that the queue may be
+	switch settled := p.rec.PolledAt.Add(lag); {
+	case p.rec.Reason.Code != why.Code:
+		return p.doubted(why, false, lag+early, text, p.now.Add(lag+early))
+	case p.now.Before(settled): // it came too soon, is not counted, and does not put the second look off
+		return queue.WaitUntil(settled.Sub(p.now)+early, text, settled)
 	}
-	wait := lag + time.Second // the queue may be a second early
-	return p.doubted(why, false, wait, "the provider says that issuing failed, and is asked once more", p.now.Add(wait))
+	return p.finish(ledger.Ending{State: order.Failed, ProviderRef: ref(f), Polled: true, Reason: why})
 }
 
 // banned waits after a poll that drew a ban of the account, or sets the order apart.

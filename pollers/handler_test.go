@@ -155,17 +155,34 @@ func TestOneAnswerThatIssuingFailedEndsNothing(t *testing.T) {
 		// Woken much too soon, it is not ended by another one either.
 		w.Clock.Advance(5 * time.Second)
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundFailed))
-		w.Clock.Advance(w.Waits(w.run()))
+		w.Clock.Advance(w.Waits(w.run()) - 10*time.Second)
+		w.state(order.Accepted, "status_2", 1)
 		// Nor by two between which the provider said otherwise.
 		w.pending()
 		w.Clock.Advance(time.Hour)
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundFailed))
 		w.Clock.Advance(w.Waits(w.run()))
-		w.state(order.Accepted, "status_2", 4)
+		w.state(order.Accepted, "status_2", 3)
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
 		w.Done(w.run())
-		w.state(order.Issued, "", 5)
+		w.state(order.Issued, "", 4)
 	})
+}
+
+// However often it is asked for, by tasks of which there are too many, it fails as soon as a second look may say so.
+func TestPollsThatComeTooSoonDoNotPutTheSecondLookOff(t *testing.T) {
+	w := accepted(handlertest.Mini(t))
+	for w.Record(ref).State == order.Accepted && w.Clock.Now().Before(handlertest.Start.Add(time.Hour)) {
+		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundFailed))
+		if err := w.run(); err != nil {
+			w.Waits(err)
+			w.Clock.Advance(7 * time.Second)
+		}
+	}
+	w.state(order.Failed, "status_2", 2)
+	if took := w.Clock.Now().Sub(handlertest.Start); took > 35*time.Second {
+		t.Errorf("failed after %s", took)
+	}
 }
 
 func TestAnOrderThatVanishesIsPolledOnAndNeverSentAgain(t *testing.T) {

@@ -2,12 +2,18 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
 
 	"issuance/internal/announce"
+	"issuance/internal/queue"
 	"issuance/internal/testredis"
+	"issuance/tasks/order"
 )
 
 // A worker whose seal keys nobody shares says so at its start: alone it would wait for documents that others cannot read.
@@ -32,5 +38,37 @@ func TestAWorkerWithKeysOfItsOwnIsWarned(t *testing.T) {
 			t.Fatal(err)
 		}
 		warned(step.want)
+	}
+}
+
+// A worker that is started, perhaps with the key, makes what waits for one run at once; without a missing key it reads no queue.
+func TestAWorkerThatIsStartedWakesWhatWaitsForASealKey(t *testing.T) {
+	s := testredis.Start(t)
+	w, _ := idle(t, s.URL(), nil)
+	a := w.accounts[0]
+	r := order.Ref{Account: a.name(), OrderID: "O1"}
+	home := queue.HomeOf(r, order.Queued, order.Checkout)
+	tasks := queue.NewClient(w.rdb, queue.Options{})
+	if err := tasks.Enqueue(t.Context(), r, home, "", 0); err != nil {
+		t.Fatal(err)
+	}
+	ran := make(chan struct{}, 1)
+	server := asynq.NewServerFromRedisClient(w.rdb, asynq.Config{Queues: map[string]int{home.Queue: 1}, RetryDelayFunc: queue.RetryDelay, IsFailure: queue.IsFailure, LogLevel: asynq.FatalLevel})
+	if err := server.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error {
+		defer func() { ran <- struct{}{} }()
+		return queue.Wait(time.Hour, "waiting for its seal key in ISSUANCE_SEAL_KEYS")
+	})); err != nil {
+		t.Fatal(err)
+	}
+	<-ran
+	server.Shutdown()
+	for _, missing := range []bool{false, true} {
+		if missing {
+			a.budget.KeyMissing(t.Context())
+		}
+		w.wakeSealed(t.Context())
+		if task, err := tasks.Look(home); err != nil || task.Pending() != missing {
+			t.Errorf("a key is missing: %t, and the task is %s, %v", missing, task.State, err)
+		}
 	}
 }

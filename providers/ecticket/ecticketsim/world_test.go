@@ -195,6 +195,30 @@ func TestAnOldConfirmationIsSentAgainAndNothingHappens(t *testing.T) {
 	fresh.must(1, OpRefund, byTicket("CB2SY20220302153"))
 }
 
+func TestAnyEarlierAnswerOfACallIsSentAgain(t *testing.T) {
+	r := start(t, Config{KeepAnswers: true})
+	look := func(no string) string {
+		_, body := r.ask(OpQueryIssueResult, byOrder(no))
+		return body
+	}
+	first := look("N1")
+	r.issued("N1")
+	r.clock.add(time.Minute)
+	second := look("N1")
+	for which, want := range map[int]string{0: first, 1: second, -1: second, -2: first} {
+		r.sim.SetFault(on(OpQueryIssueResult, Fault{Kind: ReplayOwn, Answer: which}))
+		if got := look("N1"); got != want {
+			t.Errorf("answer %d is %s, want %s", which, got, want)
+		}
+	}
+	r.must(RtnNotFound, OpQueryIssueResult, byOrder("N2")) // it has no earlier one, and behaves
+	r.sim.SetFault(on(OpIssue, Fault{Kind: ReplayOwn}))
+	r.must(1, OpIssue, order4("N3"))
+	if _, found := r.sim.Books().Order("N3"); !found {
+		t.Error("an order without an earlier answer was not taken")
+	}
+}
+
 func TestABusySystemSaysNothingAboutTheOrder(t *testing.T) {
 	r := start(t, Config{})
 	r.issued("N1")

@@ -2,6 +2,7 @@ package pass2usim_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -88,5 +89,41 @@ func TestAHangingAnswerEndsWhenTheSimulatorIsClosed(t *testing.T) {
 	}
 	if _, effect := h.Order("A"); !effect {
 		t.Error("no effect")
+	}
+}
+
+// A rejection that hides an effect is no answer to a call that has none.
+func TestACallWithoutAnEffectIsAnsweredByItsOwnRejection(t *testing.T) {
+	h := open(t, pass2usim.Config{})
+	h.FailOrder("A", pass2usim.MsgStock)
+	h.SetFault(func(pass2usim.Call) pass2usim.Fault { return pass2usim.RejectAfter })
+	for id, want := range map[string]string{"A": pass2usim.MsgStock, "B": pass2usim.MsgRepeated} {
+		if _, body := h.call("/generate", order(id, 1, "voucher")); !strings.Contains(fmt.Sprint(body), want) {
+			t.Errorf("%s: %v, want %q", id, body, want)
+		}
+		if _, effect := h.Order(id); effect != (id == "B") {
+			t.Errorf("%s: effect %t", id, effect)
+		}
+	}
+}
+
+// Any earlier answer of a call comes again, with its own date, and nothing happens.
+func TestAnEarlierAnswerIsSentAgain(t *testing.T) {
+	h := open(t, pass2usim.Config{KeepAnswers: true})
+	query := func() string {
+		_, body := h.call("/query", map[string]any{"channelOrderId": "A", "productSaleId": pass2usim.DefaultCampaign, "pickupType": "voucher"})
+		return fmt.Sprint(body)
+	}
+	first := query()
+	h.call("/generate", order("A", 1, "voucher"))
+	second := query()
+	for which, want := range map[int]string{0: first, 1: second, -1: second} {
+		h.SetFault(func(pass2usim.Call) pass2usim.Fault { return pass2usim.ReplayOwn(which) })
+		if got := query(); got != want {
+			t.Errorf("answer %d is %s, want %s", which, got, want)
+		}
+	}
+	if first == second {
+		t.Error("the two answers are the same")
 	}
 }

@@ -109,16 +109,17 @@ func (s *Sim) respond(call Call, req request, wellFormed bool, origin string, f 
 		}
 	}
 	answer := s.do(call.Op, req, origin)
-	if _, failed := answer.body.(errorBody); !failed {
+	_, failed := answer.body.(errorBody)
+	if !failed {
 		s.confirmed[askedKey{call.Op, ""}] = answer
 		if call.Op == Refund { // the only operation that is confirmed more than once with an effect
 			s.confirmed[askedKey{call.Op, call.OrderID}] = answer
 		}
 	}
-	switch f.kind {
-	case oopsAfter:
+	switch {
+	case f.kind == oopsAfter:
 		return s.no(MsgOops)
-	case rejectAfter:
+	case f.kind == rejectAfter && !failed: // what had no effect is answered by its own rejection
 		return s.no(map[Op]string{Generate: MsgRepeated, Refund: MsgRefundableTooFew, Query: MsgOrderUnknown}[call.Op])
 	}
 	return answer
