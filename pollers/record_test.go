@@ -44,7 +44,7 @@ func TestAnOrderAtAnotherHostIsNotPolled(t *testing.T) {
 		}
 		w.calls("")
 		w.state(order.Accepted, "", 0)
-		if !w.Said("alarm: the order is at another host") {
+		if !w.Said("alarm: an earlier request of this record went to another host") {
 			w.T.Error("no alarm was raised")
 		}
 		w.provider.SetHost(fakeprovider.Host)

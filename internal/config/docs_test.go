@@ -146,8 +146,32 @@ func document() string {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s%s |\n", v.Name, def, strings.ReplaceAll(v.Meaning, "|", `\|`), secret)
 	}
-	return b.String()
+	return b.String() + traces
 }
+
+// traces are the settings that OpenTelemetry's SDK reads, beside those that package tracing/otlp does.
+const traces = `
+## Traces
+
+OpenTelemetry's own settings, read by worker, front door and command line from the process's environment; they have no NAME_FILE. Those of the
+exporter exist for traces alone as well (` + "`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`" + `, …), which then count. Other variables of OpenTelemetry have no effect.
+[Traces](tracing.md) says what is sent.
+
+| Variable | Default | Meaning |
+|---|---|---|
+| ` + "`OTEL_EXPORTER_OTLP_ENDPOINT`" + ` |  | the collector, such as http://collector:4318; without it nothing is traced |
+| ` + "`OTEL_EXPORTER_OTLP_PROTOCOL`" + ` | ` + "`http/protobuf`" + ` | another one is an error |
+| ` + "`OTEL_EXPORTER_OTLP_HEADERS`" + ` |  | headers of every request, such as authorization=Bearer%20TOKEN |
+| ` + "`OTEL_EXPORTER_OTLP_TIMEOUT`" + ` | ` + "`10000`" + ` | milliseconds that a request may take |
+| ` + "`OTEL_EXPORTER_OTLP_COMPRESSION`" + ` |  | gzip, or none |
+| ` + "`OTEL_EXPORTER_OTLP_CERTIFICATE`" + ` |  | file of the authority that has signed the collector's certificate |
+| ` + "`OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`, `OTEL_EXPORTER_OTLP_CLIENT_KEY`" + ` |  | files of a certificate of our own, and its key |
+| ` + "`OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG`" + ` | ` + "`parentbased_always_on`" + ` | which traces are kept |
+| ` + "`OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`" + ` |  | whose spans they are; by default issuance-worker, issuance-frontdoor or issuance-enqueue |
+| ` + "`OTEL_BSP_SCHEDULE_DELAY`, `OTEL_BSP_EXPORT_TIMEOUT`, `OTEL_BSP_MAX_QUEUE_SIZE`, `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`" + ` | ` + "`5000`, `30000`, `2048`, `512`" + ` | how spans are batched; times in milliseconds |
+| ` + "`OTEL_TRACES_EXPORTER`" + ` |  | none: nothing is traced |
+| ` + "`OTEL_SDK_DISABLED`" + ` | ` + "`false`" + ` | true: nothing is traced |
+`
 
 func names(p Part) string {
 	var out []string

@@ -54,11 +54,11 @@ func (x *examination) redis(ctx context.Context) error {
 func (x *examination) latency(ctx context.Context) error {
 	var took []time.Duration
 	for range pings {
-		began := time.Now()
+		began := x.Now()
 		if err := x.RDB.Ping(ctx).Err(); err != nil {
 			return err
 		}
-		took = append(took, time.Since(began))
+		took = append(took, x.Now().Sub(began))
 	}
 	slices.Sort(took)
 	if median := took[pings/2]; median > slowPing {

@@ -39,6 +39,10 @@ const (
 	// Healths is a hash, account → the time (µs) and the health that were logged of it last, by which one program of all logs
 	// a change. No expiry.
 	Healths = Prefix + "healths"
+	// Pointers is a string: the stream id of the last end whose pointers were looked at (the ledger's RepairPointers). No expiry.
+	Pointers = Prefix + "pointers"
+	// PointersTurn is a string that is there while a worker looks at them. Expires after seconds.
+	PointersTurn = Prefix + "pointers:turn"
 	// SealKeys is a zset of the ids of the seal keys that workers hold, by the time (ms) a worker
 	// last announced them.
 	SealKeys = Prefix + "seal_keys"

@@ -8,9 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"issuance/internal/keys"
 	"issuance/providers"
-	"issuance/tasks/order"
 )
 
 // ErrCursor says that a list or a search cannot go on from a cursor: it is none of this Redis.
@@ -73,13 +71,3 @@ func ParseCursor(s string) (c Cursor, err error) {
 }
 
 var streamID = regexp.MustCompile(`^[0-9]{1,20}-[0-9]{1,20}$`)
-
-// left are the records that the last step gave beyond a full page.
-func (c Cursor) left() (refs []order.Ref) {
-	for _, m := range c.Left {
-		if r, ok := keys.ParseMember(c.Account, m); ok {
-			refs = append(refs, r)
-		}
-	}
-	return refs
-}

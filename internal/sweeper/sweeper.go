@@ -88,6 +88,9 @@ func (s *Sweeper) Run(ctx context.Context) {
 		if err := s.Recount(ctx); err != nil {
 			s.report(ctx, "counting tasks", err)
 		}
+		if err := s.Repoint(ctx); err != nil {
+			s.report(ctx, "repairing the index", err)
+		}
 		s.reportSince()
 		select {
 		case <-ctx.Done():
@@ -115,6 +118,18 @@ func (s *Sweeper) Adopt(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// mostPointers is how many ends one look at the index takes.
+const mostPointers = 1000
+
+// Repoint has what has ended found by the provider's number and by its refund's id, where the write of that was lost.
+func (s *Sweeper) Repoint(ctx context.Context) error {
+	n, err := s.Ledger.RepairPointers(ctx, mostPointers)
+	if n > 0 {
+		s.Log.Warn("sweeper: repaired the index of ended records", "pointers", n)
+	}
+	return err
 }
 
 // Once takes back what dead workers have left behind and looks at every record that is due.

@@ -1,0 +1,60 @@
+package doctor_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"issuance/internal/doctor"
+	"issuance/providers/ecticket/ecticketsim"
+)
+
+// slow moves a clock while Redis is asked whether it is there.
+type slow struct{ passes func() }
+
+func (slow) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (slow) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func (s slow) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if cmd.Name() == "ping" {
+			s.passes()
+		}
+		return next(ctx, cmd)
+	}
+}
+
+// A Redis that takes long to answer is worth knowing.
+func TestASlowRedisIsFound(t *testing.T) {
+	w := newWard(t)
+	var passed time.Duration
+	w.config.Now = func() time.Time { return time.Now().Add(passed) }
+	w.rdb.AddHook(slow{func() { passed += 60 * time.Millisecond }})
+	w.finds(doctor.Note, doctor.Redis, "Redis takes 6")
+}
+
+// A provider's clock that is minutes away is wrong: a little more, and it refuses every request.
+func TestAProvidersClockThatIsFarAwayIsWrong(t *testing.T) {
+	for off, says := range map[time.Duration]string{6 * time.Minute: "ahead of this machine's", -6 * time.Minute: "behind this machine's"} {
+		w := newWard(t)
+		w.sim.SetClockOff(off)
+		w.finds(doctor.Wrong, doctor.Clocks, says)
+	}
+}
+
+// An account whose harmless call is refused is wrong, with what the provider has said and what to do.
+func TestAnAccountThatRefusesTheCallIsWrong(t *testing.T) {
+	w := newWard(t)
+	w.sim.SetFault(func(ecticketsim.Call) ecticketsim.Fault {
+		return ecticketsim.Fault{Kind: ecticketsim.TransRefused}
+	})
+	w.finds(doctor.Wrong, doctor.Accounts, "refuses our call from here: trans_")
+	if n := w.calls.Load(); n != 1 {
+		t.Errorf("it was called %d times", n)
+	}
+}
