@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
@@ -15,11 +16,9 @@ import (
 	"issuance/internal/frontdoor"
 	"issuance/internal/logging"
 	"issuance/internal/metrics"
-	"issuance/internal/notices"
 	"issuance/internal/redisconn"
 	"issuance/internal/seal"
 	"issuance/internal/webhooks"
-	"issuance/providers"
 	"issuance/tasks"
 )
 
@@ -39,7 +38,7 @@ Operators have the console at /console/ (docs/console.md): they log in with a to
 operate, or events to see only.
 
 With GATEWAY_WEBHOOKS_FILE it also sends final statuses to webhooks (docs/webhooks.md). With ECTICKET_MERCHANT_ID
-and its keys it takes ECTicket's notices (docs/notices.md).
+and its keys, or ISSUANCE_ACCOUNTS_FILE, it takes ECTicket's notices (docs/notices.md).
 
 It ends on SIGTERM or Ctrl-C: requests that wait are answered, streams of events end, and whoever
 comes again goes on where it was.`,
@@ -72,11 +71,12 @@ func (a *app) serve(ctx context.Context, s *session, addr string) error {
 	for _, w := range config.Misspelled(env) {
 		log.Warn("configuration: " + w)
 	}
-	documents, err := rules(s.env, nil)
+	accounts, err := config.LoadParts(s.env, config.Documents)
 	if err != nil {
 		return err
 	}
-	taken, err := s.notices(g)
+	documents := rulesOf(accounts, log, nil)
+	taken, err := s.notices(g, log)
 	if err != nil {
 		return err
 	}
@@ -152,24 +152,24 @@ func (a *app) serve(ctx context.Context, s *session, addr string) error {
 	return nil
 }
 
-// notices is what takes ECTicket's notices, nil where the account's keys are not set.
-func (s *session) notices(g config.Gateway) (*frontdoor.Notices, error) {
+// notices is what takes ECTicket's notices, nil where no account's keys are set.
+func (s *session) notices(g config.Gateway, log *slog.Logger) (*frontdoor.Notices, error) {
 	cfg, err := config.LoadParts(s.env, config.Notices, config.Keys)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case !cfg.ECTicket.Configured() && g.PublicURL != "":
-		return nil, coded(codeSettings, "GATEWAY_PUBLIC_URL has ECTicket send notices here, and they cannot be verified without ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY and ECTICKET_HASH_IV")
-	case !cfg.ECTicket.Configured() || !cfg.Seal.Keys.Set():
+	}
+	verifiable := slices.ContainsFunc(cfg.Accounts, func(a config.Account) bool { _, _, ok := a.NoticeKeys(); return ok })
+	switch {
+	case !verifiable && g.PublicURL != "":
+		return nil, coded(codeSettings, "GATEWAY_PUBLIC_URL has ECTicket send notices here, and they cannot be verified without ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY and ECTICKET_HASH_IV, or ISSUANCE_ACCOUNTS_FILE")
+	case !verifiable && cfg.File.Path == "" || !cfg.Seal.Keys.Set():
 		return nil, nil
 	}
 	ring, err := seal.ParseRing(cfg.Seal.Keys.Reveal())
 	if err != nil {
 		return nil, err
 	}
-	e := cfg.ECTicket
-	return &frontdoor.Notices{Store: notices.New(s.rdb, providers.Account{Provider: providers.ECTicket, Merchant: e.MerchantID}), Ring: ring,
-		Keys: e.Keys(), PlatformID: e.PlatformID, Plain: g.NoticeAck == config.AckPlain}, nil
+	return &frontdoor.Notices{Merchant: frontdoor.MerchantsOf(s.rdb, cfg.Live(log).NoticeKeys), Ring: ring, Plain: g.NoticeAck == config.AckPlain}, nil
 }
 
 // console makes the operators' pages at a front door.

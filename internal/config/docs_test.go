@@ -56,6 +56,7 @@ var titles = map[string]string{
 	"Worker":   "The worker's process",
 	"ECTicket": "ECPay ECTicket",
 	"Pass2U":   "Pass2U",
+	"File":     "Several accounts",
 	"Poll":     "Following up",
 	"Ledger":   "How long records are kept",
 	"Seal":     "Seal keys",

@@ -24,7 +24,7 @@ type cause struct {
 
 const (
 	alarmEvery = time.Minute
-	maxCauses  = 1000 // more than there are; the map must not grow with what a provider makes up
+	maxCauses  = 20_000 // more than there are, with thousands of accounts; the map must not grow with what a provider makes up
 )
 
 // Log logs an alarm of a cause, unless that was logged less than a minute ago.
