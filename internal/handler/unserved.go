@@ -36,7 +36,7 @@ const (
 	// unservedRate is how many of an account's tasks come back in a second.
 	unservedRate = 50
 	// An account that another worker serves: it takes the task as soon as one of its slots is free.
-	elsewhereFirst, elsewhereMost = time.Second, 16 * time.Second
+	elsewhereFirst, elsewhereMost = time.Second, 4 * time.Second
 	// An account that nobody serves: a worker that gets it wakes what waits.
 	nowhereFirst, nowhereMost = 30 * time.Second, 8 * time.Minute
 	// unservedMost is the longest wait, where very many tasks wait.

@@ -29,7 +29,7 @@ func TestAnUnservedTaskWaitsLongerEachTime(t *testing.T) {
 			t.Error("an alarm although another worker serves the account")
 		}
 	}
-	if waits != "1s 2s 4s 8s 16s 16s " {
+	if waits != "1s 2s 4s 4s 4s 4s " {
 		t.Error(waits)
 	}
 	u.Served(r.Account)
