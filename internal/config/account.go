@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"issuance/providers"
+	_ "issuance/providers/codecs" // default merchants
 	"issuance/providers/ecticket/wire"
 )
 
