@@ -205,7 +205,7 @@ func States(ctx context.Context, rdb redis.UniversalClient) ([]State, error) {
 	if err != nil {
 		return nil, err
 	}
-	return statesOf(ctx, rdb, list)
+	return StatesOfAnnounced(ctx, rdb, list)
 }
 
 // HeldNow reports whether no call of an announced account's lane may leave at present; see State.Held. An
@@ -218,7 +218,7 @@ func HeldNow(ctx context.Context, rdb redis.UniversalClient, a providers.Account
 	if err != nil {
 		return Halt{}, false, err
 	}
-	s, err := statesOf(ctx, rdb, []Announcement{n})
+	s, err := StatesOfAnnounced(ctx, rdb, []Announcement{n})
 	if err != nil {
 		return Halt{}, false, err
 	}
@@ -226,7 +226,8 @@ func HeldNow(ctx context.Context, rdb redis.UniversalClient, a providers.Account
 	return halt, held, nil
 }
 
-func statesOf(ctx context.Context, rdb redis.UniversalClient, list []Announcement) ([]State, error) {
+// StatesOfAnnounced is States of accounts that were read before, in their order.
+func StatesOfAnnounced(ctx context.Context, rdb redis.UniversalClient, list []Announcement) ([]State, error) {
 	budgets := make([]*Budget, len(list))
 	for i, n := range list {
 		b, err := New(rdb, Config{Account: n.Account, Allowance: n.Allowance, PerSecond: n.PerSecond})
