@@ -196,19 +196,27 @@ func (c *Client) served(ctx context.Context, a Account) (Account, error) {
 // Served is Account for a document, whose account has to be one that workers have announced, if any have; else the
 // error is an *UnknownAccountError. It asks for no seal keys.
 func (c *Client) Served(ctx context.Context, a Account) (Account, error) {
-	announced, _, err := c.announced(ctx, fresh)
-	if err != nil {
-		return a, err
-	}
-	if a, err = c.Account(ctx, a); err != nil {
-		return a, err
-	}
-	served := accountsOf(announced, a.Provider)
-	if len(served) > 0 && !slices.Contains(served, a) {
-		return a, &UnknownAccountError{Account: a, Served: served}
+	for _, age := range []time.Duration{fresh, justNow} {
+		announced, _, err := c.announced(ctx, age)
+		if err != nil {
+			return a, err
+		}
+		if a, err = c.Account(ctx, a); err != nil {
+			return a, err
+		}
+		served := accountsOf(announced, a.Provider)
+		if len(served) == 0 || slices.Contains(served, a) {
+			return a, nil
+		}
+		if age == justNow {
+			return a, &UnknownAccountError{Account: a, Served: served}
+		}
 	}
 	return a, nil
 }
+
+// justNow is how old what is known may be when an account is refused: it may just have been added.
+const justNow = time.Second
 
 func accountsOf(announced []budget.Announcement, p providers.Name) []Account {
 	var out []Account

@@ -26,8 +26,18 @@ type Rules struct {
 	// id at its end: a front door's https://HOST/notify/ecticket/. What is filled in is no part of the document: with
 	// it or without, the same document is the same order. Default "": nothing is filled in.
 	Notices string
+	// Merchants finds the ECTicket merchant that a document names, where orders are issued for several; the default one for
+	// "". ok is false where there is none, which is a violation. With it MerchantID and Escrow are not used. Safe for
+	// concurrent use. Default nil.
+	Merchants func(id string) (m Merchant, ok bool)
 	// Now is the clock for rules about dates. Default time.Now.
 	Now func() time.Time
+}
+
+// Merchant is an ECTicket merchant that orders are issued for.
+type Merchant struct {
+	ID     string
+	Escrow bool // allows and requires the fields of ECTicket's escrow mode
 }
 
 // forProvider are the rules in the form that a codec takes.
@@ -37,9 +47,37 @@ func (r Rules) forProvider(p providers.Name) providers.Rules {
 		now = r.Now
 	}
 	out := providers.Rules{Escrow: r.Escrow, Now: now()}
-	if p == providers.ECTicket {
-		out.Merchant, out.Notices = r.MerchantID, r.Notices
+	if p != providers.ECTicket {
+		return out
 	}
+	out.Merchant, out.Notices = r.MerchantID, r.Notices
+	if r.Merchants != nil {
+		m, _ := r.Merchants("")
+		out.Merchant, out.Escrow = m.ID, m.Escrow
+	}
+	return out
+}
+
+// of are the rules for a well-formed request: those of the merchant that it names, in itself or beside it.
+func (r Rules) of(c *doccheck.Check, e envelope, request json.RawMessage) providers.Rules {
+	out := r.forProvider(e.codec.Name)
+	field := e.codec.Columns.Merchant
+	if r.Merchants == nil || field == "" {
+		return out
+	}
+	id, at := e.merchant, "account"
+	if named := doccheck.Member(request, field); named != "" {
+		id, at = named, "request."+field
+	}
+	m, ok := r.Merchants(id)
+	switch {
+	case ok:
+	case id == "":
+		c.Violate("request."+field, "is required: orders are issued for several merchants here, and none of them is the default", "missing")
+	default:
+		c.Violate(at, "must be a configured merchant's", "another merchant")
+	}
+	out.Merchant, out.Escrow = m.ID, m.Escrow
 	return out
 }
 
@@ -180,7 +218,7 @@ func parseOrder(c *doccheck.Check, e envelope, request json.RawMessage, rules Ru
 		c.Violate("request", requestRule, "missing")
 		return nil
 	}
-	r := rules.forProvider(e.codec.Name)
+	r := rules.of(c, e, request)
 	r.WellFormed = true
 	d, err := e.codec.ParseOrder("request", request, r)
 	if err != nil {
@@ -222,7 +260,7 @@ func parseRefund(c *doccheck.Check, e envelope, id string, request json.RawMessa
 		c.Violate("request", refundRequestRule, doccheck.Shape(request))
 		return nil
 	}
-	r := rules.forProvider(e.codec.Name)
+	r := rules.of(c, e, request)
 	d, err := e.codec.ParseRefund("request", request, r)
 	if err != nil {
 		c.Add(err)

@@ -46,7 +46,7 @@ func (w *world) tickets(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("%s has no unused ticket", args[1])
 	default:
 		looker := looks.New(looks.Config{Provider: client, Ledger: ledger.New(w.rdb, ledger.Options{}), Ring: w.worker.ring,
-			Notices: notices.New(w.rdb, client.Account()), Log: slog.New(slog.DiscardHandler), Every: 10 * time.Millisecond})
+			Notices: notices.New(w.rdb, client.Account()), Log: slog.New(slog.DiscardHandler)})
 		if args[0] == "once" {
 			_, err := looker.Due(ctx)
 			ts.Check(err)
@@ -54,7 +54,10 @@ func (w *world) tickets(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		running, stop := context.WithCancel(ctx)
 		ended := make(chan struct{})
-		go func() { defer close(ended); looker.Run(running) }()
+		go func() {
+			defer close(ended)
+			looks.Run(running, func() []*looks.Looker { return []*looks.Looker{looker} }, slog.New(slog.DiscardHandler))
+		}()
 		ts.Defer(func() { stop(); <-ended })
 	}
 }

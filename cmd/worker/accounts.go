@@ -2,67 +2,34 @@ package main
 
 import (
 	"log/slog"
+	"strconv"
 	"sync"
-	"time"
+
+	"github.com/hibiken/asynq"
 
 	"issuance/internal/budget"
 	"issuance/internal/config"
+	"issuance/internal/looks"
 	"issuance/internal/metrics"
+	"issuance/internal/servers"
 	"issuance/providers"
-	"issuance/providers/ecticket"
-	"issuance/providers/pass2u"
 )
 
 // account is what is needed to work on one account's records.
 type account struct {
+	config.Account
 	provider providers.Provider
 	gate     *providers.PrepayableGate
 	budget   *budget.Budget // behind the gate
-	rules    func() providers.Rules
-	timeout  time.Duration // of one call
-	close    func()
-}
+	calls    budget.Config  // budget's own
+	held     *servers.Served
+	looker   *looks.Looker // nil where its provider shows no tickets
 
-// name is the account's.
-func (a *account) name() providers.Account { return a.provider.Account() }
-
-// names are the accounts that the worker serves.
-func (w *worker) names() []providers.Account {
-	var out []providers.Account
-	for _, a := range w.accounts {
-		out = append(out, a.name())
-	}
-	return out
-}
-
-// byProvider is names by provider, one each.
-func (w *worker) byProvider() map[providers.Name]providers.Account {
-	out := map[providers.Name]providers.Account{}
-	for _, a := range w.names() {
-		out[a.Provider] = a
-	}
-	return out
-}
-
-// opener makes the client of a provider's account, behind the call budget that all workers share.
-type opener struct {
-	configured func(config.Config) bool
-	needs      string // what to set where it is not configured
-	open       func(config.Config, *modeWatch, *slog.Logger, *metrics.Process) (*account, error)
-}
-
-// openers are the providers that the worker can serve.
-var openers = map[providers.Name]opener{
-	providers.ECTicket: {
-		configured: func(c config.Config) bool { return c.ECTicket.Configured() },
-		needs:      "ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY and ECTICKET_HASH_IV",
-		open:       openECTicket,
-	},
-	providers.Pass2U: {
-		configured: func(c config.Config) bool { return c.Pass2U.Configured() },
-		needs:      "PASS2U_API_KEY",
-		open:       openPass2U,
-	},
+	// runner is this process's name in claims and histories. An account that replaces another has one of its own, because
+	// claims of one record are distinguished by it.
+	runner              string
+	generation          int // how often the account was replaced
+	issue, refund, poll asynq.Handler
 }
 
 // noteEncoding counts the encodings by which a provider's answers verify, and logs each of them once: its
@@ -77,44 +44,38 @@ func noteEncoding(log *slog.Logger, account providers.Account, c *metrics.Proces
 	}
 }
 
-func openECTicket(c config.Config, watch *modeWatch, log *slog.Logger, counts *metrics.Process) (*account, error) {
-	cfg := c.ECTicket
-	name := providers.Account{Provider: providers.ECTicket, Merchant: cfg.MerchantID}
-	b, err := budget.New(watch.rdb, budget.Config{Account: name, Default: true, PerSecond: cfg.CallsPerSecond, Ban: cfg.Ban, Log: log})
+// open makes an account's client behind the call budget that all workers share, and the handlers of its tasks. before is
+// the account that it replaces, nil for a new one.
+func (k *wiring) open(c config.Account, before *account) (*account, error) {
+	log := k.log.With("provider", string(c.Name.Provider))
+	a := &account{Account: c, calls: budget.Config{Account: c.Name, Allowance: c.Allowance, Default: c.Default, PerSecond: c.CallsPerSecond, Ban: c.Ban}}
+	a.runner = k.worker
+	if before != nil {
+		a.generation = before.generation + 1
+		a.runner += "." + strconv.Itoa(a.generation)
+	}
+	if before != nil && before.sameCalls(a.calls) {
+		a.budget = before.budget // it may know of a ban that is not in Redis yet
+	} else {
+		calls := a.calls
+		calls.Log = log
+		var err error
+		if a.budget, err = budget.New(k.rdb, calls); err != nil {
+			return nil, err
+		}
+	}
+	a.gate = providers.Prepayable(modeGate{a.budget, c.Name, k.mode, k.counts})
+	client, err := c.Client(config.ClientOptions{Gate: a.gate, Log: log, Verified: noteEncoding(log, c.Name, k.counts), Transport: k.pool.Transport})
 	if err != nil {
 		return nil, err
 	}
-	settings, err := cfg.Client()
-	if err != nil {
-		return nil, err
-	}
-	gate := providers.Prepayable(modeGate{b, name, watch, counts})
-	settings.Gate, settings.Log, settings.Verified = gate, log, noteEncoding(log, name, counts)
-	client, err := ecticket.New(settings)
-	if err != nil {
-		return nil, err
-	}
-	return &account{provider: client, gate: gate, budget: b, close: client.Close, timeout: cfg.Timeout,
-		rules: func() providers.Rules {
-			return providers.Rules{Merchant: cfg.MerchantID, Escrow: cfg.Mode == config.Escrow, Now: time.Now()}
-		}}, nil
+	a.provider = client
+	a.held = servers.Serve(a.budget, client, k.log)
+	a.looker = k.looker(a)
+	return a, k.handlers(a)
 }
 
-func openPass2U(c config.Config, watch *modeWatch, log *slog.Logger, counts *metrics.Process) (*account, error) {
-	cfg := c.Pass2U
-	codec, _ := providers.CodecOf(providers.Pass2U)
-	name := providers.Account{Provider: providers.Pass2U, Merchant: codec.DefaultMerchant}
-	b, err := budget.New(watch.rdb, budget.Config{Account: name, Default: true, PerSecond: cfg.CallsPerSecond, Ban: cfg.Ban, Log: log})
-	if err != nil {
-		return nil, err
-	}
-	gate := providers.Prepayable(modeGate{b, name, watch, counts})
-	settings := cfg.Client()
-	settings.Merchant, settings.Gate, settings.Log = name.Merchant, gate, log
-	client, err := pass2u.New(settings)
-	if err != nil {
-		return nil, err
-	}
-	return &account{provider: client, gate: gate, budget: b, close: client.Close, timeout: cfg.Timeout,
-		rules: func() providers.Rules { return providers.Rules{Now: time.Now()} }}, nil
+func (a *account) sameCalls(c budget.Config) bool {
+	b := a.calls
+	return b.Account == c.Account && b.Allowance == c.Allowance && b.Default == c.Default && b.PerSecond == c.PerSecond && b.Ban == c.Ban
 }

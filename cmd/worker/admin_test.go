@@ -281,7 +281,7 @@ func TestNotReadyUnlessServing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := build(context.Background(), checked, redisconn.Production, logging.New(newOutput(), "json", 0), nil)
+	w, err := build(context.Background(), checked, redisconn.Production, logging.New(newOutput(), "json", 0), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,6 +32,7 @@ type settings struct {
 	env     map[string]string // what Config was read from
 	ignored []string          // variables that a sandbox replaced
 	lanes   []lane
+	limits  []providers.Account // of --accounts; empty for all
 }
 
 // check reads flags and environment and reports every mistake of both, as a *config.Error.
@@ -61,6 +62,7 @@ func check(f flags, env map[string]string) (settings, error) {
 		wrong.Mistakes = append(wrong.Mistakes, config.Mistake{Variable: name, Text: fmt.Sprintf(format, a...)})
 	}
 	s.checkSandbox(mistake)
+	s.checkAccounts(fromEnv == nil, mistake)
 	s.checkQueues(fromEnv == nil, mistake)
 	if addr := s.env["WORKER_HTTP_ADDR"]; f.uiWrite && addr != "" && !loopback(addr) {
 		mistake("--ui-write", "needs an address that only this machine reaches, such as 127.0.0.1:8080 (WORKER_HTTP_ADDR is %s): "+
@@ -98,22 +100,64 @@ func (s *settings) checkSandbox(mistake func(name, format string, a ...any)) {
 	}
 }
 
+// checkAccounts reads --accounts.
+func (s *settings) checkAccounts(configured bool, mistake func(name, format string, a ...any)) {
+	if s.accountsGiven && len(s.flags.only) == 0 {
+		mistake("--accounts", "is empty; write for example ecticket:2000132,pass2u:main")
+	}
+	for _, text := range s.flags.only {
+		a, err := providers.ParseAccount(text)
+		if err != nil {
+			mistake("--accounts", "has %q: %v", text, err)
+			continue
+		}
+		s.limits = append(s.limits, a)
+		if configured && !slices.ContainsFunc(s.Callable(), func(c config.Account) bool { return a.Covers(c.Name) }) {
+			mistake("--accounts", "has %s, which is not configured; there are %s", text, accountNames(s.Callable()))
+		}
+	}
+}
+
+func accountNames(list []config.Account) string {
+	names := make([]string, 0, len(list))
+	for _, a := range list {
+		if len(names) == 20 {
+			names = append(names, "…")
+			break
+		}
+		names = append(names, a.Name.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+// mine are the accounts that this worker serves, of all that are configured.
+func (s *settings) mine(all []config.Account) (out []config.Account) {
+	for _, a := range all {
+		limited := len(s.limits) > 0 && !slices.ContainsFunc(s.limits, func(o providers.Account) bool { return o.Covers(a.Name) })
+		if a.Configured() && !limited {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// mayServe reports whether --queues leaves a lane to this worker.
+func (s *settings) mayServe(l lane) bool {
+	return len(s.queues) == 0 || slices.Contains(s.queues, l.queue())
+}
+
 // checkQueues finds out which queues to serve.
 func (s *settings) checkQueues(configured bool, mistake func(name, format string, a ...any)) {
 	var known []string
 	for _, p := range providers.All() {
-		served := openers[p].configured(s.Config)
+		served := slices.ContainsFunc(s.mine(s.Accounts), func(a config.Account) bool { return a.Name.Provider == p })
 		for _, l := range order.Lanes() {
 			q := lane{p, l}
 			known = append(known, q.queue())
-			wanted := len(s.queues) == 0 && served
-			if slices.Contains(s.queues, q.queue()) {
-				wanted = true
-				if configured && !served {
-					mistake("--queues", "has %s, but there are no credentials for %s: set %s", q.queue(), p, openers[p].needs)
-				}
+			if configured && !served && slices.Contains(s.queues, q.queue()) {
+				mistake("--queues", "has %s, but no account of %s is served here: set %s, or name one in ISSUANCE_ACCOUNTS_FILE", q.queue(), p, strings.Join(config.Needs(p), ", "))
 			}
-			if wanted {
+			if served && s.mayServe(q) {
 				s.lanes = append(s.lanes, q)
 			}
 		}

@@ -27,18 +27,20 @@ const (
 
 // flags are the command line's. Zero values mean that a flag was not given.
 type flags struct {
-	sandbox      bool
-	queues       []string
-	queuesGiven  bool
-	httpAddr     string
-	uiWrite      bool
-	verbose      bool
-	demo         int
-	once         bool
-	ecticketAddr string
-	pass2uAddr   string
-	jobEvery     time.Duration
-	noticesEvery time.Duration
+	sandbox       bool
+	queues        []string
+	queuesGiven   bool
+	only          []string
+	accountsGiven bool
+	httpAddr      string
+	uiWrite       bool
+	verbose       bool
+	demo          int
+	once          bool
+	ecticketAddr  string
+	pass2uAddr    string
+	jobEvery      time.Duration
+	noticesEvery  time.Duration
 
 	sandboxOnly []string // given flags that mean something in a sandbox only
 }
@@ -65,7 +67,10 @@ const examples = `  # see orders travel, nothing to install
   ECTICKET_MERCHANT_ID=… ECTICKET_HASH_KEY_FILE=… ECTICKET_HASH_IV_FILE=… worker
 
   # only Pass2U's orders, from the one machine whose address Pass2U knows
-  worker --queues pass2u-checkout,pass2u-poll,pass2u-bulk`
+  worker --queues pass2u-checkout,pass2u-poll,pass2u-bulk
+
+  # many merchants, of a file that is read again when it changes
+  ISSUANCE_ACCOUNTS_FILE=/etc/issuance/accounts.yaml worker`
 
 // run is the whole program. It ends with the context, gracefully.
 func run(ctx context.Context, args []string, env map[string]string, stdout, stderr io.Writer) int {
@@ -87,6 +92,7 @@ func run(ctx context.Context, args []string, env map[string]string, stdout, stde
 				}
 			}
 			f.queuesGiven = cmd.Flags().Changed("queues")
+			f.accountsGiven = cmd.Flags().Changed("accounts")
 			code = serve(ctx, f, env, stdout, stderr)
 			return nil
 		},
@@ -95,6 +101,7 @@ func run(ctx context.Context, args []string, env map[string]string, stdout, stde
 	fs.SortFlags = false
 	fs.BoolVar(&f.sandbox, "sandbox", false, "run without any setup: own Redis (unless REDIS_URL is set), simulated providers, demo orders")
 	fs.StringSliceVar(&f.queues, "queues", nil, "serve only these queues, comma-separated (default: all of the configured providers)")
+	fs.StringSliceVar(&f.only, "accounts", nil, "serve only these accounts, comma-separated, such as ecticket:2000132,pass2u:main (default: all that are configured; see docs/accounts.md)")
 	fs.StringVar(&f.httpAddr, "http-addr", "", "address of web UI, health and metrics (WORKER_HTTP_ADDR, default 127.0.0.1:8080)")
 	fs.BoolVar(&f.uiWrite, "ui-write", false, "let the web UI run, archive and delete tasks and pause queues; only on a loopback address")
 	fs.BoolVar(&f.verbose, "verbose", false, "log every call to a provider, too (in a sandbox: show the log at all)")

@@ -13,14 +13,19 @@ import (
 // is ready: another worker would be no better off.
 func (w *worker) conditions(ctx context.Context) map[string]string {
 	out := map[string]string{}
-	for _, a := range w.accounts {
-		out[a.name().String()] = "not known: Redis does not answer"
-		if ctx.Err() != nil {
-			continue // the library would still wait for a connection
-		}
-		if s, err := a.budget.State(ctx); err == nil {
-			out[a.name().String()] = condition(s)
-		}
+	all := w.roster.now().all
+	for _, a := range all {
+		out[a.Name.String()] = "not known: Redis does not answer"
+	}
+	if ctx.Err() != nil {
+		return out // the library would still wait for a connection
+	}
+	states, err := budget.StatesOf(ctx, w.rdb, budgetsOf(all))
+	if err != nil {
+		return out
+	}
+	for _, s := range states {
+		out[s.Account.String()] = condition(s)
 	}
 	return out
 }

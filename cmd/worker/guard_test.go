@@ -42,7 +42,7 @@ func idle(t *testing.T, redisURL string, change func(env map[string]string)) (*w
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := build(context.Background(), s, redisconn.Production, logging.New(newOutput(), "json", 0), nil)
+	w, err := build(context.Background(), s, redisconn.Production, logging.New(newOutput(), "json", 0), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

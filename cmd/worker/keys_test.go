@@ -45,8 +45,8 @@ func TestAWorkerWithKeysOfItsOwnIsWarned(t *testing.T) {
 func TestAWorkerThatIsStartedWakesWhatWaitsForASealKey(t *testing.T) {
 	s := testredis.Start(t)
 	w, _ := idle(t, s.URL(), nil)
-	a := w.accounts[0]
-	r := order.Ref{Account: a.name(), OrderID: "O1"}
+	a := w.roster.now().all[0]
+	r := order.Ref{Account: a.Name, OrderID: "O1"}
 	home := queue.HomeOf(r, order.Queued, order.Checkout)
 	tasks := queue.NewClient(w.rdb, queue.Options{})
 	if err := tasks.Enqueue(t.Context(), r, home, "", 0); err != nil {

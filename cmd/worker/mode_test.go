@@ -35,7 +35,7 @@ func TestAnotherRedisStopsCalls(t *testing.T) {
 		w.mode.once(t.Context())
 	}
 	held := func() (n int) {
-		for _, a := range w.accounts {
+		for _, a := range w.roster.now().all {
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			var wait *providers.HeldError
 			if err := a.gate.Pass(ctx); errors.As(err, &wait) && wait.Reason == "Redis is not this worker's" && wait.RetryAfter > 0 {
@@ -47,7 +47,7 @@ func TestAnotherRedisStopsCalls(t *testing.T) {
 		}
 		return n
 	}
-	if len(w.accounts) != 2 || held() != 0 {
+	if len(w.roster.now().all) != 2 || held() != 0 {
 		t.Fatal("calls are held at the start")
 	}
 	for _, other := range []string{"sandbox", "sandbox", "somebody's"} {

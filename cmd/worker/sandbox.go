@@ -30,12 +30,15 @@ func serveSandbox(ctx context.Context, s settings, log *slog.Logger, stdout, std
 		return report(stderr, err)
 	}
 	defer sb.Close()
-	s.ECTicket.BaseURL, s.Pass2U.BaseURL = sb.ECTicketURL, sb.Pass2UURL
+	s.env["ECTICKET_BASE_URL"], s.env["PASS2U_BASE_URL"] = sb.ECTicketURL, sb.Pass2UURL
+	if s.Config, err = config.Load(s.env); err != nil {
+		return report(stderr, err)
+	}
 	if url := sb.RedisURL(); url != "" {
 		s.Redis.URL = config.NewSecret(url)
 	}
 	story := sandbox.NewStory(stdout)
-	w, err := build(ctx, s, redisconn.Sandbox, log, story.Observe)
+	w, err := build(ctx, s, redisconn.Sandbox, log, story.Observe, nil)
 	if err != nil {
 		return report(stderr, err)
 	}
@@ -99,8 +102,8 @@ func leave(ctx context.Context, w *worker, sb *sandbox.Sandbox) (remarks []strin
 	for name, value := range w.env {
 		env[name] = value
 	}
-	env["ECTICKET_BASE_URL"], env["PASS2U_BASE_URL"] = sb.ECTicketURL, sb.Pass2UURL
-	env["ECTICKET_CALLS_PER_SECOND"] = strconv.FormatFloat(w.ECTicket.CallsPerSecond, 'f', -1, 64)
+	_, rate := w.Pace(providers.Account{Provider: providers.ECTicket})
+	env["ECTICKET_CALLS_PER_SECOND"] = strconv.FormatFloat(rate, 'f', -1, 64)
 	if err := sb.Announce(ctx, w.rdb, env); err != nil {
 		return nil, nil, err
 	}

@@ -21,11 +21,9 @@ import (
 	"issuance/internal/config"
 	"issuance/internal/console"
 	"issuance/internal/frontdoor"
-	noticestore "issuance/internal/notices"
 	"issuance/internal/sandbox"
 	"issuance/internal/thinevent"
 	"issuance/internal/webhooks"
-	"issuance/providers"
 	"issuance/tasks"
 )
 
@@ -37,7 +35,8 @@ func (w *worker) client() (*tasks.Client, error) {
 
 // documents are the rules for the sandbox's documents.
 func (w *worker) documents() tasks.Rules {
-	return tasks.Rules{MerchantID: w.ECTicket.MerchantID, Notices: w.Gateway.Notices(frontdoor.NoticePath)}
+	merchant, _ := w.OwnMerchant()
+	return tasks.Rules{MerchantID: merchant, Notices: w.Gateway.Notices(frontdoor.NoticePath)}
 }
 
 // door is the sandbox's front door.
@@ -63,8 +62,7 @@ func (w *worker) openDoor(sb *sandbox.Sandbox, story *sandbox.Story) (*door, err
 	}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil)) // the story says what happens to orders
 	s := frontdoor.New(frontdoor.Config{Client: client, Ledger: w.ledger, RDB: w.rdb, Rules: w.documents(), Log: log, Version: version(),
-		Notices: &frontdoor.Notices{Store: noticestore.New(w.rdb, providers.Account{Provider: providers.ECTicket, Merchant: w.ECTicket.MerchantID}), Ring: w.ring,
-			Keys: w.ECTicket.Keys(), PlatformID: w.ECTicket.PlatformID, Plain: w.Gateway.NoticeAck == config.AckPlain}})
+		Notices: &frontdoor.Notices{Merchant: frontdoor.MerchantsOf(w.rdb, w.roster.live.NoticeKeys), Ring: w.ring, Plain: w.Gateway.NoticeAck == config.AckPlain}})
 	hooks, closeReceiver, err := w.sendWebhooks(story)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"issuance/internal/logging"
 	"issuance/internal/redisconn"
@@ -49,10 +52,12 @@ func serveProduction(ctx context.Context, s settings, log *slog.Logger) error {
 		return fmt.Errorf("the admin pages cannot be served: %w; set WORKER_HTTP_ADDR to another address", err)
 	}
 	defer l.Close()
+	again, ended := hangups()
+	defer ended()
 	var w *worker
 	err = standby.Until(ctx, l.(*net.TCPListener), standby.Config{Log: log, Answer: withoutRedis,
 		Try: func(ctx context.Context) (err error) {
-			w, err = build(ctx, s, redisconn.Production, log, nil)
+			w, err = build(ctx, s, redisconn.Production, log, nil, again)
 			return err
 		},
 		Waits: func(err error) bool { return errors.As(err, new(*redisconn.NoAnswerError)) }})
@@ -71,10 +76,31 @@ func serveProduction(ctx context.Context, s settings, log *slog.Logger) error {
 		log.Warn("the admin pages can be reached from other machines, and have no login: put one before them, or bind WORKER_HTTP_ADDR to 127.0.0.1",
 			"addr", l.Addr().String())
 	}
-	log.Info("serving", "queues", w.servers.Queues(), "redis", w.redis.Describe(), "admin", w.url, "version", version(), "seal_key", w.ring.ID())
+	log.Info("serving", "queues", w.servers.Queues(), "accounts", len(w.names()), "redis", w.redis.Describe(), "admin", w.url, "version", version(), "seal_key", w.ring.ID())
 	<-ctx.Done()
 	log.Info("stopping: running tasks end first", "at_most", s.Worker.ShutdownTimeout.String())
 	w.stop()
 	log.Info("stopped")
 	return nil
+}
+
+// hangups passes SIGHUP on, which asks for the accounts file to be read again.
+func hangups() (again <-chan struct{}, ended func()) {
+	signals, asked := make(chan os.Signal, 1), make(chan struct{}, 1)
+	done := make(chan struct{})
+	signal.Notify(signals, syscall.SIGHUP)
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-signals:
+				select {
+				case asked <- struct{}{}:
+				default: // it is asked for already
+				}
+			}
+		}
+	}()
+	return asked, func() { signal.Stop(signals); close(done) }
 }

@@ -10,8 +10,12 @@ import (
 	"issuance/internal/budget"
 	"issuance/internal/config"
 	"issuance/internal/handler"
+	"issuance/internal/httpcall"
 	"issuance/internal/issuing"
 	"issuance/internal/ledger"
+	"issuance/internal/looks"
+	"issuance/internal/metrics"
+	noticestore "issuance/internal/notices" // the package has a function of the bare name
 	"issuance/internal/queue"
 	"issuance/internal/refunding"
 	"issuance/internal/seal"
@@ -21,7 +25,7 @@ import (
 	"issuance/tasks/order"
 )
 
-// wiring is what all handlers share.
+// wiring is what all accounts share.
 type wiring struct {
 	cfg    config.Config
 	rdb    redis.UniversalClient
@@ -29,8 +33,14 @@ type wiring struct {
 	ring   *seal.Ring
 	worker string
 	log    *slog.Logger
-	// company is shared by all accounts of the process.
-	company *handler.Company
+	mode   *modeWatch
+	counts *metrics.Process
+	pool   httpcall.Pool
+	queue  *queue.Client
+	wake   func(context.Context, order.Ref)
+	// company and keyWaits are shared by all accounts of the process.
+	company  *handler.Company
+	keyWaits *handler.KeyWaits
 }
 
 // tasks are how this worker enqueues.
@@ -38,28 +48,37 @@ func (k *wiring) tasks() queue.Options {
 	return queue.Options{Timeout: k.cfg.Worker.TaskTimeout, Retention: k.cfg.Worker.Retention}
 }
 
-// handlers handle every task type of a provider, for its accounts.
-func (k *wiring) handlers(p providers.Name, accounts []*account) (asynq.Handler, error) {
-	issue, refund, poll := map[providers.Account]asynq.Handler{}, map[providers.Account]asynq.Handler{}, map[providers.Account]asynq.Handler{}
-	wake, company, waits := handler.RefundWaker(k.ledger, queue.NewClient(k.rdb, k.tasks()), k.log), k.company, &handler.KeyWaits{}
-	for _, a := range accounts {
-		follower := k.follower(a)
-		course := handler.Config{Provider: a.provider, Ledger: k.ledger, Ring: k.ring, Gate: a.gate, Worker: k.worker, Rules: a.rules, Log: k.log,
-			Wake: wake, Company: company, KeyMissing: a.budget.KeyMissing, KeyWaits: waits}
-		refunds, err := refunding.New(refunding.Config{Config: course, CallTimeout: a.timeout})
-		if err != nil {
-			return nil, err
-		}
-		issue[a.name()], refund[a.name()] = issuing.New(course, follower), refunds
-		p := k.poller(a.provider, follower, wake)
-		p.KeyMissing, p.KeyWaits = a.budget.KeyMissing, waits
-		poll[a.name()] = pollers.New(p)
+// handlers makes those of an account's tasks.
+func (k *wiring) handlers(a *account) (err error) {
+	follower := k.follower(a)
+	course := handler.Config{Provider: a.provider, Ledger: k.ledger, Ring: k.ring, Gate: a.gate, Worker: a.runner, Rules: a.Rules, Log: k.log,
+		Wake: k.wake, Company: k.company, KeyMissing: a.budget.KeyMissing, KeyWaits: k.keyWaits}
+	if a.refund, err = refunding.New(refunding.Config{Config: course, CallTimeout: a.Timeout}); err != nil {
+		return err
 	}
+	a.issue = issuing.New(course, follower)
+	p := k.poller(a.provider, follower, k.wake)
+	p.Worker, p.KeyMissing, p.KeyWaits = a.runner, a.budget.KeyMissing, k.keyWaits
+	a.poll = pollers.New(p)
+	return nil
+}
+
+// mux leads a provider's tasks to the handlers of their accounts.
+func mux(p providers.Name, log *slog.Logger, unserved *handler.Unserved, find func(providers.Account) *account) asynq.Handler {
 	mux := asynq.NewServeMux()
-	mux.Handle(queue.IssueType(p), handler.ByAccount(k.log, issue))
-	mux.Handle(queue.RefundType(p), handler.ByAccount(k.log, refund))
-	mux.Handle(queue.PollType(p), handler.ByAccount(k.log, poll))
-	return mux, nil
+	for kind, of := range map[string]func(*account) asynq.Handler{
+		queue.IssueType(p):  func(a *account) asynq.Handler { return a.issue },
+		queue.RefundType(p): func(a *account) asynq.Handler { return a.refund },
+		queue.PollType(p):   func(a *account) asynq.Handler { return a.poll },
+	} {
+		mux.Handle(kind, handler.ByAccount(log, unserved, func(name providers.Account) asynq.Handler {
+			if a := find(name); a != nil {
+				return of(a)
+			}
+			return nil
+		}))
+	}
+	return mux
 }
 
 func (k *wiring) poller(p providers.Provider, f *pollers.Follower, wake func(context.Context, order.Ref)) pollers.Config {
@@ -77,8 +96,17 @@ func (k *wiring) sentinel() pollers.SentinelConfig {
 }
 
 func (k *wiring) follower(a *account) *pollers.Follower {
-	return pollers.NewFollower(k.rdb, k.schedule(), pollers.FollowerOptions{Sentinel: pollers.NewSentinel(k.rdb, a.name(), k.sentinel()),
+	return pollers.NewFollower(k.rdb, k.schedule(), pollers.FollowerOptions{Sentinel: pollers.NewSentinel(k.rdb, a.Name, k.sentinel()),
 		TaskTimeout: k.cfg.Worker.TaskTimeout, Retention: k.cfg.Worker.Retention})
+}
+
+// looker looks at what notices and operators ask about an account's tickets, where its provider shows them.
+func (k *wiring) looker(a *account) *looks.Looker {
+	p, ok := a.provider.(looks.Provider)
+	if !ok {
+		return nil
+	}
+	return looks.New(looks.Config{Provider: p, Ledger: k.ledger, Ring: k.ring, Notices: noticestore.New(k.rdb, a.Name), Log: k.log})
 }
 
 // ledgerOptions are how records are kept.

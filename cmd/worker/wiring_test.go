@@ -83,6 +83,8 @@ func TestAccountsAreWired(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	k := &wiring{cfg: cfg, rdb: rdb, mode: &modeWatch{rdb: rdb}, log: slog.New(slog.DiscardHandler), counts: metrics.NewProcess(), company: handler.NewCompany(), keyWaits: &handler.KeyWaits{}}
+	defer k.pool.Close()
 	for name, want := range map[providers.Name]struct {
 		account, host string
 		settle        time.Duration
@@ -93,19 +95,18 @@ func TestAccountsAreWired(t *testing.T) {
 		providers.ECTicket: {"ecticket:2000132", "ecticket-stage.ecpay.com.tw", 17 * time.Minute, 3, 41 * time.Minute, 9 * time.Second, providers.Rules{Merchant: "2000132", Escrow: true}},
 		providers.Pass2U:   {"pass2u:main", "pass2u.example", 19 * time.Minute, 2, 43 * time.Minute, 8 * time.Second, providers.Rules{}},
 	} {
-		o := openers[name]
-		if !o.configured(cfg) || o.configured(config.Config{}) || o.needs == "" {
+		found, ok := config.Find(cfg.Callable(), providers.Account{Provider: name})
+		if !ok || len(config.Needs(name)) == 0 {
 			t.Errorf("%s: it is said to be configured otherwise than it is", name)
 		}
-		a, err := o.open(cfg, &modeWatch{rdb: rdb}, slog.New(slog.DiscardHandler), metrics.NewProcess())
+		a, err := k.open(found, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer a.close()
-		if a.name().String() != want.account || a.provider.Host() != want.host || a.provider.Traits().SettleAfter != want.settle || a.timeout != want.timeout {
-			t.Errorf("%s: %s at %s, settles after %s, calls last %s", name, a.name(), a.provider.Host(), a.provider.Traits().SettleAfter, a.timeout)
+		if a.Name.String() != want.account || a.provider.Host() != want.host || a.provider.Traits().SettleAfter != want.settle || a.Timeout != want.timeout {
+			t.Errorf("%s: %s at %s, settles after %s, calls last %s", name, a.Name, a.provider.Host(), a.provider.Traits().SettleAfter, a.Timeout)
 		}
-		rules := a.rules()
+		rules := a.Rules()
 		if age := time.Since(rules.Now); age < 0 || age > time.Minute {
 			t.Errorf("%s: rules of %s", name, rules.Now)
 		}

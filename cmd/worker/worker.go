@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/announce"
@@ -20,6 +19,7 @@ import (
 	"issuance/internal/handler"
 	"issuance/internal/ledger"
 	"issuance/internal/logging"
+	"issuance/internal/looks"
 	"issuance/internal/metrics"
 	"issuance/internal/queue"
 	"issuance/internal/queueui"
@@ -33,32 +33,35 @@ import (
 // worker is a built one. Build it, start it, stop it.
 type worker struct {
 	settings
-	log       *slog.Logger
-	name      string // distinguishes this process from others
-	started   time.Time
-	redis     redisconn.Options
-	rdb       redis.UniversalClient
-	pages     redis.UniversalClient // of web UI, metrics and health checks
-	mode      *modeWatch
-	ledger    *ledger.Ledger
-	ring      *seal.Ring
-	servers   *servers.Set
-	accounts  []*account
-	chores    []func(context.Context) // run beside the queues until their context ends
-	counts    *metrics.Process
-	alarms    metrics.Alarms
-	admin     *http.Server
-	url       string // of the admin server
-	closes    []func()
-	endChores func()
+	log        *slog.Logger
+	name       string // distinguishes this process from others
+	started    time.Time
+	redis      redisconn.Options
+	rdb        redis.UniversalClient
+	pages      redis.UniversalClient // of web UI, metrics and health checks
+	mode       *modeWatch
+	ledger     *ledger.Ledger
+	ring       *seal.Ring
+	servers    *servers.Set
+	wiring     *wiring
+	roster     roster
+	unserved   *handler.Unserved
+	neighbours *neighbours
+	chores     []func(context.Context) // run beside the queues until their context ends
+	counts     *metrics.Process
+	alarms     metrics.Alarms
+	admin      *http.Server
+	url        string // of the admin server
+	closes     []func()
+	endChores  func()
 }
 
 // startLimit bounds everything that is asked of Redis before the first task runs.
 const startLimit = 15 * time.Second
 
 // build connects to Redis and puts the parts together; nothing runs yet. observer is called with every
-// change of a record. On an error nothing is left open.
-func build(ctx context.Context, s settings, mode redisconn.Mode, log *slog.Logger, observer func(ledger.Change)) (_ *worker, err error) {
+// change of a record; again has the accounts file read at once. On an error nothing is left open.
+func build(ctx context.Context, s settings, mode redisconn.Mode, log *slog.Logger, observer func(ledger.Change), again <-chan struct{}) (_ *worker, err error) {
 	alarms := metrics.NewAlarms()
 	log = logging.LimitAlarms(log, alarms.Raised)
 	w := &worker{settings: s, log: log, counts: metrics.NewProcess(), alarms: alarms, name: workerName(), started: time.Now().UTC()}
@@ -95,7 +98,7 @@ func build(ctx context.Context, s settings, mode redisconn.Mode, log *slog.Logge
 		}
 	}
 	w.ledger = ledger.New(w.rdb, records)
-	return w, w.wire()
+	return w, w.wire(again)
 }
 
 // claimRedis judges the Redis and marks it as production's or a sandbox's.
@@ -125,49 +128,54 @@ func inspect(ctx context.Context, rdb redis.UniversalClient, o redisconn.Options
 	return append(redisconn.Exposure(ctx, o, c.Private()), warnings...), nil
 }
 
-// wire makes the clients, the handlers and the servers.
-func (w *worker) wire() error {
-	k := &wiring{cfg: w.Config, rdb: w.rdb, ledger: w.ledger, ring: w.ring, worker: w.name, log: w.log, company: handler.NewCompany()}
-	handlers := map[providers.Name]asynq.Handler{}
-	var lanes []servers.Lane
-	var swept []providers.Account
-	for _, l := range w.lanes {
-		if handlers[l.provider] == nil {
-			a, err := openers[l.provider].open(w.Config, w.mode, w.log.With("provider", string(l.provider)), w.counts)
-			if err != nil {
-				return err
-			}
-			w.closes = append(w.closes, a.close)
-			w.accounts = append(w.accounts, a)
-			w.chores = append(w.chores, servers.NewQueueHolder(w.rdb, l.provider, []servers.Account{servers.Serve(a.budget, a.provider, w.log)}, w.log).Run)
-			w.lookAtTickets(a)
-			if handlers[l.provider], err = k.handlers(l.provider, []*account{a}); err != nil {
-				return err
-			}
-			swept = append(swept, a.name())
-		}
-		lanes = append(lanes, k.lane(l, handlers[l.provider]))
+// wire makes the clients, the handlers and the servers. again has the accounts file read at once.
+func (w *worker) wire(again <-chan struct{}) error {
+	w.neighbours = &neighbours{rdb: w.rdb, self: w.name}
+	w.unserved = &handler.Unserved{Elsewhere: w.neighbours.serves}
+	q := queue.NewClient(w.rdb, queue.Options{Timeout: w.Worker.TaskTimeout, Retention: w.Worker.Retention})
+	k := &wiring{cfg: w.Config, rdb: w.rdb, ledger: w.ledger, ring: w.ring, worker: w.name, log: w.log, mode: w.mode, counts: w.counts,
+		queue: q, wake: handler.RefundWaker(w.ledger, q, w.log), company: handler.NewCompany(), keyWaits: &handler.KeyWaits{}}
+	w.wiring = k
+	w.closes = append(w.closes, k.pool.Close)
+	w.roster.mine, w.roster.live = w.mine, w.Live(w.log)
+	w.roster.list.Store(accountsOf(nil))
+	w.servers = servers.New(w.rdb, nil, serverOptions(w.Config, w.log))
+	c, err := w.changeTo(w.mine(w.Accounts))
+	if err == nil {
+		err = w.use(c)
 	}
-	w.servers = servers.New(w.rdb, lanes, serverOptions(w.Config, w.log))
-	w.chores = append(w.chores, w.wakeSealed, w.keepAnnouncing, (&budget.Reporter{RDB: w.pages, Log: w.log}).Run, w.mode.Run,
-		sweeper.New(w.rdb, sweeper.Config{Ledger: w.ledger, Accounts: swept, Log: w.log, Tasks: k.tasks()}).Run)
+	if err != nil {
+		return err
+	}
+	for _, p := range providers.All() {
+		w.chores = append(w.chores, servers.NewQueueHolder(w.rdb, p, w.roster.heldOf(p), w.log).Run)
+	}
+	w.chores = append(w.chores, w.wakeSealed, w.keepAnnouncing, (&budget.Reporter{RDB: w.pages, Log: w.log}).Run, w.mode.Run, w.followAccounts(again),
+		func(ctx context.Context) { looks.Run(ctx, w.roster.lookers, w.log) },
+		sweeper.New(w.rdb, sweeper.Config{Ledger: w.ledger, Accounts: w.names, Log: w.log, Tasks: k.tasks()}).Run)
 	return nil
+}
+
+// self is what the worker announces of itself.
+func (w *worker) self() announce.Worker {
+	self := announce.Worker{Name: w.name, Version: metrics.Version(), Started: w.started, SealKeys: w.ring.IDs()}
+	for _, a := range w.names() {
+		self.Accounts = append(self.Accounts, a.String())
+	}
+	return self
 }
 
 // announce publishes what producers go by: the accounts that are served, and the seal keys that are held, so
 // that a document for another account, or sealed with another key, is refused at once; who it is; and it registers the
 // queues, which the web UI goes by.
 func (w *worker) announce(ctx context.Context) error {
-	for _, a := range w.accounts {
-		if err := a.budget.Announce(ctx); err != nil {
-			return err
-		}
+	w.roster.turn.Lock() // an account that is withdrawn must not be announced again
+	err := budget.Announce(ctx, w.rdb, budgetsOf(w.roster.now().all)...)
+	w.roster.turn.Unlock()
+	if err != nil {
+		return err
 	}
-	self := announce.Worker{Name: w.name, Version: metrics.Version(), Started: w.started, SealKeys: w.ring.IDs()}
-	for _, a := range w.names() {
-		self.Accounts = append(self.Accounts, a.String())
-	}
-	return errors.Join(announce.SealKeys(ctx, w.rdb, w.ring.IDs()), announce.AnnounceWorker(ctx, w.rdb, self), w.servers.Register(ctx))
+	return errors.Join(announce.SealKeys(ctx, w.rdb, w.ring.IDs()), announce.AnnounceWorker(ctx, w.rdb, w.self()), w.servers.Register(ctx))
 }
 
 // compareKeys warns when other workers have announced seal keys and none of them is this worker's: then it cannot
@@ -184,10 +192,10 @@ func (w *worker) compareKeys(ctx context.Context) {
 
 // wakeSealed makes what waits for a seal key run at once: this worker has just been started, and may hold it.
 func (w *worker) wakeSealed(ctx context.Context) {
-	for _, a := range w.accounts {
+	for _, a := range w.roster.now().all {
 		lately, err := a.budget.KeyMissedLately(ctx)
 		for _, l := range w.lanes {
-			if err != nil || !lately || l.provider != a.name().Provider {
+			if err != nil || !lately || l.provider != a.Name.Provider {
 				continue
 			}
 			var n int
@@ -196,7 +204,7 @@ func (w *worker) wakeSealed(ctx context.Context) {
 			}
 		}
 		if err != nil && ctx.Err() == nil {
-			w.log.Warn("tasks that wait for a seal key could not be woken; they run within minutes", "account", a.name().String(), "error", err)
+			w.log.Warn("tasks that wait for a seal key could not be woken; they run within minutes", "account", a.Name.String(), "error", err)
 		}
 	}
 }

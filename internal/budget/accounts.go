@@ -27,31 +27,83 @@ type Announcement struct {
 
 // Announce publishes this account. A worker announces every account before it serves it. Where the
 // account had another allowance, its pauses move to the new one.
-func (b *Budget) Announce(ctx context.Context) error {
-	account := b.cfg.Account
-	entry, err := json.Marshal(Announcement{Allowance: b.cfg.Allowance, PerSecond: b.cfg.PerSecond, Default: b.cfg.Default, At: b.clock().UTC()})
+func (b *Budget) Announce(ctx context.Context) error { return Announce(ctx, b.rdb, b) }
+
+// Announce is Budget.Announce of many accounts, in a few round trips.
+func Announce(ctx context.Context, rdb redis.UniversalClient, budgets ...*Budget) error {
+	for some := range slices.Chunk(budgets, atOnce) {
+		names := make([]string, len(some))
+		for i, b := range some {
+			names[i] = b.cfg.Account.String()
+		}
+		before, err := rdb.HMGet(ctx, keys.Accounts, names...).Result()
+		if err != nil {
+			return fmt.Errorf("announce %s: %w", names[0], err)
+		}
+		entries := make([]any, 0, 2*len(some))
+		for i, b := range some {
+			old, _ := before[i].(string)
+			was, err := readAnnouncement(names[i], old)
+			if moves := old != "" && err == nil && was.Allowance != b.cfg.Allowance; moves {
+				err = b.move(ctx, was.Allowance)
+			} else if err == nil || old == "" {
+				var entry []byte
+				entry, err = b.announcement()
+				entries = append(entries, names[i], entry)
+			}
+			if err != nil {
+				return fmt.Errorf("announce %s: %w", names[i], err)
+			}
+		}
+		if len(entries) > 0 {
+			if err := rdb.HSet(ctx, keys.Accounts, entries...).Err(); err != nil {
+				return fmt.Errorf("announce %s: %w", names[0], err)
+			}
+		}
+	}
+	return nil
+}
+
+func (b *Budget) announcement() ([]byte, error) {
+	return json.Marshal(Announcement{Allowance: b.cfg.Allowance, PerSecond: b.cfg.PerSecond, Default: b.cfg.Default, At: b.clock().UTC()})
+}
+
+// move announces an account that had another allowance.
+func (b *Budget) move(ctx context.Context, allowance string) error {
+	old := keys.Paused(allowance, b.cfg.Account)
+	err := copyHash(ctx, b.rdb, old, b.keys.paused) // first, so that no call slips through
 	if err != nil {
-		return fmt.Errorf("announce %s: %w", account, err)
+		return err
 	}
-	before, err := allowanceOf(ctx, b.rdb, account)
-	moves := err == nil && before != b.cfg.Allowance
-	if errors.Is(err, ErrNotAnnounced) {
-		err = nil
+	entry, err := b.announcement()
+	if err == nil {
+		err = b.rdb.HSet(ctx, keys.Accounts, b.cfg.Account.String(), entry).Err()
 	}
-	old := keys.Paused(before, account)
-	if err == nil && moves { // first, so that no call slips through
+	if err == nil { // again, for a pause that came meanwhile
 		err = copyHash(ctx, b.rdb, old, b.keys.paused)
 	}
 	if err == nil {
-		err = b.rdb.HSet(ctx, keys.Accounts, account.String(), entry).Err()
+		err = b.rdb.Del(ctx, old).Err()
 	}
-	if err == nil && moves { // again, for a pause that came meanwhile
-		if err = copyHash(ctx, b.rdb, old, b.keys.paused); err == nil {
-			err = b.rdb.Del(ctx, old).Err()
+	return err
+}
+
+// Withdraw announces that no worker serves an account any more, which otherwise is known Silent after the last
+// announcement. The account is not its provider's default any longer.
+func Withdraw(ctx context.Context, rdb redis.UniversalClient, account providers.Account) error {
+	a, err := announcement(ctx, rdb, account)
+	if errors.Is(err, ErrNotAnnounced) {
+		return nil
+	}
+	if err == nil {
+		a.Default, a.At = false, time.Now().UTC().Add(-2*Silent)
+		var entry []byte
+		if entry, err = json.Marshal(a); err == nil {
+			err = rdb.HSet(ctx, keys.Accounts, account.String(), entry).Err()
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("announce %s: %w", account, err)
+		return fmt.Errorf("withdraw %s: %w", account, err)
 	}
 	return nil
 }
@@ -153,15 +205,7 @@ func States(ctx context.Context, rdb redis.UniversalClient) ([]State, error) {
 	if err != nil {
 		return nil, err
 	}
-	var states []State
-	for _, a := range list {
-		s, err := stateOf(ctx, rdb, a)
-		if err != nil {
-			return nil, err
-		}
-		states = append(states, s)
-	}
-	return states, nil
+	return StatesOfAnnounced(ctx, rdb, list)
 }
 
 // HeldNow reports whether no call of an announced account's lane may leave at present; see State.Held. An
@@ -174,20 +218,27 @@ func HeldNow(ctx context.Context, rdb redis.UniversalClient, a providers.Account
 	if err != nil {
 		return Halt{}, false, err
 	}
-	s, err := stateOf(ctx, rdb, n)
+	s, err := StatesOfAnnounced(ctx, rdb, []Announcement{n})
 	if err != nil {
 		return Halt{}, false, err
 	}
-	halt, held = s.Held(l)
+	halt, held = s[0].Held(l)
 	return halt, held, nil
 }
 
-func stateOf(ctx context.Context, rdb redis.UniversalClient, n Announcement) (State, error) {
-	b, err := New(rdb, Config{Account: n.Account, Allowance: n.Allowance, PerSecond: n.PerSecond})
-	if err != nil {
-		return State{}, err
+// StatesOfAnnounced is States of accounts that were read before, in their order.
+func StatesOfAnnounced(ctx context.Context, rdb redis.UniversalClient, list []Announcement) ([]State, error) {
+	budgets := make([]*Budget, len(list))
+	for i, n := range list {
+		b, err := New(rdb, Config{Account: n.Account, Allowance: n.Allowance, PerSecond: n.PerSecond})
+		if err != nil {
+			return nil, err
+		}
+		budgets[i] = b
 	}
-	s, err := b.State(ctx)
-	s.NoWorker = s.At.Sub(n.At) > Silent
-	return s, err
+	states, err := StatesOf(ctx, rdb, budgets)
+	for i := range states {
+		states[i].NoWorker = states[i].At.Sub(list[i].At) > Silent
+	}
+	return states, err
 }

@@ -98,40 +98,72 @@ func (s State) Held(l order.Lane) (Halt, bool) {
 // State reads the budget without using any of it. A ban that only this process knows of is published
 // first.
 func (b *Budget) State(ctx context.Context) (State, error) {
-	if err := b.publish(ctx); err != nil {
+	list, err := StatesOf(ctx, b.rdb, []*Budget{b})
+	if err != nil {
 		return State{}, err
 	}
-	var clock *redis.TimeCmd
-	var tat, ban, used, paused, health *redis.MapStringStringCmd
-	_, err := b.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		clock = p.Time(ctx)
-		tat, ban = p.HGetAll(ctx, b.keys.tat), p.HGetAll(ctx, b.keys.ban)
-		used, paused, health = p.HGetAll(ctx, b.keys.used), p.HGetAll(ctx, b.keys.paused), p.HGetAll(ctx, b.keys.health)
-		return nil
-	})
-	if err != nil {
-		return State{}, b.unreachable(err)
+	return list[0], nil
+}
+
+// atOnce is how many budgets are read in one round trip.
+const atOnce = 200
+
+// StatesOf is State of many budgets, in their order, in a few round trips.
+func StatesOf(ctx context.Context, rdb redis.UniversalClient, budgets []*Budget) ([]State, error) {
+	out := make([]State, 0, len(budgets))
+	for some := range slices.Chunk(budgets, atOnce) {
+		for _, b := range some {
+			if err := b.publish(ctx); err != nil {
+				return nil, err
+			}
+		}
+		var clock *redis.TimeCmd
+		asked := make([]questions, len(some))
+		_, err := rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+			clock = p.Time(ctx)
+			for i, b := range some {
+				asked[i] = b.questions(ctx, p)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, some[0].unreachable(err)
+		}
+		for i, b := range some {
+			out = append(out, b.state(asked[i], clock.Val()))
+		}
 	}
-	now := clock.Val()
+	return out, nil
+}
+
+// questions are what a state is made of.
+type questions struct{ tat, ban, used, paused, health *redis.MapStringStringCmd }
+
+func (b *Budget) questions(ctx context.Context, p redis.Pipeliner) questions {
+	return questions{p.HGetAll(ctx, b.keys.tat), p.HGetAll(ctx, b.keys.ban), p.HGetAll(ctx, b.keys.used), p.HGetAll(ctx, b.keys.paused), p.HGetAll(ctx, b.keys.health)}
+}
+
+func (b *Budget) state(q questions, now time.Time) State {
 	if b.cfg.Now != nil {
 		now = b.cfg.Now()
 	}
+	ban, health := q.ban.Val(), q.health.Val()
 	s := State{Account: b.cfg.Account, Allowance: b.cfg.Allowance, PerSecond: b.cfg.PerSecond, Limit: b.cfg.PerSecond,
-		Used: usedSince(used.Val(), now), Paused: holdsOf(paused.Val()), Trouble: troubleOf(health.Val()), At: now,
-		KeyMissing: now.Sub(micros(health.Val()["key_missing"])) < keyMissingFor}
-	if d := micros(tat.Val()["tat"]).Sub(now); d > 0 {
+		Used: usedSince(q.used.Val(), now), Paused: holdsOf(q.paused.Val()), Trouble: troubleOf(health), At: now,
+		KeyMissing: now.Sub(micros(health["key_missing"])) < keyMissingFor}
+	if d := micros(q.tat.Val()["tat"]).Sub(now); d > 0 {
 		s.Ahead = d
 	}
-	if until := micros(ban.Val()["until"]); now.Before(until) {
+	if until := micros(ban["until"]); now.Before(until) {
 		s.PerSecond = 0
-		s.Ban = &Ban{Reason: ban.Val()["reason"], Since: micros(ban.Val()["since"]), Until: until}
+		s.Ban = &Ban{Reason: ban["reason"], Since: micros(ban["since"]), Until: until}
 	} else if d := now.Sub(until); d < b.cfg.Ramp {
 		s.PerSecond *= rampFrom + (1-rampFrom)*d.Seconds()/b.cfg.Ramp.Seconds()
 	}
 	if len(s.Paused) > 0 && s.Paused[0].Lane == "" || s.Trouble != nil && s.Trouble.Down {
 		s.PerSecond = 0
 	}
-	return s, nil
+	return s
 }
 
 // usedSince adds up the counters of the last minute.

@@ -115,7 +115,7 @@ where it has one account. Wherever ACCOUNT ORDER is wanted, ACCOUNT/ORDER is fin
 	root.SetUsageFunc(func(cmd *cobra.Command) error { return a.print("%s", helptext.Usage(cmd, a.width)) })
 	root.AddCommand(a.issueCommand(), a.refundCommand(), a.bulkCommand(), a.statusCommand(), a.listCommand(), a.watchCommand(),
 		a.historyCommand(), a.cancelCommand(), a.itemsCommand(), a.ticketCommand(), a.ticketsCommand(), a.reviewCommand(), a.resolveCommand(), a.retryCommand(),
-		a.eraseCommand(), a.budgetCommand(), a.pauseCommand(), a.resumeCommand(), a.serveCommand(), a.tokenCommand(), a.webhooksCommand(), a.doctorCommand(), a.versionCommand())
+		a.eraseCommand(), a.accountsCommand(), a.budgetCommand(), a.pauseCommand(), a.resumeCommand(), a.serveCommand(), a.tokenCommand(), a.webhooksCommand(), a.doctorCommand(), a.versionCommand())
 	root.InitDefaultCompletionCmd()
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
 		completion.Args, completion.RunE = cobra.ArbitraryArgs, func(cmd *cobra.Command, _ []string) error {

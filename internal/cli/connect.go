@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
@@ -252,8 +253,25 @@ func (s *session) reader() (*tasks.Client, error) {
 	return s.client(tasks.Options{SealKeys: seal.SandboxKey(), Rules: documents})
 }
 
-// rules are what documents are checked against by the environment.
+// rules are what documents are checked against by the environment, and the accounts file as it is now.
 func rules(env map[string]string, now func() time.Time) (tasks.Rules, error) {
 	cfg, err := config.LoadParts(env, config.Documents)
-	return tasks.Rules{MerchantID: cfg.ECTicket.MerchantID, Escrow: cfg.ECTicket.Mode == config.Escrow, Now: now}, err
+	if err != nil {
+		return tasks.Rules{Now: now}, err
+	}
+	return rulesOf(cfg, slog.New(slog.DiscardHandler), now), nil
+}
+
+// rulesOf are rules of settings that were read. What is wrong with the accounts file later is logged.
+func rulesOf(cfg config.Config, log *slog.Logger, now func() time.Time) tasks.Rules {
+	if cfg.File.Path == "" {
+		merchant, escrow := cfg.OwnMerchant()
+		return tasks.Rules{MerchantID: merchant, Escrow: escrow, Now: now}
+	}
+	live := cfg.Live(log)
+	_, escrow, _ := live.Merchant("") // of templates
+	return tasks.Rules{Escrow: escrow, Now: now, Merchants: func(id string) (tasks.Merchant, bool) {
+		merchant, escrow, ok := live.Merchant(id)
+		return tasks.Merchant{ID: merchant, Escrow: escrow}, ok
+	}}
 }

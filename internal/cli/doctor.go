@@ -11,12 +11,10 @@ import (
 	"issuance/internal/cli/table"
 	"issuance/internal/config"
 	"issuance/internal/doctor"
+	"issuance/internal/httpcall"
 	"issuance/internal/metrics"
 	"issuance/internal/redisconn"
 	"issuance/internal/seal"
-	"issuance/providers"
-	"issuance/providers/ecticket"
-	"issuance/providers/pass2u"
 	"issuance/tasks/order"
 )
 
@@ -68,54 +66,24 @@ func (a *app) doctor(ctx context.Context, s *session) error {
 
 // clients are those of the accounts that are configured, in the lane of the polls, which the workers' calls share.
 func (s *session) clients(ctx context.Context, cfg config.Config) (list []doctor.Client, stop func(), err error) {
-	var closes []func()
-	stop = func() {
-		for _, c := range closes {
-			c()
-		}
+	var pool httpcall.Pool
+	states, err := budget.States(ctx, s.rdb)
+	if err != nil {
+		return nil, pool.Close, err
 	}
-	gate := func(a providers.Account, perSecond float64, c config.Config) (*budget.Budget, error) {
-		allowance, rate, err := s.allowance(ctx, a, perSecond)
+	for _, a := range cfg.Callable() {
+		allowance, rate := allowanceAmong(states, a.Name, a.CallsPerSecond)
+		b, err := budget.New(s.rdb, budget.Config{Account: a.Name, Allowance: allowance, PerSecond: rate, Ban: a.Ban})
 		if err != nil {
-			return nil, err
+			return nil, pool.Close, err
 		}
-		ban := c.ECTicket.Ban
-		if a.Provider == providers.Pass2U {
-			ban = c.Pass2U.Ban
+		client, err := a.Client(config.ClientOptions{Gate: b.Lane(order.Poll), Transport: pool.Transport})
+		if err != nil {
+			return nil, pool.Close, err
 		}
-		return budget.New(s.rdb, budget.Config{Account: a, Allowance: allowance, PerSecond: rate, Ban: ban})
+		list = append(list, doctor.Client{Provider: client})
 	}
-	if cfg.ECTicket.Configured() {
-		b, err := gate(providers.Account{Provider: providers.ECTicket, Merchant: cfg.ECTicket.MerchantID}, cfg.ECTicket.CallsPerSecond, cfg)
-		if err != nil {
-			return nil, stop, err
-		}
-		settings, err := cfg.ECTicket.Client()
-		if err != nil {
-			return nil, stop, err
-		}
-		settings.Gate = b.Lane(order.Poll)
-		client, err := ecticket.New(settings)
-		if err != nil {
-			return nil, stop, err
-		}
-		list, closes = append(list, doctor.Client{Provider: client}), append(closes, client.Close)
-	}
-	if cfg.Pass2U.Configured() {
-		codec, _ := providers.CodecOf(providers.Pass2U)
-		b, err := gate(providers.Account{Provider: providers.Pass2U, Merchant: codec.DefaultMerchant}, cfg.Pass2U.CallsPerSecond, cfg)
-		if err != nil {
-			return nil, stop, err
-		}
-		settings := cfg.Pass2U.Client()
-		settings.Merchant, settings.Gate = codec.DefaultMerchant, b.Lane(order.Poll)
-		client, err := pass2u.New(settings)
-		if err != nil {
-			return nil, stop, err
-		}
-		list, closes = append(list, doctor.Client{Provider: client}), append(closes, client.Close)
-	}
-	return list, stop, nil
+	return list, pool.Close, nil
 }
 
 // printFindings prints by area; it is an error when something is wrong.

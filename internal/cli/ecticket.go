@@ -3,47 +3,85 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"issuance/internal/budget"
 	"issuance/internal/config"
 	"issuance/providers"
 	"issuance/providers/ecticket"
+	"issuance/tasks"
 	"issuance/tasks/order"
 )
 
-// account is the environment's account at ECTicket, which may be incomplete.
-func (s *session) account() (config.ECTicket, error) {
+// ecticketAccounts are the accounts at ECTicket that can be called from here.
+func (s *session) ecticketAccounts() ([]config.Account, error) {
 	cfg, err := config.LoadParts(s.env, config.Lookups)
-	return cfg.ECTicket, err
+	return slices.DeleteFunc(cfg.Callable(), func(a config.Account) bool { return a.Name.Provider != providers.ECTicket }), err
 }
 
-// ecticket makes a client for look-ups. Its calls count against the allowance that all workers
+// ecticketAccount is the account that a command means, the default one where it names none.
+func (s *session) ecticketAccount(name string) (config.Account, error) {
+	list, err := s.ecticketAccounts()
+	if err != nil {
+		return config.Account{}, err
+	}
+	if len(list) == 0 {
+		return config.Account{}, coded(codeSettings, "ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY and ECTICKET_HASH_IV are not set; this command calls ECTicket itself and needs them")
+	}
+	wanted := providers.Account{Provider: providers.ECTicket}
+	if name != "" {
+		if wanted, err = parseAccount(name); err != nil {
+			return config.Account{}, err
+		}
+	}
+	if a, ok := config.Find(list, wanted); ok {
+		return a, nil
+	}
+	unknown := &tasks.UnknownAccountError{Account: wanted}
+	for _, a := range list {
+		unknown.Served = append(unknown.Served, a.Name)
+	}
+	if wanted.Merchant != "" {
+		return config.Account{}, coded(codeSettings, "account %s is not among the accounts of these settings", wanted)
+	}
+	return config.Account{}, unknown
+}
+
+// addAccountFlag adds --account to a command that calls ECTicket itself.
+func (a *app) addAccountFlag(cmd *cobra.Command, account *string) {
+	cmd.Flags().StringVar(account, "account", "", "the account at ECTicket, where several are configured (default: the default account)")
+	a.completeAccountFlag(cmd, "account")
+}
+
+// lookUpClient makes a client for look-ups. Its calls count against the allowance that all workers
 // share, in the lane of the follow-up polls: checkouts go first.
-func (s *session) ecticket(ctx context.Context) (*ecticket.Client, error) {
-	account, err := s.account()
+func (s *session) lookUpClient(ctx context.Context, account config.Account) (config.Client, error) {
+	allowance, rate, err := s.allowance(ctx, account.Name, account.CallsPerSecond)
 	if err != nil {
 		return nil, err
 	}
-	if !account.Configured() {
-		return nil, coded(codeSettings, "ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY and ECTICKET_HASH_IV are not set; this command calls ECTicket itself and needs them")
-	}
-	own := providers.Account{Provider: providers.ECTicket, Merchant: account.MerchantID}
-	allowance, rate, err := s.allowance(ctx, own, account.CallsPerSecond)
+	calls, err := budget.New(s.rdb, budget.Config{Account: account.Name, Allowance: allowance, PerSecond: rate, Ban: account.Ban})
 	if err != nil {
 		return nil, err
 	}
-	calls, err := budget.New(s.rdb, budget.Config{Account: own, Allowance: allowance, PerSecond: rate, Ban: account.Ban})
+	return account.Client(config.ClientOptions{Gate: calls.Lane(order.Poll)})
+}
+
+// ecticket makes the client of the account that a command names.
+func (s *session) ecticket(ctx context.Context, name string) (*ecticket.Client, error) {
+	account, err := s.ecticketAccount(name)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := account.Client()
+	client, err := s.lookUpClient(ctx, account)
 	if err != nil {
 		return nil, err
 	}
-	cfg.Gate = calls.Lane(order.Poll)
-	return ecticket.New(cfg)
+	return client.(*ecticket.Client), nil // as an account of ECTicket has it
 }
 
 // lookUpLane is the lane of calls that are less urgent than those of orders under way: that of bulk, or that of the

@@ -17,7 +17,8 @@ import (
 var itemNo = regexp.MustCompile(`^[A-Za-z0-9]{1,8}$`)
 
 func (a *app) itemsCommand() *cobra.Command {
-	return &cobra.Command{
+	var account string
+	cmd := &cobra.Command{
 		Use:   "items [ITEMNO…]",
 		Short: "List the products that ECTicket can issue",
 		Long: `List the products of the merchant's catalogue at ECTicket (BatchQueryItemInfo, all pages), delisted
@@ -26,7 +27,7 @@ ones included; with item numbers, only those. The exit code is 1 when one of the
 A gift voucher has no face value and needs FreeTradeNo and ExpireDate in its order.
 
 It asks ECTicket itself, within the call budget, and needs ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY
-and ECTICKET_HASH_IV, which a sandbox provides.`,
+and ECTICKET_HASH_IV, or ISSUANCE_ACCOUNTS_FILE; a sandbox provides them.`,
 		Example: `  enqueue items
   enqueue items VQT04959 VNS21400
   enqueue items --json`,
@@ -39,8 +40,10 @@ and ECTICKET_HASH_IV, which a sandbox provides.`,
 			return nil
 		},
 		ValidArgsFunction: completeNothing,
-		RunE:              func(cmd *cobra.Command, args []string) error { return a.items(cmd.Context(), args) },
+		RunE:              func(cmd *cobra.Command, args []string) error { return a.items(cmd.Context(), account, args) },
 	}
+	a.addAccountFlag(cmd, &account)
+	return cmd
 }
 
 // itemLine is a product with --json.
@@ -59,13 +62,13 @@ type itemInstruction struct {
 	Description string `json:"description"`
 }
 
-func (a *app) items(ctx context.Context, numbers []string) error {
+func (a *app) items(ctx context.Context, account string, numbers []string) error {
 	s, err := a.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	client, err := s.ecticket(ctx)
+	client, err := s.ecticket(ctx, account)
 	if err != nil {
 		return err
 	}

@@ -62,9 +62,7 @@ func (a *app) pacesOf(ctx context.Context, s *session) paces {
 // account is what an account without a merchant means, as far as it is known: this environment's, or the
 // only one that there is.
 func (p paces) account(a tasks.Account) tasks.Account {
-	if a.Merchant == "" {
-		a.Merchant, _ = p.cfg.Pace(a.Provider)
-	}
+	a, _ = p.cfg.Pace(a)
 	if st := accountOf(p.states, a); st != nil {
 		return st.Account
 	}
@@ -73,7 +71,7 @@ func (p paces) account(a tasks.Account) tasks.Account {
 
 // of is an account's pace.
 func (p paces) of(a tasks.Account) pace {
-	_, perSecond := p.cfg.Pace(a.Provider)
+	_, perSecond := p.cfg.Pace(a)
 	out := pace{perSecond: perSecond}
 	a = p.account(a)
 	st := accountOf(p.states, a)
@@ -114,8 +112,13 @@ func (s *session) allowance(ctx context.Context, account providers.Account, perS
 	if err != nil {
 		return "", 0, fmt.Errorf("read the call budget that the workers keep: %w", err)
 	}
+	allowance, rate := allowanceAmong(states, account, perSecond)
+	return allowance, rate, nil
+}
+
+func allowanceAmong(states []budget.State, account providers.Account, perSecond float64) (string, float64) {
 	if st := accountOf(states, account); st != nil && st.Limit > 0 {
-		return st.Allowance, min(perSecond, st.Limit), nil
+		return st.Allowance, min(perSecond, st.Limit)
 	}
-	return account.String(), perSecond, nil
+	return account.String(), perSecond
 }

@@ -2,17 +2,14 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
-	"issuance/internal/budget"
 	"issuance/internal/config"
 	"issuance/internal/itemcheck"
 	"issuance/providers"
-	"issuance/providers/ecticket/ecticketdoc"
 	"issuance/tasks"
 )
 
@@ -57,25 +54,20 @@ func (a *app) precheckFor(ctx context.Context, s *session, flag precheckFlag, dr
 		}
 		return p, nil
 	}
-	account, err := s.account()
-	if err != nil || !account.Configured() && !asked {
+	accounts, err := s.ecticketAccounts()
+	if err == nil && len(accounts) == 0 && asked {
+		_, err = s.ecticketAccount("") // says what is missing
+	}
+	if err != nil || len(accounts) == 0 {
 		return p, err
 	}
-	client, err := s.ecticket(ctx)
-	if err != nil {
-		return nil, err
-	}
-	p.close = client.Close
-	lane, err := s.lookUpLane(ctx, client.Account())
-	if err != nil {
-		return nil, err
-	}
-	known := itemcheck.New(s.rdb, client, itemcheck.Options{Account: client.Account(), Now: a.now})
+	c := &catalogues{app: a, session: s, accounts: accounts, known: map[providers.Account]*catalogue{}}
+	p.close = c.close
 	p.check = func(ctx context.Context, orders []*tasks.Order) ([][]providers.Violation, error) {
 		if !asked && p.skipped.Load() != nil {
 			return nil, nil
 		}
-		found, err := checkCatalogue(budget.WithLane(ctx, lane), known, client.Account(), orders)
+		found, err := c.check(ctx, orders)
 		if err != nil && !asked && ctx.Err() == nil {
 			p.skipped.CompareAndSwap(nil, &err)
 			return nil, nil
@@ -83,34 +75,6 @@ func (a *app) precheckFor(ctx context.Context, s *session, flag precheckFlag, dr
 		return found, err
 	}
 	return p, nil
-}
-
-// checkCatalogue checks those that are of the catalogue's own account.
-func checkCatalogue(ctx context.Context, known *itemcheck.Checker, own providers.Account, orders []*tasks.Order) ([][]providers.Violation, error) {
-	var docs []*ecticketdoc.Order
-	var at []int
-	for i, o := range orders {
-		if a := o.Account; a.Provider != own.Provider || a.Merchant != "" && a.Merchant != own.Merchant {
-			continue
-		}
-		var doc ecticketdoc.Order
-		if err := json.Unmarshal(o.Request, &doc); err != nil {
-			return nil, errors.New(o.String() + ": the valid order cannot be read") // it has been checked
-		}
-		docs, at = append(docs, &doc), append(at, i)
-	}
-	if len(docs) == 0 {
-		return nil, nil
-	}
-	some, err := known.Check(ctx, docs)
-	if err != nil {
-		return nil, err
-	}
-	found := make([][]providers.Violation, len(orders))
-	for n, violations := range some {
-		found[at[n]] = violations
-	}
-	return found, nil
 }
 
 // precheckJobs finds the violations that only the catalogue shows.

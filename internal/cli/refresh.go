@@ -96,12 +96,15 @@ func (a *app) refresh(ctx context.Context, s *session, c *tasks.Client, r tasks.
 	limited, cancel := limit(ctx, timeout)
 	defer cancel()
 	err = again(limited, func() (bool, error) {
+		wanted, err := store.Wanted(limited, r) // first: a look is recorded before it is done
+		if err != nil {
+			return true, err
+		}
 		list, err := s.ledger.TicketList(limited, r)
 		if err != nil || !list.At.Before(began.Truncate(time.Millisecond)) {
 			return true, err
 		}
-		wanted, err := store.Wanted(limited, r)
-		if err == nil && !wanted {
+		if !wanted {
 			err = coded(codeNoAnswer, "ECTicket does not show its tickets")
 		}
 		return err != nil, err

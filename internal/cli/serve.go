@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,13 +19,11 @@ import (
 	"issuance/internal/frontdoor"
 	"issuance/internal/logging"
 	"issuance/internal/metrics"
-	"issuance/internal/notices"
 	"issuance/internal/queueui"
 	"issuance/internal/redisconn"
 	"issuance/internal/seal"
 	"issuance/internal/standby"
 	"issuance/internal/webhooks"
-	"issuance/providers"
 	"issuance/tasks"
 )
 
@@ -44,7 +43,7 @@ Operators have the console at /console/ (docs/console.md): they log in with a to
 operate, or events to see only.
 
 With GATEWAY_WEBHOOKS_FILE it also sends final statuses to webhooks (docs/webhooks.md). With ECTICKET_MERCHANT_ID
-and its keys it takes ECTicket's notices (docs/notices.md).
+and its keys, or ISSUANCE_ACCOUNTS_FILE, it takes ECTicket's notices (docs/notices.md).
 
 A Redis that does not answer is waited for: /healthz says that the front door lives, everything else is
 503. It ends at once where a setting is wrong or Redis refuses it, and on SIGTERM or Ctrl-C: requests that wait are answered, streams of events end, and whoever
@@ -89,11 +88,12 @@ func (a *app) serve(ctx context.Context, addr string) error {
 		return err
 	}
 	defer s.close()
-	documents, err := rules(s.env, nil)
+	accounts, err := config.LoadParts(s.env, config.Documents)
 	if err != nil {
 		return err
 	}
-	taken, err := s.notices(d.config)
+	documents := rulesOf(accounts, d.log, nil)
+	taken, err := s.notices(d.config, d.log)
 	if err != nil {
 		return err
 	}
@@ -217,24 +217,24 @@ func (s *session) serveAt(ctx context.Context, d *door, c frontdoor.Config, hook
 	return nil
 }
 
-// notices is what takes ECTicket's notices, nil where the account's keys are not set.
-func (s *session) notices(g config.Gateway) (*frontdoor.Notices, error) {
+// notices is what takes ECTicket's notices, nil where no account's keys are set.
+func (s *session) notices(g config.Gateway, log *slog.Logger) (*frontdoor.Notices, error) {
 	cfg, err := config.LoadParts(s.env, config.Notices, config.Keys)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case !cfg.ECTicket.Configured() && g.PublicURL != "":
-		return nil, coded(codeSettings, "GATEWAY_PUBLIC_URL has ECTicket send notices here, and they cannot be verified without ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY and ECTICKET_HASH_IV")
-	case !cfg.ECTicket.Configured() || !cfg.Seal.Keys.Set():
+	}
+	verifiable := slices.ContainsFunc(cfg.Accounts, func(a config.Account) bool { _, _, ok := a.NoticeKeys(); return ok })
+	switch {
+	case !verifiable && g.PublicURL != "":
+		return nil, coded(codeSettings, "GATEWAY_PUBLIC_URL has ECTicket send notices here, and they cannot be verified without ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY and ECTICKET_HASH_IV, or ISSUANCE_ACCOUNTS_FILE")
+	case !verifiable && cfg.File.Path == "" || !cfg.Seal.Keys.Set():
 		return nil, nil
 	}
 	ring, err := seal.ParseRing(cfg.Seal.Keys.Reveal())
 	if err != nil {
 		return nil, err
 	}
-	e := cfg.ECTicket
-	return &frontdoor.Notices{Store: notices.New(s.rdb, providers.Account{Provider: providers.ECTicket, Merchant: e.MerchantID}), Ring: ring,
-		Keys: e.Keys(), PlatformID: e.PlatformID, Plain: g.NoticeAck == config.AckPlain}, nil
+	return &frontdoor.Notices{Merchant: frontdoor.MerchantsOf(s.rdb, cfg.Live(log).NoticeKeys), Ring: ring, Plain: g.NoticeAck == config.AckPlain}, nil
 }
 
 // console makes the operators' pages at a front door, with the seal keys of the settings.

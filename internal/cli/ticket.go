@@ -19,7 +19,7 @@ var (
 )
 
 func (a *app) ticketCommand() *cobra.Command {
-	var code string
+	var code, account string
 	cmd := &cobra.Command{
 		Use:   "ticket TICKETNO",
 		Short: "Show what has become of an ECTicket ticket",
@@ -31,7 +31,7 @@ invalid (a gift voucher that has expired).
 never printed.
 
 It asks ECTicket itself, within the call budget, and needs ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY
-and ECTICKET_HASH_IV, which a sandbox provides.`,
+and ECTICKET_HASH_IV, or ISSUANCE_ACCOUNTS_FILE; a sandbox provides them.`,
 		Example: `  enqueue ticket CB2SY20220302153
   enqueue ticket --write-off-no - < scanned.txt
   enqueue ticket CB2SY20220302153 --json`,
@@ -47,7 +47,7 @@ and ECTICKET_HASH_IV, which a sandbox provides.`,
 			case !byCode && !ticketNo.MatchString(args[0]):
 				return usagef("that is no ticket number; it has 1 to 16 letters and digits")
 			case !byCode:
-				return a.ticket(cmd.Context(), args[0], "")
+				return a.ticket(cmd.Context(), account, args[0], "")
 			}
 			secret, err := a.secret(code)
 			if err != nil {
@@ -56,11 +56,12 @@ and ECTICKET_HASH_IV, which a sandbox provides.`,
 			if !writeOffNo.MatchString(secret) {
 				return usagef("that is no redemption code; it has 1 to 18 letters and digits")
 			}
-			return a.ticket(cmd.Context(), "", secret)
+			return a.ticket(cmd.Context(), account, "", secret)
 		},
 	}
 	cmd.Flags().StringVar(&code, "write-off-no", "", "ask by redemption code instead (- reads it from standard input)")
 	completeFlag(cmd, "write-off-no")
+	a.addAccountFlag(cmd, &account)
 	return cmd
 }
 
@@ -104,13 +105,13 @@ type ticketLine struct {
 	Instructions  []string            `json:"instructions"`
 }
 
-func (a *app) ticket(ctx context.Context, number, code string) error {
+func (a *app) ticket(ctx context.Context, account, number, code string) error {
 	s, err := a.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	client, err := s.ecticket(ctx)
+	client, err := s.ecticket(ctx, account)
 	if err != nil {
 		return err
 	}

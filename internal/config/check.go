@@ -23,8 +23,12 @@ import (
 func (l *loader) check() {
 	l.redis()
 	l.worker()
-	l.ecticket()
-	l.pass2u()
+	for _, k := range kinds {
+		k.check(l)
+	}
+	l.wholeAccount()
+	l.proxyAlone()
+	l.durations()
 	l.times()
 	l.ledger()
 	l.gateway()
@@ -138,7 +142,7 @@ func (l *loader) ecticket() {
 	l.reads("ECTICKET_CODES", errCodes)
 	_, errFields := ecticket.ParseRefundFields(e.RefundFields)
 	l.reads("ECTICKET_REFUND_FIELDS", errFields)
-	l.wholeAccount()
+	l.settle()
 }
 
 // wholeAccount wants all or none of ECTicket's credentials, where they are read.
@@ -171,6 +175,11 @@ func (l *loader) pass2u() {
 		l.wrong("PASS2U_API_KEY", "holds a space, a line break or a special character; write the bare key, without Bearer and quotes")
 	}
 	l.proxyURL("PASS2U_PROXY_URL", p.ProxyURL)
+	l.longer("PASS2U_TIMEOUT", "PASS2U_SETTLE_AFTER", "an order may appear as long as its call is under way")
+}
+
+func (l *loader) proxyAlone() {
+	p := l.cfg.Pass2U
 	if p.ProxyURL.Set() && !p.APIKey.Set() {
 		l.warn("PASS2U_PROXY_URL is set, but PASS2U_API_KEY is not: Pass2U is not served")
 	}
@@ -212,9 +221,9 @@ func (l *loader) require(needs []Need) {
 			if ring, err := seal.ParseRing(c.Seal.Keys.Reveal()); err == nil && ring.HoldsSandboxKey() {
 				l.wrong("ISSUANCE_SEAL_KEYS", "holds the sandbox's key, which is public; make a key with: openssl rand -base64 32")
 			}
-		case n == NeedProvider && !c.ECTicket.Configured() && !c.Pass2U.Configured() && fine("ECTICKET_MERCHANT_ID", "ECTICKET_HASH_", "PASS2U_API_KEY"):
+		case n == NeedProvider && len(c.Callable()) == 0 && fine("ECTICKET_MERCHANT_ID", "ECTICKET_HASH_", "PASS2U_API_KEY", "ISSUANCE_ACCOUNTS_FILE"):
 			l.wrong("ECTICKET_MERCHANT_ID", "is missing, and so is PASS2U_API_KEY: there is nothing to serve; set ECTICKET_MERCHANT_ID, "+
-				"ECTICKET_HASH_KEY and ECTICKET_HASH_IV, or PASS2U_API_KEY, or both")
+				"ECTICKET_HASH_KEY and ECTICKET_HASH_IV, or PASS2U_API_KEY, or both, or ISSUANCE_ACCOUNTS_FILE")
 		}
 	}
 }

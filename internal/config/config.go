@@ -22,14 +22,21 @@ type Config struct {
 	Worker   Worker
 	ECTicket ECTicket
 	Pass2U   Pass2U
+	File     AccountsFile
 	Poll     Poll
 	Ledger   Ledger
 	Seal     Seal
 	Producer Producer
 	Gateway  Gateway
 
+	// Accounts are those of the environment and of the accounts file, by name. One may be incomplete where not all
+	// settings are read (see Part). What else wants to know of an account asks it, not ECTicket and Pass2U, which are the
+	// environment's account alone.
+	Accounts []Account
 	// Warnings are worth a log line each: probable typos, settings that are allowed but unwise.
 	Warnings []string
+
+	live *Live
 }
 
 // Redis says where the queue and the ledger are; redisconn.Source documents both forms.
@@ -103,6 +110,11 @@ type Pass2U struct {
 	ProxyURL          Secret        `env:"PASS2U_PROXY_URL" help:"proxy for calls to Pass2U, which accepts one source address per account: http://user:password@host:port, https:// or socks5://"`
 	RefundQuantityKey string        `env:"PASS2U_REFUND_QUANTITY_KEY" envDefault:"quantity" help:"name of the number to refund on the wire: quantity (as in Pass2U's example) or quanity (as in its table)"`
 	QueryPath         string        `env:"PASS2U_QUERY_PATH" envDefault:"/query" help:"path of the query below PASS2U_BASE_URL; / for the base itself (Pass2U's document says both)"`
+}
+
+// AccountsFile is where several accounts are described.
+type AccountsFile struct {
+	Path string `env:"ISSUANCE_ACCOUNTS_FILE" for:"documents lookups estimates notices" help:"YAML file of accounts, where there are several of a provider (see docs/accounts.md); read again when it, or a file with a secret that it names, changes, and on SIGHUP. A provider's accounts are in the file or in the environment, not in both"`
 }
 
 // Poll is the follow-up poller's schedule.
@@ -210,18 +222,24 @@ const (
 )
 
 // Configured reports whether the account is complete, so that ECTicket is served.
-func (e ECTicket) Configured() bool {
-	return e.MerchantID != "" && e.HashKey.Set() && e.HashIV.Set()
-}
+func (e ECTicket) Configured() bool { return e.configured() }
 
 // Configured reports whether the account is complete, so that Pass2U is served.
-func (p Pass2U) Configured() bool { return p.APIKey.Set() }
+func (p Pass2U) Configured() bool { return p.configured() }
 
-// Pace is whose calls at a provider the environment means, "" when it names no merchant, and how many a
-// second are allowed.
-func (c Config) Pace(p providers.Name) (merchant string, perSecond float64) {
-	if p == providers.Pass2U {
-		return "", c.Pass2U.CallsPerSecond
+// Pace is whose calls an account means, and how many a second are allowed. An account that is not among Accounts is
+// returned as it is, with what the environment allows its provider.
+func (c Config) Pace(a providers.Account) (named providers.Account, perSecond float64) {
+	if known, ok := Find(c.Accounts, a); ok {
+		return known.Name, known.CallsPerSecond
 	}
-	return c.ECTicket.MerchantID, c.ECTicket.CallsPerSecond
+	if k, ok := kindOf(a.Provider); ok {
+		perSecond, _, _ = k.of(&c).pace()
+	}
+	return a, perSecond
+}
+
+// OwnMerchant is the ECTicket merchant that the environment names, "" for none, and whether orders there are under escrow.
+func (c Config) OwnMerchant() (id string, escrow bool) {
+	return c.ECTicket.MerchantID, c.ECTicket.Mode == Escrow
 }

@@ -56,6 +56,7 @@ var titles = map[string]string{
 	"Worker":   "The worker's process",
 	"ECTicket": "ECPay ECTicket",
 	"Pass2U":   "Pass2U",
+	"File":     "Several accounts",
 	"Poll":     "Following up",
 	"Ledger":   "How long records are kept",
 	"Seal":     "Seal keys",
@@ -122,7 +123,8 @@ Producers are the command line and programs that use package ` + "`tasks`" + `.
 To change the seal key, first add the new key at the end of the workers' list, then put it first for producers and workers, and
 remove the old one when no order that was sealed with it is kept any more (` + "`ISSUANCE_KEEP_RECORDS`" + `).
 
-All workers of one account must have the same calls per second, because they share one call budget.
+All workers of one account must have the same calls per second, because they share one call budget. Several accounts of a provider are described in a
+file: [accounts](accounts.md).
 A command reads only the settings that it uses, by the same rules as the worker.
 `
 

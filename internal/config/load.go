@@ -59,11 +59,12 @@ type loader struct {
 	table    map[string]Variable
 	broken   map[string]bool
 	mistakes []Mistake
+	read     func(path string) ([]byte, error) // reads a file with a secret
 }
 
 // newLoader limits an environment to the variables to read.
 func newLoader(environment map[string]string, reads func(Variable) bool) *loader {
-	l := &loader{given: map[string]string{}, table: map[string]Variable{}, broken: map[string]bool{}}
+	l := &loader{given: map[string]string{}, table: map[string]Variable{}, broken: map[string]bool{}, read: os.ReadFile}
 	for _, v := range Table() {
 		if !reads(v) {
 			continue
@@ -82,6 +83,7 @@ func (l *loader) load(needs ...Need) (Config, error) {
 	l.readFiles()
 	l.parse()
 	l.check()
+	l.accounts()
 	l.require(needs)
 	if len(l.mistakes) > 0 {
 		sortByTable(l.mistakes)
@@ -129,7 +131,7 @@ func (l *loader) readFiles() {
 			l.wrong(v.FileName(), "and %s are both set: remove one", v.Name)
 			continue
 		}
-		b, err := os.ReadFile(path)
+		b, err := l.read(path)
 		if err != nil {
 			l.wrong(v.FileName(), "names a file that cannot be read: %v", err)
 			continue
@@ -147,27 +149,29 @@ func (l *loader) readFiles() {
 func (l *loader) parse() {
 	cfg := reflect.ValueOf(&l.cfg).Elem()
 	for g := range cfg.NumField() {
-		group := cfg.Field(g)
-		if group.Kind() != reflect.Struct {
-			continue
+		if group := cfg.Field(g); group.Kind() == reflect.Struct {
+			l.parseGroup(group)
 		}
-		err := env.ParseWithOptions(group.Addr().Interface(), env.Options{
-			Environment: maps.Clone(l.given), // never nil, for which the library would take the process's own
-			FuncMap:     map[reflect.Type]env.ParserFunc{reflect.TypeFor[time.Duration](): parseDuration},
-		})
-		var all env.AggregateError
-		if !errors.As(err, &all) {
-			continue
+	}
+}
+
+func (l *loader) parseGroup(group reflect.Value) {
+	err := env.ParseWithOptions(group.Addr().Interface(), env.Options{
+		Environment: maps.Clone(l.given), // never nil, for which the library would take the process's own
+		FuncMap:     map[reflect.Type]env.ParserFunc{reflect.TypeFor[time.Duration](): parseDuration},
+	})
+	var all env.AggregateError
+	if !errors.As(err, &all) {
+		return
+	}
+	for _, err := range all.Errors {
+		var pe env.ParseError
+		if !errors.As(err, &pe) {
+			panic("config: " + err.Error()) // a tag is wrong, not the environment
 		}
-		for _, err := range all.Errors {
-			var pe env.ParseError
-			if !errors.As(err, &pe) {
-				panic("config: " + err.Error()) // a tag is wrong, not the environment
-			}
-			field, _ := group.Type().FieldByName(pe.Name)
-			name := field.Tag.Get("env")
-			l.wrong(name, "is %q, which is not %s; write for example %s", l.given[name], form(field.Type), field.Tag.Get("envDefault"))
-		}
+		field, _ := group.Type().FieldByName(pe.Name)
+		name := field.Tag.Get("env")
+		l.wrong(name, "is %q, which is not %s; write for example %s", l.given[name], form(field.Type), field.Tag.Get("envDefault"))
 	}
 }
 

@@ -76,7 +76,7 @@ func AtSandbox(environment, left map[string]string) (settings map[string]string,
 
 // ofAccount reports whether a variable is about an account at a provider.
 func ofAccount(name string) bool {
-	for _, v := range Table() {
+	for _, v := range table() {
 		if name == v.Name || v.Secret && name == v.FileName() {
 			return v.account
 		}

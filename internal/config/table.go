@@ -6,7 +6,9 @@ import (
 	"io"
 	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
+	"sync"
 	"text/tabwriter"
 )
 
@@ -33,7 +35,9 @@ func (v Variable) FileName() string {
 }
 
 // Table lists every variable in the order of Config.
-func Table() []Variable {
+func Table() []Variable { return slices.Clone(table()) }
+
+var table = sync.OnceValue(func() []Variable {
 	var out []Variable
 	config := reflect.TypeFor[Config]()
 	for g := range config.NumField() {
@@ -41,7 +45,7 @@ func Table() []Variable {
 		if group.Kind() != reflect.Struct {
 			continue // Warnings
 		}
-		account := group == reflect.TypeFor[ECTicket]() || group == reflect.TypeFor[Pass2U]()
+		account := group == reflect.TypeFor[ECTicket]() || group == reflect.TypeFor[Pass2U]() || group == reflect.TypeFor[AccountsFile]()
 		for i := range group.NumField() {
 			f := group.Field(i)
 			var parts []Part
@@ -62,7 +66,7 @@ func Table() []Variable {
 		}
 	}
 	return out
-}
+})
 
 // WriteHelp prints the table as aligned text.
 func WriteHelp(w io.Writer) error {

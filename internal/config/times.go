@@ -10,20 +10,31 @@ import (
 // ecticketWindow is how long ECPay accepts a request after its timestamp (ECTicket, Issue).
 const ecticketWindow = 10 * time.Minute
 
-// times checks every duration by itself, then the orders among them.
-func (l *loader) times() {
+// durations checks every duration by itself.
+func (l *loader) durations() {
 	for name, v := range l.table {
 		// The queue counts whole seconds and takes less than one for "no limit".
 		if v.kind == reflect.TypeFor[time.Duration]() && l.usable(name) && l.duration(name) < time.Second {
 			l.wrong(name, "is %s; write at least 1s", l.duration(name))
 		}
 	}
+}
+
+// times checks the orders among the durations of the process.
+func (l *loader) times() {
 	const task, stop = "WORKER_TASK_TIMEOUT", "WORKER_SHUTDOWN_TIMEOUT"
 	if l.usable(task) && l.duration(task)%time.Second != 0 {
 		l.wrong(task, "is %s; write whole seconds", l.duration(task))
 	}
 	l.longer(l.slowest(), task, "otherwise a task ends while its call is under way")
 	l.longer(task, stop, "otherwise a stopping worker cuts calls off")
+	l.longer("POLL_EXPECTED", "POLL_DEADLINE", "otherwise every order needs review")
+	l.notShorter("POLL_SENTINEL", "POLL_INTERVAL")
+	l.notShorter("POLL_INTERVAL", "POLL_MAX_INTERVAL")
+}
+
+// settle checks after which time an order that ECTicket does not know will not appear there any more.
+func (l *loader) settle() {
 	const settle = "ECTICKET_SETTLE_AFTER"
 	if baseurl.OnThisMachine(l.cfg.ECTicket.BaseURL) { // a simulator's window is its owner's choice
 		l.longer("ECTICKET_TIMEOUT", settle, "an order may appear as long as its call is under way")
@@ -31,10 +42,6 @@ func (l *loader) times() {
 		l.wrong(settle, "is %s; it must be longer than the validity of a request (%s): until then ECPay may still accept a delayed request",
 			l.duration(settle), ecticketWindow)
 	}
-	l.longer("PASS2U_TIMEOUT", "PASS2U_SETTLE_AFTER", "an order may appear as long as its call is under way")
-	l.longer("POLL_EXPECTED", "POLL_DEADLINE", "otherwise every order needs review")
-	l.notShorter("POLL_SENTINEL", "POLL_INTERVAL")
-	l.notShorter("POLL_INTERVAL", "POLL_MAX_INTERVAL")
 }
 
 // slowest is the variable of the longer of the providers' timeouts.

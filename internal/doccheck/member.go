@@ -1,5 +1,28 @@
 package doccheck
 
+// Member is the text of a well-formed JSON object's first member of a name, a string or a number; "" where there is none.
+func Member(raw []byte, name string) string {
+	s := scan{text: raw}
+	if s.space(); s.pos == len(raw) || raw[s.pos] != '{' {
+		return ""
+	}
+	for s.next() {
+		_, same := s.name([]string{name})
+		value := s.value()
+		if !same {
+			continue
+		}
+		switch value[0] {
+		case '"':
+			return decoded(value)
+		case '{', '[', 'n', 't', 'f':
+			return ""
+		}
+		return string(value)
+	}
+	return ""
+}
+
 // WithoutMember is a well-formed JSON object without its members of a name, at the top level alone.
 // Every other byte stays, so that numbers keep their form. dropped says that there was one.
 func WithoutMember(raw []byte, name string) (rest []byte, dropped bool) {

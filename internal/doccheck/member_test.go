@@ -30,3 +30,13 @@ func FuzzWithoutMember(f *testing.F) {
 		}
 	})
 }
+
+func TestMember(t *testing.T) {
+	for raw, want := range map[string]string{
+		`{"a":{"M":"no"},"M":"2000132","M":"x"}`: "2000132", ` { "M" : 12 , "b":1}`: "12", `{"\u004d":"\u0031"}`: "1", `{}`: "", `{"M":null}`: "", `{"M":["x"]}`: "", `[1]`: "", `{"m":"x"}`: "",
+	} {
+		if got := Member([]byte(raw), "M"); got != want {
+			t.Errorf("%s: %q, want %q", raw, got, want)
+		}
+	}
+}

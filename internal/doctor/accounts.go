@@ -3,8 +3,8 @@ package doctor
 import (
 	"cmp"
 	"context"
-	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"issuance/internal/announce"
@@ -67,12 +67,16 @@ func (x *examination) accounts(ctx context.Context) error {
 	for _, s := range states {
 		x.account(s)
 	}
-	for _, c := range x.Clients {
-		i := slices.IndexFunc(states, func(s budget.State) bool { return s.Account == c.Account() })
-		if i < 0 {
+	known := map[providers.Account]bool{}
+	for _, s := range states {
+		known[s.Account] = true
+	}
+	findings := x.callAll(ctx)
+	for i, c := range x.Clients {
+		if !known[c.Account()] {
 			x.add(Wrong, c.Account().String(), "configured here, and no worker has served it", "start a worker with this account")
 		}
-		x.call(ctx, c)
+		x.called(c, findings[i])
 	}
 	if len(states)+len(x.Clients) == 0 {
 		x.add(Wrong, "", "no worker has served an account on this Redis", "start a worker; is it the right Redis?")
@@ -103,12 +107,31 @@ func (x *examination) account(s budget.State) {
 // callLimit bounds one harmless call, with its wait for the budget.
 const callLimit = 30 * time.Second
 
-// call looks up an order that does not exist.
-func (x *examination) call(ctx context.Context, c Client) {
-	ctx, cancel := context.WithTimeout(budget.WithLane(ctx, order.Poll), callLimit)
-	defer cancel()
-	codec, _ := providers.CodecOf(c.Account().Provider)
-	name, f := c.Account().String(), c.LookUp(ctx, codec.Probe())
+// callsAtOnce is how many accounts are called at the same time.
+const callsAtOnce = 16
+
+// callAll looks up an order that does not exist at each account.
+func (x *examination) callAll(ctx context.Context) []providers.Finding {
+	found := make([]providers.Finding, len(x.Clients))
+	free := make(chan struct{}, callsAtOnce)
+	var wg sync.WaitGroup
+	for i, c := range x.Clients {
+		free <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-free }()
+			ctx, cancel := context.WithTimeout(budget.WithLane(ctx, order.Poll), callLimit)
+			defer cancel()
+			codec, _ := providers.CodecOf(c.Account().Provider)
+			found[i] = c.LookUp(ctx, codec.Probe())
+		})
+	}
+	wg.Wait()
+	return found
+}
+
+// called judges an account by what became of a call.
+func (x *examination) called(c Client, f providers.Finding) {
+	name := c.Account().String()
 	said := strings.TrimSpace(f.Outcome.Code + " " + f.Outcome.Message)
 	switch {
 	case f.State != providers.Unclear:

@@ -18,7 +18,6 @@ import (
 
 	"issuance/internal/frontdoor"
 	"issuance/internal/keys"
-	"issuance/internal/notices"
 	"issuance/internal/seal"
 	"issuance/internal/testredis"
 	"issuance/providers/ecticket/wire"
@@ -336,7 +335,7 @@ func FuzzNotice(f *testing.F) {
 	h.change = func(c *frontdoor.Config) {
 		stopped := time.Now()
 		c.Now = func() time.Time { stopped = stopped.Add(time.Second); return stopped }
-		c.Notices = &frontdoor.Notices{Store: notices.New(h.rdb, shop), Ring: seal.Sandbox(), Keys: noticeKeys}
+		c.Notices = &frontdoor.Notices{Merchant: frontdoor.MerchantsOf(h.rdb, shopKeys), Ring: seal.Sandbox()}
 	}
 	h.serve("")
 	f.Fuzz(func(t *testing.T, text []byte, sealed bool) {

@@ -11,22 +11,41 @@ import (
 	"sync"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"golang.org/x/time/rate"
 
 	"issuance/internal/notices"
 	"issuance/internal/seal"
+	"issuance/providers"
 	"issuance/providers/ecticket/wire"
 )
 
-// Notices are what the front door needs to take ECTicket's notices of one merchant.
+// Notices are what the front door needs to take ECTicket's notices.
 type Notices struct {
+	// Merchant finds the merchant of an id; nil for one whose notices are not taken here.
+	Merchant func(id string) *Merchant
+	Ring     *seal.Ring // that seals them
+	// Plain acknowledges with 1|OK instead of an encrypted envelope.
+	Plain bool
+}
+
+// Merchant is an ECTicket merchant whose notices are taken.
+type Merchant struct {
 	Store *notices.Store // of the merchant's account
-	Ring  *seal.Ring     // that seals them
 	Keys  wire.Keys      // the merchant's, or its platform's
 	// PlatformID is the platform's that may stand in a notice. Default: none.
 	PlatformID string
-	// Plain acknowledges with 1|OK instead of an encrypted envelope.
-	Plain bool
+}
+
+// MerchantsOf finds merchants by the keys that keys has for them now.
+func MerchantsOf(rdb redis.UniversalClient, keys func(id string) (k wire.Keys, platformID string, ok bool)) func(string) *Merchant {
+	return func(id string) *Merchant {
+		k, platform, ok := keys(id)
+		if !ok {
+			return nil
+		}
+		return &Merchant{Store: notices.New(rdb, providers.Account{Provider: providers.ECTicket, Merchant: id}), Keys: k, PlatformID: platform}
+	}
 }
 
 // NoticePath is where notices of an ECTicket merchant are sent to, before the merchant's id.
@@ -44,12 +63,13 @@ const (
 func (s *Server) notices(mux *http.ServeMux) {
 	from := &addresses{now: s.Now}
 	mux.HandleFunc("POST "+NoticePath+"{merchant}", func(w http.ResponseWriter, r *http.Request) {
-		outcome, p := s.notice(w, r, from)
+		m := s.Notices.merchant(r.PathValue("merchant"))
+		outcome, p := s.notice(w, r, m, from)
 		if p != nil {
 			writeProblem(w, r, p)
 			outcome = string(p.Code)
 		}
-		s.metrics.notices.WithLabelValues(s.Notices.account(), outcome).Inc()
+		s.metrics.notices.WithLabelValues(m.account(), outcome).Inc()
 		at := seenOf(r.Context())
 		attrs := []any{"request", at.id, "client", s.Address(r), "outcome", outcome}
 		if at.cause != nil {
@@ -60,29 +80,27 @@ func (s *Server) notices(mux *http.ServeMux) {
 }
 
 // notice takes one: it is stored before it is acknowledged.
-func (s *Server) notice(w http.ResponseWriter, r *http.Request, from *addresses) (outcome string, p *Problem) {
-	n := s.Notices
-	merchant := r.PathValue("merchant")
+func (s *Server) notice(w http.ResponseWriter, r *http.Request, m *Merchant, from *addresses) (outcome string, p *Problem) {
 	switch {
-	case n == nil:
-		return "", problem(http.StatusNotFound, codeNotFound, "this front door takes no notices: set ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY and ECTICKET_HASH_IV")
-	case merchant != n.Store.Account().Merchant:
+	case s.Notices == nil:
+		return "", problem(http.StatusNotFound, codeNotFound, "this front door takes no notices: set ECTICKET_MERCHANT_ID, ECTICKET_HASH_KEY and ECTICKET_HASH_IV, or ISSUANCE_ACCOUNTS_FILE")
+	case m == nil:
 		return "", problem(http.StatusNotFound, codeAccount, "this front door takes no notices of this merchant")
 	case !from.may(s.Address(r)):
 		return "", problem(http.StatusTooManyRequests, codeTooMany, "too many wrong notices from this address").retry(time.Second)
 	}
-	text, platform, p := s.readNotice(w, r)
+	text, platform, p := s.readNotice(w, r, m)
 	if p != nil {
 		from.wrong(s.Address(r))
 		return "", p
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), storeWithin)
 	defer cancel()
-	fresh, err := n.Store.Put(ctx, n.Ring, text)
+	fresh, err := m.Store.Put(ctx, s.Notices.Ring, text)
 	if err != nil {
 		return "", problem(http.StatusServiceUnavailable, codeUnreachable, "the notice cannot be stored; send it again").because(err).retry(unknownAfter)
 	}
-	n.acknowledge(w, platform, s.Now())
+	s.Notices.acknowledge(w, m, platform, s.Now())
 	if !fresh {
 		return "repeated", nil
 	}
@@ -90,8 +108,7 @@ func (s *Server) notice(w http.ResponseWriter, r *http.Request, from *addresses)
 }
 
 // readNotice reads and verifies a notice. What is wrong with it is never said with its content.
-func (s *Server) readNotice(w http.ResponseWriter, r *http.Request) (text []byte, platform string, p *Problem) {
-	n := s.Notices
+func (s *Server) readNotice(w http.ResponseWriter, r *http.Request, m *Merchant) (text []byte, platform string, p *Problem) {
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.Timeout)) // a connection without deadlines is a test's
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostNotice))
 	if err != nil {
@@ -105,11 +122,11 @@ func (s *Server) readNotice(w http.ResponseWriter, r *http.Request) (text []byte
 		return nil, "", problem(http.StatusBadRequest, codeInvalid, "the body is no envelope of ECTicket")
 	}
 	// One answer for everything that is not authentic: whether Data could be decrypted would help to decrypt another's.
-	text, err = wire.Open(n.Keys, envelope.Data)
-	if _, ok := wire.VerifyMAC(n.Keys, text, envelope.CheckMacValue); !ok || err != nil {
+	text, err = wire.Open(m.Keys, envelope.Data)
+	if _, ok := wire.VerifyMAC(m.Keys, text, envelope.CheckMacValue); !ok || err != nil {
 		return nil, "", problem(http.StatusBadRequest, codeChecksum, "CheckMacValue is not that of Data, or Data is not encrypted with this merchant's keys")
 	}
-	if !n.own(envelope, text) {
+	if !m.own(envelope, text) {
 		return nil, "", problem(http.StatusBadRequest, codeAccount, "the notice is another merchant's")
 	}
 	return text, envelope.PlatformID, nil
@@ -117,25 +134,25 @@ func (s *Server) readNotice(w http.ResponseWriter, r *http.Request) (text []byte
 
 // own reports whether a notice is this merchant's: as far as it names one, outside of Data, which nothing protects, and
 // inside.
-func (n *Notices) own(envelope wire.Request, text []byte) bool {
-	merchant := n.Store.Account().Merchant
+func (m *Merchant) own(envelope wire.Request, text []byte) bool {
+	merchant := m.Store.Account().Merchant
 	var inner struct{ MerchantID json.RawMessage }
 	_ = json.Unmarshal(text, &inner) // whatever it is, it is kept
 	for _, id := range []string{envelope.MerchantID, wire.Text(inner.MerchantID)} {
-		if id != "" && id != merchant && id != n.PlatformID {
+		if id != "" && id != merchant && id != m.PlatformID {
 			return false
 		}
 	}
-	return envelope.PlatformID == "" || envelope.PlatformID == n.PlatformID || envelope.PlatformID == merchant
+	return envelope.PlatformID == "" || envelope.PlatformID == m.PlatformID || envelope.PlatformID == merchant
 }
 
 // acknowledge answers as ECTicket expects it: HTTP 200 and RtnCode 1.
-func (n *Notices) acknowledge(w http.ResponseWriter, platform string, now time.Time) {
+func (n *Notices) acknowledge(w http.ResponseWriter, m *Merchant, platform string, now time.Time) {
 	kind, body := "text/plain; charset=utf-8", []byte("1|OK")
 	if !n.Plain {
-		data, mac := wire.Seal(n.Keys, []byte(`{"RtnCode":1,"RtnMsg":"成功"}`))
+		data, mac := wire.Seal(m.Keys, []byte(`{"RtnCode":1,"RtnMsg":"成功"}`))
 		kind = "application/json"
-		body, _ = json.Marshal(wire.Response{PlatformID: platform, MerchantID: n.Store.Account().Merchant, RpHeader: wire.Header{Timestamp: wire.Int64(now.Unix())},
+		body, _ = json.Marshal(wire.Response{PlatformID: platform, MerchantID: m.Store.Account().Merchant, RpHeader: wire.Header{Timestamp: wire.Int64(now.Unix())},
 			TransCode: wire.Accepted, Data: data, CheckMacValue: mac}) // strings and numbers cannot fail
 	}
 	w.Header().Set("Content-Type", kind)
@@ -143,12 +160,20 @@ func (n *Notices) acknowledge(w http.ResponseWriter, platform string, now time.T
 	_, _ = w.Write(body) // a caller that is gone sends it again, which is recognised
 }
 
-// account is whose notices they are, for metrics.
-func (n *Notices) account() string {
-	if n == nil {
+// merchant is the one of an id, or nil.
+func (n *Notices) merchant(id string) *Merchant {
+	if n == nil || !providers.ValidMerchant(id) {
+		return nil
+	}
+	return n.Merchant(id)
+}
+
+// account is whose notices they are, for metrics: anybody may write any merchant's id.
+func (m *Merchant) account() string {
+	if m == nil {
 		return "none"
 	}
-	return n.Store.Account().String()
+	return m.Store.Account().String()
 }
 
 // addresses holds each address to a rate of wrong notices, which are refused before anything is decrypted once it is

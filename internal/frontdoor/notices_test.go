@@ -13,13 +13,17 @@ import (
 	"issuance/internal/doortest"
 	"issuance/internal/frontdoor"
 	"issuance/internal/keys"
-	"issuance/internal/notices"
 	"issuance/internal/seal"
 	"issuance/providers/ecticket/wire"
 	"issuance/tasks"
 )
 
 var noticeKeys = wire.Keys{HashKey: "7b53896b742849d3", HashIV: "37a0ad3c6ffa428b"}
+
+// shopKeys are the keys of the only merchant.
+func shopKeys(merchant string) (wire.Keys, string, bool) {
+	return noticeKeys, "", merchant == shop.Merchant
+}
 
 // noticeText is what a notice says, with every character that encodings differ in.
 const noticeText = `{"MerchantID":"2000132","MerchantTradeNo":"SECRETORDER","TicketNo":"CB2SY20220302153","d":"a b~c!'()*"}`
@@ -30,7 +34,7 @@ func takesNotices(t *testing.T, change func(*frontdoor.Config)) *house {
 	path, _ := doortest.TokensFile(t, "shop orders,tickets")
 	h := open(t, path)
 	h.change = func(c *frontdoor.Config) {
-		c.Notices = &frontdoor.Notices{Store: notices.New(h.rdb, shop), Ring: seal.Sandbox(), Keys: noticeKeys}
+		c.Notices = &frontdoor.Notices{Merchant: frontdoor.MerchantsOf(h.rdb, shopKeys), Ring: seal.Sandbox()}
 		if change != nil {
 			change(c)
 		}

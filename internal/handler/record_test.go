@@ -108,20 +108,25 @@ func TestARecordOfWhichNothingWasSentMayGoToAnotherHost(t *testing.T) {
 	})
 }
 
-func TestATaskOfAnAccountThatThisWorkerDoesNotHaveWaitsAndRaisesAnAlarm(t *testing.T) {
+func TestATaskOfAnAccountThatNobodyServesWaitsAndRaisesAnAlarm(t *testing.T) {
 	kinds(t, func(w *world) {
 		other := fakeprovider.ForAccount(w.T, providers.Account{Provider: providers.Pass2U, Merchant: "other"})
 		c := w.config("w")
 		c.Provider = other
-		h := handler.ByAccount(w.Log, map[providers.Account]asynq.Handler{other.Account(): handler.New(c, w.ref.IsRefund(), w.act)})
+		serves := map[providers.Account]asynq.Handler{other.Account(): handler.New(c, w.ref.IsRefund(), w.act)}
+		unserved := &handler.Unserved{}
+		h := handler.ByAccount(w.Log, unserved, handler.Among(serves))
 		before := w.dump()
-		if after := w.Waits(w.Run(h, w.task)); after != 5*time.Second {
-			w.T.Errorf("waits %s", after)
+		for _, want := range []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute} {
+			if after := w.Waits(w.Run(h, w.task)).Truncate(time.Second); after != want {
+				w.T.Errorf("waits %s, want %s", after, want)
+			}
 		}
 		w.unchanged(before)
-		w.alarmed("this worker does not serve the account of this order")
+		w.alarmed("no worker serves the account of this order")
 
-		h = handler.ByAccount(w.Log, map[providers.Account]asynq.Handler{other.Account(): handler.New(c, w.ref.IsRefund(), w.act), w.ref.Account: w.worker("w")})
+		serves[w.ref.Account] = w.worker("w")
+		unserved.Served(w.ref.Account)
 		w.answer(fakeprovider.Yes)
 		w.Done(w.Run(h, w.task))
 		w.Done(w.Run(h, asynq.NewTask(w.task.Type(), []byte("hello"))))

@@ -54,22 +54,22 @@ func Misplaced(log *slog.Logger, taskType string) error {
 	return queue.Wait(time.Minute, "this handler is not for this task")
 }
 
-// unservedWait is how long a task waits that came to a worker without its account. One that has it may share the queue,
-// and nobody else is kept from working meanwhile.
-const unservedWait = 5 * time.Second
-
-// ByAccount leads the tasks of several accounts to their handlers. Those of an account that this worker does
-// not have wait: they are never worked on under another one.
-func ByAccount(log *slog.Logger, handlers map[providers.Account]asynq.Handler) asynq.Handler {
+// ByAccount leads the tasks of several accounts to their handlers; find is nil for an account that this worker does not
+// serve. Those wait: they are never worked on under another one.
+func ByAccount(log *slog.Logger, unserved *Unserved, find func(providers.Account) asynq.Handler) asynq.Handler {
 	return asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
 		r, ok := Decode(log, t)
 		if !ok {
 			return nil
 		}
-		if h := handlers[r.Account]; h != nil {
+		if h := find(r.Account); h != nil {
 			return h.ProcessTask(ctx, t)
 		}
-		stands(LogOf(log, r), "this worker does not serve the account of this order; configure it, or let another worker serve its queues")
-		return queue.Wait(unservedWait, "the worker that took it does not serve account "+r.Account.String())
+		return unserved.wait(ctx, LogOf(log, r), r)
 	})
+}
+
+// Among finds handlers that do not change.
+func Among(handlers map[providers.Account]asynq.Handler) func(providers.Account) asynq.Handler {
+	return func(a providers.Account) asynq.Handler { return handlers[a] }
 }

@@ -62,23 +62,69 @@ func (l *Ledger) OpenCount(ctx context.Context, a providers.Account) (int64, err
 	return l.rdb.ZCard(ctx, keys.Open(a)).Result()
 }
 
-// AdoptOpen searches for records of an account that are missing in the open set, unfinished ones and final ones whose
-// event was never published, and enters them. It returns how many it found.
-func (l *Ledger) AdoptOpen(ctx context.Context, a providers.Account) (int, error) {
-	n := 0
-	err := l.Search(ctx, Query{Account: a}, func(found []Found) error {
-		var missing []redis.Z
+// OpenCounts is OpenCount of many accounts, in their order, in one round trip.
+func (l *Ledger) OpenCounts(ctx context.Context, accounts []providers.Account) ([]int64, error) {
+	if len(accounts) == 0 {
+		return nil, nil
+	}
+	pipe := l.rdb.Pipeline()
+	asked := make([]*redis.IntCmd, len(accounts))
+	for i, a := range accounts {
+		asked[i] = pipe.ZCard(ctx, keys.Open(a))
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, fmt.Errorf("ledger: open: %w", err)
+	}
+	counts := make([]int64, len(accounts))
+	for i, cmd := range asked {
+		counts[i] = cmd.Val()
+	}
+	return counts, nil
+}
+
+// SomeOpen are up to limit unfinished records of an account.
+func (l *Ledger) SomeOpen(ctx context.Context, a providers.Account, limit int64) (refs []order.Ref, err error) {
+	members, err := l.rdb.ZRange(ctx, keys.Open(a), 0, limit-1).Result()
+	if err != nil {
+		return nil, fmt.Errorf("ledger: open: %w", err)
+	}
+	for _, m := range members {
+		if r, ok := keys.ParseMember(a, m); ok {
+			refs = append(refs, r)
+		}
+	}
+	return refs, nil
+}
+
+// AdoptOpen searches for records of some accounts that are missing in the open sets, unfinished ones and final ones whose
+// event was never published, and enters them. It returns how many it found of each. All accounts are one search.
+func (l *Ledger) AdoptOpen(ctx context.Context, accounts ...providers.Account) (map[providers.Account]int, error) {
+	adopted := map[providers.Account]int{}
+	q := Query{}
+	if len(accounts) == 1 {
+		q.Account = accounts[0]
+	}
+	wanted := map[providers.Account]bool{}
+	for _, a := range accounts {
+		wanted[a] = true
+	}
+	err := l.Search(ctx, q, func(found []Found) error {
+		missing := map[providers.Account][]redis.Z{}
 		for _, r := range found {
-			if !r.State.Final() || r.Event == "" {
-				missing = append(missing, redis.Z{Member: keys.Member(r.Ref)})
+			if wanted[r.Account] && (!r.State.Final() || r.Event == "") {
+				missing[r.Account] = append(missing[r.Account], redis.Z{Member: keys.Member(r.Ref)})
 			}
 		}
-		if len(missing) == 0 {
-			return nil
+		for a, members := range missing {
+			added, err := l.rdb.ZAddNX(ctx, keys.Open(a), members...).Result()
+			if err != nil {
+				return err
+			}
+			if added > 0 {
+				adopted[a] += int(added)
+			}
 		}
-		added, err := l.rdb.ZAddNX(ctx, keys.Open(a), missing...).Result()
-		n += int(added)
-		return err
+		return nil
 	})
-	return n, err
+	return adopted, err
 }

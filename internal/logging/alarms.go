@@ -13,7 +13,7 @@ const alarmPrefix = "alarm: "
 
 const (
 	alarmEvery = time.Minute
-	maxAlarms  = 1000 // more than there are; the map must not grow with what a provider makes up
+	maxAlarms  = 20_000 // more than there are, with thousands of accounts; the map must not grow with what a provider makes up
 )
 
 // LimitAlarms has alarms of one cause logged at most once a minute: a message, with its account, code, webhook or queue. Of the

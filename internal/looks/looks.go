@@ -9,6 +9,7 @@ package looks
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"issuance/internal/budget"
@@ -34,41 +35,24 @@ type Config struct {
 	Ring     *seal.Ring
 	Notices  *notices.Store
 	Log      *slog.Logger
-	// Every is the pause between questions whether a look is due. Default 1 s.
-	Every time.Duration
 }
 
 // Looker makes the looks of one account. Several may run at the same time.
 type Looker struct {
 	Config
-	codec providers.Codec
-	tries map[string]int // looks without an answer in a row, by member; lost with the process, which only asks earlier
+	codec   providers.Codec
+	tries   map[string]int // looks without an answer in a row, by member; lost with the process, which only asks earlier
+	retired atomic.Bool
 }
 
 // New makes a looker.
 func New(c Config) *Looker {
-	if c.Every <= 0 {
-		c.Every = time.Second
-	}
 	codec, _ := providers.CodecOf(c.Provider.Account().Provider)
 	return &Looker{Config: c, codec: codec, tries: map[string]int{}}
 }
 
-// Run makes looks until the context ends.
-func (l *Looker) Run(ctx context.Context) {
-	failing := false
-	for ctx.Err() == nil {
-		pause, err := l.Due(ctx)
-		if err != nil && ctx.Err() == nil && !failing {
-			l.Log.Warn("looks at tickets: cannot go on, trying again", "account", l.account(), "error", err)
-		}
-		failing = err != nil
-		select {
-		case <-time.After(max(pause, l.Every)):
-		case <-ctx.Done():
-		}
-	}
-}
+// Retire has the looker begin no further look: its account is not served any more, or by another looker.
+func (l *Looker) Retire() { l.retired.Store(true) }
 
 func (l *Looker) account() string { return l.Provider.Account().String() }
 
@@ -76,7 +60,7 @@ func (l *Looker) account() string { return l.Provider.Account().String() }
 // for how long.
 func (l *Looker) Due(ctx context.Context) (pause time.Duration, err error) {
 	ctx = budget.WithLane(ctx, order.Bulk)
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && !l.retired.Load() {
 		look, ok, err := l.Notices.Take(ctx)
 		if err != nil || !ok {
 			return 0, err

@@ -4,13 +4,15 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/budget"
+	"issuance/internal/keys"
 	"issuance/internal/ledger"
 	"issuance/internal/notices"
-	"issuance/pollers"
 	"issuance/providers"
 	"issuance/tasks/order"
 )
@@ -30,50 +32,82 @@ var (
 // mostReviews is how many reviews a scrape looks at, at most.
 const mostReviews = 1000
 
-// records counts the records of the announced accounts, each account for itself.
+// records counts the records of the announced accounts, each account for itself. What is zero for most accounts is read
+// for all of them in a few round trips, and the rest for those that have something.
 func (s *Shared) records(ctx context.Context, send func(prometheus.Metric)) error {
-	accounts, err := budget.Announced(ctx, s.rdb)
+	announced, err := budget.Announced(ctx, s.rdb)
 	if err != nil {
 		return err
 	}
 	var errs []error
-	for _, a := range accounts {
-		errs = append(errs, s.recordsOf(ctx, a.Account, send))
+	for some := range slices.Chunk(announced, 200) {
+		counts, err := s.count(ctx, some, len(announced) > fewAccounts)
+		if err != nil {
+			return err
+		}
+		for i, a := range some {
+			errs = append(errs, s.recordsOf(ctx, a.Account, counts[i], send))
+		}
 	}
 	return errors.Join(errs...)
 }
 
-func (s *Shared) recordsOf(ctx context.Context, a providers.Account, send func(prometheus.Metric)) error {
-	gauge, records, name := sender(send), ledger.New(s.rdb, ledger.Options{}), a.String()
-	open, err := records.OpenCount(ctx, a)
-	if err != nil {
-		return err
+// counted is how many records of an account are open, pending and in review, and how many looks there are.
+type counted struct {
+	open, pending, behind, reviews, looks int64
+	many                                  bool // so many accounts are there that queues are looked into only for those with open records
+}
+
+// fewAccounts are looked at in full.
+const fewAccounts = 50
+
+func (s *Shared) count(ctx context.Context, accounts []budget.Announcement, many bool) ([]counted, error) {
+	pipe := s.rdb.Pipeline()
+	asked := make([][5]*redis.IntCmd, len(accounts))
+	for i, a := range accounts {
+		poller := keys.Pending(a.Account)
+		for n, key := range []string{keys.Open(a.Account), poller + "waiting", poller + "behind", keys.Reviews(a.Account), keys.Looks(a.Account)} {
+			asked[i][n] = pipe.ZCard(ctx, key)
+		}
 	}
-	gauge(openDesc, float64(open), name)
-	pending, err := pollers.NewSentinel(s.rdb, a, pollers.SentinelConfig{}).Pending(ctx)
-	if err != nil {
-		return err
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, err
 	}
-	gauge(pendingDesc, float64(pending), name)
-	codes, total, err := records.ReviewCodes(ctx, a, mostReviews)
-	if err != nil {
-		return err
+	out := make([]counted, len(accounts))
+	for i, c := range asked {
+		out[i] = counted{c[0].Val(), c[1].Val(), c[2].Val(), c[3].Val(), c[4].Val(), many}
+	}
+	return out, nil
+}
+
+func (s *Shared) recordsOf(ctx context.Context, a providers.Account, n counted, send func(prometheus.Metric)) (err error) {
+	gauge, name := sender(send), a.String()
+	gauge(openDesc, float64(n.open), name)
+	gauge(pendingDesc, float64(n.pending+n.behind), name)
+	var codes map[string]int
+	total, looks, ages := n.reviews, int64(0), map[order.Lane]time.Duration{}
+	if n.reviews > 0 {
+		if codes, total, err = ledger.New(s.rdb, ledger.Options{}).ReviewCodes(ctx, a, mostReviews); err != nil {
+			return err
+		}
 	}
 	gauge(reviewDesc, float64(total), name)
 	for code, n := range byCode(codes) {
 		gauge(codesDesc, float64(n), name, code)
 	}
-	looks, err := notices.New(s.rdb, a).Due(ctx)
-	if err != nil {
-		return err
+	if n.looks > 0 {
+		if looks, err = notices.New(s.rdb, a).Due(ctx); err != nil {
+			return err
+		}
 	}
 	gauge(looksDesc, float64(looks), name)
-	ages, err := s.oldest.look(ctx, s.rdb, a)
-	if err != nil {
-		return err
+	if n.open > 0 || !n.many {
+		if ages, err = s.oldest.look(ctx, s.rdb, a); err != nil {
+			return err
+		}
 	}
-	for lane, age := range ages {
-		gauge(waitingDesc, age.Seconds(), name, string(lane))
+	for _, lane := range order.Lanes() {
+		gauge(waitingDesc, ages[lane].Seconds(), name, string(lane))
 	}
 	return nil
 }

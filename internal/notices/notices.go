@@ -173,6 +173,32 @@ func (s *Store) Due(ctx context.Context) (int64, error) {
 	return n, s.failed("count", err)
 }
 
+// DueAmong reports for each of some stores, which are over one Redis, whether a look is due, in one round trip.
+func DueAmong(ctx context.Context, stores []*Store) ([]bool, error) {
+	out := make([]bool, len(stores))
+	if len(stores) == 0 {
+		return out, nil
+	}
+	pipe := stores[0].rdb.Pipeline()
+	clock := pipe.Time(ctx)
+	first := make([]*redis.ZSliceCmd, len(stores))
+	for i, s := range stores {
+		first[i] = pipe.ZRangeWithScores(ctx, keys.Looks(s.account), 0, 0)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, fmt.Errorf("notices: %w", err)
+	}
+	for i, s := range stores {
+		now := clock.Val()
+		if s.Now != nil {
+			now = s.Now()
+		}
+		list := first[i].Val()
+		out[i] = len(list) > 0 && list[0].Score <= float64(now.UnixMilli())
+	}
+	return out, nil
+}
+
 // lease is how long a look is its taker's: longer than any look lasts.
 const lease = 2 * time.Minute
 

@@ -32,16 +32,20 @@ type QueueHolder struct {
 	rdb       redis.UniversalClient
 	inspector *asynq.Inspector
 	provider  providers.Name
-	accounts  []Account
+	accounts  func() []Account
+	known     survey
 	log       *slog.Logger
 	probes    sync.WaitGroup
 }
 
-// NewQueueHolder makes a holder of all queues of a provider for the accounts of it that this process
-// serves. One that is a Prober is probed while it is down.
-func NewQueueHolder(rdb redis.UniversalClient, p providers.Name, accounts []Account, log *slog.Logger) *QueueHolder {
+// NewQueueHolder makes a holder of all queues of a provider. accounts are those of it that this process serves now; see
+// Always. One that is a Prober is probed while it is down.
+func NewQueueHolder(rdb redis.UniversalClient, p providers.Name, accounts func() []Account, log *slog.Logger) *QueueHolder {
 	return &QueueHolder{rdb: rdb, inspector: asynq.NewInspectorFromRedisClient(rdb), provider: p, accounts: accounts, log: log}
 }
+
+// Always are accounts that do not change.
+func Always(accounts ...Account) func() []Account { return func() []Account { return accounts } }
 
 // holdCheck is the time between looks at the accounts.
 const holdCheck = 500 * time.Millisecond
@@ -68,17 +72,13 @@ func (h *QueueHolder) Run(ctx context.Context) {
 
 // Once brings the queues in step with the accounts, and starts the probes that are due.
 func (h *QueueHolder) Once(ctx context.Context) error {
-	if len(h.accounts) == 0 {
+	accounts := h.accounts()
+	if len(accounts) == 0 {
 		return nil
 	}
-	var states []budget.State
-	for i, a := range h.accounts {
-		s, err := a.State(ctx)
-		if err != nil {
-			return err
-		}
-		h.probe(ctx, i, s)
-		states = append(states, s)
+	states, err := h.known.look(ctx, h.rdb, accounts, func(a Account, s budget.State) { h.probe(ctx, a, s) })
+	if err != nil {
+		return err
 	}
 	marks, err := h.rdb.HGetAll(ctx, keys.QueuesHeld(h.provider)).Result()
 	if err != nil {

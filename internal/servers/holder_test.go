@@ -62,7 +62,7 @@ func merchant(id string) providers.Account {
 func (s *holdScene) another() *servers.QueueHolder { return s.serving(s.srv.Client(), s.account) }
 
 func (s *holdScene) serving(rdb redis.UniversalClient, accounts ...servers.Account) *servers.QueueHolder {
-	return servers.NewQueueHolder(rdb, providers.ECTicket, accounts, slog.New(slog.DiscardHandler))
+	return servers.NewQueueHolder(rdb, providers.ECTicket, servers.Always(accounts...), slog.New(slog.DiscardHandler))
 }
 
 var ecticketQueues = []string{"ecticket-bulk", "ecticket-checkout", "ecticket-poll"}

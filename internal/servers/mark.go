@@ -4,7 +4,6 @@ import (
 	"context"
 	_ "embed"
 	"math/rand/v2"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -57,8 +56,12 @@ func (m mark) as(state string) mark { m.state = state; return m }
 
 // of picks the states of the mark's accounts; all is false when one is missing, or the mark names none.
 func (m mark) of(states []budget.State) (found []budget.State, all bool) {
+	named := make(map[string]bool, len(m.accounts))
+	for _, name := range m.accounts {
+		named[name] = true
+	}
 	for _, s := range states {
-		if slices.Contains(m.accounts, s.Account.String()) {
+		if named[s.Account.String()] {
 			found = append(found, s)
 		}
 	}

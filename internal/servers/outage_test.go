@@ -181,7 +181,7 @@ func atSite(t *testing.T, perSecond float64, run func(s *site)) {
 		if err := set.Start(); err != nil {
 			t.Fatal(err)
 		}
-		holder := servers.NewQueueHolder(rdb, providers.ECTicket, []servers.Account{servers.Serve(b, s.provider, log)}, log)
+		holder := servers.NewQueueHolder(rdb, providers.ECTicket, servers.Always(servers.Serve(b, s.provider, log)), log)
 		var running sync.WaitGroup
 		running.Go(func() { holder.Run(ctx) })
 		run(s)

@@ -46,8 +46,8 @@ func (s *Served) Probe(ctx context.Context) {
 
 // probe asks, beside everything else, whether those accounts are answered again for which that is due: a
 // probe may hang for as long as a call may take, and the next one leaves on time.
-func (h *QueueHolder) probe(ctx context.Context, i int, s budget.State) {
-	if p, ok := h.accounts[i].(Prober); ok && s.ProbeDue() {
+func (h *QueueHolder) probe(ctx context.Context, a Account, s budget.State) {
+	if p, ok := a.(Prober); ok && s.ProbeDue() {
 		h.probes.Go(func() { p.Probe(ctx) })
 	}
 }

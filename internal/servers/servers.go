@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -55,14 +56,21 @@ type Options struct {
 
 // Set is the servers of one process. Safe for concurrent use.
 type Set struct {
-	rdb     redis.UniversalClient
-	lanes   []Lane
-	servers []*asynq.Server
-	log     *slog.Logger
+	rdb redis.UniversalClient
+	opt Options
+	log *slog.Logger
 
 	mu     sync.Mutex
+	lanes  []*server
 	health map[string]error
 	up     bool
+	ending sync.WaitGroup // servers that were dropped
+}
+
+// server is one lane's.
+type server struct {
+	Lane
+	*asynq.Server
 }
 
 // New makes a server for each lane over rdb, which stays the caller's to close.
@@ -76,32 +84,85 @@ func New(rdb redis.UniversalClient, lanes []Lane, opt Options) *Set {
 	if opt.CheckEvery <= 0 {
 		opt.CheckEvery = 200 * time.Millisecond
 	}
-	set := &Set{rdb: rdb, lanes: lanes, log: opt.Log, health: map[string]error{}}
+	set := &Set{rdb: rdb, opt: opt, log: opt.Log, health: map[string]error{}}
 	for _, l := range lanes {
-		set.servers = append(set.servers, asynq.NewServerFromRedisClient(rdb, asynq.Config{
-			Concurrency:     max(l.Concurrency, 1),
-			Queues:          map[string]int{l.Queue(): 1},
-			RetryDelayFunc:  queue.RetryDelay,
-			IsFailure:       queue.IsFailure,
-			ErrorHandler:    asynq.ErrorHandlerFunc(set.unexpected),
-			ShutdownTimeout: opt.ShutdownTimeout,
-			// Measured: asynq's defaults (5 s, 1 s) start a due task 2.7 s late in the median; these, 0.4 s.
-			DelayedTaskCheckInterval: time.Second,
-			TaskCheckInterval:        opt.CheckEvery,
-			HealthCheckInterval:      opt.HealthEvery,
-			HealthCheckFunc:          func(err error) { set.setHealth(l.Queue(), err) },
-			Logger:                   asynqLog{opt.Log.With("queue", l.Queue())},
-			LogLevel:                 asynq.WarnLevel,
-		}))
+		set.lanes = append(set.lanes, set.server(l))
 	}
 	return set
+}
+
+func (s *Set) server(l Lane) *server {
+	return &server{l, asynq.NewServerFromRedisClient(s.rdb, asynq.Config{
+		Concurrency:     max(l.Concurrency, 1),
+		Queues:          map[string]int{l.Queue(): 1},
+		RetryDelayFunc:  queue.RetryDelay,
+		IsFailure:       queue.IsFailure,
+		ErrorHandler:    asynq.ErrorHandlerFunc(s.unexpected),
+		ShutdownTimeout: s.opt.ShutdownTimeout,
+		// Measured: asynq's defaults (5 s, 1 s) start a due task 2.7 s late in the median; these, 0.4 s.
+		DelayedTaskCheckInterval: time.Second,
+		TaskCheckInterval:        s.opt.CheckEvery,
+		HealthCheckInterval:      s.opt.HealthEvery,
+		HealthCheckFunc:          func(err error) { s.setHealth(l.Queue(), err) },
+		Logger:                   asynqLog{s.log.With("queue", l.Queue())},
+		LogLevel:                 asynq.WarnLevel,
+	})}
+}
+
+// begin starts a lane's server.
+func (l *server) begin() error {
+	err := errors.New("it has no handler")
+	if l.Handler != nil {
+		err = l.Server.Start(guard(l.Handler))
+	}
+	if err != nil {
+		return fmt.Errorf("servers: queue %s: %w", l.Queue(), err)
+	}
+	return nil
+}
+
+// Add serves further lanes, at once where the set runs. Those that did start stay when another does not.
+func (s *Set) Add(lanes ...Lane) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range lanes {
+		one := s.server(l)
+		if s.up {
+			if err := one.begin(); err != nil {
+				return err
+			}
+		}
+		delete(s.health, l.Queue())
+		s.lanes = append(s.lanes, one)
+	}
+	return nil
+}
+
+// Drop serves a provider's lanes no longer. Running tasks end as when the set stops; it does not wait for them.
+func (s *Set) Drop(p providers.Name) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lanes = slices.DeleteFunc(s.lanes, func(l *server) bool {
+		if l.Provider != p || l.Named != "" {
+			return false
+		}
+		if s.up {
+			l.Stop()
+			s.ending.Go(l.Shutdown)
+		}
+		return true
+	})
 }
 
 // Register puts the queues on the list of those that exist, as the first task of each would, so that the web UI
 // and the metrics answer about them before. It creates nothing else. Repeat it, because the list is gone when
 // Redis was emptied; it may run twice.
 func (s *Set) Register(ctx context.Context) error {
-	if err := s.rdb.SAdd(ctx, keys.Queues, s.Queues()).Err(); err != nil {
+	queues := s.Queues()
+	if len(queues) == 0 {
+		return nil
+	}
+	if err := s.rdb.SAdd(ctx, keys.Queues, queues).Err(); err != nil {
 		return fmt.Errorf("servers: register the queues: %w", err)
 	}
 	return nil
@@ -109,21 +170,17 @@ func (s *Set) Register(ctx context.Context) error {
 
 // Start starts every server; when one does not start, those before it are stopped again.
 func (s *Set) Start() error {
-	for i, server := range s.servers {
-		err := errors.New("it has no handler")
-		if h := s.lanes[i].Handler; h != nil {
-			err = server.Start(guard(h))
-		}
-		if err != nil {
-			for _, started := range s.servers[:i] {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, l := range s.lanes {
+		if err := l.begin(); err != nil {
+			for _, started := range s.lanes[:i] {
 				started.Shutdown()
 			}
-			return fmt.Errorf("servers: queue %s: %w", s.lanes[i].Queue(), err)
+			return err
 		}
 	}
-	s.mu.Lock()
 	s.up = true
-	s.mu.Unlock()
 	return nil
 }
 
@@ -131,18 +188,19 @@ func (s *Set) Start() error {
 // the rest back to the queue.
 func (s *Set) Stop() {
 	s.mu.Lock()
-	wasUp := s.up
+	wasUp, lanes := s.up, slices.Clone(s.lanes)
 	s.up = false
 	s.mu.Unlock()
+	defer s.ending.Wait()
 	if !wasUp {
 		return
 	}
-	for _, server := range s.servers {
-		server.Stop()
+	for _, l := range lanes {
+		l.Server.Stop()
 	}
 	var wg sync.WaitGroup
-	for _, server := range s.servers {
-		wg.Go(server.Shutdown)
+	for _, l := range lanes {
+		wg.Go(l.Shutdown)
 	}
 	wg.Wait()
 }
@@ -152,7 +210,7 @@ func (s *Set) Health() map[string]error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	report := map[string]error{}
-	for _, queue := range s.Queues() {
+	for _, queue := range s.queues() {
 		report[queue] = s.health[queue]
 		if !s.up {
 			report[queue] = errors.New("its server is not running")
@@ -163,6 +221,12 @@ func (s *Set) Health() map[string]error {
 
 // Queues lists the queues served.
 func (s *Set) Queues() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.queues()
+}
+
+func (s *Set) queues() []string {
 	names := make([]string, len(s.lanes))
 	for i, l := range s.lanes {
 		names[i] = l.Queue()

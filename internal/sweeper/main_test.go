@@ -53,7 +53,7 @@ func newScene(t *testing.T, srv *testredis.Server, c sweeper.Config) *scene {
 	s := &scene{t: t, ctx: t.Context(), now: time.Now().Truncate(time.Second), rdb: rdb, queue: queue.NewClient(rdb, queue.Options{}),
 		inspector: asynq.NewInspectorFromRedisClient(rdb)}
 	s.ledger = ledger.New(rdb, ledger.Options{Now: func() time.Time { return s.now }})
-	c.Ledger, c.Accounts, c.Log = s.ledger, []providers.Account{shop, pass2u}, slog.New(slog.NewTextHandler(&s.log, nil))
+	c.Ledger, c.Accounts, c.Log = s.ledger, sweeper.Always(shop, pass2u), slog.New(slog.NewTextHandler(&s.log, nil))
 	s.sweeper = sweeper.New(rdb, c)
 	return s
 }

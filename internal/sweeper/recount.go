@@ -47,7 +47,7 @@ type look struct {
 func (s *Sweeper) Recount(ctx context.Context) error {
 	var names []providers.Name
 	of := map[providers.Name][]providers.Account{}
-	for _, a := range s.Accounts {
+	for _, a := range s.Accounts() {
 		if of[a.Provider] == nil {
 			names = append(names, a.Provider)
 		}

@@ -12,7 +12,6 @@ import (
 	"issuance/internal/ledger"
 	"issuance/internal/sweeper"
 	"issuance/internal/testredis"
-	"issuance/providers"
 	"issuance/tasks/order"
 )
 
@@ -115,7 +114,7 @@ func TestTheSweeperSearchesForOverlookedRecordsWhenItStarts(t *testing.T) {
 func (s *scene) untilLogged(text string, c sweeper.Config) {
 	s.t.Helper()
 	seen, ended := make(chan struct{}, 1), make(chan struct{})
-	c.Ledger, c.Accounts, c.Log = s.ledger, []providers.Account{shop}, slog.New(slog.NewTextHandler(signal{text, seen}, nil))
+	c.Ledger, c.Accounts, c.Log = s.ledger, sweeper.Always(shop), slog.New(slog.NewTextHandler(signal{text, seen}, nil))
 	ctx, cancel := context.WithCancel(s.ctx)
 	go func() { defer close(ended); sweeper.New(s.rdb, c).Run(ctx) }()
 	select {

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -22,8 +23,9 @@ import (
 
 // Config of a Sweeper.
 type Config struct {
-	Ledger   *ledger.Ledger
-	Accounts []providers.Account // whose records are swept
+	Ledger *ledger.Ledger
+	// Accounts are those whose records are swept, as they are now; see Always.
+	Accounts func() []providers.Account
 	Log      *slog.Logger
 	// Every is the pause between sweeps. Default 3 s; with the claims' 10 s, and the 14 s that a
 	// worker may be silent, that has the orders of a killed worker taken up by another within 20 s.
@@ -50,6 +52,13 @@ type Sweeper struct {
 	since atomic.Int64
 	// counts is what Recount knows of each provider, and Recount's alone.
 	counts map[providers.Name]*recount
+	// adopted are the accounts whose records were searched for, and Adopt's alone.
+	adopted map[providers.Account]bool
+}
+
+// Always are accounts that do not change.
+func Always(accounts ...providers.Account) func() []providers.Account {
+	return func() []providers.Account { return accounts }
 }
 
 // New makes a sweeper over rdb, which stays the caller's to close.
@@ -66,7 +75,7 @@ func New(rdb redis.UniversalClient, c Config) *Sweeper {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Sweeper{Config: c, rdb: rdb, queue: queue.NewClient(rdb, c.Tasks), counts: map[providers.Name]*recount{}}
+	return &Sweeper{Config: c, rdb: rdb, queue: queue.NewClient(rdb, c.Tasks), counts: map[providers.Name]*recount{}, adopted: map[providers.Account]bool{}}
 }
 
 // Run sweeps until the context ends.
@@ -75,7 +84,7 @@ func (s *Sweeper) Run(ctx context.Context) {
 	defer tick.Stop()
 	var full time.Time
 	for {
-		if time.Since(full) >= s.FullEvery {
+		if time.Since(full) >= s.FullEvery || s.newAccount() {
 			if err := s.Adopt(ctx); err != nil {
 				s.report(ctx, "searching for overlooked records", err)
 			} else {
@@ -106,18 +115,28 @@ func (s *Sweeper) report(ctx context.Context, what string, err error) {
 	}
 }
 
-// Adopt searches the whole keyspace for unfinished records that the open set does not hold.
+// Adopt searches the whole keyspace for unfinished records that the open sets do not hold.
 func (s *Sweeper) Adopt(ctx context.Context) error {
-	for _, a := range s.Accounts {
-		n, err := s.Ledger.AdoptOpen(ctx, a)
-		if err != nil {
-			return err
-		}
-		if n > 0 {
-			s.Log.Warn("sweeper: found unfinished records that were not in the open set", "account", a.String(), "records", n)
+	accounts := s.Accounts()
+	if len(accounts) == 0 {
+		return nil
+	}
+	found, err := s.Ledger.AdoptOpen(ctx, accounts...)
+	for a, n := range found {
+		s.Log.Warn("sweeper: found unfinished records that were not in the open set", "account", a.String(), "records", n)
+	}
+	if err == nil {
+		s.adopted = map[providers.Account]bool{}
+		for _, a := range accounts {
+			s.adopted[a] = true
 		}
 	}
-	return nil
+	return err
+}
+
+// newAccount reports whether there is an account whose records were not searched for yet.
+func (s *Sweeper) newAccount() bool {
+	return slices.ContainsFunc(s.Accounts(), func(a providers.Account) bool { return !s.adopted[a] })
 }
 
 // mostPointers is how many ends one look at the index takes.
@@ -137,23 +156,22 @@ func (s *Sweeper) Once(ctx context.Context) error {
 	if err := s.takeBack(ctx); err != nil {
 		return err
 	}
+	accounts := s.Accounts()
+	open, err := s.Ledger.OpenCounts(ctx, accounts)
+	if err != nil {
+		return err
+	}
 	var errs []error
-	for _, a := range s.Accounts {
-		open, err := s.Ledger.OpenCount(ctx, a)
-		if err != nil {
-			return errors.Join(append(errs, err)...)
-		}
-		for {
+	for i, a := range accounts {
+		for more := open[i] > 0; more; {
 			due, err := s.Ledger.Due(ctx, a, s.Batch, hold)
 			if err != nil {
 				return errors.Join(append(errs, err)...)
 			}
 			// Records that cannot be seen to must not keep those of later batches waiting.
-			until, err := s.inspect(ctx, due.Refs, pause(open))
+			until, err := s.inspect(ctx, due.Refs, pause(open[i]))
 			errs = append(errs, err, s.Ledger.PutOff(ctx, due, until))
-			if int64(len(due.Refs)) < s.Batch {
-				break
-			}
+			more = int64(len(due.Refs)) == s.Batch
 		}
 	}
 	return errors.Join(append(errs, ctx.Err())...)

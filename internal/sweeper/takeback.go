@@ -40,7 +40,7 @@ func (s *Sweeper) takeBack(ctx context.Context) error {
 		return fmt.Errorf("sweeper: %w", err)
 	}
 	done := map[providers.Name]bool{}
-	for _, a := range s.Accounts {
+	for _, a := range s.Accounts() {
 		if done[a.Provider] {
 			continue
 		}

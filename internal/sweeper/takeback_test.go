@@ -13,7 +13,6 @@ import (
 	"issuance/internal/ledger"
 	"issuance/internal/sweeper"
 	"issuance/internal/testredis"
-	"issuance/providers"
 	"issuance/tasks/order"
 )
 
@@ -42,7 +41,7 @@ func running(t *testing.T, srv *testredis.Server) (at func(time.Duration) *sweep
 	<-begun
 	at = func(later time.Duration) *sweeper.Sweeper {
 		l := ledger.New(rdb, ledger.Options{Now: func() time.Time { return time.Now().Add(later) }})
-		return sweeper.New(rdb, sweeper.Config{Ledger: l, Accounts: []providers.Account{shop}, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+		return sweeper.New(rdb, sweeper.Config{Ledger: l, Accounts: sweeper.Always(shop), Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	}
 	state = func() string {
 		info, err := inspector.GetTaskInfo("ecticket-poll", pollID)

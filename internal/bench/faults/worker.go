@@ -81,10 +81,10 @@ func (s *site) start() {
 	}
 	w.set = servers.New(w.rdb, lanes, servers.Options{Log: slog.New(slog.DiscardHandler), ShutdownTimeout: time.Second})
 	must(w.set.Start())
-	holder := servers.NewQueueHolder(w.rdb, account.Provider, []servers.Account{servers.Serve(b, client, log)}, log)
+	holder := servers.NewQueueHolder(w.rdb, account.Provider, servers.Always(servers.Serve(b, client, log)), log)
 	w.chores.Go(func() { holder.Run(ctx) })
 	w.chores.Go(func() {
-		sweeper.New(w.rdb, sweeper.Config{Ledger: l, Accounts: []providers.Account{account}, Log: log, Now: time.Now}).Run(ctx)
+		sweeper.New(w.rdb, sweeper.Config{Ledger: l, Accounts: sweeper.Always(account), Log: log, Now: time.Now}).Run(ctx)
 	})
 }
 

@@ -76,7 +76,7 @@ func open(ctx context.Context, settings ...string) (*site, error) {
 	s.issues = issuing.New(handler.Config{Provider: s.provider, Ledger: s.ledger, Ring: ring, Worker: "bench", Log: quiet}, s.follower)
 	s.polls = pollers.New(pollers.Config{Provider: s.provider, Ledger: s.ledger, Ring: ring, Schedule: schedule, Follower: s.follower, Log: quiet})
 	s.lonePolls = pollers.New(pollers.Config{Provider: s.provider, Ledger: s.ledger, Ring: ring, Schedule: schedule, Log: quiet})
-	s.sweeper = sweeper.New(rdb, sweeper.Config{Ledger: s.ledger, Accounts: []providers.Account{account}, Log: quiet})
+	s.sweeper = sweeper.New(rdb, sweeper.Config{Ledger: s.ledger, Accounts: sweeper.Always(account), Log: quiet})
 	return s, nil
 }
 

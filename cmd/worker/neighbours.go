@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"issuance/internal/announce"
+	"issuance/providers"
+)
+
+// neighbours are the other workers of this Redis, as they have announced themselves.
+type neighbours struct {
+	rdb  redis.UniversalClient
+	self string
+
+	mu     sync.Mutex
+	serve  map[providers.Account]bool
+	readAt time.Time
+}
+
+const (
+	// neighboursFresh is for how long it is believed that another worker serves an account, neighboursAbsent that none does.
+	neighboursFresh  = announce.Every
+	neighboursAbsent = 3 * time.Second
+)
+
+// serves reports whether another worker serves an account. When that cannot be read, what was known before counts.
+func (n *neighbours) serves(ctx context.Context, a providers.Account) bool {
+	n.mu.Lock()
+	age, known := time.Since(n.readAt), n.serve[a]
+	n.mu.Unlock()
+	if known && age < neighboursFresh || !known && age < neighboursAbsent {
+		return known
+	}
+	serve, err := n.read(ctx)
+	if err != nil {
+		return known
+	}
+	return serve[a]
+}
+
+// read reads which accounts the others serve.
+func (n *neighbours) read(ctx context.Context) (map[providers.Account]bool, error) {
+	all, now, err := announce.Workers(ctx, n.rdb)
+	if err != nil {
+		return nil, err
+	}
+	serve := map[providers.Account]bool{}
+	for _, w := range all {
+		if w.Name == n.self || !w.Running(now) {
+			continue
+		}
+		for _, name := range w.Accounts {
+			var a providers.Account
+			if a.UnmarshalText([]byte(name)) == nil {
+				serve[a] = true
+			}
+		}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.serve, n.readAt = serve, time.Now()
+	return serve, nil
+}

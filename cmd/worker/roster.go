@@ -1,0 +1,272 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"issuance/internal/announce"
+	"issuance/internal/budget"
+	"issuance/internal/config"
+	"issuance/internal/looks"
+	"issuance/internal/servers"
+	"issuance/providers"
+	"issuance/tasks/order"
+)
+
+// roster is the accounts that this worker serves. They may change while it runs: a change is one new list, which whoever
+// has the old one may go on with.
+type roster struct {
+	list atomic.Pointer[accounts]
+	live *config.Live
+	mine func([]config.Account) []config.Account // of all accounts, those to serve
+	turn sync.Mutex                              // held by whoever changes the list
+}
+
+// accounts are those of one moment, by name.
+type accounts struct {
+	all []*account
+	of  map[providers.Account]*account
+}
+
+func accountsOf(all []*account) *accounts {
+	out := &accounts{all: all, of: make(map[providers.Account]*account, len(all))}
+	for _, a := range all {
+		out.of[a.Name] = a
+	}
+	return out
+}
+
+// now are the accounts of this moment.
+func (r *roster) now() *accounts { return r.list.Load() }
+
+// find is an account, or nil.
+func (r *roster) find(name providers.Account) *account { return r.now().of[name] }
+
+// names are the accounts that the worker serves.
+func (w *worker) names() []providers.Account {
+	all := w.roster.now().all
+	out := make([]providers.Account, len(all))
+	for i, a := range all {
+		out[i] = a.Name
+	}
+	return out
+}
+
+// byProvider is one account of each provider, the default where there is one.
+func (w *worker) byProvider() map[providers.Name]providers.Account {
+	out := map[providers.Name]providers.Account{}
+	for _, a := range w.roster.now().all {
+		if _, there := out[a.Name.Provider]; !there || a.Default {
+			out[a.Name.Provider] = a.Name
+		}
+	}
+	return out
+}
+
+func (a *accounts) has(p providers.Name) bool {
+	return slices.ContainsFunc(a.all, func(a *account) bool { return a.Name.Provider == p })
+}
+
+// heldOf are a provider's accounts, for its queue holder.
+func (r *roster) heldOf(p providers.Name) func() []servers.Account {
+	var of *accounts
+	var out []servers.Account
+	return func() []servers.Account {
+		if now := r.now(); now != of {
+			of, out = now, nil
+			for _, a := range now.all {
+				if a.Name.Provider == p {
+					out = append(out, a.held)
+				}
+			}
+		}
+		return out
+	}
+}
+
+func (r *roster) lookers() (out []*looks.Looker) {
+	for _, a := range r.now().all {
+		if a.looker != nil {
+			out = append(out, a.looker)
+		}
+	}
+	return out
+}
+
+// change is how one list of accounts differs from another.
+type change struct {
+	to             []*account
+	added, changed []*account
+	gone           []*account
+}
+
+// changeTo opens the accounts that are new or have other settings, and keeps the others as they are.
+func (w *worker) changeTo(want []config.Account) (change, error) {
+	var c change
+	before := w.roster.now()
+	kept := map[providers.Account]bool{}
+	for _, cfg := range want {
+		kept[cfg.Name] = true
+		old := before.of[cfg.Name]
+		if old != nil && old.Account.Equal(cfg) {
+			c.to = append(c.to, old)
+			continue
+		}
+		a, err := w.wiring.open(cfg, old)
+		if err != nil {
+			return change{}, fmt.Errorf("account %s: %w", cfg.Name, err)
+		}
+		c.to = append(c.to, a)
+		if old == nil {
+			c.added = append(c.added, a)
+		} else {
+			c.changed = append(c.changed, a)
+		}
+	}
+	for _, a := range before.all {
+		if !kept[a.Name] {
+			c.gone = append(c.gone, a)
+		}
+	}
+	return c, nil
+}
+
+func (c change) nothing() bool { return len(c.added)+len(c.changed)+len(c.gone) == 0 }
+
+// rosterEvery is how often a worker looks whether its accounts have changed.
+const rosterEvery = 2 * time.Second
+
+// followAccounts keeps the accounts as the accounts file has them, until the context ends. A value from again has the
+// file read at once.
+func (w *worker) followAccounts(again <-chan struct{}) func(context.Context) {
+	return func(ctx context.Context) {
+		tick := time.NewTicker(rosterEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			case <-again:
+				if _, err := w.roster.live.Reload(); err == nil {
+					w.log.Info("accounts read again, as asked for")
+				}
+			}
+			if err := w.followOnce(ctx); err != nil && ctx.Err() == nil {
+				w.log.Error("alarm: the accounts could not be changed, those before stay in force", "error", err)
+			}
+		}
+	}
+}
+
+// followOnce brings the accounts in step with the file.
+func (w *worker) followOnce(ctx context.Context) error {
+	w.roster.turn.Lock()
+	defer w.roster.turn.Unlock()
+	c, err := w.changeTo(w.roster.mine(w.roster.live.Current()))
+	if err != nil || c.nothing() {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	// Announced before it is served, as at the start.
+	if err := budget.Announce(ctx, w.rdb, budgetsOf(slices.Concat(c.added, c.changed))...); err != nil {
+		return err
+	}
+	if err := w.use(c); err != nil {
+		return err
+	}
+	for _, a := range c.added {
+		w.log.Info("account added", "account", a.Name.String())
+		w.unserved.Served(a.Name)
+		w.runWaiting(ctx, a.Name)
+	}
+	for _, a := range c.changed {
+		w.log.Info("account changed: its next call has the new settings", "account", a.Name.String())
+	}
+	return w.withdraw(ctx, c.gone)
+}
+
+// use puts a change in force, and serves the queues of the providers that have accounts.
+func (w *worker) use(c change) error {
+	before, now := w.roster.now(), accountsOf(c.to)
+	w.roster.list.Store(now)
+	for _, a := range before.all {
+		if now.of[a.Name] != a && a.looker != nil {
+			a.looker.Retire()
+		}
+	}
+	for _, p := range providers.All() {
+		switch is := now.has(p); {
+		case is && !before.has(p):
+			if err := w.servers.Add(w.lanesOf(p)...); err != nil {
+				return err
+			}
+		case !is && before.has(p):
+			w.servers.Drop(p)
+		}
+	}
+	return nil
+}
+
+// lanesOf are a provider's lanes that this worker may serve.
+func (w *worker) lanesOf(p providers.Name) (lanes []servers.Lane) {
+	h := mux(p, w.log, w.unserved, w.roster.find)
+	for _, l := range order.Lanes() {
+		if q := (lane{p, l}); w.mayServe(q) {
+			lanes = append(lanes, w.wiring.lane(q, h))
+		}
+	}
+	return lanes
+}
+
+// mostWoken is how many orders of an account are woken that this worker begins to serve; the others come at their time.
+const mostWoken = 1000
+
+// runWaiting has the orders of an account run that have waited for a worker of it.
+func (w *worker) runWaiting(ctx context.Context, a providers.Account) {
+	refs, err := w.ledger.SomeOpen(ctx, a, mostWoken)
+	if err == nil {
+		err = w.wiring.queue.RunAll(ctx, w.ledger, refs)
+	}
+	if err != nil && ctx.Err() == nil {
+		w.log.Warn("orders that wait for this account could not be woken; they go on later", "account", a.String(), "error", err)
+	}
+}
+
+// withdraw announces that accounts are not served here any more.
+func (w *worker) withdraw(ctx context.Context, gone []*account) error {
+	if len(gone) == 0 {
+		return nil
+	}
+	if err := announce.AnnounceWorker(ctx, w.rdb, w.self()); err != nil { // first: of two workers that do so at once, one sees the other's
+		return err
+	}
+	elsewhere, err := w.neighbours.read(ctx)
+	if err != nil {
+		return err
+	}
+	for _, a := range gone {
+		if elsewhere[a.Name] {
+			w.log.Info("account removed; another worker serves it", "account", a.Name.String())
+			continue
+		}
+		w.log.Error("alarm: an account was removed, and no other worker serves it: its orders wait until one does", "account", a.Name.String())
+		if err := budget.Withdraw(ctx, w.rdb, a.Name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func budgetsOf(list []*account) []*budget.Budget {
+	out := make([]*budget.Budget, len(list))
+	for i, a := range list {
+		out[i] = a.budget
+	}
+	return out
+}

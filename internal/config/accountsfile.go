@@ -1,0 +1,151 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"issuance/providers"
+)
+
+// FileMistake is one thing to correct in the accounts file.
+type FileMistake struct {
+	Line int    // 0: the whole file
+	Name string // of the entry; "" for the whole file
+	Text string // what is wrong; never the value of a secret
+}
+
+func (m FileMistake) String() string {
+	text := m.Text
+	if m.Name != "" {
+		text = m.Name + ": " + text
+	}
+	if m.Line > 0 {
+		text = fmt.Sprintf("line %d: %s", m.Line, text)
+	}
+	return text
+}
+
+// FileError holds every mistake of an accounts file.
+type FileError struct{ Mistakes []FileMistake }
+
+func (e *FileError) Error() string {
+	lines := make([]string, len(e.Mistakes))
+	for i, m := range e.Mistakes {
+		lines[i] = "accounts file: " + m.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// fileReading gathers what an accounts file says.
+type fileReading struct {
+	reads       func(Variable) bool
+	read        func(path string) ([]byte, error)
+	taskTimeout time.Duration // that calls must be shorter than; 0: any
+	mistakes    []FileMistake
+	warnings    []string
+	lines       map[providers.Account]int // where an account's entry is
+}
+
+// mostWarnings is how many warnings of a file are shown.
+const mostWarnings = 20
+
+func (r *fileReading) warn(format string, a ...any) {
+	r.warnings = append(r.warnings, "accounts file: "+fmt.Sprintf(format, a...))
+}
+
+// shownWarnings are the first warnings, and how many there are more.
+func (r *fileReading) shownWarnings() []string {
+	if more := len(r.warnings) - mostWarnings; more > 0 {
+		return append(r.warnings[:mostWarnings:mostWarnings], fmt.Sprintf("accounts file: and %d more warnings of this kind", more))
+	}
+	return r.warnings
+}
+
+func (r *fileReading) wrongAt(line int, name, format string, a ...any) {
+	r.mistakes = append(r.mistakes, FileMistake{line, name, fmt.Sprintf(format, a...)})
+}
+
+// wrong reports a mistake of an entry's key, at the line of the key where it is there.
+func (r *fileReading) wrong(e entry, key, format string, a ...any) {
+	r.wrongAt(e.lineOf(key), e.name(), "%s %s", key, fmt.Sprintf(format, a...))
+}
+
+// accounts reads the whole file. The error is a *FileError.
+func (r *fileReading) accounts(raw []byte) ([]Account, error) {
+	var list []Account
+	r.lines = map[providers.Account]int{}
+	for _, e := range r.entries(raw) {
+		a, ok := r.account(e)
+		if first := r.lines[a.Name]; first > 0 && a.Name.Merchant != "" {
+			r.wrongAt(e.line, e.name(), "is there twice; the first is in line %d", first)
+			continue
+		}
+		r.lines[a.Name] = e.line
+		if ok {
+			list = append(list, a)
+		}
+	}
+	if len(r.lines)+len(r.mistakes) == 0 {
+		r.wrongAt(0, "", "it has no accounts")
+	}
+	r.defaults(list)
+	r.allowances(list)
+	if len(r.mistakes) > 0 {
+		slices.SortStableFunc(r.mistakes, func(a, b FileMistake) int { return cmp.Compare(a.Line, b.Line) })
+		return nil, &FileError{r.mistakes}
+	}
+	return list, nil
+}
+
+// defaults finds each provider's default account: the one that says so, or the only one.
+func (r *fileReading) defaults(list []Account) {
+	for _, k := range kinds {
+		var of []int
+		said := -1
+		for i, a := range list {
+			if a.Name.Provider != k.provider {
+				continue
+			}
+			of = append(of, i)
+			switch {
+			case a.Default && said >= 0:
+				r.wrongAt(r.lines[a.Name], a.Name.String(), "default is %s already, in line %d", list[said].Name, r.lines[list[said].Name])
+			case a.Default:
+				said = i
+			}
+		}
+		if len(of) == 1 && said < 0 {
+			list[of[0]].Default = true
+		}
+	}
+}
+
+// allowances wants the accounts of one allowance to agree in what they share.
+func (r *fileReading) allowances(list []Account) {
+	first := map[string]Account{}
+	for _, a := range list {
+		name := cmp.Or(a.Allowance, a.Name.String())
+		f, shared := first[name]
+		if !shared {
+			first[name] = a
+			continue
+		}
+		for _, c := range []struct {
+			key        string
+			own, other any
+			different  bool
+		}{
+			{keyProvider, a.Name.Provider, f.Name.Provider, a.Name.Provider != f.Name.Provider},
+			{"calls_per_second", a.CallsPerSecond, f.CallsPerSecond, a.CallsPerSecond != f.CallsPerSecond},
+			{"ban", a.Ban, f.Ban, a.Ban != f.Ban},
+		} {
+			if c.different {
+				r.wrongAt(r.lines[a.Name], a.Name.String(), "%s is %v, and %v for %s in line %d, with which it shares the allowance %s; they must be the same",
+					c.key, c.own, c.other, f.Name, r.lines[f.Name], name)
+			}
+		}
+	}
+}

@@ -1,0 +1,379 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"issuance/providers"
+)
+
+// file writes an accounts file and returns an environment that names it.
+func file(t *testing.T, text string) map[string]string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "accounts.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return map[string]string{"REDIS_URL": "redis://h/0", "ISSUANCE_SEAL_KEYS": key32, "ISSUANCE_ACCOUNTS_FILE": path}
+}
+
+const keysOfFile = "hash_key: Kanarie-hash-key\n    hash_iv: Kanarie--hash-iv\n"
+
+// Every setting of the environment's account can be set in an entry, and has the same default there.
+func TestAnEntryHasEverySettingOfTheEnvironment(t *testing.T) {
+	values := map[string]string{"ECTICKET_BASE_URL": "https://ecticket-stage.ecpay.com.tw", "ECTICKET_PLATFORM_ID": "3085672", "ECTICKET_HASH_KEY": "Kanarie-hash-key",
+		"ECTICKET_HASH_IV": "Kanarie--hash-iv", "ECTICKET_MODE": "escrow", "ECTICKET_CALLS_PER_SECOND": "3", "ECTICKET_BAN": "31m", "ECTICKET_TIMEOUT": "21s",
+		"ECTICKET_SETTLE_AFTER": "13m", "ECTICKET_PATHS": "Refund=/r", "ECTICKET_CODES": "not_found=5", "ECTICKET_REFUND_FIELDS": "No={TicketNo}",
+		"PASS2U_BASE_URL": "https://pass2u.example/api", "PASS2U_API_KEY": "Kanarie-api", "PASS2U_CALLS_PER_SECOND": "2", "PASS2U_BAN": "32m", "PASS2U_TIMEOUT": "22s",
+		"PASS2U_SETTLE_AFTER": "14m", "PASS2U_PROXY_URL": "http://ann:Kanarie-proxy@proxy:3128", "PASS2U_REFUND_QUANTITY_KEY": "quanity", "PASS2U_QUERY_PATH": "/"}
+	text, minimal, env := "accounts:\n", "accounts:\n", map[string]string{"REDIS_URL": "redis://h/0", "ISSUANCE_SEAL_KEYS": key32, "ECTICKET_MERCHANT_ID": "2000132"}
+	for _, k := range kinds {
+		for _, list := range []*string{&text, &minimal} {
+			*list += "- provider: " + string(k.provider) + "\n"
+			if k.merchant != "" {
+				*list += "  account: 2000132\n"
+			}
+		}
+		for _, v := range Table() {
+			if !strings.HasPrefix(v.Name, k.prefix) || v.Name == k.merchant || !v.account {
+				continue
+			}
+			if values[v.Name] == "" {
+				t.Fatalf("%s has no value in this test", v.Name)
+			}
+			env[v.Name] = values[v.Name]
+			text += fmt.Sprintf("  %s: %q\n", k.key(v.Name), values[v.Name])
+			if slices.Contains(k.needs, v.Name) {
+				minimal += fmt.Sprintf("  %s: %q\n", k.key(v.Name), values[v.Name])
+			}
+		}
+	}
+	compare := func(env map[string]string, text string) {
+		t.Helper()
+		own, ofFile := load(t, env, all...), load(t, file(t, text), all...)
+		if len(own.Accounts) != len(kinds) || len(ofFile.Accounts) != len(kinds) {
+			t.Fatalf("%v, %v", own.Accounts, ofFile.Accounts)
+		}
+		for i, a := range own.Accounts {
+			if b := ofFile.Accounts[i]; !a.Equal(b) || !a.Default || !a.Configured() {
+				t.Errorf("%s: %+v of the environment, %+v of the file", a, a.settings, b.settings)
+			}
+		}
+	}
+	compare(env, text)
+	for name := range values {
+		if !slices.ContainsFunc(kinds, func(k kind) bool { return slices.Contains(k.needs, name) }) {
+			delete(env, name)
+		}
+	}
+	compare(env, minimal)
+}
+
+// Two accounts differ as soon as one setting does, secrets included: otherwise a change would not be seen.
+func TestEverySettingMakesAnAccountAnother(t *testing.T) {
+	c := load(t, production(), all...)
+	for _, a := range c.Accounts {
+		if !a.Equal(a) {
+			t.Errorf("%s is not itself", a)
+		}
+		fields := reflect.ValueOf(a.settings).Elem()
+		for i := range fields.NumField() {
+			b := a
+			other := reflect.New(fields.Type())
+			other.Elem().Set(fields)
+			switch f := other.Elem().Field(i); f.Kind() {
+			case reflect.String:
+				f.SetString(f.String() + "x")
+			case reflect.Int64:
+				f.SetInt(f.Int() + 1)
+			case reflect.Float64:
+				f.SetFloat(f.Float() + 1)
+			default:
+				f.Set(reflect.ValueOf(NewSecret("other")))
+			}
+			b.settings = other.Interface().(settings)
+			if a.Equal(b) {
+				t.Errorf("%s: a change of %s is not seen", a, fields.Type().Field(i).Name)
+			}
+		}
+		for _, b := range []Account{{Name: a.Name}, func(a Account) Account { a.Default = !a.Default; return a }(a), func(a Account) Account { a.Allowance = "x"; return a }(a)} {
+			if b.settings == nil {
+				b = a
+				b.CallsPerSecond++
+			}
+			if a.Equal(b) {
+				t.Errorf("%s: a change is not seen", a)
+			}
+		}
+	}
+}
+
+// Every mistake of a file is reported at once, with its line and the entry's name, and no secret.
+func TestAllMistakesOfAFileTogether(t *testing.T) {
+	text := `accounts:
+  - provider: ecticket
+    account: "2000132"
+    default: true
+    hash_key: Kanarie
+    hash_iv: Kanarie--hash-iv
+    calls_per_second: fast
+  - provider: ecticket
+    account: "2000132"
+    ` + keysOfFile + `
+  - provider: ecticket
+    account: "3085676"
+    default: yes please
+    hash_keys: Kanarie-hash-key
+    hash_iv_file: /nowhere/Kanal
+    mode: both
+    timeout: 60s
+  - provider: nobody
+    api_key: Kanarie
+  - provider: pass2u
+    account: "a b"
+    api_key: Bearer Kanarie
+    proxy_url: Kanarie:3128
+  - account: "1"
+  - provider: ecticket
+    ` + keysOfFile + `
+  - [Kanarie]
+  - provider: pass2u
+    account: {Kanarie: x}
+extra: Kanarie
+`
+	_, err := Load(file(t, text), all...)
+	var e *Error
+	if !errors.As(err, &e) {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`line 5: ecticket:2000132: hash_key has 7 characters`, `line 7: ecticket:2000132: calls_per_second is "fast", which is not a number`,
+		`line 8: ecticket:2000132: is there twice; the first is in line 2`,
+		`line 15: ecticket:3085676: default must be true or false`, `line 16: ecticket:3085676: hash_keys is unknown; did you mean hash_key?`,
+		`line 13: ecticket:3085676: hash_key is missing: write it, or hash_key_file`, `line 17: ecticket:3085676: hash_iv_file names a file that cannot be read`,
+		`line 18: ecticket:3085676: mode is "both"; write pure or escrow`, `line 19: ecticket:3085676: timeout is 1m0s; it must be shorter than WORKER_TASK_TIMEOUT (1m0s)`,
+		`line 20: nobody: provider must be ecticket or pass2u`, `line 23: entry 5: account must be 1 to 40`, `line 24: entry 5: api_key holds a space`, `line 25: entry 5: proxy_url must look like`,
+		`line 26: entry 6: provider must be ecticket or pass2u`, `line 27: ecticket: account is missing`, `line 31: entry 8: it must be keys and values`,
+		`line 32: pass2u: line 33: a key has no single value`, `line 34: unknown key; there are accounts`,
+	} {
+		if !strings.Contains(err.Error(), "ISSUANCE_ACCOUNTS_FILE "+want) {
+			t.Errorf("%q is not in\n%v", want, err)
+		}
+	}
+	for _, m := range e.Mistakes {
+		if m.Variable != "ISSUANCE_ACCOUNTS_FILE" {
+			t.Errorf("%+v", m)
+		}
+	}
+	if strings.Contains(err.Error(), "Kanarie") {
+		t.Errorf("a secret is shown: %v", err)
+	}
+}
+
+// What concerns the whole file, or two entries together.
+func TestMistakesAmongEntries(t *testing.T) {
+	two := func(first, second string) string {
+		return "accounts:\n  - provider: ecticket\n    account: a1\n    " + keysOfFile + first + "  - provider: ecticket\n    account: b2\n    " + keysOfFile + second
+	}
+	for name, c := range map[string]struct{ text, want string }{
+		"two defaults":        {two("    default: true\n", "    default: true\n"), "line 7: ecticket:b2: default is ecticket:a1 already, in line 2"},
+		"different rates":     {two("    allowance: p\n", "    allowance: p\n    calls_per_second: 3\n"), "line 7: ecticket:b2: calls_per_second is 3, and 4 for ecticket:a1 in line 2, with which it shares the allowance p"},
+		"different bans":      {two("", "    allowance: ecticket:a1\n    ban: 1h\n"), "ban is 1h0m0s, and 30m0s for ecticket:a1"},
+		"a wrong allowance":   {two("    allowance: a b\n", ""), "allowance must be 1 to 100"},
+		"providers share":     {"accounts: [{provider: pass2u, api_key: k, allowance: x}, {provider: ecticket, account: a1, hash_key: Kanarie-hash-key, hash_iv: Kanarie--hash-iv, allowance: x}]", "provider is ecticket, and pass2u for pass2u:main"},
+		"a key twice":         {"accounts:\n- provider: pass2u\n  api_key: Kanarie\n  api_key: other\n", "line 4: pass2u: a key is there twice"},
+		"no accounts":         {"accounts: []\n", "it has no accounts"},
+		"nothing":             {"", "it has no accounts"},
+		"no list":             {"accounts: Kanarie\n", "line 1: accounts must be a list"},
+		"no YAML":             {"accounts: [\n\tKanarie", "it is no YAML"},
+		"a list":              {"- Kanarie\n", "line 1: it must be accounts"},
+		"too short to settle": {two("    settle_after: 9m\n", ""), "settle_after is 9m0s; it must be longer than the validity"},
+		"an unknown key":      {two("    colour_of_door: red\n", ""), "line 6: ecticket:a1: colour_of_door is unknown; docs/accounts.md"},
+		"a secret as a key":   {two("    Kanarie-x y: 1\n", ""), "a key is unknown"},
+	} {
+		_, err := Load(file(t, c.text), all...)
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "Kanarie") {
+			t.Errorf("%s: %v; should say %q", name, err, c.want)
+		}
+	}
+	env := file(t, "accounts: [{provider: pass2u, api_key: k}]")
+	for name, value := range production() {
+		env[name] = value
+	}
+	if _, err := Load(env, all...); err == nil || !strings.Contains(err.Error(), "it has accounts of pass2u, and so has the environment (PASS2U_API_KEY)") {
+		t.Errorf("both: %v", err)
+	}
+	delete(env, "PASS2U_API_KEY")
+	delete(env, "PASS2U_PROXY_URL")
+	if c := load(t, env, all...); len(c.Accounts) != 2 {
+		t.Errorf("one provider of each: %v", c.Accounts)
+	}
+	env["ISSUANCE_ACCOUNTS_FILE"] = "/nowhere"
+	if _, err := Load(env, all...); err == nil || !strings.Contains(err.Error(), "ISSUANCE_ACCOUNTS_FILE open /nowhere") {
+		t.Error(err)
+	}
+}
+
+// An only account is its provider's default by itself; of several, the one that says so.
+func TestDefaults_OfAFile(t *testing.T) {
+	entry := func(account, more string) string {
+		return "  - provider: ecticket\n    account: " + account + "\n    " + keysOfFile + more
+	}
+	c := load(t, file(t, "accounts:\n"+entry("a1", "")), all...)
+	if a, ok := Find(c.Accounts, providers.Account{Provider: providers.ECTicket}); !ok || a.Name.Merchant != "a1" {
+		t.Errorf("%v %t", a, ok)
+	}
+	c = load(t, file(t, "accounts:\n"+entry("a1", "")+entry("b2", "")), all...)
+	if a, ok := Find(c.Accounts, providers.Account{Provider: providers.ECTicket}); ok {
+		t.Errorf("%v is the default of two", a)
+	}
+	c = load(t, file(t, "accounts:\n"+entry("a1", "")+entry("b2", "    default: true\n")), all...)
+	if a, ok := Find(c.Accounts, providers.Account{Provider: providers.ECTicket}); !ok || a.Name.Merchant != "b2" {
+		t.Errorf("%v %t", a, ok)
+	}
+}
+
+// What entries have in common is written once; an entry's own keys count before those that it merges.
+func TestEntriesMergeWhatTheyHaveInCommon(t *testing.T) {
+	c := load(t, file(t, `x-platform: &platform
+  provider: ecticket
+  platform_id: "3085672"
+  hash_key: Kanarie-hash-key
+  hash_iv: Kanarie--hash-iv
+  calls_per_second: 4
+  allowance: platform-3085672
+accounts:
+  - {<<: *platform, account: "2000132", default: true}
+  - {<<: *platform, account: "3085676"}
+  - <<: *platform
+    account: "3362787"
+    allowance: own
+    calls_per_second: 1
+`), all...)
+	var got []string
+	for _, a := range c.Accounts {
+		_, platform, _ := a.NoticeKeys()
+		got = append(got, fmt.Sprint(a, " ", a.Default, " ", a.Allowance, " ", a.CallsPerSecond, " ", platform))
+	}
+	want := "ecticket:2000132 true platform-3085672 4 3085672; ecticket:3085676 false platform-3085672 4 3085672; ecticket:3362787 false own 1 3085672"
+	if text := strings.Join(got, "; "); text != want {
+		t.Errorf("%s\nwant %s", text, want)
+	}
+}
+
+// A program that needs no secrets reads a file whose secrets are not there, and names the accounts.
+func TestASecretIsReadOnlyWhereItIsNeeded(t *testing.T) {
+	env := file(t, "accounts: [{provider: ecticket, account: a1, mode: escrow, calls_per_second: 2, hash_key_file: /nowhere, hash_iv_file: /nowhere}, {provider: pass2u, api_key_file: /nowhere}]")
+	c, err := LoadParts(env, Documents, Estimates)
+	if err != nil {
+		t.Fatal(err)
+	}
+	live := c.Live(slog.New(slog.DiscardHandler))
+	if merchant, escrow, ok := live.Merchant(""); merchant != "a1" || !escrow || !ok {
+		t.Errorf("%s %t %t", merchant, escrow, ok)
+	}
+	if name, rate := c.Pace(providers.Account{Provider: providers.ECTicket}); name.Merchant != "a1" || rate != 2 {
+		t.Errorf("%s %g", name, rate)
+	}
+	if len(c.Callable()) != 0 {
+		t.Errorf("without keys %v can be called", c.Callable())
+	}
+	if _, err := LoadParts(env, Lookups); err == nil || !strings.Contains(err.Error(), "hash_key_file names a file") {
+		t.Error(err)
+	}
+}
+
+// Secrets that every user of the machine can read are warned of, some of them by name.
+func TestExposedSecretsAreWarnedOf(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "key")
+	if err := errors.Join(os.WriteFile(secret, []byte("k"), 0o600), os.Chmod(secret, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	text := "accounts:\n"
+	for i := range 30 {
+		text += fmt.Sprintf("- {provider: pass2u, account: a%d, api_key_file: %s}\n", i, secret)
+	}
+	env := file(t, text)
+	if err := os.Chmod(env["ISSUANCE_ACCOUNTS_FILE"], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	warnings := strings.Join(load(t, env, all...).Warnings, "\n")
+	for _, want := range []string{"every user of this machine can read " + env["ISSUANCE_ACCOUNTS_FILE"], "line 2: pass2u:a0: every user of this machine can read the secret in " + secret, "and 10 more warnings"} {
+		if !strings.Contains(warnings, want) {
+			t.Errorf("%q is not in\n%s", want, warnings)
+		}
+	}
+}
+
+// Accounts follow the file and the files with their secrets. What is wrong with them later changes nothing.
+func TestAccountsFollowTheFile(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	key := write("key", "one")
+	path := write("accounts.yaml", "accounts: [{provider: pass2u, api_key_file: "+key+"}]")
+	c := load(t, map[string]string{"ISSUANCE_ACCOUNTS_FILE": path})
+	var log bytes.Buffer
+	live := c.Live(slog.New(slog.NewTextHandler(&log, nil)))
+	now := time.Now()
+	live.file.SetClock(func() time.Time { now = now.Add(2 * time.Second); return now })
+	before := live.Current()
+	write("key", "two")
+	after := live.Current()
+	if len(after) != 1 || after[0].Equal(before[0]) || after[0].settings.(*Pass2U).APIKey.Reveal() != "two" {
+		t.Errorf("the new key is not seen: %v", after)
+	}
+	write("accounts.yaml", "accounts: [{provider: pass2u, api_key: Kanarie Kanarie}]")
+	if now := live.Current(); len(now) != 1 || !now[0].Equal(after[0]) {
+		t.Errorf("a broken file changes something: %v", now)
+	}
+	if _, err := live.Reload(); err == nil || strings.Contains(log.String()+err.Error(), "Kanarie") || !strings.Contains(log.String(), "alarm: the accounts file cannot be used") {
+		t.Errorf("%v %s", err, &log)
+	}
+	write("accounts.yaml", "accounts: [{provider: pass2u, api_key: a}, {provider: pass2u, account: b, api_key: b, base_url: https://x.example}]")
+	if list, err := live.Reload(); err != nil || len(list) != 2 {
+		t.Errorf("%v %v", list, err)
+	}
+}
+
+// Nothing that prints accounts shows their secrets.
+func TestAccountsHideTheirSecrets(t *testing.T) {
+	c := load(t, production(), all...)
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "a", c.Accounts[0], "all", c.Accounts, "c", c)
+	text := log.String() + fmt.Sprintf("%v %+v %#v %s %d %x|%+v %v", c.Accounts, c.Accounts[0], c.Accounts, c.Accounts[0], c.Accounts, c.Accounts[1], struct{ a Account }{c.Accounts[0]}, &c)
+	if strings.Contains(text, "Kanarie") || strings.Contains(text, fmt.Sprintf("%x", "Kanarie")) {
+		t.Error(text)
+	}
+}
+
+// A thousand accounts are read in well under a second each start.
+func BenchmarkAThousandAccounts(b *testing.B) {
+	text := "accounts:\n"
+	for i := range 1000 {
+		text += fmt.Sprintf("  - provider: ecticket\n    account: M%d\n    %s", i, keysOfFile)
+	}
+	path := filepath.Join(b.TempDir(), "accounts.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if list, _, err := CheckAccounts(nil, path); err != nil || len(list) != 1000 {
+			b.Fatal(err)
+		}
+	}
+}
