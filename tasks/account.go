@@ -18,15 +18,22 @@ import (
 // worker has it.
 type UnknownAccountError struct {
 	Account Account   // as far as it is known
-	Served  []Account // those of the provider that workers have announced
+	Served  []Account // those of the provider that workers have announced; all, where none is of it
 }
+
+// mostListed is how many accounts an error text lists.
+const mostListed = 20
 
 func (e *UnknownAccountError) Error() string {
 	served := make([]string, len(e.Served))
 	for i, a := range e.Served {
 		served[i] = a.String()
 	}
-	switch list := strings.Join(served, ", "); {
+	list := strings.Join(served, ", ")
+	if more := len(served) - mostListed; more > 0 {
+		list = fmt.Sprintf("%s, and %d more", strings.Join(served[:mostListed], ", "), more)
+	}
+	switch {
 	case e.Account.Merchant != "" && list == "":
 		return fmt.Sprintf("no worker serves account %s, nor any other", e.Account)
 	case e.Account.Merchant != "":
@@ -205,10 +212,13 @@ func (c *Client) Served(ctx context.Context, a Account) (Account, error) {
 			return a, err
 		}
 		served := accountsOf(announced, a.Provider)
-		if len(served) == 0 || slices.Contains(served, a) {
+		if len(announced) == 0 || slices.Contains(served, a) {
 			return a, nil
 		}
 		if age == justNow {
+			if len(served) == 0 { // nobody serves the provider
+				served = accountsOf(announced, "")
+			}
 			return a, &UnknownAccountError{Account: a, Served: served}
 		}
 	}
@@ -218,10 +228,11 @@ func (c *Client) Served(ctx context.Context, a Account) (Account, error) {
 // justNow is how old what is known may be when an account is refused: it may just have been added.
 const justNow = time.Second
 
+// accountsOf are a provider's accounts; of "" all.
 func accountsOf(announced []budget.Announcement, p providers.Name) []Account {
 	var out []Account
 	for _, n := range announced {
-		if n.Account.Provider == p {
+		if p == "" || n.Account.Provider == p {
 			out = append(out, n.Account)
 		}
 	}

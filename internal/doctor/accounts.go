@@ -134,7 +134,7 @@ func (x *examination) called(c Client, f providers.Finding) {
 	name := c.Account().String()
 	said := strings.TrimSpace(f.Outcome.Code + " " + f.Outcome.Message)
 	switch {
-	case f.State != providers.Unclear:
+	case f.State != providers.Unclear, f.Outcome.Kind == providers.Rejected && !f.Outcome.Alarm: // a rejection is an authentic answer
 		x.add(OK, name, "answers our call from here", "")
 	case f.Outcome.Kind == providers.Held && !f.Outcome.Alarm:
 		x.add(Note, name, "was not called: "+cmp.Or(f.Outcome.Message, "calls are held"), "")

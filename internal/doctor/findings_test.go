@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/doctor"
+	"issuance/providers"
 	"issuance/providers/ecticket/ecticketsim"
 )
 
@@ -57,4 +58,18 @@ func TestAnAccountThatRefusesTheCallIsWrong(t *testing.T) {
 	if n := w.calls.Load(); n != 1 {
 		t.Errorf("it was called %d times", n)
 	}
+}
+
+// rejects is a client whose look-up is answered by a rejection that says nothing of the order.
+type rejects struct{ providers.Provider }
+
+func (rejects) LookUp(context.Context, providers.Order) providers.Finding {
+	return providers.Finding{State: providers.Unclear, Outcome: providers.Outcome{Kind: providers.Rejected, Code: "product_sale_id_does_not_exist"}}
+}
+
+// Whatever an account answers to a made-up order, an authentic rejection shows that it can be called.
+func TestARejectionIsAnAnswer(t *testing.T) {
+	w := newWard(t)
+	w.config.Clients = []doctor.Client{{Provider: rejects{w.config.Clients[0].Provider}}}
+	w.finds(doctor.OK, doctor.Accounts, "answers our call from here")
 }
