@@ -130,8 +130,10 @@ func TestAnOrderTravelsFromTheDocumentToItsRefund(t *testing.T) {
 
 	p.AnswerTickets([]providers.Ticket{{TicketNo: handlertest.TicketNo + "01", UseStatus: providers.Unused},
 		{TicketNo: handlertest.TicketNo + "02", UseStatus: providers.Unused}}, fakeprovider.Yes)
-	p.AnswerRefundTicket(fakeprovider.Yes)
-	p.AnswerRefundTicket(fakeprovider.Yes)
+	for _, n := range []string{"01", "02"} { // whose tickets they are, as no answer has shown their numbers before
+		p.AnswerStatus(providers.TicketStatus{OrderID: "ORDER1", Ticket: providers.Ticket{TicketNo: handlertest.TicketNo + n, UseStatus: providers.Unused}}, fakeprovider.Yes)
+		p.AnswerRefundTicket(fakeprovider.Yes)
+	}
 	p.ShowRefunds()
 	if _, err := client.EnqueueRefund(ctx, []byte(`{"provider":"ecticket","refund_id":"R1","request":{"MerchantTradeNo":"ORDER1","all":true}}`)); err != nil {
 		t.Fatal(err)
