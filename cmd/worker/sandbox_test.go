@@ -61,7 +61,7 @@ func TestSandboxOnAGivenRedisTwice(t *testing.T) {
 	t.Parallel()
 	testredis.Each(t, func(t *testing.T, s *testredis.Server) {
 		for range 2 {
-			p := start(t, hasty(s.URL()), toys("--once", "--demo", "3")...)
+			p := start(t, hasty(s.URL()), toys("--once", "--demo", "2")...)
 			if code := p.wait(); code != exitFine {
 				t.Fatalf("exit code %d\n%s\n%s", code, p.out, p.err)
 			}
