@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"issuance/internal/testredis"
+	"issuance/providers"
 )
 
 const wrongRow = "B 1,S1,1,voucher\n" // a number must not hold a space
@@ -69,7 +70,7 @@ func TestRejectsNeverOverwriteTheirInput(t *testing.T) {
 // Until the rejects are whole, an old file of them stays; nothing else is left lying about.
 func TestAnOldRejectsFileSurvivesAnEarlyFailure(t *testing.T) {
 	d := deskAt(t, testredis.Mini(t))
-	d.announce(t, "2000132", 4)
+	d.serves(t, providers.Account{Provider: providers.Pass2U, Merchant: "main"}, 4)
 	name := filepath.Join(t.TempDir(), "rejects.csv")
 	if err := os.WriteFile(name, []byte("old"), 0o644); err != nil {
 		t.Fatal(err)

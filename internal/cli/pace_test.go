@@ -30,8 +30,13 @@ func shop(t *testing.T) *desk {
 
 func (d *desk) announce(t *testing.T, merchant string, perSecond float64) *budget.Budget {
 	t.Helper()
-	b, err := budget.New(d.rdb, budget.Config{
-		Account: providers.Account{Provider: providers.ECTicket, Merchant: merchant}, PerSecond: perSecond})
+	return d.serves(t, providers.Account{Provider: providers.ECTicket, Merchant: merchant}, perSecond)
+}
+
+// serves announces an account, as a worker of it does.
+func (d *desk) serves(t *testing.T, a providers.Account, perSecond float64) *budget.Budget {
+	t.Helper()
+	b, err := budget.New(d.rdb, budget.Config{Account: a, PerSecond: perSecond})
 	if err != nil {
 		t.Fatal(err)
 	}
