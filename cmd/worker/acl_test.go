@@ -316,7 +316,7 @@ func atTheConsole(t *testing.T, base, token string) {
 	submit("/console/accounts", account+"resume", url.Values{"lane": {"bulk"}, "reason": {"test"}})
 	submit("/console/queues/", "/console/queues/changes", url.Values{"reason": {"test"}})
 	for _, act := range []string{"pause", "resume"} {
-		text(browser.Post(base+"/console/queues/ui/api/queues/ecticket-bulk:"+act, "", nil))
+		text(browser.Post(base+"/console/queues/ui/api/queues/pass2u-bulk:"+act, "", nil))
 	}
 	submit("/console/", "/console/logout", url.Values{})
 }
