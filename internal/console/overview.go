@@ -204,15 +204,19 @@ func (a *account) look(ctx context.Context, l *ledger.Ledger, refs []order.Ref) 
 // provider share the queues.
 func (c *Console) heads(ctx context.Context, a providers.Account) (out []order.Ref, err error) {
 	pipe := c.RDB.Pipeline()
-	var lists []*redis.StringSliceCmd
+	var pending, lists []*redis.StringSliceCmd
 	for _, l := range order.Lanes() {
 		key := keys.Queue(queue.Name(a.Provider, l))
-		lists = append(lists, pipe.LRange(ctx, key+"pending", -overviewTail, -1), pipe.ZRange(ctx, key+"retry", 0, overviewTail-1), pipe.ZRange(ctx, key+"scheduled", 0, overviewTail-1))
+		pending = append(pending, pipe.LRange(ctx, key+"pending", -overviewTail, -1))
+		lists = append(lists, pipe.ZRange(ctx, key+"retry", 0, overviewTail-1), pipe.ZRange(ctx, key+"scheduled", 0, overviewTail-1))
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, err
 	}
-	for _, l := range lists {
+	for _, l := range pending {
+		slices.Reverse(l.Val()) // the next one is the last of its list; of records of one millisecond the first of these is shown
+	}
+	for _, l := range append(pending, lists...) {
 		for _, id := range l.Val() {
 			if r, ok := queue.RefOf(id); ok && r.Account == a {
 				out = append(out, r)

@@ -27,5 +27,6 @@ func (s *Sim) twisted(c Call, data any) any {
 		panic("ecticketsim: " + err.Error()) // not reached: answers are objects
 	}
 	f(c, m)
+	s.handOver()
 	return m
 }

@@ -78,6 +78,7 @@ func (s *Sim) serveCall(w http.ResponseWriter, r *http.Request, op Op, req reque
 		}
 		if fault != nil {
 			f = fault(call)
+			s.handOver()
 		}
 	}
 	if !s.before(w, r, f) {
