@@ -11,6 +11,7 @@ import (
 	"issuance/internal/announce"
 	"issuance/internal/budget"
 	"issuance/internal/config"
+	"issuance/internal/fair"
 	"issuance/internal/looks"
 	"issuance/internal/servers"
 	"issuance/providers"
@@ -28,14 +29,16 @@ type roster struct {
 
 // accounts are those of one moment, by name.
 type accounts struct {
-	all []*account
-	of  map[providers.Account]*account
+	all    []*account
+	byName map[providers.Account]*account
+	count  map[providers.Name]int
 }
 
 func accountsOf(all []*account) *accounts {
-	out := &accounts{all: all, of: make(map[providers.Account]*account, len(all))}
+	out := &accounts{all: all, byName: make(map[providers.Account]*account, len(all)), count: map[providers.Name]int{}}
 	for _, a := range all {
-		out.of[a.Name] = a
+		out.byName[a.Name] = a
+		out.count[a.Name.Provider]++
 	}
 	return out
 }
@@ -44,7 +47,7 @@ func accountsOf(all []*account) *accounts {
 func (r *roster) now() *accounts { return r.list.Load() }
 
 // find is an account, or nil.
-func (r *roster) find(name providers.Account) *account { return r.now().of[name] }
+func (r *roster) find(name providers.Account) *account { return r.now().byName[name] }
 
 // names are the accounts that the worker serves.
 func (w *worker) names() []providers.Account {
@@ -67,9 +70,7 @@ func (w *worker) byProvider() map[providers.Name]providers.Account {
 	return out
 }
 
-func (a *accounts) has(p providers.Name) bool {
-	return slices.ContainsFunc(a.all, func(a *account) bool { return a.Name.Provider == p })
-}
+func (a *accounts) has(p providers.Name) bool { return a.count[p] > 0 }
 
 // heldOf are a provider's accounts, for its queue holder.
 func (r *roster) heldOf(p providers.Name) func() []servers.Account {
@@ -97,6 +98,19 @@ func (r *roster) lookers() (out []*looks.Looker) {
 	return out
 }
 
+// fairLane is a lane of which each account gets its part.
+func (w *worker) fairLane(l lane) *fair.Lane {
+	return fair.NewLane(w.rdb, fair.Config{Provider: l.provider, Lane: l.lane, Slots: w.wiring.slots(l.lane), Elsewhere: w.neighbours.serves, Log: w.log,
+		Accounts: func() int { return w.roster.now().count[l.provider] },
+		Terms: func(name providers.Account) (fair.Terms, bool) {
+			a := w.roster.find(name)
+			if a == nil {
+				return fair.Terms{}, false
+			}
+			return fair.Terms{Allowance: a.Allowance, PerSecond: a.CallsPerSecond}, true
+		}})
+}
+
 // change is how one list of accounts differs from another.
 type change struct {
 	to             []*account
@@ -111,7 +125,7 @@ func (w *worker) changeTo(want []config.Account) (change, error) {
 	kept := map[providers.Account]bool{}
 	for _, cfg := range want {
 		kept[cfg.Name] = true
-		old := before.of[cfg.Name]
+		old := before.byName[cfg.Name]
 		if old != nil && old.Account.Equal(cfg) {
 			c.to = append(c.to, old)
 			continue
@@ -182,8 +196,6 @@ func (w *worker) followOnce(ctx context.Context) error {
 	}
 	for _, a := range c.added {
 		w.log.Info("account added", "account", a.Name.String())
-		w.unserved.Served(a.Name)
-		w.runWaiting(ctx, a.Name)
 	}
 	for _, a := range c.changed {
 		w.log.Info("account changed: its next call has the new settings", "account", a.Name.String())
@@ -196,7 +208,7 @@ func (w *worker) use(c change) error {
 	before, now := w.roster.now(), accountsOf(c.to)
 	w.roster.list.Store(now)
 	for _, a := range before.all {
-		if now.of[a.Name] != a && a.looker != nil {
+		if now.byName[a.Name] != a && a.looker != nil {
 			a.looker.Retire()
 		}
 	}
@@ -215,27 +227,13 @@ func (w *worker) use(c change) error {
 
 // lanesOf are a provider's lanes that this worker may serve.
 func (w *worker) lanesOf(p providers.Name) (lanes []servers.Lane) {
-	h := mux(p, w.log, w.unserved, w.roster.find)
+	h := mux(p, w.log, w.roster.find)
 	for _, l := range order.Lanes() {
 		if q := (lane{p, l}); w.mayServe(q) {
-			lanes = append(lanes, w.wiring.lane(q, h))
+			lanes = append(lanes, w.wiring.lane(q, w.fair[q], h))
 		}
 	}
 	return lanes
-}
-
-// mostWoken is how many orders of an account are woken that this worker begins to serve; the others come at their time.
-const mostWoken = 1000
-
-// runWaiting has the orders of an account run that have waited for a worker of it.
-func (w *worker) runWaiting(ctx context.Context, a providers.Account) {
-	refs, err := w.ledger.SomeOpen(ctx, a, mostWoken)
-	if err == nil {
-		err = w.wiring.queue.RunAll(ctx, w.ledger, refs)
-	}
-	if err != nil && ctx.Err() == nil {
-		w.log.Warn("orders that wait for this account could not be woken; they go on later", "account", a.String(), "error", err)
-	}
 }
 
 // withdraw announces that accounts are not served here any more.

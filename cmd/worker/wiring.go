@@ -9,6 +9,7 @@ import (
 
 	"issuance/internal/budget"
 	"issuance/internal/config"
+	"issuance/internal/fair"
 	"issuance/internal/handler"
 	"issuance/internal/httpcall"
 	"issuance/internal/issuing"
@@ -64,14 +65,14 @@ func (k *wiring) handlers(a *account) (err error) {
 }
 
 // mux leads a provider's tasks to the handlers of their accounts.
-func mux(p providers.Name, log *slog.Logger, unserved *handler.Unserved, find func(providers.Account) *account) asynq.Handler {
+func mux(p providers.Name, log *slog.Logger, find func(providers.Account) *account) asynq.Handler {
 	mux := asynq.NewServeMux()
 	for kind, of := range map[string]func(*account) asynq.Handler{
 		queue.IssueType(p):  func(a *account) asynq.Handler { return a.issue },
 		queue.RefundType(p): func(a *account) asynq.Handler { return a.refund },
 		queue.PollType(p):   func(a *account) asynq.Handler { return a.poll },
 	} {
-		mux.Handle(kind, handler.ByAccount(log, unserved, func(name providers.Account) asynq.Handler {
+		mux.Handle(kind, handler.ByAccount(log, func(name providers.Account) asynq.Handler {
 			if a := find(name); a != nil {
 				return of(a)
 			}
@@ -119,10 +120,22 @@ func serverOptions(c config.Config, log *slog.Logger) servers.Options {
 	return servers.Options{ShutdownTimeout: c.Worker.ShutdownTimeout, Log: log}
 }
 
+// slots is how many tasks of one account this process runs at once in a lane.
+func (k *wiring) slots(l order.Lane) int {
+	return map[order.Lane]int{order.Checkout: k.cfg.Worker.CheckoutConcurrency, order.Poll: k.cfg.Worker.PollConcurrency, order.Bulk: k.cfg.Worker.BulkConcurrency}[l]
+}
+
+// manySlots is how many tasks of all accounts together a lane runs at once, where the accounts come from a file: one that is
+// slow uses no more than its own slots.
+const manySlots = 2000
+
 // lane is a lane's queue with its handler, whose calls then are the lane's in the budget.
-func (k *wiring) lane(l lane, h asynq.Handler) servers.Lane {
-	concurrency := map[order.Lane]int{order.Checkout: k.cfg.Worker.CheckoutConcurrency,
-		order.Poll: k.cfg.Worker.PollConcurrency, order.Bulk: k.cfg.Worker.BulkConcurrency}[l.lane]
+func (k *wiring) lane(l lane, f *fair.Lane, h asynq.Handler) servers.Lane {
+	concurrency := k.slots(l.lane)
+	if k.cfg.File.Path != "" {
+		concurrency = max(concurrency, manySlots)
+	}
+	h = f.Handler(h)
 	return servers.Lane{Provider: l.provider, Lane: l.lane, Concurrency: concurrency,
 		Handler: asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
 			return h.ProcessTask(budget.WithLane(ctx, l.lane), t)

@@ -26,7 +26,7 @@ func wired(c config.Config) string {
 	k := &wiring{cfg: c, log: slog.New(slog.DiscardHandler)}
 	text := fmt.Sprintf("%+v|%+v|%+v|%+v|%+v", k.tasks(), k.schedule(), k.sentinel(), ledgerOptions(c), serverOptions(c, nil))
 	for _, l := range order.Lanes() {
-		text += fmt.Sprintf("|%s %d", l, k.lane(lane{providers.ECTicket, l}, nil).Concurrency)
+		text += fmt.Sprintf("|%s %d", l, k.lane(lane{providers.ECTicket, l}, nil, nil).Concurrency)
 	}
 	return text
 }

@@ -16,6 +16,7 @@ import (
 	"issuance/internal/announce"
 	"issuance/internal/budget"
 	"issuance/internal/config"
+	"issuance/internal/fair"
 	"issuance/internal/handler"
 	"issuance/internal/ledger"
 	"issuance/internal/logging"
@@ -28,6 +29,7 @@ import (
 	"issuance/internal/servers"
 	"issuance/internal/sweeper"
 	"issuance/providers"
+	"issuance/tasks/order"
 )
 
 // worker is a built one. Build it, start it, stop it.
@@ -45,7 +47,7 @@ type worker struct {
 	servers    *servers.Set
 	wiring     *wiring
 	roster     roster
-	unserved   *handler.Unserved
+	fair       map[lane]*fair.Lane
 	neighbours *neighbours
 	chores     []func(context.Context) // run beside the queues until their context ends
 	counts     *metrics.Process
@@ -131,7 +133,6 @@ func inspect(ctx context.Context, rdb redis.UniversalClient, o redisconn.Options
 // wire makes the clients, the handlers and the servers. again has the accounts file read at once.
 func (w *worker) wire(again <-chan struct{}) error {
 	w.neighbours = &neighbours{rdb: w.rdb, self: w.name}
-	w.unserved = &handler.Unserved{Elsewhere: w.neighbours.serves}
 	q := queue.NewClient(w.rdb, queue.Options{Timeout: w.Worker.TaskTimeout, Retention: w.Worker.Retention})
 	k := &wiring{cfg: w.Config, rdb: w.rdb, ledger: w.ledger, ring: w.ring, worker: w.name, log: w.log, mode: w.mode, counts: w.counts,
 		queue: q, wake: handler.RefundWaker(w.ledger, q, w.log), company: handler.NewCompany(), keyWaits: &handler.KeyWaits{}}
@@ -140,15 +141,30 @@ func (w *worker) wire(again <-chan struct{}) error {
 	w.roster.mine, w.roster.live = w.mine, w.Live(w.log)
 	w.roster.list.Store(accountsOf(nil))
 	w.servers = servers.New(w.rdb, nil, serverOptions(w.Config, w.log))
+	w.fair = map[lane]*fair.Lane{}
+	for _, p := range providers.All() {
+		holder := servers.NewQueueHolder(w.rdb, p, w.roster.heldOf(p), w.log)
+		var all []*fair.Lane
+		for _, l := range order.Lanes() {
+			f := w.fairLane(lane{p, l})
+			all, w.fair[lane{p, l}] = append(all, f), f
+			if w.mayServe(lane{p, l}) {
+				w.chores = append(w.chores, f.Run)
+			}
+		}
+		holder.See = func(states []budget.State) {
+			for _, f := range all {
+				f.See(states)
+			}
+		}
+		w.chores = append(w.chores, holder.Run)
+	}
 	c, err := w.changeTo(w.mine(w.Accounts))
 	if err == nil {
 		err = w.use(c)
 	}
 	if err != nil {
 		return err
-	}
-	for _, p := range providers.All() {
-		w.chores = append(w.chores, servers.NewQueueHolder(w.rdb, p, w.roster.heldOf(p), w.log).Run)
 	}
 	w.chores = append(w.chores, w.wakeSealed, w.keepAnnouncing, (&budget.Reporter{RDB: w.pages, Log: w.log}).Run, w.mode.Run, w.followAccounts(again),
 		func(ctx context.Context) { looks.Run(ctx, w.roster.lookers, w.log) },

@@ -199,14 +199,18 @@ func (b *Budget) Lane(l order.Lane) providers.Gate { return gate{b, l} }
 
 // Pass lets the next call of the context's lane leave; without one it is bulk, which hurts
 // nobody. See providers.Gate.
-func (b *Budget) Pass(ctx context.Context) error { return b.pass(ctx, LaneOf(ctx, order.Bulk)) }
+func (b *Budget) Pass(ctx context.Context) error {
+	return report(ctx, b.pass(ctx, LaneOf(ctx, order.Bulk)))
+}
 
 type gate struct {
 	*Budget
 	lane order.Lane
 }
 
-func (g gate) Pass(ctx context.Context) error { return g.pass(ctx, LaneOf(ctx, g.lane)) }
+func (g gate) Pass(ctx context.Context) error {
+	return report(ctx, g.pass(ctx, LaneOf(ctx, g.lane)))
+}
 
 func (b *Budget) pass(ctx context.Context, lane order.Lane) error {
 	policy, ok := b.policy(lane)

@@ -108,25 +108,18 @@ func TestARecordOfWhichNothingWasSentMayGoToAnotherHost(t *testing.T) {
 	})
 }
 
-func TestATaskOfAnAccountThatNobodyServesWaitsAndRaisesAnAlarm(t *testing.T) {
+func TestATaskOfAnAccountThatIsNotServedWaits(t *testing.T) {
 	kinds(t, func(w *world) {
 		other := fakeprovider.ForAccount(w.T, providers.Account{Provider: providers.Pass2U, Merchant: "other"})
 		c := w.config("w")
 		c.Provider = other
 		serves := map[providers.Account]asynq.Handler{other.Account(): handler.New(c, w.ref.IsRefund(), w.act)}
-		unserved := &handler.Unserved{}
-		h := handler.ByAccount(w.Log, unserved, handler.Among(serves))
+		h := handler.ByAccount(w.Log, handler.Among(serves))
 		before := w.dump()
-		for _, want := range []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute} {
-			if after := w.Waits(w.Run(h, w.task)).Truncate(time.Second); after != want {
-				w.T.Errorf("waits %s, want %s", after, want)
-			}
-		}
+		w.Waits(w.Run(h, w.task))
 		w.unchanged(before)
-		w.alarmed("no worker serves the account of this order")
 
 		serves[w.ref.Account] = w.worker("w")
-		unserved.Served(w.ref.Account)
 		w.answer(fakeprovider.Yes)
 		w.Done(w.Run(h, w.task))
 		w.Done(w.Run(h, asynq.NewTask(w.task.Type(), []byte("hello"))))

@@ -56,7 +56,7 @@ func Misplaced(log *slog.Logger, taskType string) error {
 
 // ByAccount leads the tasks of several accounts to their handlers; find is nil for an account that this worker does not
 // serve. Those wait: they are never worked on under another one.
-func ByAccount(log *slog.Logger, unserved *Unserved, find func(providers.Account) asynq.Handler) asynq.Handler {
+func ByAccount(log *slog.Logger, find func(providers.Account) asynq.Handler) asynq.Handler {
 	return asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
 		r, ok := Decode(log, t)
 		if !ok {
@@ -65,7 +65,7 @@ func ByAccount(log *slog.Logger, unserved *Unserved, find func(providers.Account
 		if h := find(r.Account); h != nil {
 			return h.ProcessTask(ctx, t)
 		}
-		return unserved.wait(ctx, LogOf(log, r), r)
+		return queue.Wait(time.Second, "no worker serves account "+r.Account.String())
 	})
 }
 

@@ -128,6 +128,11 @@ func Found(a providers.Account, month time.Time, bucket int) string {
 	return Prefix + "{found:" + a.String() + ":" + month.UTC().Format("200601") + ":" + strconv.Itoa(bucket) + "}"
 }
 
+// QueueLine is the prefix of the lines of a queue's accounts (package fair), in the queue's own cluster slot. "all" is the set
+// of the merchants that have one. "of:MERCHANT" is the zset of the account's tasks that wait for their turn, by their place;
+// "out:MERCHANT" the zset of those that were let go on lately, by when (µs). No expiry; they are empty when nothing waits.
+func QueueLine(queue string) string { return Prefix + "{" + queue + "}:line:" }
+
 // QueuesHeld is the hash of a provider's queues that the product itself has paused in the web UI, for
 // a ban or an operator's pause: queue → a mark. No expiry; see package servers for the marks.
 func QueuesHeld(p providers.Name) string { return Prefix + "{queues:" + string(p) + "}" }

@@ -82,20 +82,6 @@ func (l *Ledger) OpenCounts(ctx context.Context, accounts []providers.Account) (
 	return counts, nil
 }
 
-// SomeOpen are up to limit unfinished records of an account.
-func (l *Ledger) SomeOpen(ctx context.Context, a providers.Account, limit int64) (refs []order.Ref, err error) {
-	members, err := l.rdb.ZRange(ctx, keys.Open(a), 0, limit-1).Result()
-	if err != nil {
-		return nil, fmt.Errorf("ledger: open: %w", err)
-	}
-	for _, m := range members {
-		if r, ok := keys.ParseMember(a, m); ok {
-			refs = append(refs, r)
-		}
-	}
-	return refs, nil
-}
-
 // AdoptOpen searches for records of some accounts that are missing in the open sets, unfinished ones and final ones whose
 // event was never published, and enters them. It returns how many it found of each. All accounts are one search.
 func (l *Ledger) AdoptOpen(ctx context.Context, accounts ...providers.Account) (map[providers.Account]int, error) {

@@ -25,17 +25,6 @@ func (c *Client) Wake(ctx context.Context, l *ledger.Ledger, refs ...order.Ref) 
 	return err
 }
 
-// RunAll makes the tasks of unfinished records run at once that wait for their time.
-func (c *Client) RunAll(ctx context.Context, l *ledger.Ledger, refs []order.Ref) error {
-	views, err := l.Views(ctx, refs)
-	for i, v := range views {
-		if err == nil && v != nil && !v.State.Final() {
-			err = c.Run(HomeOf(refs[i], v.State, v.Lane))
-		}
-	}
-	return err
-}
-
 // RunRefunds makes the tasks of an order's unfinished refunds run at once: what they wait for has ended. r is the
 // order, or the refund that has ended.
 func (c *Client) RunRefunds(ctx context.Context, l *ledger.Ledger, r order.Ref) error {

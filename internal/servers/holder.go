@@ -36,6 +36,8 @@ type QueueHolder struct {
 	known     survey
 	log       *slog.Logger
 	probes    sync.WaitGroup
+	// See is called with what is known of the accounts at every look. Set it before Run. Default: nobody is.
+	See func([]budget.State)
 }
 
 // NewQueueHolder makes a holder of all queues of a provider. accounts are those of it that this process serves now; see
@@ -79,6 +81,9 @@ func (h *QueueHolder) Once(ctx context.Context) error {
 	states, err := h.known.look(ctx, h.rdb, accounts, func(a Account, s budget.State) { h.probe(ctx, a, s) })
 	if err != nil {
 		return err
+	}
+	if h.See != nil {
+		h.See(states)
 	}
 	marks, err := h.rdb.HGetAll(ctx, keys.QueuesHeld(h.provider)).Result()
 	if err != nil {

@@ -196,8 +196,8 @@ func workerHandler(p providers.Provider, l *ledger.Ledger, ring *seal.Ring, f *p
 	a := p.Account()
 	issues := issuing.New(handler.Config{Provider: p, Ledger: l, Ring: ring, Worker: "bench", Log: log}, f)
 	polls := pollers.New(pollers.Config{Provider: p, Ledger: l, Ring: ring, Follower: f, Log: log})
-	mux.Handle(queue.IssueType(a.Provider), handler.ByAccount(log, &handler.Unserved{}, handler.Among(map[providers.Account]asynq.Handler{a: issues})))
-	mux.Handle(queue.PollType(a.Provider), handler.ByAccount(log, &handler.Unserved{}, handler.Among(map[providers.Account]asynq.Handler{a: polls})))
+	mux.Handle(queue.IssueType(a.Provider), handler.ByAccount(log, handler.Among(map[providers.Account]asynq.Handler{a: issues})))
+	mux.Handle(queue.PollType(a.Provider), handler.ByAccount(log, handler.Among(map[providers.Account]asynq.Handler{a: polls})))
 	return mux
 }
 

@@ -1,0 +1,149 @@
+// Package fair keeps the accounts that share a queue out of each other's way: a task of an account whose calls may not leave
+// now is put aside, and gives its worker slot to the next one. It imports packages budget, keys and queue, providers and
+// tasks/order.
+//
+// # Rooms and lines
+//
+// Each worker process has room for so many tasks of an account in a lane as its allowance can use: Slots of them run, of
+// which a few (see Terms.waiting) may be waiting for the call budget. A task that comes when there is no room, or when the
+// account's calls are held (ban, pause, no answer), is not run. It is put at the end of the account's line, a zset in Redis
+// beside the queue, and waits in the queue's own retry set, so that the web UI shows it and why it waits. One that did run
+// and was held back by the call budget is put at the head of the line.
+//
+// Whenever there is room again, as many tasks of the line are put at the head of the queue: the releaser of each process does
+// so for the accounts that it serves, when a task has passed the call budget or has ended, and otherwise every half second.
+// No process leads. So a task costs a constant number of commands until it runs, however long that takes: one to be put
+// aside, one to be let go on.
+//
+// A line is a hint: should Redis lose one, or a task's place in it, the queue runs the task at the time that stands in its
+// retry set, which is later than its turn should be.
+//
+// A worker that serves one account of a provider uses no lines but for held calls: its queue is the account's line.
+package fair
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"issuance/internal/budget"
+	"issuance/internal/queue"
+	"issuance/providers"
+	"issuance/tasks/order"
+)
+
+// Terms are what an account's room depends on.
+type Terms struct {
+	Allowance string  // accounts of one allowance share the room to wait for the call budget
+	PerSecond float64 // calls per second of the allowance
+}
+
+// waiting is how many tasks may wait for the call budget: enough for every slot of it to be used although the next task is
+// fetched up to 200 ms later.
+func (t Terms) waiting() int { return 2 + int(math.Ceil(min(t.PerSecond, 1e6)*0.3)) }
+
+// Config of a Lane.
+type Config struct {
+	Provider providers.Name
+	Lane     order.Lane
+	// Slots is how many tasks of one account this process runs at once.
+	Slots int
+	// Terms of an account; ok is false for one that this process does not serve.
+	Terms func(providers.Account) (t Terms, ok bool)
+	// Accounts is how many of the provider's this process serves.
+	Accounts func() int
+	// Elsewhere reports whether another worker serves an account. Default: none does.
+	Elsewhere func(context.Context, providers.Account) bool
+	Log       *slog.Logger
+}
+
+// Lane is one queue, shared by accounts. Safe for concurrent use.
+type Lane struct {
+	Config
+	queue string
+	rdb   redis.UniversalClient
+	kick  chan struct{}
+
+	mu     sync.Mutex
+	places map[providers.Account]*place
+	groups map[string]*group
+	alarms map[providers.Account]time.Time // of accounts that nobody serves: when that was reported
+}
+
+// NewLane makes a lane's.
+func NewLane(rdb redis.UniversalClient, c Config) *Lane {
+	if c.Elsewhere == nil {
+		c.Elsewhere = func(context.Context, providers.Account) bool { return false }
+	}
+	return &Lane{Config: c, queue: queue.Name(c.Provider, c.Lane), rdb: rdb, kick: make(chan struct{}, 1),
+		places: map[providers.Account]*place{}, groups: map[string]*group{}, alarms: map[providers.Account]time.Time{}}
+}
+
+// Handler runs a task when its account has room for it, and puts it aside otherwise.
+func (l *Lane) Handler(next asynq.Handler) asynq.Handler {
+	return asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
+		id, _ := asynq.GetTaskID(ctx)
+		r, ok := queue.RefOf(id)
+		if !ok {
+			return next.ProcessTask(ctx, t) // it is nobody's, as its handler reports
+		}
+		v, wait := l.enter(ctx, r, id)
+		if v == nil {
+			return wait
+		}
+		err := next.ProcessTask(budget.Watched(ctx, v), t)
+		v.leave()
+		var waits *queue.WaitError
+		if held := v.heldBack(); held != nil && errors.As(err, &waits) {
+			return l.aside(ctx, r, id, true, waits)
+		}
+		return err
+	})
+}
+
+// enter lets a task run, or puts it aside.
+func (l *Lane) enter(ctx context.Context, r order.Ref, id string) (*visit, error) {
+	terms, served := l.Terms(r.Account)
+	if !served {
+		return nil, l.unserved(ctx, r, id)
+	}
+	v, why := l.admit(r.Account, terms, id)
+	if v != nil {
+		return v, nil
+	}
+	wait := l.aside(ctx, r, id, false, why)
+	if wait == nil { // it was let go on by another process
+		return l.force(r.Account, terms), nil
+	}
+	return nil, wait
+}
+
+// unservedAlarm is how often an account that nobody serves is reported.
+const unservedAlarm = time.Hour
+
+// unserved puts a task aside whose account this process does not serve: it is never worked on under another one.
+func (l *Lane) unserved(ctx context.Context, r order.Ref, id string) error {
+	wait := &queue.WaitError{Reason: "no worker serves account " + r.Account.String()}
+	if l.Elsewhere(ctx, r.Account) {
+		wait.Reason = "another worker serves account " + r.Account.String()
+	} else if l.alarm(r.Account) {
+		l.Log.Error("alarm: no worker serves the account of this order; its orders wait until one does", "account", r.Account.String(), "order", r.OrderID)
+	}
+	return l.aside(ctx, r, id, true, wait)
+}
+
+func (l *Lane) alarm(a providers.Account) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if at := l.alarms[a]; time.Since(at) < unservedAlarm {
+		return false
+	}
+	l.alarms[a] = time.Now()
+	return true
+}

@@ -1,0 +1,333 @@
+package fair_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"issuance/internal/budget"
+	"issuance/internal/fair"
+	"issuance/internal/keys"
+	"issuance/internal/queue"
+	"issuance/internal/servers"
+	"issuance/internal/testredis"
+	"issuance/providers"
+	"issuance/tasks/order"
+)
+
+const slots = 3
+
+// scene is a bulk queue that workers share, and what ran.
+type scene struct {
+	t     *testing.T
+	srv   *testredis.Server
+	queue *queue.Client
+	log   *strings.Builder
+
+	mu   sync.Mutex
+	ran  []string // "ACCOUNT ORDER" by the time at which they began
+	busy map[string]chan struct{}
+	// act is what a task does. Default: it passes the call budget and ends.
+	act func(ctx context.Context, r order.Ref) error
+}
+
+func eachScene(t *testing.T, run func(s *scene)) {
+	testredis.Each(t, func(t *testing.T, srv *testredis.Server) {
+		s := &scene{t: t, srv: srv, queue: queue.NewClient(srv.Client(), queue.Options{}), log: &strings.Builder{}}
+		run(s)
+	})
+}
+
+// process is one worker's.
+type process struct {
+	*fair.Lane
+	stop func()
+}
+
+// worker starts one that serves accounts, each with an allowance of its own unless they are of one letter.
+func (s *scene) worker(accounts ...string) *process {
+	s.t.Helper()
+	l := fair.NewLane(s.srv.Client(), fair.Config{Provider: providers.ECTicket, Lane: order.Bulk, Slots: slots, Log: slog.New(slog.NewTextHandler(&writer{s}, nil)),
+		Accounts: func() int { s.mu.Lock(); defer s.mu.Unlock(); return len(accounts) },
+		Terms: func(a providers.Account) (fair.Terms, bool) {
+			return fair.Terms{Allowance: a.Merchant[:1], PerSecond: 1}, slices.Contains(accounts, a.Merchant)
+		}})
+	set := servers.New(s.srv.Client(), []servers.Lane{{Provider: providers.ECTicket, Lane: order.Bulk, Concurrency: 50, Handler: l.Handler(asynq.HandlerFunc(s.run))}},
+		servers.Options{Log: slog.New(slog.DiscardHandler), CheckEvery: 10 * time.Millisecond, ShutdownTimeout: time.Second})
+	if err := set.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { l.Run(ctx) })
+	p := &process{Lane: l, stop: sync.OnceFunc(func() { cancel(); wg.Wait(); set.Stop() })}
+	s.t.Cleanup(p.stop)
+	return p
+}
+
+type writer struct{ *scene }
+
+func (w *writer) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.log.Write(b)
+}
+
+func (s *scene) run(ctx context.Context, t *asynq.Task) error {
+	r, _, err := queue.Decode(t.Payload())
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.ran = append(s.ran, r.Account.Merchant+" "+r.OrderID)
+	act := s.act
+	s.mu.Unlock()
+	if act != nil {
+		return act(ctx, r)
+	}
+	return nil
+}
+
+func ref(account string, n int) order.Ref {
+	return order.Ref{Account: providers.Account{Provider: providers.ECTicket, Merchant: account}, OrderID: fmt.Sprintf("O%03d", n)}
+}
+
+func (s *scene) enqueue(account string, from, to int) {
+	s.t.Helper()
+	for n := from; n < to; n++ {
+		r := ref(account, n)
+		if err := s.queue.Enqueue(s.t.Context(), r, queue.HomeOf(r, order.Queued, order.Bulk), "", 0); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// until waits for something that the workers do.
+func (s *scene) until(what string, ok func() bool) {
+	s.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("waited in vain for %s; ran: %v", what, s.all())
+		}
+	}
+}
+
+func (s *scene) all() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.ran)
+}
+
+// of is how many tasks of an account have run.
+func (s *scene) of(account string) (n int) {
+	for _, r := range s.all() {
+		if strings.HasPrefix(r, account+" ") {
+			n++
+		}
+	}
+	return n
+}
+
+// inLine is how many tasks of an account wait in its line.
+func (s *scene) inLine(account string) int64 {
+	return s.srv.Client().ZCard(s.t.Context(), keys.QueueLine("ecticket-bulk")+"of:"+account).Val()
+}
+
+// hang has the tasks of an account run until the returned function is called.
+func (s *scene) hang(account string) (free func()) {
+	over := make(chan struct{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.act = func(ctx context.Context, r order.Ref) error {
+		if r.Account.Merchant == account {
+			<-over
+		}
+		return nil
+	}
+	free = sync.OnceFunc(func() { close(over) })
+	s.t.Cleanup(free)
+	return free
+}
+
+func TestABacklogThatHangsTakesNoSlotOfOthers(t *testing.T) {
+	eachScene(t, func(s *scene) {
+		free := s.hang("a1")
+		s.enqueue("a1", 0, 100)
+		s.enqueue("b1", 0, 10)
+		s.worker("a1", "b1")
+		s.until("the other account's tasks", func() bool { return s.of("b1") == 10 })
+		if n := s.of("a1"); n > slots {
+			s.t.Errorf("%d tasks of the account that hangs run", n)
+		}
+		free()
+		s.until("the backlog", func() bool { return s.of("a1") == 100 && s.inLine("a1") == 0 })
+		if ran := slices.DeleteFunc(s.all(), func(r string) bool { return r[0] != 'a' }); slices.MaxFunc(ran[:slots], strings.Compare) > "a1 O010" {
+			s.t.Errorf("the first ones did not run first: %v", ran)
+		}
+	})
+}
+
+// held are the states of accounts of which some are held.
+func held(accounts map[string]bool) (states []budget.State) {
+	for a, held := range accounts {
+		s := budget.State{Account: ref(a, 0).Account}
+		if held {
+			s.Ban = &budget.Ban{Reason: "403"}
+		}
+		states = append(states, s)
+	}
+	return states
+}
+
+func TestWhatWaitsForAHeldAccountCostsNothingUntilItRuns(t *testing.T) {
+	eachScene(t, func(s *scene) {
+		p := s.worker("a1", "b1")
+		p.See(held(map[string]bool{"a1": true}))
+		s.enqueue("a1", 0, 200)
+		s.until("all to be put aside", func() bool { return s.inLine("a1") == 200 })
+		s.enqueue("b1", 0, 5)
+		s.until("the other account's tasks", func() bool { return s.of("b1") == 5 })
+		if n := s.of("a1"); n != 0 {
+			s.t.Errorf("%d tasks of the held account ran", n)
+		}
+		retry := s.srv.Client().ZCard(s.t.Context(), keys.Queue("ecticket-bulk")+"retry").Val()
+		if retry != 200 {
+			s.t.Errorf("%d tasks wait in the queue's retry set", retry)
+		}
+		p.See(held(map[string]bool{"a1": false}))
+		s.until("all to run", func() bool { return s.of("a1") == 200 && s.inLine("a1") == 0 })
+		once := s.all()
+		slices.Sort(once)
+		if len(slices.Compact(once)) != 205 || len(s.all()) != 205 {
+			s.t.Errorf("%d runs of %d tasks", len(s.all()), len(slices.Compact(once)))
+		}
+	})
+}
+
+// A task that the call budget held back goes to the head of the line, with why it waits, and runs later than its turn by
+// itself.
+func TestATaskThatWasHeldBackIsTheFirstOfItsLine(t *testing.T) {
+	eachScene(t, func(s *scene) {
+		hold := true
+		s.mu.Lock()
+		s.act = func(ctx context.Context, r order.Ref) error {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if !hold {
+				return nil
+			}
+			b, err := budget.New(s.srv.Client(), budget.Config{Account: r.Account, PerSecond: 1, Log: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				return err
+			}
+			b.Banned(ctx, "HTTP 403")
+			err = b.Pass(ctx)
+			return queue.Wait(time.Second, err.Error())
+		}
+		s.mu.Unlock()
+		s.enqueue("a1", 0, 1)
+		p := s.worker("a1", "b1")
+		s.until("the first to be held", func() bool { return s.inLine("a1") == 1 })
+		p.See(held(map[string]bool{"a1": true}))
+		s.enqueue("a1", 1, 20)
+		s.until("the others to be put aside", func() bool { return s.inLine("a1") == 20 })
+		home := queue.HomeOf(ref("a1", 0), order.Queued, order.Bulk)
+		s.until("the queue to know why it waits", func() bool { l, _ := s.queue.Look(home); return l.Waiting() })
+		look, err := s.queue.Look(home)
+		if reason, _, ok := queue.ParseWait(look.Why); err != nil || !ok || !strings.Contains(reason, "banned") || time.Until(look.Next) < 10*time.Minute {
+			s.t.Errorf("%+v, %v", look, err)
+		}
+		s.mu.Lock()
+		hold, s.ran = false, nil
+		s.mu.Unlock()
+		p.See(held(map[string]bool{"a1": false}))
+		s.until("all to run", func() bool { return s.of("a1") == 20 })
+		if first := s.all()[:slots]; !slices.Contains(first, "a1 O000") {
+			s.t.Errorf("%v are the first", first)
+		}
+	})
+}
+
+func TestATaskOfAnAccountThatIsNotServedWaitsForItsWorker(t *testing.T) {
+	eachScene(t, func(s *scene) {
+		s.enqueue("a1", 0, 50)
+		other := s.worker("b1", "c1")
+		s.until("all to be put aside", func() bool { return s.inLine("a1") == 50 })
+		s.mu.Lock()
+		if log := s.log.String(); strings.Count(log, "no worker serves the account") != 1 {
+			s.t.Errorf("%s", log)
+		}
+		s.mu.Unlock()
+		s.worker("a1", "b1") // tasks come to both: the one that does not serve the account puts them aside again
+		s.until("all to run", func() bool { return s.of("a1") == 50 })
+		other.stop()
+	})
+}
+
+// Two workers share a line: what one lets go on may run at the other, and everything runs once.
+func TestSeveralWorkersShareALine(t *testing.T) {
+	eachScene(t, func(s *scene) {
+		free := s.hang("a1")
+		a, b := s.worker("a1", "b1"), s.worker("a1", "b1")
+		s.enqueue("a1", 0, 300)
+		s.until("the rest to be put aside", func() bool { return s.inLine("a1") >= 300-2*slots })
+		free()
+		s.until("all to run", func() bool { return s.of("a1") == 300 && s.inLine("a1") == 0 })
+		a.stop()
+		b.stop()
+		if n := len(s.all()); n != 300 {
+			s.t.Errorf("%d runs", n)
+		}
+	})
+}
+
+// Accounts of one allowance share its calls: the one with a backlog does not take all of them.
+func TestAccountsOfOneAllowanceTakeTurns(t *testing.T) {
+	eachScene(t, func(s *scene) {
+		gate := make(chan struct{})
+		s.mu.Lock()
+		s.act = func(ctx context.Context, r order.Ref) error { <-gate; return nil }
+		s.mu.Unlock()
+		s.enqueue("a1", 0, 60)
+		s.worker("a1", "a2")
+		s.until("the backlog to be put aside", func() bool { return s.inLine("a1") >= 60-slots })
+		s.enqueue("a2", 0, 10)
+		s.until("the other's to be put aside", func() bool { return s.inLine("a2")+int64(s.of("a2")) == 10 })
+		for s.of("a2") < 10 {
+			select {
+			case gate <- struct{}{}:
+			case <-time.After(10 * time.Second):
+				s.t.Fatal("nothing runs")
+			}
+		}
+		if n := s.of("a1"); n > 30 {
+			s.t.Errorf("%d tasks of the backlog ran before the last of ten others", n)
+		}
+		close(gate)
+	})
+}
+
+// A place in a line that is stale, or whose task is between two states, harms nothing.
+func TestOnlyWhatWaitsIsLetGoOn(t *testing.T) {
+	eachScene(t, func(s *scene) {
+		rdb, ctx := s.srv.Client(), s.t.Context()
+		line := keys.QueueLine("ecticket-bulk")
+		rdb.SAdd(ctx, line+"all", "a1")
+		done := queue.HomeOf(ref("a1", 7), order.Queued, order.Bulk)
+		rdb.ZAdd(ctx, line+"of:a1", redis.Z{Score: 1, Member: "issue:ecticket:a1:GONE"}, redis.Z{Score: 2, Member: done.ID})
+		s.enqueue("a1", 7, 8)
+		s.worker("a1", "b1")
+		s.until("the stale places to be gone", func() bool { return s.inLine("a1") == 0 && s.of("a1") == 1 })
+		if n := rdb.SCard(ctx, line+"all").Val(); n != 0 {
+			s.t.Errorf("%d accounts have a line", n)
+		}
+	})
+}

@@ -1,0 +1,220 @@
+package fair
+
+import (
+	"cmp"
+	"context"
+	_ "embed"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"issuance/internal/keys"
+	"issuance/internal/queue"
+	"issuance/providers"
+	"issuance/tasks/order"
+)
+
+var (
+	//go:embed aside.lua
+	asideSource string
+	//go:embed release.lua
+	releaseSource string
+
+	asideScript   = redis.NewScript(asideSource)
+	releaseScript = redis.NewScript(releaseSource)
+)
+
+const (
+	// safety is how much later than its turn should be the queue runs a task whose place in its line was lost.
+	safety = 15 * time.Minute
+	// slowest bounds what is expected of a line: accounts of a known allowance take so many a second at least.
+	slowest = 0.05
+	// lookEvery is how often the lines are looked for of which this process knows nothing.
+	lookEvery = 500 * time.Millisecond
+	// lookedAt is how many tasks of a line are looked at beyond those that may go on: some are between two states.
+	lookedAt = 100
+	// remembered is for how long another process knows that a task was let go on.
+	remembered = time.Minute
+)
+
+// aside puts a task aside. head is where it goes that was in the line before. The result is nil when the task may run because
+// another process has let it go on.
+func (l *Lane) aside(ctx context.Context, r order.Ref, id string, head bool, why *queue.WaitError) error {
+	k := keys.QueueLine(l.queue)
+	m := r.Account.Merchant
+	flag := ""
+	if head {
+		flag = "1"
+	}
+	n, err := asideScript.Run(ctx, l.rdb, []string{k + "all", k + "of:" + m, k + "out:" + m}, id, m, time.Now().UnixMicro(), flag).Int64()
+	if err != nil {
+		return fmt.Errorf("fair: %s: %w", id, err)
+	}
+	if n < 0 {
+		return nil
+	}
+	rate := slowest
+	l.mu.Lock()
+	if p := l.places[r.Account]; p != nil {
+		p.line = true
+		rate = max(rate, p.terms.PerSecond)
+	}
+	l.mu.Unlock()
+	turn := time.Duration(min(float64(n)/rate, 1e6) * float64(time.Second))
+	return &queue.WaitError{After: max(why.After, 0) + turn + turn/2 + safety, Reason: why.Reason, Until: why.Until}
+}
+
+// Run lets tasks go on for which there is room, until the context ends.
+func (l *Lane) Run(ctx context.Context) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	expecting := time.NewTimer(0)
+	defer expecting.Stop()
+	failing := false
+	for {
+		more, err := l.release(ctx)
+		if more && err == nil {
+			continue
+		}
+		if err != nil && !failing && ctx.Err() == nil {
+			l.Log.Warn("what waits for its turn cannot be let go on, trying again", "queue", l.queue, "error", err)
+		}
+		failing = err != nil
+		var kick <-chan struct{}
+		if !failing {
+			kick = l.kick
+		}
+		if l.expects() > 0 {
+			expecting.Reset(expectFor / 2)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-kick:
+		case <-expecting.C:
+		case <-tick.C:
+			if err := l.look(ctx); err != nil {
+				failing = true
+			}
+		}
+	}
+}
+
+// look finds the lines of the accounts that this process serves.
+func (l *Lane) look(ctx context.Context) error {
+	if l.Accounts() == 0 {
+		return nil
+	}
+	merchants, err := l.rdb.SMembers(ctx, keys.QueueLine(l.queue)+"all").Result()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, m := range merchants {
+		a := providers.Account{Provider: l.Provider, Merchant: m}
+		if terms, ok := l.Terms(a); ok {
+			l.place(a, terms).line = true
+			delete(l.alarms, a)
+		}
+	}
+	return err
+}
+
+// expects is how many tasks are expected that were let go on.
+func (l *Lane) expects() (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	for _, p := range l.places {
+		n += p.forget(now.After)
+	}
+	return n
+}
+
+// going is a line of which so many tasks may go on.
+type going struct {
+	*place
+	merchant string
+	n        int
+	cmd      *redis.Cmd
+}
+
+// release lets the first tasks of the lines go on for which there is room. more reports whether some did, so that others may.
+func (l *Lane) release(ctx context.Context) (more bool, err error) {
+	list, answered := l.due()
+	if len(list) == 0 {
+		return false, nil
+	}
+	k, q := keys.QueueLine(l.queue), keys.Queue(l.queue)
+	for range 2 { // once more with the script's text, should Redis not have it
+		pipe := l.rdb.Pipeline()
+		for i, g := range list {
+			on := []string{k + "all", k + "of:" + g.merchant, k + "out:" + g.merchant, q + "pending", q + "retry", q + "scheduled"}
+			args := []any{g.n, g.merchant, keys.Task(l.queue, ""), time.Now().UnixMicro(), remembered.Microseconds(), g.n + lookedAt}
+			if err == nil {
+				list[i].cmd = releaseScript.EvalSha(ctx, pipe, on, args...)
+			} else {
+				list[i].cmd = releaseScript.Eval(ctx, pipe, on, args...)
+			}
+		}
+		if _, err = pipe.Exec(ctx); !redis.HasErrorPrefix(err, "NOSCRIPT") {
+			break
+		}
+	}
+	return l.released(list, answered), err
+}
+
+// due are the lines of which tasks may go on, those first that were looked at longest ago. Their accounts' tasks are not
+// admitted until answered is closed.
+func (l *Lane) due() (list []going, answered chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	for a, p := range l.places {
+		if terms, ok := l.Terms(a); !ok || !p.line {
+			continue
+		} else if p = l.place(a, terms); l.room(p, now) > 0 {
+			list = append(list, going{place: p, merchant: a.Merchant})
+		}
+	}
+	slices.SortFunc(list, func(a, b going) int { return cmp.Or(a.turn.Compare(b.turn), cmp.Compare(a.merchant, b.merchant)) })
+	answered = make(chan struct{})
+	due := list[:0]
+	for _, g := range list {
+		g.n = l.room(g.place, now)
+		if g.n <= 0 { // another account of its allowance was first
+			continue
+		}
+		if len(l.groups) < len(l.places) {
+			g.n = 1 // accounts that share an allowance take turns
+		}
+		g.waiting += g.n
+		g.turn, g.releasing = now, answered
+		due = append(due, g)
+	}
+	return due, answered
+}
+
+// released takes note of the tasks that were let go on, and reports whether there were any.
+func (l *Lane) released(list []going, answered chan struct{}) (any bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	until := time.Now().Add(expectFor)
+	for _, g := range list {
+		g.waiting -= g.n
+		g.releasing = nil
+		reply, err := g.cmd.Slice()
+		if err != nil || len(reply) == 0 {
+			continue
+		}
+		left, _ := reply[0].(int64)
+		g.line = left > 0
+		for _, id := range reply[1:] {
+			g.expected[fmt.Sprint(id)] = until
+			g.waiting++
+			any = true
+		}
+	}
+	close(answered)
+	return any
+}

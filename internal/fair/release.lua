@@ -1,0 +1,28 @@
+-- Puts the first tasks of a line at the head of the queue, as asynq itself does when a waiting task is to run at once.
+-- Those that run, or are pending already, or have ended, are not touched.
+--
+-- KEYS   1 all, 2 of, 3 out (keys.QueueLine), 4 pending, 5 retry, 6 scheduled (asynq's)
+-- ARGV   1 how many  2 merchant  3 prefix of the tasks' keys  4 now (microseconds)  5 how long a task is remembered that was
+--        let go on (microseconds)  6 how many tasks are looked at
+-- Result {tasks left in the line, id...}  with the tasks that were let go on
+local now = tonumber(ARGV[4])
+local waits = {retry = KEYS[5], scheduled = KEYS[6]}
+local go = {}
+for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, tonumber(ARGV[6]) - 1)) do
+	if #go >= tonumber(ARGV[1]) then break end
+	local state = redis.call('HGET', ARGV[3] .. id, 'state')
+	if state ~= 'active' then -- else it was put aside a moment ago, and the queue does not know yet that it waits
+		redis.call('ZREM', KEYS[2], id)
+		if waits[state] and redis.call('ZREM', waits[state], id) == 1 then
+			redis.call('HSET', ARGV[3] .. id, 'state', 'pending')
+			redis.call('ZADD', KEYS[3], string.format('%.0f', now), id)
+			go[#go + 1] = id
+		end
+	end
+end
+for i = #go, 1, -1 do redis.call('RPUSH', KEYS[4], go[i]) end
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', string.format('%.0f', now - tonumber(ARGV[5])))
+local left = redis.call('ZCARD', KEYS[2])
+if left == 0 then redis.call('SREM', KEYS[1], ARGV[2]) end
+table.insert(go, 1, left)
+return go

@@ -1,0 +1,208 @@
+package fair
+
+import (
+	"sync"
+	"time"
+
+	"issuance/internal/budget"
+	"issuance/internal/queue"
+	"issuance/providers"
+)
+
+// group is what the accounts of one allowance share in this process.
+type group struct {
+	waiting int // tasks that run and have not passed the call budget, and those that were let go on and have not come yet
+}
+
+// place is an account's in this process.
+type place struct {
+	*group
+	terms    Terms
+	inside   int                  // tasks that run
+	expected map[string]time.Time // task ids that were let go on and have not come yet, until when they are expected
+	line     bool                 // the account's line may hold tasks
+	held     *queue.WaitError     // why the account's calls are held; nil when they are not
+	// notBefore is until when nothing is let go on: the call budget has just refused a call.
+	notBefore time.Time
+	turn      time.Time     // when its line was last looked at
+	releasing chan struct{} // closed when a release of its line was answered; nil without one
+}
+
+// expectFor is how long a task is expected after it was let go on: longer than it takes a process to fetch one. Another
+// process may have got it.
+const expectFor = 250 * time.Millisecond
+
+// turnText is why a task waits that has no room.
+const turnText = queue.WaitsFor + "its turn among the orders of its account"
+
+func (l *Lane) place(a providers.Account, t Terms) *place {
+	p := l.places[a]
+	if p == nil {
+		p = &place{expected: map[string]time.Time{}}
+		l.places[a] = p
+	}
+	if p.group == nil || p.terms.Allowance != t.Allowance {
+		if p.group != nil { // what runs counts where it began
+			p.forget(func(time.Time) bool { return true })
+		}
+		if l.groups[t.Allowance] == nil {
+			l.groups[t.Allowance] = &group{}
+		}
+		p.group = l.groups[t.Allowance]
+	}
+	p.terms = t
+	return p
+}
+
+// forget expects those tasks no longer whose time is over, and returns how many it still expects.
+func (p *place) forget(over func(time.Time) bool) int {
+	for id, until := range p.expected {
+		if over(until) {
+			delete(p.expected, id)
+			p.waiting--
+		}
+	}
+	return len(p.expected)
+}
+
+// room is how many more tasks of an account may run.
+func (l *Lane) room(p *place, now time.Time) int {
+	if p.held != nil || now.Before(p.notBefore) {
+		return 0
+	}
+	slots := l.Slots - p.inside - len(p.expected)
+	if l.Accounts() <= 1 {
+		return slots
+	}
+	return min(slots, p.terms.waiting()-p.waiting)
+}
+
+// admit lets a task run if there is room, and says otherwise what it waits for.
+func (l *Lane) admit(a providers.Account, t Terms, id string) (*visit, *queue.WaitError) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p := l.place(a, t)
+	for p.releasing != nil { // it may be one of those
+		answered := p.releasing
+		l.mu.Unlock()
+		<-answered
+		l.mu.Lock()
+	}
+	now := time.Now()
+	_, expected := p.expected[id]
+	switch {
+	case expected:
+		delete(p.expected, id)
+		p.waiting--
+	case p.held != nil:
+		return nil, p.held
+	case p.line && l.Accounts() > 1, l.room(p, now) <= 0:
+		return nil, &queue.WaitError{Reason: turnText}
+	}
+	return l.begin(p), nil
+}
+
+// force lets a task run without room.
+func (l *Lane) force(a providers.Account, t Terms) *visit {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.begin(l.place(a, t))
+}
+
+func (l *Lane) begin(p *place) *visit {
+	p.inside++
+	p.waiting++
+	return &visit{lane: l, place: p, group: p.group}
+}
+
+// visit is one run of a task. It hears what the call budget says.
+type visit struct {
+	lane  *Lane
+	place *place
+	group *group
+
+	mu     sync.Mutex
+	passed bool
+	held   *providers.HeldError // the last call's, nil when it passed
+}
+
+// Passed implements budget.Watcher.
+func (v *visit) Passed() {
+	v.mu.Lock()
+	first := !v.passed
+	v.passed, v.held = true, nil
+	v.mu.Unlock()
+	if first {
+		v.lane.change(func() { v.group.waiting-- })
+	}
+}
+
+// Held implements budget.Watcher.
+func (v *visit) Held(err *providers.HeldError) {
+	v.mu.Lock()
+	v.held = err
+	v.mu.Unlock()
+	until := time.Now().Add(min(err.RetryAfter, mostPause))
+	v.lane.mu.Lock()
+	defer v.lane.mu.Unlock()
+	if v.place.notBefore.Before(until) {
+		v.place.notBefore = until
+	}
+}
+
+// mostPause is how long nothing is let go on after the call budget has refused a call. What lasts longer is seen by See.
+const mostPause = 6 * time.Second
+
+func (v *visit) heldBack() *providers.HeldError {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.held
+}
+
+func (v *visit) leave() {
+	v.mu.Lock()
+	first := !v.passed
+	v.passed = true
+	v.mu.Unlock()
+	v.lane.change(func() {
+		v.place.inside--
+		if first {
+			v.group.waiting--
+		}
+	})
+}
+
+// change makes room, which the releaser may fill.
+func (l *Lane) change(do func()) {
+	l.mu.Lock()
+	do()
+	l.mu.Unlock()
+	select {
+	case l.kick <- struct{}{}:
+	default:
+	}
+}
+
+// See notes which accounts' calls are held.
+func (l *Lane) See(states []budget.State) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range states {
+		halt, held := s.Held(l.Config.Lane)
+		p := l.places[s.Account]
+		if !held && p == nil {
+			continue
+		}
+		if p == nil {
+			terms, ok := l.Terms(s.Account)
+			if !ok {
+				continue
+			}
+			p = l.place(s.Account, terms)
+		}
+		p.held = nil
+		if held {
+			p.held = &queue.WaitError{Reason: halt.Reason, Until: halt.Until}
+		}
+	}
+}
