@@ -3,6 +3,7 @@ package tasks
 import (
 	"context"
 	"hash/maphash"
+	"maps"
 	"slices"
 	"sync"
 
@@ -34,6 +35,7 @@ func (p Prepared) Ref() Ref { return p.item.intake.Ref }
 // enqueueing all of them again is always safe.
 func (c *Client) EnqueuePrepared(ctx context.Context, batch []Prepared) []Enqueued {
 	out := make([]Enqueued, len(batch))
+	lines := c.linesOf(ctx, batch)
 	var wg sync.WaitGroup
 	for _, places := range spread(batch) {
 		wg.Go(func() {
@@ -41,7 +43,7 @@ func (c *Client) EnqueuePrepared(ctx context.Context, batch []Prepared) []Enqueu
 			for n, i := range places {
 				items[n] = batch[i].item
 			}
-			for n, e := range c.enqueue(ctx, items) {
+			for n, e := range c.enqueue(ctx, items, maps.Clone(lines)) {
 				out[places[n]] = e
 			}
 		})

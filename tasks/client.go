@@ -160,7 +160,7 @@ func (c *Client) enqueueOne(ctx context.Context, ref Ref, doc sealable, opts []E
 		span.End(err)
 		return Receipt{}, err
 	}
-	out := c.enqueue(ctx, []item{it})
+	out := c.enqueue(ctx, []item{it}, nil)
 	span.End(out[0].Err)
 	return out[0].Receipt, out[0].Err
 }

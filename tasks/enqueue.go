@@ -50,8 +50,8 @@ const enqueueTries = 3
 
 // enqueue records a batch of documents and makes their tasks. On one node both happen in one step; in a
 // cluster records come first, so that a task without a record never exists.
-func (c *Client) enqueue(ctx context.Context, items []item) []Enqueued {
-	b := &batch{c: c, items: items, out: make([]Enqueued, len(items)), left: make([]int, len(items)), fresh: make([]bool, len(items))}
+func (c *Client) enqueue(ctx context.Context, items []item, l lines) []Enqueued {
+	b := &batch{c: c, items: items, lines: l, out: make([]Enqueued, len(items)), left: make([]int, len(items)), fresh: make([]bool, len(items))}
 	for i := range items {
 		b.left[i] = i
 	}
@@ -86,6 +86,7 @@ type batch struct {
 	fresh    []bool // those that a try of this call recorded, also when it could not make the task
 	asleep   []Ref  // recorded and unfinished, without a task of this batch's making
 	noScript error  // Redis did not know asynq's script
+	lines    lines  // of accounts whose tasks wait for their turn
 }
 
 // made is what a try has made of one document.
@@ -128,11 +129,16 @@ func (b *batch) together(ctx context.Context) ([]made, error) {
 	records, tasks := b.c.ledger.Intakes(pipe), b.c.queue.Batch(pipe, nil)
 	for _, i := range b.left {
 		in := b.items[i].intake
-		w, err := tasks.Wake(ctx, in.Ref, queue.HomeOf(in.Ref, Queued, in.Lane), in.Trace)
+		home := queue.HomeOf(in.Ref, Queued, in.Lane)
+		behind := b.behind(in)
+		wake, err := tasks.WakeInLine(ctx, in.Ref, home, in.Trace, behind)
 		if err != nil {
 			return nil, err
 		}
-		records.AddWith(ctx, in, w)
+		records.AddWith(ctx, in, wake)
+		if behind > 0 {
+			tasks.Join(ctx, in.Ref, home)
+		}
 	}
 	_, _ = pipe.Exec(ctx) // each result has its error
 	out := make([]made, len(b.left))
@@ -168,7 +174,7 @@ func (b *batch) inSteps(ctx context.Context) ([]made, error) {
 		if out[n].known, out[n].err = records.Result(n); out[n].err == nil && out[n].known.New {
 			in := b.items[i].intake
 			fresh = append(fresh, n)
-			tasks.Add(ctx, in.Ref, queue.HomeOf(in.Ref, Queued, in.Lane), in.Trace)
+			tasks.Add(ctx, in.Ref, queue.HomeOf(in.Ref, Queued, in.Lane), in.Trace, b.behind(in))
 		}
 	}
 	if len(fresh) == 0 {

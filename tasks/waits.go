@@ -129,6 +129,9 @@ func (w *Waiting) putOff(u unfinished, t queue.Task) {
 	if budget.IsHold(text) { // that is over, or Held says it
 		w.Until = nil
 	}
+	if text == queue.TurnText { // it runs when the orders before it have
+		w.NextAt = nil
+	}
 }
 
 // early reports whether a refund waits for the end of an order that is recorded here.

@@ -207,6 +207,7 @@ func (c *Console) heads(ctx context.Context, a providers.Account) (out []order.R
 	var pending, lists []*redis.StringSliceCmd
 	for _, l := range order.Lanes() {
 		key := keys.Queue(queue.Name(a.Provider, l))
+		lists = append(lists, pipe.ZRange(ctx, keys.QueueLine(queue.Name(a.Provider, l))+"of:"+a.Merchant, 0, overviewTail-1))
 		pending = append(pending, pipe.LRange(ctx, key+"pending", -overviewTail, -1))
 		lists = append(lists, pipe.ZRange(ctx, key+"retry", 0, overviewTail-1), pipe.ZRange(ctx, key+"scheduled", 0, overviewTail-1))
 	}

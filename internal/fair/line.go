@@ -27,10 +27,6 @@ var (
 )
 
 const (
-	// safety is how much later than its turn should be the queue runs a task whose place in its line was lost.
-	safety = 15 * time.Minute
-	// slowest bounds what is expected of a line: accounts of a known allowance take so many a second at least.
-	slowest = 0.05
 	// lookEvery is how often the lines are looked for of which this process knows nothing.
 	lookEvery = 500 * time.Millisecond
 	// lookedAt is how many tasks of a line are looked at beyond those that may go on: some are between two states.
@@ -55,15 +51,14 @@ func (l *Lane) aside(ctx context.Context, r order.Ref, id string, head bool, why
 	if n < 0 {
 		return nil
 	}
-	rate := slowest
+	rate := 0.0
 	l.mu.Lock()
 	if p := l.places[r.Account]; p != nil {
 		p.line = true
-		rate = max(rate, p.terms.PerSecond)
+		rate = p.terms.PerSecond
 	}
 	l.mu.Unlock()
-	turn := time.Duration(min(float64(n)/rate, 1e6) * float64(time.Second))
-	return &queue.WaitError{After: max(why.After, 0) + turn + turn/2 + safety, Reason: why.Reason, Until: why.Until}
+	return &queue.WaitError{After: max(why.After, 0) + queue.Behind(n, rate), Reason: why.Reason, Until: why.Until}
 }
 
 // Run lets tasks go on for which there is room, until the context ends.

@@ -32,9 +32,6 @@ type place struct {
 // process may have got it.
 const expectFor = 250 * time.Millisecond
 
-// turnText is why a task waits that has no room.
-const turnText = queue.WaitsFor + "its turn among the orders of its account"
-
 func (l *Lane) place(a providers.Account, t Terms) *place {
 	p := l.places[a]
 	if p == nil {
@@ -97,7 +94,7 @@ func (l *Lane) admit(a providers.Account, t Terms, id string) (*visit, *queue.Wa
 	case p.held != nil:
 		return nil, p.held
 	case p.line && l.Accounts() > 1, l.room(p, now) <= 0:
-		return nil, &queue.WaitError{Reason: turnText}
+		return nil, &queue.WaitError{Reason: queue.TurnText}
 	}
 	return l.begin(p), nil
 }

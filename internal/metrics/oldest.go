@@ -90,7 +90,8 @@ func tasksOf(ctx context.Context, rdb redis.UniversalClient, p place) ([]order.R
 	key := keys.Queue(queue.Name(p.account.Provider, p.lane))
 	pipe := rdb.Pipeline()
 	lists := []*redis.StringSliceCmd{pipe.LRange(ctx, key+"pending", -sampled, -1), pipe.LRange(ctx, key+"active", 0, sampled-1),
-		pipe.ZRange(ctx, key+"retry", 0, sampled-1), pipe.ZRange(ctx, key+"scheduled", 0, sampled-1)}
+		pipe.ZRange(ctx, key+"retry", 0, sampled-1), pipe.ZRange(ctx, key+"scheduled", 0, sampled-1),
+		pipe.ZRange(ctx, keys.QueueLine(queue.Name(p.account.Provider, p.lane))+"of:"+p.account.Merchant, 0, sampled-1)}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, err
 	}

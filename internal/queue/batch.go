@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
@@ -28,6 +29,7 @@ type Batch struct {
 	sent   *ledger.Wake // what asynq has sent last
 	tasks  []batched
 	queues []*redis.IntCmd // the set of queues gets new members
+	joined int64           // places in lines
 }
 
 // batched is the command that enqueues one task, or why there is none.
@@ -44,9 +46,9 @@ func (c *Client) Batch(pipe redis.Pipeliner, noScript error) *Batch {
 	return b
 }
 
-// Add puts a record's task into the pipeline.
-func (b *Batch) Add(ctx context.Context, r order.Ref, h Home, trace string) {
-	w, err := b.Wake(ctx, r, h, trace)
+// Add puts a record's task into the pipeline; behind is as in WakeInLine.
+func (b *Batch) Add(ctx context.Context, r order.Ref, h Home, trace string, behind int64) {
+	w, err := b.WakeInLine(ctx, r, h, trace, behind)
 	if err != nil {
 		b.tasks = append(b.tasks, batched{err: err})
 		return
@@ -56,13 +58,25 @@ func (b *Batch) Add(ctx context.Context, r order.Ref, h Home, trace string) {
 		eval = redis.NewScript(w.Script).Eval
 	}
 	b.tasks = append(b.tasks, batched{cmd: eval(ctx, b.pipe, w.Keys, w.Args...)})
+	if behind > 0 {
+		b.Join(ctx, r, h)
+	}
 }
 
 // Wake is the script that makes a record's task, to be run by the ledger together with the record's intake.
 // Only that a queue exists is put into the pipeline; see Queues.
 func (b *Batch) Wake(ctx context.Context, r order.Ref, h Home, trace string) (ledger.Wake, error) {
+	return b.wake(ctx, r, h, trace, 0)
+}
+
+// wake is the script that makes a task, to run after delay.
+func (b *Batch) wake(ctx context.Context, r order.Ref, h Home, trace string, delay time.Duration) (ledger.Wake, error) {
 	b.sent = nil
-	if _, err := b.asynq.EnqueueContext(ctx, asynq.NewTask(h.Type, Encode(r, trace)), b.client.options(h)...); err != nil {
+	options := b.client.options(h)
+	if delay > 0 {
+		options = append(options, asynq.ProcessIn(delay))
+	}
+	if _, err := b.asynq.EnqueueContext(ctx, asynq.NewTask(h.Type, Encode(r, trace)), options...); err != nil {
 		return ledger.Wake{}, err
 	}
 	if b.sent == nil {

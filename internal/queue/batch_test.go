@@ -21,7 +21,7 @@ func TestATaskOfABatchIsLikeAnyOther(t *testing.T) {
 		must(t, b.Enqueue(t.Context(), alone, HomeOf(alone, order.Queued, order.Bulk), trace, 0))
 		pipe := b.rdb.Pipeline()
 		batch := b.Batch(pipe, nil)
-		batch.Add(t.Context(), many, HomeOf(many, order.Queued, order.Checkout), trace)
+		batch.Add(t.Context(), many, HomeOf(many, order.Queued, order.Checkout), trace, 0)
 		_, err := pipe.Exec(t.Context())
 		must(t, err)
 		must(t, batch.Result(0))
@@ -58,7 +58,7 @@ func TestEachTaskOfABatchHasItsAnswer(t *testing.T) {
 		pipe := b.rdb.Pipeline()
 		batch := b.Batch(pipe, nil)
 		for _, r := range []order.Ref{fresh, before, fresh} {
-			batch.Add(t.Context(), r, home(r), "")
+			batch.Add(t.Context(), r, home(r), "", 0)
 		}
 		_, _ = pipe.Exec(t.Context())
 		for i, want := range []error{nil, ErrTaken, ErrTaken} {
@@ -79,7 +79,7 @@ func TestABatchBringsItsScript(t *testing.T) {
 			batch := b.Batch(pipe, last)
 			for _, id := range []string{"A1", "A2"} {
 				r := order.Ref{Account: shop, OrderID: id}
-				batch.Add(t.Context(), r, HomeOf(r, order.Queued, order.Bulk), "")
+				batch.Add(t.Context(), r, HomeOf(r, order.Queued, order.Bulk), "", 0)
 			}
 			_, _ = pipe.Exec(t.Context())
 			for i := range 2 {
@@ -99,7 +99,7 @@ func TestABatchThatFailedHasNoTasks(t *testing.T) {
 		add := func() *Batch {
 			pipe := b.rdb.Pipeline()
 			batch := b.Batch(pipe, nil)
-			batch.Add(t.Context(), a1, HomeOf(a1, order.Queued, order.Bulk), "")
+			batch.Add(t.Context(), a1, HomeOf(a1, order.Queued, order.Bulk), "", 0)
 			_, _ = pipe.Exec(t.Context())
 			return batch
 		}

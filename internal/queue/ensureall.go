@@ -74,7 +74,7 @@ func (c *Client) makeAll(ctx context.Context, refs []order.Ref, views []*ledger.
 		pipe := c.rdb.Pipeline()
 		b := c.Batch(pipe, last)
 		for _, i := range which {
-			b.Add(ctx, refs[i], HomeOf(refs[i], views[i].State, views[i].Lane), "")
+			b.Add(ctx, refs[i], HomeOf(refs[i], views[i].State, views[i].Lane), "", 0)
 		}
 		_, _ = pipe.Exec(ctx) // each task has its result
 		for n := range which {

@@ -33,6 +33,10 @@ func (e *WaitError) Error() string {
 // WaitsFor begins a Reason that says what is waited for.
 const WaitsFor = "waiting for "
 
+// TurnText is the Reason of a task that waits in the line of its account (package fair). When the queue runs it by itself says
+// nothing: that is later than its turn.
+const TurnText = WaitsFor + "its turn among the orders of its account"
+
 var waitText = regexp.MustCompile(`^(.*?)(?:, until ([0-9T:Z-]+))?; next look in [0-9hms.]+$`)
 
 // ParseWait reads back the reason and the time that a WaitError's text holds, such as asynq keeps of a
