@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"issuance/internal/bench/door"
+	"issuance/internal/bench/fairness"
 	"issuance/internal/bench/faults"
 	"issuance/internal/bench/lab"
 	"issuance/internal/bench/overhead"
@@ -40,11 +41,11 @@ type bench struct {
 }
 
 func benches() []bench {
-	return []bench{pollingBench(), checkoutBench(), bulkBench(), overheadBench(), growthBench(), httpBench(), webhooksBench(), consoleBench(), faultsBench()}
+	return []bench{pollingBench(), checkoutBench(), bulkBench(), overheadBench(), growthBench(), httpBench(), webhooksBench(), consoleBench(), faultsBench(), fairnessBench()}
 }
 
 // children are what child processes of this program can be; see package lab.
-var children = map[string]func(args []string, in io.Reader, out io.Writer) error{overhead.Name: overhead.Child, faults.Name: faults.Child, door.Name: door.Child}
+var children = map[string]func(args []string, in io.Reader, out io.Writer) error{overhead.Name: overhead.Child, faults.Name: faults.Child, fairness.Name: fairness.Child, door.Name: door.Child}
 
 // errMissed says that a target was missed; the report says which.
 var errMissed = errors.New("a target was missed")

@@ -43,7 +43,7 @@
 // and the time that Redis' answers take, asks for another one: its process or Redis stood still, and
 // otherwise all callers that waited would leave at once. For the same reason an answer that travelled
 // longer than T (or 100 ms) and half a second does not let a call leave. Lower lanes wait by asking
-// again. When no slot is within MaxWait the answer is a providers.HeldError. Pass blocks no longer
+// again, those of one process one after the other, each when the slot comes that is left for it. When no slot is within MaxWait the answer is a providers.HeldError. Pass blocks no longer
 // than MaxWait (out of patience: twice that and 3·T), and never beyond its context's deadline.
 //
 // # Bans
@@ -124,6 +124,8 @@ type Budget struct {
 	spacing time.Duration // T
 	rdb     redis.UniversalClient
 	keys    keySet
+
+	lines lines // of this process's calls that wait
 
 	worker string // distinguishes this process's reports from those of others
 
@@ -224,6 +226,8 @@ func (b *Budget) pass(ctx context.Context, lane order.Lane) error {
 	if p != nil && p.over.Load() {
 		return &providers.HeldError{RetryAfter: minRetry, Reason: "the probe was not answered"}
 	}
+	w := b.lines.join(lane)
+	defer w.leave()
 	giveUp := b.clock().Add(b.cfg.MaxWait)
 	deadline, bounded := ctx.Deadline()
 	for {
@@ -253,11 +257,12 @@ func (b *Budget) pass(ctx context.Context, lane order.Lane) error {
 				return b.usedUp(minRetry)
 			}
 		case again:
-			// A checkout's slot only moves away; for the others, is it worth waiting here?
-			if policy.patience == 0 || a.wait > giveUp.Sub(b.clock()) || a.wait >= reach {
+			// A checkout's slot only moves away; for the others, is it worth waiting here? Those before it go first.
+			own := a.wait + time.Duration(w.ahead())*b.spacing
+			if policy.patience == 0 || own > giveUp.Sub(b.clock()) || own >= reach {
 				return b.usedUp(max(a.wait, minRetry))
 			}
-			if err := b.cfg.Sleep(ctx, a.wait); err != nil {
+			if err := b.cfg.Sleep(ctx, own); err != nil {
 				return err
 			}
 		default:

@@ -45,8 +45,11 @@ type Terms struct {
 }
 
 // waiting is how many tasks may wait for the call budget: enough for every slot of it to be used although the next task is
-// fetched up to 200 ms later.
-func (t Terms) waiting() int { return 2 + int(math.Ceil(min(t.PerSecond, 1e6)*0.3)) }
+// fetched up to 200 ms later, and not so many that one waits in vain for longer than the budget lets it.
+func (t Terms) waiting() int {
+	rate := min(t.PerSecond, 1e6)
+	return min(2+int(math.Ceil(0.3*rate)), 1+int(2.5*rate))
+}
 
 // Config of a Lane.
 type Config struct {

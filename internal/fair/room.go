@@ -142,6 +142,9 @@ func (v *visit) Held(err *providers.HeldError) {
 	until := time.Now().Add(min(err.RetryAfter, mostPause))
 	v.lane.mu.Lock()
 	defer v.lane.mu.Unlock()
+	if v.group.waiting > 1 { // those that wait show when calls may leave
+		return
+	}
 	if v.place.notBefore.Before(until) {
 		v.place.notBefore = until
 	}
