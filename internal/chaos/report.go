@@ -30,7 +30,7 @@ func (run *Run) Problems() []string {
 	out = append(out, run.Rig.Front.problems()...)
 	for _, r := range run.Disasters.recovered {
 		if took := run.Disasters.took(r); took > RecoveryLimit {
-			out = append(out, fmt.Sprintf("%s: %s passed from the death of its worker until the next took it up", r.what, took.Round(100*time.Millisecond)))
+			out = append(out, fmt.Sprintf("%s: %s passed from the death of its worker (%s) until the next took it up", r.what, took.Round(100*time.Millisecond), r.from.UTC().Format(time.TimeOnly)))
 		}
 	}
 	for _, r := range run.Disasters.returned {

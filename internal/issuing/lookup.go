@@ -51,11 +51,11 @@ func (r *run) found(ctx context.Context, f providers.Finding) (handler.Result, e
 	switch f.State {
 	case providers.FoundIssued:
 		if need, _ := r.Provider.NeedsTickets(r.Order); need {
-			return r.accepted(f.Result, 0, found{f.State, unproven})
+			return r.accepted(f.Result, 0, found{state: f.State, unproven: unproven})
 		}
 		return r.issued(f.Result, f.State)
 	case providers.FoundPending:
-		return r.accepted(f.Result, FollowSchedule, found{f.State, unproven})
+		return r.accepted(f.Result, FollowSchedule, found{state: f.State, unproven: unproven})
 	default:
 		return r.failed(f, unproven)
 	}
@@ -70,17 +70,10 @@ func (r *run) failed(f providers.Finding, unproven bool) (handler.Result, error)
 	if err != nil {
 		return handler.GoOn(), err
 	}
-	if err := r.accept(nil, found{f.State, unproven}); err != nil {
+	if err := r.accept(nil, found{f.State, unproven, reasonOf(f)}); err != nil {
 		return handler.GoOn(), err
 	}
-	return handler.Recorded(func(context.Context) error {
-		rec, cancel := r.Recording()
-		defer cancel()
-		if _, err := r.Ledger.Polled(rec, r.Ref, "", reasonOf(f), false); err != nil {
-			return err
-		}
-		return r.follow(lag + time.Second) // the queue may be a second early
-	}), nil
+	return handler.Recorded(func(context.Context) error { return r.follow(lag + time.Second) }), nil // the queue may be a second early
 }
 
 // onlyRejected reports whether the last request was rejected, and those before it, if any, certainly had no
