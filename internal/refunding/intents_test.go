@@ -217,6 +217,8 @@ func TestAnAnswerWhoseRecordingFailsIsAskedFor(t *testing.T) {
 func TestARejectionThatIsNotRememberedIsADoubt(t *testing.T) {
 	w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
 	w.Clock.Advance(settleAfter)
+	w.looksOnce(task, shows(4, 0))
+	w.calls("baseline")
 	w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
 	var f faults
 	w.provider.AnswerRefundCount(exhausted, func(context.Context) { f.arm(notWritten) })
@@ -232,6 +234,8 @@ func TestARejectionThatIsNotRememberedIsADoubt(t *testing.T) {
 func TestALateRejectionAfterADoubtIsNotApplied(t *testing.T) {
 	w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
 	w.Clock.Advance(settleAfter)
+	w.looksOnce(task, shows(4, 0))
+	w.calls("baseline")
 	w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
 	w.provider.AnswerRefundCount(exhausted, func(context.Context) {
 		w.Clock.Advance(lease)
