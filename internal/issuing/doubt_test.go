@@ -313,7 +313,7 @@ func TestANumberThatExistsAndIsNotFoundIsNeverCalledFailed(t *testing.T) {
 		w.Clock.Advance(settleAfter - time.Millisecond)
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
 		w.Waits(w.run())
-		w.Clock.Advance(settleAfter)
+		w.Clock.Advance(time.Minute)
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
 		w.Done(w.run())
 		w.state(order.Review, "number_exists")

@@ -105,6 +105,9 @@ func (r *run) absent(ctx context.Context, f providers.Finding) (handler.Result, 
 	if arrives := since.Add(r.Provider.Traits().SettleAfter); (exists || !r.Rec.DoubtAt.IsZero()) && arrives.After(settled) {
 		settled = arrives
 	}
+	if r.unseen(now, since) {
+		settled = now.Add(atLeast)
+	}
 	if now.Before(settled) || r.Rec.AbsentAt.IsZero() {
 		return r.lookLater(now, since, settled, "rejected, and looked up until no earlier request can arrive any more"), nil
 	}
@@ -113,6 +116,12 @@ func (r *run) absent(ctx context.Context, f providers.Finding) (handler.Result, 
 			"the provider refuses this order because it has its number (%s), and does not find it when asked; ask the provider", rejection.Message)), nil
 	}
 	return r.rejectedForGood(ctx, f, now, since)
+}
+
+// unseen reports whether nobody has looked for so long before this look that the order may have appeared meanwhile: an old
+// answer to this one would hide that. The longer it is since the order was sent, the rarer looks are.
+func (r *run) unseen(now, since time.Time) bool {
+	return !r.Rec.AbsentLast.IsZero() && now.Sub(r.Rec.AbsentLast) > max(2*atLeast, now.Sub(since)/2)
 }
 
 // rejectedForGood ends an order whose rejection stands, unless the provider does not answer about orders at
