@@ -64,7 +64,7 @@ type Odds struct {
 
 // DefaultOdds are those the product has to stand.
 func DefaultOdds() Odds {
-	return Odds{Lost: 10, HTTP5xx: 10, Garbage: 2, Checksum: 2, Slow: 2, Cut: 2, Overtaken: 2, Rejected: 2, Busy: 3, Replayed: 2, OldLooks: 3, Throttled: 0.5}
+	return Odds{Lost: 10, HTTP5xx: 10, Garbage: 2, Checksum: 2, Slow: 2, Cut: 2, Overtaken: 2, Rejected: 2, Busy: 3, Replayed: 2, OldLooks: 5, Throttled: 0.5}
 }
 
 func (o Odds) draw(r *rand.Rand) Fault {
