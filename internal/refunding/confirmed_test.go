@@ -98,9 +98,7 @@ func TestWhatOthersRefundBesideAConfirmationIsTheirs(t *testing.T) {
 	})
 	t.Run("two requests", func(t *testing.T) {
 		w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":1`, shows(4, 0))
-		w.Clock.Advance(settleAfter)
-		w.looksOnce(task, shows(4, 0))
-		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
+		w.settles(task, shows(4, 0))
 		w.provider.AnswerRefundCount(fakeprovider.Yes)
 		w.provider.AnswerBaseline(shows(4, 2), fakeprovider.Yes)
 		w.Waits(w.run(task))

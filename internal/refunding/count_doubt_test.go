@@ -52,6 +52,16 @@ func (w *world) waitsForSecondLook(err error) {
 	w.Clock.Advance(after)
 }
 
+// settles lets the time pass in which a request in doubt may arrive, has the first look made, and has the second one
+// answered alike.
+func (w *world) settles(task *asynq.Task, shown providers.Baseline) {
+	w.T.Helper()
+	w.Clock.Advance(settleAfter)
+	w.looksOnce(task, shown)
+	w.calls("baseline")
+	w.provider.AnswerBaseline(shown, fakeprovider.Yes)
+}
+
 // One answer may be an old one: a request that may have arrived after the looks before would be sent twice.
 func TestAnOldAnswerHasNoRefundSentAgain(t *testing.T) {
 	handlertest.Each(t, func(b *handlertest.Bench) {
@@ -120,10 +130,7 @@ func TestARefundWithoutEffectIsSentAgainOnlyWhenItCannotArriveAnyMore(t *testing
 
 func TestASecondUnknownAnswerIsWaitedForAnew(t *testing.T) {
 	w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 1))
-	w.Clock.Advance(settleAfter)
-	w.looksOnce(task, shows(4, 1))
-	w.calls("baseline")
-	w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
+	w.settles(task, shows(4, 1))
 	w.provider.AnswerRefundCount(fakeprovider.Lost)
 	w.Waits(w.run(task))
 	w.Clock.Advance(settleAfter - time.Millisecond)
@@ -137,10 +144,7 @@ func TestASecondUnknownAnswerIsWaitedForAnew(t *testing.T) {
 
 func TestAResentRefundThatNeverLeftKeepsTheDoubtAndTheBaseline(t *testing.T) {
 	w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 1))
-	w.Clock.Advance(settleAfter)
-	w.looksOnce(task, shows(4, 1))
-	w.calls("baseline")
-	w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
+	w.settles(task, shows(4, 1))
 	w.provider.AnswerRefundCount(fakeprovider.Unreached)
 	w.Waits(w.run(task))
 	w.state(order.Submitting, fakeprovider.Unreached.Code, 0)
@@ -201,10 +205,7 @@ func TestALookUpThatShowsNothingIsRepeatedAndThenNeedsReview(t *testing.T) {
 func TestARejectionAfterADoubtIsProvenToo(t *testing.T) {
 	rejectedAfterDoubt := func(t *testing.T, then providers.Baseline) (*world, *asynq.Task, error) {
 		w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
-		w.Clock.Advance(settleAfter)
-		w.looksOnce(task, shows(4, 0))
-		w.calls("baseline")
-		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
+		w.settles(task, shows(4, 0))
 		w.provider.AnswerRefundCount(exhausted)
 		w.provider.AnswerBaseline(then, fakeprovider.Yes)
 		return w, task, w.run(task)
@@ -225,9 +226,7 @@ func TestARejectionAfterADoubtIsProvenToo(t *testing.T) {
 	})
 	t.Run("it is not known yet", func(t *testing.T) {
 		w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
-		w.Clock.Advance(settleAfter)
-		w.looksOnce(task, shows(4, 0))
-		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
+		w.settles(task, shows(4, 0))
 		w.provider.AnswerRefundCount(exhausted)
 		w.provider.AnswerBaseline(unshown, fakeprovider.Lost)
 		w.Waits(w.run(task))
