@@ -55,8 +55,7 @@ type Odds struct {
 	// Rejected are requests that take effect and are answered by a rejection, Busy look-ups that are answered by
 	// one about no order, Replayed refunds that are answered by an older confirmation.
 	Rejected, Busy, Replayed float64
-	// OldLooks are look-ups that are answered with what the same question was answered before: the first time, the
-	// second, or the last.
+	// OldLooks are look-ups that are answered with what the same question was answered before, the first time or the last.
 	OldLooks float64
 	// Throttled are calls answered by HTTP 503 or 429 with Retry-After.
 	Throttled float64
@@ -202,9 +201,9 @@ func (w *Weather) fits(f Fault, c Call) bool {
 	return true
 }
 
-// which is the earlier answer of the same question that an OldLook is: the first, the second or the last.
+// which is the earlier answer of the same question that an OldLook is: the first or the last.
 func (w *Weather) which(c Call) int {
-	return []int{0, 1, -1}[dice(w.seed, "old look", string(c.Provider), c.Op, c.OrderID, c.TicketNo, fmt.Sprint(c.N)).IntN(3)]
+	return -dice(w.seed, "old look", string(c.Provider), c.Op, c.OrderID, c.TicketNo, fmt.Sprint(c.N)).IntN(2)
 }
 
 // lateArrival is the longest that a request is under way. ECTicket still takes it then.
