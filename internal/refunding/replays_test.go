@@ -2,6 +2,7 @@ package refunding_test
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,22 +19,22 @@ func TestAnOldListHasNothingRefundedTwice(t *testing.T) {
 				s, sim := atPass2U(t)
 				s.issue(soldAs("voucher"), false)
 				task := s.EnqueueRefund(`{"provider":"pass2u","refund_id":"R1","request":{"channelOrderId":"ORDER1","quantity":1}}`)
-				sent, looks := 0, 0
+				var sent, looks atomic.Int32
 				sim.SetFault(func(c pass2usim.Call) pass2usim.Fault {
 					switch {
 					case c.Op == pass2usim.Refund:
-						if sent++; sent == 1 {
+						if sent.Add(1) == 1 {
 							return fault
 						}
-					case c.Op == pass2usim.Query && sent > 0:
-						if looks++; looks == old+1 {
+					case c.Op == pass2usim.Query && sent.Load() > 0:
+						if looks.Add(1) == int32(old+1) {
 							return pass2usim.ReplayOwn(0)
 						}
 					}
 					return pass2usim.None
 				})
-				if s.Waits(s.Run(s.worker(), task)); sent != 1 {
-					t.Fatalf("%d requests", sent)
+				if s.Waits(s.Run(s.worker(), task)); sent.Load() != 1 {
+					t.Fatalf("%d requests", sent.Load())
 				}
 				s.Clock.Advance(time.Hour)
 				s.ends("R1", task, order.Refunded, 1)
