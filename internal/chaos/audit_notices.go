@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"issuance/internal/ledger"
-	"issuance/providers"
 	"issuance/providers/ecticket/ecticketsim"
 	"issuance/tasks"
 	"issuance/tasks/order"
@@ -54,9 +53,12 @@ func (k *Notices) events(list []ledger.Event) {
 		state order.State
 	}
 	want, got := map[kind]int{}, map[kind]int{}
-	places := map[string]string{}
+	places, own := map[string]string{}, map[order.Ref]int{} // own: tickets that our refunds have refunded, without those whose events have come
 	for _, u := range k.used {
 		want[kind{u.ref, u.state}]++
+		if u.ours {
+			own[u.ref]++
+		}
 	}
 	for _, e := range list {
 		of := kind{e.Ref, e.State}
@@ -69,8 +71,18 @@ func (k *Notices) events(list []ledger.Event) {
 			k.differ(WrongEvent, e.Ref, "ticket %d was used up once, and is in the events %s and %s", e.Ticket, before, e.ID)
 		}
 		places[place] = e.ID
-		if elsewhere := e.Code == string(order.CodeRefundedElsewhere); elsewhere != (e.State == order.Refunded) {
+		elsewhere := e.State == order.Refunded
+		if elsewhere && e.Code == "" && own[e.Ref] > 0 {
+			own[e.Ref]--
+			elsewhere = false
+		}
+		if (e.Code == string(order.CodeRefundedElsewhere)) != elsewhere {
 			k.differ(WrongEvent, e.Ref, "%s has the code %q", e.ID, e.Code)
+		}
+	}
+	for ref, n := range own {
+		if of := (kind{ref, order.Refunded}); n > 0 && got[of] >= want[of] {
+			k.differ(WrongEvent, ref, "%d tickets that refunds of it have refunded are marked as refunded elsewhere", n)
 		}
 	}
 	for of, n := range want {
@@ -92,7 +104,7 @@ func (k *Notices) shown(ref order.Ref, st tasks.Status, book ecticketsim.OrderBo
 	}
 	elsewhere := 0
 	for _, u := range k.used {
-		if u.ref == ref && u.state == order.Refunded {
+		if u.ref == ref && u.state == order.Refunded && !u.ours {
 			elsewhere++
 		}
 	}
@@ -111,15 +123,7 @@ func (k *Notices) differ(kind Trouble, what fmt.Stringer, format string, args ..
 
 // neverHappened lists what a run was to prove and did not come to.
 func (k *Notices) neverHappened() (out []string) {
-	redeemed, refunded := 0, 0
-	for _, u := range k.used {
-		switch u.state {
-		case order.State(providers.Redeemed):
-			redeemed++
-		case order.Refunded:
-			refunded++
-		}
-	}
+	redeemed, refunded := (k.Used+1)/2, k.Used/2 // in turn
 	for what, n := range map[string]int{"tickets redeemed": redeemed, "tickets refunded in the back office": refunded, "notices repeated": k.Repeated,
 		"front doors killed between notices": k.Killed, "notices with a wrong checksum": k.Refused, "notices of strangers' tickets": k.Strangers} {
 		if n == 0 {
@@ -131,5 +135,5 @@ func (k *Notices) neverHappened() (out []string) {
 
 func (k *Notices) String() string {
 	return fmt.Sprintf("%d tickets used up elsewhere; %d notices acknowledged, %d of strangers' tickets, %d again, %d refused; front doors killed meanwhile: %d",
-		len(k.used), k.Sent, k.Strangers, k.Repeated, k.Refused, k.Killed)
+		k.Used, k.Sent, k.Strangers, k.Repeated, k.Refused, k.Killed)
 }

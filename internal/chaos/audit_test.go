@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"issuance/internal/budget"
 	"issuance/internal/ledger"
 	"issuance/providers"
 	"issuance/tasks/order"
@@ -117,11 +118,34 @@ func TestTheAuditFindsCallsDuringAPause(t *testing.T) {
 func TestOutagesAreTakenOffARecoveryOnce(t *testing.T) {
 	t.Parallel()
 	at := func(s int) time.Time { return time.Unix(1_000+int64(s), 0) }
+	mine, other := accountOf(providers.ECTicket), accountOf(providers.Pass2U)
 	d := &Disasters{outages: []span{{at(20), at(40)}, {at(-5), at(2)}, {at(4), at(8)}, {at(5), at(7)}}}
-	if took := d.took(recovery{"r", span{at(0), at(25)}}); took != 14*time.Second {
+	if took := d.took(recovery{"r", mine, span{at(0), at(25)}}); took != 14*time.Second {
 		t.Errorf("%s", took)
 	}
-	if took := d.took(recovery{"r", span{at(9), at(19)}}); took != 10*time.Second {
+	if took := d.took(recovery{"r", mine, span{at(9), at(19)}}); took != 10*time.Second {
 		t.Errorf("%s", took)
+	}
+	d.holds = map[providers.Account][]span{mine: {{at(6), at(10)}, {at(18), time.Time{}}}} // the last one is not over
+	if took := d.took(recovery{"r", mine, span{at(0), at(25)}}); took != 10*time.Second {
+		t.Errorf("while its account was held: %s", took)
+	}
+	if took := d.took(recovery{"r", other, span{at(0), at(25)}}); took != 14*time.Second {
+		t.Errorf("while another account was held: %s", took)
+	}
+}
+
+// An account is held from the first state that says so to the first that does not; a lane's pause is no hold of it.
+func TestHoldsOfAnAccountAreNotedAsLongAsTheyLast(t *testing.T) {
+	t.Parallel()
+	a := accountOf(providers.ECTicket)
+	free, down := budget.State{Account: a}, budget.State{Account: a, Trouble: &budget.Trouble{Down: true}}
+	lane := budget.State{Account: a, Paused: []budget.Hold{{Lane: order.Bulk}}}
+	d := &Disasters{holds: map[providers.Account][]span{}}
+	for _, s := range []budget.State{free, lane, down, down, free, free, lane, down} {
+		d.noteHold(s)
+	}
+	if list := d.holds[a]; len(list) != 2 || list[0].to.Sub(list[0].from) < resumed || !list[1].to.IsZero() {
+		t.Errorf("%+v", list)
 	}
 }

@@ -40,6 +40,7 @@ var (
 	busy       = flag.Float64("chaos.busy", DefaultOdds().Busy, "percent of look-ups that are answered by a rejection about no order")
 	replayed   = flag.Float64("chaos.replayed", DefaultOdds().Replayed, "percent of refunds that are answered by an older confirmation, without effect")
 	retryAfter = flag.Float64("chaos.throttled", DefaultOdds().Throttled, "percent of calls answered by HTTP 503 or 429 with Retry-After")
+	oldLooks   = flag.Float64("chaos.old-looks", DefaultOdds().OldLooks, "percent of look-ups that are answered with what the same one was answered before")
 	usedUp     = flag.Int("chaos.notices", 12, "tickets that are used up elsewhere in the end, of which front doors are sent notices")
 )
 
@@ -53,7 +54,7 @@ func TestChaos(t *testing.T) {
 	}
 	odds := DefaultOdds()
 	odds.Lost, odds.HTTP5xx, odds.Garbage, odds.Checksum, odds.Slow, odds.Cut, odds.Overtaken = *lost, *http5xx, *garbage, *checksum, *slow, *cut, *overtaken
-	odds.Rejected, odds.Busy, odds.Replayed, odds.Throttled = *rejected, *busy, *replayed, *retryAfter
+	odds.Rejected, odds.Busy, odds.Replayed, odds.Throttled, odds.OldLooks = *rejected, *busy, *replayed, *retryAfter, *oldLooks
 	config := RigConfig{Seed: *seed, Workers: *workers, Binary: theWorker(t), Doors: *doors, Log: t.Logf, LogDir: *logs, Odds: odds}
 	if *doors > 0 {
 		config.DoorBinary = theDoor(t)

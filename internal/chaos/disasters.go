@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/queue"
+	"issuance/providers"
 )
 
 // Disasters strike workers, Redis, accounts and tasks, by seed.
@@ -34,9 +35,10 @@ type Disasters struct {
 	silences int
 	// unanswered are the calls that met a silence.
 	unanswered int
-	removed    map[string]int // tasks, by what was done to them
-	begun      int            // of these, tasks of records that somebody had worked on
-	outages    []span         // of Redis; bans, pauses and silences are among them
+	removed    map[string]int               // tasks, by what was done to them
+	begun      int                          // of these, tasks of records that somebody had worked on
+	outages    []span                       // of Redis; bans, pauses and silences are among them
+	holds      map[providers.Account][]span // of all of an account's calls; the last one may not be over
 	stalled    []span
 	paused     int
 	pauses     []pauseSpan // of all lanes

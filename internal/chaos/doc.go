@@ -6,8 +6,8 @@
 // processes of their own, built from ./cmd/worker and ./cmd/enqueue. A Load is a seeded mix of orders and refunds.
 // Producers enqueue it, often more than once; some die between a document's record and its task, and
 // some documents are to be cancelled while workers are taking them up. A Weather makes the simulators
-// misbehave, call by call, by seed. Disasters kill workers and stall them past their claims and their
-// tasks' leases, kill and freeze Redis, ban and pause accounts, silence providers (when hardly a call may
+// misbehave, call by call, by seed: answers are lost, wrong, or old ones, of look-ups too. Disasters kill workers
+// and stall them past their claims and their tasks' leases, kill and freeze Redis, ban and pause accounts, silence providers (when hardly a call may
 // leave any more), and delete, archive or orphan tasks in
 // every lane and state, before a worker has begun them and after. In the end all of that stops and
 // everything has to become final. Then settled records are deleted and their tasks made again, for

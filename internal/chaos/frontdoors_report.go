@@ -57,7 +57,7 @@ func (run *Run) neverHappened() (out []string) {
 	met["a bulk that broke"] = run.Producers.brokenBulks
 	met["a front door that was killed"] = run.Disasters.doors
 	if len(run.Load.Orders) >= 10*enoughOrders { // of fewer, a rare one may meet none
-		for f, percent := range map[Fault]float64{RejectedAfter: run.Rig.Odds.Rejected, Busy: run.Rig.Odds.Busy, OldAnswer: run.Rig.Odds.Replayed, Throttled: run.Rig.Odds.Throttled} {
+		for f, percent := range map[Fault]float64{RejectedAfter: run.Rig.Odds.Rejected, Busy: run.Rig.Odds.Busy, OldAnswer: run.Rig.Odds.Replayed, OldLook: run.Rig.Odds.OldLooks, Throttled: run.Rig.Odds.Throttled} {
 			if percent > 0 {
 				met["the fault "+string(f)] = run.Rig.Weather.times(f)
 			}

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -53,7 +54,7 @@ func TestTheAuditFindsWrongEventsOfTickets(t *testing.T) {
 	stranger.OrderID, stranger.ID = strangerOf(0), "3"
 	ours := refunded
 	ours.Code = ""
-	used := []usedTicket{{ref, "T1", order.State(providers.Redeemed)}, {ref, "T2", order.Refunded}}
+	used := []usedTicket{{ref: ref, no: "T1", state: order.State(providers.Redeemed)}, {ref: ref, no: "T2", state: order.Refunded}}
 	for _, c := range []struct {
 		name string
 		list []ledger.Event
@@ -87,6 +88,32 @@ func TestTheAuditFindsWrongEventsOfTickets(t *testing.T) {
 		k.shown(ref, tasks.Status{Looked: c.looked}, book)
 		if len(k.Differences) != c.found {
 			t.Errorf("%s: found %v", c.name, k.Differences)
+		}
+	}
+}
+
+// A ticket that a refund of the order had refunded before has an event as well, which is not marked as another's refund.
+func TestTheAuditDistinguishesOwnRefundsFromOthers(t *testing.T) {
+	t.Parallel()
+	ref := anOrder(order.Issued).Ref
+	refunded := func(ticket int, code string) ledger.Event {
+		return ledger.Event{ID: fmt.Sprint(ticket), Ref: ref, Ticket: ticket, State: order.Refunded, Code: code}
+	}
+	others := refunded(1, "refunded_elsewhere")
+	for _, c := range []struct {
+		name string
+		list []ledger.Event
+		want []Trouble
+	}{
+		{"one of each", []ledger.Event{others, refunded(2, "")}, nil},
+		{"ours is marked", []ledger.Event{others, refunded(2, "refunded_elsewhere")}, []Trouble{WrongEvent}},
+		{"ours is missing", []ledger.Event{others}, []Trouble{EventMissing}},
+		{"neither is marked", []ledger.Event{refunded(1, ""), refunded(2, "")}, []Trouble{WrongEvent}},
+	} {
+		k := &Notices{used: []usedTicket{{ref: ref, no: "T1", state: order.Refunded}, {ref: ref, no: "T2", state: order.Refunded, ours: true}}}
+		k.events(c.list)
+		if found := troubles(k.Differences); !slices.Equal(found, c.want) {
+			t.Errorf("%s: found %v, want %v", c.name, k.Differences, c.want)
 		}
 	}
 }

@@ -79,7 +79,29 @@ func killAtRefund(r *Rig) func(Call) (Fault, bool) {
 	}
 }
 
+// oldUntilSettled loses the answer to the first refund of each order, and has its look-ups answered with what they were
+// answered before, until right after the request cannot arrive any more.
+func oldUntilSettled(*Rig) func(Call) (Fault, bool) {
+	var mu sync.Mutex
+	sent := map[string]time.Time{}
+	return func(c Call) (Fault, bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		at, ok := sent[c.OrderID]
+		switch {
+		case c.Refunds() && !ok:
+			sent[c.OrderID] = time.Now()
+			return Lost, true
+		case ok && !c.Changes() && time.Since(at) < settleAfter+3*time.Second:
+			return OldLook, true
+		}
+		return NoFault, true
+	}
+}
+
 var scenes = map[string]scene{
+	"old-answer-believed": {
+		load: sold(kindVoucher, 3, 1, func(f *Refund) { f.Quantity = max(1, f.Order.Tickets/2) }), script: oldUntilSettled, expect: RefundedTwice},
 	"refund-resent-blindly": {
 		load:   sold(kindVoucher, 8, 1, func(f *Refund) { f.Quantity = max(1, f.Order.Tickets/2) }),
 		script: first(Lost, Call.Refunds), expect: RefundedTwice},

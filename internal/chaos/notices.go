@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,16 +32,18 @@ type Notices struct {
 	used []usedTicket
 	from string // the position of the last event before
 
+	Used                      int // elsewhere, by use
 	Sent, Repeated, Strangers int
 	Killed, Refused           int
 	Differences               []Difference
 }
 
-// usedTicket is a ticket of an issued order that was used up elsewhere.
+// usedTicket is a ticket of an issued order that is used up.
 type usedTicket struct {
 	ref   order.Ref
 	no    string
 	state order.State // redeemed or refunded
+	ours  bool        // by a refund of the order, and not elsewhere
 }
 
 // strangerOf is the number of the n-th order of another system.
@@ -82,7 +85,7 @@ func (k *Notices) use(ctx context.Context, n int) (texts []string, err error) {
 	books := TakeBooks(k.run.Rig)
 	for _, o := range k.run.Load.Orders {
 		book, there := books.ecticket[o.ID]
-		if !there || book.Stranger || len(k.used) >= n {
+		if !there || book.Stranger || k.Used >= n || k.refundDeleted(o) {
 			continue
 		}
 		ref := o.Ref()
@@ -96,22 +99,45 @@ func (k *Notices) use(ctx context.Context, n int) (texts []string, err error) {
 		if rec.State != order.Issued {
 			continue
 		}
-		for i, t := range unused(book) {
-			if i > 0 && len(k.used)%3 != 0 || i > 1 {
+		left := unused(book)
+		if len(left) > 0 {
+			k.used = append(k.used, usedBefore(ref, book)...)
+		}
+		for i, t := range left {
+			if i > 0 && k.Used%3 != 0 || i > 1 {
 				break
 			}
 			act, state := func(no string) error { return sim.Redeem(no, "") }, order.State(providers.Redeemed)
-			if len(k.used)%2 == 1 {
+			if k.Used%2 == 1 {
 				act, state = sim.RefundInOffice, order.Refunded
 			}
 			if err := act(t); err != nil {
 				return nil, err
 			}
-			k.used = append(k.used, usedTicket{ref, t, state})
+			k.Used++
+			k.used = append(k.used, usedTicket{ref: ref, no: t, state: state})
 			texts = append(texts, k.text(book, t))
 		}
 	}
 	return texts, nil
+}
+
+// usedBefore are the tickets of an order that are used up already: the first look at the order shows them, too.
+func usedBefore(ref order.Ref, book ecticketsim.OrderBook) (list []usedTicket) {
+	for _, t := range book.Tickets {
+		switch t.UseStatus {
+		case ecticketsim.Redeemed:
+			list = append(list, usedTicket{ref: ref, no: t.TicketNo, state: order.State(providers.Redeemed)})
+		case ecticketsim.Refunded:
+			list = append(list, usedTicket{ref: ref, no: t.TicketNo, state: order.Refunded, ours: t.Refunds > 0})
+		}
+	}
+	return list
+}
+
+// refundDeleted reports whether the record of a refund of the order was deleted: nobody here knows then who refunded.
+func (k *Notices) refundDeleted(o *Order) bool {
+	return slices.ContainsFunc(o.Refunds, func(f *Refund) bool { return k.run.Replays.Records[f.Ref()] != nil })
 }
 
 func unused(book ecticketsim.OrderBook) (list []string) {

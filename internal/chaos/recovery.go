@@ -9,25 +9,27 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/keys"
+	"issuance/providers"
 	"issuance/tasks/order"
 )
 
 // recovery is a time for which a record or a task had nobody to work on it: its worker was killed or
 // stalled, or its task removed.
 type recovery struct {
-	what string
+	what    string
+	account providers.Account
 	span
 }
 
-// took is how long it lasted, without the time for which Redis was away or an account banned or paused.
+// took is how long it lasted, without the time for which Redis was away or the account held.
 func (d *Disasters) took(r recovery) time.Duration {
 	took := r.to.Sub(r.from)
-	outages := slices.Clone(d.outages)
+	outages := slices.Concat(d.outages, d.holds[r.account])
 	slices.SortFunc(outages, func(a, b span) int { return a.from.Compare(b.from) })
 	counted := r.from
 	for _, o := range outages {
 		from, to := later(o.from, counted), o.to
-		if to.After(r.to) {
+		if to.IsZero() || to.After(r.to) {
 			to = r.to
 		}
 		if to.After(from) {
@@ -56,7 +58,7 @@ func (d *Disasters) watchWhatItHeld(ctx context.Context, pid int, what string) {
 	d.rig.Log("%s, which held %d records (%d tasks were active)", what, len(held), len(active))
 	for ref, was := range held {
 		d.watchers.Go(func() {
-			d.watch(ctx, ref.String(), at, func() bool {
+			d.watch(ctx, ref.String(), ref.Account, at, func() bool {
 				views, err := l.Views(ctx, []order.Ref{ref})
 				return err == nil && (views[0] == nil || views[0].Fence != was.Fence || views[0].State.Final() || views[0].State == order.Accepted)
 			})
@@ -64,7 +66,7 @@ func (d *Disasters) watchWhatItHeld(ctx context.Context, pid int, what string) {
 	}
 	for _, task := range active {
 		d.watchers.Go(func() {
-			d.watch(ctx, "task "+task.id, at, func() bool {
+			d.watch(ctx, "task "+task.id, accountOfQueue(task.queue), at, func() bool {
 				lease, err := d.rdb.ZScore(ctx, keys.Queue(task.queue)+"lease", task.id).Result()
 				return err == nil && lease > task.lease || errors.Is(err, redis.Nil)
 			})
@@ -94,14 +96,14 @@ func (d *Disasters) active(ctx context.Context) (out []activeTask) {
 }
 
 // watch measures how long something waits until it is taken up.
-func (d *Disasters) watch(ctx context.Context, what string, since time.Time, takenUp func() bool) {
+func (d *Disasters) watch(ctx context.Context, what string, account providers.Account, since time.Time, takenUp func() bool) {
 	for d.watching(ctx, 150*time.Millisecond) {
 		if !takenUp() {
 			continue
 		}
 		now := time.Now()
 		d.mu.Lock()
-		d.recovered = append(d.recovered, recovery{what, span{since, now}})
+		d.recovered = append(d.recovered, recovery{what, account, span{since, now}})
 		d.mu.Unlock()
 		return
 	}

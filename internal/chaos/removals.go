@@ -188,7 +188,7 @@ func (d *Disasters) watchRemoved(ctx context.Context, what string, since time.Ti
 		for ref := range d.back(ctx, left) {
 			now := time.Now()
 			d.mu.Lock()
-			d.returned = append(d.returned, recovery{fmt.Sprintf("%s (%s)", ref, what), span{since, now}})
+			d.returned = append(d.returned, recovery{fmt.Sprintf("%s (%s)", ref, what), ref.Account, span{since, now}})
 			d.mu.Unlock()
 			delete(left, ref)
 		}

@@ -30,7 +30,8 @@ func (run *Run) Problems() []string {
 	out = append(out, run.Rig.Front.problems()...)
 	for _, r := range run.Disasters.recovered {
 		if took := run.Disasters.took(r); took > RecoveryLimit {
-			out = append(out, fmt.Sprintf("%s: %s passed from the death of its worker until the next took it up", r.what, took.Round(100*time.Millisecond)))
+			out = append(out, fmt.Sprintf("%s: %s passed from the death of its worker at %s until the next took it up (%s with holds)",
+				r.what, took.Round(100*time.Millisecond), r.from.UTC().Format(time.TimeOnly), r.to.Sub(r.from).Round(100*time.Millisecond)))
 		}
 	}
 	for _, r := range run.Disasters.returned {
@@ -50,7 +51,7 @@ func (run *Run) String() string {
 	fmt.Fprintf(&b, "workers killed %d, asked to end %d and stalled %d times (ended by themselves %d times); Redis killed %d and frozen %d times\n",
 		d.kills, d.stops, d.stalls, d.crashed, d.restarts, d.freezes)
 	fmt.Fprintf(&b, "accounts banned %d times and paused %d times (all lanes %d times); %d settled records deleted and their tasks made again\n", d.bans, d.paused, len(d.pauses), len(run.Replays.Records))
-	fmt.Fprintf(&b, "both providers away %d times, met by %d calls\n", d.silences, d.unanswered)
+	fmt.Fprintf(&b, "both providers away %d times, met by %d calls; held: %s\n", d.silences, d.unanswered, d.holdings())
 	fmt.Fprintf(&b, "tasks removed: %s; %d of them of records that somebody had begun\n", counts(d.removed), d.begun)
 	fmt.Fprintf(&b, "%d documents acknowledged, %d of them as duplicates, %d attempts repeated after an error; producers died %d times; %d forged documents refused\n",
 		p.acked, p.repeated, p.errors, p.deaths, p.forged)
@@ -84,11 +85,12 @@ func (run *Run) recovery() string {
 }
 
 func (d *Disasters) longest(list []recovery) string {
-	var longest time.Duration
+	var longest, with time.Duration
 	for _, r := range list {
-		longest = max(longest, d.took(r))
+		longest, with = max(longest, d.took(r)), max(with, r.to.Sub(r.from))
 	}
-	return fmt.Sprintf("%d, taken up after at most %s (without the time for which Redis or an account was held)", len(list), longest.Round(100*time.Millisecond))
+	return fmt.Sprintf("%d, taken up after at most %s (%s with the time for which Redis was away or the account held)",
+		len(list), longest.Round(100*time.Millisecond), with.Round(100*time.Millisecond))
 }
 
 func (w *Weather) table() string {

@@ -137,9 +137,9 @@ func (r *Rig) startSimulators() {
 	r.Weather = newWeather(r.Seed, r.Odds, slowAnswer)
 	r.Weather.script, r.Weather.witness = r.Script, r.Intents.witness
 	r.ECTicket = ecticketsim.New(ecticketsim.Config{Accounts: []ecticketsim.Account{r.Secrets.account()}, JobEvery: jobEvery,
-		Window: window, BanFor: banFor, CallsPerSecond: float64(r.CallsPerSecond), Burst: r.CallsPerSecond, Seed: r.Seed})
+		Window: window, BanFor: banFor, CallsPerSecond: float64(r.CallsPerSecond), Burst: r.CallsPerSecond, Seed: r.Seed, KeepAnswers: true})
 	r.ECTicket.SetFault(r.Weather.ecticket)
-	r.Pass2U = pass2usim.New(pass2usim.Config{APIKey: r.Secrets.APIKey, Seed: r.Seed, BanFor: banFor})
+	r.Pass2U = pass2usim.New(pass2usim.Config{APIKey: r.Secrets.APIKey, Seed: r.Seed, BanFor: banFor, KeepAnswers: true})
 	r.Pass2U.SetFault(r.Weather.pass2u)
 
 	ctx, cancel := context.WithCancel(context.Background())

@@ -67,13 +67,14 @@ func Execute(ctx context.Context, r *Rig, p Plan) (*Run, error) {
 	p.Disasters.Over = p.Spread
 	rdb := r.Redis.Client()
 	run.Disasters = &Disasters{rig: r, rdb: rdb, inspector: asynq.NewInspectorFromRedisClient(rdb),
-		queue: queue.NewClient(rdb, queue.Options{}), removed: map[string]int{}, over: make(chan struct{}), seed: p.Seed, plan: p.Disasters}
+		queue: queue.NewClient(rdb, queue.Options{}), removed: map[string]int{}, holds: map[providers.Account][]span{}, over: make(chan struct{}), seed: p.Seed, plan: p.Disasters}
 
 	run.Producers.died = run.Disasters.watchAbandoned
 
 	supervised, endSupervision := context.WithCancel(ctx)
 	var supervisor sync.WaitGroup
 	supervisor.Go(func() { run.Disasters.supervise(supervised) })
+	supervisor.Go(func() { run.Disasters.watchHolds(supervised) })
 	defer func() { endSupervision(); supervisor.Wait() }()
 
 	planned := make(chan struct{})

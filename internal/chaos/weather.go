@@ -3,7 +3,6 @@ package chaos
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -13,78 +12,6 @@ import (
 	"issuance/providers/ecticket/ecticketsim"
 	"issuance/providers/pass2u/pass2usim"
 )
-
-// Fault is one way in which a provider misbehaves towards one call.
-type Fault string
-
-// The faults. "After" means that the call has taken effect.
-const (
-	NoFault       Fault = ""
-	CutBefore     Fault = "cut before"     // the connection breaks, no effect
-	Before5xx     Fault = "5xx before"     // HTTP 5xx, no effect
-	SlowBefore    Fault = "slow before"    // takes effect after the caller has given up
-	Lost          Fault = "answer lost"    // takes effect, the connection breaks
-	After5xx      Fault = "5xx after"      // takes effect, HTTP 5xx
-	SlowAfter     Fault = "slow after"     // takes effect, answers after the caller has given up
-	Garbage       Fault = "garbage"        // takes effect, the answer cannot be read
-	WrongChecksum Fault = "wrong checksum" // takes effect; Pass2U has no checksums and says "Oops!"
-	OopsBefore    Fault = "oops before"    // Pass2U's "Oops! Something Went Wrong.", no effect
-	Banned        Fault = "403"            // no effect, and the account is to pause
-	Overtaken     Fault = "overtaken"      // takes effect only just before the next such call, or lateArrival later
-	RejectedAfter Fault = "rejected after" // takes effect, and the answer is an authentic rejection
-	Throttled     Fault = "retry after"    // HTTP 503 or 429 with Retry-After, no effect
-	Busy          Fault = "busy"           // ECTicket: an authentic answer that is about no order
-	OldAnswer     Fault = "replayed"       // an older confirmation is sent again, no effect
-)
-
-var allFaults = []Fault{CutBefore, Before5xx, SlowBefore, Overtaken, Lost, After5xx, SlowAfter, Garbage, WrongChecksum, OopsBefore, Banned, RejectedAfter,
-	Throttled, Busy, OldAnswer}
-
-// Odds are how often calls are misbehaved at, in percent of all calls.
-type Odds struct {
-	Lost     float64 // answers lost after the effect, by a broken connection
-	HTTP5xx  float64 // half of them before the effect, half after
-	Garbage  float64
-	Checksum float64
-	Slow     float64 // half of them before the effect, half after
-	Cut      float64 // connections broken before the effect
-	// Overtaken are requests that arrive so late that a look-up has not found them, and the next
-	// one for the same order is on its way. Only of calls that change something.
-	Overtaken float64
-	// Rejected are requests that take effect and are answered by a rejection, Busy look-ups that are answered by
-	// one about no order, Replayed refunds that are answered by an older confirmation.
-	Rejected, Busy, Replayed float64
-	// Throttled are calls answered by HTTP 503 or 429 with Retry-After.
-	Throttled float64
-}
-
-// DefaultOdds are those the product has to stand.
-func DefaultOdds() Odds {
-	return Odds{Lost: 10, HTTP5xx: 10, Garbage: 2, Checksum: 2, Slow: 2, Cut: 2, Overtaken: 2, Rejected: 2, Busy: 3, Replayed: 2, Throttled: 0.5}
-}
-
-func (o Odds) draw(r *rand.Rand) Fault {
-	half := func(a, b Fault) Fault {
-		if r.IntN(2) == 0 {
-			return a
-		}
-		return b
-	}
-	x := r.Float64() * 100
-	for _, row := range []struct {
-		percent float64
-		fault   Fault
-	}{
-		{o.Lost, Lost}, {o.HTTP5xx, half(Before5xx, After5xx)}, {o.Garbage, Garbage}, {o.Checksum, half(WrongChecksum, OopsBefore)},
-		{o.Slow, half(SlowBefore, SlowAfter)}, {o.Cut, CutBefore}, {o.Overtaken, Overtaken}, {o.Rejected, RejectedAfter}, {o.Busy, Busy},
-		{o.Replayed, OldAnswer}, {o.Throttled, Throttled},
-	} {
-		if x -= row.percent; x < 0 {
-			return row.fault
-		}
-	}
-	return NoFault
-}
 
 // Call is one call that arrived at a simulator.
 type Call struct {
@@ -156,7 +83,8 @@ func (w *Weather) Ban(p providers.Name) {
 // Clear ends all misbehaviour.
 func (w *Weather) Clear() { w.calm.Store(true) }
 
-func (w *Weather) decide(c Call) Fault {
+// decide counts a call, and decides how it is misbehaved at.
+func (w *Weather) decide(c Call) (Fault, Call) {
 	w.mu.Lock()
 	w.seen[c]++
 	c.N = w.seen[c]
@@ -177,7 +105,7 @@ func (w *Weather) decide(c Call) Fault {
 		w.tally[row] = map[Fault]int{}
 	}
 	w.tally[row][f]++
-	return f
+	return f, c
 }
 
 // fits reports whether a call can be misbehaved at in this way.
@@ -191,8 +119,15 @@ func (w *Weather) fits(f Fault, c Call) bool {
 		return c.Provider == providers.ECTicket && !c.Changes()
 	case OldAnswer: // an answer to Issue and generate names its order, and no refund of an order page can be seen
 		return c.Refunds() && !w.dark[c.OrderID]
+	case OldLook: // the first one has no older answer
+		return !c.Changes() && c.N > 1
 	}
 	return true
+}
+
+// which is the earlier answer of the same question that an OldLook is: the first or the last.
+func (w *Weather) which(c Call) int {
+	return -dice(w.seed, "old look", string(c.Provider), c.Op, c.OrderID, c.TicketNo, fmt.Sprint(c.N)).IntN(2)
 }
 
 // lateArrival is the longest that a request is under way. ECTicket still takes it then.
@@ -272,7 +207,8 @@ func (w *Weather) distance(sim http.Handler) http.Handler {
 
 // ecticket is the hook of ECTicket's simulator.
 func (w *Weather) ecticket(c ecticketsim.Call) ecticketsim.Fault {
-	switch w.decide(Call{Provider: providers.ECTicket, Op: c.Op, OrderID: c.OrderID, TicketNo: c.TicketNo}) {
+	fault, call := w.decide(Call{Provider: providers.ECTicket, Op: c.Op, OrderID: c.OrderID, TicketNo: c.TicketNo})
+	switch fault {
 	case CutBefore:
 		return ecticketsim.Fault{Kind: ecticketsim.CutBefore}
 	case Before5xx, OopsBefore:
@@ -299,13 +235,16 @@ func (w *Weather) ecticket(c ecticketsim.Call) ecticketsim.Fault {
 		return ecticketsim.Fault{Kind: ecticketsim.Busy}
 	case OldAnswer:
 		return ecticketsim.Fault{Kind: ecticketsim.Replay}
+	case OldLook:
+		return ecticketsim.Fault{Kind: ecticketsim.ReplayOwn, Answer: w.which(call)}
 	}
 	return ecticketsim.Fault{}
 }
 
 // pass2u is the hook of Pass2U's simulator.
 func (w *Weather) pass2u(c pass2usim.Call) pass2usim.Fault {
-	switch w.decide(Call{Provider: providers.Pass2U, Op: string(c.Op), OrderID: c.OrderID}) {
+	fault, call := w.decide(Call{Provider: providers.Pass2U, Op: string(c.Op), OrderID: c.OrderID})
+	switch fault {
 	case CutBefore:
 		panic(http.ErrAbortHandler) // net/http's way to cut a connection without an answer
 	case Before5xx:
@@ -332,6 +271,8 @@ func (w *Weather) pass2u(c pass2usim.Call) pass2usim.Fault {
 		return pass2usim.Unavailable503("1")
 	case OldAnswer:
 		return pass2usim.Replay
+	case OldLook:
+		return pass2usim.ReplayOwn(w.which(call))
 	}
 	return pass2usim.None
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hibiken/asynq"
+
 	"issuance/internal/handler"
 	"issuance/internal/handlertest"
 	"issuance/internal/issuing"
@@ -161,7 +163,12 @@ func clientOf(b *handlertest.Bench, sim *ecticketsim.Sim) *ecticket.Client {
 // travels enqueues an order and runs its tasks until it has ended, for up to two days.
 func travels(b *handlertest.Bench, p providers.Provider, doc string, r order.Ref) *ledger.Record {
 	b.T.Helper()
-	task := b.Enqueue(doc)
+	return goesOn(b, p, b.Enqueue(doc), r)
+}
+
+// goesOn runs an order's tasks until it has ended, or the two days are over.
+func goesOn(b *handlertest.Bench, p providers.Provider, task *asynq.Task, r order.Ref) *ledger.Record {
+	b.T.Helper()
 	f := &follower{}
 	issue := issuing.New(handler.Config{Provider: p, Ledger: b.Ledger, Ring: b.Ring, Worker: "w", Rules: b.ProviderRules, Log: b.Log}, f)
 	poll := pollers.New(pollers.Config{Provider: p, Ledger: b.Ledger, Ring: b.Ring, Log: b.Log})

@@ -51,11 +51,11 @@ func (r *run) found(ctx context.Context, f providers.Finding) (handler.Result, e
 	switch f.State {
 	case providers.FoundIssued:
 		if need, _ := r.Provider.NeedsTickets(r.Order); need {
-			return r.accepted(f.Result, 0, found{f.State, unproven})
+			return r.accepted(f.Result, 0, found{state: f.State, unproven: unproven})
 		}
 		return r.issued(f.Result, f.State)
 	case providers.FoundPending:
-		return r.accepted(f.Result, FollowSchedule, found{f.State, unproven})
+		return r.accepted(f.Result, FollowSchedule, found{state: f.State, unproven: unproven})
 	default:
 		return r.failed(f, unproven)
 	}
@@ -70,17 +70,10 @@ func (r *run) failed(f providers.Finding, unproven bool) (handler.Result, error)
 	if err != nil {
 		return handler.GoOn(), err
 	}
-	if err := r.accept(nil, found{f.State, unproven}); err != nil {
+	if err := r.accept(nil, found{f.State, unproven, reasonOf(f)}); err != nil {
 		return handler.GoOn(), err
 	}
-	return handler.Recorded(func(context.Context) error {
-		rec, cancel := r.Recording()
-		defer cancel()
-		if _, err := r.Ledger.Polled(rec, r.Ref, "", reasonOf(f), false); err != nil {
-			return err
-		}
-		return r.follow(lag + time.Second) // the queue may be a second early
-	}), nil
+	return handler.Recorded(func(context.Context) error { return r.follow(lag + time.Second) }), nil // the queue may be a second early
 }
 
 // onlyRejected reports whether the last request was rejected, and those before it, if any, certainly had no
@@ -112,6 +105,9 @@ func (r *run) absent(ctx context.Context, f providers.Finding) (handler.Result, 
 	if arrives := since.Add(r.Provider.Traits().SettleAfter); (exists || !r.Rec.DoubtAt.IsZero()) && arrives.After(settled) {
 		settled = arrives
 	}
+	if r.unseen(now, since) {
+		settled = now.Add(atLeast)
+	}
 	if now.Before(settled) || r.Rec.AbsentAt.IsZero() {
 		return r.lookLater(now, since, settled, "rejected, and looked up until no earlier request can arrive any more"), nil
 	}
@@ -120,6 +116,12 @@ func (r *run) absent(ctx context.Context, f providers.Finding) (handler.Result, 
 			"the provider refuses this order because it has its number (%s), and does not find it when asked; ask the provider", rejection.Message)), nil
 	}
 	return r.rejectedForGood(ctx, f, now, since)
+}
+
+// unseen reports whether nobody has looked for so long before this look that the order may have appeared meanwhile: an old
+// answer to this one would hide that. The longer it is since the order was sent, the rarer looks are.
+func (r *run) unseen(now, since time.Time) bool {
+	return !r.Rec.AbsentLast.IsZero() && now.Sub(r.Rec.AbsentLast) > max(2*atLeast, now.Sub(since)/2)
 }
 
 // rejectedForGood ends an order whose rejection stands, unless the provider does not answer about orders at

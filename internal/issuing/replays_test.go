@@ -6,7 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"issuance/internal/handler"
 	"issuance/internal/handlertest"
+	"issuance/internal/issuing"
 	"issuance/providers"
 	"issuance/providers/ecticket/ecticketsim"
 	"issuance/tasks/order"
@@ -120,5 +122,40 @@ func TestAnOldFailureFailsNoOrder(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// A request takes effect, is rejected and does not show yet; nobody looks for an hour, and then one look, whichever, is
+// answered with what the first one was: that is the second look that does not find it, and no proof.
+func TestAnOldAbsenceAfterALongPauseFailsNoOrder(t *testing.T) {
+	for old := 1; old < 5; old++ {
+		t.Run(fmt.Sprintf("look %d is old", old), func(t *testing.T) {
+			b := handlertest.Mini(t)
+			sim := ecticketsim.New(ecticketsim.Config{Now: b.Clock.Now, KeepAnswers: true})
+			sim.SetLag(ecticketsim.Lag{IssueResult: 4 * time.Second, OrderInfo: 4 * time.Second})
+			looks := 0
+			sim.SetFault(func(c ecticketsim.Call) ecticketsim.Fault {
+				switch {
+				case c.OrderID != "ORDER1":
+				case c.Op == ecticketsim.OpIssue:
+					return ecticketsim.Fault{Kind: ecticketsim.RejectAfter}
+				case c.Op == ecticketsim.OpQueryIssueResult:
+					if looks++; looks == old+1 {
+						return ecticketsim.Fault{Kind: ecticketsim.ReplayOwn}
+					}
+				}
+				return ecticketsim.Fault{}
+			})
+			p := clientOf(b, sim)
+			task := b.Enqueue(sites[0].doc)
+			b.Waits(b.Run(issuing.New(handler.Config{Provider: p, Ledger: b.Ledger, Ring: b.Ring, Worker: "w", Rules: b.ProviderRules, Log: b.Log}, &follower{}), task))
+			if looks != 1 {
+				t.Fatalf("%d looks", looks)
+			}
+			b.Clock.Advance(time.Hour)
+			if rec := goesOn(b, p, task, ref); rec.State != order.Issued {
+				t.Errorf("%s (%s: %s)", rec.State, rec.Reason.Code, rec.Reason.Message)
+			}
+		})
 	}
 }

@@ -85,7 +85,8 @@ func (r *run) atOnce() bool {
 // found is what a look-up showed of an order. The zero value stands for none.
 type found struct {
 	state    providers.FindingState
-	unproven bool // it is still to be recognised as ours
+	unproven bool          // it is still to be recognised as ours
+	why      ledger.Reason // of a failure
 }
 
 // accepted records that the provider has the order, and has it followed.
@@ -117,7 +118,7 @@ func (r *run) accept(res *providers.Result, f found) error {
 	}
 	ctx, cancel := r.Recording()
 	defer cancel()
-	a, err := r.Ledger.Accept(ctx, r.Ref, r.Rec.Fence, ledger.Acceptance{ProviderRef: refOf(res), Result: sealed, Unproven: f.unproven, Found: f.state})
+	a, err := r.Ledger.Accept(ctx, r.Ref, r.Rec.Fence, ledger.Acceptance{ProviderRef: refOf(res), Result: sealed, Unproven: f.unproven, Found: f.state, Why: f.why})
 	return r.Written("accepted", a, err)
 }
 

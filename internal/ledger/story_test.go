@@ -48,6 +48,22 @@ func TestTheLookUpThatFoundAnOrderStandsInItsHistory(t *testing.T) {
 	})
 }
 
+// A look-up that finds that issuing failed counts once, and is the first of the two that have to say so.
+func TestALookUpThatFoundAFailureIsTheFirstOfTwo(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		k, why := b.order(), Reason{"sold_out", "no seats"}
+		f := b.claim(t, k).Record.Fence
+		b.submit(t, k, f)
+		b.giveBack(t, k, f, Unknown, "timeout")
+		f = b.claim(t, k).Record.Fence
+		a, err := b.Accept(b.ctx, k, f, Acceptance{Found: providers.FoundFailed, Why: why})
+		applied(t, a, err)
+		if r := b.load(t, k); r.State != order.Accepted || r.Polls != 1 || r.Reason != why || r.PolledAt.IsZero() || !r.PolledAt.Equal(r.AcceptedAt) {
+			t.Errorf("%s after %d looks, the last at %s: %+v", r.State, r.Polls, r.PolledAt, r.Reason)
+		}
+	})
+}
+
 // What a person decided has no code of the machine's: the review's is kept as such, in the record and in the
 // event, which also says who decided.
 func TestADecisionKeepsTheReviewsCodeAsSuch(t *testing.T) {

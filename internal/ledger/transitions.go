@@ -101,6 +101,8 @@ type Acceptance struct {
 	Unproven bool
 	// Found is what a look-up after a request without a clear answer showed of the order; "" when there was none.
 	Found providers.FindingState
+	// Why is what that look-up said where it showed a failure, which another look has to confirm.
+	Why Reason
 }
 
 // sighted is what a look-up found, as the history has it: "found issued".
@@ -108,7 +110,8 @@ func sighted(f providers.FindingState) string { return strings.ReplaceAll(string
 
 // Accept records that the provider has the order and will issue it later.
 func (l *Ledger) Accept(ctx context.Context, r order.Ref, fence string, a Acceptance) (Answer, error) {
-	f, err := l.runListed(ctx, r, a.ProviderRef, "accept", []string{keys.Record(r)}, fence, a.ProviderRef, pack(a.Result), bit(a.Unproven), sighted(a.Found))
+	f, err := l.runListed(ctx, r, a.ProviderRef, "accept", []string{keys.Record(r)}, fence, a.ProviderRef, pack(a.Result), bit(a.Unproven), sighted(a.Found),
+		a.Why.Code, a.Why.Message)
 	return f.answer(), err
 }
 

@@ -36,6 +36,8 @@ func TestAnOldConfirmationOfARefundByNumberIsNoRefund(t *testing.T) {
 			w.Clock.Advance(w.Waits(run()))
 			w.state(order.Submitting, "list_lags", 0)
 		}
+		w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
+		w.waitsForSecondLook(run())
 		w.provider.Forget()
 		w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
 		w.provider.AnswerRefundCount(fakeprovider.Yes)
@@ -96,12 +98,12 @@ func TestWhatOthersRefundBesideAConfirmationIsTheirs(t *testing.T) {
 	})
 	t.Run("two requests", func(t *testing.T) {
 		w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":1`, shows(4, 0))
-		w.Clock.Advance(settleAfter)
-		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
+		w.settles(task, shows(4, 0))
 		w.provider.AnswerRefundCount(fakeprovider.Yes)
 		w.provider.AnswerBaseline(shows(4, 2), fakeprovider.Yes)
 		w.Waits(w.run(task))
 		w.Clock.Advance(settleAfter)
+		w.looksOnce(task, shows(4, 2))
 		w.provider.AnswerBaseline(shows(4, 2), fakeprovider.Yes)
 		w.Done(w.run(task))
 		w.state(order.Review, "unexplained_refunds", 0)

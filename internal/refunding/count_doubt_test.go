@@ -35,6 +35,63 @@ func (w *world) lose(task *asynq.Task, before providers.Baseline) {
 	w.provider.Forget()
 }
 
+// looksOnce has the first of the two looks made that have to agree once the request cannot arrive any more.
+func (w *world) looksOnce(task *asynq.Task, shown providers.Baseline) {
+	w.T.Helper()
+	w.provider.AnswerBaseline(shown, fakeprovider.Yes)
+	w.waitsForSecondLook(w.run(task))
+}
+
+func (w *world) waitsForSecondLook(err error) {
+	w.T.Helper()
+	after := w.Waits(err)
+	if after != 30*time.Second {
+		w.T.Errorf("the second look comes after %s", after)
+	}
+	w.state(order.Submitting, "in_doubt", 0)
+	w.Clock.Advance(after)
+}
+
+// settles lets the time pass in which a request in doubt may arrive, has the first look made, and has the second one
+// answered alike.
+func (w *world) settles(task *asynq.Task, shown providers.Baseline) {
+	w.T.Helper()
+	w.Clock.Advance(settleAfter)
+	w.looksOnce(task, shown)
+	w.calls("baseline")
+	w.provider.AnswerBaseline(shown, fakeprovider.Yes)
+}
+
+// One answer may be an old one: a request that may have arrived after the looks before would be sent twice.
+func TestAnOldAnswerHasNoRefundSentAgain(t *testing.T) {
+	handlertest.Each(t, func(b *handlertest.Bench) {
+		w, task := countInDoubt(b, "voucher", `"quantity":2`, shows(4, 1))
+		w.Clock.Advance(settleAfter)
+		w.looksOnce(task, shows(4, 1))
+		w.provider.AnswerBaseline(shows(4, 3), fakeprovider.Yes)
+		w.Done(w.run(task))
+		w.state(order.Refunded, "", 2)
+		w.calls("baseline, baseline")
+	})
+}
+
+// A look that comes too soon is not the second one, and does not put that off.
+func TestALookThatComesTooSoonIsNotTheSecond(t *testing.T) {
+	w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 1))
+	w.Clock.Advance(settleAfter)
+	for _, want := range []time.Duration{30 * time.Second, 10 * time.Second} {
+		w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
+		if after := w.Waits(w.run(task)); after != want {
+			t.Errorf("waits %s, want %s", after, want)
+		}
+		w.Clock.Advance(min(want, 20*time.Second))
+	}
+	w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
+	w.provider.AnswerRefundCount(fakeprovider.Yes)
+	w.Done(w.run(task))
+	w.state(order.Refunded, "", 2)
+}
+
 func TestAnUnknownRefundIsProvenByTheNumberRefunded(t *testing.T) {
 	handlertest.Each(t, func(b *handlertest.Bench) {
 		w, task := countInDoubt(b, "voucher", `"quantity":2`, shows(4, 1))
@@ -59,6 +116,8 @@ func TestARefundWithoutEffectIsSentAgainOnlyWhenItCannotArriveAnyMore(t *testing
 		w.calls("baseline, baseline")
 
 		w.Clock.Advance(time.Millisecond)
+		w.looksOnce(task, shows(4, 1))
+		w.calls("baseline")
 		w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
 		w.provider.AnswerRefundCount(fakeprovider.Yes)
 		w.Done(w.run(task))
@@ -71,8 +130,7 @@ func TestARefundWithoutEffectIsSentAgainOnlyWhenItCannotArriveAnyMore(t *testing
 
 func TestASecondUnknownAnswerIsWaitedForAnew(t *testing.T) {
 	w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 1))
-	w.Clock.Advance(settleAfter)
-	w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
+	w.settles(task, shows(4, 1))
 	w.provider.AnswerRefundCount(fakeprovider.Lost)
 	w.Waits(w.run(task))
 	w.Clock.Advance(settleAfter - time.Millisecond)
@@ -86,8 +144,7 @@ func TestASecondUnknownAnswerIsWaitedForAnew(t *testing.T) {
 
 func TestAResentRefundThatNeverLeftKeepsTheDoubtAndTheBaseline(t *testing.T) {
 	w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 1))
-	w.Clock.Advance(settleAfter)
-	w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
+	w.settles(task, shows(4, 1))
 	w.provider.AnswerRefundCount(fakeprovider.Unreached)
 	w.Waits(w.run(task))
 	w.state(order.Submitting, fakeprovider.Unreached.Code, 0)
@@ -106,10 +163,11 @@ func TestWhatCannotBeExplainedNeedsReview(t *testing.T) {
 			w.provider.AnswerBaseline(now, fakeprovider.Yes)
 			w.Waits(w.run(task)) // it may be explained while the request can still arrive
 			w.Clock.Advance(settleAfter)
+			w.looksOnce(task, now)
 			w.provider.AnswerBaseline(now, fakeprovider.Yes)
 			w.Done(w.run(task))
 			w.state(order.Review, "unexplained_refunds", 0)
-			w.calls("baseline, baseline")
+			w.calls("baseline, baseline, baseline")
 			w.quiet(task)
 		})
 	}
@@ -120,10 +178,11 @@ func TestWhatCannotBeExplainedNeedsReview(t *testing.T) {
 func TestAListOfOtherTicketsProvesNothing(t *testing.T) {
 	w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
 	w.Clock.Advance(settleAfter)
+	w.looksOnce(task, shows(2, 0))
 	w.provider.AnswerBaseline(shows(2, 0), fakeprovider.Yes)
 	w.Done(w.run(task))
 	w.state(order.Review, "other_tickets", 0)
-	w.calls("baseline")
+	w.calls("baseline, baseline")
 }
 
 func TestALookUpThatShowsNothingIsRepeatedAndThenNeedsReview(t *testing.T) {
@@ -146,8 +205,7 @@ func TestALookUpThatShowsNothingIsRepeatedAndThenNeedsReview(t *testing.T) {
 func TestARejectionAfterADoubtIsProvenToo(t *testing.T) {
 	rejectedAfterDoubt := func(t *testing.T, then providers.Baseline) (*world, *asynq.Task, error) {
 		w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
-		w.Clock.Advance(settleAfter)
-		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
+		w.settles(task, shows(4, 0))
 		w.provider.AnswerRefundCount(exhausted)
 		w.provider.AnswerBaseline(then, fakeprovider.Yes)
 		return w, task, w.run(task)
@@ -160,18 +218,20 @@ func TestARejectionAfterADoubtIsProvenToo(t *testing.T) {
 	})
 	t.Run("nothing was ever refunded", func(t *testing.T) {
 		w, task, err := rejectedAfterDoubt(t, shows(4, 0))
-		w.Done(err)
+		w.waitsForSecondLook(err)
+		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
+		w.Done(w.run(task))
 		w.state(order.Failed, exhausted.Code, 0)
 		w.quiet(task)
 	})
 	t.Run("it is not known yet", func(t *testing.T) {
 		w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
-		w.Clock.Advance(settleAfter)
-		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
+		w.settles(task, shows(4, 0))
 		w.provider.AnswerRefundCount(exhausted)
 		w.provider.AnswerBaseline(unshown, fakeprovider.Lost)
 		w.Waits(w.run(task))
 		w.state(order.Submitting, fakeprovider.Lost.Code, 0)
+		w.looksOnce(task, shows(4, 0))
 		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
 		w.Done(w.run(task)) // not sent again: it was rejected
 		w.state(order.Failed, exhausted.Code, 0)
@@ -254,6 +314,7 @@ func TestARefundWhoseAnswersAreAllLostIsSentEverMoreSeldomAndThenNeedsReview(t *
 			var wait time.Duration
 			for range 6 {
 				w.Clock.Advance(settleAfter)
+				w.firstOf(task, before)
 				w.loseAgain(before)
 				wait = w.Waits(w.run(task))
 			}
@@ -261,6 +322,7 @@ func TestARefundWhoseAnswersAreAllLostIsSentEverMoreSeldomAndThenNeedsReview(t *
 				t.Errorf("after %d requests it waits %s", w.Record(w.ref("R1")).Attempts, wait)
 			}
 			w.Clock.Advance(24 * time.Hour)
+			w.firstOf(task, before)
 			w.looksBack(before)
 			w.Done(w.run(task))
 			if rec := w.state(order.Review, "in_doubt", 0); rec.Attempts != 7 || !strings.Contains(rec.Reason.Message, "sent 7 times") {
@@ -269,10 +331,19 @@ func TestARefundWhoseAnswersAreAllLostIsSentEverMoreSeldomAndThenNeedsReview(t *
 			w.free()
 
 			w.reopen("R1") // another try gets the same time
+			w.firstOf(task, before)
 			w.loseAgain(before)
 			w.Waits(w.run(task))
 			w.state(order.Submitting, fakeprovider.Lost.Code, 0)
 		})
+	}
+}
+
+// firstOf has the first of two looks made, where tickets are shown.
+func (w *world) firstOf(task *asynq.Task, shown providers.Baseline) {
+	w.T.Helper()
+	if shown != unshown {
+		w.looksOnce(task, shown)
 	}
 }
 
@@ -303,6 +374,7 @@ func TestAnOldDoubtIsNoReasonToGiveUpWhenNobodyHasAsked(t *testing.T) {
 		w.provider.AnswerBaseline(unshown, out)
 		w.Waits(w.run(task))
 	}
+	w.looksOnce(task, shows(4, 0))
 	w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
 	w.provider.AnswerRefundCount(fakeprovider.Yes)
 	w.Done(w.run(task))

@@ -216,8 +216,7 @@ func TestAnAnswerWhoseRecordingFailsIsAskedFor(t *testing.T) {
 // request is in doubt like the one before.
 func TestARejectionThatIsNotRememberedIsADoubt(t *testing.T) {
 	w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
-	w.Clock.Advance(settleAfter)
-	w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
+	w.settles(task, shows(4, 0))
 	var f faults
 	w.provider.AnswerRefundCount(exhausted, func(context.Context) { f.arm(notWritten) })
 	if err := w.runWith(w.faulty(&f, func() {}), task); !errors.Is(err, errFault) {
@@ -231,8 +230,7 @@ func TestARejectionThatIsNotRememberedIsADoubt(t *testing.T) {
 
 func TestALateRejectionAfterADoubtIsNotApplied(t *testing.T) {
 	w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
-	w.Clock.Advance(settleAfter)
-	w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
+	w.settles(task, shows(4, 0))
 	w.provider.AnswerRefundCount(exhausted, func(context.Context) {
 		w.Clock.Advance(lease)
 		w.Waits(w.Run(w.worker("second"), task))

@@ -183,11 +183,12 @@ func TestARetriedRefundDoesNotClaimWhatAnotherOneRefundedSince(t *testing.T) {
 	w.Waits(w.run(first)) // the list may not show all of it yet
 	w.state(order.Submitting, "in_doubt", 0)
 	w.Clock.Advance(settleAfter)
+	w.looksOnce(first, shows(4, 1))
 	w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
 	w.provider.AnswerRefundCount(fakeprovider.Yes)
 	w.Done(w.run(first))
 	w.state(order.Refunded, "", 1)
-	w.calls("baseline, baseline, refund_count 1, baseline")
+	w.calls("baseline, baseline, baseline, refund_count 1, baseline")
 }
 
 func TestARetriedRefundIsProvenByWhatIsRefundedBeyondTheOthers(t *testing.T) {
@@ -212,6 +213,7 @@ func TestWhatEitherOfTwoRefundsMayHaveRefundedNeedsReview(t *testing.T) {
 				w.Clock.Advance(settleAfter)
 			}
 			w.reopen("R1")
+			w.looksOnce(first, shows(4, 1))
 			w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
 			w.Done(w.run(first))
 			if rec := w.state(order.Review, "unexplained_refunds", 0); !strings.Contains(rec.Reason.Message, "refund R2 of the order") {
@@ -228,6 +230,7 @@ func TestWhatNobodyRefundedIsSentAgain(t *testing.T) {
 	w.provider.AnswerBaseline(unshown, fakeprovider.Lost)
 	w.Done(w.run(second))
 	w.reopen("R1")
+	w.looksOnce(first, shows(4, 0))
 	w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
 	w.provider.AnswerRefundCount(fakeprovider.Yes)
 	w.Done(w.run(first))
@@ -237,6 +240,8 @@ func TestWhatNobodyRefundedIsSentAgain(t *testing.T) {
 	w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
 	w.Waits(w.run(second))
 	w.Clock.Advance(settleAfter)
+	w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
+	w.Clock.Advance(w.Waits(w.run(second)))
 	w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
 	w.Done(w.run(second))
 	w.stateOf("R2", order.Review, "unexplained_refunds", 0)

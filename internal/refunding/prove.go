@@ -79,11 +79,17 @@ func (s byCount) prove(ctx context.Context, r *run) (handler.Result, error) {
 	}
 	// Of one request that was confirmed, more than its own tickets are somebody else's.
 	once := r.Rec.Confirmed && r.Rec.Attempts-r.Rec.Unsent == 1
-	switch delta := base.Refunded - r.Rec.Baseline - since.refunded; {
-	case sameTickets && since.doubtful == "" && (delta == r.Rec.Count || once && delta > r.Rec.Count):
+	delta := base.Refunded - r.Rec.Baseline - since.refunded
+	if sameTickets && since.doubtful == "" && (delta == r.Rec.Count || once && delta > r.Rec.Count) {
 		return r.end(order.Refunded, ledger.Reason{}, r.Rec.Count), nil
-	case now.Before(settled):
+	}
+	if now.Before(settled) {
 		return r.unsettled(now, settled), nil
+	}
+	if res, err := r.firstLook(ctx, now, settled); err != nil || res.IsWait() {
+		return res, err
+	}
+	switch {
 	case since.doubtful != "" && delta != 0: // refunds only ever add up, so a total of none is certain
 		return handler.Review(order.CodeUnexplained, fmt.Sprintf("%s should have been refunded, and the provider shows %d more than before; "+
 			"refund %s of the order may have refunded some of them", handler.Tickets(r.Rec.Count), base.Refunded-r.Rec.Baseline, since.doubtful)), nil
@@ -98,6 +104,28 @@ func (s byCount) prove(ctx context.Context, r *run) (handler.Result, error) {
 		return handler.Review(order.CodeUnexplained, fmt.Sprintf(
 			"%s should have been refunded, and the provider shows %d more than before; somebody else may have refunded too", handler.Tickets(r.Rec.Count), delta)), nil
 	}
+}
+
+// firstLook waits with what follows from a look that does not prove a request in doubt, made when that cannot arrive any
+// more: its answer may be an old one, and the request may have arrived since the looks before. So there is a second one,
+// later by the lag. GoOn means that this is it, or that nothing is in doubt but a rejection, which was looked at before.
+func (r *run) firstLook(ctx context.Context, now, settled time.Time) (handler.Result, error) {
+	if r.Rec.DoubtAt.IsZero() {
+		return handler.GoOn(), nil
+	}
+	lag, err := r.Lag(ctx)
+	if err != nil {
+		return handler.GoOn(), err
+	}
+	why := ledger.Reason{Code: string(order.CodeInDoubt), Message: "the effect of the request does not show, and is looked for once more"}
+	second := r.Rec.AbsentLast.Add(lag)
+	switch {
+	case r.Rec.AbsentLast.Before(settled):
+		return handler.WaitFor(lag, why, why.Message).As(ledger.Absent).Until(now.Add(lag)), nil
+	case now.Before(second): // it came too soon, and does not put the second look off
+		return handler.WaitFor(second.Sub(now), why, why.Message).Until(second), nil
+	}
+	return handler.GoOn(), nil
 }
 
 // nothingLearned waits after an answer that proves nothing.

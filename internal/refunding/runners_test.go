@@ -138,16 +138,16 @@ func TestAnIntentThatCannotBeWrittenIsNoCrashAndNoDoubt(t *testing.T) {
 	})
 	t.Run("by number, sent again", func(t *testing.T) {
 		w, task := countInDoubt(handlertest.Mini(t), "voucher", `"quantity":2`, shows(4, 0))
-		w.Clock.Advance(settleAfter)
-		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
+		w.settles(task, shows(4, 0))
 		refused := w.withoutReplicas(task)
 		if refused.DoubtAt != handlertest.Start || refused.Attempts != 2 || refused.Unsent != 1 || refused.Runner != "" {
 			t.Errorf("in doubt since %s, %d of %d intents unsent, the claim held by %q", refused.DoubtAt, refused.Unsent, refused.Attempts, refused.Runner)
 		}
+		w.looksOnce(task, shows(4, 0))
 		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
 		w.provider.AnswerRefundCount(fakeprovider.Yes)
 		w.Done(w.run(task))
-		w.calls("baseline, baseline, refund_count 2, baseline")
+		w.calls("baseline, baseline, baseline, refund_count 2, baseline")
 		w.state(order.Refunded, "", 2)
 	})
 	t.Run("a plan of a number", func(t *testing.T) {

@@ -107,7 +107,7 @@ func atECTicket(t *testing.T) (*simulated, *ecticketsim.Sim) {
 func atPass2U(t *testing.T) (*simulated, *pass2usim.Sim) {
 	t.Helper()
 	s := &simulated{Bench: handlertest.Mini(t), account: handlertest.Pass2U}
-	sim := pass2usim.New(pass2usim.Config{Now: s.Clock.Now})
+	sim := pass2usim.New(pass2usim.Config{Now: s.Clock.Now, KeepAnswers: true})
 	t.Cleanup(sim.Close)
 	c, err := channel.New(channel.Config{BaseURL: s.serve(sim) + "/api/v1/public/product", APIKey: pass2usim.DefaultAPIKey, Now: s.Clock.Now})
 	if err != nil {

@@ -20,7 +20,7 @@ func refunds() []fault {
 		{name: "refund: the answer is lost", provider: providers.Pass2U, from: fromEnqueued, most: seconds,
 			least: 3 * trip, why: "a look, a call, a look", run: one(losesAnswer, 0)},
 		{name: "refund by quantity: the request is lost", provider: providers.Pass2U, from: fromEnqueued, most: 16 * time.Minute,
-			least: 15 * time.Minute, why: "it can arrive for 15 min", run: one(losesRequest, 0)},
+			least: 15*time.Minute + 30*time.Second, why: "it can arrive for 15 min, and two looks", run: one(losesRequest, 0)},
 		{name: "refund: rejected although it took effect", provider: providers.ECTicket, from: fromEnqueued, most: seconds,
 			least: 3 * trip, why: "a look, a call, a look", run: one(rejects, 0)},
 		{name: "refund: rejected although it took effect", provider: providers.Pass2U, from: fromEnqueued, most: seconds,
@@ -32,7 +32,7 @@ func refunds() []fault {
 		{name: "second refund: answered by the first one's confirmation", provider: providers.ECTicket, from: fromEnqueued, most: lag + soon,
 			least: lag, why: "a list may lag 30 s", run: replayed},
 		{name: "second refund: answered by the first one's confirmation", provider: providers.Pass2U, from: fromEnqueued, most: 16 * time.Minute,
-			least: 15 * time.Minute, why: "it can arrive for 15 min", run: replayed},
+			least: 15*time.Minute + 30*time.Second, why: "it can arrive for 15 min, and two looks", run: replayed},
 	}
 	list = append(list, fault{name: "second refund, while the first one's ticket is in doubt", provider: providers.ECTicket, from: fromEnqueued, most: seconds,
 		least: 4 * trip, why: "two lists, a call, a look", run: beside})

@@ -1,6 +1,6 @@
 -- accept: the provider has the order and will issue it later.
 -- KEYS[1] order  ARGV: now, fence, the provider's id, result (sealed), '1' when what was found is still to be recognised as ours,
---   what a look-up found or ''
+--   what a look-up found or '', code and message where that was a failure, which another look has to confirm
 -- Answers {verdict ok|refused, state}
 local key, t = KEYS[1], clock()
 local state = get(key, 'state')
@@ -9,6 +9,7 @@ redis.call('HSET', key, 'state', 'accepted', 'accepted', int(t), 'updated_at', i
 if ARGV[3] ~= '' then redis.call('HSET', key, 'ref', ARGV[3]) end
 if ARGV[4] ~= '' and get(key, 'erased_at') == '' then redis.call('HSET', key, 'result', ARGV[4]) end
 redis.call('HDEL', key, 'code', 'message', 'unclear_since')
+if ARGV[7] ~= '' then redis.call('HSET', key, 'code', ARGV[7], 'message', ARGV[8], 'polled_at', int(t)) end
 no_doubt(key)
 if ARGV[5] == '1' then redis.call('HSET', key, 'unproven', '1') end
 found(key, t, ARGV[6])
