@@ -36,7 +36,7 @@ local cleared = tonumber(h[6] or '')
 if kind == 'ok' then
 	-- An answer to a call that was under way does not end what the provider asked for.
 	if n == 0 or now < held then return {0} end
-	redis.call('HDEL', KEYS[1], 'n', 'first', 'since', 'until', 'kind', 'code', 'probe', 'prober')
+	redis.call('HDEL', KEYS[1], 'n', 'first', 'since', 'until', 'kind', 'code', 'probe', 'prober', 'pages')
 	redis.call('HSET', KEYS[1], 'cleared', text(now), 'clearer', worker)
 	expire(tonumber(ARGV[12]))
 	if since then return {2, since, h[5]} end
@@ -47,6 +47,11 @@ local took = tonumber(ARGV[6])
 if cleared and cleared >= now - took then return {0} end
 local alone = tonumber(ARGV[7])
 if cleared and h[7] ~= worker and alone > 0 and cleared >= now - alone and now - cleared < tonumber(ARGV[11]) then return {3} end
+
+-- One page in place of an answer, as a proxy may send one during an outage, makes no other trouble of it.
+local was = h[5]
+if since and was == 'unreachable' and kind == 'garbage' and redis.call('HINCRBY', KEYS[1], 'pages', 1) < 2 then kind = was end
+if ARGV[3] ~= 'garbage' then redis.call('HDEL', KEYS[1], 'pages') end
 
 n = n + 1
 local first = tonumber(h[2] or '') or now - took
@@ -59,9 +64,11 @@ if not since and not enough and retry == 0 and took < tonumber(ARGV[14]) then
 end
 if not since then
 	redis.call('HSET', KEYS[1], 'since', text(first), 'probe', text(math.max(now + tonumber(ARGV[10]), held)))
+elseif kind == 'unreachable' and was ~= kind then -- probes leave more often now
+	redis.call('HSET', KEYS[1], 'probe', text(math.max(math.min(tonumber(redis.call('HGET', KEYS[1], 'probe') or '0'), now + tonumber(ARGV[10])), held)))
 elseif retry > 0 then
 	redis.call('HSET', KEYS[1], 'probe', text(math.max(tonumber(redis.call('HGET', KEYS[1], 'probe') or '0'), held)))
 end
 expire(tonumber(ARGV[13]))
-if since and h[5] == kind then return {0} end
+if since and was == kind then return {0} end
 return {1, since or first, kind}

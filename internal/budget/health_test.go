@@ -284,6 +284,43 @@ func TestALoneWorkerProbesOnTime(t *testing.T) {
 	})
 }
 
+// A page that a proxy sends during an outage puts no probe off, and an account that is unreachable again is probed as one.
+func TestAPageDuringAnOutagePutsNoProbeOff(t *testing.T) {
+	virtual(t, Config{}, func(w *world) {
+		w.goDown(0, silence)
+		next := func(most time.Duration) {
+			w.Helper()
+			for began := w.since(); ; <-time.After(100 * time.Millisecond) {
+				if ctx, ok := w.probes(0); ok {
+					_ = w.workers[0].Pass(ctx)
+					return
+				}
+				if w.since()-began > most {
+					w.Fatalf("no probe within %s", most)
+				}
+			}
+		}
+		next(probeEvery)
+		w.hears(0, noise)
+		if tr := w.trouble(); tr.Kind != providers.HealthUnreachable {
+			w.Errorf("%+v", tr)
+		}
+		next(probeEvery)
+		w.hears(0, silence) // one page, and silence again
+		next(probeEvery)
+		w.hears(0, noise)
+		next(probeEvery)
+		w.hears(0, noise) // two pages in a row are what it answers
+		if tr := w.trouble(); tr.Kind != providers.HealthGarbage {
+			w.Errorf("%+v", tr)
+		}
+		next(probeEvery)
+		next(probeRarely)
+		w.hears(0, silence)
+		next(probeEvery)
+	})
+}
+
 // Calls that have a slot and wait for it when the account goes down do not leave any more.
 func TestAnOutageStopsCallsThatWaitForTheirSlots(t *testing.T) {
 	virtual(t, Config{}, func(w *world) {
