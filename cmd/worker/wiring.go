@@ -127,7 +127,7 @@ func (k *wiring) slots(l order.Lane) int {
 
 // manySlots is how many tasks of all accounts together a lane runs at once, where the accounts come from a file: one that is
 // slow uses no more than its own slots.
-const manySlots = 2000
+const manySlots = 10_000
 
 // lane is a lane's queue with its handler, whose calls then are the lane's in the budget.
 func (k *wiring) lane(l lane, f *fair.Lane, h asynq.Handler) servers.Lane {

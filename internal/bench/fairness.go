@@ -16,13 +16,8 @@ func fairnessBench() bench {
 		about: "What 200 accounts notice of one with a backlog, one that is banned and one whose provider hangs; needs redis-server",
 		run: func(_ context.Context, o options) (*report, error) {
 			began := time.Now()
-			child, err := lab.StartChild(fairness.Name)
-			if err != nil {
-				return nil, err
-			}
-			defer child.Close()
 			var r fairness.Result
-			if err := child.Ask(fairness.Question{Quick: o.quick}, &r); err != nil {
+			if err := askFairness(fairness.Question{Quick: o.quick}, &r); err != nil {
 				return nil, err
 			}
 			return &report{Machine: thisMachine("redis-server"), Rows: r, Seconds: seconds(time.Since(began)), table: fairnessTable(r),
@@ -47,4 +42,38 @@ func fairnessTable(r fairness.Result) *table.Table {
 	t.Row("p99", fmt.Sprintf("%.2f", r.CheckoutP99))
 	t.Row("longest", fmt.Sprintf("%.2f", r.CheckoutMax))
 	return t
+}
+
+func askFairness(q fairness.Question, answer any) error {
+	child, err := lab.StartChild(fairness.Name)
+	if err != nil {
+		return err
+	}
+	defer child.Close()
+	return child.Ask(q, answer)
+}
+
+func accountsBench() bench {
+	return bench{
+		name:  "accounts",
+		about: "Calls per second of 1 to 1,000 accounts over the sum of their allowances, and what an order costs then; needs redis-server",
+		run: func(_ context.Context, o options) (*report, error) {
+			began := time.Now()
+			var rows []fairness.SumRow
+			if err := askFairness(fairness.Question{Quick: o.quick, Sum: true}, &rows); err != nil {
+				return nil, err
+			}
+			t := &table.Table{Right: []int{0, 1, 2, 3, 4, 5}}
+			t.Row("accounts", "orders", "calls over allowances", "commands an order", "idle, a second", "real time, s")
+			least := rows[0].Share
+			for _, r := range rows {
+				least = min(least, r.Share)
+				t.Row(fmt.Sprint(r.Accounts), fmt.Sprint(r.Orders), fmt.Sprintf("%.3f", r.Share), fmt.Sprintf("%.1f", r.Commands), fmt.Sprintf("%.1f", r.PerSecond), fmt.Sprintf("%.1f", r.Real))
+			}
+			return &report{Machine: thisMachine("redis-server"), Rows: rows, Seconds: seconds(time.Since(began)), table: t, Targets: []target{
+				atLeast("calls per second over the sum of allowances, least", least, 0.95),
+				atMost("commands an order, most accounts over one", rows[len(rows)-1].Commands/rows[0].Commands, 1.1),
+			}, notes: []string{fmt.Sprintf("%d calls per second each, in virtual time: the machine is no limit. Commands are the worker's, a script as one.", fairness.PerSecond)}}, nil
+		},
+	}
 }

@@ -41,7 +41,7 @@ type bench struct {
 }
 
 func benches() []bench {
-	return []bench{pollingBench(), checkoutBench(), bulkBench(), overheadBench(), growthBench(), httpBench(), webhooksBench(), consoleBench(), faultsBench(), fairnessBench()}
+	return []bench{pollingBench(), checkoutBench(), bulkBench(), overheadBench(), growthBench(), httpBench(), webhooksBench(), consoleBench(), faultsBench(), fairnessBench(), accountsBench()}
 }
 
 // children are what child processes of this program can be; see package lab.

@@ -31,7 +31,7 @@ const PerSecond = 4
 var slots = map[order.Lane]int{order.Checkout: 8, order.Bulk: 4}
 
 // manySlots is how many tasks of all accounts a lane runs at once, as cmd/worker has it for an accounts file.
-const manySlots = 2000
+const manySlots = 10_000
 
 // house is a worker that serves some accounts, and the client of those who enqueue.
 type house struct {
