@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"mime"
 	"net/http"
 	"reflect"
 	"strings"
@@ -59,26 +58,6 @@ type BulkDone struct {
 	Failed     int64 `json:"failed"`
 }
 
-type bulkIn struct {
-	DryRun  bool   `query:"dry_run" doc:"check every line and enqueue nothing"`
-	Sheet   string `query:"sheet" maxLength:"31" doc:"which sheet of a workbook; without it, the only one that holds something"`
-	Account string `query:"account" doc:"whose requests they are, where lines do not name a provider or a merchant"`
-	Kind    string `header:"Content-Type" doc:"what the file is; its content decides"`
-	Coding  string `header:"Content-Encoding" doc:"none is taken"`
-}
-
-// bulkKind is nil for a body that is the file itself.
-func bulkKind(in *bulkIn) *Problem {
-	kind, _, _ := mime.ParseMediaType(in.Kind)
-	switch {
-	case strings.HasPrefix(kind, "multipart/"):
-		return problem(http.StatusUnsupportedMediaType, codeMediaType, "send the file as the body itself, not as a form; with curl: --data-binary @FILE")
-	case in.Coding != "" && !strings.EqualFold(in.Coding, "identity"), strings.HasSuffix(kind, "gzip"):
-		return problem(http.StatusUnsupportedMediaType, codeMediaType, "send the file uncompressed")
-	}
-	return nil
-}
-
 func (s *Server) bulk() {
 	op := operation(http.MethodPost, "/v1/bulk", "post-bulk", "bulk", "Enqueue a file of orders",
 		"NDJSON (an order document on each line), CSV or an Excel workbook (.xlsx), recognised by its content, of any length. The answer is NDJSON and comes while the file is read: a receipt for each order, or what is wrong with its line; wrong lines do not keep the others from being enqueued. After a broken connection send the file again: what was enqueued is a duplicate.",
@@ -91,27 +70,18 @@ func (s *Server) bulk() {
 }
 
 func (s *Server) postBulk(ctx context.Context, in *bulkIn) (*huma.StreamResponse, error) {
-	t, err := caller(ctx, Orders, nil)
+	account, err := in.read(ctx, s)
 	if err != nil {
 		return nil, err
-	}
-	var account tasks.Account
-	if in.Account != "" {
-		if account, err = s.resolve(ctx, Orders, in.Account, accountInQuery); err != nil {
-			return nil, err
-		}
 	}
 	if !in.DryRun {
 		if err := s.Client.Ready(ctx); err != nil {
 			return nil, noted(ctx, explain(err, accountInQuery))
 		}
 	}
-	if p := bulkKind(in); p != nil {
-		return nil, noted(ctx, p)
-	}
 	return &huma.StreamResponse{Body: func(c huma.Context) {
 		r, w := humago.Unwrap(c)
-		l := &load{server: s, token: t, w: w, control: http.NewResponseController(w), dry: in.DryRun}
+		l := &load{server: s, token: seenOf(ctx).token, w: w, control: http.NewResponseController(w), dry: in.DryRun}
 		l.run(r, bulk.Reading{Account: account, Sheet: in.Sheet})
 	}}, nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"issuance/tasks"
 )
 
@@ -18,9 +20,20 @@ type putRefund struct {
 	RawBody []byte `contentType:"application/json"`
 }
 
+// Resolve implements huma.Resolver.
+func (in *putRefund) Resolve(c huma.Context) []error { return remember(c, in) }
+
 type cancelRefundIn struct {
 	RefundPath
 	Reason string `query:"reason" maxLength:"200" doc:"why; recorded and shown, so no customer's data"`
+}
+
+// Resolve implements huma.Resolver.
+func (in *cancelRefundIn) Resolve(c huma.Context) []error { return remember(c, in) }
+
+func (in *cancelRefundIn) check(ctx context.Context, s *Server) error {
+	_, err := s.resolve(ctx, Refunds, in.Account, accountInPath)
+	return err
 }
 
 func (s *Server) refunds() {
@@ -38,10 +51,20 @@ func (s *Server) refunds() {
 	})
 }
 
-func (s *Server) putRefund(ctx context.Context, in *putRefund) (*placedOut, error) {
-	refund, err := document(ctx, s, Refunds, in.OrderPath, in.RefundID, in.Placing, in.RawBody, func(a tasks.Account, request []byte) (*tasks.Refund, error) {
+// read is the refund that a request puts, or the problem of all that is wrong with it.
+func (in *putRefund) read(ctx context.Context, s *Server) (*tasks.Refund, error) {
+	return document(ctx, s, Refunds, in.OrderPath, in.RefundID, in.Placing, in.RawBody, func(a tasks.Account, request []byte) (*tasks.Refund, error) {
 		return tasks.ParseRefundRequest(a, in.RefundID, request, s.Rules)
 	})
+}
+
+func (in *putRefund) check(ctx context.Context, s *Server) error {
+	_, err := in.read(ctx, s)
+	return err
+}
+
+func (s *Server) putRefund(ctx context.Context, in *putRefund) (*placedOut, error) {
+	refund, err := in.read(ctx, s)
 	if err != nil {
 		return nil, err
 	}
