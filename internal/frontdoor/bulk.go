@@ -5,10 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
+	"os"
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -92,6 +95,7 @@ type load struct {
 	token   *Token
 	w       http.ResponseWriter
 	control *http.ResponseController
+	body    *pacedBody
 	dry     bool
 	// workbook is set when the file is one, whose lines have cells.
 	workbook bool
@@ -106,6 +110,15 @@ type pacedBody struct {
 	control *http.ResponseController
 	pause   time.Duration
 	after   int // bytes since the deadline was moved on
+	cut     atomic.Pointer[Problem]
+}
+
+// cutOff is the problem of a file that did not come to its end.
+func cutOff(err error) *Problem {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return problem(http.StatusRequestTimeout, codeTimeout, "the file stopped before its end; send it again, and what was recorded is a duplicate")
+	}
+	return problem(http.StatusBadRequest, codeInvalid, "the file broke off before its end; send it again, and what was recorded is a duplicate")
 }
 
 // longLine is how much counts as a line where a file has none.
@@ -117,6 +130,9 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 		_ = b.control.SetReadDeadline(time.Now().Add(b.pause)) // a connection without deadlines is a test's
 	}
 	n, err := b.Body.Read(p)
+	if err != nil && err != io.EOF {
+		b.cut.Store(cutOff(err))
+	}
 	if b.after += n; b.after >= longLine || bytes.IndexByte(p[:n], '\n') >= 0 {
 		b.after = 0
 	}
@@ -125,7 +141,8 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 
 func (l *load) run(r *http.Request, reading bulk.Reading) {
 	_ = l.control.EnableFullDuplex() // HTTP/2 always is
-	f, err := bulk.Open(&pacedBody{Request: *r, control: l.control, pause: l.server.pause()}, reading)
+	l.body = &pacedBody{Request: *r, control: l.control, pause: l.server.pause()}
+	f, err := bulk.Open(l.body, reading)
 	if p := l.refusal(err); p != nil {
 		writeProblem(l.w, r, p)
 		return
@@ -147,16 +164,23 @@ func (l *load) run(r *http.Request, reading bulk.Reading) {
 			done.Violations = bulkViolations(file.Problems, 0)
 		}
 	}
+	at := seenOf(r.Context())
+	if at.outcome = "complete"; err != nil {
+		at.outcome = string(done.Code)
+	}
 	d := done.Done
 	d.Lines, d.Enqueued, d.Duplicates = progress.Lines.Load(), progress.Enqueued.Load(), progress.Duplicates.Load()
 	d.Conflicts, d.Invalid, d.Failed = progress.Conflicts.Load(), progress.Invalid.Load(), progress.Failed.Load()
 	_ = l.write(done) // a caller that is gone needs no answer
 }
 
-// refusal is the answer to a file that is none of orders; nil for any other, and one that did not come.
+// refusal is the answer to a file that is none of orders, or did not begin to come; nil for any other.
 func (l *load) refusal(err error) *Problem {
 	if err == nil {
 		return nil
+	}
+	if cut := l.body.cut.Load(); cut != nil {
+		return cut
 	}
 	code, detail := l.why(err)
 	if code != codeInvalid {
@@ -237,7 +261,10 @@ func (l *load) write(line BulkLine) error {
 // why says why a bulk has ended before its file did.
 func (l *load) why(err error) (code Code, detail string) {
 	var file *bulk.FileError
+	cut := l.body.cut.Load()
 	switch {
+	case cut != nil: // whatever came of it
+		return cut.Code, cut.Detail
 	case errors.Is(err, bulk.ErrEmpty):
 		return codeInvalid, bulk.ErrEmpty.Error()
 	case errors.As(err, new(*workbook.SheetsError)):
