@@ -20,12 +20,7 @@ type bulkIn struct {
 }
 
 // Resolve implements huma.Resolver.
-func (in *bulkIn) Resolve(c huma.Context) []error { return remember(c, in) }
-
-func (in *bulkIn) check(ctx context.Context, s *Server) error {
-	_, err := in.read(ctx, s)
-	return err
-}
+func (in *bulkIn) Resolve(c huma.Context) []error { return remember(c, in.read) }
 
 // read is the account of a file's lines, if one is named, or the problem of what is wrong with the request. The file itself
 // is read while it is answered.

@@ -16,15 +16,15 @@ type cancelIn struct {
 }
 
 // Resolve implements huma.Resolver.
-func (in *cancelIn) Resolve(c huma.Context) []error { return remember(c, in) }
+func (in *cancelIn) Resolve(c huma.Context) []error { return remember(c, in.read) }
 
-func (in *cancelIn) check(ctx context.Context, s *Server) error {
-	_, err := s.resolve(ctx, Orders, in.Account, accountInPath)
-	return err
+// read is the account whose order it is.
+func (in *cancelIn) read(ctx context.Context, s *Server) (tasks.Account, error) {
+	return s.resolve(ctx, Orders, in.Account, accountInPath)
 }
 
 func (s *Server) cancelOrder(ctx context.Context, in *cancelIn) (*cancelledOut, error) {
-	a, err := s.resolve(ctx, Orders, in.Account, accountInPath)
+	a, err := in.read(ctx, s)
 	if err != nil {
 		return nil, err
 	}

@@ -57,7 +57,7 @@ type putOrder struct {
 }
 
 // Resolve implements huma.Resolver.
-func (in *putOrder) Resolve(c huma.Context) []error { return remember(c, in) }
+func (in *putOrder) Resolve(c huma.Context) []error { return remember(c, in.read) }
 
 type postOrder struct {
 	Placing
@@ -67,7 +67,7 @@ type postOrder struct {
 
 // Resolve implements huma.Resolver.
 func (in *postOrder) Resolve(c huma.Context) []error {
-	return append(in.KeyHeader.Resolve(c), remember(c, in)...)
+	return append(in.KeyHeader.Resolve(c), remember(c, in.read)...)
 }
 
 // Status is where an order and its refunds stand.
@@ -138,11 +138,6 @@ func (in *putOrder) read(ctx context.Context, s *Server) (*tasks.Order, error) {
 	})
 }
 
-func (in *putOrder) check(ctx context.Context, s *Server) error {
-	_, err := in.read(ctx, s)
-	return err
-}
-
 func (s *Server) putOrder(ctx context.Context, in *putOrder) (*placedOut, error) {
 	o, err := in.read(ctx, s)
 	if err != nil {
@@ -170,11 +165,6 @@ func (in *postOrder) read(ctx context.Context, s *Server) (*tasks.Order, error) 
 	}
 	_, err = caller(ctx, Orders, &o.Account)
 	return o, err
-}
-
-func (in *postOrder) check(ctx context.Context, s *Server) error {
-	_, err := in.read(ctx, s)
-	return err
 }
 
 func (s *Server) postOrder(ctx context.Context, in *postOrder) (*placedOut, error) {

@@ -26,20 +26,19 @@ var looksLikeName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,39}$`)
 
 // request is what the problem that lists all that is wrong with a request needs.
 type request struct {
-	server   *Server
-	stray    []ProblemViolation // parameters that the operation does not have
-	document checked            // nil where nothing but parameters can be wrong
+	server *Server
+	stray  []ProblemViolation // parameters that the operation does not have
+	// check says what is wrong with its account or its body, as a Problem, or that nothing is known. It changes nothing.
+	// nil where nothing but parameters can be wrong.
+	check func(ctx context.Context, s *Server) error
 }
 
-// checked is a request of which more than single parameters can be wrong: its account, or its body.
-type checked interface {
-	// check says what is wrong with it, as a Problem, or that nothing is known. It changes nothing.
-	check(ctx context.Context, s *Server) error
-}
-
-// remember keeps a request, which huma has read, for the problem of its parameters.
-func remember(c huma.Context, in checked) []error {
-	seenOf(c.Context()).request.document = in
+// remember keeps how a request's account and body are read, for the problem of its parameters.
+func remember[D any](c huma.Context, read func(context.Context, *Server) (D, error)) []error {
+	seenOf(c.Context()).request.check = func(ctx context.Context, s *Server) error {
+		_, err := read(ctx, s)
+		return err
+	}
 	return nil
 }
 
@@ -48,11 +47,11 @@ func remember(c huma.Context, in checked) []error {
 func (r request) refusal(ctx context.Context, wrong []ProblemViolation) *Problem {
 	p := problem(http.StatusUnprocessableEntity, codeInvalid, "the request breaks the rules that are listed")
 	p.Violations = wrong
-	if r.document == nil {
+	if r.check == nil {
 		return p
 	}
 	var more *Problem
-	switch err := r.document.check(ctx, r.server); {
+	switch err := r.check(ctx, r.server); {
 	case !errors.As(err, &more) || more.Status >= http.StatusInternalServerError:
 		return p
 	case more.Status != http.StatusUnprocessableEntity:

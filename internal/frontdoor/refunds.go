@@ -21,7 +21,7 @@ type putRefund struct {
 }
 
 // Resolve implements huma.Resolver.
-func (in *putRefund) Resolve(c huma.Context) []error { return remember(c, in) }
+func (in *putRefund) Resolve(c huma.Context) []error { return remember(c, in.read) }
 
 type cancelRefundIn struct {
 	RefundPath
@@ -29,11 +29,11 @@ type cancelRefundIn struct {
 }
 
 // Resolve implements huma.Resolver.
-func (in *cancelRefundIn) Resolve(c huma.Context) []error { return remember(c, in) }
+func (in *cancelRefundIn) Resolve(c huma.Context) []error { return remember(c, in.read) }
 
-func (in *cancelRefundIn) check(ctx context.Context, s *Server) error {
-	_, err := s.resolve(ctx, Refunds, in.Account, accountInPath)
-	return err
+// read is the account whose order it is.
+func (in *cancelRefundIn) read(ctx context.Context, s *Server) (tasks.Account, error) {
+	return s.resolve(ctx, Refunds, in.Account, accountInPath)
 }
 
 func (s *Server) refunds() {
@@ -43,7 +43,7 @@ func (s *Server) refunds() {
 		http.StatusCreated, 409, 413, 415), aboutRefund, exampleRefunds), s.putRefund)
 	register(s, operation(http.MethodPost, at+"/cancel", "cancel-refund", "refunds", "Cancel a refund of which nothing was sent",
 		"The refund becomes cancelled, which is final.", http.StatusOK, 409), func(ctx context.Context, in *cancelRefundIn) (*cancelledOut, error) {
-		a, err := s.resolve(ctx, Refunds, in.Account, accountInPath)
+		a, err := in.read(ctx, s)
 		if err != nil {
 			return nil, err
 		}
@@ -56,11 +56,6 @@ func (in *putRefund) read(ctx context.Context, s *Server) (*tasks.Refund, error)
 	return document(ctx, s, Refunds, in.OrderPath, in.RefundID, in.Placing, in.RawBody, func(a tasks.Account, request []byte) (*tasks.Refund, error) {
 		return tasks.ParseRefundRequest(a, in.RefundID, request, s.Rules)
 	})
-}
-
-func (in *putRefund) check(ctx context.Context, s *Server) error {
-	_, err := in.read(ctx, s)
-	return err
 }
 
 func (s *Server) putRefund(ctx context.Context, in *putRefund) (*placedOut, error) {
