@@ -3,12 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"issuance/internal/bench/lab"
 	"issuance/internal/bench/pages"
 	"issuance/internal/cli/table"
 )
@@ -45,24 +43,17 @@ func consoleBench() bench {
 }
 
 func benchConsole(ctx context.Context, o options, c pages.Config) (*report, error) {
-	began := time.Now()
-	dir, err := os.MkdirTemp("", "bench")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	o.progress("building the worker")
-	if c.Command, err = lab.Build(ctx, dir, "worker"); err != nil {
-		return nil, err
-	}
-	res, err := pages.Measure(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	o.progress("")
-	s := c.Sizes
-	return &report{Machine: thisMachine(res.Redis), Rows: res, Targets: consoleTargets(res), Seconds: seconds(time.Since(began)), table: consoleTable(res),
-		notes: []string{"", fmt.Sprintf("%d orders are not finished, %d have ended, %d need review; %d answers of each page, one after another.", s.Open, s.Ended, s.Reviews, c.Rounds)}}, nil
+	return built(ctx, o, "worker", func(command string, r *report) error {
+		c.Command = command
+		res, err := pages.Measure(ctx, c)
+		if err != nil {
+			return err
+		}
+		r.Machine, r.Rows, r.Targets, r.table = thisMachine(res.Redis), res, consoleTargets(res), consoleTable(res)
+		s := c.Sizes
+		r.notes = []string{"", fmt.Sprintf("%d orders are not finished, %d have ended, %d need review; %d answers of each page, one after another.", s.Open, s.Ended, s.Reviews, c.Rounds)}
+		return nil
+	})
 }
 
 func consoleTargets(res *pages.Result) []target {

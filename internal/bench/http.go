@@ -4,10 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -46,72 +42,63 @@ func httpBench() bench {
 	}
 }
 
+// httpDesk is where the front door is measured.
+type httpDesk struct {
+	options
+	*producers
+	plan    httpPlan
+	command string // enqueue
+	redis   *lab.Redis
+}
+
 func benchHTTP(ctx context.Context, o options, plan httpPlan) (*report, error) {
-	began := time.Now()
-	command, remove, err := builtEnqueue(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer remove()
-	desk := bulkDesk{options: o, dir: filepath.Dir(command)}
-	rdb, url, err := desk.server(shipped)
-	if err != nil {
-		return nil, err
-	}
-	defer rdb.stop()
-	p, err := newProducers(ctx, url)
-	if err != nil {
-		return nil, err
-	}
-	defer p.close()
-	r := &report{Machine: thisMachine(rdb.what)}
-	if err := compareHTTP(ctx, r, p, command, url, plan, o.progress); err != nil {
-		return nil, err
-	}
-	o.progress(fmt.Sprintf("%d requests that wait", plan.waiting))
-	if err := waitHTTP(ctx, r, rdb, p, command, url, plan.waiting); err != nil {
-		return nil, err
-	}
-	r.Seconds = seconds(time.Since(began))
-	r.notes = append(r.notes, fmt.Sprintf("%d connections; callers, front door, bare handler and Redis (appendfsync always) are processes of one machine.", plan.connections))
-	return r, nil
+	return built(ctx, o, "enqueue", func(command string, r *report) error {
+		rdb, err := shippedRedis(ctx)
+		if err != nil {
+			return err
+		}
+		defer rdb.Close()
+		p, err := newProducers(ctx, rdb.URL())
+		if err != nil {
+			return err
+		}
+		defer p.close()
+		r.Machine = thisMachine("redis-server " + rdb.Version(ctx))
+		d := httpDesk{options: o, producers: p, plan: plan, command: command, redis: rdb}
+		if err := d.compare(ctx, r); err != nil {
+			return err
+		}
+		o.progress(fmt.Sprintf("%d requests that wait", plan.waiting))
+		if err := d.waiting(ctx, r); err != nil {
+			return err
+		}
+		r.notes = append(r.notes, fmt.Sprintf("%d connections; callers, front door, bare handler and Redis (appendfsync always) are processes of one machine.", plan.connections))
+		return nil
+	})
 }
 
-// builtEnqueue is the product's command, built into a folder of its own.
-func builtEnqueue(ctx context.Context) (command string, remove func(), err error) {
-	dir, err := os.MkdirTemp("", "bench")
-	if err != nil {
-		return "", nil, err
-	}
-	remove = func() { _ = os.RemoveAll(dir) }
-	if command, err = lab.Build(ctx, dir, "enqueue"); err != nil {
-		remove()
-	}
-	return command, remove, err
-}
-
-// compareHTTP puts orders into the front door and the bare handler, in turns.
-func compareHTTP(ctx context.Context, r *report, p *producers, command, url string, plan httpPlan, progress func(string)) error {
-	product, err := door.Open(ctx, command, url, "")
+// compare puts orders into the front door and the bare handler, in turns.
+func (d httpDesk) compare(ctx context.Context, r *report) error {
+	product, err := door.Open(ctx, d.command, d.redis.URL(), "")
 	if err != nil {
 		return err
 	}
 	defer product.Close()
-	bare, err := door.OpenBare(strings.TrimSuffix(strings.TrimPrefix(url, "redis://"), "/0"), p.payload)
+	bare, err := door.OpenBare(d.redis.Addr, d.payload)
 	if err != nil {
 		return err
 	}
 	defer bare.Close()
 	var got [2][]door.Speed
-	for round := range plan.rounds + 1 {
-		progress(fmt.Sprintf("round %d of %d", round, plan.rounds))
+	for round := range d.plan.rounds + 1 {
+		d.progress(fmt.Sprintf("round %d of %d", round, d.plan.rounds))
 		for i := range 2 {
 			which := (i + round) % 2
 			at, token := bare.URL, ""
 			if which == 1 {
 				at, token = product.URL(), product.Token
 			}
-			s, err := p.load(plan).Put(ctx, at, token)
+			s, err := d.load(d.plan).Put(ctx, at, token)
 			if err != nil {
 				return err
 			}
@@ -155,17 +142,18 @@ func httpRowOf(what string, list []door.Speed) httpRow {
 	return httpRow{What: what, PerSecond: lab.Median(rates), P99MS: lab.Median(tails)}
 }
 
-// waitHTTP has many requests wait at a fresh front door.
-func waitHTTP(ctx context.Context, r *report, rdb *testRedis, p *producers, command, url string, n int) error {
-	d, err := door.Open(ctx, command, url, "")
+// waiting has many requests wait at a fresh front door.
+func (d httpDesk) waiting(ctx context.Context, r *report) error {
+	product, err := door.Open(ctx, d.command, d.redis.URL(), "")
 	if err != nil {
 		return err
 	}
-	defer d.Close()
-	if _, err := p.product.Enqueue(ctx, document("HWAIT"), tasks.InLane(tasks.Bulk)); err != nil {
+	defer product.Close()
+	if _, err := d.product.Enqueue(ctx, document("HWAIT"), tasks.InLane(tasks.Bulk)); err != nil {
 		return err
 	}
-	w, err := d.Wait(ctx, rdb, "HWAIT", n)
+	n := d.plan.waiting
+	w, err := product.Wait(ctx, d.redis.RDB, "HWAIT", n)
 	if err != nil {
 		return err
 	}

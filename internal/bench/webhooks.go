@@ -53,35 +53,27 @@ func webhooksBench() bench {
 }
 
 func benchWebhooks(ctx context.Context, o options, plan hooksPlan) (*report, error) {
-	began := time.Now()
-	command, remove, err := builtEnqueue(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer remove()
-	r := &report{}
-	rows := hooksRows{}
-	for _, beside := range []bool{false, true} {
-		o.progress("a steady load")
-		row, redis, err := steadyHooks(ctx, command, plan, beside)
-		if err != nil {
-			return nil, err
+	return built(ctx, o, "enqueue", func(command string, r *report) (err error) {
+		rows := hooksRows{}
+		for _, beside := range []bool{false, true} {
+			o.progress("a steady load")
+			row, redis, err := steadyHooks(ctx, command, plan, beside)
+			if err != nil {
+				return err
+			}
+			r.Machine = thisMachine(redis)
+			rows.Steady = append(rows.Steady, row)
+			r.Targets = append(r.Targets, atMost("seconds from a final status to its delivery, p99, beside "+row.Beside, row.P99MS/1000, 1))
 		}
-		r.Machine = thisMachine(redis)
-		rows.Steady = append(rows.Steady, row)
-		r.Targets = append(r.Targets, atMost("seconds from a final status to its delivery, p99, beside "+row.Beside, row.P99MS/1000, 1))
-	}
-	if rows.Replay, err = replayHooks(ctx, command, plan.replay, r, o.progress); err != nil {
-		return nil, err
-	}
-	o.progress("")
-	r.Rows, r.table, r.Seconds = rows, hooksTable(rows), seconds(time.Since(began))
-	return r, nil
+		rows.Replay, err = replayHooks(ctx, command, plan.replay, r, o.progress)
+		r.Rows, r.table = rows, hooksTable(rows)
+		return err
+	})
 }
 
 // steadyHooks measures a steady load, over a Redis that writes its log as it is shipped.
 func steadyHooks(ctx context.Context, command string, plan hooksPlan, beside bool) (row steadyRow, redis string, err error) {
-	rdb, err := lab.StartRedis(ctx, "--save", "", "--appendonly", "yes", "--appendfsync", "always")
+	rdb, err := shippedRedis(ctx)
 	if err != nil {
 		return row, "", err
 	}

@@ -130,7 +130,7 @@ type Poll struct {
 type Ledger struct {
 	KeepDetails time.Duration `env:"ISSUANCE_KEEP_DETAILS" envDefault:"90d" for:"records" help:"how long a finished order keeps its details (document, result, history); orders in review keep theirs until they are decided"`
 	KeepRecords time.Duration `env:"ISSUANCE_KEEP_RECORDS" envDefault:"400d" for:"records" help:"how long a finished order's record is kept (number, state, times, provider's id); until then its number cannot be used for another order, and it can be refunded by its number; not shorter than ISSUANCE_KEEP_DETAILS"`
-	KeepEvents  int           `env:"ISSUANCE_KEEP_EVENTS" envDefault:"1000000" for:"records" help:"about how many entries the stream of final statuses keeps"`
+	KeepEvents  int           `env:"ISSUANCE_KEEP_EVENTS" envDefault:"1000000" for:"records" help:"about how many entries the stream of final statuses keeps, at least 1000"`
 }
 
 // Seal holds the keys of customers' data.

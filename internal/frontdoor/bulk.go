@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"mime"
+	"io"
 	"net/http"
+	"os"
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -59,26 +61,6 @@ type BulkDone struct {
 	Failed     int64 `json:"failed"`
 }
 
-type bulkIn struct {
-	DryRun  bool   `query:"dry_run" doc:"check every line and enqueue nothing"`
-	Sheet   string `query:"sheet" maxLength:"31" doc:"which sheet of a workbook; without it, the only one that holds something"`
-	Account string `query:"account" doc:"whose requests they are, where lines do not name a provider or a merchant"`
-	Kind    string `header:"Content-Type" doc:"what the file is; its content decides"`
-	Coding  string `header:"Content-Encoding" doc:"none is taken"`
-}
-
-// bulkKind is nil for a body that is the file itself.
-func bulkKind(in *bulkIn) *Problem {
-	kind, _, _ := mime.ParseMediaType(in.Kind)
-	switch {
-	case strings.HasPrefix(kind, "multipart/"):
-		return problem(http.StatusUnsupportedMediaType, codeMediaType, "send the file as the body itself, not as a form; with curl: --data-binary @FILE")
-	case in.Coding != "" && !strings.EqualFold(in.Coding, "identity"), strings.HasSuffix(kind, "gzip"):
-		return problem(http.StatusUnsupportedMediaType, codeMediaType, "send the file uncompressed")
-	}
-	return nil
-}
-
 func (s *Server) bulk() {
 	op := operation(http.MethodPost, "/v1/bulk", "post-bulk", "bulk", "Enqueue a file of orders",
 		"NDJSON (an order document on each line), CSV or an Excel workbook (.xlsx), recognised by its content, of any length. The answer is NDJSON and comes while the file is read: a receipt for each order, or what is wrong with its line; wrong lines do not keep the others from being enqueued. After a broken connection send the file again: what was enqueued is a duplicate.",
@@ -91,27 +73,18 @@ func (s *Server) bulk() {
 }
 
 func (s *Server) postBulk(ctx context.Context, in *bulkIn) (*huma.StreamResponse, error) {
-	t, err := caller(ctx, Orders, nil)
+	account, err := in.read(ctx, s)
 	if err != nil {
 		return nil, err
-	}
-	var account tasks.Account
-	if in.Account != "" {
-		if account, err = s.resolve(ctx, Orders, in.Account, accountInQuery); err != nil {
-			return nil, err
-		}
 	}
 	if !in.DryRun {
 		if err := s.Client.Ready(ctx); err != nil {
 			return nil, noted(ctx, explain(err, accountInQuery))
 		}
 	}
-	if p := bulkKind(in); p != nil {
-		return nil, noted(ctx, p)
-	}
 	return &huma.StreamResponse{Body: func(c huma.Context) {
 		r, w := humago.Unwrap(c)
-		l := &load{server: s, token: t, w: w, control: http.NewResponseController(w), dry: in.DryRun}
+		l := &load{server: s, token: seenOf(ctx).token, w: w, control: http.NewResponseController(w), dry: in.DryRun}
 		l.run(r, bulk.Reading{Account: account, Sheet: in.Sheet})
 	}}, nil
 }
@@ -122,6 +95,7 @@ type load struct {
 	token   *Token
 	w       http.ResponseWriter
 	control *http.ResponseController
+	body    *pacedBody
 	dry     bool
 	// workbook is set when the file is one, whose lines have cells.
 	workbook bool
@@ -136,6 +110,15 @@ type pacedBody struct {
 	control *http.ResponseController
 	pause   time.Duration
 	after   int // bytes since the deadline was moved on
+	cut     atomic.Pointer[Problem]
+}
+
+// cutOff is the problem of a file that did not come to its end.
+func cutOff(err error) *Problem {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return problem(http.StatusRequestTimeout, codeTimeout, "the file stopped before its end; send it again, and what was recorded is a duplicate")
+	}
+	return problem(http.StatusBadRequest, codeInvalid, "the file broke off before its end; send it again, and what was recorded is a duplicate")
 }
 
 // longLine is how much counts as a line where a file has none.
@@ -147,6 +130,9 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 		_ = b.control.SetReadDeadline(time.Now().Add(b.pause)) // a connection without deadlines is a test's
 	}
 	n, err := b.Body.Read(p)
+	if err != nil && err != io.EOF {
+		b.cut.Store(cutOff(err))
+	}
 	if b.after += n; b.after >= longLine || bytes.IndexByte(p[:n], '\n') >= 0 {
 		b.after = 0
 	}
@@ -155,7 +141,8 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 
 func (l *load) run(r *http.Request, reading bulk.Reading) {
 	_ = l.control.EnableFullDuplex() // HTTP/2 always is
-	f, err := bulk.Open(&pacedBody{Request: *r, control: l.control, pause: l.server.pause()}, reading)
+	l.body = &pacedBody{Request: *r, control: l.control, pause: l.server.pause()}
+	f, err := bulk.Open(l.body, reading)
 	if p := l.refusal(err); p != nil {
 		writeProblem(l.w, r, p)
 		return
@@ -177,16 +164,23 @@ func (l *load) run(r *http.Request, reading bulk.Reading) {
 			done.Violations = bulkViolations(file.Problems, 0)
 		}
 	}
+	at := seenOf(r.Context())
+	if at.outcome = "complete"; err != nil {
+		at.outcome = string(done.Code)
+	}
 	d := done.Done
 	d.Lines, d.Enqueued, d.Duplicates = progress.Lines.Load(), progress.Enqueued.Load(), progress.Duplicates.Load()
 	d.Conflicts, d.Invalid, d.Failed = progress.Conflicts.Load(), progress.Invalid.Load(), progress.Failed.Load()
 	_ = l.write(done) // a caller that is gone needs no answer
 }
 
-// refusal is the answer to a file that is none of orders; nil for any other, and one that did not come.
+// refusal is the answer to a file that is none of orders, or did not begin to come; nil for any other.
 func (l *load) refusal(err error) *Problem {
 	if err == nil {
 		return nil
+	}
+	if cut := l.body.cut.Load(); cut != nil {
+		return cut
 	}
 	code, detail := l.why(err)
 	if code != codeInvalid {
@@ -267,7 +261,10 @@ func (l *load) write(line BulkLine) error {
 // why says why a bulk has ended before its file did.
 func (l *load) why(err error) (code Code, detail string) {
 	var file *bulk.FileError
+	cut := l.body.cut.Load()
 	switch {
+	case cut != nil: // whatever came of it
+		return cut.Code, cut.Detail
 	case errors.Is(err, bulk.ErrEmpty):
 		return codeInvalid, bulk.ErrEmpty.Error()
 	case errors.As(err, new(*workbook.SheetsError)):

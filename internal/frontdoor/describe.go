@@ -25,12 +25,10 @@ func register[I, O any](s *Server, op huma.Operation, handle func(context.Contex
 	if op.BodyReadTimeout == 0 {
 		op.BodyReadTimeout = s.Timeout
 	}
-	op.Middlewares = append(op.Middlewares, noteStray)
+	op.Middlewares = append(op.Middlewares, s.noteStray)
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
-		if stray := strayOf(ctx); len(stray) > 0 {
-			p := violated("", "")
-			p.Violations = stray
-			return nil, noted(ctx, p)
+		if at := seenOf(ctx).request; len(at.stray) > 0 {
+			return nil, noted(ctx, at.refusal(ctx, at.stray))
 		}
 		return handle(ctx, in)
 	})

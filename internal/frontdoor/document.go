@@ -45,7 +45,7 @@ func document[D interface{ Ref() tasks.Ref }](ctx context.Context, s *Server, sc
 
 // broken is the problem of a document that breaks rules. An account that nobody serves is one more of them.
 func (s *Server) broken(ctx context.Context, a tasks.Account, account string, list []ProblemViolation, detail string) *Problem {
-	p := problem(http.StatusUnprocessableEntity, codeInvalid, "the document breaks the rules that are listed; nothing was enqueued")
+	p := problem(http.StatusUnprocessableEntity, codeInvalid, "the request breaks the rules that are listed; nothing was enqueued")
 	if detail != "" {
 		p.Detail = detail
 	}

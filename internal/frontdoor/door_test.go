@@ -323,6 +323,31 @@ func TestABodyThatBreaksOffIsNoFailure(t *testing.T) {
 	}
 }
 
+// A file that breaks off is named as that, and not as trouble of the queue; what has a receipt is recorded.
+func TestAFileThatBreaksOffIsNamedAsThat(t *testing.T) {
+	h := open(t, "")
+	document := strings.ReplaceAll(`{"provider":"ecticket","request":`+strings.Replace(body, "{", `{"MerchantTradeNo":"A1",`, 1)+"}", "\n", "") + "\n"
+	for sent, want := range map[string]string{document: `"code":"invalid","detail":"the file broke off`, "": "HTTP/1.1 400"} {
+		h.log.Reset()
+		c, err := net.Dial("tcp", strings.TrimPrefix(h.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(c, "POST /v1/bulk HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/x-ndjson\r\nContent-Length: 5000\r\n\r\n%s", sent)
+		if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := io.ReadAll(c)
+		c.Close()
+		if text := string(answer); err != nil || !strings.Contains(text, want) || strings.Contains(text, `"complete":true`) {
+			t.Errorf("%v %s", err, text)
+		}
+		if text := h.log.String(); !strings.Contains(text, "outcome=invalid") {
+			t.Errorf("%s", text)
+		}
+	}
+}
+
 func TestAStoppingServerAnswersThoseWhoWait(t *testing.T) {
 	h := open(t, "")
 	h.want(http.StatusCreated, nil, http.MethodPut, at+"A1", body)

@@ -34,7 +34,6 @@ type KeyHeader struct {
 
 // Resolve implements huma.Resolver: it reads what a parameter cannot hold, that there are several keys or an empty one.
 func (k *KeyHeader) Resolve(c huma.Context) []error {
-	k.sent = nil // huma calls it for what embeds it, too
 	c.EachHeader(func(name, value string) {
 		if strings.EqualFold(name, idempotencyKey) {
 			k.sent = append(k.sent, value)

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"issuance/providers"
 	"issuance/tasks"
 )
@@ -54,10 +56,18 @@ type putOrder struct {
 	RawBody []byte `contentType:"application/json"`
 }
 
+// Resolve implements huma.Resolver.
+func (in *putOrder) Resolve(c huma.Context) []error { return remember(c, in.read) }
+
 type postOrder struct {
 	Placing
 	KeyHeader
 	RawBody []byte `contentType:"application/json"`
+}
+
+// Resolve implements huma.Resolver.
+func (in *postOrder) Resolve(c huma.Context) []error {
+	return append(in.KeyHeader.Resolve(c), remember(c, in.read)...)
 }
 
 // Status is where an order and its refunds stand.
@@ -121,17 +131,23 @@ func (s *Server) resolve(ctx context.Context, scope Scope, text, where string) (
 	return a, err
 }
 
-func (s *Server) putOrder(ctx context.Context, in *putOrder) (*placedOut, error) {
-	o, err := document(ctx, s, Orders, in.OrderPath, "", in.Placing, in.RawBody, func(a tasks.Account, request []byte) (*tasks.Order, error) {
+// read is the order that a request puts, or the problem of all that is wrong with it.
+func (in *putOrder) read(ctx context.Context, s *Server) (*tasks.Order, error) {
+	return document(ctx, s, Orders, in.OrderPath, "", in.Placing, in.RawBody, func(a tasks.Account, request []byte) (*tasks.Order, error) {
 		return tasks.ParseRequest(a, request, s.Rules, false)
 	})
+}
+
+func (s *Server) putOrder(ctx context.Context, in *putOrder) (*placedOut, error) {
+	o, err := in.read(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	return s.enqueueOrder(ctx, o, in.Placing, accountInPath)
 }
 
-func (s *Server) postOrder(ctx context.Context, in *postOrder) (*placedOut, error) {
+// read is the order of a document, or the problem of all that is wrong with it.
+func (in *postOrder) read(ctx context.Context, s *Server) (*tasks.Order, error) {
 	t, err := caller(ctx, Orders, nil)
 	if err != nil {
 		return nil, err
@@ -147,7 +163,13 @@ func (s *Server) postOrder(ctx context.Context, in *postOrder) (*placedOut, erro
 	if o.Account, err = s.Client.Account(ctx, o.Account); err != nil {
 		return nil, noted(ctx, explain(err, accountInBody))
 	}
-	if _, err := caller(ctx, Orders, &o.Account); err != nil {
+	_, err = caller(ctx, Orders, &o.Account)
+	return o, err
+}
+
+func (s *Server) postOrder(ctx context.Context, in *postOrder) (*placedOut, error) {
+	o, err := in.read(ctx, s)
+	if err != nil {
 		return nil, err
 	}
 	return s.enqueueOrder(ctx, o, in.Placing, accountInBody)
@@ -232,35 +254,4 @@ func etag(body any) string {
 	}
 	sum := sha256.Sum256(b)
 	return `"` + hex.EncodeToString(sum[:16]) + `"`
-}
-
-type cancelledOut struct{ Body *Status }
-
-type cancelIn struct {
-	OrderPath
-	Reason string `query:"reason" maxLength:"200" doc:"why; recorded and shown, so no customer's data"`
-}
-
-func (s *Server) cancelOrder(ctx context.Context, in *cancelIn) (*cancelledOut, error) {
-	a, err := s.resolve(ctx, Orders, in.Account, accountInPath)
-	if err != nil {
-		return nil, err
-	}
-	return s.cancel(ctx, tasks.Ref{Account: a, OrderID: in.OrderID}, in.Reason)
-}
-
-func (s *Server) cancel(ctx context.Context, r tasks.Ref, reason string) (*cancelledOut, error) {
-	seenOf(ctx).ref = r.String()
-	if err := s.Client.Cancel(ctx, r, "token "+seenOf(ctx).token.Name, reason); err != nil {
-		p := explain(err, accountInPath).about(r)
-		if p.Code == codeUnknown && r.RefundID != "" {
-			p.Detail = "no such refund of this order, or its record was removed some time after its end"
-		}
-		return nil, noted(ctx, p)
-	}
-	st, err := s.Client.Status(ctx, r.Account, r.OrderID)
-	if err != nil {
-		return nil, noted(ctx, explain(err, accountInPath))
-	}
-	return &cancelledOut{&Status{Status: *st}}, nil
 }

@@ -25,9 +25,10 @@ type seen struct {
 	outcome string
 	cause   error
 
-	space  *space  // where it may be parked, nil where it may not
-	before *visit  // what it had when it was parked before, or nil
-	parked *parked // it waits, and is answered another time
+	request request // what is wrong with it, as far as it was read
+	space   *space  // where it may be parked, nil where it may not
+	before  *visit  // what it had when it was parked before, or nil
+	parked  *parked // it waits, and is answered another time
 }
 
 type seenKey struct{}

@@ -24,11 +24,48 @@ func (v ProblemViolation) Error() string { return v.Where + ": " + v.Rule }
 // looksLikeName is what may be shown of a parameter that nobody knows; anything else may be a value.
 var looksLikeName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,39}$`)
 
-type strayKey struct{}
+// request is what the problem that lists all that is wrong with a request needs.
+type request struct {
+	server *Server
+	stray  []ProblemViolation // parameters that the operation does not have
+	// check says what is wrong with its account or its body, as a Problem, or that nothing is known. It changes nothing.
+	// nil where nothing but parameters can be wrong.
+	check func(ctx context.Context, s *Server) error
+}
+
+// remember keeps how a request's account and body are read, for the problem of its parameters.
+func remember[D any](c huma.Context, read func(context.Context, *Server) (D, error)) []error {
+	seenOf(c.Context()).request.check = func(ctx context.Context, s *Server) error {
+		_, err := read(ctx, s)
+		return err
+	}
+	return nil
+}
+
+// refusal is the problem of wrong parameters, and of all else that is wrong with the request. Who may not make the request,
+// or sends another kind of body, is answered that alone.
+func (r request) refusal(ctx context.Context, wrong []ProblemViolation) *Problem {
+	p := problem(http.StatusUnprocessableEntity, codeInvalid, "the request breaks the rules that are listed")
+	p.Violations = wrong
+	if r.check == nil {
+		return p
+	}
+	var more *Problem
+	switch err := r.check(ctx, r.server); {
+	case !errors.As(err, &more) || more.Status >= http.StatusInternalServerError:
+		return p
+	case more.Status != http.StatusUnprocessableEntity:
+		return more
+	}
+	list := more.Violations
+	more.Violations = wrong
+	more.add(list)
+	return more
+}
 
 // noteStray keeps which parameters of a query an operation does not have, and a key that it does not take, for the problem
 // that lists all that is wrong.
-func noteStray(c huma.Context, next func(huma.Context)) {
+func (s *Server) noteStray(c huma.Context, next func(huma.Context)) {
 	var known []string
 	keyed := c.Method() == http.MethodGet || c.Method() == http.MethodHead // which do nothing that could be done twice
 	for _, p := range c.Operation().Parameters {
@@ -47,10 +84,8 @@ func noteStray(c huma.Context, next func(huma.Context)) {
 			stray = append(stray, strayParameter(name, known))
 		}
 	}
-	if len(stray) > 0 {
-		slices.SortFunc(stray, func(a, b ProblemViolation) int { return strings.Compare(a.Where, b.Where) })
-		c = huma.WithValue(c, strayKey{}, stray)
-	}
+	slices.SortFunc(stray, func(a, b ProblemViolation) int { return strings.Compare(a.Where, b.Where) })
+	seenOf(c.Context()).request = request{server: s, stray: stray}
 	next(c)
 }
 
@@ -74,15 +109,9 @@ func strayParameter(name string, known []string) ProblemViolation {
 	return v
 }
 
-// strayOf are the parameters that the request's operation does not have.
-func strayOf(ctx context.Context) []ProblemViolation {
-	list, _ := ctx.Value(strayKey{}).([]ProblemViolation)
-	return list
-}
-
-// complete makes huma's problem one in plain words, with all that is wrong with the parameters.
+// complete makes huma's problem one in plain words, with all that is wrong with the request.
 func (p *Problem) complete(c huma.Context) *Problem {
-	if p.Status != http.StatusUnprocessableEntity && p.Status != http.StatusBadRequest {
+	if p.Status >= http.StatusInternalServerError {
 		return p
 	}
 	for i, v := range p.Violations {
@@ -93,7 +122,11 @@ func (p *Problem) complete(c huma.Context) *Problem {
 			}
 		}
 	}
-	p.Violations = append(p.Violations, strayOf(c.Context())...)
+	at := seenOf(c.Context()).request
+	p.Violations = append(p.Violations, at.stray...)
+	if p.Status == http.StatusUnprocessableEntity {
+		return at.refusal(c.Context(), p.Violations)
+	}
 	return p
 }
 

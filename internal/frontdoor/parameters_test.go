@@ -8,6 +8,7 @@ import (
 
 	"issuance/internal/doortest"
 	"issuance/internal/frontdoor"
+	"issuance/internal/testredis"
 )
 
 // wheres are what a problem's violations are about, sorted.
@@ -103,4 +104,85 @@ func TestAnUnknownAccountIsAnsweredByOneRule(t *testing.T) {
 	h.token = secrets["other"]
 	h.want(http.StatusForbidden, nil, http.MethodGet, "/v1/orders?account=ecticket", "")
 	h.want(http.StatusOK, nil, http.MethodGet, "/v1/orders?account=pass2u", "")
+}
+
+// A request is put right in one go: parameters, path, headers and body are listed by one answer, which changes nothing.
+func TestWrongParametersAreListedWithTheBodysViolations(t *testing.T) {
+	path, secrets := doortest.TokensFile(t, "all orders,refunds", "desk events", "other orders,refunds pass2u:main")
+	h := open(t, path)
+	h.token = secrets["all"]
+	wrong := strings.Replace(body, `"IssueType":"2"`, `"IssueType":"9"`, 1)
+	document := func(request string) string { return `{"provider":"ecticket","request":` + request + `}` }
+	long := strings.Repeat("x", 201)
+	for _, c := range []struct{ method, path, content, code, want string }{
+		{http.MethodPut, at + "A1?wait=x", body, "invalid", "query wait"},
+		{http.MethodPut, at + "A1?wait=x", wrong, "invalid", "body/IssueType, query wait"},
+		{http.MethodPut, at + "A1?lane=fast&wat=1", wrong, "invalid", "body/IssueType, query lane, query wat"},
+		{http.MethodPut, at + "A1?wat=1", wrong, "invalid", "body/IssueType, query wat"},
+		{http.MethodPut, at + "A1?wait=x", `{`, "invalid", "body, query wait"},
+		{http.MethodPut, at + "A1?wait=x", "", "invalid", "body, query wait"},
+		{http.MethodPut, at + strings.Repeat("A", 65) + "?wait=x", body, "invalid", "path order_id, query wait"},
+		{http.MethodPut, "/v1/orders/ecticket:a:b/A1?lane=fast", wrong, "unknown_account", "body/IssueType, path account, query lane"},
+		{http.MethodPut, at + "A1/refunds/R%20?wait=x&lanes=bulk", `{"quantity":0}`, "invalid", "body/quantity, path refund_id, query lanes, query wait"},
+		{http.MethodPost, "/v1/orders?lane=fast", document(wrong), "invalid", "body/request/IssueType, body/request/MerchantTradeNo, query lane"},
+		{http.MethodPost, at + "A1/cancel?reason=" + long, "", "invalid", "query reason"},
+		{http.MethodPost, "/v1/orders/kiosk/A1/cancel?reason=" + long, "", "unknown_account", "path account, query reason"},
+		{http.MethodPost, "/v1/orders/kiosk/A1/refunds/R1/cancel?raison=x", "", "unknown_account", "path account, query raison"},
+		{http.MethodPost, "/v1/bulk?dry_run=x&account=kiosk", document(body) + "\n", "unknown_account", "query account, query dry_run"},
+	} {
+		var p frontdoor.Problem
+		status := http.StatusUnprocessableEntity
+		if c.method == http.MethodPut && c.content == "" {
+			status = http.StatusBadRequest
+		}
+		h.want(status, &p, c.method, c.path, c.content)
+		if got := wheres(t, p); got != c.want || p.Code != frontdoor.Code(c.code) {
+			t.Errorf("%s %s %s: %s, %q, want %q", c.method, c.path, c.content, p.Code, got, c.want)
+		}
+	}
+	var p frontdoor.Problem
+	h.want(http.StatusUnprocessableEntity, &p, http.MethodPut, at+"A1?wait=x", wrong, "Idempotency-Key", "cart-1")
+	if got, want := wheres(t, p), "body/IssueType, header Idempotency-Key, query wait"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	h.want(http.StatusUnprocessableEntity, &p, http.MethodPost, "/v1/orders?wait=x", document(wrong), "Idempotency-Key", strings.Repeat("k", 256))
+	if got, want := wheres(t, p), "body/request/IssueType, header Idempotency-Key, query wait"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	h.want(http.StatusNotFound, nil, http.MethodGet, at+"A1", "")
+}
+
+// Who may not make a request, or sends what is not taken, is answered that, and nothing of what the request holds.
+func TestWrongParametersDoNotComeBeforeWhoMayAsk(t *testing.T) {
+	path, secrets := doortest.TokensFile(t, "all orders", "desk events", "other orders pass2u:main")
+	h := open(t, path)
+	for _, c := range []struct {
+		token, path, kind, content string
+		status                     int
+	}{
+		{"", at + "A1?wait=x", "application/json", "{}", http.StatusUnauthorized},
+		{"desk", at + "A1?wait=x", "application/json", "{}", http.StatusForbidden},
+		{"desk", at + "A1?wat=1", "application/json", "{}", http.StatusForbidden},
+		{"other", at + "A1?wait=x", "application/json", "{}", http.StatusForbidden},
+		{"all", at + "A1?wait=x", "text/plain", "{}", http.StatusUnsupportedMediaType},
+		{"all", at + "A1?wait=x", "application/json", `"` + strings.Repeat("x", 1<<20) + `"`, http.StatusRequestEntityTooLarge},
+	} {
+		h.token = secrets[c.token]
+		a := h.call(http.MethodPut, c.path, c.content, "Content-Type", c.kind)
+		if a.StatusCode != c.status {
+			t.Errorf("%s %s: %d %s, want %d", c.token, c.path, a.StatusCode, a.text, c.status)
+		}
+	}
+}
+
+// Where nothing can be known of accounts, wrong parameters are still named.
+func TestWrongParametersAreNamedWithoutRedis(t *testing.T) {
+	srv := testredis.Mini(t)
+	h := openOver(t, srv, "")
+	srv.Kill()
+	var p frontdoor.Problem
+	h.want(http.StatusUnprocessableEntity, &p, http.MethodPut, at+"A1?wait=x", body)
+	if got := wheres(t, p); got != "query wait" {
+		t.Errorf("%q", got)
+	}
 }

@@ -253,13 +253,6 @@ func (s *Server) searchPage(ctx context.Context, t *Token, in *searchIn) (found 
 	return found, after.String(), err
 }
 
-// violated is a problem of one parameter, such as "query cursor".
-func violated(where, rule string) *Problem {
-	p := problem(http.StatusUnprocessableEntity, codeInvalid, "the request breaks the rules that are listed")
-	p.Violations = []ProblemViolation{{Where: where, Rule: rule}}
-	return p
-}
-
 func joined[T ~string](list []T) string {
 	var out []string
 	for _, v := range list {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"issuance/tasks"
 )
 
@@ -18,9 +20,20 @@ type putRefund struct {
 	RawBody []byte `contentType:"application/json"`
 }
 
+// Resolve implements huma.Resolver.
+func (in *putRefund) Resolve(c huma.Context) []error { return remember(c, in.read) }
+
 type cancelRefundIn struct {
 	RefundPath
 	Reason string `query:"reason" maxLength:"200" doc:"why; recorded and shown, so no customer's data"`
+}
+
+// Resolve implements huma.Resolver.
+func (in *cancelRefundIn) Resolve(c huma.Context) []error { return remember(c, in.read) }
+
+// read is the account whose order it is.
+func (in *cancelRefundIn) read(ctx context.Context, s *Server) (tasks.Account, error) {
+	return s.resolve(ctx, Refunds, in.Account, accountInPath)
 }
 
 func (s *Server) refunds() {
@@ -30,7 +43,7 @@ func (s *Server) refunds() {
 		http.StatusCreated, 409, 413, 415), aboutRefund, exampleRefunds), s.putRefund)
 	register(s, operation(http.MethodPost, at+"/cancel", "cancel-refund", "refunds", "Cancel a refund of which nothing was sent",
 		"The refund becomes cancelled, which is final.", http.StatusOK, 409), func(ctx context.Context, in *cancelRefundIn) (*cancelledOut, error) {
-		a, err := s.resolve(ctx, Refunds, in.Account, accountInPath)
+		a, err := in.read(ctx, s)
 		if err != nil {
 			return nil, err
 		}
@@ -38,10 +51,15 @@ func (s *Server) refunds() {
 	})
 }
 
-func (s *Server) putRefund(ctx context.Context, in *putRefund) (*placedOut, error) {
-	refund, err := document(ctx, s, Refunds, in.OrderPath, in.RefundID, in.Placing, in.RawBody, func(a tasks.Account, request []byte) (*tasks.Refund, error) {
+// read is the refund that a request puts, or the problem of all that is wrong with it.
+func (in *putRefund) read(ctx context.Context, s *Server) (*tasks.Refund, error) {
+	return document(ctx, s, Refunds, in.OrderPath, in.RefundID, in.Placing, in.RawBody, func(a tasks.Account, request []byte) (*tasks.Refund, error) {
 		return tasks.ParseRefundRequest(a, in.RefundID, request, s.Rules)
 	})
+}
+
+func (s *Server) putRefund(ctx context.Context, in *putRefund) (*placedOut, error) {
+	refund, err := in.read(ctx, s)
 	if err != nil {
 		return nil, err
 	}

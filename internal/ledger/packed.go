@@ -15,7 +15,7 @@ func pack(s seal.Sealed) string {
 		return string(s)
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(string(s[dot+1:]))
-	if err != nil || strings.IndexByte(string(s), 0) >= 0 {
+	if err != nil || strings.ContainsAny(string(s), "\x00\r\n") { // base64 skips ends of lines
 		return string(s)
 	}
 	return string(s[:dot+1]) + "\x00" + string(raw)

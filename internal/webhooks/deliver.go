@@ -15,6 +15,10 @@ import (
 // recordWithin bounds how long it may take to record how a delivery ended.
 const recordWithin = 4 * time.Second
 
+// handBack is how soon a front door that serves an endpoint may take what one that does not has given back. Each of them may
+// get the task again, so it is short.
+const handBack = time.Second
+
 // ProcessTask implements asynq.Handler: it delivers one event once.
 func (d *Dispatcher) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	p, ok := d.read(t)
@@ -53,13 +57,13 @@ func (r relay) ProcessTask(ctx context.Context, t *asynq.Task) error {
 		if n%relayRoom == 0 {
 			r.rouse(p.Webhook)
 		}
-		ids, err := r.store.take(ctx, p.Webhook)
-		if err != nil || len(ids) == 0 {
+		list, err := r.store.take(ctx, p.Webhook)
+		if err != nil || len(list) == 0 {
 			return err
 		}
-		p.Event = ids[0]
-		for _, id := range ids[1:] {
-			if err := enqueue(ctx, r.queue, p.Webhook, id); err != nil {
+		p.Event = list[0].id
+		for _, next := range list[1:] {
+			if err := enqueue(ctx, r.queue, p.Webhook, next); err != nil {
 				return err // their leases run out
 			}
 		}
@@ -82,9 +86,8 @@ func (d *Dispatcher) process(ctx context.Context, p payload) (taken bool, err er
 	}
 	ctx, span := d.trace(ctx, p)
 	defer span.End(nil)
-	e := d.File.Find(p.Webhook)
-	end := ending{outcome: postponed, next: 10 * time.Second, answer: answer{text: "this front door does not serve it"}}
-	if e != nil {
+	end := ending{outcome: elsewhere, next: handBack}
+	if e := d.File.Find(p.Webhook); e != nil {
 		end = d.deliver(ctx, e, p.Event, b)
 		d.deliveries.measure(p.Webhook, b.body, end, d.Now())
 	}
@@ -161,6 +164,10 @@ func (d *Dispatcher) noteProxy(a answer) {
 func (d *Dispatcher) report(log *slog.Logger, p payload, e ending, c consequence) {
 	log = log.With("webhook", p.Webhook, "event", p.Event, "status", e.answer.status, "took", e.answer.took.Round(time.Millisecond).String())
 	switch {
+	case c.outcome == elsewhere:
+		if _, known := d.unserved.LoadOrStore(p.Webhook, true); !known {
+			log.Warn("another front door serves this webhook, and its deliveries wait whenever this one gets them; give all the same GATEWAY_WEBHOOKS_FILE")
+		}
 	case c.outcome == gone:
 		log.Error("alarm: the webhook wants no more events (410) and is switched off; enqueue webhooks enable switches it on")
 	case c.outcome == givenUp:

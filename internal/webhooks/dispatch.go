@@ -36,6 +36,7 @@ type Dispatcher struct {
 	send  *sender
 
 	deliveries deliveries
+	unserved   sync.Map    // names of endpoints that only other front doors serve
 	scraping   atomic.Bool // a scrape waits for Redis
 
 	mu    sync.Mutex
@@ -237,12 +238,12 @@ func (d *Dispatcher) advance(ctx context.Context, e *Endpoint) (more bool, err e
 			more = more || read
 		}
 	}
-	ids, err := d.store.take(ctx, e.Name)
+	list, err := d.store.take(ctx, e.Name)
 	if err != nil {
 		return false, err
 	}
-	for _, id := range ids {
-		if err := enqueue(ctx, d.queue, e.Name, id); err != nil {
+	for _, next := range list {
+		if err := enqueue(ctx, d.queue, e.Name, next); err != nil {
 			return false, err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -87,11 +88,19 @@ func (s *Store) admit(ctx context.Context, name, position, from, to string, list
 	return n == 1, failed(name, err)
 }
 
+// taken is an event that is to have a task, and its place in the line, which another admission of the same event does not
+// have.
+type taken struct{ id, place string }
+
 // take chooses the events that are to have a task.
-func (s *Store) take(ctx context.Context, name string) ([]string, error) {
-	ids, err := s.run(ctx, takeScript, name, window, slowWindow, slow.Milliseconds(), lease.Milliseconds(),
+func (s *Store) take(ctx context.Context, name string) (list []taken, err error) {
+	found, err := s.run(ctx, takeScript, name, window, slowWindow, slow.Milliseconds(), lease.Milliseconds(),
 		failing, probeEvery.Milliseconds()).StringSlice()
-	return ids, failed(name, err)
+	for _, text := range found {
+		place, id, _ := strings.Cut(text, " ")
+		list = append(list, taken{id, place})
+	}
+	return list, failed(name, err)
 }
 
 // begun is what a task delivers.
@@ -119,6 +128,7 @@ const (
 	postponed outcome = "postponed" // it was not the endpoint's fault
 	gone      outcome = "gone"      // the endpoint wants no more
 	unwanted  outcome = "unwanted"  // it is not for this endpoint any more
+	elsewhere outcome = "elsewhere" // another front door serves the endpoint
 	givenUp   outcome = "given_up"  // a failed one that was the last
 	settled   outcome = "settled"   // there is nothing to report
 )

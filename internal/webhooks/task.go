@@ -39,9 +39,10 @@ func decode(raw []byte) (p payload, err error) {
 	return p, nil
 }
 
-// home is where the task of a delivery lives.
-func home(name, id string) queue.Home {
-	return queue.Home{Queue: Queue, Type: taskType, ID: name + ":" + id}
+// home is where the task of a delivery lives. An event that is sent again while the task that has just delivered it goes on
+// with others has another place, so another task.
+func home(name string, e taken) queue.Home {
+	return queue.Home{Queue: Queue, Type: taskType, ID: name + ":" + e.id + ":" + e.place}
 }
 
 // taskTimeout bounds one run of a task: the deliveries of a relay, the last of which may take its time, and what it
@@ -50,15 +51,15 @@ const taskTimeout = relayFor + timeout + 5*time.Second
 
 // enqueue makes the task of a delivery, unless there is one that will run. What is in the way and will not run, and
 // cannot be deleted, is gone around under another id.
-func enqueue(ctx context.Context, q *queue.Client, name, id string) error {
-	h := home(name, id)
+func enqueue(ctx context.Context, q *queue.Client, name string, e taken) error {
+	h := home(name, e)
 	own := h.ID
 	for n := range 4 {
 		if n > 0 {
 			h.ID = own + "~" + strconv.Itoa(n)
 		}
 		for range 2 {
-			err := q.EnqueueOnce(ctx, h, encode(name, id), taskTimeout)
+			err := q.EnqueueOnce(ctx, h, encode(name, e.id), taskTimeout)
 			if !errors.Is(err, queue.ErrTaken) {
 				return failed(name, err)
 			}

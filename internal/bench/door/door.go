@@ -33,6 +33,10 @@ type Door struct {
 	Token string // of a caller with every scope
 }
 
+// collector are the settings of Go's garbage collector, which a front door has from the benchmark's environment: with
+// GOGC=100 it collects as any other Go program does.
+var collector = []string{"GOGC", "GOMEMLIMIT"}
+
 // Open starts a front door over a Redis. command is the built `enqueue`; webhooks is the file of the endpoints, "" for none.
 func Open(ctx context.Context, command, redisURL, webhooks string) (*Door, error) {
 	port, err := lab.FreePort()
@@ -50,6 +54,11 @@ func Open(ctx context.Context, command, redisURL, webhooks string) (*Door, error
 		"GATEWAY_HTTP_ADDR": d.Addr, "GATEWAY_TOKENS_FILE": tokens}
 	if webhooks != "" {
 		env["GATEWAY_WEBHOOKS_FILE"] = webhooks
+	}
+	for _, name := range collector {
+		if value := os.Getenv(name); value != "" {
+			env[name] = value
+		}
 	}
 	if d.Process, err = lab.StartProcess(command, []string{"serve"}, env); err != nil {
 		return nil, err

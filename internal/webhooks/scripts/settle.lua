@@ -1,6 +1,6 @@
 -- Records how a delivery ended.
--- ARGV[2] the event, ARGV[3] delivered, failed, postponed (it was not the endpoint's fault), gone (it wants no more) or
---   unwanted (it is not for this endpoint any more)
+-- ARGV[2] the event, ARGV[3] delivered, failed, postponed (it was not the endpoint's fault), gone (it wants no more),
+--   unwanted (it is not for this endpoint any more) or elsewhere (another front door serves the endpoint)
 -- ARGV[4] HTTP status, ARGV[5] duration (ms), ARGV[6] text
 -- ARGV[7] the next try, ARGV[8] until when nothing else is sent (ms from now, 0 for at once)
 -- ARGV[9] 1 when the schedule has no further try, ARGV[10] how long the whole schedule is (ms)
@@ -14,6 +14,11 @@ local e = load(id)
 if not e or (outcome ~= 'delivered' and not redis.call('ZSCORE', due, id)) then return {'settled', 0, 0, 0} end
 if outcome == 'unwanted' then
   remove(id, e)
+  return {outcome, 0, 0, 0}
+end
+if outcome == 'elsewhere' then
+  redis.call('ZREM', due, id)
+  redis.call('ZADD', wait, int(now + tonumber(ARGV[7])), id)
   return {outcome, 0, 0, 0}
 end
 local reply = outcome

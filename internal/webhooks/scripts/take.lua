@@ -4,7 +4,7 @@
 -- ARGV[2] how many may be due, ARGV[3] how many while it answers slowly, ARGV[4] from how many ms on that is
 -- ARGV[5] until when a task is believed (ms from now)
 -- ARGV[6] failures in a row that are all the time, ARGV[7] how long it is left alone then (ms)
--- Answers the ids, those whose task has not been heard of for too long first.
+-- Answers "PLACE ID" of each, those whose task has not been heard of for too long first.
 local now = clock()
 local out = {}
 if field('off') ~= '' then return out end
@@ -13,7 +13,8 @@ local function give(ids)
   for _, id in ipairs(ids) do
     redis.call('ZREM', wait, id)
     redis.call('ZADD', due, int(now + tonumber(ARGV[5])), id)
-    out[#out + 1] = id
+    local e = load(id)
+    out[#out + 1] = (e and e.seq or '0') .. ' ' .. id
   end
 end
 

@@ -4,6 +4,7 @@ package pass2udoc
 var rulesInChinese = map[string]string{
 	idRule:        "須為 1 至 64 個可列印的 ASCII 字元，不含空白",
 	orderIDRule:   "須為 1 至 64 個字元，限用 A-Z a-z 0-9 - _ .",
+	firstRule:     "須以英文字母或數字開頭",
 	mailRule:      "須為一個電子郵件地址，最多 254 個字元",
 	pickupRule:    `須為 "order" 或 "voucher"`,
 	quantityRule:  "須為 1 至 10000 的整數",

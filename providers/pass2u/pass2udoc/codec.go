@@ -45,7 +45,7 @@ func Codec() providers.Codec {
 }
 
 func probe() providers.Order {
-	o := Order{ProductSaleID: "00000000000000000000000000000000", ChannelOrderID: "ISSUANCE-PROBE", Quantity: 1, PickupType: PickupVoucher}
+	o := Order{ProductSaleID: "00000000000000000000000000000000", ChannelOrderID: probeID, Quantity: 1, PickupType: PickupVoucher}
 	return providers.Order{ID: o.ID(), Request: o.Stub()}
 }
 

@@ -37,6 +37,7 @@ const (
 const (
 	idRule       = "must be 1 to 64 printable ASCII characters without spaces"
 	orderIDRule  = "must be 1 to 64 of the characters A-Z a-z 0-9 - _ ."
+	firstRule    = "must begin with a letter or a digit"
 	mailRule     = "must be one e-mail address of at most 254 characters"
 	pickupRule   = `must be "order" or "voucher"`
 	quantityRule = "must be a whole number from 1 to 10000"
@@ -85,6 +86,19 @@ func validOrderID(s string) bool {
 	return len(s) <= MaxID && strings.IndexFunc(s, func(r rune) bool {
 		return !(r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r))
 	}) < 0
+}
+
+// probeID is the number that is looked up when nothing but an answer is wanted: none that an order may have.
+const probeID = "-ISSUANCE-PROBE"
+
+// ownID reads the number of a new order. It begins with a letter or a digit, so that it is no option of a command line, no
+// dot segment of a path, and not probeID.
+func ownID(o doccheck.Object, name string) string {
+	id := text(o, name, orderIDRule, validOrderID)
+	if id != "" && validOrderID(id) && strings.ContainsAny(id[:1], "-_.") {
+		o.Violate(name, firstRule)
+	}
+	return id
 }
 
 func validPickup(s string) bool { return s == PickupOrder || s == PickupVoucher }

@@ -40,7 +40,7 @@ func parse(path string, raw json.RawMessage, wellFormed bool) (*Order, *provider
 	o.Require("pickupType", pickupRule)
 	order := &Order{
 		ProductSaleID:  text(o, "productSaleId", idRule, validID),
-		ChannelOrderID: text(o, "channelOrderId", orderIDRule, validOrderID),
+		ChannelOrderID: ownID(o, "channelOrderId"),
 		MailTo:         text(o, "mailTo", mailRule, validMail),
 		Quantity:       quantity(o, "quantity"),
 		PickupType:     text(o, "pickupType", pickupRule, validPickup),
