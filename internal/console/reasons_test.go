@@ -212,7 +212,7 @@ func TestStepsAreSaidInBothLanguages(t *testing.T) {
 			t.Errorf("%s %q is %q and %q", c.event, c.detail, zh, en)
 		}
 	}
-	for what, want := range map[string][2]string{"resolve as issued": {"判定為「已開立」", "decided: issued"}, "retry": {"重試", "retry"},
+	for what, want := range map[string][2]string{"resolve as issued": {"判定為「已開立」", "resolve as issued"}, "retry": {"重試", "retry"},
 		"show tickets of file f1": {"查看檔案 f1 的票券", "show tickets of file f1"}} {
 		for _, l := range Languages() {
 			if got := l.decided(what); got != want[l] {

@@ -104,7 +104,7 @@ var pageWords = map[string]text{
 	"decided":        {"決定", "Decided"},
 	"decided.by":     {"%s：%s", "by %s: %s"},
 	"decision":       {"%s — %s（%s）：%s", "%s — %s (%s): %s"},
-	"decision.as":    {"判定為「%s」", "decided: %s"},
+	"decision.as":    {"判定為「%s」", "resolve as %s"},
 	"decision.retry": {"重試", "retry"},
 	"decision.show":  {"查看客戶資料與票券", "show customer's data and tickets"},
 	"why_review":     {"當時需確認的原因", "Why it needed review"},

@@ -9,6 +9,7 @@ import (
 
 	"issuance/internal/announce"
 	"issuance/internal/budget"
+	"issuance/internal/redisconn"
 	"issuance/providers"
 	"issuance/tasks/order"
 )
@@ -138,11 +139,20 @@ func (x *examination) called(c Client, f providers.Finding) {
 		x.add(OK, name, "answers our call from here", "")
 	case f.Outcome.Kind == providers.Held && !f.Outcome.Alarm:
 		x.add(Note, name, "was not called: "+cmp.Or(f.Outcome.Message, "calls are held"), "")
+	case withoutBudget(f.Outcome) && redisconn.HoldsRefusal(f.Outcome.Message):
+		x.add(Note, name, "was not called: the user of REDIS_URL may not ask its call budget", "run doctor as the user operator or worker of deploy/users.acl to have it called")
+	case withoutBudget(f.Outcome):
+		x.add(Wrong, name, "was not called: "+f.Outcome.Message, lookAtRedis)
 	case f.Outcome.Alarm:
 		x.add(Wrong, name, "refuses our call from here: "+said, remedies[providers.HealthRefused].do)
 	default:
 		x.add(Wrong, name, "gives our call from here no usable answer: "+said, remedies[providers.HealthUnreachable].do)
 	}
+}
+
+// withoutBudget reports whether a call did not leave because the call budget could not be asked.
+func withoutBudget(out providers.Outcome) bool {
+	return out.Kind == providers.NotSent && (out.Code == "no_budget" || out.Code == "call_budget_unknown")
 }
 
 // Skews of a provider's clock. ECTicket refuses requests whose time differs by more than ten minutes.

@@ -120,5 +120,7 @@ func (x *examination) unseen(err error) {
 		x.add(Note, "", "the user of REDIS_URL may not ask: "+redisconn.Plain(err), "use the user reader or worker of deploy/users.acl")
 		return
 	}
-	x.add(Wrong, "", "cannot be looked at: "+redisconn.Plain(err), "look at Redis and the network to it")
+	x.add(Wrong, "", "cannot be looked at: "+redisconn.Plain(err), lookAtRedis)
 }
+
+const lookAtRedis = "look at Redis and the network to it"

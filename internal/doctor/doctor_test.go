@@ -41,6 +41,7 @@ type ward struct {
 	*testing.T
 	redis  *testredis.Server
 	rdb    *redis.Client
+	url    string // of the simulated provider
 	config doctor.Config
 	sim    *ecticketsim.Sim
 	calls  atomic.Int32
@@ -62,6 +63,7 @@ func newWard(t *testing.T) *ward {
 		w.sim.ServeHTTP(rw, r)
 	}))
 	t.Cleanup(server.Close)
+	w.url = server.URL
 	w.budget, err = budget.New(w.rdb, budget.Config{Account: shop, Default: true, PerSecond: 100})
 	w.must(err)
 	w.must(w.budget.Announce(t.Context()))

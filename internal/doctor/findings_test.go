@@ -60,16 +60,19 @@ func TestAnAccountThatRefusesTheCallIsWrong(t *testing.T) {
 	}
 }
 
-// rejects is a client whose look-up is answered by a rejection that says nothing of the order.
-type rejects struct{ providers.Provider }
+// answers is a client whose look-up ends in an outcome that says nothing of the order.
+type answers struct {
+	providers.Provider
+	outcome providers.Outcome
+}
 
-func (rejects) LookUp(context.Context, providers.Order) providers.Finding {
-	return providers.Finding{State: providers.Unclear, Outcome: providers.Outcome{Kind: providers.Rejected, Code: "product_sale_id_does_not_exist"}}
+func (a answers) LookUp(context.Context, providers.Order) providers.Finding {
+	return providers.Finding{State: providers.Unclear, Outcome: a.outcome}
 }
 
 // Whatever an account answers to a made-up order, an authentic rejection shows that it can be called.
 func TestARejectionIsAnAnswer(t *testing.T) {
 	w := newWard(t)
-	w.config.Clients = []doctor.Client{{Provider: rejects{w.config.Clients[0].Provider}}}
+	w.config.Clients = []doctor.Client{{Provider: answers{w.config.Clients[0].Provider, providers.Outcome{Kind: providers.Rejected, Code: "product_sale_id_does_not_exist"}}}}
 	w.finds(doctor.OK, doctor.Accounts, "answers our call from here")
 }
