@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"issuance/internal/budget"
-	"issuance/internal/redisconn"
 	"issuance/internal/config"
+	"issuance/internal/redisconn"
 	"issuance/providers"
 	"issuance/providers/ecticket"
 	"issuance/tasks"

@@ -75,12 +75,12 @@ func (x *examination) accounts(ctx context.Context) error {
 	findings := x.callAll(ctx)
 	for i, c := range x.Clients {
 		if !known[c.Account()] {
-			x.add(Wrong, c.Account().String(), "configured here, and no worker has served it", "start a worker with this account")
+			x.overdue(c.Account().String(), "start a worker with this account", "configured here, and no worker has served it")
 		}
 		x.called(c, findings[i])
 	}
 	if len(states)+len(x.Clients) == 0 {
-		x.add(Wrong, "", "no worker has served an account on this Redis", "start a worker; is it the right Redis?")
+		x.overdue("", "start a worker; is it the right Redis?", "no worker has served an account on this Redis")
 	}
 	return nil
 }
@@ -89,13 +89,17 @@ func (x *examination) accounts(ctx context.Context) error {
 func (x *examination) account(s budget.State) {
 	name := s.Account.String()
 	health, since, why := s.Health()
-	if r, trouble := remedies[health]; trouble {
+	r, trouble := remedies[health]
+	switch {
+	case health == providers.HealthNoWorker:
+		x.overdue(name, r.do, "%s: %s", health, why)
+	case trouble:
 		text := string(health)
 		if !since.IsZero() {
 			text += " since " + since.UTC().Format(time.RFC3339)
 		}
 		x.add(r.level, name, text+": "+why, r.do)
-	} else {
+	default:
 		x.add(OK, name, string(health), "")
 	}
 	for _, h := range s.Paused {

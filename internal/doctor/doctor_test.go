@@ -46,6 +46,7 @@ type ward struct {
 	sim    *ecticketsim.Sim
 	calls  atomic.Int32
 	budget *budget.Budget
+	young  bool // Redis says when it has started; else that it was long ago
 }
 
 func newWard(t *testing.T) *ward {
@@ -55,6 +56,7 @@ func newWard(t *testing.T) *ward {
 		t.Skip("most of what can be wrong with Redis needs a real redis-server")
 	}
 	w.rdb = w.redis.Client()
+	w.rdb.AddHook(ages{&w.young})
 	options, err := redisconn.Parse(redisconn.Source{URL: w.redis.URL()})
 	w.must(err)
 	w.sim = ecticketsim.New(ecticketsim.Config{})
