@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"issuance/internal/budget"
 	"issuance/internal/config"
-	"issuance/internal/redisconn"
 	"issuance/providers"
 	"issuance/providers/ecticket"
 	"issuance/tasks"
@@ -111,7 +111,7 @@ func notDone(out providers.Outcome) error {
 		return coded(codeHeld, "ECTicket was not asked (%s); that lasts until somebody ends it with `enqueue resume`", word)
 	case out.Kind == providers.Held:
 		return coded(codeHeld, "ECTicket was not asked (%s); try again in %s", word, max(out.RetryAfter, time.Second).Round(time.Second))
-	case out.Kind == providers.NotSent && out.Code == "no_budget" && redisconn.HoldsRefusal(out.Message):
+	case out.Kind == providers.NotSent && out.Code == "no_budget" && strings.Contains(out.Message, "NOPERM"):
 		return coded(codeSettings, "ECTicket was not asked: Redis does not permit the user of REDIS_URL to use the call budget (ACL); operator of deploy/users.acl may")
 	case out.Kind == providers.NotSent && out.Code == "no_budget":
 		return coded(codeNoAnswer, "ECTicket was not asked (%s)", word)

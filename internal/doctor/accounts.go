@@ -9,7 +9,6 @@ import (
 
 	"issuance/internal/announce"
 	"issuance/internal/budget"
-	"issuance/internal/redisconn"
 	"issuance/providers"
 	"issuance/tasks/order"
 )
@@ -139,11 +138,11 @@ func (x *examination) called(c Client, f providers.Finding) {
 	name := c.Account().String()
 	said := strings.TrimSpace(f.Outcome.Code + " " + f.Outcome.Message)
 	switch {
-	case f.State != providers.Unclear, f.Outcome.Kind == providers.Rejected && !f.Outcome.Alarm: // a rejection is an authentic answer
+	case f.State != providers.Unclear, !f.Outcome.Alarm && (f.Outcome.Kind == providers.Rejected || c.Gate.authentic()): // a rejection is an authentic answer
 		x.add(OK, name, "answers our call from here", "")
 	case f.Outcome.Kind == providers.Held && !f.Outcome.Alarm:
 		x.add(Note, name, "was not called: "+cmp.Or(f.Outcome.Message, "calls are held"), "")
-	case withoutBudget(f.Outcome) && redisconn.HoldsRefusal(f.Outcome.Message):
+	case c.Gate.notPermitted():
 		x.add(Note, name, "was not called: the user of REDIS_URL may not ask its call budget", "run doctor as the user operator or worker of deploy/users.acl to have it called")
 	case withoutBudget(f.Outcome):
 		x.add(Wrong, name, "was not called: "+f.Outcome.Message, lookAtRedis)

@@ -16,7 +16,6 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"issuance/internal/budget"
 	"issuance/internal/config"
 	"issuance/internal/redisconn"
 	"issuance/providers"
@@ -59,7 +58,8 @@ type Finding struct {
 // Client is an account that can be called.
 type Client struct {
 	providers.Provider
-	Budget *budget.Budget
+	// Gate is the one that the provider's client passes. Without it only the outcome of the call is judged.
+	Gate *Gate
 }
 
 // Config of an examination. Everything is required unless a default is given.

@@ -72,10 +72,11 @@ func newWard(t *testing.T) *ward {
 	w.must(announce.SealKeys(t.Context(), w.rdb, []string{"k1"}))
 	w.worker("w1", "v1", "k1")
 	a := ecticketsim.DefaultAccounts()[0]
-	client, err := ecticket.New(ecticket.Config{BaseURL: server.URL, MerchantID: a.MerchantID, Keys: wire.Keys{HashKey: a.HashKey, HashIV: a.HashIV}, Gate: w.budget.Lane(order.Poll)})
+	gate := doctor.NewGate(w.budget)
+	client, err := ecticket.New(ecticket.Config{BaseURL: server.URL, MerchantID: a.MerchantID, Keys: wire.Keys{HashKey: a.HashKey, HashIV: a.HashIV}, Gate: gate})
 	w.must(err)
 	t.Cleanup(client.Close)
-	w.config = doctor.Config{RDB: w.rdb, Redis: options, SealKeys: []string{"k1"}, Version: "v1", Clients: []doctor.Client{{Provider: client}}}
+	w.config = doctor.Config{RDB: w.rdb, Redis: options, SealKeys: []string{"k1"}, Version: "v1", Clients: []doctor.Client{{Provider: client, Gate: gate}}}
 	return w
 }
 
@@ -262,7 +263,7 @@ func TestQueuesAreExamined(t *testing.T) {
 	w.must(w.rdb.ZAdd(ctx, keys.Open(shop), redis.Z{Score: 1, Member: "A1"}).Err())
 	w.finds(doctor.Wrong, doctor.Queues, "not been looked at")
 	w.must(w.rdb.ZAdd(ctx, keys.Reviews(shop), redis.Z{Score: 1, Member: "A1"}).Err())
-	w.finds(doctor.Note, doctor.Queues, "1 records need review")
+	w.finds(doctor.Note, doctor.Queues, "1 record needs review")
 }
 
 // Workers that are gone, differ in version or in seal keys are found.

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -154,7 +155,14 @@ func (x *examination) openRecords(ctx context.Context, a providers.Account) erro
 	}
 	reviews, err := ledger.New(x.RDB, ledger.Options{}).ReviewCount(ctx, a)
 	if err == nil && reviews > 0 {
-		x.addf(Note, a.String(), "enqueue review", "%d records need review", reviews)
+		x.addf(Note, a.String(), "enqueue review", "%s", needReview(reviews))
 	}
 	return err
+}
+
+func needReview(n int64) string {
+	if n == 1 {
+		return "1 record needs review"
+	}
+	return fmt.Sprintf("%d records need review", n)
 }

@@ -14,7 +14,6 @@ import (
 	"issuance/providers/ecticket"
 	"issuance/providers/ecticket/ecticketsim"
 	"issuance/providers/ecticket/wire"
-	"issuance/tasks/order"
 )
 
 // as makes everything that the ward's examination does a Redis user's of deploy/users.acl.
@@ -40,12 +39,13 @@ func (w *ward) as(name string) {
 	b, err := budget.New(rdb, budget.Config{Account: shop, Default: true, PerSecond: 100})
 	w.must(err)
 	a := ecticketsim.DefaultAccounts()[0]
-	client, err := ecticket.New(ecticket.Config{BaseURL: w.url, MerchantID: a.MerchantID, Keys: wire.Keys{HashKey: a.HashKey, HashIV: a.HashIV}, Gate: b.Lane(order.Poll)})
+	gate := doctor.NewGate(b)
+	client, err := ecticket.New(ecticket.Config{BaseURL: w.url, MerchantID: a.MerchantID, Keys: wire.Keys{HashKey: a.HashKey, HashIV: a.HashIV}, Gate: gate})
 	w.must(err)
 	w.Cleanup(client.Close)
 	options, err := redisconn.Parse(redisconn.Source{URL: "redis://" + name + ":pw@" + w.redis.Addr})
 	w.must(err)
-	w.config.RDB, w.config.Redis, w.config.Clients = rdb, options, []doctor.Client{{Provider: client}}
+	w.config.RDB, w.config.Redis, w.config.Clients = rdb, options, []doctor.Client{{Provider: client, Gate: gate}}
 }
 
 // No user of deploy/users.acl takes what it may not see for something that is wrong, and each is shown what to do instead.
@@ -65,18 +65,17 @@ func TestWhatAUserMayNotSeeIsNotWrong(t *testing.T) {
 
 // A user who may not ask the call budget calls no provider, and says so instead of calling the provider away.
 func TestAUserWhoMayNotAskTheBudgetCallsNobody(t *testing.T) {
-	for _, code := range []string{"no_budget", "call_budget_unknown"} {
+	for _, code := range []string{"no_budget", "call_budget_unknown"} { // as the providers' clients name it
 		w := newWard(t)
 		w.config.Clients = []doctor.Client{{Provider: answers{w.config.Clients[0].Provider, providers.Outcome{Kind: providers.NotSent, Code: code,
-			Message: "the call budget cannot be asked: call budget of ecticket:2000132: NOPERM User producer has no permissions to access one of the keys"}}}}
-		w.finds(doctor.Note, doctor.Accounts, "may not ask its call budget")
-		w.config.Clients = []doctor.Client{{Provider: answers{w.config.Clients[0].Provider, providers.Outcome{Kind: providers.NotSent, Code: code,
 			Message: "the call budget cannot be asked: i/o timeout"}}}}
-		w.finds(doctor.Wrong, doctor.Accounts, "the call budget cannot be asked: i/o timeout")
+		w.finds(doctor.Wrong, doctor.Accounts, "was not called: the call budget cannot be asked: i/o timeout")
 	}
 	w := newWard(t)
 	w.as("producer")
-	w.finds(doctor.Note, doctor.Accounts, "may not ask its call budget")
+	w.finds(doctor.Note, doctor.Accounts, "ecticket:2000132: was not called: the user of REDIS_URL may not ask its call budget")
+	w.pass2u()
+	w.finds(doctor.Note, doctor.Accounts, "pass2u:main: was not called: the user of REDIS_URL may not ask its call budget")
 	if n := w.calls.Load(); n != 0 {
 		t.Errorf("the provider was called %d times", n)
 	}

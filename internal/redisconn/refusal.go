@@ -29,18 +29,10 @@ func RefusalOf(err error) Refusal {
 		return NeedsPassword
 	case begins("WRONGPASS"), begins("AUTH "), begins("Client sent AUTH"):
 		return WrongPassword
-	case begins("NOPERM"), strings.Contains(err.Error(), scriptRefused):
+	case begins("NOPERM"), strings.Contains(err.Error(), "user executing the script can't"):
 		return NotPermitted
 	}
 	return NotRefused
-}
-
-const scriptRefused = "user executing the script can't"
-
-// HoldsRefusal reports whether a text holds Redis' answer that its user may not do something. It is for texts that have lost
-// their error: a provider's client says so of its call budget.
-func HoldsRefusal(text string) bool {
-	return strings.Contains(text, "NOPERM ") || strings.Contains(text, scriptRefused)
 }
 
 var (
