@@ -212,7 +212,10 @@ func TestAReplaySearchesNoKeyspaceForWhatTheStreamHolds(t *testing.T) {
 	for i := range orders {
 		h.must(h.rdb.XAdd(t.Context(), &redis.XAddArgs{Stream: keys.Events, Values: []any{"event_id", fmt.Sprintf("ecticket:2000132/B%d/cancelled/1", i), "account", shop.String(),
 			"provider", "ecticket", "order_id", fmt.Sprintf("B%d", i), "state", "cancelled", "at", h.now().UnixMilli()}}).Err())
+		h.must(h.rdb.HSet(t.Context(), keys.Record(order.Ref{Account: shop, OrderID: fmt.Sprintf("B%d", i)}), "state", "cancelled", "final", h.now().UnixMilli(), "created", 1).Err())
 	}
+	h.end(order.Ref{Account: shop, OrderID: "A0", RefundID: "R1"}) // on another page than its order
+	h.end(order.Ref{Account: shop, OrderID: "NONE", RefundID: "R1"})
 	h.settle()
 	since, before := h.now(), len(r.all())
 	h.must(h.store.Replay(t.Context(), "shop", since.Add(time.Hour)))
@@ -222,7 +225,7 @@ func TestAReplaySearchesNoKeyspaceForWhatTheStreamHolds(t *testing.T) {
 	}
 	h.must(h.store.Replay(t.Context(), "shop", since))
 	h.settle()
-	if n := len(r.all()) - before; n != orders+1 || searches.n.Load() != 0 {
+	if n := len(r.all()) - before; n != orders+3 || searches.n.Load() != 0 {
 		t.Errorf("%d requests, %d searches", n, searches.n.Load())
 	}
 	e := h.File.Find("shop")

@@ -65,8 +65,8 @@ const (
 // inStream begins the place of a replay that reads the stream: the id of the event that it has read last follows.
 const inStream = "e"
 
-// replay admits a page of what has ended since a time: from the stream of events where that reaches back so far, else from the
-// records, for which the keyspace is searched.
+// replay admits a page of what has ended since a time, as the records say it now. They are found by the stream of events where
+// that reaches back so far, else by a search of the keyspace.
 func (d *Dispatcher) replay(ctx context.Context, e *Endpoint, st State) error {
 	from := st.replay
 	if from == replayBegin {
@@ -91,7 +91,8 @@ func (d *Dispatcher) reaches(ctx context.Context, place string) (bool, error) {
 	return first != "" && !ledger.EventTime(first).After(ledger.EventTime(place)) && !ledger.EventTime(place).IsZero(), err
 }
 
-// replayStream admits the events after one. If the stream has lost some of them meanwhile, the records have them.
+// replayStream admits what the records say now of those that the events after one are about. If the stream has lost some of
+// them meanwhile, all records are looked at.
 func (d *Dispatcher) replayStream(ctx context.Context, e *Endpoint, st State, after string) error {
 	list, err := d.Ledger.Events(ctx, after, replayRecords, 0)
 	if err != nil {
@@ -108,7 +109,19 @@ func (d *Dispatcher) replayStream(ctx context.Context, e *Endpoint, st State, af
 	if len(list) == replayRecords {
 		next = inStream + list[len(list)-1].StreamID
 	}
-	_, err = d.store.admit(ctx, e.Name, replayField, st.replay, next, e.wanted(endedSince(list, st.ReplaySince)))
+	published := map[string]bool{}
+	var refs []order.Ref
+	for _, ev := range list {
+		if published[ev.ID] = true; !slices.Contains(refs, ev.Ref.Order()) {
+			refs = append(refs, ev.Ref.Order())
+		}
+	}
+	ends, err := d.Ledger.Ends(ctx, refs)
+	if err != nil {
+		return err
+	}
+	ends = slices.DeleteFunc(ends, func(ev ledger.Event) bool { return !published[ev.ID] }) // another page has it, or the stream will
+	_, err = d.store.admit(ctx, e.Name, replayField, st.replay, next, e.wanted(endedSince(ends, st.ReplaySince)))
 	return err
 }
 
