@@ -19,7 +19,7 @@ func twins(t *testing.T) (h *house, b *browser, issued, queued order.Ref) {
 	return h, h.loggedIn(secrets["angela"]), issued, queued
 }
 
-// Two merchants' orders under one number are both found, each has a page of its own, and the tasks of both are told apart.
+// Two merchants' orders under one number are both found, each has a page of its own, and the queue shows whose each task is.
 func TestOrdersOfTwoMerchantsUnderOneNumberAreKeptApart(t *testing.T) {
 	h, b, issued, queued := twins(t)
 	found := b.page("/console/?q=TWIN1")
