@@ -168,6 +168,8 @@ type Codec struct {
 	// Traditional Chinese (see Chinese), by their English texts; each %s of a text stands for what differs, and comes in the
 	// same order in both. The operators' pages show them; a rule without one is shown in English. May be empty.
 	RulesInChinese map[string]string
+	// AnswersInChinese is the same for what the provider's client says of answers that are no proper ones. May be empty.
+	AnswersInChinese map[string]string
 	// Time reads a time in the provider's own text.
 	Time func(text string) (time.Time, bool)
 }

@@ -15,7 +15,6 @@ import (
 	"issuance/internal/metrics"
 	"issuance/internal/redisconn"
 	"issuance/internal/seal"
-	"issuance/tasks/order"
 )
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -77,11 +76,12 @@ func (s *session) clients(ctx context.Context, cfg config.Config) (list []doctor
 		if err != nil {
 			return nil, pool.Close, err
 		}
-		client, err := a.Client(config.ClientOptions{Gate: b.Lane(order.Poll), Transport: pool.Transport})
+		gate := doctor.NewGate(b)
+		client, err := a.Client(config.ClientOptions{Gate: gate, Transport: pool.Transport})
 		if err != nil {
 			return nil, pool.Close, err
 		}
-		list = append(list, doctor.Client{Provider: client})
+		list = append(list, doctor.Client{Provider: client, Gate: gate})
 	}
 	return list, pool.Close, nil
 }

@@ -79,7 +79,7 @@ func (v *visit) orderPage(status int, r order.Ref, s *shown) error {
 	if data.Deliveries, err = v.deliveries(ctx, r); err != nil {
 		return err
 	}
-	data.Timeline = timeline(records, decisions, data.Deliveries)
+	data.Timeline = v.lang.timeline(records, decisions, data.Deliveries)
 	for _, rec := range records {
 		if rec.State == order.Review {
 			review, err := v.review(ctx, rec)

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"strings"
 	"time"
 
 	"issuance/tasks/order"
@@ -15,10 +16,14 @@ type part struct {
 // With gives a part of a page something to show.
 func (v *view) With(of any) part { return part{v, of} }
 
-// Explain says what a code of the product means, "" for a provider's.
-func (v *view) Explain(code string) string {
-	if text, known := words["code."+code]; known {
-		return text[v.visit.lang]
+// Explain says what a code means, "" for one that is the provider's own.
+func (v *view) Explain(code string) string { return v.visit.lang.explain(code) }
+
+func (l Lang) explain(code string) string {
+	for _, name := range []string{code, strings.TrimRight(code, "0123456789")} { // such as http_503
+		if text, known := words["code."+name]; known {
+			return text[l]
+		}
 	}
 	return ""
 }

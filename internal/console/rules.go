@@ -16,7 +16,8 @@ import (
 // is looked up by itself. The programs that wrote the texts know no language.
 type phrases struct {
 	whole    map[string]string
-	patterns []phrase // the most definite first
+	patterns []phrase                    // the most definite first
+	other    func(string) (string, bool) // says what is no fixed text; nil for none
 }
 
 type phrase struct {
@@ -55,6 +56,11 @@ func (p *phrases) say(english string) string {
 	if text, known := p.whole[english]; known {
 		return text
 	}
+	if p.other != nil {
+		if text, known := p.other(english); known {
+			return text
+		}
+	}
 	for _, one := range p.patterns {
 		if m := one.pattern.FindStringSubmatch(english); m != nil {
 			parts := make([]any, len(m)-1)
@@ -69,12 +75,23 @@ func (p *phrases) say(english string) string {
 
 // ruleTexts are the rules of documents and files in Chinese, the providers' own among them.
 var ruleTexts = sync.OnceValue(func() *phrases {
-	all := maps.Clone(ruleWords)
+	return inChinese(ruleWords, func(c providers.Codec) map[string]string { return c.RulesInChinese })
+})
+
+// reasonTexts are how records end and what they wait for in Chinese, with what the providers' clients say of answers.
+var reasonTexts = sync.OnceValue(func() *phrases {
+	p := inChinese(reasonWords, func(c providers.Codec) map[string]string { return c.AnswersInChinese })
+	p.other = partOfReason
+	return p
+})
+
+func inChinese(ours map[string]string, theirs func(providers.Codec) map[string]string) *phrases {
+	all := maps.Clone(ours)
 	for _, c := range providers.Codecs() {
-		maps.Copy(all, c.RulesInChinese)
+		maps.Copy(all, theirs(c))
 	}
 	return newPhrases(all)
-})
+}
 
 // Rule is a rule that a line breaks, what was found instead, or advice about it.
 func (v *view) Rule(text string) string {

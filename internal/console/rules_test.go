@@ -200,12 +200,12 @@ func TestRulesAreSaidWithWhatDiffers(t *testing.T) {
 
 // Each text has as many places as the English one, and the same value in each language's place.
 func TestTheRulesHaveTheirPlaces(t *testing.T) {
-	all := []map[string]string{ruleWords}
+	all := []map[string]string{ruleWords, reasonWords}
 	for _, c := range providers.Codecs() {
-		if len(c.RulesInChinese) == 0 {
-			t.Errorf("%s has no rules in Chinese", c.Name)
+		if len(c.RulesInChinese) == 0 || len(c.AnswersInChinese) == 0 {
+			t.Errorf("%s has no rules or answers in Chinese", c.Name)
 		}
-		all = append(all, c.RulesInChinese)
+		all = append(all, c.RulesInChinese, c.AnswersInChinese)
 	}
 	for _, texts := range all {
 		for english, chinese := range texts {

@@ -22,7 +22,7 @@ type moment struct {
 }
 
 // timeline is everything that happened to an order and its refunds, the oldest first.
-func timeline(records []*ledger.Record, decisions map[tasks.Ref][]ledger.Decision, sent []delivery) (out []moment) {
+func (l Lang) timeline(records []*ledger.Record, decisions map[tasks.Ref][]ledger.Decision, sent []delivery) (out []moment) {
 	for _, rec := range records {
 		last := rec.CreatedAt
 		for _, s := range rec.History {
@@ -31,10 +31,10 @@ func timeline(records []*ledger.Record, decisions map[tasks.Ref][]ledger.Decisio
 				at = last // where it was dropped
 			}
 			last = at
-			out = append(out, moment{at, rec.Ref, s.Event, s.Detail})
+			out = append(out, moment{at, rec.Ref, s.Event, l.detail(s)})
 		}
 		for _, d := range decisions[rec.Ref] {
-			out = append(out, moment{d.At, rec.Ref, "decision", decisionText(d)})
+			out = append(out, moment{d.At, rec.Ref, "decision", l.T("decision", l.decided(d.What), d.Who, d.From, d.Reason)})
 		}
 	}
 	for _, d := range sent {
@@ -46,9 +46,41 @@ func timeline(records []*ledger.Record, decisions map[tasks.Ref][]ledger.Decisio
 	return out
 }
 
-// decisionText is a decision in a few words.
-func decisionText(d ledger.Decision) string {
-	return d.What + " — " + d.Who + " (" + d.From.String() + "): " + d.Reason
+// detail is what a step of a history says beyond its event.
+func (l Lang) detail(s ledger.Step) string {
+	switch s.Event {
+	case string(order.Queued):
+		return l.or("lane.", s.Detail)
+	case "resolved":
+		state, by, _ := strings.Cut(s.Detail, " ")
+		return l.T("of", l.or("state.", state), l.said(by))
+	case "ticket":
+		if f := strings.SplitN(s.Detail, " ", 3); len(f) > 1 && !strings.HasSuffix(f[1], ",") {
+			return strings.TrimSpace(l.T("ticket.no", f[0]) + " " + l.or("ticket.", f[1]) + " " + l.code(strings.Join(f[2:], " ")))
+		}
+		n, rest, _ := strings.Cut(s.Detail, " ")
+		return l.T("ticket.no", n) + " " + l.said(rest)
+	}
+	if words := l.explain(s.Detail); words != "" {
+		return l.code(s.Detail)
+	}
+	return l.said(s.Detail)
+}
+
+// code is a code with what it means, where that is known.
+func (l Lang) code(code string) string {
+	if words := l.explain(code); words != "" {
+		return code + " — " + words
+	}
+	return code
+}
+
+// decided is what a person did.
+func (l Lang) decided(what string) string {
+	if state, ok := strings.CutPrefix(what, "resolve as "); ok {
+		return l.T("decision.as", l.or("state.", state))
+	}
+	return l.or("decision.", l.said(what))
 }
 
 // delivery is one try to deliver an event of the order.
@@ -99,7 +131,7 @@ func (l Lang) waitText(text string) string {
 	if state, ok := strings.CutPrefix(text, "its order ("); ok {
 		return l.T("wait.order", l.or("state.", strings.TrimSuffix(state, ")")))
 	}
-	return l.or("wait.", text)
+	return l.or("wait.", l.said(text))
 }
 
 // heldText is why no call may leave.
@@ -109,7 +141,7 @@ func (l Lang) heldText(text string) string {
 			return l.T("held."+prefix, rest)
 		}
 	}
-	return text
+	return l.said(text)
 }
 
 // Waits is what an unfinished record waits for.
@@ -117,6 +149,9 @@ func (v *view) Waits(text string) string { return v.visit.lang.waitText(text) }
 
 // Held is why no call may leave.
 func (v *view) Held(text string) string { return v.visit.lang.heldText(text) }
+
+// Detail is what a step of a history says beyond its event.
+func (v *view) Detail(s ledger.Step) string { return v.visit.lang.detail(s) }
 
 // EventName is a step of a history in words.
 func (v *view) EventName(event string) string { return v.visit.lang.or("event.", event) }
@@ -133,7 +168,7 @@ func (v *visit) was(r order.Ref, state order.State) error {
 	if list := decisions[r]; len(list) > 0 {
 		for _, d := range slices.Backward(list) {
 			if d.What == "retry" || strings.HasPrefix(d.What, "resolve") {
-				return fail(conflict, "fail.decided", d.Who, d.What, d.Reason)
+				return fail(conflict, "fail.decided", d.Who, v.lang.decided(d.What), d.Reason)
 			}
 		}
 	}

@@ -6,7 +6,7 @@ import "maps"
 type text [2]string
 
 // words are all texts of the pages, by key.
-var words = merged(pageWords, actWords, stateWords, codeWords, waitWords, eventWords, accountWords, fileWords, hookWords, queueWords)
+var words = merged(pageWords, actWords, stateWords, codeWords, answerWords, waitWords, eventWords, accountWords, fileWords, hookWords, queueWords)
 
 func merged(parts ...map[string]text) map[string]text {
 	all := map[string]text{}
@@ -103,6 +103,10 @@ var pageWords = map[string]text{
 	"last_result":    {"最近結果", "Last result"},
 	"decided":        {"決定", "Decided"},
 	"decided.by":     {"%s：%s", "by %s: %s"},
+	"decision":       {"%s — %s（%s）：%s", "%s — %s (%s): %s"},
+	"decision.as":    {"判定為「%s」", "resolve as %s"},
+	"decision.retry": {"重試", "retry"},
+	"decision.show":  {"查看客戶資料與票券", "show customer's data and tickets"},
 	"why_review":     {"當時需確認的原因", "Why it needed review"},
 	"waits":          {"正在等待", "Waits for"},
 	"waits.until":    {"最晚至", "until"},
@@ -111,7 +115,7 @@ var pageWords = map[string]text{
 	"waits.held":     {"暫停呼叫", "Calls are held"},
 	"waits.noworker": {"目前沒有工作程式處理此佇列。", "No worker serves its queue at present, so nothing happens until one does."},
 	"tickets.count":  {"票券", "Tickets"},
-	"ticket.no":      {"第 %d 張", "Ticket %d"},
+	"ticket.no":      {"第 %v 張", "Ticket %v"},
 	"timeline":       {"歷程", "What happened"},
 	"timeline.note":  {"時間由舊到新。", "The oldest first."},
 	"time":           {"時間", "Time"},

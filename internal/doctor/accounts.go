@@ -74,12 +74,12 @@ func (x *examination) accounts(ctx context.Context) error {
 	findings := x.callAll(ctx)
 	for i, c := range x.Clients {
 		if !known[c.Account()] {
-			x.add(Wrong, c.Account().String(), "configured here, and no worker has served it", "start a worker with this account")
+			x.overdue(c.Account().String(), "start a worker with this account", "configured here, and no worker has served it")
 		}
 		x.called(c, findings[i])
 	}
 	if len(states)+len(x.Clients) == 0 {
-		x.add(Wrong, "", "no worker has served an account on this Redis", "start a worker; is it the right Redis?")
+		x.overdue("", "start a worker; is it the right Redis?", "no worker has served an account on this Redis")
 	}
 	return nil
 }
@@ -88,13 +88,17 @@ func (x *examination) accounts(ctx context.Context) error {
 func (x *examination) account(s budget.State) {
 	name := s.Account.String()
 	health, since, why := s.Health()
-	if r, trouble := remedies[health]; trouble {
+	r, trouble := remedies[health]
+	switch {
+	case health == providers.HealthNoWorker:
+		x.overdue(name, r.do, "%s: %s", health, why)
+	case trouble:
 		text := string(health)
 		if !since.IsZero() {
 			text += " since " + since.UTC().Format(time.RFC3339)
 		}
 		x.add(r.level, name, text+": "+why, r.do)
-	} else {
+	default:
 		x.add(OK, name, string(health), "")
 	}
 	for _, h := range s.Paused {
@@ -134,15 +138,24 @@ func (x *examination) called(c Client, f providers.Finding) {
 	name := c.Account().String()
 	said := strings.TrimSpace(f.Outcome.Code + " " + f.Outcome.Message)
 	switch {
-	case f.State != providers.Unclear, f.Outcome.Kind == providers.Rejected && !f.Outcome.Alarm: // a rejection is an authentic answer
+	case f.State != providers.Unclear, !f.Outcome.Alarm && (f.Outcome.Kind == providers.Rejected || c.Gate.authentic()): // a rejection is an authentic answer
 		x.add(OK, name, "answers our call from here", "")
 	case f.Outcome.Kind == providers.Held && !f.Outcome.Alarm:
 		x.add(Note, name, "was not called: "+cmp.Or(f.Outcome.Message, "calls are held"), "")
+	case c.Gate.notPermitted():
+		x.add(Note, name, "was not called: the user of REDIS_URL may not ask its call budget", "run doctor as the user operator or worker of deploy/users.acl to have it called")
+	case withoutBudget(f.Outcome):
+		x.add(Wrong, name, "was not called: "+f.Outcome.Message, lookAtRedis)
 	case f.Outcome.Alarm:
 		x.add(Wrong, name, "refuses our call from here: "+said, remedies[providers.HealthRefused].do)
 	default:
 		x.add(Wrong, name, "gives our call from here no usable answer: "+said, remedies[providers.HealthUnreachable].do)
 	}
+}
+
+// withoutBudget reports whether a call did not leave because the call budget could not be asked.
+func withoutBudget(out providers.Outcome) bool {
+	return out.Kind == providers.NotSent && (out.Code == "no_budget" || out.Code == "call_budget_unknown")
 }
 
 // Skews of a provider's clock. ECTicket refuses requests whose time differs by more than ten minutes.

@@ -11,11 +11,11 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
-	"issuance/internal/budget"
 	"issuance/internal/config"
 	"issuance/internal/redisconn"
 	"issuance/providers"
@@ -58,7 +58,8 @@ type Finding struct {
 // Client is an account that can be called.
 type Client struct {
 	providers.Provider
-	Budget *budget.Budget
+	// Gate is the one that the provider's client passes. Without it only the outcome of the call is judged.
+	Gate *Gate
 }
 
 // Config of an examination. Everything is required unless a default is given.
@@ -81,6 +82,7 @@ type examination struct {
 	Config
 	area  string
 	found []Finding
+	info  map[string]string // what Redis says of itself, nil where that is not known
 }
 
 // Examine looks at everything. What cannot be looked at is a finding, too.
@@ -89,6 +91,7 @@ func Examine(ctx context.Context, c Config) []Finding {
 		c.Now = time.Now
 	}
 	x := &examination{Config: c}
+	x.info, _ = readInfo(ctx, c.RDB) // its area says what is wrong
 	for _, s := range []struct {
 		area string
 		do   func(context.Context) error
@@ -114,11 +117,34 @@ func (x *examination) addf(l Level, about, do, format string, args ...any) {
 	x.add(l, about, fmt.Sprintf(format, args...), do)
 }
 
+// settling is how long after a start of Redis what workers and front doors do every now and then may be missing or late: nobody
+// could do it while Redis was away.
+const settling = 2 * time.Minute
+
+// overdue adds a finding about what somebody has not done for a while: it is wrong, unless Redis has only just started.
+func (x *examination) overdue(about, do, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if up, err := strconv.Atoi(x.info["uptime_in_seconds"]); err == nil && time.Duration(up)*time.Second < settling {
+		x.add(Note, about, fmt.Sprintf("%s; but Redis started %d s ago", text, up), fmt.Sprintf("run doctor again in %s; if it still says so: %s", settling, do))
+		return
+	}
+	x.add(Wrong, about, text, do)
+}
+
 // unseen reports what could not be looked at: it is wrong, unless this user may not ask.
 func (x *examination) unseen(err error) {
 	if redisconn.RefusalOf(err) == redisconn.NotPermitted {
 		x.add(Note, "", "the user of REDIS_URL may not ask: "+redisconn.Plain(err), "use the user reader or worker of deploy/users.acl")
 		return
 	}
-	x.add(Wrong, "", "cannot be looked at: "+redisconn.Plain(err), "look at Redis and the network to it")
+	if loading(err) {
+		x.add(Wrong, "", "cannot be looked at: Redis is still reading its data from disk", "wait until it has, and run doctor again")
+		return
+	}
+	x.add(Wrong, "", "cannot be looked at: "+redisconn.Plain(err), lookAtRedis)
 }
+
+// loading reports whether an answer is that of a Redis which still reads its data.
+func loading(err error) bool { return redis.HasErrorPrefix(err, "LOADING") }
+
+const lookAtRedis = "look at Redis and the network to it"

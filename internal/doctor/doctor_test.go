@@ -41,10 +41,12 @@ type ward struct {
 	*testing.T
 	redis  *testredis.Server
 	rdb    *redis.Client
+	url    string // of the simulated provider
 	config doctor.Config
 	sim    *ecticketsim.Sim
 	calls  atomic.Int32
 	budget *budget.Budget
+	young  bool // Redis says when it has started; else that it was long ago
 }
 
 func newWard(t *testing.T) *ward {
@@ -54,6 +56,7 @@ func newWard(t *testing.T) *ward {
 		t.Skip("most of what can be wrong with Redis needs a real redis-server")
 	}
 	w.rdb = w.redis.Client()
+	w.rdb.AddHook(ages{&w.young})
 	options, err := redisconn.Parse(redisconn.Source{URL: w.redis.URL()})
 	w.must(err)
 	w.sim = ecticketsim.New(ecticketsim.Config{})
@@ -62,16 +65,18 @@ func newWard(t *testing.T) *ward {
 		w.sim.ServeHTTP(rw, r)
 	}))
 	t.Cleanup(server.Close)
+	w.url = server.URL
 	w.budget, err = budget.New(w.rdb, budget.Config{Account: shop, Default: true, PerSecond: 100})
 	w.must(err)
 	w.must(w.budget.Announce(t.Context()))
 	w.must(announce.SealKeys(t.Context(), w.rdb, []string{"k1"}))
 	w.worker("w1", "v1", "k1")
 	a := ecticketsim.DefaultAccounts()[0]
-	client, err := ecticket.New(ecticket.Config{BaseURL: server.URL, MerchantID: a.MerchantID, Keys: wire.Keys{HashKey: a.HashKey, HashIV: a.HashIV}, Gate: w.budget.Lane(order.Poll)})
+	gate := doctor.NewGate(w.budget)
+	client, err := ecticket.New(ecticket.Config{BaseURL: server.URL, MerchantID: a.MerchantID, Keys: wire.Keys{HashKey: a.HashKey, HashIV: a.HashIV}, Gate: gate})
 	w.must(err)
 	t.Cleanup(client.Close)
-	w.config = doctor.Config{RDB: w.rdb, Redis: options, SealKeys: []string{"k1"}, Version: "v1", Clients: []doctor.Client{{Provider: client}}}
+	w.config = doctor.Config{RDB: w.rdb, Redis: options, SealKeys: []string{"k1"}, Version: "v1", Clients: []doctor.Client{{Provider: client, Gate: gate}}}
 	return w
 }
 
@@ -258,7 +263,7 @@ func TestQueuesAreExamined(t *testing.T) {
 	w.must(w.rdb.ZAdd(ctx, keys.Open(shop), redis.Z{Score: 1, Member: "A1"}).Err())
 	w.finds(doctor.Wrong, doctor.Queues, "not been looked at")
 	w.must(w.rdb.ZAdd(ctx, keys.Reviews(shop), redis.Z{Score: 1, Member: "A1"}).Err())
-	w.finds(doctor.Note, doctor.Queues, "1 records need review")
+	w.finds(doctor.Note, doctor.Queues, "1 record needs review")
 }
 
 // Workers that are gone, differ in version or in seal keys are found.

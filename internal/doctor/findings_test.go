@@ -1,15 +1,21 @@
 package doctor_test
 
 import (
+	"net/http"
+	"net/http/httptest"
+
 	"context"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/budget"
 	"issuance/internal/doctor"
 	"issuance/providers"
 	"issuance/providers/ecticket/ecticketsim"
+	"issuance/providers/pass2u"
+	"issuance/providers/pass2u/pass2usim"
 )
 
 // slow moves a clock while Redis is asked whether it is there.
@@ -60,16 +66,48 @@ func TestAnAccountThatRefusesTheCallIsWrong(t *testing.T) {
 	}
 }
 
-// rejects is a client whose look-up is answered by a rejection that says nothing of the order.
-type rejects struct{ providers.Provider }
+// answers is a client whose look-up ends in an outcome that says nothing of the order.
+type answers struct {
+	providers.Provider
+	outcome providers.Outcome
+}
 
-func (rejects) LookUp(context.Context, providers.Order) providers.Finding {
-	return providers.Finding{State: providers.Unclear, Outcome: providers.Outcome{Kind: providers.Rejected, Code: "product_sale_id_does_not_exist"}}
+func (a answers) LookUp(context.Context, providers.Order) providers.Finding {
+	return providers.Finding{State: providers.Unclear, Outcome: a.outcome}
 }
 
 // Whatever an account answers to a made-up order, an authentic rejection shows that it can be called.
 func TestARejectionIsAnAnswer(t *testing.T) {
 	w := newWard(t)
-	w.config.Clients = []doctor.Client{{Provider: rejects{w.config.Clients[0].Provider}}}
+	w.config.Clients = []doctor.Client{{Provider: answers{w.config.Clients[0].Provider, providers.Outcome{Kind: providers.Rejected, Code: "product_sale_id_does_not_exist"}}}}
 	w.finds(doctor.OK, doctor.Accounts, "answers our call from here")
+}
+
+// pass2u makes the examination one of an account at Pass2U, whose answer to a made-up order is that it has no such sale.
+func (w *ward) pass2u() {
+	w.Helper()
+	sim := pass2usim.New(pass2usim.Config{})
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.calls.Add(1)
+		sim.ServeHTTP(rw, r)
+	}))
+	w.Cleanup(server.Close)
+	rdb, _ := w.config.RDB.(*redis.Client)
+	b, err := budget.New(rdb, budget.Config{Account: providers.Account{Provider: providers.Pass2U, Merchant: "main"}, Default: true, PerSecond: 100})
+	w.must(err)
+	gate := doctor.NewGate(b)
+	client, err := pass2u.New(pass2u.Config{BaseURL: server.URL, APIKey: pass2usim.DefaultAPIKey, Gate: gate})
+	w.must(err)
+	w.Cleanup(client.Close)
+	w.config.Clients = []doctor.Client{{Provider: client, Gate: gate}}
+}
+
+// An account at Pass2U answers the harmless call by a rejection, and that is no trouble of the account.
+func TestAnAccountAtPass2UAnswersTheCall(t *testing.T) {
+	w := newWard(t)
+	w.pass2u()
+	w.finds(doctor.OK, doctor.Accounts, "pass2u:main: answers our call from here")
+	if n := w.calls.Load(); n != 1 {
+		t.Errorf("it was called %d times", n)
+	}
 }

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -19,8 +20,8 @@ import (
 // Bounds of what is looked at.
 const (
 	mostTasks = 1000 // of each state of a queue
-	// overdue is how late the inspection of an open record may be, in ms; the sweepers look every three seconds.
-	overdue = 2 * 60 * 1000
+	// late is how late the inspection of an open record may be, in ms; the sweepers look every three seconds.
+	late = 2 * 60 * 1000
 	// expired is for how long a lease may have run out, in seconds; what a dead worker held is taken back within 20.
 	expired = 2 * 60
 )
@@ -60,7 +61,7 @@ func (x *examination) queue(ctx context.Context, name string) error {
 		return err
 	}
 	if n := ids.dangling; n > 0 {
-		x.addf(Wrong, name, "is a worker running? its sweeper restores them within 30 s", "%d ids name no task", n)
+		x.overdue(name, "is a worker running? its sweeper restores them within 30 s", "%d ids name no task", n)
 	}
 	if n := ids.orphans; n > 0 {
 		x.addf(Wrong, name, "somebody else writes to this queue, or Redis has lost data: workers drop such tasks with an alarm", "%d tasks name no record", n)
@@ -78,7 +79,7 @@ func (x *examination) queue(ctx context.Context, name string) error {
 		return err
 	}
 	if stuck > 0 {
-		x.addf(Wrong, name, "start a worker: it takes them back", "%d tasks are held by workers that have died", stuck)
+		x.overdue(name, "start a worker: it takes them back", "%d tasks are held by workers that have died", stuck)
 	}
 	return x.paused(ctx, name)
 }
@@ -145,16 +146,23 @@ func (x *examination) openRecords(ctx context.Context, a providers.Account) erro
 	if err != nil {
 		return err
 	}
-	late, err := x.RDB.ZCount(ctx, keys.Open(a), "-inf", strconv.FormatInt(now.UnixMilli()-overdue, 10)).Result()
+	n, err := x.RDB.ZCount(ctx, keys.Open(a), "-inf", strconv.FormatInt(now.UnixMilli()-late, 10)).Result()
 	if err != nil {
 		return err
 	}
-	if late > 0 {
-		x.addf(Wrong, a.String(), "start a worker with this account; its sweeper looks at each every 20 s", "%d unfinished records have not been looked at for 2 minutes", late)
+	if n > 0 {
+		x.overdue(a.String(), "start a worker with this account; its sweeper looks at each every 20 s", "%d unfinished records have not been looked at for 2 minutes", n)
 	}
 	reviews, err := ledger.New(x.RDB, ledger.Options{}).ReviewCount(ctx, a)
 	if err == nil && reviews > 0 {
-		x.addf(Note, a.String(), "enqueue review", "%d records need review", reviews)
+		x.addf(Note, a.String(), "enqueue review", "%s", needReview(reviews))
 	}
 	return err
+}
+
+func needReview(n int64) string {
+	if n == 1 {
+		return "1 record needs review"
+	}
+	return fmt.Sprintf("%d records need review", n)
 }

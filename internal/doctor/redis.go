@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"issuance/internal/redisconn"
 )
 
@@ -23,7 +25,7 @@ const (
 var graveRedis = []redisconn.Code{redisconn.NoPersistence, redisconn.Evicts, redisconn.DiskTrouble}
 
 func (x *examination) redis(ctx context.Context) error {
-	if err := redisconn.TakesWrites(ctx, x.RDB); err != nil && redisconn.RefusalOf(err) != redisconn.NotPermitted {
+	if err := redisconn.TakesWrites(ctx, x.RDB); err != nil && redisconn.RefusalOf(err) != redisconn.NotPermitted && !loading(err) {
 		x.add(Wrong, "", redisconn.Plain(err), "look at Redis' log, its memory and its disk; until then nothing is accepted and no call leaves")
 	}
 	if err := x.latency(ctx); err != nil {
@@ -67,19 +69,28 @@ func (x *examination) latency(ctx context.Context) error {
 	return nil
 }
 
-func (x *examination) memory(ctx context.Context) error {
-	text, err := x.RDB.Info(ctx, "server", "memory").Result()
+// readInfo reads what Redis says of itself.
+func readInfo(ctx context.Context, rdb redis.UniversalClient) (map[string]string, error) {
+	text, err := rdb.Info(ctx, "server", "memory").Result()
 	if err != nil {
-		text, err = x.RDB.Info(ctx).Result() // older than 7, or embedded
+		text, err = rdb.Info(ctx).Result() // older than 7, or embedded
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	info := map[string]string{}
 	for line := range strings.Lines(text) {
 		if k, v, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
 			info[k] = v
 		}
+	}
+	return info, nil
+}
+
+func (x *examination) memory(ctx context.Context) error {
+	info, err := readInfo(ctx, x.RDB)
+	if err != nil {
+		return err
 	}
 	used, errUsed := strconv.ParseFloat(info["used_memory"], 64)
 	most, errMost := strconv.ParseFloat(info["maxmemory"], 64)

@@ -18,7 +18,7 @@ func (x *examination) workers(ctx context.Context) error {
 	}
 	running := slices.DeleteFunc(slices.Clone(all), func(w announce.Worker) bool { return !w.Running(now) })
 	if len(running) == 0 {
-		x.add(Wrong, "", "no worker is running", "start one; orders are recorded and wait")
+		x.overdue("", "start one; orders are recorded and wait", "no worker is running")
 		return nil
 	}
 	var versions, keySets []string
@@ -80,7 +80,7 @@ func (x *examination) webhooks(ctx context.Context) error {
 			x.addf(Note, w.Name, "enqueue webhooks list", "%s behind the stream of events", st.Behind(last).Round(time.Second))
 		}
 		if now.Sub(w.Seen) > unserved {
-			x.add(Wrong, w.Name, "no front door serves it", "start enqueue serve with GATEWAY_WEBHOOKS_FILE")
+			x.overdue(w.Name, "start enqueue serve with GATEWAY_WEBHOOKS_FILE", "no front door serves it")
 		}
 		if len(x.found) == before {
 			x.add(OK, w.Name, "takes events", "")

@@ -44,7 +44,7 @@ func New(o Options) http.Handler {
 		frames, option = "'self'", "SAMEORIGIN"
 	}
 	policy := contentPolicy(mon, o.Root) + "; frame-ancestors " + frames
-	pages := withScript(o, smallPages(rightStatus(o.Root, mon)))
+	pages := fitted(o, smallPages(rightStatus(o.Root, mon)))
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("Content-Security-Policy", policy)
 		rw.Header().Set("X-Frame-Options", option)
@@ -78,10 +78,22 @@ type page struct {
 func (p *page) Header() http.Header    { return p.header }
 func (p *page) WriteHeader(status int) { p.status = status }
 
-// withScript adds a script to the UI's page. Whatever else the UI serves goes through as it is.
-func withScript(o Options, ui http.Handler) http.Handler {
-	if o.Script == "" {
-		return ui
+// narrow fits the UI into a narrow window, for which it is not made: its menu as icons alone, its cards below one another, and
+// a table that is too wide is moved sideways by itself.
+const narrow = `<style>@media (max-width: 700px) {
+.MuiDrawer-paper { width: 56px !important; overflow-x: hidden; }
+.MuiDrawer-paper .MuiListItem-root { padding-left: 16px; border-radius: 0; }
+.MuiGrid-item { max-width: 100% !important; flex-basis: 100% !important; }
+.MuiContainer-root { padding-left: 8px !important; padding-right: 8px !important; }
+.MuiPaper-root { overflow-x: auto; }
+main { min-width: 0; }
+}</style>`
+
+// fitted adds to the UI's page what makes it fit a narrow window, and the script. Whatever else the UI serves goes through as it is.
+func fitted(o Options, ui http.Handler) http.Handler {
+	script := ""
+	if o.Script != "" {
+		script = `<script src="` + o.Script + `"></script>`
 	}
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet || IsAPI(o.Root, r.URL.Path) {
@@ -92,7 +104,9 @@ func withScript(o Options, ui http.Handler) http.Handler {
 		ui.ServeHTTP(&p, r)
 		body := p.Bytes()
 		if bytes.HasPrefix(body, []byte("<!doctype html>")) {
-			body = bytes.Replace(body, []byte("</body>"), []byte(`<script src="`+o.Script+`"></script></body>`), 1)
+			body = bytes.Replace(body, []byte("</head>"), []byte(narrow+"</head>"), 1)
+			body = bytes.Replace(body, []byte("</body>"), []byte(script+"</body>"), 1)
+			rw.Header().Del("Content-Length")
 		}
 		rw.WriteHeader(p.status)
 		_, _ = rw.Write(body) // the caller may have gone

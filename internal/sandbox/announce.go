@@ -65,29 +65,31 @@ func answers(ctx context.Context, url string) string {
 	return resp.Header.Get(idHeader)
 }
 
+// inheritedAtOnce is how many orders are read together.
+const inheritedAtOnce = 500
+
 // Inherit leaves orders that an earlier sandbox's simulators had accepted to review: those
 // simulators forgot them when they ended, so nobody can find out any more what became of them. Orders
 // not sent yet, or in doubt, go on by themselves. It says in plain words what it did, "" for
 // nothing.
 func (s *Sandbox) Inherit(ctx context.Context, l *ledger.Ledger, accounts []providers.Account) (string, error) {
 	n := 0
-	for _, account := range accounts {
-		err := l.Search(ctx, ledger.Query{Account: account, States: []order.State{order.Accepted}}, func(found []ledger.Found) error {
-			for _, f := range found {
-				a, err := l.Finish(ctx, f.Ref, "", ledger.Ending{State: order.Review, Reason: ledger.Reason{
-					Code: "sandbox_ended", Message: "the simulator that had accepted this order ended with its sandbox and took its memory along"}})
-				if err != nil {
-					return err
-				}
-				if a.Applied {
-					n++
-				}
-			}
-			return nil
-		})
+	for from, first := (ledger.Cursor{}), true; first || !from.IsZero(); first = false {
+		found, next, err := l.List(ctx, ledger.Query{States: []order.State{order.Accepted}}, accounts, from, inheritedAtOnce)
 		if err != nil {
 			return "", err
 		}
+		for _, f := range found {
+			a, err := l.Finish(ctx, f.Ref, "", ledger.Ending{State: order.Review, Reason: ledger.Reason{
+				Code: "sandbox_ended", Message: "the simulator that had accepted this order ended with its sandbox and took its memory along"}})
+			if err != nil {
+				return "", err
+			}
+			if a.Applied {
+				n++
+			}
+		}
+		from = next
 	}
 	if n == 0 {
 		return "", nil

@@ -3,6 +3,9 @@ package webhooks
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"issuance/internal/ledger"
@@ -10,23 +13,9 @@ import (
 	"issuance/tasks/order"
 )
 
-// endsSince are the ends of found records, and of the other records of their orders, that came at a time or later.
-func endsSince(ctx context.Context, l *ledger.Ledger, found []ledger.Found, since time.Time) ([]ledger.Event, error) {
-	refs := make([]order.Ref, len(found))
-	for i, f := range found {
-		refs[i] = f.Ref
-	}
-	all, err := l.Ends(ctx, refs)
-	if err != nil {
-		return nil, err
-	}
-	list := all[:0]
-	for _, e := range all {
-		if !e.At.Before(since) {
-			list = append(list, e)
-		}
-	}
-	return list, nil
+// endedSince are the events of what has ended at a time or later.
+func endedSince(list []ledger.Event, since time.Time) []ledger.Event {
+	return slices.DeleteFunc(list, func(e ledger.Event) bool { return e.At.Before(since) })
 }
 
 // ReplayOrder has everything sent again that an order and its refunds have come to, and that the endpoint wants. It
@@ -73,12 +62,71 @@ const (
 	replayRecords = 200
 )
 
-// replay admits a page of what the ledger knows.
+// inStream begins the place of a replay that reads the stream: the id of the event that it has read last follows.
+const inStream = "e"
+
+// replay admits a page of what has ended since a time, as the records say it now. They are found by the stream of events where
+// that reaches back so far, else by a search of the keyspace.
 func (d *Dispatcher) replay(ctx context.Context, e *Endpoint, st State) error {
 	from := st.replay
 	if from == replayBegin {
-		from = ""
+		since := strconv.FormatInt(max(st.ReplaySince.UnixMilli(), 0), 10) + "-0"
+		kept, err := d.reaches(ctx, since)
+		if err != nil {
+			return err
+		}
+		if from = ""; kept {
+			from = inStream + since
+		}
 	}
+	if after, ok := strings.CutPrefix(from, inStream); ok {
+		return d.replayStream(ctx, e, st, after)
+	}
+	return d.replayRecords(ctx, e, st, from)
+}
+
+// reaches reports whether the stream holds whatever was published since a place in it.
+func (d *Dispatcher) reaches(ctx context.Context, place string) (bool, error) {
+	first, err := d.Ledger.FirstEvent(ctx)
+	return first != "" && !ledger.EventTime(first).After(ledger.EventTime(place)) && !ledger.EventTime(place).IsZero(), err
+}
+
+// replayStream admits what the records say now of those that the events after one are about. If the stream has lost some of
+// them meanwhile, all records are looked at.
+func (d *Dispatcher) replayStream(ctx context.Context, e *Endpoint, st State, after string) error {
+	list, err := d.Ledger.Events(ctx, after, replayRecords, 0)
+	if err != nil {
+		return err
+	}
+	kept, err := d.reaches(ctx, after)
+	if err != nil {
+		return err
+	}
+	if !kept {
+		return d.replayRecords(ctx, e, st, "")
+	}
+	next := ""
+	if len(list) == replayRecords {
+		next = inStream + list[len(list)-1].StreamID
+	}
+	published := map[string]bool{}
+	var refs []order.Ref
+	for _, ev := range list {
+		if published[ev.ID] = true; !slices.Contains(refs, ev.Ref.Order()) {
+			refs = append(refs, ev.Ref.Order())
+		}
+	}
+	ends, err := d.Ledger.Ends(ctx, refs)
+	if err != nil {
+		return err
+	}
+	ends = slices.DeleteFunc(ends, func(ev ledger.Event) bool { return !published[ev.ID] }) // another page has it, or the stream will
+	_, err = d.store.admit(ctx, e.Name, replayField, st.replay, next, e.wanted(endedSince(ends, st.ReplaySince)))
+	return err
+}
+
+// replayRecords admits a page of what the ledger knows.
+func (d *Dispatcher) replayRecords(ctx context.Context, e *Endpoint, st State, from string) error {
 	found, next, err := d.Ledger.SearchPage(ctx, ledger.Query{}, from, replayRecords, replayKeys)
 	if err != nil {
 		if from == "" {
@@ -87,10 +135,14 @@ func (d *Dispatcher) replay(ctx context.Context, e *Endpoint, st State) error {
 		// The cluster's nodes may have changed: what is sent twice is recognised by its id.
 		return d.store.Replay(ctx, e.Name, st.ReplaySince)
 	}
-	list, err := endsSince(ctx, d.Ledger, found, st.ReplaySince)
+	refs := make([]order.Ref, len(found))
+	for i, f := range found {
+		refs[i] = f.Ref
+	}
+	list, err := d.Ledger.Ends(ctx, refs) // those of the other records of their orders, too
 	if err != nil {
 		return err
 	}
-	_, err = d.store.admit(ctx, e.Name, replayField, st.replay, next, e.wanted(list))
+	_, err = d.store.admit(ctx, e.Name, replayField, st.replay, next, e.wanted(endedSince(list, st.ReplaySince)))
 	return err
 }

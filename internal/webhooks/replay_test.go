@@ -1,11 +1,15 @@
 package webhooks
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/keys"
 	"issuance/tasks/order"
@@ -162,5 +166,66 @@ func TestTheStreamWaitsUntilAGapIsFilled(t *testing.T) {
 	ids := r.ids()
 	if first, second := slices.Index(ids, "A1/cancelled/1"), slices.Index(ids, "A1/R1/cancelled/1"); pages < 3 || first < 0 || second < first {
 		t.Errorf("%d pages, %v", pages, ids)
+	}
+}
+
+// scans counts searches of the keyspace.
+type scans struct {
+	redis.Hook
+	n atomic.Int32
+}
+
+func (s *scans) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (s *scans) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if cmd.Name() == "scan" {
+			s.n.Add(1)
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func (s *scans) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+// A replay since a time that the stream still covers is made from the stream, however many records there are: the keyspace is
+// searched only for what the stream has lost, even if it loses that while the replay is under way.
+func TestAReplaySearchesNoKeyspaceForWhatTheStreamHolds(t *testing.T) {
+	r := receive(t, nil)
+	h := open(t, entryFor("shop", r.URL))
+	searches := &scans{}
+	h.rdb.AddHook(searches)
+	h.must(h.rdb.XAdd(t.Context(), &redis.XAddArgs{Stream: keys.Events, ID: "1000-0", Values: []any{"event_id", "old", "account", shop.String(), "state", "issued", "at", 1}}).Err())
+	h.cancelled("A0")
+	const orders = replayRecords + 50
+	for i := range orders {
+		h.must(h.rdb.XAdd(t.Context(), &redis.XAddArgs{Stream: keys.Events, Values: []any{"event_id", fmt.Sprintf("ecticket:2000132/B%d/cancelled/1", i), "account", shop.String(),
+			"provider", "ecticket", "order_id", fmt.Sprintf("B%d", i), "state", "cancelled", "at", h.now().UnixMilli()}}).Err())
+		h.must(h.rdb.HSet(t.Context(), keys.Record(order.Ref{Account: shop, OrderID: fmt.Sprintf("B%d", i)}), "state", "cancelled", "final", h.now().UnixMilli(), "created", 1).Err())
+	}
+	h.end(order.Ref{Account: shop, OrderID: "A0", RefundID: "R1"}) // on another page than its order
+	h.end(order.Ref{Account: shop, OrderID: "NONE", RefundID: "R1"})
+	h.settle()
+	since, before := h.now(), len(r.all())
+	h.must(h.store.Replay(t.Context(), "shop", since.Add(time.Hour)))
+	h.settle()
+	if n := len(r.all()) - before; n != 0 || searches.n.Load() != 0 {
+		t.Errorf("%d requests, %d searches of what has ended after all ends", n, searches.n.Load())
+	}
+	h.must(h.store.Replay(t.Context(), "shop", since))
+	h.settle()
+	if n := len(r.all()) - before; n != orders+3 || searches.n.Load() != 0 {
+		t.Errorf("%d requests, %d searches", n, searches.n.Load())
+	}
+	e := h.File.Find("shop")
+	h.must(h.store.Replay(t.Context(), "shop", since))
+	_, err := h.advance(t.Context(), e)
+	h.must(err)
+	h.must(h.rdb.XTrimMaxLen(t.Context(), keys.Events, 1).Err())
+	before = len(r.all())
+	if h.settle(); searches.n.Load() == 0 || !slices.Contains(r.ids()[before:], "A0/cancelled/1") {
+		t.Errorf("%d searches after the stream had lost events: %v", searches.n.Load(), r.ids()[before:])
 	}
 }

@@ -34,7 +34,7 @@ func Codec() providers.Codec {
 		Check:         check,
 		Time:          parseTime,
 
-		RulesInChinese: rulesInChinese,
+		RulesInChinese: rulesInChinese, AnswersInChinese: answersInChinese,
 	}
 }
 

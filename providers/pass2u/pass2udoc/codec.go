@@ -36,7 +36,7 @@ func Codec() providers.Codec {
 				{"quantity", "2"}, {"pickupType", "voucher"}, {"mailTo", ""}}}},
 		Probe:          probe,
 		Check:          check,
-		RulesInChinese: rulesInChinese,
+		RulesInChinese: rulesInChinese, AnswersInChinese: answersInChinese,
 		Time: func(text string) (time.Time, bool) {
 			t, err := time.Parse(time.RFC3339, text)
 			return t, err == nil
