@@ -101,7 +101,7 @@ func filesOf(t *testing.T, pattern string) []string {
 // Whatever the handlers, the poller and the providers' clients say of a record is there in Chinese.
 func TestEveryReasonIsThereInChinese(t *testing.T) {
 	s := &sources{found: map[string]string{}}
-	for _, p := range []string{"../issuing", "../refunding", "../handler", "../../pollers"} {
+	for _, p := range []string{"../issuing", "../refunding", "../handler", "../../pollers", "../fair"} {
 		s.sentences(t, everything, filesOf(t, p+"/*.go")...)
 	}
 	s.sentences(t, outcomes, filesOf(t, "../../providers/*/*.go")...)

@@ -20,8 +20,9 @@ var reasonWords = map[string]string{
 	"nothing was sent: the claim may have run out":       "沒有送出：處理時限可能已過",
 	"the provider has answered and does not show it yet": "服務商已回應，但清單尚未反映",
 	"interrupted before its refunds were confirmed":      "在證實退款之前中斷",
-	"interrupted between two tickets":                    "在兩張票券之間中斷",
-	"interrupted while another refund asked":             "在另一筆退款查詢時中斷",
+	"the effect of the request does not show, and is looked for once more":      "請求的結果尚未顯示，將再確認一次",
+	"interrupted between two tickets":                                           "在兩張票券之間中斷",
+	"interrupted while another refund asked":                                    "在另一筆退款查詢時中斷",
 	"the time of this run is used up; the other tickets follow in the next one": "本次執行的時間已用完，其餘票券於下次處理",
 
 	// Calls that may not leave.
@@ -40,6 +41,8 @@ var reasonWords = map[string]string{
 
 	// What is waited for.
 	"waiting for the worker that is working on it":                                   "等待正在處理它的工作程式",
+	"waiting for its turn among the orders of its account":                           "等待輪到它（排在同帳號的其他訂單之後）",
+	"its turn among the orders of its account":                                       "輪到它（排在同帳號的其他訂單之後）",
 	"waiting for refund %s of the same order":                                        "等待同訂單的退款 %s",
 	"refund %s of the same order":                                                    "同訂單的退款 %s",
 	"waiting for a worker of a newer version":                                        "等待較新版本的工作程式",
