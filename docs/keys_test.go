@@ -62,7 +62,7 @@ func TestTheKeysAreListed(t *testing.T) {
 		"Mode": keys.Mode, "Probe": keys.Probe, "Sandbox": keys.Sandbox, "Accounts": keys.Accounts, "SealKeys": keys.SealKeys, "Healths": keys.Healths, "Pointers": keys.Pointers, "PointersTurn": keys.PointersTurn, "Workers": keys.Workers, "Queues": keys.Queues,
 		"Pending": keys.Pending(a), "Lag": keys.Lag(a), "Found": keys.Found(a, time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), 7), "Budget": keys.Budget("ALLOWANCE"), "Paused": keys.Paused("ALLOWANCE", a), "Health": keys.Health("ALLOWANCE", a),
 		"Requests": keys.Requests("TOKEN"), "ConsoleSession": keys.ConsoleSession("HASH"), "ConsoleChanges": keys.ConsoleChanges("HASH"), "ConsoleFailures": keys.ConsoleFailures("ADDRESS"), "ConsoleJobs": keys.ConsoleJobs,
-		"ConsoleBusy": keys.ConsoleBusy, "ConsoleJob": keys.ConsoleJob("ID"), "ConsoleFiles": keys.ConsoleFiles, "ConsoleFile": keys.ConsoleFile("ID"), "Webhooks": keys.Webhooks, "Webhook": keys.Webhook("NAME"), "QueuesHeld": keys.QueuesHeld("PROVIDER"), "Items": keys.Items(a), "Queue": keys.Queue("QUEUE"), "Task": keys.Task("QUEUE", "ID"),
+		"ConsoleBusy": keys.ConsoleBusy, "ConsoleJob": keys.ConsoleJob("ID"), "ConsoleFiles": keys.ConsoleFiles, "ConsoleFile": keys.ConsoleFile("ID"), "Webhooks": keys.Webhooks, "Webhook": keys.Webhook("NAME"), "QueuesHeld": keys.QueuesHeld("PROVIDER"), "QueueLine": keys.QueueLine("QUEUE"), "Items": keys.Items(a), "Queue": keys.Queue("QUEUE"), "Task": keys.Task("QUEUE", "ID"),
 	}
 	made := madeByKeys(t)
 	for _, name := range made {
