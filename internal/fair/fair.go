@@ -32,7 +32,6 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
-	"issuance/internal/budget"
 	"issuance/internal/queue"
 	"issuance/providers"
 	"issuance/tasks/order"
@@ -100,8 +99,7 @@ func (l *Lane) Handler(next asynq.Handler) asynq.Handler {
 		if v == nil {
 			return wait
 		}
-		err := next.ProcessTask(budget.Watched(ctx, v), t)
-		v.leave()
+		err := v.run(ctx, next, t)
 		var waits *queue.WaitError
 		if held := v.heldBack(); held != nil && errors.As(err, &waits) {
 			return l.aside(ctx, r, id, true, waits)

@@ -1,8 +1,11 @@
 package fair
 
 import (
+	"context"
 	"sync"
 	"time"
+
+	"github.com/hibiken/asynq"
 
 	"issuance/internal/budget"
 	"issuance/internal/queue"
@@ -121,6 +124,12 @@ type visit struct {
 	mu     sync.Mutex
 	passed bool
 	held   *providers.HeldError // the last call's, nil when it passed
+}
+
+// run runs the task. Its slot is free afterwards, even if the handler panics.
+func (v *visit) run(ctx context.Context, next asynq.Handler, t *asynq.Task) error {
+	defer v.leave()
+	return next.ProcessTask(budget.Watched(ctx, v), t)
 }
 
 // Passed implements budget.Watcher.
