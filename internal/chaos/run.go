@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -28,6 +29,8 @@ type Plan struct {
 	ProducersDie bool
 	// Notices is how many tickets are used up elsewhere in the end, of which front doors are sent notices.
 	Notices int
+	// Meanwhile happens to Redis from the start until everything is final, when its context ends.
+	Meanwhile func(context.Context) error
 	// Endless faults do not stop before everything is final.
 	Endless bool
 }
@@ -65,7 +68,9 @@ func Execute(ctx context.Context, r *Rig, p Plan) (*Run, error) {
 		run.Producers.callers = &callers{front: r.Front, seed: p.Seed}
 	}
 	p.Disasters.Over = p.Spread
-	rdb := r.Redis.Client()
+	endMeanwhile := run.meanwhile(ctx)
+	defer func() { _ = endMeanwhile() }()
+	rdb := r.Place.Connect()
 	run.Disasters = &Disasters{rig: r, rdb: rdb, inspector: asynq.NewInspectorFromRedisClient(rdb),
 		queue: queue.NewClient(rdb, queue.Options{}), removed: map[string]int{}, over: make(chan struct{}), seed: p.Seed, plan: p.Disasters}
 
@@ -101,8 +106,28 @@ func Execute(ctx context.Context, r *Rig, p Plan) (*Run, error) {
 		return nil, err
 	}
 	run.Settling = time.Since(calm)
+	if err := endMeanwhile(); err != nil {
+		return nil, err
+	}
 	run.Disasters.endWatching(patient)
 	return run, run.judge(ctx)
+}
+
+// meanwhile begins what is to happen meanwhile, and returns what ends it.
+func (run *Run) meanwhile(ctx context.Context) (end func() error) {
+	if run.Plan.Meanwhile == nil {
+		return func() error { return nil }
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() {
+		err := run.Plan.Meanwhile(ctx)
+		if err != nil {
+			run.Rig.Log("what was to happen meanwhile has failed: %v", err)
+		}
+		ended <- err
+	}()
+	return sync.OnceValue(func() error { cancel(); return <-ended })
 }
 
 // judge replays tasks of deleted records and audits everything.
@@ -186,8 +211,6 @@ func (run *Run) settle(ctx context.Context) error {
 	for last := -1; ; {
 		open, err := run.open(ctx)
 		switch {
-		case err != nil && ctx.Err() == nil:
-			return err
 		case err == nil && open == 0:
 			return nil
 		case err == nil && open != last:
@@ -195,7 +218,10 @@ func (run *Run) settle(ctx context.Context) error {
 			last = open
 		}
 		if !pause(ctx, 300*time.Millisecond) {
-			return nil
+			if ctx.Err() == nil || errors.Is(err, ctx.Err()) {
+				return nil
+			}
+			return err
 		}
 	}
 }

@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -33,7 +37,7 @@ func Slot(key string) int {
 }
 
 // together is how many slots are on their way at a time.
-const together = 12
+const together = 50
 
 // MoveSlots moves slots that hold keys from one node to another until ctx ends, and returns how many moves that were. What is
 // under way then is brought to its end. All nodes have to run, and nobody else may move slots.
@@ -88,7 +92,56 @@ func (c *Cluster) Move(ctx context.Context, from, to int, list ...int) error {
 		}
 		c.owner[s] = to
 	}
-	return nil
+	return c.agree(ctx)
+}
+
+// agree waits until the masters say the same about who holds which slots and since when, and until each has heard from each
+// since, so that nothing older is on its way between them. Before that no slot may move again: a node claims what it gets by
+// an epoch that is higher than those that it knows of, and what a message says that was overtaken would be believed.
+func (c *Cluster) agree(ctx context.Context) error {
+	since := time.Now().Add(overtaken).UnixMilli()
+	return await(startLimit, func() error {
+		first := ""
+		for _, n := range c.Masters {
+			text, err := n.admin().ClusterNodes(ctx).Result()
+			if err != nil {
+				return err
+			}
+			said, heard := claims(text)
+			if heard < since {
+				return fmt.Errorf("the node on %s has not heard from every other", n.Addr)
+			}
+			if first == "" {
+				first = said
+			}
+			if said != first {
+				return fmt.Errorf("the nodes disagree about their slots: %s, %s", first, said)
+			}
+		}
+		return nil
+	})
+}
+
+// overtaken is how long an answer that a node has sent is on its way, at most.
+const overtaken = 50 * time.Millisecond
+
+// claims are each master's name, epoch and slots of what CLUSTER NODES answers, and when the asked one has heard from each of the
+// others, in Unix milliseconds.
+func claims(text string) (said string, heard int64) {
+	heard = math.MaxInt64
+	var list []string
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		if len(f) < 8 || !strings.Contains(f[2], "master") {
+			continue
+		}
+		list = append(list, f[0]+" "+f[6]+" "+strings.Join(f[8:], ","))
+		if at, _ := strconv.ParseInt(f[5], 10, 64); !strings.Contains(f[2], "myself") {
+			heard = min(heard, at)
+		}
+	}
+	slices.Sort(list)
+	return strings.Join(list, "\n"), heard
 }
 
 // Holder is the place among Masters of the node that has a key's slot.
@@ -125,8 +178,8 @@ func (m *move) keys(ctx context.Context, slot int) error {
 
 // settle has every node know that the slot has moved, its new holder first.
 func (c *Cluster) settle(ctx context.Context, m *move, slot int) error {
-	nodes := append([]*Server{m.to, m.from}, c.Masters...)
-	for _, n := range nodes {
+	others := slices.DeleteFunc(slices.Clone(c.Masters), func(n *Server) bool { return n == m.to || n == m.from })
+	for _, n := range append([]*Server{m.to, m.from}, others...) {
 		if err := n.setSlot(ctx, slot, "NODE", m.to); err != nil {
 			return err
 		}

@@ -147,18 +147,25 @@ func needed(t testing.TB, what string) (bin string) {
 // until waits for a condition, of which it says in the end what is missing.
 func until(t testing.TB, limit time.Duration, missing func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
+	if err := await(limit, missing); err != nil {
+		t.Fatalf("testredis: %v", err)
+	}
+}
+
+// await is until with an error.
+func await(limit time.Duration, missing func() error) error {
+	end := time.NewTimer(limit)
+	defer end.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		err := missing()
 		if err == nil {
-			return
+			return nil
 		}
 		select {
-		case <-ctx.Done():
-			t.Fatalf("testredis: after %s: %v", limit, err)
+		case <-end.C:
+			return fmt.Errorf("after %s: %w", limit, err)
 		case <-tick.C:
 		}
 	}
