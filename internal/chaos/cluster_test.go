@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/keys"
 	"issuance/internal/redisconn"
 	"issuance/internal/testredis"
 )
@@ -24,7 +25,7 @@ func struck(t *testing.T, place *Place, env []string, meanwhile func(context.Con
 	rig := NewRig(t, RigConfig{Seed: 12, Workers: 2, Binary: theWorker(t), Doors: 1, DoorBinary: theDoor(t), Log: t.Logf, LogDir: *logs, Place: place, Env: env, Answers: well})
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	run, err := Execute(ctx, rig, Plan{Seed: 12, Mix: Mix{Orders: 180, Refunds: 60, Plain: true}, Spread: 10 * time.Second, Patience: 90 * time.Second, Meanwhile: meanwhile})
+	run, err := Execute(ctx, rig, Plan{Seed: 12, Mix: Mix{Orders: 150, Refunds: 60, Plain: true}, Spread: 8 * time.Second, Patience: 90 * time.Second, Meanwhile: meanwhile})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,5 +57,66 @@ func TestOrdersInAClusterWhoseSlotsMove(t *testing.T) {
 	t.Logf("%d slots were moved", moved)
 	if moved < 500 {
 		t.Errorf("only %d slots were moved: this has proven little", moved)
+	}
+}
+
+// ended waits until so many orders and refunds have come to their end, which means that others are being worked on.
+func ended(ctx context.Context, rdb redis.UniversalClient, n int64) bool {
+	for {
+		if have, err := rdb.XLen(ctx, keys.Events).Result(); err == nil && have >= n {
+			return true
+		}
+		if !pause(ctx, 50*time.Millisecond) {
+			return false
+		}
+	}
+}
+
+// A node that is killed while it holds queues, and one that is killed while it holds the events, take the cluster down until
+// they are back. What was on its way comes to its one true end all the same.
+func TestOrdersInAClusterWhoseNodesDie(t *testing.T) {
+	t.Parallel()
+	c := testredis.StartCluster(t, 3, false)
+	rdb, deaths := c.Client(), 0
+	struck(t, clusterPlace(c), nil, func(ctx context.Context) error {
+		for _, key := range []string{keys.Queue("ecticket-checkout"), keys.Events} {
+			if !ended(ctx, rdb, int64(10+30*deaths)) {
+				return ctx.Err()
+			}
+			node := c.Masters[c.Holder(key)]
+			node.Kill()
+			c.AwaitFailed(node)
+			node.Restart()
+			c.AwaitWhole()
+			deaths++
+		}
+		return nil
+	})
+	if deaths != 2 {
+		t.Errorf("%d nodes were killed: this has proven little", deaths)
+	}
+}
+
+// A master that is killed and replaced by a replica takes nothing with it, where intents wait for a replica.
+func TestOrdersOutliveTheMaster(t *testing.T) {
+	t.Parallel()
+	s := testredis.StartSentinel(t)
+	place := &Place{redisconn.Source{URL: s.URL()}, func() redis.UniversalClient { return s.Client() }}
+	rdb, replaced := s.Client(), false
+	struck(t, place, []string{"REDIS_WAIT_REPLICAS=1"}, func(ctx context.Context) error {
+		if !ended(ctx, rdb, 20) {
+			return ctx.Err()
+		}
+		dead := s.KillMaster()
+		replaced = true
+		if !ended(ctx, rdb, 60) {
+			return ctx.Err()
+		}
+		dead.Restart()
+		s.AwaitWhole()
+		return nil
+	})
+	if !replaced {
+		t.Error("no master was replaced: this has proven nothing")
 	}
 }

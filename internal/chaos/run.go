@@ -121,11 +121,11 @@ func (run *Run) meanwhile(ctx context.Context) (end func() error) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() {
-		err := run.Plan.Meanwhile(ctx)
-		if err != nil {
+		var err error
+		defer func() { ended <- err }() // also when it fails the test
+		if err = run.Plan.Meanwhile(ctx); err != nil {
 			run.Rig.Log("what was to happen meanwhile has failed: %v", err)
 		}
-		ended <- err
 	}()
 	return sync.OnceValue(func() error { cancel(); return <-ended })
 }
