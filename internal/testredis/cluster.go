@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,6 +30,7 @@ type Cluster struct {
 
 	t     testing.TB
 	owner [slots]int // place among Masters
+	moved atomic.Int64
 }
 
 // StartCluster starts so many masters, each with a replica where replicated is set, and waits until the cluster works. It

@@ -39,25 +39,33 @@ func Slot(key string) int {
 // together is how many slots are on their way at a time.
 const together = 50
 
-// MoveSlots moves slots that hold keys from one node to another until ctx ends, and returns how many moves that were. What is
-// under way then is brought to its end. All nodes have to run, and nobody else may move slots.
-func (c *Cluster) MoveSlots(ctx context.Context) (moved int, err error) {
+// MoveSlots moves slots that hold keys from one node to another until ctx ends; see Moved. What is under way then is brought to
+// its end. All nodes have to run, and nobody else may move slots.
+func (c *Cluster) MoveSlots(ctx context.Context) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
 	for ctx.Err() == nil {
 		from := rand.IntN(len(c.Masters))
 		to := (from + 1 + rand.IntN(len(c.Masters)-1)) % len(c.Masters)
 		list, err := c.used(context.WithoutCancel(ctx), from)
 		if err != nil {
-			return moved, err
+			return err
+		}
+		if len(list) == 0 {
+			<-tick.C
+			continue
 		}
 		rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 		list = list[:min(together, len(list))]
 		if err := c.Move(context.WithoutCancel(ctx), from, to, list...); err != nil {
-			return moved, err
+			return err
 		}
-		moved += len(list)
 	}
-	return moved, nil
+	return nil
 }
+
+// Moved is how often a slot was moved from one node to another.
+func (c *Cluster) Moved() int { return int(c.moved.Load()) }
 
 // used are the slots of a master that hold keys.
 func (c *Cluster) used(ctx context.Context, master int) (list []int, err error) {
@@ -91,6 +99,7 @@ func (c *Cluster) Move(ctx context.Context, from, to int, list ...int) error {
 			return err
 		}
 		c.owner[s] = to
+		c.moved.Add(1)
 	}
 	return c.agree(ctx)
 }
