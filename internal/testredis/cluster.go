@@ -110,8 +110,11 @@ func (c *Cluster) AwaitWhole() {
 				return fmt.Errorf("the cluster is not whole for %s: %v", n.Addr, err)
 			}
 		}
-		for _, r := range c.Replicas {
+		for i, r := range c.Replicas {
 			if err := r.follows(); err != nil {
+				return err
+			}
+			if err := c.Masters[i].followed(1); err != nil {
 				return err
 			}
 		}
@@ -164,6 +167,15 @@ func (s *Server) follows() error {
 	text, err := s.admin().Info(context.Background(), "replication").Result()
 	if err != nil || !strings.Contains(text, "master_link_status:up") {
 		return fmt.Errorf("the replica on %s does not follow: %v", s.Addr, err)
+	}
+	return nil
+}
+
+// followed reports that fewer replicas than expected are counted by WAIT.
+func (s *Server) followed(expected int) error {
+	text, err := s.admin().Info(context.Background(), "replication").Result()
+	if n := strings.Count(text, "state=online"); err != nil || n < expected {
+		return fmt.Errorf("%d of %d replicas follow %s: %v", n, expected, s.Addr, err)
 	}
 	return nil
 }

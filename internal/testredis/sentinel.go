@@ -39,14 +39,6 @@ func StartSentinel(t testing.TB) *Sentinel {
 	for range 2 {
 		s.Servers = append(s.Servers, startArgs(t, bin, true, append(ownArgs(true), "--replicaof", host+" "+port)))
 	}
-	until(t, startLimit, func() error {
-		for _, r := range s.Servers[1:] {
-			if err := r.follows(); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 	conf := fmt.Sprintf("sentinel monitor %[1]s %[2]s %[3]s 2\nsentinel down-after-milliseconds %[1]s 1000\nsentinel failover-timeout %[1]s 5000\n", MasterName, host, port)
 	for range 3 {
 		path := filepath.Join(t.TempDir(), "sentinel.conf") // a Sentinel writes into it
@@ -70,7 +62,7 @@ func (s *Sentinel) AwaitWhole() {
 				return fmt.Errorf("the Sentinel on %s knows %s replicas and %s Sentinels of a %s: %v", n.Addr, list["num-slaves"], list["num-other-sentinels"], list["flags"], err)
 			}
 		}
-		return nil
+		return s.Master().followed(2)
 	})
 }
 
