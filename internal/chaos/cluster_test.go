@@ -2,6 +2,11 @@ package chaos
 
 import (
 	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +15,7 @@ import (
 	"issuance/internal/keys"
 	"issuance/internal/redisconn"
 	"issuance/internal/testredis"
+	"issuance/providers"
 )
 
 // clusterPlace is a cluster as an installation's Redis.
@@ -74,7 +80,7 @@ func TestOrdersInAClusterWhoseNodesDie(t *testing.T) {
 	t.Parallel()
 	c := testredis.StartCluster(t, 3, false)
 	rdb, deaths := c.Client(), 0
-	struck(t, clusterPlace(c), nil, func(ctx context.Context) error {
+	run := struck(t, clusterPlace(c), nil, func(ctx context.Context) error {
 		for _, key := range []string{keys.Queue("ecticket-checkout"), keys.Events} {
 			if !ended(ctx, rdb, int64(10+30*deaths)) {
 				return ctx.Err()
@@ -90,6 +96,46 @@ func TestOrdersInAClusterWhoseNodesDie(t *testing.T) {
 	})
 	if deaths != 2 {
 		t.Errorf("%d nodes were killed: this has proven little", deaths)
+	}
+	operate(t, run)
+}
+
+// operate has the command line do on the run's Redis what producers and operators do.
+func operate(t *testing.T, run *Run) {
+	t.Helper()
+	rig, first := run.Rig, run.Load.Orders[0].Ref()
+	file := filepath.Join(t.TempDir(), "orders.ndjson")
+	if err := os.WriteFile(file, slices.Concat(paper(1), []byte("\n"), paper(2)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	account := accountOf(providers.ECTicket).String()
+	for _, c := range []struct {
+		want string
+		args []string
+	}{
+		{"2 enqueued", []string{"bulk", file}},
+		{"queued", []string{"status", account, "LIMIT1"}},
+		{"queued", []string{"history", account, "LIMIT1"}},
+		{"cancelled", []string{"cancel", account, "LIMIT2", "--by", "me", "--reason", "a test"}},
+		{"issued", []string{"status", first.Account.String(), first.OrderID}},
+		{first.OrderID, []string{"list", "--state", "issued"}},
+		{"nothing is in review", []string{"review"}},
+		{"calls: checkout", []string{"budget"}},
+		{account, []string{"accounts"}},
+		{"paused by me", []string{"pause", account, "--by", "me", "--reason", "a test"}},
+		{account, []string{"resume", account, "--by", "me"}},
+		{"shaky", []string{"webhooks", "list"}},
+		{"every task has its record and every record its turn", []string{"doctor"}},
+	} {
+		cmd := exec.CommandContext(t.Context(), rig.DoorBinary, c.args...)
+		cmd.Env = rig.environment()
+		out, err := cmd.CombinedOutput()
+		if c.args[0] == "doctor" { // no worker runs any more, which is wrong
+			err = nil
+		}
+		if err != nil || !strings.Contains(string(out), c.want) {
+			t.Errorf("enqueue %v: %v\n%s", c.args, err, out)
+		}
 	}
 }
 
