@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -100,7 +101,7 @@ func Execute(ctx context.Context, r *Rig, p Plan) (*Run, error) {
 	select {
 	case <-acknowledged:
 	case <-patient.Done():
-		return nil, fmt.Errorf("chaos: producers still wait %s after the last fault (a ping of Redis: %v)", p.Patience, rdb.Ping(ctx).Err())
+		return nil, fmt.Errorf("chaos: producers still wait %s after the last fault (a ping of Redis: %v); %s", p.Patience, rdb.Ping(ctx).Err(), run.unfinished(ctx))
 	}
 	if err := run.settle(patient); err != nil {
 		return nil, err
@@ -128,6 +129,22 @@ func (run *Run) meanwhile(ctx context.Context) (end func() error) {
 		}
 	}()
 	return sync.OnceValue(func() error { cancel(); return <-ended })
+}
+
+// unfinished names some of what is not final, and what it is.
+func (run *Run) unfinished(ctx context.Context) string {
+	refs := run.Load.refs()
+	states, err := run.Rig.Ledger.States(ctx, refs)
+	if err != nil {
+		return err.Error()
+	}
+	var list []string
+	for i, s := range states {
+		if !s.Final() && len(list) < 10 {
+			list = append(list, fmt.Sprintf("%s is %q", refs[i], s))
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
 // judge replays tasks of deleted records and audits everything.
