@@ -280,6 +280,7 @@ func (w *worker) start(l net.Listener) error {
 func (w *worker) stopServing() {
 	if w.endChores != nil {
 		w.endChores()
+		w.endChores = nil // the second time Redis is no longer there
 		w.leave()
 	}
 	if w.servers != nil {

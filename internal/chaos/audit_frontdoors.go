@@ -113,8 +113,12 @@ func (a *Auditor) front(l *FrontDoors) {
 
 // happened checks that the events of one order stand on the stream in the order in which they happened.
 func (a *Auditor) happened() {
-	last := map[order.Ref]ledger.Event{}
+	last, seen := map[order.Ref]ledger.Event{}, map[string]bool{}
 	for _, e := range a.stream {
+		if seen[e.ID] { // a repetition is known by its id
+			continue
+		}
+		seen[e.ID] = true
 		if before, ok := last[e.Ref.Order()]; ok && e.At.Before(before.At) {
 			a.differ(OutOfOrder, e.Ref, "%s happened %s before %s, and stands behind it", e.ID, before.At.Sub(e.At), before.ID)
 		}

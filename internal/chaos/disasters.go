@@ -17,7 +17,7 @@ import (
 // Disasters strike workers, Redis, accounts and tasks, by seed.
 type Disasters struct {
 	rig       *Rig
-	rdb       *redis.Client
+	rdb       redis.UniversalClient
 	inspector *asynq.Inspector
 	queue     *queue.Client
 	seed      uint64

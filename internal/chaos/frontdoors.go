@@ -47,7 +47,7 @@ type door struct {
 
 // newFrontDoors prepares front doors, receivers and readers. All of it ends with the test.
 func newFrontDoors(r *Rig, dir string) *FrontDoors {
-	l := &FrontDoors{rig: r, hooks: webhooks.NewStore(r.Redis.Client()),
+	l := &FrontDoors{rig: r, hooks: webhooks.NewStore(r.Place.Connect()),
 		// A connection for each request, so that a break is one request's.
 		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: dialer().DialContext}}}
 	files := r.t.TempDir()

@@ -265,8 +265,8 @@ func (k *Notices) post(ctx context.Context, n wire.Request, i int) (status int, 
 // settle waits until no look is left.
 func (k *Notices) settle(ctx context.Context) error {
 	account := tasks.Account{Provider: providers.ECTicket, Merchant: merchantID}
-	for {
-		left, err := k.run.Rig.Redis.Client().ZCard(ctx, keys.Looks(account)).Result()
+	for rdb := k.run.Rig.Place.Connect(); ; {
+		left, err := rdb.ZCard(ctx, keys.Looks(account)).Result()
 		if err != nil || left == 0 {
 			return err
 		}

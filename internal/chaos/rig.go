@@ -52,13 +52,23 @@ type RigConfig struct {
 	Log    func(format string, args ...any)
 	// LogDir keeps the workers' logs. Default: a directory that ends with the test.
 	LogDir string
+	// Place is where Redis is. Default: a redis-server of the rig's own, which Disasters can strike.
+	Place *Place
+	// Env are further variables of workers and front doors.
+	Env []string
+}
+
+// Place is where an installation's Redis is.
+type Place struct {
+	Source  redisconn.Source
+	Connect func() redis.UniversalClient // a client of the harness, closed with the test
 }
 
 // Rig is a whole installation for one test.
 type Rig struct {
 	RigConfig
 	Secrets  Secrets
-	Redis    *testredis.Server
+	Redis    *testredis.Server // nil with a Place
 	ECTicket *ecticketsim.Sim
 	Pass2U   *pass2usim.Sim
 	Weather  *Weather
@@ -82,14 +92,12 @@ const redisUser = "chaos"
 // it ends with the test.
 func NewRig(t testing.TB, c RigConfig) *Rig {
 	t.Helper()
-	r := &Rig{RigConfig: c, t: t, Secrets: newSecrets(dice(c.Seed, "secrets")), Redis: testredis.StartDurable(t)}
-	if r.Redis.Kind != testredis.Real {
-		t.Fatal("chaos: needs a redis-server that can be killed: install the package redis-server")
+	r := &Rig{RigConfig: c, t: t, Secrets: newSecrets(dice(c.Seed, "secrets"))}
+	if r.Place == nil {
+		r.startRedis()
 	}
-	own := r.Redis.Client()
-	r.Ledger = ledger.New(own, ledger.Options{})
+	r.Ledger = ledger.New(r.Place.Connect(), ledger.Options{})
 	r.Intents = newIntents(r.Ledger)
-	r.letIn(t.Context())
 	r.startSimulators()
 
 	ring, err := seal.ParseRing(r.Secrets.SealKeys)
@@ -97,7 +105,7 @@ func NewRig(t testing.TB, c RigConfig) *Rig {
 		t.Fatal(err)
 	}
 	r.Ring = ring
-	where, err := redisconn.Parse(redisconn.Source{URL: r.redisURL()})
+	where, err := redisconn.Parse(r.Place.Source)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,8 +165,16 @@ func (r *Rig) startSimulators() {
 	})
 }
 
-func (r *Rig) redisURL() string {
-	return fmt.Sprintf("redis://%s:%s@%s/0", redisUser, r.Secrets.RedisPassword, r.Redis.Addr)
+// startRedis starts a redis-server of the rig's own.
+func (r *Rig) startRedis() {
+	r.t.Helper()
+	r.Redis = testredis.StartDurable(r.t)
+	if r.Redis.Kind != testredis.Real {
+		r.t.Fatal("chaos: needs a redis-server that can be killed: install the package redis-server")
+	}
+	r.letIn(r.t.Context())
+	r.Place = &Place{redisconn.Source{URL: fmt.Sprintf("redis://%s:%s@%s/0", redisUser, r.Secrets.RedisPassword, r.Redis.Addr)},
+		func() redis.UniversalClient { return r.Redis.Client() }}
 }
 
 // letIn makes the workers' login. A Redis that was started again has forgotten it.
@@ -173,13 +189,14 @@ func (r *Rig) letIn(ctx context.Context) {
 const taskTimeout = 20 * time.Second
 
 func (r *Rig) environment() []string {
-	list := []string{}
+	list := slices.Clone(r.Env)
 	allowed := "1000"
 	if r.CallsPerSecond > 0 {
 		allowed = strconv.Itoa(r.CallsPerSecond)
 	}
 	for name, value := range map[string]string{
-		"REDIS_URL":                 r.redisURL(),
+		"REDIS_URL":                 r.Place.Source.URL,
+		"REDIS_CLUSTER_ADDRS":       r.Place.Source.ClusterAddrs,
 		"WORKER_HTTP_ADDR":          "127.0.0.1:0",
 		"LOG_FORMAT":                "json",
 		"WORKER_TASK_TIMEOUT":       taskTimeout.String(),

@@ -2,7 +2,9 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,6 +30,8 @@ type Plan struct {
 	ProducersDie bool
 	// Notices is how many tickets are used up elsewhere in the end, of which front doors are sent notices.
 	Notices int
+	// Meanwhile happens to Redis from the start until everything is final, when its context ends.
+	Meanwhile func(context.Context) error
 	// Endless faults do not stop before everything is final.
 	Endless bool
 }
@@ -65,7 +69,9 @@ func Execute(ctx context.Context, r *Rig, p Plan) (*Run, error) {
 		run.Producers.callers = &callers{front: r.Front, seed: p.Seed}
 	}
 	p.Disasters.Over = p.Spread
-	rdb := r.Redis.Client()
+	endMeanwhile := run.meanwhile(ctx)
+	defer func() { _ = endMeanwhile() }()
+	rdb := r.Place.Connect()
 	run.Disasters = &Disasters{rig: r, rdb: rdb, inspector: asynq.NewInspectorFromRedisClient(rdb),
 		queue: queue.NewClient(rdb, queue.Options{}), removed: map[string]int{}, holds: map[providers.Account][]span{}, over: make(chan struct{}), seed: p.Seed, plan: p.Disasters}
 
@@ -96,14 +102,50 @@ func Execute(ctx context.Context, r *Rig, p Plan) (*Run, error) {
 	select {
 	case <-acknowledged:
 	case <-patient.Done():
-		return nil, fmt.Errorf("chaos: producers still wait %s after the last fault (a ping of Redis: %v)", p.Patience, rdb.Ping(ctx).Err())
+		return nil, fmt.Errorf("chaos: producers still wait %s after the last fault (a ping of Redis: %v); %s", p.Patience, rdb.Ping(ctx).Err(), run.unfinished(ctx))
 	}
 	if err := run.settle(patient); err != nil {
 		return nil, err
 	}
 	run.Settling = time.Since(calm)
+	if err := endMeanwhile(); err != nil {
+		return nil, err
+	}
 	run.Disasters.endWatching(patient)
 	return run, run.judge(ctx)
+}
+
+// meanwhile begins what is to happen meanwhile, and returns what ends it.
+func (run *Run) meanwhile(ctx context.Context) (end func() error) {
+	if run.Plan.Meanwhile == nil {
+		return func() error { return nil }
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() {
+		var err error
+		defer func() { ended <- err }() // also when it fails the test
+		if err = run.Plan.Meanwhile(ctx); err != nil {
+			run.Rig.Log("what was to happen meanwhile has failed: %v", err)
+		}
+	}()
+	return sync.OnceValue(func() error { cancel(); return <-ended })
+}
+
+// unfinished names some of what is not final, and what it is.
+func (run *Run) unfinished(ctx context.Context) string {
+	refs := run.Load.refs()
+	states, err := run.Rig.Ledger.States(ctx, refs)
+	if err != nil {
+		return err.Error()
+	}
+	var list []string
+	for i, s := range states {
+		if !s.Final() && len(list) < 10 {
+			list = append(list, fmt.Sprintf("%s is %q", refs[i], s))
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
 // judge replays tasks of deleted records and audits everything.
@@ -187,8 +229,6 @@ func (run *Run) settle(ctx context.Context) error {
 	for last := -1; ; {
 		open, err := run.open(ctx)
 		switch {
-		case err != nil && ctx.Err() == nil:
-			return err
 		case err == nil && open == 0:
 			return nil
 		case err == nil && open != last:
@@ -196,7 +236,10 @@ func (run *Run) settle(ctx context.Context) error {
 			last = open
 		}
 		if !pause(ctx, 300*time.Millisecond) {
-			return nil
+			if ctx.Err() == nil || errors.Is(err, ctx.Err()) {
+				return nil
+			}
+			return err
 		}
 	}
 }

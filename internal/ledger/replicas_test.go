@@ -57,7 +57,7 @@ func TestAnIntentThatAReplicaHasIsWritten(t *testing.T) {
 	replica := testredis.Start(t)
 	b := newBench(s, newClock())
 	must(t, b.rdb.ConfigSet(b.ctx, "repl-diskless-sync-delay", "0").Err()) // else five seconds
-	follow(t, replica.Client(), s.Addr)
+	follow(t, replica.Client(), s)
 	for name, rdb := range map[string]redis.UniversalClient{
 		"one server": b.rdb,
 		// As sentinel and cluster clients do: the ledger finds the node by itself.
@@ -88,10 +88,10 @@ func TestAnIntentThatAReplicaHasIsWritten(t *testing.T) {
 	}
 }
 
-// follow makes a server another one's replica and waits until it follows.
-func follow(t *testing.T, replica *redis.Client, master string) {
+// follow makes a server another one's replica and waits until it follows, for the master too.
+func follow(t *testing.T, replica *redis.Client, master *testredis.Server) {
 	t.Helper()
-	host, port, err := net.SplitHostPort(master)
+	host, port, err := net.SplitHostPort(master.Addr)
 	must(t, err)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -102,6 +102,14 @@ func follow(t *testing.T, replica *redis.Client, master string) {
 		info, err := replica.Info(ctx, "replication").Result()
 		must(t, err)
 		if strings.Contains(info, "master_link_status:up") {
+			break
+		}
+		<-tick.C
+	}
+	for rdb := master.Client(); ; {
+		info, err := rdb.Info(ctx, "replication").Result()
+		must(t, err)
+		if strings.Contains(info, "state=online") {
 			return
 		}
 		<-tick.C

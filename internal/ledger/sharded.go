@@ -3,6 +3,8 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/redis/go-redis/v9"
 
@@ -35,6 +37,9 @@ func (l *Ledger) publishSteps(ctx context.Context, r order.Ref) error {
 	}
 	marked := ""
 	if e.event == "" {
+		if err := l.publishEarlier(ctx, r, number(e.at)); err != nil {
+			return err
+		}
 		marked, err = l.rdb.XAdd(ctx, &redis.XAddArgs{Stream: keys.Events, MaxLen: l.opt.KeepEvents, Approx: true, Values: []any{
 			"event_id", fmt.Sprintf("%s/%s/%d", r, e.state, number(e.ends)+1), "provider", string(r.Account.Provider), "account", r.Account.String(),
 			"order_id", r.OrderID, "refund_id", r.RefundID, "state", string(e.state), "code", e.code, "at", e.at,
@@ -58,6 +63,42 @@ func (l *Ledger) publishSteps(ctx context.Context, r order.Ref) error {
 		return l.rdb.ZRem(ctx, keys.Open(r.Account), keys.Member(r)).Err()
 	}
 	return l.removeAt(ctx, keys.Open(r.Account), r, e.open)
+}
+
+// publishEarlier publishes the ends of an order and its refunds that came before one of them and whose events are not on the
+// stream yet, because their publishers died or found a node away: events of one order stand in the order in which they happened.
+func (l *Ledger) publishEarlier(ctx context.Context, r order.Ref, before int) error {
+	refunds, err := l.rdb.ZRange(ctx, keys.Refunds(r), 0, -1).Result()
+	if err != nil || len(refunds) == 0 {
+		return err
+	}
+	refs := []order.Ref{r.Order()}
+	for _, id := range refunds {
+		refs = append(refs, r.Order().Refund(id))
+	}
+	pipe := l.rdb.Pipeline()
+	cmds := make([]*redis.SliceCmd, len(refs))
+	for i, ref := range refs {
+		cmds[i] = pipe.HMGet(ctx, keys.Record(ref), "state", "final", "event")
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return err
+	}
+	at := map[order.Ref]int{}
+	for i, ref := range refs {
+		f := cmds[i].Val()
+		state, _ := f[0].(string)
+		final, _ := f[1].(string)
+		if ended := number(final); ref != r && order.State(state).Final() && f[2] == nil && ended < before {
+			at[ref] = ended
+		}
+	}
+	for _, ref := range slices.SortedFunc(maps.Keys(at), func(a, b order.Ref) int { return at[a] - at[b] }) {
+		if err := l.publishSteps(ctx, ref); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *Ledger) readEnd(ctx context.Context, r order.Ref) (end, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -44,6 +45,38 @@ func TestEveryEndHasAnEventIDOfItsOwn(t *testing.T) {
 			}
 		}
 	})
+}
+
+// In a cluster, where an end and its event are two steps, an event that could not be published comes before those of the order
+// that happened later.
+func TestAnEarlierEndOfTheOrderIsPublishedFirst(t *testing.T) {
+	b := newBench(testredis.Mini(t), newClock())
+	b.sharded = true
+	k := b.order()
+	first, second := k.Refund("R1"), k.Refund("R2")
+	finish := func(r order.Ref, s order.State) {
+		t.Helper()
+		a, err := b.Finish(b.ctx, r, b.claim(t, r).Record.Fence, Ending{State: s})
+		applied(t, a, err)
+		b.clock.pass(time.Second)
+	}
+	finish(k, order.Issued)
+	finish(first, order.Refunded)
+	b.claim(t, second)
+	for _, r := range []order.Ref{k, first} { // as if both publishers had died before the event
+		must(t, b.rdb.HDel(b.ctx, keys.Record(r), "event").Err())
+		must(t, b.rdb.ZAdd(b.ctx, keys.Open(r.Account), redis.Z{Score: 1, Member: keys.Member(r)}).Err())
+	}
+	must(t, b.rdb.Del(b.ctx, keys.Events).Err())
+	b.clock.pass(2 * lease)
+	finish(second, order.Refunded)
+	for _, r := range []order.Ref{first, k} {
+		must(t, b.Publish(b.ctx, r)) // as the sweeper does
+	}
+	want := []string{k.String() + "/issued/1", first.String() + "/refunded/1", second.String() + "/refunded/1"}
+	if got := b.events(t); !slices.Equal(got, want) {
+		t.Errorf("events %v, want %v", got, want)
+	}
 }
 
 // nthTrip calls something once, after the n-th round trip of the ledger whose client it hooks.

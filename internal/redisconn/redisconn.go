@@ -2,7 +2,7 @@
 // process shares among queue, ledger and budget, and warns when that Redis may lose orders or is open to others. It imports
 // internal/keys and internal/tlstext. No error, warning or description shows a password.
 //
-// The client resends a command whose answer was lost (up to three times), so a command may run
+// The client resends a command whose answer was lost (up to three times, in a cluster six), so a command may run
 // twice on the server: every script has to be safe to run twice.
 package redisconn
 
@@ -34,6 +34,14 @@ const (
 	DialTimeout  = 5 * time.Second // one attempt to connect
 	ReadTimeout  = 3 * time.Second // one answer; a shorter deadline of the context wins
 	WriteTimeout = 3 * time.Second
+)
+
+// In a cluster whose slots are moved a command is sent several times: to the node that a slot has left, to the one that it is on
+// its way to, and, while only some of the keys of a script have arrived there, again and again (TRYAGAIN). These outlast a
+// move of some thousand keys.
+const (
+	clusterTries  = 6
+	clusterPauses = 16 * time.Millisecond // the first of them, doubled up to half a second
 )
 
 // Options says where Redis is. Only Parse makes one; the zero value reaches nothing. It
@@ -74,6 +82,7 @@ func (o Options) New() redis.UniversalClient {
 		DialTimeout:           DialTimeout,
 		ReadTimeout:           ReadTimeout,
 		WriteTimeout:          WriteTimeout,
+		MaxRedirects:          clusterTries,
 		ContextTimeoutEnabled: true,
 		// A handshake of one vendor's servers; others answer it with an error.
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
@@ -82,6 +91,9 @@ func (o Options) New() redis.UniversalClient {
 		single := u.Simple()
 		single.Network = o.network
 		return redis.NewClient(single)
+	}
+	if o.kind == Cluster {
+		u.MinRetryBackoff = clusterPauses
 	}
 	return redis.NewUniversalClient(u)
 }

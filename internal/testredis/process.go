@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -36,14 +37,17 @@ func ownArgs(durable bool) []string {
 
 func startArgs(t testing.TB, bin string, durable bool, args []string) *Server {
 	t.Helper()
+	return startWith(t, bin, durable, func() []string { return args })
+}
+
+// startWith is startArgs with arguments that are made anew for each try.
+func startWith(t testing.TB, bin string, durable bool, fresh func() []string) *Server {
+	t.Helper()
 	dir := t.TempDir()
 	var lastErr error
-	for range 5 { // another process may take the free port before redis-server does
-		addr, err := freeAddr()
-		if err != nil {
-			t.Fatalf("testredis: %v", err)
-		}
-		p, err := launch(bin, addr, dir, args)
+	for range 5 { // another process may take a free port before redis-server does
+		args := fresh()
+		p, addr, err := launchFree(bin, dir, args)
 		if err != nil {
 			lastErr = err
 			continue
@@ -56,13 +60,25 @@ func startArgs(t testing.TB, bin string, durable bool, args []string) *Server {
 	return nil
 }
 
-func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
+func launchFree(bin, dir string, args []string) (p *process, addr string, err error) {
+	if addr, err = freeAddr(); err != nil {
+		return nil, "", err
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	p, err = launch(bin, addr, dir, args)
+	return p, addr, err
+}
+
+// freeAddr finds a free port below those that systems give to outgoing connections (from 32768 on), one of which could
+// otherwise take the port of a server that is about to be restarted.
+func freeAddr() (addr string, err error) {
+	for range 100 {
+		var l net.Listener
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 12_000+rand.IntN(20_000))); err == nil {
+			defer l.Close()
+			return l.Addr().String(), nil
+		}
+	}
+	return "", fmt.Errorf("find a free port: %w", err)
 }
 
 // process is one running redis-server.

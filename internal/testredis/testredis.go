@@ -3,10 +3,14 @@
 // by tests only and imports nothing of ours.
 //
 // Set ISSUANCE_TEST_REDIS=required to make a missing redis-server a failure instead of a
-// fallback (CI does), or ISSUANCE_TEST_REDIS=off to use miniredis everywhere.
+// fallback (CI does), or ISSUANCE_TEST_REDIS=off to use miniredis everywhere. ISSUANCE_TEST_REDIS_SERVER names
+// another server program that speaks the same protocol, by name or path, such as valkey-server.
+//
+// StartCluster and StartSentinel start several redis-servers that work together. They skip the test where there is none.
 package testredis
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -50,6 +54,7 @@ type Server struct {
 	proc   *process // nil when killed, or for miniredis
 	frozen bool
 	dead   bool
+	own    *redis.Client // of admin
 }
 
 // Start gives a real redis-server without persistence, or miniredis where none is installed.
@@ -121,11 +126,49 @@ func lookup(t testing.TB) (string, bool) {
 	if mode == "off" {
 		return "", false
 	}
-	bin, err := exec.LookPath("redis-server")
+	program := cmp.Or(os.Getenv("ISSUANCE_TEST_REDIS_SERVER"), "redis-server")
+	bin, err := exec.LookPath(program)
 	if err != nil && mode == "required" {
-		t.Fatal("testredis: ISSUANCE_TEST_REDIS=required, but redis-server is not on PATH: install the package redis-server")
+		t.Fatalf("testredis: ISSUANCE_TEST_REDIS=required, but %s is not on PATH: install the package of that name", program)
 	}
 	return bin, err == nil
+}
+
+// needed is lookup for what miniredis cannot stand in for.
+func needed(t testing.TB, what string) (bin string) {
+	t.Helper()
+	bin, ok := lookup(t)
+	if !ok {
+		t.Skipf("testredis: %s needs redis-server, which is not used", what)
+	}
+	return bin
+}
+
+// until waits for a condition, of which it says in the end what is missing.
+func until(t testing.TB, limit time.Duration, missing func() error) {
+	t.Helper()
+	if err := await(limit, missing); err != nil {
+		t.Fatalf("testredis: %v", err)
+	}
+}
+
+// await is until with an error.
+func await(limit time.Duration, missing func() error) error {
+	end := time.NewTimer(limit)
+	defer end.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := missing()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-end.C:
+			return fmt.Errorf("after %s: %w", limit, err)
+		case <-tick.C:
+		}
+	}
 }
 
 // URL is the server as REDIS_URL takes it.
