@@ -175,6 +175,7 @@ func TestNoAnswerOfPass2UMakesAnOrdersStatusUntrue(t *testing.T) {
 
 // meets lets an order meet an adversary, a trouble and a clock.
 func meets(t *testing.T, name, trouble, clock string) {
+	handlertest.Sampled(t)
 	a, faults := pass2uAdversaries[name], generateTroubles[trouble]
 	w := &pass2uWorld{Bench: handlertest.Mini(t)}
 	w.sim = pass2usim.New(pass2usim.Config{Now: w.Clock.Now, KeepAnswers: true})

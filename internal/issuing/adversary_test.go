@@ -115,6 +115,7 @@ func TestNoAnswerMakesAnOrdersStatusUntrue(t *testing.T) {
 			"a request that is lost, and a copy": {1: ecticketsim.CutBefore, 2: ecticketsim.RejectAfter},
 		} {
 			t.Run(name+", "+trouble, func(t *testing.T) {
+				handlertest.Sampled(t)
 				b := handlertest.Mini(t)
 				sim := ecticketsim.New(ecticketsim.Config{Now: b.Clock.Now})
 				sim.SetLag(ecticketsim.Lag{IssueResult: 4 * time.Second, OrderInfo: 6 * time.Second})

@@ -92,6 +92,7 @@ func TestNoAnswerOfPass2UMakesARefundsStatusUntrue(t *testing.T) {
 			"rejected although it took effect": pass2usim.RejectAfter, "an older confirmation": pass2usim.Replay,
 		} {
 			t.Run(name+", "+trouble, func(t *testing.T) {
+				handlertest.Sampled(t)
 				s, sim := atPass2U(t)
 				s.issue(soldAs("voucher"), false)
 				sim.SetLag(pass2usim.Lag{Refund: 3 * time.Second})

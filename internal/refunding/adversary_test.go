@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"issuance/internal/handlertest"
 	"issuance/internal/ledger"
 	"issuance/providers/ecticket/ecticketsim"
 	"issuance/tasks/order"
@@ -180,6 +181,7 @@ func TestNoAnswerMakesARefundsStatusUntrue(t *testing.T) {
 					continue
 				}
 				t.Run(fmt.Sprintf("%s, %s, %d", name, trouble, kind), func(t *testing.T) {
+					handlertest.Sampled(t)
 					s, sim := atECTicket(t)
 					sim.AddStranger(ecticketsim.Stranger{ID: "OTHER", Items: []ecticketsim.StrangerItem{{ItemNo: "VQT04959"}}})
 					s.issue(paperOrder, false)
