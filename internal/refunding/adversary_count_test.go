@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"issuance/internal/handlertest"
 	"issuance/providers/pass2u/pass2usim"
 	"issuance/tasks/order"
 )
