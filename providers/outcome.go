@@ -43,6 +43,9 @@ type Outcome struct {
 	// Exists is set when the provider said that it already has an order of this number.
 	// It comes with kind Unknown: only a look-up shows whose order that is.
 	Exists bool
+	// MayHide is set with Rejected when what was rejected may be a copy of a request that took effect before: its effect
+	// alone can be why the copy was.
+	MayHide bool
 	// Banned is set when the call drew the provider's ban (HTTP 403).
 	Banned bool
 	// Alarm is set when a person has to act (credentials refused, IP not listed).

@@ -1,6 +1,9 @@
 package providers
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // TicketRefunder refunds one named ticket at a time (ECTicket). Safe for concurrent use.
 type TicketRefunder interface {
@@ -54,6 +57,8 @@ type Baseline struct {
 	Provable bool
 	Total    int
 	Refunded int
+	// RefundedAt is when the refunded tickets were, by the provider's clock to the second, as far as it shows that.
+	RefundedAt []time.Time
 	// Refundable counts tickets neither refunded, redeemed nor expired.
 	Refundable int
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/sethvargo/go-retry"
@@ -127,7 +129,8 @@ func (b *batch) try(ctx context.Context) error {
 func (b *batch) together(ctx context.Context) ([]made, error) {
 	pipe := b.c.rdb.Pipeline()
 	records, tasks := b.c.ledger.Intakes(pipe), b.c.queue.Batch(pipe, nil)
-	for _, i := range b.left {
+	inLine := map[int]queue.Home{}
+	for n, i := range b.left {
 		in := b.items[i].intake
 		home := queue.HomeOf(in.Ref, Queued, in.Lane)
 		behind := b.behind(in)
@@ -137,7 +140,7 @@ func (b *batch) together(ctx context.Context) ([]made, error) {
 		}
 		records.AddWith(ctx, in, wake)
 		if behind > 0 {
-			tasks.Join(ctx, in.Ref, home)
+			inLine[n] = home
 		}
 	}
 	_, _ = pipe.Exec(ctx) // each result has its error
@@ -146,8 +149,11 @@ func (b *batch) together(ctx context.Context) ([]made, error) {
 		out[n].known, out[n].err = records.Result(n)
 		if out[n].err == nil && out[n].known.New {
 			out[n].err = tasks.Queues()
+			continue
 		}
+		delete(inLine, n) // what was known before has a task already
 	}
+	b.c.queue.Join(ctx, slices.Collect(maps.Values(inLine)))
 	return out, nil
 }
 
@@ -168,19 +174,25 @@ func (b *batch) inSteps(ctx context.Context) ([]made, error) {
 	_, _ = pipe.Exec(ctx)
 	out := make([]made, len(b.left))
 	var fresh []int
+	var inLine []queue.Home
 	pipe = b.c.rdb.Pipeline()
 	tasks := b.c.queue.Batch(pipe, b.noScript)
 	for n, i := range b.left {
 		if out[n].known, out[n].err = records.Result(n); out[n].err == nil && out[n].known.New {
 			in := b.items[i].intake
 			fresh = append(fresh, n)
-			tasks.Add(ctx, in.Ref, queue.HomeOf(in.Ref, Queued, in.Lane), in.Trace, b.behind(in))
+			home, behind := queue.HomeOf(in.Ref, Queued, in.Lane), b.behind(in)
+			tasks.Add(ctx, in.Ref, home, in.Trace, behind)
+			if behind > 0 {
+				inLine = append(inLine, home)
+			}
 		}
 	}
 	if len(fresh) == 0 {
 		return out, nil
 	}
 	_, _ = pipe.Exec(ctx)
+	b.c.queue.Join(ctx, inLine)
 	for t, n := range fresh {
 		err := tasks.Result(t)
 		if out[n].known.Woken = err == nil; err == nil || errors.Is(err, queue.ErrTaken) {

@@ -126,11 +126,15 @@ func (w *Waiting) putOff(u unfinished, t queue.Task) {
 	} else if w.adds(u, text) {
 		w.LastRun = text
 	}
-	if budget.IsHold(text) { // that is over, or Held says it
+	switch {
+	case budget.IsHold(text) && w.Held != "": // it runs soon after that is over
+		w.For, w.Until, w.NextAt = heldText, w.HeldUntil, nil
+	case budget.IsHold(text): // that is over
 		w.Until = nil
-	}
-	if text == queue.TurnText { // it runs when the orders before it have
+	case text == queue.TurnText: // it runs when the orders before it have
 		w.NextAt = nil
+	case t.Why == "" && t.State == "scheduled" && u.State == Queued && !u.ref.IsRefund(): // it went into its account's line when it was enqueued
+		w.For, w.NextAt = strings.TrimPrefix(queue.TurnText, queue.WaitsFor), nil
 	}
 }
 
@@ -180,10 +184,12 @@ func (w *Waiting) adds(u unfinished, text string) bool {
 	return e == nil || (e.Code == "" || !strings.Contains(text, e.Code)) && (e.Message == "" || !strings.Contains(text, e.Message))
 }
 
+const heldText = "its account's calls, which are held"
+
 // addHold says why no worker takes a task although it could run: its account or its queue is held.
 func (c *Client) addHold(ctx context.Context, w *Waiting, name string) error {
 	if w.Held != "" {
-		w.For, w.Until = "its account's calls, which are held", w.HeldUntil
+		w.For, w.Until = heldText, w.HeldUntil
 		return nil
 	}
 	paused, err := c.queue.Paused(ctx, name)

@@ -39,7 +39,7 @@ import (
 
 // Terms are what an account's room depends on.
 type Terms struct {
-	Allowance string  // accounts of one allowance share the room to wait for the call budget
+	Allowance string  // accounts of one allowance share the room to wait for the call budget. Default: the account's own
 	PerSecond float64 // calls per second of the allowance
 }
 

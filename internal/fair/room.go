@@ -36,6 +36,9 @@ type place struct {
 const expectFor = 250 * time.Millisecond
 
 func (l *Lane) place(a providers.Account, t Terms) *place {
+	if t.Allowance == "" {
+		t.Allowance = a.String()
+	}
 	p := l.places[a]
 	if p == nil {
 		p = &place{expected: map[string]time.Time{}}

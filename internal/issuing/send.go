@@ -73,7 +73,7 @@ func (r *run) confirm(ctx context.Context, out providers.Outcome) (handler.Resul
 
 // mustConfirm reports whether a rejection needs a look-up before it is the order's end.
 func (r *run) mustConfirm(out providers.Outcome) bool {
-	return out.Exists || !r.Rec.DoubtAt.IsZero() || r.Provider.Traits().RejectionMayHideDuplicate
+	return out.Exists || out.MayHide || !r.Rec.DoubtAt.IsZero() || r.Provider.Traits().RejectionMayHideDuplicate
 }
 
 // atOnce reports whether the provider issues the order at once (paper) instead of in a job of its own.

@@ -6,7 +6,7 @@ import "regexp"
 
 // rooms are the names with which packages begin their errors. A provider's name is not among them: an
 // account's error begins with it.
-var rooms = regexp.MustCompile(`(^|[:;(] ?|\n)(?:(?:announce|baseurl|budget|bulk|cli|config|embedredis|handler|input|issuing|itemcheck|keys|ledger|notices|` +
+var rooms = regexp.MustCompile(`(^|[:;(] ?|\n)(?:(?:announce|baseurl|budget|bulk|cli|config|embedredis|fair|handler|input|issuing|itemcheck|keys|ledger|notices|` +
 	`plain|pollers|providers|queue|redis|redisconn|refunding|sandboxfile|seal|servers|sweeper|table|tasks|vault|webhooks): )+`)
 
 // Text is an error's text without the names of packages.

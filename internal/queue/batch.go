@@ -29,7 +29,6 @@ type Batch struct {
 	sent   *ledger.Wake // what asynq has sent last
 	tasks  []batched
 	queues []*redis.IntCmd // the set of queues gets new members
-	joined int64           // places in lines
 }
 
 // batched is the command that enqueues one task, or why there is none.
@@ -58,9 +57,6 @@ func (b *Batch) Add(ctx context.Context, r order.Ref, h Home, trace string, behi
 		eval = redis.NewScript(w.Script).Eval
 	}
 	b.tasks = append(b.tasks, batched{cmd: eval(ctx, b.pipe, w.Keys, w.Args...)})
-	if behind > 0 {
-		b.Join(ctx, r, h)
-	}
 }
 
 // Wake is the script that makes a record's task, to be run by the ledger together with the record's intake.

@@ -1,8 +1,10 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -45,8 +47,8 @@ func (c *Client) Lines(ctx context.Context, p providers.Name, l order.Lane, acco
 	return out, nil
 }
 
-// WakeInLine is Wake for a task that goes to the end of its account's line, behind so many others, instead of to the queue; then Join
-// has to follow the script in the pipeline. It is Wake where behind is 0.
+// WakeInLine is Wake for a task that goes to the end of its account's line, behind so many others, instead of to the queue: Join
+// puts it there once it exists. It is Wake where behind is 0.
 func (b *Batch) WakeInLine(ctx context.Context, r order.Ref, h Home, trace string, behind int64) (ledger.Wake, error) {
 	if behind == 0 {
 		return b.Wake(ctx, r, h, trace)
@@ -54,11 +56,23 @@ func (b *Batch) WakeInLine(ctx context.Context, r order.Ref, h Home, trace strin
 	return b.wake(ctx, r, h, trace, Behind(behind, 0))
 }
 
-// Join puts a task's place in the line into the pipeline. Should it be lost, the task runs by itself later.
-func (b *Batch) Join(ctx context.Context, r order.Ref, h Home) {
-	line, m := keys.QueueLine(h.Queue), r.Account.Merchant
-	b.joined++
-	at := time.Now().UnixMicro() + b.joined // they keep their order
-	b.pipe.ZAddNX(ctx, line+"of:"+m, redis.Z{Score: float64(at), Member: h.ID})
-	b.pipe.SAdd(ctx, line+"all", m)
+// Join puts tasks at the ends of the lines of their accounts. A place that is lost on the way is made good later: the task runs
+// by itself then.
+func (c *Client) Join(ctx context.Context, homes []Home) {
+	if len(homes) == 0 {
+		return
+	}
+	slices.SortFunc(homes, func(a, b Home) int { return cmp.Compare(a.ID, b.ID) })
+	pipe := c.rdb.Pipeline()
+	at := time.Now().UnixMicro()
+	for i, h := range homes {
+		r, ok := RefOf(h.ID)
+		if !ok {
+			continue
+		}
+		line := keys.QueueLine(h.Queue)
+		pipe.ZAddNX(ctx, line+"of:"+r.Account.Merchant, redis.Z{Score: float64(at + int64(i)), Member: h.ID})
+		pipe.SAdd(ctx, line+"all", r.Account.Merchant)
+	}
+	_, _ = pipe.Exec(ctx)
 }

@@ -145,6 +145,9 @@ func (s byCount) send(ctx context.Context, r *run) (handler.Result, error) {
 		return r.end(order.Refunded, ledger.Reason{}, r.Rec.Count), nil // nothing can be shown of it
 	case out.Kind == providers.Done:
 		return s.confirm(ctx, r)
+	case out.Kind == providers.Rejected && out.MayHide && r.Rec.DoubtAt.IsZero() && r.Rec.Baseline < 0:
+		return handler.Review(order.CodeUnprovable, fmt.Sprintf("the request to refund %s was rejected (%s), which may hide that a copy of it took effect, "+
+			"and the provider does not show which tickets of this order are refunded; ask the provider", handler.Tickets(r.Rec.Count), why.Code)), nil
 	case out.Kind == providers.Rejected && r.Rec.DoubtAt.IsZero() && r.Rec.Baseline < 0:
 		return handler.Fail(why), nil // nothing can be shown of it
 	case out.Kind == providers.Rejected:

@@ -80,7 +80,7 @@ func (s byCount) prove(ctx context.Context, r *run) (handler.Result, error) {
 	// Of one request that was confirmed, more than its own tickets are somebody else's.
 	once := r.Rec.Confirmed && r.Rec.Attempts-r.Rec.Unsent == 1
 	delta := base.Refunded - r.Rec.Baseline - since.refunded
-	if sameTickets && since.doubtful == "" && (delta == r.Rec.Count || once && delta > r.Rec.Count) {
+	if sameTickets && since.doubtful == "" && (delta == r.Rec.Count+r.strangers(base, since.refunded) || once && delta > r.Rec.Count) {
 		return r.end(order.Refunded, ledger.Reason{}, r.Rec.Count), nil
 	}
 	if now.Before(settled) {
@@ -104,6 +104,21 @@ func (s byCount) prove(ctx context.Context, r *run) (handler.Result, error) {
 		return handler.Review(order.CodeUnexplained, fmt.Sprintf(
 			"%s should have been refunded, and the provider shows %d more than before; somebody else may have refunded too", handler.Tickets(r.Rec.Count), delta)), nil
 	}
+}
+
+// strangers is how many tickets were refunded before this refund was first sent, and by none that is recorded here: the
+// provider did not show them yet when it was planned. A confirmed request's own tickets are not looked at so closely.
+func (r *run) strangers(b providers.Baseline, ours int) int {
+	if r.Rec.Confirmed || r.Rec.FirstSentAt.IsZero() {
+		return 0
+	}
+	before := 0
+	for _, at := range b.RefundedAt {
+		if when, _ := handler.Compare(r.Provider, at, time.Second, r.Rec.FirstSentAt); when != handler.Since {
+			before++
+		}
+	}
+	return max(before-r.Rec.Baseline-ours, 0)
 }
 
 // firstLook waits with what follows from a look that does not prove a request in doubt, made when that cannot arrive any

@@ -30,6 +30,8 @@ type voucher struct {
 	BarcodeMessage text `json:"barcodeMessage"`
 	Status         text `json:"status"`
 	VoucherURL     text `json:"voucherUrl"`
+	// StatusUpdateTime is when the status became what it is.
+	StatusUpdateTime text `json:"statusUpdateTime"`
 }
 
 // decode reads an answer. ok is false when body is not an object of Pass2U's.

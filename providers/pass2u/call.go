@@ -128,7 +128,7 @@ func judge(o op, r httpcall.Response, hide []string) verdict {
 	case !readable:
 	case a.failed():
 		if m := byText[normal(string(a.Message))]; m != nil {
-			out := providers.Outcome{Kind: m.kind(o), Code: m.code, Message: m.text}
+			out := providers.Outcome{Kind: m.kind(o), Code: m.code, Message: m.text, MayHide: m.mayHide(o)}
 			out.Exists = m.exists && o == opGenerate
 			return verdict{out: out, health: m.health()}
 		}

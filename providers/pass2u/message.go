@@ -117,6 +117,18 @@ func (m *message) kind(o op) providers.Kind {
 	}
 }
 
+// mayHide reports whether a copy of a request that took effect would be answered like this as well: its own effect may have
+// used up what there was, or time has passed between the two.
+func (m *message) mayHide(o op) bool {
+	switch m.code {
+	case CodeQuantityNotEnough, CodeSaleExpired, CodeExpirationPast:
+		return o == opGenerate
+	case CodeRefundableNotEnough:
+		return o == opRefund
+	}
+	return false
+}
+
 // polite finds messages that only repeat a confirmation; none is documented either.
 var polite = regexp.MustCompile(`(?i)^(ok|okay|done|success|succeeded|successful|successfully)?\.?!?$`)
 

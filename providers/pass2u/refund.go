@@ -3,6 +3,7 @@ package pass2u
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"issuance/providers"
 	"issuance/providers/pass2u/pass2udoc"
@@ -35,6 +36,11 @@ func (c *Client) RefundBaseline(ctx context.Context, o providers.Order) (provide
 	}
 	var b providers.Baseline
 	known := true
+	for _, x := range v.answer.Vouchers {
+		if at, precision := created(string(x.StatusUpdateTime)); useStatus(string(x.Status)) == providers.Refunded && precision == time.Second {
+			b.RefundedAt = append(b.RefundedAt, at)
+		}
+	}
 	for _, t := range v.answer.tickets() {
 		b.Total++
 		switch t.UseStatus {

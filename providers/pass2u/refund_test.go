@@ -2,6 +2,7 @@ package pass2u_test
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -37,7 +38,7 @@ func TestABaselineCountsWhatIsRefundedAndWhatCanBe(t *testing.T) {
 		t.Fatal(out)
 	}
 	b, out := s.RefundBaseline(ctx, o)
-	if want := (providers.Baseline{Provable: true, Total: 7, Refunded: 2, Refundable: 3}); b != want || out.Kind != providers.Done || out.Result.Ref != o.Ref {
+	if want := (providers.Baseline{Provable: true, Total: 7, Refunded: 2, Refundable: 3, RefundedAt: b.RefundedAt}); !reflect.DeepEqual(b, want) || len(b.RefundedAt) != 2 || out.Kind != providers.Done || out.Result.Ref != o.Ref {
 		t.Errorf("%+v %v", b, out)
 	}
 }
@@ -46,7 +47,7 @@ func TestAnOrderTypeBaselineProvesNothing(t *testing.T) {
 	s, _ := simulated(t, pass2usim.Config{}, nil)
 	o := issued(t, s, "P1", 3, "order")
 	b, out := s.RefundBaseline(ctx, o)
-	if b != (providers.Baseline{}) || out.Kind != providers.Done || out.Result.Ref != o.Ref {
+	if !reflect.DeepEqual(counts(b), providers.Baseline{}) || out.Kind != providers.Done || out.Result.Ref != o.Ref {
 		t.Errorf("%+v %v", b, out)
 	}
 	if calls := s.rec.calls(); len(calls) != 1 || !json.Valid([]byte(calls[0].body)) || calls[0].path != base+"/query" {
@@ -72,11 +73,11 @@ func TestABaselineThatDoesNotShowEveryTicketProvesNothing(t *testing.T) {
 		{providers.Unknown, pass2u.CodeNoVouchers}, {providers.Unknown, pass2u.CodeUnauthentic},
 		{providers.Rejected, pass2u.CodeOrderUnknown}, {providers.Unknown, pass2u.CodeOops},
 	} {
-		if b, out := s.RefundBaseline(ctx, o); b != (providers.Baseline{}) || out.Kind != want.kind || out.Code != want.code {
+		if b, out := s.RefundBaseline(ctx, o); !reflect.DeepEqual(counts(b), providers.Baseline{}) || out.Kind != want.kind || out.Code != want.code {
 			t.Errorf("%+v %v, want %v", b, out, want)
 		}
 	}
-	if b, out := s.RefundBaseline(ctx, o); b != (providers.Baseline{Total: 3, Refunded: 1}) || out.Kind != providers.Done {
+	if b, out := s.RefundBaseline(ctx, o); !reflect.DeepEqual(counts(b), providers.Baseline{Total: 3, Refunded: 1}) || out.Kind != providers.Done {
 		t.Errorf("a ticket in a status nobody documents may be about to be refunded: %+v %v", b, out)
 	}
 }
@@ -201,7 +202,7 @@ func TestARefundAsksForPass2uIdWhereItIsNotKnown(t *testing.T) {
 	}
 	// An order issued elsewhere is described by the refund document.
 	elsewhere := orderOf("P1", map[string]any{"channelOrderId": "P1", "pass2uOrderId": ref, "productSaleId": pass2usim.DefaultCampaign, "pickupType": "voucher", "quantity": 1})
-	if b, out := s.RefundBaseline(ctx, elsewhere); b != (providers.Baseline{Provable: true, Total: 2, Refunded: 1, Refundable: 1}) {
+	if b, out := s.RefundBaseline(ctx, elsewhere); !reflect.DeepEqual(counts(b), providers.Baseline{Provable: true, Total: 2, Refunded: 1, Refundable: 1}) {
 		t.Errorf("%+v %v", b, out)
 	}
 	s.rec.calls()
@@ -234,7 +235,7 @@ func TestAnOrderIsRefundedByItsNumberAndItsCampaign(t *testing.T) {
 			if pickup == "voucher" {
 				want = providers.Baseline{Provable: true, Total: 3, Refundable: 3}
 			}
-			if b, out := s.RefundBaseline(ctx, bare); out.Kind != providers.Done || b != want {
+			if b, out := s.RefundBaseline(ctx, bare); out.Kind != providers.Done || !reflect.DeepEqual(b, want) {
 				t.Errorf("%+v, %v", b, out)
 			}
 			s.rec.calls()
@@ -301,4 +302,10 @@ func TestARefundAnswerAboutAnotherOrderIsUnknown(t *testing.T) {
 	if out := s.RefundCount(ctx, o, 1); out.Kind != providers.Done {
 		t.Errorf("%v", out)
 	}
+}
+
+// counts is a baseline without its times.
+func counts(b providers.Baseline) providers.Baseline {
+	b.RefundedAt = nil
+	return b
 }

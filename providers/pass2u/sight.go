@@ -40,7 +40,7 @@ func (a *answer) otherAddress(id identity) bool {
 	return shown != "" && sent != "" && !strings.Contains(shown, "*") && !strings.EqualFold(shown, sent)
 }
 
-// created reads createdTime: RFC 3339 in every example, else Taiwan time, to a second or a minute.
+// created reads a time, such as createdTime: RFC 3339 in every example, else Taiwan time, to a second or a minute.
 func created(text string) (t time.Time, precision time.Duration) {
 	text = strings.TrimSpace(text)
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05-0700", "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006/01/02 15:04:05"} {
