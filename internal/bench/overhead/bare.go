@@ -19,9 +19,6 @@ const (
 	barePoll  = "bare:poll"
 )
 
-// firstPoll is how long after it was accepted an electronic order is asked for, by every variant.
-const firstPoll = time.Second
-
 // bareRun makes the calls of orders and nothing else, but for the smallest ledger where there is one.
 type bareRun struct {
 	provider providers.Provider
@@ -76,7 +73,7 @@ func (b *bareRun) issue(ctx context.Context, t *asynq.Task) error {
 	case b.kind == Paper:
 		return b.poll(ctx, t)
 	}
-	_, err := b.client.EnqueueContext(ctx, asynq.NewTask(barePoll, t.Payload()), append(bareOptions(b.kind, order.Poll, id), asynq.ProcessIn(firstPoll))...)
+	_, err := b.client.EnqueueContext(ctx, asynq.NewTask(barePoll, t.Payload()), bareOptions(b.kind, order.Poll, id)...)
 	return err
 }
 

@@ -130,8 +130,8 @@ func (r *runner) product(rdb redis.UniversalClient, client providers.Provider, l
 			r.one()
 		}
 	}})
-	// Every order is asked for once, by its schedule alone: a sentinel would spare calls that bare handlers make.
-	follower := pollers.NewFollower(rdb, pollers.Schedule{Interval: firstPoll}, pollers.FollowerOptions{})
+	// Every order is asked for once and at once: a sentinel would spare calls that bare handlers make.
+	follower := pollers.NewFollower(rdb, pollers.Schedule{}, pollers.FollowerOptions{Queue: eager{queue.NewClient(rdb, queue.Options{})}})
 	h := workerHandler(client, l, ring, follower, log)
 	r.fresh = func() (func() error, func()) {
 		var all []servers.Lane
@@ -149,6 +149,17 @@ func (r *runner) product(rdb redis.UniversalClient, client providers.Provider, l
 	})
 	return func() { cancel(); swept.Wait(); _ = nowhere.Close() }, nil
 }
+
+// eager is the product's queue of polls, but for when they are due: now.
+type eager struct{ client *queue.Client }
+
+// Schedule implements pollers.Queue.
+func (e eager) Schedule(ctx context.Context, r order.Ref, _ time.Duration) error {
+	return e.client.Enqueue(ctx, r, queue.PollHome(r), "", 0)
+}
+
+// RunNow implements pollers.Queue.
+func (e eager) RunNow(_ context.Context, r order.Ref) error { return e.client.Run(queue.PollHome(r)) }
 
 // counting notes when the first task starts.
 func (r *runner) counting(h asynq.Handler) asynq.Handler {
