@@ -134,7 +134,7 @@ func bulkTargets(rows []bulkRow) []target {
 		of    func(what string) bool
 	}{
 		{"bulk: orders per second to tasks per second of the bare client", 0.9, func(what string) bool { return what == bulkWay }},
-		{"one by one: orders per second to tasks per second of the bare client", 0.5, func(what string) bool { return strings.HasPrefix(what, oneByOneWay) }},
+		{"one by one: orders per second to tasks per second of the bare client", 0.6, func(what string) bool { return strings.HasPrefix(what, oneByOneWay) }},
 	} {
 		var worst *bulkRow
 		for i, r := range rows {

@@ -16,15 +16,15 @@ func overheadBench() bench {
 	c := overhead.Config{}
 	return bench{
 		name:  overhead.Name,
-		about: "Orders per second, as a ratio to a bare queue handler that makes the same calls",
+		about: "The machine's limit: orders per second, as a ratio to bare queue handlers that make the same calls",
 		flags: func(cmd *cobra.Command) {
 			f := cmd.Flags()
 			f.IntVar(&c.Orders, "orders", 3000, "orders in a round")
-			f.IntVar(&c.Rounds, "rounds", 7, "rounds of each of the two, interleaved")
-			f.IntVar(&c.Concurrency, "concurrency", 8, "tasks at a time; 8 is the worker's default")
-			f.StringSliceVar(&c.Kinds, "kinds", []string{overhead.Paper, overhead.Voucher}, "kinds of orders")
-			f.DurationSliceVar(&c.Delays, "delays", []time.Duration{0, 5 * time.Millisecond, 20 * time.Millisecond}, "how long the provider takes for an answer")
-			f.StringVar(&c.RedisConf, "redis-conf", "", "config file of Redis, such as deploy/redis.conf (default: nothing is written to disk)")
+			f.IntVar(&c.Rounds, "rounds", 7, "rounds of each variant, interleaved")
+			f.IntVar(&c.Concurrency, "concurrency", 8, "tasks at a time of each process; 8 is the worker's default")
+			f.StringSliceVar(&c.Kinds, "kinds", []string{overhead.Voucher, overhead.Electronic}, "kinds of orders; also "+overhead.Paper)
+			f.DurationSliceVar(&c.Delays, "delays", []time.Duration{0, 5 * time.Millisecond}, "how long the provider takes for an answer")
+			f.StringVar(&c.RedisConf, "redis-conf", "", "config file of Redis (default: appendfsync always)")
 			f.StringVar(&c.Profile, "cpuprofile", "", "write CPU profiles of the last round to files that start so")
 		},
 		run: func(ctx context.Context, o options) (*report, error) {
@@ -40,39 +40,47 @@ func overheadBench() bench {
 			o.progress("")
 			return &report{Machine: thisMachine(redis), Rows: rows, Targets: overheadTargets(rows), Seconds: seconds(time.Since(began)),
 				table: overheadTable(rows), notes: []string{"",
-					fmt.Sprintf("%d tasks at a time. Worker, bare handler, simulator and Redis are processes of their own; the rounds of the two are interleaved.", c.Concurrency)}}, nil
+					fmt.Sprintf("%d tasks at a time. Each worker, bare handler, simulator and Redis is a process of its own; the rounds of all variants are interleaved.", c.Concurrency)}}, nil
 		},
 	}
 }
 
-// overheadLeast is the target for the worker's orders per second as a share of the bare handler's.
-const overheadLeast = 0.8
+// overheadLeast are the targets for orders per second, as the share that one variant has of another's.
+var overheadLeast = []struct {
+	of, to string
+	least  float64
+}{{overhead.Worker, overhead.Bare, 0.9}, {overhead.Worker, overhead.Ledger, 1}, {overhead.Two, overhead.Worker, 1}}
+
+// logMost is how many bytes of Redis's log an order may take.
+const logMost = 4500
 
 // tripsMost is how many round trips to Redis an order may take: dequeue, claim, intent, end and done, and
-// accepted in between for paper. The tenths are the servers' own, more of them the longer an order takes.
-var tripsMost = map[string]float64{overhead.Paper: 6.2, overhead.Voucher: 5.2}
+// accepted in between for paper; an electronic order's poll is enqueued, and read, claimed, ended and done as well. The tenths are the servers' own, more of them the longer an order takes.
+var tripsMost = map[string]float64{overhead.Paper: 6.2, overhead.Voucher: 5.2, overhead.Electronic: 11.5}
 
-func overheadTargets(rows []overhead.Row) []target {
-	var all []target
+func overheadTargets(rows []overhead.Row) (all []target) {
 	for _, r := range rows {
-		all = append(all, atLeast(fmt.Sprintf("ratio, %s, provider takes %s", r.Kind, r.Delay), r.Ratio, overheadLeast))
+		for _, t := range overheadLeast {
+			all = append(all, atLeast(fmt.Sprintf("orders/s of %s to %s, %s, provider takes %s", t.of, t.to, r.Kind, r.Delay), lab.Median(r.Ratios(t.of, t.to)), t.least))
+		}
 	}
 	for _, r := range rows {
-		all = append(all, atMost(fmt.Sprintf("round trips per order, %s, provider takes %s", r.Kind, r.Delay), lab.Median(r.Worker.Trips), tripsMost[r.Kind]))
+		all = append(all, atMost(fmt.Sprintf("bytes of Redis's log per order, %s, provider takes %s", r.Kind, r.Delay), lab.Median(r.Sides[overhead.Worker].Log), logMost))
+		all = append(all, atMost(fmt.Sprintf("round trips per order, %s, provider takes %s", r.Kind, r.Delay), lab.Median(r.Sides[overhead.Worker].Trips), tripsMost[r.Kind]))
 	}
 	return all
 }
 
 func overheadTable(rows []overhead.Row) *table.Table {
-	t := &table.Table{Right: []int{1, 3, 4, 5, 6, 7, 8, 9, 10}}
-	t.Row("orders", "provider takes", "", "orders/s", "ratio", "(rounds)", "CPU us/order", "Redis us/order", "CPU ratio", "round trips", "commands, scripts' too")
+	t := &table.Table{Right: []int{1, 3, 4, 5, 6, 7, 8, 9, 10, 11}}
+	t.Row("orders", "provider takes", "", "orders/s", "to bare", "(rounds)", "enqueued/s", "CPU us/order", "Redis us/order", "log bytes", "round trips", "commands, scripts' too")
 	for _, r := range rows {
-		line := func(variant string, m overhead.Measured, ratio, spread, cpu string) {
-			t.Row(r.Kind, r.Delay, variant, fmt.Sprintf("%.0f", lab.Median(m.PerSecond)), ratio, spread, fmt.Sprintf("%.0f", lab.Median(m.CPU)),
-				fmt.Sprintf("%.0f", lab.Median(m.RedisCPU)), cpu, fmt.Sprintf("%.1f", lab.Median(m.Trips)), fmt.Sprintf("%.1f", lab.Median(m.Run)))
+		for _, variant := range overhead.Variants() {
+			m, ratios := r.Sides[variant], r.Ratios(variant, overhead.Bare)
+			number := func(values []float64) string { return fmt.Sprintf("%.0f", lab.Median(values)) }
+			t.Row(r.Kind, r.Delay, variant, number(m.PerSecond), fmt.Sprintf("%.2f", lab.Median(ratios)), lab.Spread(ratios), number(m.Enqueued), number(m.CPU),
+				number(m.RedisCPU), number(m.Log), fmt.Sprintf("%.1f", lab.Median(m.Trips)), fmt.Sprintf("%.1f", lab.Median(m.Run)))
 		}
-		line("bare", r.Bare, "1", "", "1")
-		line("worker", r.Worker, fmt.Sprintf("%.2f", r.Ratio), lab.Spread(r.Ratios), fmt.Sprintf("%.2f", r.CPURatio))
 	}
 	return t
 }

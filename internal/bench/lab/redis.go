@@ -112,6 +112,15 @@ func (r *Redis) Memory(ctx context.Context) (int64, error) {
 	return n, nil
 }
 
+// LogSize is how many bytes the append-only file has.
+func (r *Redis) LogSize(ctx context.Context) (int64, error) {
+	n, err := strconv.ParseInt(r.info(ctx, "persistence")["aof_current_size"], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("INFO persistence: %w", err)
+	}
+	return n, nil
+}
+
 // CPU is the processor time the server has used.
 func (r *Redis) CPU(ctx context.Context) time.Duration {
 	info := r.info(ctx, "cpu")

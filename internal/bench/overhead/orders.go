@@ -11,10 +11,12 @@ import (
 	"issuance/providers/pass2u/pass2usim"
 )
 
-// Kinds of orders: a paper order is two calls, Issue and QueryIssueResult; a voucher order is one.
+// Kinds of orders: a voucher order is one call; an order of ECTicket is two, Issue and QueryIssueResult. A paper order
+// is asked for at once, an electronic one by a poll task of its own.
 const (
-	Paper   = "ecticket-paper"
-	Voucher = "pass2u-voucher"
+	Paper      = "ecticket-paper"
+	Electronic = "ecticket-electronic"
+	Voucher    = "pass2u-voucher"
 )
 
 func providerOf(kind string) providers.Name { return accountOf(kind).Provider }
@@ -34,9 +36,14 @@ func request(kind, id string) ([]byte, error) {
 		return json.Marshal(object{"productSaleId": pass2usim.DefaultCampaign, "channelOrderId": id,
 			"mailTo": "ming@example.com", "quantity": 2, "pickupType": "voucher"})
 	}
-	return json.Marshal(object{"MerchantTradeNo": id, "IssueType": "2", "PrintType": "2", "Operator": "bench",
+	o := object{"MerchantTradeNo": id, "IssueType": "2", "PrintType": "2", "Operator": "bench",
 		"CustomerName": "王小明", "CustomerPhone": "0912345678", "CustomerEmail": "ming@example.com",
-		"TicketInfo": []object{{"ItemNo": "VQT04959", "TicketAmount": 2}}})
+		"TicketInfo": []object{{"ItemNo": "VQT04959", "TicketAmount": 2}}}
+	if kind == Electronic {
+		delete(o, "PrintType")
+		o["IssueType"], o["IsImmediate"] = "3", "1"
+	}
+	return json.Marshal(o)
 }
 
 // numbers gives order numbers that no other run of the benchmark and no other round has.

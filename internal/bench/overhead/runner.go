@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/bench/lab"
 	"issuance/internal/handler"
@@ -32,41 +33,42 @@ import (
 	"issuance/tasks/order"
 )
 
-// The variants that are compared.
-const (
-	worker = "worker" // the product's
-	bare   = "bare"   // asynq and the same calls, nothing else
-)
-
-// A runner process is asked to work off what is in its queue, and answers how long that took.
+// A runner process is asked to begin working off what is in its queue, how far it is, and to end.
 type (
 	runQuestion struct {
-		Orders  int
-		Profile string // file of a CPU profile; "" for none
+		Do      string // begin, look or end
+		Profile string // begin: file of a CPU profile; "" for none
 	}
 	runAnswer struct {
-		Took     time.Duration // from the first task's start to the last order's end
-		CPU      time.Duration // of this process, meanwhile
-		Commands int64         // sent to Redis, meanwhile
-		Trips    int64         // to Redis and back; a pipeline is one
+		Began, Last time.Time // of the first task, and when the last order so far has ended
+		Ended       int64     // orders so far
+		CPU         time.Duration
+		Commands    int64 // sent to Redis
+		Trips       int64 // to Redis and back; a pipeline is one
 	}
+)
+
+const (
+	begin = "begin"
+	look  = "look"
+	end   = "end"
 )
 
 // runner works off orders, round by round.
 type runner struct {
-	orders atomic.Int64 // still to end
-	begin  sync.Once
-	began  time.Time
-	cpu    time.Duration
-	wire   traffic
-	ended  chan runAnswer
-	fresh  func() (start func() error, stop func()) // a server for one round
+	first       sync.Once
+	began       time.Time
+	cpu         time.Duration
+	ended, last atomic.Int64
+	wire        traffic
+	fresh       func() (start func() error, stop func()) // servers for one round
+	stop        func()
 }
 
 // serveRuns is the life of a runner process.
 func serveRuns(args []string, in io.Reader, out io.Writer) error {
 	fs := flag.NewFlagSet("run", flag.ContinueOnError)
-	variant := fs.String("variant", worker, "")
+	variant := fs.String("variant", Worker, "")
 	kind := fs.String("kind", Paper, "")
 	redisURL := fs.String("redis", "", "")
 	provider := fs.String("provider", "", "")
@@ -80,105 +82,130 @@ func serveRuns(args []string, in io.Reader, out io.Writer) error {
 	}
 	rdb := where.New()
 	defer rdb.Close()
-	r := &runner{ended: make(chan runAnswer, 1)}
+	r := &runner{}
 	rdb.AddHook(&r.wire)
 	client, err := newClient(*kind, *provider)
 	if err != nil {
 		return err
 	}
-	// The worker's own log in production, but for where it goes.
-	nowhere, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	defer nowhere.Close()
-	log := slog.New(slog.NewJSONHandler(nowhere, nil))
-	name := client.Account().Provider
+	half := max(*concurrency/2, 1)
+	lanes := map[order.Lane]int{order.Checkout: *concurrency, order.Poll: half, order.Bulk: half}
 	switch *variant {
-	case bare:
-		h := r.counting(bareHandler(client, *kind), true)
-		r.fresh = func() (func() error, func()) {
-			s := asynq.NewServerFromRedisClient(rdb, asynq.Config{Concurrency: *concurrency, Queues: map[string]int{queue.Name(name, order.Checkout): 1},
-				LogLevel: asynq.ErrorLevel})
-			return func() error { return s.Start(h) }, s.Shutdown
+	case Bare, Ledger:
+		delete(lanes, order.Bulk)
+		if *kind != Electronic {
+			delete(lanes, order.Poll)
 		}
-	case worker:
-		ring, err := seal.ParseRing(sealKeys)
+		b := &bareRun{provider: client, kind: *kind, client: asynq.NewClientFromRedisClient(rdb), ended: r.one}
+		if *variant == Ledger {
+			b.ledger = &smallest{rdb}
+		}
+		r.fresh = func() (func() error, func()) { return b.servers(rdb, lanes, r.counting(b.handler())) }
+	case Worker, Two:
+		end, err := r.product(rdb, client, lanes)
 		if err != nil {
 			return err
 		}
-		l := ledger.New(rdb, ledger.Options{Observer: func(c ledger.Change) {
-			if c.Final() {
-				r.orders.Add(-1)
-			}
-		}})
-		h := r.counting(workerHandler(client, l, ring, pollers.NewFollower(rdb, pollers.Schedule{}, pollers.FollowerOptions{
-			Sentinel: pollers.NewSentinel(rdb, client.Account(), pollers.SentinelConfig{})}), log), false)
-		r.fresh = func() (func() error, func()) {
-			var lanes []servers.Lane
-			for l, n := range map[order.Lane]int{order.Checkout: *concurrency, order.Poll: max(*concurrency/2, 1), order.Bulk: max(*concurrency/2, 1)} {
-				lanes = append(lanes, servers.Lane{Provider: name, Lane: l, Concurrency: n, Handler: h})
-			}
-			e := servers.New(rdb, lanes, servers.Options{Log: log})
-			return e.Start, e.Stop
-		}
-		// The sweeper searches the keyspace when a worker starts; rounds are no starts.
-		sweeping, end := context.WithCancel(context.Background())
-		var swept sync.WaitGroup
-		swept.Go(func() {
-			sweeper.New(rdb, sweeper.Config{Ledger: l, Accounts: sweeper.Always(client.Account()), Log: log}).Run(sweeping)
-		})
-		defer func() { end(); swept.Wait() }()
+		defer end()
 	default:
 		return fmt.Errorf("unknown variant %q", *variant)
 	}
-	return lab.Serve(in, out, r.round)
+	return lab.Serve(in, out, r.answer)
 }
 
-// counting notes when the first task starts and when the last order has ended; own counts every
-// task as an order.
-func (r *runner) counting(h asynq.Handler, own bool) asynq.Handler {
+// product makes the product's servers what is run.
+func (r *runner) product(rdb redis.UniversalClient, client providers.Provider, lanes map[order.Lane]int) (end func(), err error) {
+	ring, err := seal.ParseRing(sealKeys)
+	if err != nil {
+		return nil, err
+	}
+	// The worker's own log in production, but for where it goes.
+	nowhere, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	log := slog.New(slog.NewJSONHandler(nowhere, nil))
+	l := ledger.New(rdb, ledger.Options{Observer: func(c ledger.Change) {
+		if c.Final() {
+			r.one()
+		}
+	}})
+	// Every order is asked for once and at once: a sentinel would spare calls that bare handlers make.
+	follower := pollers.NewFollower(rdb, pollers.Schedule{}, pollers.FollowerOptions{Queue: eager{queue.NewClient(rdb, queue.Options{})}})
+	h := workerHandler(client, l, ring, follower, log)
+	r.fresh = func() (func() error, func()) {
+		var all []servers.Lane
+		for lane, n := range lanes {
+			all = append(all, servers.Lane{Provider: client.Account().Provider, Lane: lane, Concurrency: n, Handler: r.counting(h)})
+		}
+		e := servers.New(rdb, all, servers.Options{Log: log})
+		return e.Start, e.Stop
+	}
+	// The sweeper searches the keyspace when a worker starts; rounds are no starts.
+	sweeping, cancel := context.WithCancel(context.Background())
+	var swept sync.WaitGroup
+	swept.Go(func() {
+		sweeper.New(rdb, sweeper.Config{Ledger: l, Accounts: sweeper.Always(client.Account()), Log: log}).Run(sweeping)
+	})
+	return func() { cancel(); swept.Wait(); _ = nowhere.Close() }, nil
+}
+
+// eager is the product's queue of polls, but for when they are due: now.
+type eager struct{ client *queue.Client }
+
+// Schedule implements pollers.Queue.
+func (e eager) Schedule(ctx context.Context, r order.Ref, _ time.Duration) error {
+	return e.client.Enqueue(ctx, r, queue.PollHome(r), "", 0)
+}
+
+// RunNow implements pollers.Queue.
+func (e eager) RunNow(_ context.Context, r order.Ref) error { return e.client.Run(queue.PollHome(r)) }
+
+// counting notes when the first task starts.
+func (r *runner) counting(h asynq.Handler) asynq.Handler {
 	return asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
-		r.begin.Do(func() { r.began, r.cpu = time.Now(), lab.CPU(); r.wire.reset() })
-		err := h.ProcessTask(ctx, t)
-		if own && err == nil {
-			r.orders.Add(-1)
-		}
-		if r.orders.CompareAndSwap(0, -1) {
-			r.ended <- runAnswer{Took: time.Since(r.began), CPU: lab.CPU() - r.cpu, Commands: r.wire.commands.Load(), Trips: r.wire.trips.Load()}
-		}
-		return err
+		r.first.Do(func() { r.began, r.cpu = time.Now(), lab.CPU(); r.wire.reset() })
+		return h.ProcessTask(ctx, t)
 	})
 }
 
-// roundLimit is when a round counts as stuck.
-const roundLimit = 5 * time.Minute
+// one counts an order that has ended.
+func (r *runner) one() {
+	r.last.Store(time.Now().UnixNano())
+	r.ended.Add(1)
+}
 
-func (r *runner) round(q runQuestion) (runAnswer, error) {
-	r.orders.Store(int64(q.Orders))
-	r.begin = sync.Once{}
+func (r *runner) answer(q runQuestion) (a runAnswer, err error) {
+	switch q.Do {
+	case begin:
+		return a, r.begin(q.Profile)
+	case end:
+		r.stop()
+	default:
+		if a.Ended = r.ended.Load(); a.Ended > 0 { // so the first task has started
+			a.Began, a.Last = r.began, time.Unix(0, r.last.Load())
+			a.CPU, a.Commands, a.Trips = lab.CPU()-r.cpu, r.wire.commands.Load(), r.wire.trips.Load()
+		}
+	}
+	return a, nil
+}
+
+func (r *runner) begin(profile string) error {
+	r.ended.Store(0)
+	r.first = sync.Once{}
 	start, stop := r.fresh()
-	defer stop()
-	if q.Profile != "" {
-		f, err := os.Create(q.Profile)
+	r.stop = stop
+	if profile != "" {
+		f, err := os.Create(profile)
 		if err != nil {
-			return runAnswer{}, err
+			return err
 		}
-		defer f.Close()
 		if err := pprof.StartCPUProfile(f); err != nil {
-			return runAnswer{}, err
+			return err
 		}
-		defer pprof.StopCPUProfile()
+		r.stop = func() { pprof.StopCPUProfile(); _ = f.Close(); stop() }
 	}
-	if err := start(); err != nil {
-		return runAnswer{}, err
-	}
-	select {
-	case a := <-r.ended:
-		return a, nil
-	case <-time.After(roundLimit):
-		return runAnswer{}, fmt.Errorf("%d orders have not ended in %s", r.orders.Load(), roundLimit)
-	}
+	return start()
 }
 
 // newClient is the product's own client, without a call budget.
@@ -199,26 +226,4 @@ func workerHandler(p providers.Provider, l *ledger.Ledger, ring *seal.Ring, f *p
 	mux.Handle(queue.IssueType(a.Provider), handler.ByAccount(log, handler.Among(map[providers.Account]asynq.Handler{a: issues})))
 	mux.Handle(queue.PollType(a.Provider), handler.ByAccount(log, handler.Among(map[providers.Account]asynq.Handler{a: polls})))
 	return mux
-}
-
-// bareHandler makes the calls of an order and nothing else. The task's payload is the request.
-func bareHandler(p providers.Provider, kind string) asynq.Handler {
-	return asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error {
-		id, _ := asynq.GetTaskID(ctx)
-		o := providers.Order{ID: id, Request: t.Payload()}
-		out := p.Issue(ctx, o)
-		if kind == Voucher {
-			if out.Kind != providers.Done {
-				return fmt.Errorf("issue: %s %s", out.Kind, out.Code)
-			}
-			return nil
-		}
-		if out.Kind != providers.Accepted {
-			return fmt.Errorf("issue: %s %s", out.Kind, out.Code)
-		}
-		if f := p.LookUp(ctx, o); f.State != providers.FoundIssued {
-			return fmt.Errorf("look up: %s", f.State)
-		}
-		return nil
-	})
 }

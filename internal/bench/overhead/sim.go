@@ -32,8 +32,8 @@ func serveSims(in io.Reader, out io.Writer) error {
 	}
 	p2u := pass2usim.New(pass2usim.Config{APIKey: apiKey})
 	defer p2u.Close()
-	far := &distance{near: map[string]http.Handler{
-		Paper: ecticketsim.New(ecticketsim.Config{Accounts: []ecticketsim.Account{account()}}), Voucher: p2u}}
+	tickets := ecticketsim.New(ecticketsim.Config{Accounts: []ecticketsim.Account{account()}})
+	far := &distance{near: map[string]http.Handler{Paper: tickets, Electronic: issued{tickets}, Voucher: p2u}}
 	server := &http.Server{Handler: far}
 	go func() { _ = server.Serve(l) }()
 	defer server.Close()
@@ -62,4 +62,12 @@ func (d *distance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(d.delay)
 	}
 	d.near[d.kind].ServeHTTP(w, r)
+}
+
+// issued is a provider whose job runs after each request, so that every order is issued when it is asked for first.
+type issued struct{ *ecticketsim.Sim }
+
+func (i issued) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	i.Sim.ServeHTTP(w, r)
+	i.RunJob()
 }

@@ -5,15 +5,16 @@
 local key, t = KEYS[1], clock()
 local state = get(key, 'state')
 if state ~= 'submitting' or not held(key, ARGV[2]) then return refused(state) end
-redis.call('HSET', key, 'state', 'accepted', 'accepted', int(t), 'updated_at', int(t))
-if ARGV[3] ~= '' then redis.call('HSET', key, 'ref', ARGV[3]) end
-if ARGV[4] ~= '' and get(key, 'erased_at') == '' then redis.call('HSET', key, 'result', ARGV[4]) end
+local fields = {'state', 'accepted', 'accepted', int(t), 'updated_at', int(t)}
+local function with(...) for _, v in ipairs({...}) do fields[#fields + 1] = v end end
+if ARGV[3] ~= '' then with('ref', ARGV[3]) end
+if ARGV[4] ~= '' and get(key, 'erased_at') == '' then with('result', ARGV[4]) end
 redis.call('HDEL', key, 'code', 'message', 'unclear_since')
-if ARGV[7] ~= '' then redis.call('HSET', key, 'code', ARGV[7], 'message', ARGV[8], 'polled_at', int(t)) end
+if ARGV[7] ~= '' then with('code', ARGV[7], 'message', ARGV[8], 'polled_at', int(t)) end
+if ARGV[5] == '1' then with('unproven', '1') end
 no_doubt(key)
-if ARGV[5] == '1' then redis.call('HSET', key, 'unproven', '1') end
 found(key, t, ARGV[6])
-note(key, t, 'accepted', ARGV[3])
+note(key, t, 'accepted', ARGV[3], fields)
 give_back(key)
 no_crashes(key)
 return applied('accepted')

@@ -10,9 +10,7 @@ if state ~= 'queued' or in_doubt(key) or not never_sent(key) or any_ticket(key, 
   return refused(state)
 end
 redis.call('HINCRBY', key, 'fence', 1)
-redis.call('HSET', key, 'resolved_by', ARGV[2], 'resolved_reason', ARGV[3])
-finish(key, t, 'cancelled', '', '')
-note(key, t, 'cancelled', 'by ' .. ARGV[2] .. ': ' .. ARGV[3])
+finish(key, t, 'cancelled', '', '', 'by ' .. ARGV[2] .. ': ' .. ARGV[3], {'resolved_by', ARGV[2], 'resolved_reason', ARGV[3]})
 local waiting = '0'
 if id == '' then
   waiting = int(redis.call('ZCARD', KEYS[3]))

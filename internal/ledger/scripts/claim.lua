@@ -47,6 +47,5 @@ if get(key, 'runner') ~= '' then
   if get(key, 'phase') == 'send' then doubt(key, get(key, 'until')) end
 end
 if ARGV[5] ~= '' and not planned then redis.call('SET', KEYS[2], ARGV[5]) end
-take(key, t, ARGV[2], ARGV[3])
-redis.call('HSET', key, 'phase', 'claim', 'updated_at', int(t))
+take(key, t, ARGV[2], ARGV[3], 'phase', 'claim', 'updated_at', int(t))
 return reply(in_doubt(key) and 'look_up' or 'send')

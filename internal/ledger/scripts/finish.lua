@@ -17,19 +17,20 @@ else
   return refused(state)
 end
 found(key, t, ARGV[11])
-finish(key, t, ARGV[3], ARGV[4], ARGV[5])
-note(key, t, ARGV[3], ARGV[4])
-if ARGV[6] ~= '' then redis.call('HSET', key, 'ref', ARGV[6]) end
-if ARGV[7] ~= '' and get(key, 'erased_at') == '' then redis.call('HSET', key, 'result', ARGV[7]) end -- erased stays erased
+local fields = {}
+local function with(name, value) fields[#fields + 1], fields[#fields + 2] = name, value end
+if ARGV[6] ~= '' then with('ref', ARGV[6]) end
+if ARGV[7] ~= '' and get(key, 'erased_at') == '' then with('result', ARGV[7]) end -- erased stays erased
 if ARGV[8] ~= '0' then
-  redis.call('HINCRBY', key, 'polls', ARGV[8])
-  redis.call('HSET', key, 'polled_at', int(t))
+  with('polls', int((tonumber(get(key, 'polls')) or 0) + tonumber(ARGV[8])))
+  with('polled_at', int(t))
 end
+if id ~= '' then with('refunded', ARGV[9]) end
+finish(key, t, ARGV[3], ARGV[4], ARGV[5], ARGV[4], fields)
 local waiting = '0'
 if id == '' then
   waiting = int(redis.call('ZCARD', KEYS[3]))
 else
-  redis.call('HSET', key, 'refunded', ARGV[9])
   if redis.call('GET', KEYS[3]) == id then redis.call('DEL', KEYS[3]) end
 end
 local r = applied(ARGV[3])

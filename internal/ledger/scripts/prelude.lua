@@ -19,14 +19,19 @@ local final = {issued = true, refunded = true, partially_refunded = true, failed
 local function applied(state) return {'verdict', 'ok', 'state', state} end
 local function refused(state) return {'verdict', 'refused', 'state', state} end
 
--- One line of history, "MS EVENT DETAIL". The same line is not repeated, and the middle of a
--- very long story is dropped: its beginning and its end are what people need.
-local function note(key, t, event, detail)
+-- Writes one line of history, "MS EVENT DETAIL", and other fields with it, because each command costs its key and more
+-- in Redis's log. The same line is not repeated, and the middle of a very long story is dropped: its beginning and its
+-- end are what people need.
+local function note(key, t, event, detail, fields)
+  fields = fields or {}
   local h = get(key, 'history')
   -- A line break in a code or in a person's reason must not forge a line of its own.
   local tail = ' ' .. event .. ' ' .. string.gsub(detail, '%c', ' ') .. '\n'
   -- (Right behind the last line's time: "refunded" is no repetition of "ticket 1 refunded".)
-  if string.sub(h, -#tail) == tail and string.find('\n' .. string.sub(h, -#tail - 20, -#tail - 1), '\n%d+$') then return end
+  if string.sub(h, -#tail) == tail and string.find('\n' .. string.sub(h, -#tail - 20, -#tail - 1), '\n%d+$') then
+    if #fields > 0 then redis.call('HSET', key, unpack(fields)) end
+    return
+  end
   if #h > 12000 then
     -- Whole lines only: half of one would read as a time and an event that never were.
     local head = string.match(string.sub(h, 1, 4000), '^(.*\n)') or ''
@@ -36,7 +41,7 @@ local function note(key, t, event, detail)
     if before then head = string.sub(head, 1, before - 1) end
     h = head .. cut .. rest
   end
-  redis.call('HSET', key, 'history', h .. int(t) .. tail)
+  redis.call('HSET', key, 'history', h .. int(t) .. tail, unpack(fields))
 end
 
 -- Who holds the fence. A record whose claim was given back has no runner.
@@ -93,16 +98,19 @@ end
 -- Crashes count in a row: a runner that worked on the record and gives its claim back was not crashed by it.
 local function no_crashes(key) redis.call('HDEL', key, 'crashes', 'abandoned') end
 
--- Gives the claim to a runner.
-local function take(key, t, runner, lease)
-  redis.call('HINCRBY', key, 'fence', 1)
+-- Gives the claim to a runner, and writes other fields with it.
+local function take(key, t, runner, lease, ...)
+  local fence = int((tonumber(get(key, 'fence')) or 0) + 1)
   redis.call('HDEL', key, 'solo')
-  redis.call('HSET', key, 'runner', runner, 'until', int(t + tonumber(lease)))
+  redis.call('HSET', key, 'fence', fence, 'runner', runner, 'until', int(t + tonumber(lease)), ...)
 end
 
--- Ends a record. The event of each end has an id of its own, so earlier ends are counted (see again).
-local function finish(key, t, state, code, message)
-  redis.call('HSET', key, 'state', state, 'final', int(t), 'updated_at', int(t))
+-- Ends a record, with a line of history where there is a detail for it, and other fields. The event of each end has an id
+-- of its own, so earlier ends are counted (see again).
+local function finish(key, t, state, code, message, detail, fields)
+  fields = fields or {}
+  for _, v in ipairs({'state', state, 'final', int(t), 'updated_at', int(t)}) do fields[#fields + 1] = v end
+  if detail then note(key, t, state, detail, fields) else redis.call('HSET', key, unpack(fields)) end
   redis.call('HDEL', key, 'event')
   if code == '' and state == 'failed' then
     code, message = get(key, 'rejected_code'), get(key, 'rejected_message') -- the rejection that was confirmed
@@ -151,12 +159,26 @@ end
 -- that of the refunds, for a refund of this id.
 local function age(key, details, keep_details, keep_record, list, id)
   if list then age_list(list, key, id, keep_record) end
+  local e, stay = redis.call('HMGET', key, 'event', 'host'), {}
   -- Which entry of the stream its event is, is of no use any more, only that there is one.
-  if get(key, 'event') ~= '' then redis.call('HSET', key, 'event', 1) end
+  if e[1] and e[1] ~= '' and e[1] ~= '1' then stay = {'event', 1} end
   -- Where it was sent to stays, as a number of twelve bits, which takes six bytes: refunds of it go there.
-  local host = get(key, 'host')
-  if host ~= '' then redis.call('HSET', key, 'h', tonumber(string.sub(redis.sha1hex(host), 1, 3), 16)) end
-  local f, moved, names = redis.call('HGETALL', key), {}, {}
+  if e[2] and e[2] ~= '' then
+    stay[#stay + 1], stay[#stay + 2] = 'h', tonumber(string.sub(redis.sha1hex(e[2]), 1, 3), 16)
+  end
+  if #stay > 0 then redis.call('HSET', key, unpack(stay)) end
+  local f, moved, names, kept = redis.call('HGETALL', key), {}, {}, {}
+  for i = 1, #f, 2 do
+    if bare[f[i]] then kept[#kept + 1] = f[i] else names[#names + 1] = f[i] end
+  end
+  -- A copy without what stays takes less of Redis's log than all that moves.
+  if #names > 0 and #names <= 500 and redis.call('EXISTS', details) == 0 then
+    redis.call('COPY', key, details)
+    redis.call('HDEL', details, unpack(kept))
+    redis.call('HDEL', key, unpack(names))
+    f = {}
+  end
+  names = {}
   for i = 1, #f, 2 do
     if not bare[f[i]] then
       moved[#moved + 1], moved[#moved + 2] = f[i], f[i + 1]
@@ -190,7 +212,8 @@ local function publish(key, details, k, a)
       'order_id', ARGV[a + 3], 'refund_id', ARGV[a + 4], 'state', f[1], 'code', f[2] or '', 'at', f[3],
       'by', f[6] or '', 'review_code', f[7] or '')
     if type(id) == 'table' then return id.err end
-    redis.call('HSET', key, 'event', id)
+    -- Of a settled record only that there is one (see age).
+    redis.call('HSET', key, 'event', f[1] == 'review' and id or 1)
   end
   if f[1] == 'review' then
     redis.call('ZADD', KEYS[k + 2], f[3], ARGV[a + 5])

@@ -18,12 +18,14 @@ end
 if not allowed() then return refused(state) end
 -- An earlier intent of this claim has no answer: it is in doubt, whatever becomes of this one.
 if get(key, 'phase') == 'send' then doubt(key, int(t)) end
-local n = redis.call('HINCRBY', key, 'attempts', 1)
-redis.call('HSET', key, 'state', 'submitting', 'phase', 'send', 'sent_at', int(t), 'host', ARGV[4],
-  'until', int(t + tonumber(ARGV[3])), 'updated_at', int(t))
-redis.call('HSETNX', key, 'first', int(t))
+local f = redis.call('HMGET', key, 'attempts', 'first', 'stub')
+local n = (tonumber(f[1] or '') or 0) + 1
+local fields = {'attempts', int(n), 'state', 'submitting', 'phase', 'send', 'sent_at', int(t), 'host', ARGV[4],
+  'until', int(t + tonumber(ARGV[3])), 'updated_at', int(t)}
+local function with(name, value) fields[#fields + 1], fields[#fields + 2] = name, value end
 redis.call('HDEL', key, 'absent', 'absent_last', 'confirmed', 'unclear_since')
-if ARGV[5] ~= '' then redis.call('HSET', key, 'stub', ARGV[5]) end
+if not f[2] then with('first', int(t)) end
+if ARGV[5] ~= '' and ARGV[5] ~= f[3] then with('stub', ARGV[5]) end
 local what = 'attempt ' .. int(n) .. ' by ' .. get(key, 'runner')
 if i ~= '' then
   redis.call('HSETNX', key, 's:' .. i, int(t))
@@ -31,7 +33,7 @@ if i ~= '' then
   redis.call('HDEL', key, 'r:' .. i)
   what = 'ticket ' .. int(tonumber(i) + 1) .. ' attempt ' .. int(n)
 end
-note(key, t, 'submitting', what)
+note(key, t, 'submitting', what, fields)
 local r = applied('submitting')
 r[5], r[6], r[7], r[8] = 'attempts', int(n), 'now', int(t)
 return r
