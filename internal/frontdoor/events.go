@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"issuance/internal/ledger"
+	"issuance/internal/livefile"
 	"issuance/internal/thinevent"
 )
 
@@ -157,15 +158,32 @@ type stream struct {
 	flush  *http.ResponseController
 }
 
-// run writes events until the caller is gone, the server stops, or Redis does not answer; the caller comes again then.
-func (st stream) run(ctx context.Context, after string) {
+// may reports whether the caller may still read: its token is in the file, with the scope. What it may see is as the file says
+// now.
+func (st *stream) may() bool {
+	if st.server.Tokens == nil {
+		return true
+	}
+	now := st.server.Tokens.Marked(st.token.Mark())
+	if now == nil || !now.May(Events) {
+		return false
+	}
+	st.token = now
+	return true
+}
+
+// run writes events until the caller is gone or may not read any more, the server stops, or Redis does not answer; the caller
+// comes again then.
+func (st *stream) run(ctx context.Context, after string) {
 	s := st.server
 	if !st.send(fmt.Appendf(nil, "retry: 2000\n: from %s\n\n", after)) {
 		return
 	}
 	beat := time.NewTicker(streamBeat)
 	defer beat.Stop()
-	for {
+	look := time.NewTicker(livefile.Reread)
+	defer look.Stop()
+	for st.may() {
 		list, all, more := s.hub.since(after)
 		if !all {
 			var gap *Gap
@@ -189,6 +207,7 @@ func (st stream) run(ctx context.Context, after string) {
 		}
 		select {
 		case <-more:
+		case <-look.C:
 		case <-beat.C:
 			if !st.send([]byte(": beat\n\n")) {
 				return
@@ -201,7 +220,7 @@ func (st stream) run(ctx context.Context, after string) {
 	}
 }
 
-func (st stream) sendAll(list []ledger.Event) bool {
+func (st *stream) sendAll(list []ledger.Event) bool {
 	var b bytes.Buffer
 	for _, e := range list {
 		if st.token.Sees(e.Account) {
@@ -216,7 +235,7 @@ func (st stream) sendAll(list []ledger.Event) bool {
 }
 
 // send reports whether the caller is still there.
-func (st stream) send(b []byte) bool {
+func (st *stream) send(b []byte) bool {
 	_ = st.flush.SetWriteDeadline(time.Now().Add(st.server.Timeout)) // a connection without deadlines is a test's
 	if _, err := st.w.Write(b); err != nil {
 		return false

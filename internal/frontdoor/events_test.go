@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -193,6 +194,25 @@ func TestAStreamGoesOnOverARestart(t *testing.T) {
 	read(1)
 	if want := []string{"A0", "A1", "A2", "A3", "A4"}; !slices.Equal(got, want) {
 		t.Errorf("%v", got)
+	}
+}
+
+// A stream ends within seconds of its token's removal, also when nothing happens meanwhile.
+func TestAStreamEndsWithItsToken(t *testing.T) {
+	path, secrets := doortest.TokensFile(t, "shop orders,events", "box events")
+	h := open(t, path)
+	h.token = secrets["box"]
+	s := h.stream("0")
+	next, _ := doortest.TokensFile(t, "other events")
+	raw, err := os.ReadFile(next)
+	if err == nil {
+		err = os.WriteFile(path, raw, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := s.next(); m != (sent{}) {
+		t.Errorf("a caller without a token gets %+v", m)
 	}
 }
 

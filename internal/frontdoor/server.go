@@ -106,8 +106,15 @@ func (s *Server) Mount(path string, h http.Handler) {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// Run reads the events that waiting requests wait for, until the context ends.
-func (s *Server) Run(ctx context.Context) { s.hub.run(ctx) }
+// Run reads the events that waiting requests wait for, and the tokens file when it changes, until the context ends.
+func (s *Server) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	if s.Tokens != nil {
+		wg.Go(func() { s.Tokens.follow(ctx) })
+	}
+	s.hub.run(ctx)
+}
 
 // Drain has requests that wait, and streams of events, end as if their time had come; new ones do not wait. A server
 // that stops calls it before http.Server.Shutdown.

@@ -1,6 +1,7 @@
 package frontdoor
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -11,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"issuance/internal/listfile"
 	"issuance/internal/livefile"
@@ -114,6 +116,20 @@ func (t *Tokens) Marked(mark string) *Token {
 
 // current is what the file says now. A file that cannot be read, or has mistakes, changes nothing.
 func (t *Tokens) current() []*Token { return t.file.Current() }
+
+// follow has the file read again when it changes although nobody calls, so that its mistakes are reported, until the context ends.
+func (t *Tokens) follow(ctx context.Context) {
+	tick := time.NewTicker(livefile.Reread)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			t.current()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
 
 // tokenEntry is a token as the file writes it.
 type tokenEntry struct {
