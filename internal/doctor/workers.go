@@ -49,6 +49,7 @@ const (
 	manyFailures = 5
 	farBehind    = 5 * time.Minute
 	unserved     = 2 * time.Minute
+	failingLong  = 2 * time.Minute
 )
 
 func (x *examination) webhooks(ctx context.Context) error {
@@ -76,6 +77,10 @@ func (x *examination) webhooks(ctx context.Context) error {
 			x.add(Wrong, w.Name, "switched off since "+st.OffAt.UTC().Format(time.RFC3339)+", because it answered 410", "enqueue webhooks enable "+w.Name)
 		case st.Fails >= manyFailures:
 			x.addf(Wrong, w.Name, "enqueue webhooks deliveries "+w.Name, "%d failures in a row", st.Fails)
+		case st.Fails > 0 && now.Sub(st.FailingAt) > failingLong:
+			x.addf(Wrong, w.Name, "enqueue webhooks deliveries "+w.Name, "it has taken nothing since %s", st.FailingAt.UTC().Format(time.RFC3339))
+		case st.Fails > 0:
+			x.addf(Note, w.Name, "enqueue webhooks deliveries "+w.Name, "the last delivery failed, it is tried again (%d in a row)", st.Fails)
 		case st.Behind(last) > farBehind:
 			x.addf(Note, w.Name, "enqueue webhooks list", "%s behind the stream of events", st.Behind(last).Round(time.Second))
 		}

@@ -27,6 +27,7 @@ var (
 	outstandingDesc = prometheus.NewDesc("issuance_webhook_outstanding", "Events on their way to a webhook.", []string{"webhook"}, nil)
 	behindDesc      = prometheus.NewDesc("issuance_webhook_behind_seconds", "How much of the stream of events is not on its way to a webhook yet.", []string{"webhook"}, nil)
 	failuresDesc    = prometheus.NewDesc("issuance_webhook_failures", "Failures in a row.", []string{"webhook"}, nil)
+	failingDesc     = prometheus.NewDesc("issuance_webhook_failing_seconds", "For how long every delivery to a webhook has failed.", []string{"webhook"}, nil)
 	offDesc         = prometheus.NewDesc("issuance_webhook_off", "1 while a webhook is switched off because it answered 410.", []string{"webhook"}, nil)
 	deliveredDesc   = prometheus.NewDesc("issuance_webhook_delivered_total", "Events that a webhook took, from all front doors.", []string{"webhook"}, nil)
 	givenUpDesc     = prometheus.NewDesc("issuance_webhook_given_up_total", "Events that a webhook did not take to the end.", []string{"webhook"}, nil)
@@ -58,7 +59,7 @@ func (d deliveries) measure(webhook, body string, e ending, now time.Time) {
 
 // Describe implements prometheus.Collector.
 func (d *Dispatcher) Describe(ch chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{outstandingDesc, behindDesc, failuresDesc, offDesc, deliveredDesc, givenUpDesc} {
+	for _, desc := range []*prometheus.Desc{outstandingDesc, behindDesc, failuresDesc, failingDesc, offDesc, deliveredDesc, givenUpDesc} {
 		ch <- desc
 	}
 	d.deliveries.took.Describe(ch)
@@ -121,6 +122,11 @@ func (s State) metrics(name, last string) (list []prometheus.Metric) {
 	add(outstandingDesc, prometheus.GaugeValue, float64(s.Outstanding))
 	add(behindDesc, prometheus.GaugeValue, s.Behind(last).Seconds())
 	add(failuresDesc, prometheus.GaugeValue, float64(s.Fails))
+	failing := 0.0
+	if s.Fails > 0 && !s.FailingAt.IsZero() {
+		failing = max(time.Since(s.FailingAt).Seconds(), 0)
+	}
+	add(failingDesc, prometheus.GaugeValue, failing)
 	add(offDesc, prometheus.GaugeValue, off)
 	add(deliveredDesc, prometheus.CounterValue, float64(s.Delivered))
 	add(givenUpDesc, prometheus.CounterValue, float64(s.GivenUp))

@@ -31,7 +31,7 @@ issuance_webhook_outstanding{webhook="shop"} 0
 	if err := testutil.CollectAndCompare(h.Dispatcher, strings.NewReader(want), "issuance_webhook_delivered_total", "issuance_webhook_off", "issuance_webhook_outstanding"); err != nil {
 		t.Error(err)
 	}
-	if n := testutil.CollectAndCount(h.Dispatcher); n != 12+3 { // deliveries to both, and the lag of one
+	if n := testutil.CollectAndCount(h.Dispatcher); n != 14+3 { // deliveries to both, and the lag of one
 		t.Errorf("%d metrics of two endpoints", n)
 	}
 }
