@@ -191,6 +191,17 @@ func TestAPanicTakesNoSlotAway(t *testing.T) {
 	})
 }
 
+// Accounts whose allowance has no name share none: the waiting of one takes no room from the others.
+func TestAccountsWithoutANamedAllowanceShareNone(t *testing.T) {
+	eachScene(t, func(s *scene) {
+		s.hang("m001")
+		s.enqueue("m001", 0, 20)
+		s.enqueue("m002", 0, 10)
+		s.worker("m001", "m002")
+		s.until("the other account's tasks", func() bool { return s.of("m002") == 10 })
+	})
+}
+
 // held are the states of accounts of which some are held.
 func held(accounts map[string]bool) (states []budget.State) {
 	for a, held := range accounts {
