@@ -328,6 +328,9 @@ func TestAccountsOfOneAllowanceTakeTurns(t *testing.T) {
 		s.until("the backlog to be put aside", func() bool { return s.inLine("a1") >= 60-slots })
 		s.enqueue("a2", 0, 10)
 		s.until("the other's to be put aside", func() bool { return s.inLine("a2")+int64(s.of("a2")) == 10 })
+		s.until("the queue to know that they wait", func() bool {
+			return s.srv.Client().ZCard(s.t.Context(), keys.Queue("ecticket-bulk")+"retry").Val() == s.inLine("a1")+s.inLine("a2")
+		})
 		for s.of("a2") < 10 {
 			select {
 			case gate <- struct{}{}:
