@@ -1,11 +1,10 @@
 package faults
 
 import (
-	"encoding/json"
-	"fmt"
 	"io"
-	"os"
 	"testing"
+
+	"issuance/internal/bench/lab"
 )
 
 // Name is what a child process of this package is called.
@@ -14,22 +13,7 @@ const Name = "faults"
 // Question is what a child is asked for; it answers with a []Row and ends.
 type Question struct{ Quick bool }
 
-// Child answers one question and ends the process: virtual time is to be had in tests only, so it runs as one.
+// Child answers one question and ends the process.
 func Child(_ []string, in io.Reader, out io.Writer) error {
-	var q Question
-	if err := json.NewDecoder(in).Decode(&q); err != nil {
-		return err
-	}
-	silent, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	os.Stdout = silent // for what a test prints when it ends
-	testing.Main(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{{Name: Name, F: func(t *testing.T) {
-		if err := json.NewEncoder(out).Encode(Run(t, q.Quick)); err != nil {
-			t.Error(err)
-			fmt.Fprintln(os.Stderr, err)
-		}
-	}}}, nil, nil)
-	return nil
+	return lab.AnswerInTest(Name, in, out, func(t *testing.T, q Question) ([]Row, error) { return Run(t, q.Quick), nil })
 }
