@@ -107,13 +107,7 @@ func TestNoAnswerOfPass2UMakesARefundsStatusUntrue(t *testing.T) {
 					return pass2usim.None
 				})
 				task := s.EnqueueRefund(`{"provider":"pass2u","refund_id":"R1","request":{"channelOrderId":"ORDER1","quantity":2}}`)
-				for range 1000 {
-					err := s.Run(s.worker(), task)
-					if err == nil {
-						break
-					}
-					s.Clock.Advance(s.Waits(err))
-				}
+				s.toEnd(task, 1000)
 				rec := s.Record(order.Ref{Account: s.account, OrderID: "ORDER1", RefundID: "R1"})
 				b, _ := sim.Order("ORDER1")
 				switch {

@@ -195,13 +195,7 @@ func TestNoAnswerMakesARefundsStatusUntrue(t *testing.T) {
 						return ecticketsim.Fault{}
 					})
 					task := s.EnqueueRefund(`{"provider":"ecticket","refund_id":"R1","request":{"MerchantTradeNo":"ORDER1","quantity":2}}`)
-					for range 300 {
-						err := s.Run(s.worker(), task)
-						if err == nil {
-							break
-						}
-						s.Clock.Advance(s.Waits(err))
-					}
+					s.toEnd(task, 300)
 					s.true(sim, s.Record(order.Ref{Account: s.account, OrderID: "ORDER1", RefundID: "R1"}))
 				})
 			}

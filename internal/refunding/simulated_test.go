@@ -37,6 +37,18 @@ func (s *simulated) serve(h http.Handler) string {
 	return server.URL
 }
 
+// toEnd runs a task until it is done, each time when its wait is over, or so many times.
+func (s *simulated) toEnd(task *asynq.Task, most int) {
+	s.T.Helper()
+	for range most {
+		err := s.Run(s.worker(), task)
+		if err == nil {
+			return
+		}
+		s.Clock.Advance(s.Waits(err))
+	}
+}
+
 // worker is a fresh one: lists are kept by this machine's clock, which stands still for the bench's.
 func (s *simulated) worker() asynq.Handler {
 	s.T.Helper()

@@ -35,13 +35,7 @@ func TestAnEarlierRefundOfOthersProvesNothing(t *testing.T) {
 			return pass2usim.None
 		})
 		task := s.EnqueueRefund(`{"provider":"pass2u","refund_id":"R1","request":{"channelOrderId":"ORDER1","quantity":1}}`)
-		for range 1000 {
-			err := s.Run(s.worker(), task)
-			if err == nil {
-				break
-			}
-			s.Clock.Advance(s.Waits(err))
-		}
+		s.toEnd(task, 1000)
 		rec := s.Record(order.Ref{Account: s.account, OrderID: "ORDER1", RefundID: "R1"})
 		b, _ := sim.Order("ORDER1")
 		if !rec.State.Final() || rec.State == order.Refunded && b.Refunded() != 2 {
@@ -61,13 +55,7 @@ func TestARefusalOfAPagesRefundIsNoEnd(t *testing.T) {
 		return pass2usim.None
 	})
 	task := s.EnqueueRefund(`{"provider":"pass2u","refund_id":"R1","request":{"channelOrderId":"ORDER1","all":true}}`)
-	for range 100 {
-		err := s.Run(s.worker(), task)
-		if err == nil {
-			break
-		}
-		s.Clock.Advance(s.Waits(err))
-	}
+	s.toEnd(task, 100)
 	if rec := s.Record(order.Ref{Account: s.account, OrderID: "ORDER1", RefundID: "R1"}); rec.State != order.Review || rec.Reason.Code != string(order.CodeUnprovable) {
 		t.Errorf("%s (%s: %s)", rec.State, rec.Reason.Code, rec.Reason.Message)
 	}
