@@ -187,6 +187,25 @@ func (w *world) rejected(f providers.Finding) {
 	}
 }
 
+// A provider that tells duplicates from other rejections may still reject a copy of a request that took effect for what that
+// has used up: such a rejection is looked at, any other is the end.
+func TestARejectionThatACopyMayHaveDrawnIsLookedAt(t *testing.T) {
+	w := mini(t)
+	out := fakeprovider.Refused
+	out.MayHide = true
+	w.provider.AnswerIssue(out)
+	w.provider.AnswerLookUp(fakeprovider.Seen(providers.Sight{CreatedAt: w.Clock.Now(), Precision: time.Second}))
+	w.Done(w.run())
+	w.state(order.Issued, "")
+	w.calls("issue, look_up")
+
+	w = mini(t)
+	w.provider.AnswerIssue(fakeprovider.Refused)
+	w.Done(w.run())
+	w.state(order.Failed, fakeprovider.Refused.Code)
+	w.calls("issue")
+}
+
 // Nothing that is shown of the order decides whose it is.
 func TestAnotherOrderUnderOurNumberIsNotOurs(t *testing.T) {
 	w := mini(t)
