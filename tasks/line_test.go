@@ -53,6 +53,18 @@ func TestABulkGoesToTheEndOfItsAccountsLine(t *testing.T) {
 		if err != nil || info.Pending != 10 || info.Scheduled != manyAtOnce {
 			t.Errorf("the queue: %+v, %v", info, err)
 		}
+		if w := b.waiting(t, ref("MANY007")); w.For != "its turn among the orders of its account" || w.NextAt != nil {
+			t.Errorf("an order in the line: %+v", w)
+		}
+		// A bulk that is run again is known already, and joins no line.
+		before := b.rdb.ZRem(b.ctx, of, home(ref("MANY007"), Bulk).ID).Val()
+		for i := range many {
+			many[i] = orderDoc(fmt.Sprintf("MANY%03d", i))
+		}
+		b.EnqueuePrepared(b.ctx, prepared(t, b.Client, Bulk, many...))
+		if n := b.rdb.ZCard(b.ctx, of).Val(); before != 1 || n != manyAtOnce {
+			t.Errorf("%d tasks are in the line after the bulk was run again", n)
+		}
 		// Should its place be lost, a task runs by itself.
 		if task, err := b.inspector.GetTaskInfo(first.Queue, got[1]); err != nil || time.Until(task.NextProcessAt) < 10*time.Minute || time.Until(task.NextProcessAt) > time.Hour {
 			t.Errorf("%+v, %v", task, err)

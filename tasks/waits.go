@@ -133,7 +133,7 @@ func (w *Waiting) putOff(u unfinished, t queue.Task) {
 		w.Until = nil
 	case text == queue.TurnText: // it runs when the orders before it have
 		w.NextAt = nil
-	case t.Why == "" && t.State == "scheduled" && u.State == Queued && !u.ref.IsRefund(): // it went into its account's line when it was enqueued
+	case t.Why == "" && t.Scheduled() && u.State == Queued && u.Lane == Bulk: // it went into its account's line when it was enqueued
 		w.For, w.NextAt = strings.TrimPrefix(queue.TurnText, queue.WaitsFor), nil
 	}
 }

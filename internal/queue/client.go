@@ -95,6 +95,9 @@ func (t Task) Waiting() bool {
 	return t.State == asynq.TaskStateScheduled.String() || t.State == asynq.TaskStateRetry.String()
 }
 
+// Scheduled reports whether the task waits for its first run.
+func (t Task) Scheduled() bool { return t.State == asynq.TaskStateScheduled.String() }
+
 // Ended reports whether the task is there and will not run again.
 func (t Task) Ended() bool {
 	return t.State == asynq.TaskStateArchived.String() || t.State == asynq.TaskStateCompleted.String()

@@ -15,16 +15,20 @@ import (
 	"issuance/tasks/order"
 )
 
-// Behind is how much later than its turn should be a task runs by itself whose place in the line of its account was lost. n is
-// its place, perSecond how many tasks of the account run in a second at least; 0 where nobody knows.
+// Behind is after how long a task runs by itself should its place in the line of its account be lost: later than its turn should
+// be, but for very long lines. n is its place, perSecond the account's calls per second; 0 where nobody knows.
 func Behind(n int64, perSecond float64) time.Duration {
-	turn := time.Duration(min(float64(n)/max(perSecond, slowest), 1e6) * float64(time.Second))
-	return turn + turn/2 + safety
+	if perSecond <= 0 {
+		perSecond = usual
+	}
+	turn := min(float64(n)/perSecond, longestLine.Seconds()) * float64(time.Second)
+	return time.Duration(1.5*turn) + safety
 }
 
 const (
-	safety  = 15 * time.Minute
-	slowest = 0.05
+	safety      = 15 * time.Minute
+	usual       = 4 // calls per second, as accounts have by default
+	longestLine = 4 * time.Hour
 )
 
 // Lines are the lengths of the lines of a queue's accounts (package fair), of those of some accounts that have one.
