@@ -125,7 +125,7 @@ type Budget struct {
 	rdb     redis.UniversalClient
 	keys    keySet
 
-	lines lines // of this process's calls that wait
+	waiters waiters
 
 	worker string // distinguishes this process's reports from those of others
 
@@ -226,7 +226,7 @@ func (b *Budget) pass(ctx context.Context, lane order.Lane) error {
 	if p != nil && p.over.Load() {
 		return &providers.HeldError{RetryAfter: minRetry, Reason: "the probe was not answered"}
 	}
-	w := b.lines.join(lane)
+	w := b.waiters.join(lane)
 	defer w.leave()
 	giveUp := b.clock().Add(b.cfg.MaxWait)
 	deadline, bounded := ctx.Deadline()

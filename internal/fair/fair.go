@@ -8,15 +8,15 @@
 // which a few (see Terms.waiting) may be waiting for the call budget. A task that comes when there is no room, or when the
 // account's calls are held (ban, pause, no answer), is not run. It is put at the end of the account's line, a zset in Redis
 // beside the queue, and waits in the queue's own retry set, so that the web UI shows it and why it waits. One that did run
-// and was held back by the call budget is put at the head of the line.
+// and was held back by the call budget is put at the head of the line. Many bulk orders of an account that has a line join it as
+// they are enqueued (package tasks), and wait in the queue's scheduled set.
 //
 // Whenever there is room again, as many tasks of the line are put at the head of the queue: the releaser of each process does
 // so for the accounts that it serves, when a task has passed the call budget or has ended, and otherwise every half second.
 // No process leads. So a task costs a constant number of commands until it runs, however long that takes: one to be put
 // aside, one to be let go on.
 //
-// A line is a hint: should Redis lose one, or a task's place in it, the queue runs the task at the time that stands in its
-// retry set, which is later than its turn should be.
+// A line is a hint: should Redis lose one, or a task's place in it, the queue runs the task by itself later (queue.Behind).
 //
 // A worker that serves one account of a provider uses no lines but for held calls: its queue is the account's line.
 package fair

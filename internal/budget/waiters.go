@@ -7,9 +7,9 @@ import (
 	"issuance/tasks/order"
 )
 
-// lines are this process's calls that ask for a slot, by lane, in the order in which they came. The zero value is ready. Safe
+// waiters are this process's calls that ask for a slot, by lane, in the order in which they came. The zero value is ready. Safe
 // for concurrent use.
-type lines struct {
+type waiters struct {
 	mu   sync.Mutex
 	next uint64
 	of   map[order.Lane][]uint64
@@ -17,12 +17,12 @@ type lines struct {
 
 // waiter is one call in its line.
 type waiter struct {
-	*lines
+	*waiters
 	lane order.Lane
 	n    uint64
 }
 
-func (l *lines) join(lane order.Lane) waiter {
+func (l *waiters) join(lane order.Lane) waiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.of == nil {
