@@ -62,7 +62,9 @@ type Config struct {
 	Accounts func() int
 	// Elsewhere reports whether another worker serves an account. Default: none does.
 	Elsewhere func(context.Context, providers.Account) bool
-	Log       *slog.Logger
+	// Expect is how long a task is expected at most after it was let go on, should nobody else have got it. Default 1 s.
+	Expect time.Duration
+	Log    *slog.Logger
 }
 
 // Lane is one queue, shared by accounts. Safe for concurrent use.
@@ -82,6 +84,9 @@ type Lane struct {
 func NewLane(rdb redis.UniversalClient, c Config) *Lane {
 	if c.Elsewhere == nil {
 		c.Elsewhere = func(context.Context, providers.Account) bool { return false }
+	}
+	if c.Expect <= 0 {
+		c.Expect = time.Second
 	}
 	return &Lane{Config: c, queue: queue.Name(c.Provider, c.Lane), rdb: rdb, kick: make(chan struct{}, 1),
 		places: map[providers.Account]*place{}, groups: map[string]*group{}, alarms: map[providers.Account]time.Time{}}

@@ -31,6 +31,8 @@ type scene struct {
 	srv   *testredis.Server
 	queue *queue.Client
 	log   *strings.Builder
+	// expect is how long workers expect what they have let go on. Default: theirs.
+	expect time.Duration
 
 	mu  sync.Mutex
 	ran []string // "ACCOUNT ORDER" by the time at which they began
@@ -54,7 +56,7 @@ type process struct {
 // worker starts one that serves accounts, each with an allowance of its own unless they are of one letter.
 func (s *scene) worker(accounts ...string) *process {
 	s.t.Helper()
-	l := fair.NewLane(s.srv.Client(), fair.Config{Provider: providers.ECTicket, Lane: order.Bulk, Slots: slots, Log: slog.New(slog.NewTextHandler(&writer{s}, nil)),
+	l := fair.NewLane(s.srv.Client(), fair.Config{Provider: providers.ECTicket, Lane: order.Bulk, Slots: slots, Expect: s.expect, Log: slog.New(slog.NewTextHandler(&writer{s}, nil)),
 		Accounts: func() int { s.mu.Lock(); defer s.mu.Unlock(); return len(accounts) },
 		Terms: func(a providers.Account) (fair.Terms, bool) {
 			return fair.Terms{Allowance: allowanceOf(a.Merchant), PerSecond: 1}, slices.Contains(accounts, a.Merchant)
@@ -296,6 +298,18 @@ func TestATaskOfAnAccountThatIsNotServedWaitsForItsWorker(t *testing.T) {
 		s.worker("a1", "b1") // tasks come to both: the one that does not serve the account puts them aside again
 		s.until("all to run", func() bool { return s.of("a1") == 12 })
 		other.stop()
+	})
+}
+
+// A task that was let go on and that another process has got takes no room here, however long it would be expected.
+func TestWhatOthersHaveGotIsNotExpected(t *testing.T) {
+	eachScene(t, func(s *scene) {
+		s.expect = time.Hour
+		s.enqueue("a1", 0, 12)
+		s.worker("b1", "c1") // puts aside what it gets
+		s.until("all to be put aside", func() bool { return s.inLine("a1") == 12 })
+		s.worker("a1", "b1")
+		s.until("all to run", func() bool { return s.of("a1") == 12 })
 	})
 }
 

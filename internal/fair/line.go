@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/keys"
@@ -29,6 +31,8 @@ var (
 const (
 	// lookEvery is how often the lines are looked for of which this process knows nothing.
 	lookEvery = 500 * time.Millisecond
+	// lookForMissing is how often it is looked for whether another process has got a task that was let go on.
+	lookForMissing = 100 * time.Millisecond
 	// lookedAt is how many tasks of a line are looked at beyond those that may go on: some are between two states.
 	lookedAt = 100
 	// remembered is for how long another process knows that a task was let go on.
@@ -65,34 +69,38 @@ func (l *Lane) aside(ctx context.Context, r order.Ref, id string, head bool, why
 func (l *Lane) Run(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	expecting := time.NewTimer(0)
-	defer expecting.Stop()
-	failing := false
+	missing := time.NewTimer(lookForMissing)
+	defer missing.Stop()
+	armed, failing := true, false
+	var err error // of the last step
 	for {
-		more, err := l.release(ctx)
-		if more && err == nil {
-			continue
+		if err == nil {
+			var more bool
+			if more, err = l.release(ctx); more && err == nil {
+				continue
+			}
 		}
 		if err != nil && !failing && ctx.Err() == nil {
 			l.Log.Warn("what waits for its turn cannot be let go on, trying again", "queue", l.queue, "error", err)
 		}
 		failing = err != nil
-		var kick <-chan struct{}
-		if !failing {
-			kick = l.kick
+		kick := l.kick
+		if failing {
+			kick = nil // it is tried again at the next tick
 		}
-		if l.expects() > 0 {
-			expecting.Reset(expectFor / 2)
+		if !armed && l.expects() {
+			missing.Reset(lookForMissing)
+			armed = true
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-kick:
-		case <-expecting.C:
+		case <-missing.C:
+			armed = false
+			err = l.missing(ctx)
 		case <-tick.C:
-			if err := l.look(ctx); err != nil {
-				failing = true
-			}
+			err = l.look(ctx)
 		}
 	}
 }
@@ -115,15 +123,45 @@ func (l *Lane) look(ctx context.Context) error {
 	return err
 }
 
-// expects is how many tasks are expected that were let go on.
-func (l *Lane) expects() (n int) {
+// expects reports whether tasks are expected that were let go on.
+func (l *Lane) expects() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range l.places {
+		if len(p.expected) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// missing expects those tasks no longer that another process has got, or whose time is over.
+func (l *Lane) missing(ctx context.Context) error {
+	pipe := l.rdb.Pipeline()
+	states := map[string]*redis.StringCmd{}
+	l.mu.Lock()
+	for _, p := range l.places {
+		for id := range p.expected {
+			states[id] = pipe.HGet(ctx, keys.Task(l.queue, id), "state")
+		}
+	}
+	l.mu.Unlock()
+	if len(states) == 0 {
+		return nil
+	}
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
 	for _, p := range l.places {
-		n += p.forget(now.After)
+		p.forget(func(id string, until time.Time) bool {
+			state, asked := states[id]
+			return now.After(until) || asked && state.Val() != asynq.TaskStatePending.String()
+		})
 	}
-	return n
+	return nil
 }
 
 // going is a line of which so many tasks may go on.
@@ -194,7 +232,7 @@ func (l *Lane) due() (list []going, answered chan struct{}) {
 func (l *Lane) released(list []going, answered chan struct{}) (any bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	until := time.Now().Add(expectFor)
+	until := time.Now().Add(l.Expect)
 	for _, g := range list {
 		g.waiting -= g.n
 		g.releasing = nil

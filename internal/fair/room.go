@@ -31,10 +31,6 @@ type place struct {
 	releasing chan struct{} // closed when a release of its line was answered; nil without one
 }
 
-// expectFor is how long a task is expected after it was let go on: longer than it takes a process to fetch one. Another
-// process may have got it.
-const expectFor = 250 * time.Millisecond
-
 func (l *Lane) place(a providers.Account, t Terms) *place {
 	if t.Allowance == "" {
 		t.Allowance = a.String()
@@ -46,7 +42,7 @@ func (l *Lane) place(a providers.Account, t Terms) *place {
 	}
 	if p.group == nil || p.terms.Allowance != t.Allowance {
 		if p.group != nil { // what runs counts where it began
-			p.forget(func(time.Time) bool { return true })
+			p.forget(func(string, time.Time) bool { return true })
 		}
 		if l.groups[t.Allowance] == nil {
 			l.groups[t.Allowance] = &group{}
@@ -57,15 +53,14 @@ func (l *Lane) place(a providers.Account, t Terms) *place {
 	return p
 }
 
-// forget expects those tasks no longer whose time is over, and returns how many it still expects.
-func (p *place) forget(over func(time.Time) bool) int {
+// forget expects those tasks no longer of which over says so.
+func (p *place) forget(over func(id string, until time.Time) bool) {
 	for id, until := range p.expected {
-		if over(until) {
+		if over(id, until) {
 			delete(p.expected, id)
 			p.waiting--
 		}
 	}
-	return len(p.expected)
 }
 
 // room is how many more tasks of an account may run.
