@@ -41,16 +41,25 @@ func walk(t *testing.T, h *house) *walker {
 		chromedp.Flag("lang", "en-US"), chromedp.Flag("accept-lang", "en-US"), chromedp.UserDataDir(t.TempDir()))
 	alloc, stop := chromedp.NewExecAllocator(context.Background(), opts...)
 	ctx, cancel := chromedp.NewContext(alloc)
-	ctx, late := context.WithTimeout(ctx, 50*time.Second)
-	t.Cleanup(func() { late(); cancel(); stop() })
+	t.Cleanup(func() { cancel(); stop() })
+	if err := chromedp.Run(ctx); err != nil { // the browser lives as long as this context, not as one step
+		t.Fatal(err)
+	}
 	return &walker{h, ctx}
 }
 
+// patience is how long one step may take: a walk of many pages has many.
+const patience = 50 * time.Second
+
 func (w *walker) do(actions ...chromedp.Action) {
 	w.t.Helper()
-	if err := chromedp.Run(w.ctx, actions...); err != nil {
+	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	defer cancel()
+	if err := chromedp.Run(ctx, actions...); err != nil {
 		var text string
-		_ = chromedp.Run(w.ctx, chromedp.Text("body", &text))
+		again, cancel := context.WithTimeout(w.ctx, time.Second)
+		defer cancel()
+		_ = chromedp.Run(again, chromedp.Text("body", &text))
 		w.t.Fatalf("%v at: %s", err, text)
 	}
 }
