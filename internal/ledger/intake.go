@@ -50,7 +50,7 @@ func waker(script string) *redis.Script {
 	if s, ok := wakers.Load(script); ok {
 		return s.(*redis.Script)
 	}
-	s, _ := wakers.LoadOrStore(script, redis.NewScript(source("prelude")+"\nwake = function(KEYS, ARGV)\n"+script+"\nend\n"+source("intake")))
+	s, _ := wakers.LoadOrStore(script, redis.NewScript(complete("wake = function(KEYS, ARGV)\n"+script+"\nend\n"+source("intake"))))
 	return s.(*redis.Script)
 }
 

@@ -145,6 +145,10 @@ func (l *Ledger) runListed(ctx context.Context, ref order.Ref, text, name string
 		return l.run(ctx, ref, name, keys, args...)
 	}
 	ctx, span := tracing.Child(ctx, tracing.Internal, "ledger", name)
+	if !l.sharded {
+		list, err := pointing[name].Run(ctx, l.rdb, append(keys, p.key), append(l.args(args), p.args()...)...).StringSlice()
+		return l.came(ctx, span, ref, name, args, list, err)
+	}
 	pipe := l.rdb.Pipeline()
 	l.point(ctx, pipe, p)
 	cmd := scripts[name].EvalSha(ctx, pipe, keys, l.args(args)...)

@@ -74,18 +74,8 @@ func (l *Ledger) pointer(r order.Ref, text string) pointer {
 }
 
 // addPointer is sent as it is, since it is short and goes into pipelines.
-// KEYS[1] keys.Found  ARGV: field, value, how many values at most, milliseconds that the key lasts
-const addPointer = `local k,f,v=KEYS[1],ARGV[1],ARGV[2]
-local h=redis.call('HGET',k,f)
-if h and string.find('\n'..h..'\n','\n'..v..'\n',1,true) then return 0 end
-if h then
-local _,n=string.gsub(h,'\n','\n')
-if n+2>tonumber(ARGV[3]) then h=string.gsub(h,'^[^\n]*\n','') end
-v=h..'\n'..v
-end
-redis.call('HSET',k,f,v)
-if redis.call('PTTL',k)<0 then redis.call('PEXPIRE',k,ARGV[4]) end
-return 1`
+// KEYS[1] keys.Found  ARGV: see pointer.args
+var addPointer = complete("return point(KEYS[1], unpack(ARGV))")
 
 // dropPointer takes one value out.
 // KEYS[1] keys.Found  ARGV: field, value
@@ -98,8 +88,11 @@ return 1`
 
 // point puts a pointer into a pipeline. What fails there is left: the record's end writes it again.
 func (l *Ledger) point(ctx context.Context, pipe redis.Pipeliner, p pointer) {
-	pipe.Eval(ctx, addPointer, []string{p.key}, p.field, p.value, mostPointed, p.lasts.Milliseconds())
+	pipe.Eval(ctx, addPointer, []string{p.key}, p.args()...)
 }
+
+// args are the arguments of what writes a pointer: field, value, how many values at most, milliseconds that the key lasts.
+func (p pointer) args() []any { return []any{p.field, p.value, mostPointed, p.lasts.Milliseconds()} }
 
 // months are those in which a pointer of a record that is kept can have been written, the latest first. Clocks differ, so
 // the next month may have begun elsewhere.

@@ -18,12 +18,10 @@ if ARGV[5] ~= '' then
   open, turn = KEYS[3], redis.call('GET', KEYS[2]) or ''
 end
 local function reply(verdict)
-  local f = redis.call('HGETALL', key)
-  local has = {}
-  for i = 1, #f, 2 do has[f[i]] = f[i + 1] end
-  if open and has.state and not (final[has.state] and has.event) then
+  if open and verdict ~= 'missing' and (verdict ~= 'final' or get(key, 'event') == '') then
     redis.call('ZADD', open, int(t + tonumber(ARGV[3])), ARGV[4])
   end
+  local f = redis.call('HGETALL', key)
   for _, v in ipairs({'verdict', verdict, 'now', int(t), 'turn', turn}) do f[#f + 1] = v end
   return f
 end

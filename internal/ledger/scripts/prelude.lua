@@ -1,16 +1,25 @@
--- Common to every script. ARGV[1] is the time in milliseconds, or '' to ask Redis. Every script
+-- Common to the scripts, each of which gets what it uses: paragraphs between blank lines (see scripts.go). Every script
 -- of a record answers a flat list of names and values.
+
+-- The time of this run in milliseconds, as a number and as it is written; see clock.
+local ms, written = 0, '0'
+
+-- ARGV[1] is the time in milliseconds, or '' to ask Redis.
 local function clock()
-  if ARGV[1] ~= '' then return tonumber(ARGV[1]) end
-  local t = redis.call('TIME')
-  return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+  written = ARGV[1]
+  if written == '' then
+    local t = redis.call('TIME')
+    written = t[1] .. string.sub(1000000 + t[2], 2, 4)
+  end
+  ms = tonumber(written)
+  return ms
 end
 
 -- The queue's script that makes the task of a new record, where an intake comes with one.
 local wake
 
 -- Numbers go out as whole digits: Lua would write 1.7e+12.
-local function int(n) return string.format('%.0f', n) end
+local function int(n) return n == ms and written or string.format('%.0f', n) end
 
 local function get(key, field) return redis.call('HGET', key, field) or '' end
 
@@ -84,14 +93,16 @@ local function no_doubt(key)
   redis.call('HDEL', key, 'doubt_at', 'doubt_since', 'doubts', 'rejected_code', 'rejected_message', 'confirmed')
 end
 
-local function give_back(key)
-  redis.call('HDEL', key, 'runner', 'until', 'phase', 'solo')
+-- Gives the claim back, and removes other fields with it.
+local function give_back(key, ...)
+  redis.call('HDEL', key, 'runner', 'until', 'phase', 'solo', ...)
 end
 
 -- The runner died, or lost Redis, with the claim in its hands. It counts as the record's own doing only if that
 -- was all that the worker did.
 local function lost_runner(key, t)
   redis.call('HINCRBY', key, get(key, 'solo') == '1' and 'crashes' or 'abandoned', 1)
+  redis.call('HDEL', key, 'solo')
   note(key, t, 'abandoned', get(key, 'runner'))
 end
 
@@ -101,7 +112,6 @@ local function no_crashes(key) redis.call('HDEL', key, 'crashes', 'abandoned') e
 -- Gives the claim to a runner, and writes other fields with it.
 local function take(key, t, runner, lease, ...)
   local fence = int((tonumber(get(key, 'fence')) or 0) + 1)
-  redis.call('HDEL', key, 'solo')
   redis.call('HSET', key, 'fence', fence, 'runner', runner, 'until', int(t + tonumber(lease)), ...)
 end
 
@@ -111,14 +121,12 @@ local function finish(key, t, state, code, message, detail, fields)
   fields = fields or {}
   for _, v in ipairs({'state', state, 'final', int(t), 'updated_at', int(t)}) do fields[#fields + 1] = v end
   if detail then note(key, t, state, detail, fields) else redis.call('HSET', key, unpack(fields)) end
-  redis.call('HDEL', key, 'event')
   if code == '' and state == 'failed' then
     code, message = get(key, 'rejected_code'), get(key, 'rejected_message') -- the rejection that was confirmed
   end
-  if code ~= '' then redis.call('HSET', key, 'code', code, 'message', message)
-  else redis.call('HDEL', key, 'code', 'message') end
+  if code ~= '' then redis.call('HSET', key, 'code', code, 'message', message) end
   if state ~= 'review' then no_doubt(key) end
-  give_back(key)
+  if code == '' then give_back(key, 'event', 'code', 'message') else give_back(key, 'event') end
 end
 
 -- The provider was asked after a request without a clear answer, and has the order: what it says of it, or ''.
@@ -156,21 +164,18 @@ local function age_list(list, key, id, keep_record)
 end
 
 -- Lets a settled record age: its bulky fields move to the details, and each expires in its time. list is
--- that of the refunds, for a refund of this id.
-local function age(key, details, keep_details, keep_record, list, id)
+-- that of the refunds, for a refund of this id; marked says that its event is on the stream and the record does not have it yet.
+local function age(key, details, keep_details, keep_record, list, id, marked)
   if list then age_list(list, key, id, keep_record) end
-  local e, stay = redis.call('HMGET', key, 'event', 'host'), {}
-  -- Which entry of the stream its event is, is of no use any more, only that there is one.
-  if e[1] and e[1] ~= '' and e[1] ~= '1' then stay = {'event', 1} end
-  -- Where it was sent to stays, as a number of twelve bits, which takes six bytes: refunds of it go there.
-  if e[2] and e[2] ~= '' then
-    stay[#stay + 1], stay[#stay + 2] = 'h', tonumber(string.sub(redis.sha1hex(e[2]), 1, 3), 16)
-  end
-  if #stay > 0 then redis.call('HSET', key, unpack(stay)) end
-  local f, moved, names, kept = redis.call('HGETALL', key), {}, {}, {}
+  local f, moved, names, kept, stay = redis.call('HGETALL', key), {}, {}, {}, {}
   for i = 1, #f, 2 do
-    if bare[f[i]] then kept[#kept + 1] = f[i] else names[#names + 1] = f[i] end
+    local name = f[i]
+    if bare[name] then kept[#kept + 1] = name else names[#names + 1] = name end
+    -- Where it was sent to stays, as a number of twelve bits, which takes six bytes: refunds of it go there.
+    if name == 'host' and f[i + 1] ~= '' then stay = {'h', tonumber(string.sub(redis.sha1hex(f[i + 1]), 1, 3), 16)} end
   end
+  -- Which entry of the stream its event is, is of no use any more, only that there is one.
+  if marked then stay[#stay + 1], stay[#stay + 2] = 'event', 1 end
   -- A copy without what stays takes less of Redis's log than all that moves.
   if #names > 0 and #names <= 500 and redis.call('EXISTS', details) == 0 then
     redis.call('COPY', key, details)
@@ -191,8 +196,23 @@ local function age(key, details, keep_details, keep_record, list, id)
       moved, names = {}, {}
     end
   end
+  if #stay > 0 then redis.call('HSET', key, unpack(stay)) end
   expire(details, keep_details)
   expire(key, keep_record)
+end
+
+-- Leads from a text that people search for, by field, to one more record; at most so many. Answers 1 unless it led there already.
+local function point(found, field, record, most, lasts)
+  local list = redis.call('HGET', found, field)
+  if list and string.find('\n' .. list .. '\n', '\n' .. record .. '\n', 1, true) then return 0 end
+  if list then
+    local _, n = string.gsub(list, '\n', '\n')
+    if n + 2 > tonumber(most) then list = string.gsub(list, '^[^\n]*\n', '') end
+    record = list .. '\n' .. record
+  end
+  redis.call('HSET', found, field, record)
+  expire(found, lasts)
+  return 1
 end
 
 -- Publishes the end of a record: appends its event to the stream unless it is marked already, marks the
@@ -206,20 +226,20 @@ end
 local function publish(key, details, k, a)
   if not KEYS[k] then return '' end
   local f = redis.call('HMGET', key, 'state', 'code', 'final', 'event', 'ends', 'resolved_by', 'review_code')
-  if not f[4] or f[4] == '' then
+  local marked = not f[4] or f[4] == ''
+  if marked then
     local id = redis.pcall('XADD', KEYS[k], 'MAXLEN', '~', ARGV[a + 6], '*',
       'event_id', ARGV[a] .. '/' .. f[1] .. '/' .. int((tonumber(f[5]) or 0) + 1), 'provider', ARGV[a + 1], 'account', ARGV[a + 2],
       'order_id', ARGV[a + 3], 'refund_id', ARGV[a + 4], 'state', f[1], 'code', f[2] or '', 'at', f[3],
       'by', f[6] or '', 'review_code', f[7] or '')
     if type(id) == 'table' then return id.err end
-    -- Of a settled record only that there is one (see age).
-    redis.call('HSET', key, 'event', f[1] == 'review' and id or 1)
+    if f[1] == 'review' then redis.call('HSET', key, 'event', id) end
   end
   if f[1] == 'review' then
     redis.call('ZADD', KEYS[k + 2], f[3], ARGV[a + 5])
   else
     redis.call('ZREM', KEYS[k + 2], ARGV[a + 5])
-    age(key, details, ARGV[a + 7], ARGV[a + 8], KEYS[k + 3], ARGV[a + 4])
+    age(key, details, ARGV[a + 7], ARGV[a + 8], KEYS[k + 3], ARGV[a + 4], marked)
   end
   redis.call('ZREM', KEYS[k + 1], ARGV[a + 5])
   return ''
