@@ -10,30 +10,28 @@
 // arrival time TAT of a GCRA (generic cell rate algorithm). With the spacing T = 1/PerSecond, a
 // call that asks at time now gets
 //
-//	base = max(TAT, now)
-//	slot = max(now, base - tolerance)     when it may leave
-//	TAT  = base + T                       for the next one
+//	slot = max(TAT, now)     when it may leave
+//	TAT  = slot + T          for the next one
 //
-// Bases are at least T apart and a slot lies at most one tolerance before its base, so a window
-// of W seconds holds at most (W + tolerance)/T + 1 slots. The largest tolerance is
-// (Reserve-1)·T, hence
+// Slots are at least T apart: time that was not used is not made up for, because a provider that counts the calls of
+// each second does not either. Hence
 //
-//	calls in ANY window of W seconds  <=  PerSecond·W + Reserve
+//	calls in ANY window of W seconds, both ends included  <=  PerSecond·W + 1
 //
 // Slots are moments by Redis' clock, the same for all workers; the network and a busy machine
-// may move two calls a little closer to each other than their slots are.
+// may move two calls closer to each other than their slots are, by no more than T (or 100 ms).
 //
 // # Lanes
 //
 // Lanes differ in how far ahead of now they may take a slot; a lane that may take it farther ahead
 // goes first, because the others find it taken.
 //
-//	lane      tolerance       may take a slot                patience
-//	checkout  (Reserve-1)·T   up to MaxWait ahead            -
-//	poll      0               up to T/2 ahead                8·T
-//	bulk      0               only when it is free now       20·T
+//	lane      may take a slot                patience
+//	checkout  up to MaxWait ahead            -
+//	poll      up to T/2 ahead                8·T
+//	bulk      only when it is free now       20·T
 //
-// So a checkout call leaves at once while bulk uses up the rest, and waits at most T/2 behind
+// So a checkout call gets the next slot while bulk uses up the rest, and waits at most T/2 longer behind
 // polls; checkouts among themselves are served in order. A lane whose callers were all refused
 // for as long as its patience may once take a slot like a checkout: under any load polls keep an
 // eighth of the calls and bulk a twentieth.
@@ -49,7 +47,7 @@
 // # Bans
 //
 // After Banned no call gets a slot until the ban is over, and calls that wait for a slot are stopped.
-// Then the allowance grows from a quarter to the whole within a minute (Ramp), without reserve.
+// Then the allowance grows from a quarter to the whole within a minute (Ramp).
 //
 // # Pauses
 //
@@ -66,7 +64,7 @@
 // nothing is wrong, answers cost Redis nothing.
 //
 // When Redis does not answer, Pass returns a plain error: no call leaves unbudgeted. A Redis
-// that forgets (a failover, a flush) allows at most Reserve calls more than it should, because
+// that forgets (a failover, a flush) allows at most one call more than it should, because
 // slots of the forgotten line are not used any more; but it forgets bans and pauses as well.
 package budget
 
@@ -93,7 +91,6 @@ type Config struct {
 	Allowance string            // accounts of one allowance share calls and bans. Default Account.String()
 	Default   bool              // announces the account as its provider's default. Default false
 	PerSecond float64           // calls per second of the allowance, on average; above 0
-	Reserve   int               // calls a checkout lane may make at once. Default 2
 	Ban       time.Duration     // how long a ban lasts. Default 30 min
 	Ramp      time.Duration     // how long the allowance grows after a ban. Default 1 min
 	MaxWait   time.Duration     // how long Pass waits in place, see the package comment. Default 5 s
@@ -106,7 +103,6 @@ type Config struct {
 }
 
 const (
-	defaultReserve = 2
 	defaultBan     = 30 * time.Minute
 	defaultRamp    = time.Minute
 	defaultMaxWait = 5 * time.Second
@@ -176,9 +172,6 @@ func New(rdb redis.UniversalClient, cfg Config) (*Budget, error) {
 }
 
 func (cfg *Config) setDefaults() {
-	if cfg.Reserve <= 0 {
-		cfg.Reserve = defaultReserve
-	}
 	if cfg.Ban <= 0 {
 		cfg.Ban = defaultBan
 	}

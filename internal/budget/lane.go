@@ -24,7 +24,6 @@ func LaneOf(ctx context.Context, otherwise order.Lane) order.Lane {
 
 // policy is a lane's line of the table in the package comment.
 type policy struct {
-	tolerance time.Duration // how far before its base a slot may lie
 	ahead     time.Duration // how far ahead of now a slot may be taken
 	patience  time.Duration // refused for so long, it may take one slot as far ahead as impatient says; 0 = never
 	impatient time.Duration
@@ -32,12 +31,12 @@ type policy struct {
 
 func (b *Budget) policy(l order.Lane) (policy, bool) {
 	t := b.spacing
-	// Checkouts fill the line up to MaxWait + 2·T; one impatient slot of each lower lane has to
+	// Checkouts fill the line up to MaxWait + T; one impatient slot of each lower lane has to
 	// find its place behind them.
 	impatient := b.cfg.MaxWait + 3*t
 	switch l {
 	case order.Checkout:
-		return policy{tolerance: time.Duration(b.cfg.Reserve-1) * t, ahead: b.cfg.MaxWait}, true
+		return policy{ahead: b.cfg.MaxWait}, true
 	case order.Poll:
 		return policy{ahead: t / 2, patience: 8 * t, impatient: impatient}, true
 	case order.Bulk:

@@ -103,7 +103,7 @@ type answer struct {
 // ask runs pass.lua. reach bounds how far ahead a slot is of any use.
 func (b *Budget) ask(ctx context.Context, l order.Lane, p policy, reach time.Duration, probing bool) (answer, error) {
 	return b.run(ctx, passScript, b.keys.all(), string(l),
-		b.spacing.Microseconds(), p.tolerance.Microseconds(), min(p.ahead, reach).Microseconds(),
+		b.spacing.Microseconds(), min(p.ahead, reach).Microseconds(),
 		p.patience.Microseconds(), min(p.impatient, reach).Microseconds(),
 		b.cfg.Ramp.Microseconds(), rampFrom, b.now(), bucket.Microseconds(), keep, flag(probing))
 }
