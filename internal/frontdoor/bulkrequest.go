@@ -34,7 +34,13 @@ func (in *bulkIn) read(ctx context.Context, s *Server) (a tasks.Account, err err
 	if in.Account == "" {
 		return a, nil
 	}
-	return s.resolve(ctx, Orders, in.Account, accountInQuery)
+	if a, err = s.resolve(ctx, Orders, in.Account, accountInQuery); err != nil {
+		return a, err
+	}
+	if p := s.unserved(ctx, a, accountInQuery); p != nil {
+		return a, noted(ctx, p)
+	}
+	return a, nil
 }
 
 // bulkKind is nil for a body that is the file itself.

@@ -50,16 +50,40 @@ func (s *Server) broken(ctx context.Context, a tasks.Account, account string, li
 		p.Detail = detail
 	}
 	p.Violations = list
+	if unserved := s.unserved(ctx, a, account); unserved != nil {
+		unserved.add(list)
+		return unserved
+	}
+	return p.ofAccount()
+}
+
+// unserved is the problem of an account that no worker serves; nil where one does, or where that cannot be known now.
+// account is where the request says whose order it is about.
+func (s *Server) unserved(ctx context.Context, a tasks.Account, account string) *Problem {
 	if !a.Provider.Known() {
-		return p
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
 	var unserved *tasks.UnknownAccountError
-	if _, err := s.Client.Served(ctx, a); errors.As(err, &unserved) { // any other error says nothing of the document
-		p.add(explain(unserved, account).Violations)
+	if _, err := s.Client.Served(ctx, a); !errors.As(err, &unserved) {
+		return nil
 	}
-	return p
+	return explain(unserved, account)
+}
+
+// missing is the problem of a question that was not answered. Where it is about an account that nobody serves, the account
+// is what is unknown first.
+func (s *Server) missing(ctx context.Context, err error, ref tasks.Ref) *Problem {
+	p := explain(err, accountInPath)
+	if p.Code != codeUnknown {
+		return p
+	}
+	if unserved := s.unserved(ctx, ref.Account, accountInPath); unserved != nil {
+		p = problem(http.StatusNotFound, codeAccount, "no such order: %s", unserved.Detail)
+		p.Violations = unserved.Violations
+	}
+	return p.about(ref)
 }
 
 // add takes over violations, but those of a place of which one is known already.

@@ -26,8 +26,8 @@ type OrderPath struct {
 
 // Waiting is how long a request may wait.
 type Waiting struct {
-	Wait   int    `query:"wait" minimum:"0" doc:"wait up to so many seconds for the final status, at most 60, and answer what is known then"`
-	Prefer string `header:"Prefer" example:"wait=30" doc:"wait=N: the same as ?wait=N"`
+	Wait   int    `query:"wait" minimum:"0" doc:"wait up to so many seconds for the final status, and answer what is known then. More than 60 is the same as 60"`
+	Prefer string `header:"Prefer" example:"wait=30" doc:"wait=N: the same as ?wait=N; of both, the longer one holds. Preference-Applied says how long it is, at most 60; what is no wait in whole seconds is left out of account (RFC 7240)"`
 }
 
 func (w Waiting) wait() time.Duration {
@@ -119,7 +119,7 @@ func (s *Server) resolve(ctx context.Context, scope Scope, text, where string) (
 	a, err := tasks.ParseAccount(text)
 	if err != nil {
 		p := problem(http.StatusUnprocessableEntity, codeAccount, "no provider of this name; there are %v, and an account is PROVIDER:MERCHANT", providers.All())
-		p.Violations = []ProblemViolation{{Where: where, Rule: "must be PROVIDER or PROVIDER:MERCHANT, of " + joined(providers.All())}}
+		p.Violations = []ProblemViolation{{Where: where, Rule: accountRule()}}
 		name, _, _ := strings.Cut(text, ":")
 		return tasks.Account{Provider: providers.Name(name)}, noted(ctx, p)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"issuance/internal/ledger"
+	"issuance/providers"
 	"issuance/tasks"
 )
 
@@ -47,7 +49,7 @@ func remember[D any](c huma.Context, read func(context.Context, *Server) (D, err
 func (r request) refusal(ctx context.Context, wrong []ProblemViolation) *Problem {
 	p := problem(http.StatusUnprocessableEntity, codeInvalid, "the request breaks the rules that are listed")
 	p.Violations = wrong
-	if r.check == nil {
+	if p.ofAccount(); r.check == nil {
 		return p
 	}
 	var more *Problem
@@ -60,11 +62,11 @@ func (r request) refusal(ctx context.Context, wrong []ProblemViolation) *Problem
 	list := more.Violations
 	more.Violations = wrong
 	more.add(list)
-	return more
+	return more.ofAccount()
 }
 
-// noteStray keeps which parameters of a query an operation does not have, and a key that it does not take, for the problem
-// that lists all that is wrong.
+// noteStray keeps which parameters of a query an operation does not have or that stand in it more than once, and a key that
+// it does not take, for the problem that lists all that is wrong.
 func (s *Server) noteStray(c huma.Context, next func(huma.Context)) {
 	var known []string
 	keyed := c.Method() == http.MethodGet || c.Method() == http.MethodHead // which do nothing that could be done twice
@@ -75,13 +77,20 @@ func (s *Server) noteStray(c huma.Context, next func(huma.Context)) {
 		keyed = keyed || p.In == "header" && p.Name == idempotencyKey
 	}
 	u := c.URL()
+	query, err := url.ParseQuery(u.RawQuery)
 	var stray []ProblemViolation
+	if err != nil {
+		stray = append(stray, ProblemViolation{Where: "query", Rule: "must be NAME=VALUE, joined by & and percent-encoded", Shape: "a part that cannot be read"})
+	}
 	if !keyed && c.Header(idempotencyKey) != "" {
 		stray = append(stray, strayKeyOf(c.Operation()))
 	}
-	for name := range u.Query() {
-		if !slices.Contains(known, name) {
+	for name, values := range query {
+		switch {
+		case !slices.Contains(known, name):
 			stray = append(stray, strayParameter(name, known))
+		case len(values) > 1:
+			stray = append(stray, ProblemViolation{Where: "query " + name, Rule: "must stand once in the query", Shape: fmt.Sprintf("%d values", len(values))})
 		}
 	}
 	slices.SortFunc(stray, func(a, b ProblemViolation) int { return strings.Compare(a.Where, b.Where) })
@@ -123,7 +132,7 @@ func (p *Problem) complete(c huma.Context) *Problem {
 		}
 	}
 	at := seenOf(c.Context()).request
-	p.Violations = append(p.Violations, at.stray...)
+	p.add(at.stray)
 	if p.Status == http.StatusUnprocessableEntity {
 		return at.refusal(c.Context(), p.Violations)
 	}
@@ -196,7 +205,7 @@ func (in *searchIn) Resolve(c huma.Context) (bad []error) {
 	}
 	if in.Account != "" {
 		if in.query.Account, err = tasks.ParseAccount(in.Account); err != nil {
-			wrong("account", "must be PROVIDER or PROVIDER:MERCHANT")
+			wrong("account", accountRule())
 		}
 	}
 	for name := range strings.SplitSeq(in.State, ",") {
@@ -215,6 +224,9 @@ func (in *searchIn) Resolve(c huma.Context) (bad []error) {
 	}
 	return bad
 }
+
+// accountRule is what an account must be.
+func accountRule() string { return "must be PROVIDER or PROVIDER:MERCHANT, of " + joined(providers.All()) }
 
 const cursorRule = "must be next of the page before"
 

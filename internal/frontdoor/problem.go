@@ -76,6 +76,16 @@ func (p *Problem) about(r tasks.Ref) *Problem {
 	return p
 }
 
+// ofAccount has the code say that the account is wrong, where that is among what is wrong with path or query.
+func (p *Problem) ofAccount() *Problem {
+	for _, v := range p.Violations {
+		if p.Code == codeInvalid && (v.Where == accountInPath || v.Where == accountInQuery) {
+			p.Code = codeAccount
+		}
+	}
+	return p
+}
+
 // because keeps what the log says of it.
 func (p *Problem) because(err error) *Problem {
 	p.cause = err
@@ -153,7 +163,7 @@ func explain(err error, account string) *Problem {
 	case errors.As(err, &invalid):
 		p := problem(http.StatusUnprocessableEntity, codeInvalid, "the document breaks the rules that are listed; nothing was enqueued")
 		p.Violations = violations(invalid.Violations, account)
-		return p
+		return p.ofAccount()
 	case errors.As(err, &conflict):
 		p := problem(http.StatusConflict, codeConflict, "another document has this number; nothing was changed, and a new order or refund needs a number of its own").about(conflict.Ref)
 		p.State, p.EnqueuedAt = conflict.State, &conflict.EnqueuedAt
