@@ -201,17 +201,14 @@ func (s *Server) placed(ctx context.Context, r tasks.Receipt, how Placing, over 
 	if r.Duplicate {
 		out.Status, seenOf(ctx).outcome = http.StatusOK, "duplicate"
 	}
-	wait := how.wait()
-	if wait == 0 && !r.Duplicate && r.RefundID == "" {
-		// What a status would say, without asking for it.
-		out.Body = &Status{Status: tasks.Status{Provider: r.Provider, Account: r.Account, OrderID: r.OrderID, Standing: tasks.Standing{State: r.State}, Refunds: []tasks.RefundStatus{}}}
-		return out, nil
-	}
-	st, err := s.await(ctx, r.Ref().Order(), wait, over)
-	if err != nil {
-		return nil, noted(ctx, explain(err, accountInPath))
-	}
 	out.Applied = how.applied()
+	st, wait := r.Fresh(), how.wait()
+	if st == nil || wait > 0 {
+		var err error
+		if st, err = s.await(ctx, r.Ref().Order(), wait, over); err != nil {
+			return nil, noted(ctx, explain(err, accountInPath))
+		}
+	}
 	out.Body = &Status{Status: *st, Duplicate: r.Duplicate}
 	return out, nil
 }

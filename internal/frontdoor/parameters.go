@@ -226,7 +226,9 @@ func (in *searchIn) Resolve(c huma.Context) (bad []error) {
 }
 
 // accountRule is what an account must be.
-func accountRule() string { return "must be PROVIDER or PROVIDER:MERCHANT, of " + joined(providers.All()) }
+func accountRule() string {
+	return "must be PROVIDER or PROVIDER:MERCHANT, of " + joined(providers.All())
+}
 
 const cursorRule = "must be next of the page before"
 
