@@ -49,7 +49,7 @@ func bulkKind(in *bulkIn) *Problem {
 	switch {
 	case strings.HasPrefix(kind, "multipart/"):
 		return problem(http.StatusUnsupportedMediaType, codeMediaType, "send the file as the body itself, not as a form; with curl: --data-binary @FILE")
-	case in.Coding != "" && !strings.EqualFold(in.Coding, "identity"), strings.HasSuffix(kind, "gzip"):
+	case encoded(in.Coding), strings.HasSuffix(kind, "gzip"):
 		return problem(http.StatusUnsupportedMediaType, codeMediaType, "send the file uncompressed")
 	}
 	return nil

@@ -24,7 +24,7 @@ func document[D interface{ Ref() tasks.Ref }](ctx context.Context, s *Server, sc
 	if unknown == nil {
 		seenOf(ctx).ref = tasks.Ref{Account: a, OrderID: at.OrderID, RefundID: refundID}.String()
 	}
-	if p := jsonOnly(how.ContentType); p != nil {
+	if p := how.plainJSON(); p != nil {
 		return d, noted(ctx, p)
 	}
 	body := numbered(a.Provider, raw, at.OrderID)

@@ -45,6 +45,7 @@ func (w Waiting) applied() string {
 // Placing is what requests that enqueue have in common.
 type Placing struct {
 	ContentType string `header:"Content-Type" doc:"application/json"`
+	Coding      string `header:"Content-Encoding" doc:"none is taken"`
 	Waiting
 	Traceparent string `header:"traceparent" doc:"W3C trace context, kept with the order"`
 	Lane        string `query:"lane" enum:"checkout,bulk" default:"checkout" doc:"bulk waits behind checkouts"`
@@ -152,7 +153,7 @@ func (in *postOrder) read(ctx context.Context, s *Server) (*tasks.Order, error) 
 	if err != nil {
 		return nil, err
 	}
-	if p := jsonOnly(in.ContentType); p != nil {
+	if p := in.plainJSON(); p != nil {
 		return nil, noted(ctx, p)
 	}
 	k := in.key(in.RawBody, t.Name)
@@ -216,17 +217,23 @@ func (s *Server) placed(ctx context.Context, r tasks.Receipt, how Placing, over 
 // location is an order's own address; the path of a refund is its order's.
 func location(r tasks.Ref) string { return "/v1/orders/" + r.Account.String() + "/" + r.OrderID }
 
-// jsonOnly is nil for JSON, which is taken for granted where nothing is said.
-func jsonOnly(contentType string) *Problem {
-	if contentType == "" {
+// plainJSON is nil for a body that is JSON as it is, which is taken for granted where nothing is said.
+func (p Placing) plainJSON() *Problem {
+	if encoded(p.Coding) {
+		return problem(http.StatusUnsupportedMediaType, codeMediaType, "send the body uncompressed")
+	}
+	if p.ContentType == "" {
 		return nil
 	}
-	kind, params, err := mime.ParseMediaType(contentType)
+	kind, params, err := mime.ParseMediaType(p.ContentType)
 	if err == nil && (kind == "application/json" || strings.HasSuffix(kind, "+json")) && (params["charset"] == "" || strings.EqualFold(params["charset"], "utf-8")) {
 		return nil
 	}
 	return problem(http.StatusUnsupportedMediaType, codeMediaType, "the body must be application/json, in UTF-8")
 }
+
+// encoded reports whether a body is another one than is meant, by its Content-Encoding.
+func encoded(coding string) bool { return coding != "" && !strings.EqualFold(coding, "identity") }
 
 // mostWait bounds how long a request may wait.
 const mostWait = 60 * time.Second

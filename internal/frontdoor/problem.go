@@ -3,12 +3,9 @@ package frontdoor
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -100,8 +97,8 @@ func (p *Problem) retry(after time.Duration) *Problem {
 
 // humaProblem replaces huma's own errors, which hold the values that they complain of.
 func humaProblem(status int, message string, errs ...error) *Problem {
-	if status == http.StatusInternalServerError && slices.ContainsFunc(errs, brokenBody) {
-		return problem(http.StatusBadRequest, codeInvalid, "the body broke off before its end")
+	if status == http.StatusInternalServerError && message == "cannot read request body" { // or it is no chunk of one
+		return problem(http.StatusBadRequest, codeInvalid, "the body broke off before its end, or its chunks cannot be read")
 	}
 	p := problem(status, codeFailed, "%s", message)
 	switch status {
@@ -129,11 +126,6 @@ func humaProblem(status int, message string, errs ...error) *Problem {
 		}
 	}
 	return p
-}
-
-// brokenBody reports whether a request's body could not be read because its caller was gone.
-func brokenBody(err error) bool {
-	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
 // unknownAfter is when to repeat a request of which nothing is known.
