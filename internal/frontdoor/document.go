@@ -108,6 +108,16 @@ func accountOf(document []byte) tasks.Account {
 	return tasks.Account{}
 }
 
+// unmarked is a body without a byte order mark, which some programs write and JSON (RFC 8259) must not have. wrong says that
+// there was one.
+func unmarked(body []byte) (rest []byte, wrong []ProblemViolation) {
+	rest, marked := bytes.CutPrefix(body, []byte("\ufeff"))
+	if marked {
+		wrong = []ProblemViolation{{Where: inBody, Rule: "must begin with the JSON itself", Shape: "a byte order mark before it"}}
+	}
+	return rest, wrong
+}
+
 // numberedBody is a body with the number of its order.
 type numberedBody struct {
 	request []byte
@@ -117,7 +127,8 @@ type numberedBody struct {
 
 // numbered puts the order's number into a request that has none.
 func numbered(p providers.Name, request []byte, number string) numberedBody {
-	out := numberedBody{request: request}
+	request, marked := unmarked(request)
+	out := numberedBody{request: request, wrong: marked}
 	codec, known := providers.CodecOf(p)
 	var fields map[string]json.RawMessage
 	if !known || json.Unmarshal(request, &fields) != nil || fields == nil {
@@ -130,7 +141,7 @@ func numbered(p providers.Name, request []byte, number string) numberedBody {
 		}
 		var text string
 		if number != "" && json.Unmarshal(raw, &text) == nil && text != number {
-			out.wrong = []ProblemViolation{{Where: inBody, Pointer: "/" + id, Rule: "must be the number in the path, or be left out", Shape: "another number"}}
+			out.wrong = append(out.wrong, ProblemViolation{Where: inBody, Pointer: "/" + id, Rule: "must be the number in the path, or be left out", Shape: "another number"})
 		}
 		return out
 	}

@@ -1,9 +1,11 @@
 package frontdoor
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -85,6 +87,7 @@ func (s *Server) noteStray(c huma.Context, next func(huma.Context)) {
 	if !keyed && c.Header(idempotencyKey) != "" {
 		stray = append(stray, strayKeyOf(c.Operation()))
 	}
+	stray = append(stray, s.strayBody(c)...)
 	for name, values := range query {
 		switch {
 		case !slices.Contains(known, name):
@@ -96,6 +99,21 @@ func (s *Server) noteStray(c huma.Context, next func(huma.Context)) {
 	slices.SortFunc(stray, func(a, b ProblemViolation) int { return strings.Compare(a.Where, b.Where) })
 	seenOf(c.Context()).request = request{server: s, stray: stray}
 	next(c)
+}
+
+// strayBody refuses the body of a request that takes none and does something: what its caller writes there, such as a
+// reason, would be lost without a word. An empty object is what some clients send for nothing.
+func (s *Server) strayBody(c huma.Context) []ProblemViolation {
+	if c.Method() != http.MethodPost || c.Operation().RequestBody != nil {
+		return nil
+	}
+	_ = c.SetReadDeadline(time.Now().Add(s.Timeout)) // a connection without deadlines is a test's
+	defer func() { _ = c.SetReadDeadline(time.Time{}) }()
+	head, _ := io.ReadAll(io.LimitReader(c.BodyReader(), 1<<10)) // of what breaks off, what came counts
+	if text := string(bytes.TrimSpace(head)); text == "" || text == "{}" || text == "null" {
+		return nil
+	}
+	return []ProblemViolation{{Where: inBody, Rule: "this request takes no body; its parameters are in the query"}}
 }
 
 func strayParameter(name string, known []string) ProblemViolation {

@@ -2,6 +2,7 @@ package frontdoor_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"issuance/internal/doortest"
 	"issuance/internal/frontdoor"
 	"issuance/internal/testredis"
+	"issuance/tasks"
 )
 
 // wheres are what a problem's violations are about, sorted.
@@ -189,6 +191,49 @@ func TestAParameterStandsOnceInAQuery(t *testing.T) {
 		h.want(http.StatusUnprocessableEntity, &p, c.method, c.path, c.content)
 		if got := wheres(t, p); got != c.want {
 			t.Errorf("%s %s: %q, want %q", c.method, c.path, got, c.want)
+		}
+	}
+	h.want(http.StatusNotFound, nil, http.MethodGet, at+"A1", "")
+}
+
+// What is written into the body of a request that takes none is not lost without a word, and nothing is done.
+func TestABodyThatIsNotTakenIsRefused(t *testing.T) {
+	h := open(t, "")
+	h.want(http.StatusCreated, nil, http.MethodPut, at+"A1", body)
+	h.want(http.StatusCreated, nil, http.MethodPut, at+"A1/refunds/R1", `{"all":true}`)
+	for _, path := range []string{at + "A1/cancel", at + "A1/refunds/R1/cancel"} {
+		for _, content := range []string{`{"reason":"王小明"}`, "reason=x", strings.Repeat("x", 5000)} {
+			var p frontdoor.Problem
+			h.want(http.StatusUnprocessableEntity, &p, http.MethodPost, path+"?raison=x", content)
+			if got := wheres(t, p); got != "body, query raison" {
+				t.Errorf("%s: %q", path, got)
+			}
+		}
+	}
+	var st frontdoor.Status
+	h.want(http.StatusOK, &st, http.MethodGet, at+"A1", "")
+	if st.State != tasks.Queued || len(st.Refunds) != 1 || st.Refunds[0].State != tasks.Queued {
+		t.Errorf("%+v", st)
+	}
+	h.want(http.StatusOK, nil, http.MethodPost, at+"A1/refunds/R1/cancel", " {}\n")
+	h.want(http.StatusOK, nil, http.MethodPost, at+"A1/cancel?reason=x", "")
+}
+
+// A byte order mark, which editors and some languages write, is named as that, with all else that is wrong.
+func TestAByteOrderMarkIsNamed(t *testing.T) {
+	h := open(t, "")
+	wrong := strings.Replace(body, `"IssueType":"2"`, `"IssueType":"9"`, 1)
+	for _, c := range []struct{ method, path, content, want string }{
+		{http.MethodPut, at + "A1", body, "body"},
+		{http.MethodPut, at + "A1?wait=x", wrong, "body, body/IssueType, query wait"},
+		{http.MethodPut, at + "A1", strings.Replace(body, "{", `{"MerchantTradeNo":"A2",`, 1), "body, body/MerchantTradeNo"},
+		{http.MethodPut, at + "A1/refunds/R1", `{"all":true}`, "body"},
+		{http.MethodPost, "/v1/orders", `{"provider":"ecticket","request":` + wrong + `}`, "body, body/request/IssueType, body/request/MerchantTradeNo"},
+	} {
+		var p frontdoor.Problem
+		h.want(http.StatusUnprocessableEntity, &p, c.method, c.path, "\ufeff"+c.content)
+		if got := wheres(t, p); got != c.want || !strings.Contains(fmt.Sprint(p.Violations), "byte order mark") {
+			t.Errorf("%s %s: %q, want %q: %+v", c.method, c.path, got, c.want, p.Violations)
 		}
 	}
 	h.want(http.StatusNotFound, nil, http.MethodGet, at+"A1", "")
