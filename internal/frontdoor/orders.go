@@ -119,7 +119,7 @@ func (s *Server) resolve(ctx context.Context, scope Scope, text, where string) (
 	}
 	a, err := tasks.ParseAccount(text)
 	if err != nil {
-		p := problem(http.StatusUnprocessableEntity, codeAccount, "no provider of this name; there are %v, and an account is PROVIDER:MERCHANT", providers.All())
+		p := problem(http.StatusUnprocessableEntity, codeAccount, "there is no such account; one is PROVIDER or PROVIDER:MERCHANT, and the providers are %s", joined(providers.All()))
 		p.Violations = []ProblemViolation{{Where: where, Rule: accountRule()}}
 		name, _, _ := strings.Cut(text, ":")
 		return tasks.Account{Provider: providers.Name(name)}, noted(ctx, p)

@@ -2,7 +2,6 @@ package frontdoor_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -231,8 +230,8 @@ func TestAByteOrderMarkIsNamed(t *testing.T) {
 		{http.MethodPost, "/v1/orders", `{"provider":"ecticket","request":` + wrong + `}`, "body, body/request/IssueType, body/request/MerchantTradeNo"},
 	} {
 		var p frontdoor.Problem
-		h.want(http.StatusUnprocessableEntity, &p, c.method, c.path, "\ufeff"+c.content)
-		if got := wheres(t, p); got != c.want || !strings.Contains(fmt.Sprint(p.Violations), "byte order mark") {
+		a := h.want(http.StatusUnprocessableEntity, &p, c.method, c.path, "\ufeff"+c.content)
+		if got := wheres(t, p); got != c.want || !strings.Contains(a.text, "byte order mark") {
 			t.Errorf("%s %s: %q, want %q: %+v", c.method, c.path, got, c.want, p.Violations)
 		}
 	}

@@ -116,7 +116,7 @@ func (s *Server) getOrder(ctx context.Context, in *getOrder) (*foundOut, error) 
 		return nil, noted(ctx, s.missing(ctx, err, ref))
 	}
 	out := &foundOut{Status: http.StatusOK, ETag: etag(st), Applied: in.applied(), Body: &Status{Status: *st}}
-	if slices.ContainsFunc(strings.Split(in.Match, ","), func(t string) bool { return strings.TrimPrefix(strings.TrimSpace(t), "W/") == out.ETag }) {
+	if slices.ContainsFunc(strings.Split(in.Match, ","), func(t string) bool { t = strings.TrimSpace(t); return t == "*" || strings.TrimPrefix(t, "W/") == out.ETag }) {
 		out.Status, out.Body = http.StatusNotModified, nil
 	}
 	return out, nil
@@ -128,7 +128,7 @@ func (s *Server) asked(ctx context.Context, text string) (tasks.Account, error) 
 		if _, err := caller(ctx, Orders, nil); err != nil {
 			return tasks.Account{}, err
 		}
-		p := problem(http.StatusNotFound, codeAccount, "no such order, as there is no provider of this name; there are %v", providers.All())
+		p := problem(http.StatusNotFound, codeAccount, "no such order, as there is no such account; one is PROVIDER or PROVIDER:MERCHANT, and the providers are %s", joined(providers.All()))
 		p.Violations = []ProblemViolation{{Where: accountInPath, Rule: accountRule()}}
 		return tasks.Account{}, noted(ctx, p)
 	}
