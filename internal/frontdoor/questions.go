@@ -116,7 +116,10 @@ func (s *Server) getOrder(ctx context.Context, in *getOrder) (*foundOut, error) 
 		return nil, noted(ctx, s.missing(ctx, err, ref))
 	}
 	out := &foundOut{Status: http.StatusOK, ETag: etag(st), Applied: in.applied(), Body: &Status{Status: *st}}
-	if slices.ContainsFunc(strings.Split(in.Match, ","), func(t string) bool { t = strings.TrimSpace(t); return t == "*" || strings.TrimPrefix(t, "W/") == out.ETag }) {
+	if slices.ContainsFunc(strings.Split(in.Match, ","), func(t string) bool {
+		t = strings.TrimSpace(t)
+		return t == "*" || strings.TrimPrefix(t, "W/") == out.ETag
+	}) {
 		out.Status, out.Body = http.StatusNotModified, nil
 	}
 	return out, nil

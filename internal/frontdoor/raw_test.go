@@ -5,11 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"issuance/internal/frontdoor"
 )
@@ -17,15 +15,8 @@ import (
 // sentRaw is the answer to bytes that are sent as they are, and its body. An answer of 100 is passed over.
 func sentRaw(t *testing.T, addr, text string) (*http.Response, string) {
 	t.Helper()
-	c, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := write(t, addr, text)
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
-	if _, err := io.WriteString(c, text); err != nil {
-		t.Fatal(err)
-	}
 	for in := bufio.NewReader(c); ; {
 		res, err := http.ReadResponse(in, nil)
 		if err != nil {
