@@ -2,6 +2,8 @@ package docs
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/json"
 	"net"
 	"os"
 	"os/exec"
@@ -89,6 +91,7 @@ func TestHTTP(t *testing.T) {
 			}
 		}
 	})
+	t.Run("bodies", func(t *testing.T) { bodies(t, url, section(t, text, "## Bodies")) })
 	for language, program := range map[string][]string{"php": {"php"}, "js": {"node", "--input-type=module", "-e"}} {
 		t.Run(program[0], func(t *testing.T) {
 			code := regexp.MustCompile("(?s)```" + language + "\n(.*?)```").FindStringSubmatch(text)[1]
@@ -120,6 +123,53 @@ func TestHTTP(t *testing.T) {
 		if !strings.HasSuffix(strings.TrimSpace(out), ": issued") {
 			t.Errorf("%s", out)
 		}
+	})
+}
+
+var (
+	printedJSON = regexp.MustCompile("(?s)```json\n(.*?)```")
+	// varying are the parts of a body that are another one each time: times, counts of look-ups, and ids.
+	varying = regexp.MustCompile(`"\d{4}-\d\d-\d\dT[^"]*Z"|"polls":\d+|"provider_ref":"\d+"|"request_id":"\w+"`)
+)
+
+// bodies: each request of a section is answered with the body that the section prints.
+func bodies(t *testing.T, url, text string) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip("curl is not installed")
+	}
+	var requests []string
+	for line := range strings.Lines(shell.FindStringSubmatch(text)[1]) {
+		requests = append(requests, strings.ReplaceAll(line, "localhost:8090", url))
+	}
+	printed := printedJSON.FindAllStringSubmatch(text, -1)
+	if len(requests) != 4 || len(printed) != len(requests) {
+		t.Fatalf("%d requests, and %d bodies", len(requests), len(printed))
+	}
+	for i, request := range requests {
+		out, err := exec.Command("sh", "-ec", request).Output()
+		if err != nil {
+			t.Fatalf("%s: %v", request, err)
+		}
+		got, want := bare(t, out), bare(t, []byte(printed[i][1]))
+		if got != want {
+			t.Errorf("%sis answered\n%s\nand not\n%s", request, got, want)
+		}
+	}
+}
+
+// bare is a body without what varies and how it is broken into lines.
+func bare(t *testing.T, body []byte) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := json.Compact(&b, body); err != nil {
+		t.Fatalf("%v: %s", err, body)
+	}
+	return varying.ReplaceAllStringFunc(strings.TrimSpace(b.String()), func(part string) string {
+		name, _, _ := strings.Cut(part, ":")
+		if strings.HasPrefix(part, `"20`) {
+			return `"time"`
+		}
+		return name + `:"varies"`
 	})
 }
 

@@ -68,6 +68,19 @@ type Receipt struct {
 	State    State          `json:"state"`
 	// Duplicate is true when the same document was there already; State is then the first one's.
 	Duplicate bool `json:"duplicate"`
+
+	fresh *ledger.Record // as it was recorded just now; nil where that says not enough
+}
+
+// Fresh is the status of an order as it was recorded just now, without asking for it; nil for a duplicate, a refund, and an
+// order of a batch. It does not know whether a worker is there, or whether its account's calls are held.
+func (r Receipt) Fresh() *Status {
+	if r.fresh == nil {
+		return nil
+	}
+	s := &Status{Provider: r.Provider, Account: r.Account, OrderID: r.OrderID, Standing: standing(r.fresh), Refunds: []RefundStatus{}}
+	s.Waits = &Waiting{For: freeWorker}
+	return s
 }
 
 // Ref names the order or the refund.

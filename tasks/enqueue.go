@@ -117,6 +117,9 @@ func (b *batch) try(ctx context.Context) error {
 			continue
 		}
 		b.out[i].Receipt, b.out[i].Err = b.c.receipt(b.items[i], r.known)
+		if in := b.items[i].intake; b.lines == nil && r.known.New && r.known.State == Queued && !in.IsRefund() {
+			b.out[i].Receipt.fresh = &ledger.Record{Ref: in.Ref, State: Queued, Lane: in.Lane, CreatedAt: r.known.CreatedAt, Shape: in.Shape}
+		}
 		if b.out[i].Err == nil && !r.known.Woken && !r.known.State.Final() {
 			b.asleep = append(b.asleep, b.items[i].intake.Ref)
 		}

@@ -99,7 +99,7 @@ func (c *Client) waits(ctx context.Context, u unfinished, v *ledger.View) (*Wait
 	case !t.Runs(v):
 		w.For = "the sweeper, which brings its task back within " + sweepWithin.String()
 	case t.Pending():
-		w.For = "a free worker"
+		w.For = freeWorker
 		err = c.addHold(ctx, w, name)
 	default:
 		w.putOff(u, t)
@@ -183,6 +183,9 @@ func (w *Waiting) adds(u unfinished, text string) bool {
 	e := u.Error
 	return e == nil || (e.Code == "" || !strings.Contains(text, e.Code)) && (e.Message == "" || !strings.Contains(text, e.Message))
 }
+
+// freeWorker is what a record waits for whose task may run at once.
+const freeWorker = "a free worker"
 
 const heldText = "its account's calls, which are held"
 

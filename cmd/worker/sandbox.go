@@ -115,7 +115,7 @@ func leave(ctx context.Context, w *worker, sb *sandbox.Sandbox) (remarks []strin
 		remarks = append(remarks, inherited)
 	}
 	if len(w.ignored) > 0 {
-		remarks = append(remarks, "a sandbox calls simulators only, so these settings are not used: "+strings.Join(w.ignored, ", "))
+		remarks = append(remarks, "a sandbox has accounts, callers and webhooks of its own, so these settings are not used: "+strings.Join(w.ignored, ", "))
 	}
 	remarks = append(remarks, w.Warnings...)
 	remove, err := sandboxfile.Write(sandboxfile.Info{RedisURL: w.Redis.URL.Reveal(), ClusterAddrs: w.Redis.ClusterAddrs.Reveal()})

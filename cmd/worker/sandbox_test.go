@@ -154,6 +154,26 @@ func TestSandboxIgnoresRealAccounts(t *testing.T) {
 	no(t, "the output", p.out.String()+p.err.String(), canaries...)
 }
 
+// A sandbox's HTTP API is its own: settings of a real front door are named and not used, and an address that other machines
+// reach is warned of.
+func TestTheSandboxSaysWhoReachesItsAPI(t *testing.T) {
+	t.Parallel()
+	env := hasty("")
+	env["GATEWAY_TOKENS_FILE"], env["GATEWAY_WEBHOOKS_FILE"] = "/nonexistent/tokens", "/nonexistent/webhooks"
+	p := start(t, env, toys("--demo", "0")...)
+	p.sees(p.out, `these settings are not used: GATEWAY_TOKENS_FILE, GATEWAY_WEBHOOKS_FILE`)
+	p.sees(p.out, `(?m)^Send an order`)
+	if code := p.stop(); code != exitFine || p.err.String() != "" || strings.Contains(p.out.String(), "other machines") {
+		t.Errorf("%d %s\n%s", code, p.err, p.out)
+	}
+	env["GATEWAY_HTTP_ADDR"] = "0.0.0.0:0"
+	p = start(t, env, toys("--demo", "0")...)
+	p.sees(p.out, `can be reached from other machines, and its HTTP API has no tokens`)
+	if code := p.stop(); code != exitFine {
+		t.Errorf("%d %s", code, p.err)
+	}
+}
+
 // An order that does not end as it should makes --once fail and say which.
 func TestSandboxOnceFails(t *testing.T) {
 	t.Parallel()

@@ -60,6 +60,9 @@ func (w *worker) openDoor(sb *sandbox.Sandbox, story *sandbox.Story) (*door, err
 	if _, port, ok := strings.Cut(addr, ":"); ok && port != "0" && !strings.HasSuffix(l.Addr().String(), ":"+port) {
 		sb.Moved = append(sb.Moved, fmt.Sprintf("%s is taken: the HTTP API is on %s", addr, l.Addr()))
 	}
+	if !loopback(l.Addr().String()) {
+		sb.Moved = append(sb.Moved, fmt.Sprintf("%s can be reached from other machines, and its HTTP API has no tokens", l.Addr()))
+	}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil)) // the story says what happens to orders
 	s := frontdoor.New(frontdoor.Config{Client: client, Ledger: w.ledger, RDB: w.rdb, Rules: w.documents(), Log: log, Version: version(),
 		Notices: &frontdoor.Notices{Merchant: frontdoor.MerchantsOf(w.rdb, w.roster.live.NoticeKeys), Ring: w.ring, Plain: w.Gateway.NoticeAck == config.AckPlain}})

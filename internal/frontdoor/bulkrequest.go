@@ -34,7 +34,13 @@ func (in *bulkIn) read(ctx context.Context, s *Server) (a tasks.Account, err err
 	if in.Account == "" {
 		return a, nil
 	}
-	return s.resolve(ctx, Orders, in.Account, accountInQuery)
+	if a, err = s.resolve(ctx, Orders, in.Account, accountInQuery); err != nil {
+		return a, err
+	}
+	if p := s.unserved(ctx, a, accountInQuery); p != nil {
+		return a, noted(ctx, p)
+	}
+	return a, nil
 }
 
 // bulkKind is nil for a body that is the file itself.
@@ -43,7 +49,7 @@ func bulkKind(in *bulkIn) *Problem {
 	switch {
 	case strings.HasPrefix(kind, "multipart/"):
 		return problem(http.StatusUnsupportedMediaType, codeMediaType, "send the file as the body itself, not as a form; with curl: --data-binary @FILE")
-	case in.Coding != "" && !strings.EqualFold(in.Coding, "identity"), strings.HasSuffix(kind, "gzip"):
+	case encoded(in.Coding), strings.HasSuffix(kind, "gzip"):
 		return problem(http.StatusUnsupportedMediaType, codeMediaType, "send the file uncompressed")
 	}
 	return nil

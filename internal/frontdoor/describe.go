@@ -12,7 +12,7 @@ import (
 // operation describes one. errors are the problems that it may answer, besides those that all may.
 func operation(method, path, id, tag, summary, text string, status int, errors ...int) huma.Operation {
 	return huma.Operation{Method: method, Path: path, OperationID: id, Tags: []string{tag}, Summary: summary, Description: text, DefaultStatus: status,
-		Errors:       append([]int{400, 401, 403, 404, 408, 422, 429, 500, 503}, errors...),
+		Errors:       append([]int{400, 401, 403, 404, 408, 422, 429, 431, 500, 503}, errors...),
 		MaxBodyBytes: mostDocument, SkipValidateBody: true,
 		Security: []map[string][]string{{"token": {}}, {}}}
 }

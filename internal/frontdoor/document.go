@@ -24,7 +24,7 @@ func document[D interface{ Ref() tasks.Ref }](ctx context.Context, s *Server, sc
 	if unknown == nil {
 		seenOf(ctx).ref = tasks.Ref{Account: a, OrderID: at.OrderID, RefundID: refundID}.String()
 	}
-	if p := jsonOnly(how.ContentType); p != nil {
+	if p := how.plainJSON(); p != nil {
 		return d, noted(ctx, p)
 	}
 	body := numbered(a.Provider, raw, at.OrderID)
@@ -50,16 +50,40 @@ func (s *Server) broken(ctx context.Context, a tasks.Account, account string, li
 		p.Detail = detail
 	}
 	p.Violations = list
+	if unserved := s.unserved(ctx, a, account); unserved != nil {
+		unserved.add(list)
+		return unserved
+	}
+	return p.ofAccount()
+}
+
+// unserved is the problem of an account that no worker serves; nil where one does, or where that cannot be known now.
+// account is where the request says whose order it is about.
+func (s *Server) unserved(ctx context.Context, a tasks.Account, account string) *Problem {
 	if !a.Provider.Known() {
-		return p
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
 	var unserved *tasks.UnknownAccountError
-	if _, err := s.Client.Served(ctx, a); errors.As(err, &unserved) { // any other error says nothing of the document
-		p.add(explain(unserved, account).Violations)
+	if _, err := s.Client.Served(ctx, a); !errors.As(err, &unserved) {
+		return nil
 	}
-	return p
+	return explain(unserved, account)
+}
+
+// missing is the problem of a question that was not answered. Where it is about an account that nobody serves, the account
+// is what is unknown first.
+func (s *Server) missing(ctx context.Context, err error, ref tasks.Ref) *Problem {
+	p := explain(err, accountInPath)
+	if p.Code != codeUnknown {
+		return p
+	}
+	if unserved := s.unserved(ctx, ref.Account, accountInPath); unserved != nil {
+		p = problem(http.StatusNotFound, codeAccount, "no such order: %s", unserved.Detail)
+		p.Violations = unserved.Violations
+	}
+	return p.about(ref)
 }
 
 // add takes over violations, but those of a place of which one is known already.
@@ -84,6 +108,16 @@ func accountOf(document []byte) tasks.Account {
 	return tasks.Account{}
 }
 
+// unmarked is a body without a byte order mark, which some programs write and JSON (RFC 8259) must not have. wrong says that
+// there was one.
+func unmarked(body []byte) (rest []byte, wrong []ProblemViolation) {
+	rest, marked := bytes.CutPrefix(body, []byte("\ufeff"))
+	if marked {
+		wrong = []ProblemViolation{{Where: inBody, Rule: "must begin with the JSON itself", Shape: "a byte order mark before it"}}
+	}
+	return rest, wrong
+}
+
 // numberedBody is a body with the number of its order.
 type numberedBody struct {
 	request []byte
@@ -93,7 +127,8 @@ type numberedBody struct {
 
 // numbered puts the order's number into a request that has none.
 func numbered(p providers.Name, request []byte, number string) numberedBody {
-	out := numberedBody{request: request}
+	request, marked := unmarked(request)
+	out := numberedBody{request: request, wrong: marked}
 	codec, known := providers.CodecOf(p)
 	var fields map[string]json.RawMessage
 	if !known || json.Unmarshal(request, &fields) != nil || fields == nil {
@@ -106,7 +141,7 @@ func numbered(p providers.Name, request []byte, number string) numberedBody {
 		}
 		var text string
 		if number != "" && json.Unmarshal(raw, &text) == nil && text != number {
-			out.wrong = []ProblemViolation{{Where: inBody, Pointer: "/" + id, Rule: "must be the number in the path, or be left out", Shape: "another number"}}
+			out.wrong = append(out.wrong, ProblemViolation{Where: inBody, Pointer: "/" + id, Rule: "must be the number in the path, or be left out", Shape: "another number"})
 		}
 		return out
 	}

@@ -27,15 +27,15 @@ func TestOneAnswerListsAllThatIsWrong(t *testing.T) {
 		{http.MethodPut, at + "A1/refunds/R1", `{"MerchantTradeNo":"OTHER","quantity":0}`, "invalid", "body/MerchantTradeNo, body/quantity"},
 		{http.MethodPut, at + "A1/refunds/R%20", `{"MerchantTradeNo":"OTHER","quantity":0}`, "invalid", "body/MerchantTradeNo, body/quantity, path refund_id"},
 		{http.MethodPut, at + "A1/refunds/R%20", `{`, "invalid", "body, path refund_id"},
-		{http.MethodPut, "/v1/orders/ecticket:999/A1", wrong, "invalid", "body/IssueType, path account"},
+		{http.MethodPut, "/v1/orders/ecticket:999/A1", wrong, "unknown_account", "body/IssueType, path account"},
 		{http.MethodPut, "/v1/orders/kiosk/A1", `[]`, "unknown_account", "body, path account"},
 		{http.MethodPut, "/v1/orders/kiosk/A1/refunds/R1", `{`, "unknown_account", "body, path account"},
 		{http.MethodPut, "/v1/orders/ecticket:a:b/A1", numbered, "unknown_account", "body/IssueType, body/MerchantTradeNo, path account"},
 		{http.MethodPost, "/v1/orders", `{"provider":5,"request":[]}`, "invalid", "body/provider, body/request"},
 		{http.MethodPost, "/v1/orders", `{"provider":"kiosk","request":{}}`, "invalid", "body/provider"},
 		{http.MethodPost, "/v1/orders", `{"provider":"kiosk","account":"kiosk:1","nonsense":1}`, "invalid", "body/nonsense, body/provider, body/request"},
-		{http.MethodPost, "/v1/orders", `{"provider":"ecticket","account":"ecticket:999","request":` + numbered + `}`, "invalid", "body/account, body/request/IssueType"},
-		{http.MethodPost, "/v1/orders", `{"provider":"pass2u","account":"pass2u:no one","request":{"channelOrderId":"A1","quantity":0}}`, "invalid",
+		{http.MethodPost, "/v1/orders", `{"provider":"ecticket","account":"ecticket:999","request":` + numbered + `}`, "unknown_account", "body/account, body/request/IssueType"},
+		{http.MethodPost, "/v1/orders", `{"provider":"pass2u","account":"pass2u:no one","request":{"channelOrderId":"A1","quantity":0}}`, "unknown_account",
 			"body/account, body/request/pickupType, body/request/productSaleId, body/request/quantity"},
 	} {
 		var p frontdoor.Problem

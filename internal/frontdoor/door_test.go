@@ -224,6 +224,12 @@ func TestWhatIsTooLargeOrOfAnotherKindIsRefused(t *testing.T) {
 	for _, kind := range []string{"text/xml", "application/x-www-form-urlencoded", "application/json; charset=big5"} {
 		h.want(http.StatusUnsupportedMediaType, &p, http.MethodPut, at+"A1", body, "Content-Type", kind)
 	}
+	for _, coding := range []string{"gzip", "deflate", "br", "gzip, identity"} {
+		h.want(http.StatusUnsupportedMediaType, &p, http.MethodPut, at+"A1", body, "Content-Encoding", coding)
+		h.want(http.StatusUnsupportedMediaType, &p, http.MethodPut, at+"A1/refunds/R1", `{"all":true}`, "Content-Encoding", coding)
+		h.want(http.StatusUnsupportedMediaType, &p, http.MethodPost, "/v1/orders", `{}`, "Content-Encoding", coding)
+	}
+	h.want(http.StatusCreated, nil, http.MethodPut, at+"A0", body, "Content-Encoding", "identity")
 	h.want(http.StatusCreated, nil, http.MethodPut, at+"A1", body, "Content-Type", "application/json; charset=UTF-8")
 	h.want(http.StatusNotFound, &p, http.MethodGet, "/v2/orders", "")
 	h.want(http.StatusUnprocessableEntity, &p, http.MethodPut, "/v1/orders/kiosk/A1", body)

@@ -52,7 +52,8 @@ type keyed struct {
 
 // key reads the key, and puts the number that is made of it into a document.
 func (k *KeyHeader) key(document []byte, token string) keyed {
-	out := keyed{document: document}
+	document, marked := unmarked(document)
+	out := keyed{document: document, wrong: marked}
 	if len(k.sent) == 0 {
 		return out
 	}

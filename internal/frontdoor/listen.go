@@ -16,7 +16,8 @@ import (
 // Limits of a connection. A body has its own, see operation and pause; a stream's writes have theirs.
 const (
 	idleTimeout   = 2 * time.Minute
-	mostHeader    = 32 << 10
+	mostHeader    = 32 << 10       // of a request's first line and headers
+	tooLongHeader = 2 * mostHeader // which net/http refuses by itself, as it does what is no HTTP: in plain text
 	answerTimeout = mostWait + 30*time.Second
 )
 
@@ -91,7 +92,7 @@ func (s *Server) Listen(ctx context.Context, l net.Listener, cert *Certificate, 
 	var wg sync.WaitGroup
 	wg.Go(func() { s.Run(run) })
 	defer func() { stop(); wg.Wait() }()
-	web := &http.Server{Handler: s, ReadHeaderTimeout: s.Timeout, IdleTimeout: idleTimeout, MaxHeaderBytes: mostHeader,
+	web := &http.Server{Handler: s, ReadHeaderTimeout: s.Timeout, IdleTimeout: idleTimeout, MaxHeaderBytes: tooLongHeader,
 		ErrorLog: slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug)} // a caller's broken connections
 	lot := newLot(s.hub, l.Addr())
 	web.ConnContext = func(ctx context.Context, c net.Conn) context.Context {

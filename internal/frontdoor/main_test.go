@@ -13,6 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/budget"
 	"issuance/internal/doortest"
 	"issuance/internal/frontdoor"
 	"issuance/internal/keys"
@@ -108,6 +109,36 @@ func (h *house) serve(tokens string) {
 // rouse ends a reading of the events at once, which otherwise waits for up to a second.
 func rouse(rdb *redis.Client) {
 	_ = rdb.XAdd(context.Background(), &redis.XAddArgs{Stream: keys.Events, Values: []string{"test", "ends"}}) // it may be gone already
+}
+
+// openUnruled opens a house whose front door has no rules of its own for documents. Workers have announced accounts.
+func openUnruled(t testing.TB, accounts ...tasks.Account) *house {
+	t.Helper()
+	h := &house{t: t, rdb: testredis.Mini(t).Client(), log: &doortest.Log{}}
+	h.change = func(c *frontdoor.Config) {
+		client, err := tasks.NewClient(h.rdb, tasks.Options{SealKeys: seal.SandboxKey()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Client, c.Rules = client, tasks.Rules{}
+	}
+	announced(t, h, accounts...)
+	h.serve("")
+	return h
+}
+
+// announced has workers announce accounts.
+func announced(t testing.TB, h *house, accounts ...tasks.Account) {
+	t.Helper()
+	for _, a := range accounts {
+		b, err := budget.New(h.rdb, budget.Config{Account: a, PerSecond: 1})
+		if err == nil {
+			err = b.Announce(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // answer is a response and its body.

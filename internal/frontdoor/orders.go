@@ -26,8 +26,8 @@ type OrderPath struct {
 
 // Waiting is how long a request may wait.
 type Waiting struct {
-	Wait   int    `query:"wait" minimum:"0" doc:"wait up to so many seconds for the final status, at most 60, and answer what is known then"`
-	Prefer string `header:"Prefer" example:"wait=30" doc:"wait=N: the same as ?wait=N"`
+	Wait   int    `query:"wait" minimum:"0" doc:"wait up to so many seconds for the final status, and answer what is known then. More than 60 is the same as 60"`
+	Prefer string `header:"Prefer" example:"wait=30" doc:"wait=N: the same as ?wait=N; of both, the longer one holds. Preference-Applied says how long it is, at most 60; what is no wait in whole seconds is left out of account (RFC 7240)"`
 }
 
 func (w Waiting) wait() time.Duration {
@@ -45,6 +45,7 @@ func (w Waiting) applied() string {
 // Placing is what requests that enqueue have in common.
 type Placing struct {
 	ContentType string `header:"Content-Type" doc:"application/json"`
+	Coding      string `header:"Content-Encoding" doc:"none is taken"`
 	Waiting
 	Traceparent string `header:"traceparent" doc:"W3C trace context, kept with the order"`
 	Lane        string `query:"lane" enum:"checkout,bulk" default:"checkout" doc:"bulk waits behind checkouts"`
@@ -118,8 +119,8 @@ func (s *Server) resolve(ctx context.Context, scope Scope, text, where string) (
 	}
 	a, err := tasks.ParseAccount(text)
 	if err != nil {
-		p := problem(http.StatusUnprocessableEntity, codeAccount, "no provider of this name; there are %v, and an account is PROVIDER:MERCHANT", providers.All())
-		p.Violations = []ProblemViolation{{Where: where, Rule: "must be PROVIDER or PROVIDER:MERCHANT, of " + joined(providers.All())}}
+		p := problem(http.StatusUnprocessableEntity, codeAccount, "there is no such account; one is PROVIDER or PROVIDER:MERCHANT, and the providers are %s", joined(providers.All()))
+		p.Violations = []ProblemViolation{{Where: where, Rule: accountRule()}}
 		name, _, _ := strings.Cut(text, ":")
 		return tasks.Account{Provider: providers.Name(name)}, noted(ctx, p)
 	}
@@ -152,13 +153,13 @@ func (in *postOrder) read(ctx context.Context, s *Server) (*tasks.Order, error) 
 	if err != nil {
 		return nil, err
 	}
-	if p := jsonOnly(in.ContentType); p != nil {
+	if p := in.plainJSON(); p != nil {
 		return nil, noted(ctx, p)
 	}
 	k := in.key(in.RawBody, t.Name)
 	o, err := tasks.ParseOrder(k.document, s.Rules)
 	if list := k.violations(err); len(list) > 0 {
-		return nil, noted(ctx, s.broken(ctx, accountOf(in.RawBody), accountInBody, list, k.detail))
+		return nil, noted(ctx, s.broken(ctx, accountOf(k.document), accountInBody, list, k.detail))
 	}
 	if o.Account, err = s.Client.Account(ctx, o.Account); err != nil {
 		return nil, noted(ctx, explain(err, accountInBody))
@@ -201,17 +202,14 @@ func (s *Server) placed(ctx context.Context, r tasks.Receipt, how Placing, over 
 	if r.Duplicate {
 		out.Status, seenOf(ctx).outcome = http.StatusOK, "duplicate"
 	}
-	wait := how.wait()
-	if wait == 0 && !r.Duplicate && r.RefundID == "" {
-		// What a status would say, without asking for it.
-		out.Body = &Status{Status: tasks.Status{Provider: r.Provider, Account: r.Account, OrderID: r.OrderID, Standing: tasks.Standing{State: r.State}, Refunds: []tasks.RefundStatus{}}}
-		return out, nil
-	}
-	st, err := s.await(ctx, r.Ref().Order(), wait, over)
-	if err != nil {
-		return nil, noted(ctx, explain(err, accountInPath))
-	}
 	out.Applied = how.applied()
+	st, wait := r.Fresh(), how.wait()
+	if st == nil || wait > 0 {
+		var err error
+		if st, err = s.await(ctx, r.Ref().Order(), wait, over); err != nil {
+			return nil, noted(ctx, explain(err, accountInPath))
+		}
+	}
 	out.Body = &Status{Status: *st, Duplicate: r.Duplicate}
 	return out, nil
 }
@@ -219,17 +217,23 @@ func (s *Server) placed(ctx context.Context, r tasks.Receipt, how Placing, over 
 // location is an order's own address; the path of a refund is its order's.
 func location(r tasks.Ref) string { return "/v1/orders/" + r.Account.String() + "/" + r.OrderID }
 
-// jsonOnly is nil for JSON, which is taken for granted where nothing is said.
-func jsonOnly(contentType string) *Problem {
-	if contentType == "" {
+// plainJSON is nil for a body that is JSON as it is, which is taken for granted where nothing is said.
+func (p Placing) plainJSON() *Problem {
+	if encoded(p.Coding) {
+		return problem(http.StatusUnsupportedMediaType, codeMediaType, "send the body uncompressed")
+	}
+	if p.ContentType == "" {
 		return nil
 	}
-	kind, params, err := mime.ParseMediaType(contentType)
+	kind, params, err := mime.ParseMediaType(p.ContentType)
 	if err == nil && (kind == "application/json" || strings.HasSuffix(kind, "+json")) && (params["charset"] == "" || strings.EqualFold(params["charset"], "utf-8")) {
 		return nil
 	}
 	return problem(http.StatusUnsupportedMediaType, codeMediaType, "the body must be application/json, in UTF-8")
 }
+
+// encoded reports whether a body is another one than is meant, by its Content-Encoding.
+func encoded(coding string) bool { return coding != "" && !strings.EqualFold(coding, "identity") }
 
 // mostWait bounds how long a request may wait.
 const mostWait = 60 * time.Second

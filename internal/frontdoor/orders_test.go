@@ -218,6 +218,9 @@ func TestAStatusThatIsStillTheSameIsNotSentAgain(t *testing.T) {
 	if b.StatusCode != http.StatusNotModified || b.text != "" {
 		t.Errorf("%d %q", b.StatusCode, b.text)
 	}
+	for match, want := range map[string]int{"*": http.StatusNotModified, "W/" + a.Header.Get("ETag"): http.StatusNotModified, `"x", "y"`: http.StatusOK} {
+		h.want(want, nil, http.MethodGet, at+"A1", "", "If-None-Match", match)
+	}
 }
 
 func TestARefundIsPutUnderItsOrder(t *testing.T) {

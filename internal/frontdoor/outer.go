@@ -64,6 +64,10 @@ func (s *Server) outer(next http.Handler) http.Handler {
 		}
 		defer s.finish(rec, r, at, began)
 		switch {
+		case headerSize(r) > mostHeader:
+			writeProblem(rec, r, problem(http.StatusRequestHeaderFieldsTooLarge, codeTooLarge, "the first line and the headers have more than %d KiB together", mostHeader>>10))
+		case r.Method == http.MethodConnect: // which has no path, so that the mux does not know it
+			s.unmatched(rec, r)
 		case s.roundabout(r):
 			writeProblem(rec, r, problem(http.StatusNotFound, codeNotFound, "there is no such path: write it without empty segments and dots; /docs lists them"))
 		case !s.protected(r): // no data, and asked by balancers
@@ -92,6 +96,17 @@ func secured(h http.Header, id string) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Frame-Options", "DENY")
+}
+
+// headerSize is how long a request's first line and headers are, as they were sent.
+func headerSize(r *http.Request) int {
+	n := len(r.Method) + len(r.RequestURI) + len("  HTTP/1.1\r\n") + len("Host: \r\n") + len(r.Host)
+	for name, values := range r.Header {
+		for _, v := range values {
+			n += len(name) + len(v) + len(": \r\n")
+		}
+	}
+	return n
 }
 
 // requestIDOf is the caller's id of its request, where it has the form of one, else a new one.

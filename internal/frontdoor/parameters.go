@@ -1,10 +1,13 @@
 package frontdoor
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,6 +18,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"issuance/internal/ledger"
+	"issuance/providers"
 	"issuance/tasks"
 )
 
@@ -47,7 +51,7 @@ func remember[D any](c huma.Context, read func(context.Context, *Server) (D, err
 func (r request) refusal(ctx context.Context, wrong []ProblemViolation) *Problem {
 	p := problem(http.StatusUnprocessableEntity, codeInvalid, "the request breaks the rules that are listed")
 	p.Violations = wrong
-	if r.check == nil {
+	if p.ofAccount(); r.check == nil {
 		return p
 	}
 	var more *Problem
@@ -60,11 +64,11 @@ func (r request) refusal(ctx context.Context, wrong []ProblemViolation) *Problem
 	list := more.Violations
 	more.Violations = wrong
 	more.add(list)
-	return more
+	return more.ofAccount()
 }
 
-// noteStray keeps which parameters of a query an operation does not have, and a key that it does not take, for the problem
-// that lists all that is wrong.
+// noteStray keeps which parameters of a query an operation does not have or that stand in it more than once, and a key that
+// it does not take, for the problem that lists all that is wrong.
 func (s *Server) noteStray(c huma.Context, next func(huma.Context)) {
 	var known []string
 	keyed := c.Method() == http.MethodGet || c.Method() == http.MethodHead // which do nothing that could be done twice
@@ -75,18 +79,41 @@ func (s *Server) noteStray(c huma.Context, next func(huma.Context)) {
 		keyed = keyed || p.In == "header" && p.Name == idempotencyKey
 	}
 	u := c.URL()
+	query, err := url.ParseQuery(u.RawQuery)
 	var stray []ProblemViolation
+	if err != nil {
+		stray = append(stray, ProblemViolation{Where: "query", Rule: "must be NAME=VALUE, joined by & and percent-encoded", Shape: "a part that cannot be read"})
+	}
 	if !keyed && c.Header(idempotencyKey) != "" {
 		stray = append(stray, strayKeyOf(c.Operation()))
 	}
-	for name := range u.Query() {
-		if !slices.Contains(known, name) {
+	stray = append(stray, s.strayBody(c)...)
+	for name, values := range query {
+		switch {
+		case !slices.Contains(known, name):
 			stray = append(stray, strayParameter(name, known))
+		case len(values) > 1:
+			stray = append(stray, ProblemViolation{Where: "query " + name, Rule: "must stand once in the query", Shape: fmt.Sprintf("%d values", len(values))})
 		}
 	}
 	slices.SortFunc(stray, func(a, b ProblemViolation) int { return strings.Compare(a.Where, b.Where) })
 	seenOf(c.Context()).request = request{server: s, stray: stray}
 	next(c)
+}
+
+// strayBody refuses the body of a request that takes none and does something: what its caller writes there, such as a
+// reason, would be lost without a word. An empty object is what some clients send for nothing.
+func (s *Server) strayBody(c huma.Context) []ProblemViolation {
+	if c.Method() != http.MethodPost || c.Operation().RequestBody != nil {
+		return nil
+	}
+	_ = c.SetReadDeadline(time.Now().Add(s.Timeout)) // a connection without deadlines is a test's
+	defer func() { _ = c.SetReadDeadline(time.Time{}) }()
+	head, _ := io.ReadAll(io.LimitReader(c.BodyReader(), 1<<10)) // of what breaks off, what came counts
+	if text := string(bytes.TrimSpace(head)); text == "" || text == "{}" || text == "null" {
+		return nil
+	}
+	return []ProblemViolation{{Where: inBody, Rule: "this request takes no body; its parameters are in the query"}}
 }
 
 func strayParameter(name string, known []string) ProblemViolation {
@@ -123,7 +150,7 @@ func (p *Problem) complete(c huma.Context) *Problem {
 		}
 	}
 	at := seenOf(c.Context()).request
-	p.Violations = append(p.Violations, at.stray...)
+	p.add(at.stray)
 	if p.Status == http.StatusUnprocessableEntity {
 		return at.refusal(c.Context(), p.Violations)
 	}
@@ -196,7 +223,7 @@ func (in *searchIn) Resolve(c huma.Context) (bad []error) {
 	}
 	if in.Account != "" {
 		if in.query.Account, err = tasks.ParseAccount(in.Account); err != nil {
-			wrong("account", "must be PROVIDER or PROVIDER:MERCHANT")
+			wrong("account", accountRule())
 		}
 	}
 	for name := range strings.SplitSeq(in.State, ",") {
@@ -214,6 +241,11 @@ func (in *searchIn) Resolve(c huma.Context) (bad []error) {
 		wrong("cursor", cursorRule)
 	}
 	return bad
+}
+
+// accountRule is what an account must be.
+func accountRule() string {
+	return "must be PROVIDER or PROVIDER:MERCHANT, of " + joined(providers.All())
 }
 
 const cursorRule = "must be next of the page before"

@@ -1,6 +1,7 @@
 package frontdoor_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"issuance/internal/doortest"
 	"issuance/internal/frontdoor"
 	"issuance/internal/testredis"
+	"issuance/tasks"
 )
 
 // wheres are what a problem's violations are about, sorted.
@@ -83,6 +85,14 @@ func TestEveryWayToWaitIsTheSame(t *testing.T) {
 			t.Errorf("%v: %v", r, a.Header)
 		}
 		h.want(http.StatusOK, nil, r[0], r[1]+"?wait=61", content)
+		for _, c := range []struct{ query, prefer, applied string }{
+			{"", "wait=99", "wait=60"}, {"?wait=99", "wait=5", "wait=60"}, {"?wait=5", "wait=7", "wait=7"}, {"?wait=7", "wait=5", "wait=7"},
+			{"?wait=99", "", ""}, {"", "wait=x", ""}, {"", "wait=-1", ""}, {"", "wait=99999999999999999999", ""}, {"", "respond-async, wait=10", "wait=10"},
+		} {
+			if a := h.want(http.StatusOK, nil, r[0], r[1]+c.query, content, "Prefer", c.prefer); a.Header.Get("Preference-Applied") != c.applied {
+				t.Errorf("%s %+v: applied %q", r[0], c, a.Header.Get("Preference-Applied"))
+			}
+		}
 	}
 }
 
@@ -93,17 +103,139 @@ func TestAnUnknownAccountIsAnsweredByOneRule(t *testing.T) {
 	for _, account := range []string{"foo", "ECTICKET", "ecticket:999"} {
 		var p frontdoor.Problem
 		h.want(http.StatusUnprocessableEntity, &p, http.MethodPut, "/v1/orders/"+account+"/A1", body)
-		if p.Code != "unknown_account" && account != "ecticket:999" {
+		if p.Code != "unknown_account" || wheres(t, p) != "path account" {
 			t.Errorf("%s: %+v", account, p)
 		}
+		p = frontdoor.Problem{}
 		h.want(http.StatusNotFound, &p, http.MethodGet, "/v1/orders/"+account+"/A1", "")
-		if p.Code != "unknown" {
+		if want := map[bool]frontdoor.Code{true: "unknown", false: "unknown_account"}[account == "ecticket:999"]; p.Code != want { // nobody has said yet who serves what
 			t.Errorf("%s: %+v", account, p)
 		}
 	}
 	h.token = secrets["other"]
 	h.want(http.StatusForbidden, nil, http.MethodGet, "/v1/orders?account=ecticket", "")
 	h.want(http.StatusOK, nil, http.MethodGet, "/v1/orders?account=pass2u", "")
+}
+
+// An account that cannot be meant is named as that by every request that has one, together with all else that is wrong.
+func TestAWrongAccountIsNamedByEveryRequest(t *testing.T) {
+	h := openUnruled(t, shop)
+	wrong := strings.Replace(body, `"IssueType":"2"`, `"IssueType":"9"`, 1)
+	for _, account := range []string{"kiosk", "ecticket:", "ecticket:%20", "ecticket:999", "pass2u:other"} {
+		path := "/v1/orders/" + account + "/A1"
+		for _, c := range []struct {
+			method, path, content string
+			status                int
+			want                  string
+		}{
+			{http.MethodPut, path, body, http.StatusUnprocessableEntity, "path account"},
+			{http.MethodPut, path + "?wait=x", strings.Replace(wrong, "{", `{"MerchantTradeNo":"B1",`, 1), http.StatusUnprocessableEntity, "path account, query wait"},
+			{http.MethodPut, path + "/refunds/R1", `{"all":true}`, http.StatusUnprocessableEntity, "path account"},
+			{http.MethodPut, path + "/refunds/R1", `{"quantity":0}`, http.StatusUnprocessableEntity, "path account"},
+			{http.MethodGet, path, "", http.StatusNotFound, "path account"},
+			{http.MethodGet, path + "/history", "", http.StatusNotFound, "path account"},
+			{http.MethodGet, "/v1/orders?account=" + account, "", http.StatusUnprocessableEntity, "query account"},
+			{http.MethodGet, "/v1/orders?q=A1&account=" + account, "", http.StatusUnprocessableEntity, "query account"},
+			{http.MethodPost, "/v1/bulk?account=" + account, "{}\n", http.StatusUnprocessableEntity, "query account"},
+			{http.MethodPost, "/v1/bulk?dry_run=true&account=" + account, "{}\n", http.StatusUnprocessableEntity, "query account"},
+		} {
+			var p frontdoor.Problem
+			h.want(c.status, &p, c.method, c.path, c.content)
+			got := wheres(t, p)
+			for part := range strings.SplitSeq(c.want, ", ") {
+				if !strings.Contains(got, part) || p.Code != "unknown_account" {
+					t.Errorf("%s %s: %s, %q lacks %q", c.method, c.path, p.Code, got, part)
+				}
+			}
+		}
+		for _, cancelled := range []string{path + "/cancel", path + "/refunds/R1/cancel"} {
+			var p frontdoor.Problem
+			if a := h.call(http.MethodPost, cancelled, ""); json.Unmarshal([]byte(a.text), &p) != nil || p.Code != "unknown_account" || wheres(t, p) != "path account" {
+				t.Errorf("%s: %d %s", cancelled, a.StatusCode, a.text)
+			}
+		}
+	}
+	h.want(http.StatusNotFound, nil, http.MethodGet, at+"A1", "")
+}
+
+// What an account has recorded is shown also when nobody serves it any more.
+func TestAnAccountThatIsNotServedAnyMoreIsStillAnswered(t *testing.T) {
+	h := openUnruled(t)
+	h.want(http.StatusCreated, nil, http.MethodPut, at+"A1", body)
+	announced(t, h, pass2u)
+	h.serve("")
+	h.want(http.StatusOK, nil, http.MethodGet, at+"A1", "")
+	var page struct{ Orders []frontdoor.Listed }
+	if h.want(http.StatusOK, &page, http.MethodGet, "/v1/orders?account=ecticket:2000132", ""); len(page.Orders) != 1 {
+		t.Errorf("%+v", page)
+	}
+	h.want(http.StatusOK, nil, http.MethodPost, at+"A1/cancel", "")
+}
+
+// A parameter that stands twice in a query says two things, and one that cannot be read says nothing: neither is guessed at.
+func TestAParameterStandsOnceInAQuery(t *testing.T) {
+	h := open(t, "")
+	for _, c := range []struct{ method, path, content, want string }{
+		{http.MethodPut, at + "A1?lane=bulk&lane=checkout", body, "query lane"},
+		{http.MethodPut, at + "A1?wait=1&wait=1", body, "query wait"},
+		{http.MethodPut, at + "A1?wait=1;lane=bulk", body, "query, query wait"},
+		{http.MethodPut, at + "A1?lane=%zz", body, "query"},
+		{http.MethodGet, at + "A1?tickets=true&tickets=false&x=1&x=2", "", "query tickets, query x"},
+		{http.MethodGet, "/v1/orders?state=issued&state=failed&limit=x&limit=1", "", "query limit, query state"},
+		{http.MethodGet, "/v1/events?after=0&after=1", "", "query after"},
+		{http.MethodPost, "/v1/bulk?account=ecticket&account=pass2u", "{}\n", "query account"},
+		{http.MethodPost, at + "A1/cancel?reason=a&reason=b", "", "query reason"},
+	} {
+		var p frontdoor.Problem
+		h.want(http.StatusUnprocessableEntity, &p, c.method, c.path, c.content)
+		if got := wheres(t, p); got != c.want {
+			t.Errorf("%s %s: %q, want %q", c.method, c.path, got, c.want)
+		}
+	}
+	h.want(http.StatusNotFound, nil, http.MethodGet, at+"A1", "")
+}
+
+// What is written into the body of a request that takes none is not lost without a word, and nothing is done.
+func TestABodyThatIsNotTakenIsRefused(t *testing.T) {
+	h := open(t, "")
+	h.want(http.StatusCreated, nil, http.MethodPut, at+"A1", body)
+	h.want(http.StatusCreated, nil, http.MethodPut, at+"A1/refunds/R1", `{"all":true}`)
+	for _, path := range []string{at + "A1/cancel", at + "A1/refunds/R1/cancel"} {
+		for _, content := range []string{`{"reason":"王小明"}`, "reason=x", strings.Repeat("x", 5000)} {
+			var p frontdoor.Problem
+			h.want(http.StatusUnprocessableEntity, &p, http.MethodPost, path+"?raison=x", content)
+			if got := wheres(t, p); got != "body, query raison" {
+				t.Errorf("%s: %q", path, got)
+			}
+		}
+	}
+	var st frontdoor.Status
+	h.want(http.StatusOK, &st, http.MethodGet, at+"A1", "")
+	if st.State != tasks.Queued || len(st.Refunds) != 1 || st.Refunds[0].State != tasks.Queued {
+		t.Errorf("%+v", st)
+	}
+	h.want(http.StatusOK, nil, http.MethodPost, at+"A1/refunds/R1/cancel", " {}\n")
+	h.want(http.StatusOK, nil, http.MethodPost, at+"A1/cancel?reason=x", "")
+}
+
+// A byte order mark, which editors and some languages write, is named as that, with all else that is wrong.
+func TestAByteOrderMarkIsNamed(t *testing.T) {
+	h := open(t, "")
+	wrong := strings.Replace(body, `"IssueType":"2"`, `"IssueType":"9"`, 1)
+	for _, c := range []struct{ method, path, content, want string }{
+		{http.MethodPut, at + "A1", body, "body"},
+		{http.MethodPut, at + "A1?wait=x", wrong, "body, body/IssueType, query wait"},
+		{http.MethodPut, at + "A1", strings.Replace(body, "{", `{"MerchantTradeNo":"A2",`, 1), "body, body/MerchantTradeNo"},
+		{http.MethodPut, at + "A1/refunds/R1", `{"all":true}`, "body"},
+		{http.MethodPost, "/v1/orders", `{"provider":"ecticket","request":` + wrong + `}`, "body, body/request/IssueType, body/request/MerchantTradeNo"},
+	} {
+		var p frontdoor.Problem
+		a := h.want(http.StatusUnprocessableEntity, &p, c.method, c.path, "\ufeff"+c.content)
+		if got := wheres(t, p); got != c.want || !strings.Contains(a.text, "byte order mark") {
+			t.Errorf("%s %s: %q, want %q: %+v", c.method, c.path, got, c.want, p.Violations)
+		}
+	}
+	h.want(http.StatusNotFound, nil, http.MethodGet, at+"A1", "")
 }
 
 // A request is put right in one go: parameters, path, headers and body are listed by one answer, which changes nothing.

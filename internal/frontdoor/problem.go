@@ -3,12 +3,9 @@ package frontdoor
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -76,6 +73,16 @@ func (p *Problem) about(r tasks.Ref) *Problem {
 	return p
 }
 
+// ofAccount has the code say that the account is wrong, where that is among what is wrong with path or query.
+func (p *Problem) ofAccount() *Problem {
+	for _, v := range p.Violations {
+		if p.Code == codeInvalid && (v.Where == accountInPath || v.Where == accountInQuery) {
+			p.Code = codeAccount
+		}
+	}
+	return p
+}
+
 // because keeps what the log says of it.
 func (p *Problem) because(err error) *Problem {
 	p.cause = err
@@ -90,8 +97,8 @@ func (p *Problem) retry(after time.Duration) *Problem {
 
 // humaProblem replaces huma's own errors, which hold the values that they complain of.
 func humaProblem(status int, message string, errs ...error) *Problem {
-	if status == http.StatusInternalServerError && slices.ContainsFunc(errs, brokenBody) {
-		return problem(http.StatusBadRequest, codeInvalid, "the body broke off before its end")
+	if status == http.StatusInternalServerError && message == "cannot read request body" { // or it is no chunk of one
+		return problem(http.StatusBadRequest, codeInvalid, "the body broke off before its end, or its chunks cannot be read")
 	}
 	p := problem(status, codeFailed, "%s", message)
 	switch status {
@@ -121,11 +128,6 @@ func humaProblem(status int, message string, errs ...error) *Problem {
 	return p
 }
 
-// brokenBody reports whether a request's body could not be read because its caller was gone.
-func brokenBody(err error) bool {
-	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
-}
-
 // unknownAfter is when to repeat a request of which nothing is known.
 const unknownAfter = 2 * time.Second
 
@@ -153,7 +155,7 @@ func explain(err error, account string) *Problem {
 	case errors.As(err, &invalid):
 		p := problem(http.StatusUnprocessableEntity, codeInvalid, "the document breaks the rules that are listed; nothing was enqueued")
 		p.Violations = violations(invalid.Violations, account)
-		return p
+		return p.ofAccount()
 	case errors.As(err, &conflict):
 		p := problem(http.StatusConflict, codeConflict, "another document has this number; nothing was changed, and a new order or refund needs a number of its own").about(conflict.Ref)
 		p.State, p.EnqueuedAt = conflict.State, &conflict.EnqueuedAt

@@ -113,10 +113,13 @@ func (s *Server) getOrder(ctx context.Context, in *getOrder) (*foundOut, error) 
 		return nil, err
 	}
 	if err != nil {
-		return nil, noted(ctx, explain(err, accountInPath).about(ref))
+		return nil, noted(ctx, s.missing(ctx, err, ref))
 	}
 	out := &foundOut{Status: http.StatusOK, ETag: etag(st), Applied: in.applied(), Body: &Status{Status: *st}}
-	if slices.ContainsFunc(strings.Split(in.Match, ","), func(t string) bool { return strings.TrimPrefix(strings.TrimSpace(t), "W/") == out.ETag }) {
+	if slices.ContainsFunc(strings.Split(in.Match, ","), func(t string) bool {
+		t = strings.TrimSpace(t)
+		return t == "*" || strings.TrimPrefix(t, "W/") == out.ETag
+	}) {
 		out.Status, out.Body = http.StatusNotModified, nil
 	}
 	return out, nil
@@ -128,7 +131,8 @@ func (s *Server) asked(ctx context.Context, text string) (tasks.Account, error) 
 		if _, err := caller(ctx, Orders, nil); err != nil {
 			return tasks.Account{}, err
 		}
-		p := problem(http.StatusNotFound, codeUnknown, "no such order, as there is no provider of this name; there are %v", providers.All())
+		p := problem(http.StatusNotFound, codeAccount, "no such order, as there is no such account; one is PROVIDER or PROVIDER:MERCHANT, and the providers are %s", joined(providers.All()))
+		p.Violations = []ProblemViolation{{Where: accountInPath, Rule: accountRule()}}
 		return tasks.Account{}, noted(ctx, p)
 	}
 	return s.resolve(ctx, Orders, text, accountInPath)
@@ -188,7 +192,7 @@ func (s *Server) history(ctx context.Context, in *struct{ OrderPath }) (*history
 		records = append([]*ledger.Record{rec}, records...)
 	}
 	if len(records) == 0 {
-		return nil, noted(ctx, explain(tasks.ErrUnknownOrder, accountInPath).about(ref))
+		return nil, noted(ctx, s.missing(ctx, tasks.ErrUnknownOrder, ref))
 	}
 	out := &historyOut{}
 	out.Body.Account, out.Body.OrderID, out.Body.Steps = a, in.OrderID, []Step{}
@@ -219,7 +223,12 @@ func (s *Server) search(ctx context.Context, in *searchIn) (*searchOut, error) {
 	}
 	found, next, err := s.searchPage(ctx, t, in)
 	if err != nil {
-		return nil, noted(ctx, explain(err, accountInPath))
+		return nil, noted(ctx, explain(err, accountInQuery))
+	}
+	if a := in.query.Account; len(found) == 0 && in.Cursor == "" && a.Merchant != "" {
+		if p := s.unserved(ctx, a, accountInQuery); p != nil {
+			return nil, noted(ctx, p)
+		}
 	}
 	out := &searchOut{}
 	out.Body.Orders, out.Body.Next = []Listed{}, next

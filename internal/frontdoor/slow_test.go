@@ -15,18 +15,25 @@ import (
 	"issuance/internal/keys"
 )
 
-// drip sends a request's head and then a byte of its body at a time, and returns the answer, or what was left of one.
-func drip(t *testing.T, addr, head string) string {
+// write is a connection on which a text was sent as it is. It lives for a while, and not longer than the test.
+func write(t *testing.T, addr, text string) net.Conn {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	t.Cleanup(func() { c.Close() })
 	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
-	if _, err := io.WriteString(c, head); err != nil {
+	if _, err := io.WriteString(c, text); err != nil {
 		t.Fatal(err)
 	}
+	return c
+}
+
+// drip sends a request's head and then a byte of its body at a time, and returns the answer, or what was left of one.
+func drip(t *testing.T, addr, head string) string {
+	t.Helper()
+	c := write(t, addr, head)
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)

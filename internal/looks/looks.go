@@ -1,6 +1,7 @@
 // Package looks asks a provider what has become of the tickets of issued orders, because a notice or a person named
 // them, and records what it answers. Its calls are the least urgent of the call budget, and each order is asked for
-// once however many notices name it; a look that is not answered is repeated until it is.
+// once however many notices name it; a look that is not answered is repeated until it is, and one that shows nothing new a
+// few times, as the list may be older than the notice.
 //
 // It may import internal/budget, internal/ledger, internal/notices, internal/seal, internal/vault, providers and
 // tasks/order.
@@ -85,6 +86,7 @@ type ending struct {
 	tried bool          // there is nothing to see yet: the pause doubles with every time in a row
 	most  time.Duration // up to this; 0 is mostPause
 	held  time.Duration // for how long no call can leave
+	stale bool          // the list was complete and shows nothing new, so that it may be older than what the look is for
 	err   error         // something unexpected, for the log
 }
 
@@ -115,12 +117,30 @@ func unanswered(out providers.Outcome) ending {
 
 func (l *Looker) look(ctx context.Context, look notices.Look) ending {
 	switch look.Kind {
-	case notices.OfOrder:
-		return l.order(ctx, order.Ref{Account: l.Provider.Account(), OrderID: look.Name}, l.tries[look.String()])
+	case notices.OfOrder, notices.OfAgain:
+		number, times := look.Order()
+		return l.again(ctx, order.Ref{Account: l.Provider.Account(), OrderID: number}, l.tries[look.String()], times)
 	case notices.OfNotice, notices.OfTickets:
 		return l.notice(ctx, look)
 	}
 	return done() // of a newer program
+}
+
+// mostStale is how often a list may show nothing new until that is taken for the truth: with pauses of a minute, doubled
+// every time, for longer than a provider was ever seen to be behind itself (handler.LongestLag).
+const mostStale = 4
+
+// again looks at an order, and once more later where its list may be older than what the look is for. times looks before
+// it have shown nothing new. The next one is another look, so that its pauses outlive the process and hold for all workers.
+func (l *Looker) again(ctx context.Context, ref order.Ref, tries, times int) ending {
+	e := l.order(ctx, ref, tries)
+	if !e.stale || times >= mostStale {
+		return e
+	}
+	if err := l.Notices.WantAgain(ctx, ref, times+1, unclear<<times); err != nil {
+		return failed(err)
+	}
+	return e
 }
 
 func (l *Looker) settle(ctx context.Context, look notices.Look, e ending) error {

@@ -142,7 +142,23 @@ func (l *Looker) see(ctx context.Context, ref order.Ref, before *ledger.TicketLi
 	case open:
 		return later(unclear)
 	}
-	return done()
+	return ending{stale: stale(before, sights)}
+}
+
+// stale reports whether sights are as those before, and have a ticket that may still be redeemed or refunded.
+func stale(before *ledger.TicketList, sights []ledger.TicketSight) bool {
+	unused := false
+	for i, s := range sights {
+		was := ledger.TicketSight{Status: providers.Unused}
+		if i < len(before.Tickets) {
+			was = before.Tickets[i].TicketSight
+		}
+		if s != was {
+			return false
+		}
+		unused = unused || s.Status == providers.Unused
+	}
+	return unused
 }
 
 // confirmed is a ticket's status. A list that shows a ticket as unused again may lag, or somebody has cancelled what

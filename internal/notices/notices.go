@@ -117,6 +117,7 @@ type Kind string
 // Kinds of looks, as they begin the members of the set.
 const (
 	OfOrder   Kind = "o:"
+	OfAgain   Kind = "a:" // an order whose list has shown nothing new so often: TIMES/ORDER
 	OfNotice  Kind = "n:" // a notice that came: the orders it names are to be looked at
 	OfTickets Kind = "t:" // a notice whose orders were found: the tickets it names that are none of theirs
 )
@@ -131,6 +132,22 @@ func (s *Store) Want(ctx context.Context, refs ...order.Ref) error {
 		list = append(list, Look{Kind: OfOrder, Name: r.OrderID})
 	}
 	return s.want(ctx, 0, list...)
+}
+
+// WantAgain makes another look at an order due after a while, because times looks in a row have shown nothing new.
+func (s *Store) WantAgain(ctx context.Context, r order.Ref, times int, after time.Duration) error {
+	return s.want(ctx, after, Look{Kind: OfAgain, Name: fmt.Sprintf("%d/%s", times, r.OrderID)})
+}
+
+// Order is the number of the order that a look of OfOrder or OfAgain is at, and how many looks before it have shown nothing
+// new.
+func (l Look) Order() (number string, times int) {
+	if l.Kind != OfAgain {
+		return l.Name, 0
+	}
+	text, number, _ := strings.Cut(l.Name, "/")
+	times, _ = strconv.Atoi(text) // of WantAgain
+	return number, times
 }
 
 // WantTickets makes the look at the tickets of a notice due, after a while in which its orders are looked at.

@@ -10,8 +10,8 @@ import (
 	"issuance/providers/pass2u/pass2usim"
 )
 
-// toys are the settings that decide whose account is used. In a sandbox they are always the
-// simulators', whatever the environment says.
+// toys are the settings that decide whose account is used, who may call, and who is called. In a sandbox they are always
+// its own, whatever the environment says.
 var toys = []string{
 	"ECTICKET_BASE_URL", "ECTICKET_MERCHANT_ID", "ECTICKET_PLATFORM_ID", "ECTICKET_MODE",
 	"ECTICKET_PATHS", "ECTICKET_CODES", "ECTICKET_REFUND_FIELDS",
@@ -19,6 +19,7 @@ var toys = []string{
 	"PASS2U_BASE_URL", "PASS2U_API_KEY", "PASS2U_API_KEY_FILE", "PASS2U_PROXY_URL", "PASS2U_PROXY_URL_FILE",
 	"PASS2U_QUERY_PATH", "PASS2U_REFUND_QUANTITY_KEY", "ISSUANCE_SEAL_KEYS", "ISSUANCE_SEAL_KEYS_FILE",
 	"ISSUANCE_ACCOUNTS_FILE",
+	"GATEWAY_TOKENS_FILE", "GATEWAY_TLS_CERT_FILE", "GATEWAY_TLS_KEY_FILE", "GATEWAY_WEBHOOKS_FILE", "GATEWAY_WEBHOOKS_PROXY_URL", "GATEWAY_WEBHOOKS_PROXY_URL_FILE",
 }
 
 // hurry are settings that make a sandbox lively unless the environment sets them.

@@ -44,7 +44,8 @@ var rulesInChinese = map[string]string{
 	"must be at most %s KiB": "最大 %s KiB",
 	"must be the configured merchant's; leave it out or correct it":                                          "須為設定中的特店編號；請留空或更正",
 	"must be left out when MerchantTradeNo is given: use FreeTradeNo only when every item is a gift voucher": "已填 MerchantTradeNo 時請留空：全部品項皆為贈品券時才使用 FreeTradeNo",
-	"is required (or FreeTradeNo, when every item is a gift voucher)":                                        "必填（全部品項皆為贈品券時改填 FreeTradeNo）",
+	notProbeRule: "請改用其他編號：此編號保留給系統查詢綠界是否回應",
+	"is required (or FreeTradeNo, when every item is a gift voucher)": "必填（全部品項皆為贈品券時改填 FreeTradeNo）",
 
 	`is required: "1" convenience store, "2" paper, "3" electronic, "4" serial number only`: `必填："1" 超商取票、"2" 紙本、"3" 電子、"4" 僅序號`,
 	`is required for IssueType 2: "1" printed by ECPay, "2" printed by the merchant`:        `IssueType 為 2 時必填："1" 由綠界列印、"2" 由特店列印`,

@@ -38,8 +38,12 @@ func Codec() providers.Codec {
 	}
 }
 
+// probeNo is the number that is looked up when nothing but an answer is wanted. ECTicket's numbers are letters and digits, so
+// it looks like an order's; none may have it, in whatever case, which ECPay's checksum does not tell apart.
+const probeNo = "ISSUANCEPROBE"
+
 func probe() providers.Order {
-	o := Order{MerchantTradeNo: "ISSUANCEPROBE"}
+	o := Order{MerchantTradeNo: probeNo}
 	return providers.Order{ID: o.ID(), Request: o.Stub()}
 }
 

@@ -3,6 +3,7 @@ package ecticketdoc
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"issuance/internal/doccheck"
@@ -109,7 +110,14 @@ func (p *parser) tradeNo() {
 	}
 	p.order.MerchantTradeNo = code(o, "MerchantTradeNo", 1, p.opt.MaxTradeNo)
 	p.order.FreeTradeNo = code(o, "FreeTradeNo", 1, MaxFreeTradeNo)
+	for _, id := range [][2]string{{"MerchantTradeNo", p.order.MerchantTradeNo}, {"FreeTradeNo", p.order.FreeTradeNo}} {
+		if strings.EqualFold(id[1], probeNo) {
+			o.Violate(id[0], notProbeRule)
+		}
+	}
 }
+
+const notProbeRule = "must be another number: this one is looked up to see whether ECTicket answers"
 
 func (p *parser) kind() {
 	o := p.obj

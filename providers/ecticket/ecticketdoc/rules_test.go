@@ -11,6 +11,8 @@ import (
 
 type doc = map[string]any
 
+var probeNo = ecticketdoc.Codec().Probe().ID
+
 // change makes a document of an example with some fields replaced ("-" removes one; fields that
 // start with "item." are set in the first item).
 func change(t testing.TB, kind string, fields doc) json.RawMessage {
@@ -57,6 +59,9 @@ var rules = []struct {
 	{rule: "null is absent", kind: "1", good: doc{"FreeTradeNo": nil, "StoreID": nil}, bad: doc{"MerchantTradeNo": nil}, path: "MerchantTradeNo", says: "required"},
 	{rule: "MerchantTradeNo is short", kind: "1", good: doc{"MerchantTradeNo": long(25)}, bad: doc{"MerchantTradeNo": long(26)}, path: "MerchantTradeNo", says: "at most 25"},
 	{rule: "MerchantTradeNo of a payment is shorter", kind: "1", maxNo: 20, good: doc{"MerchantTradeNo": long(20)}, bad: doc{"MerchantTradeNo": long(21)}, path: "MerchantTradeNo", says: "at most 20"},
+	{rule: "MerchantTradeNo is not the one that is looked up", kind: "1", good: doc{"MerchantTradeNo": probeNo + "1"}, bad: doc{"MerchantTradeNo": probeNo}, path: "MerchantTradeNo", says: "another number"},
+	{rule: "nor is it in another case", kind: "1", good: doc{"MerchantTradeNo": "ISSUANCE"}, bad: doc{"MerchantTradeNo": strings.ToLower(probeNo)}, path: "MerchantTradeNo", says: "another number"},
+	{rule: "FreeTradeNo is not the one that is looked up", kind: "1", good: gift(doc{}), bad: gift(doc{"FreeTradeNo": probeNo}), path: "FreeTradeNo", says: "another number"},
 	{rule: "MerchantTradeNo is alphanumeric", kind: "1", good: doc{"MerchantTradeNo": "aZ09"}, bad: doc{"MerchantTradeNo": "A-1"}, path: "MerchantTradeNo", says: "letters and digits"},
 	{rule: "FreeTradeNo is short", kind: "1", good: gift(doc{"FreeTradeNo": long(20)}), bad: gift(doc{"FreeTradeNo": long(21)}), path: "FreeTradeNo", says: "at most 20"},
 	{rule: "FreeTradeNo is alphanumeric", kind: "1", good: gift(doc{"FreeTradeNo": "F1"}), bad: gift(doc{"FreeTradeNo": "F 1"}), path: "FreeTradeNo", says: "letters and digits"},
