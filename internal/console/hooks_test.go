@@ -14,9 +14,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"issuance/internal/console"
 	"issuance/internal/doortest"
+	"issuance/internal/keys"
 	"issuance/internal/ledger"
 	"issuance/internal/webhooks"
 	"issuance/tasks/order"
@@ -92,6 +94,9 @@ func TestWebhooksAreShownTestedAndReplayed(t *testing.T) {
 		t.Errorf("the replay since a time: %d", a.StatusCode)
 	}
 	<-more
+	if err := h.rdb.HSet(t.Context(), keys.Webhook("shop")+"state", "off", time.Now().UnixMilli()).Err(); err != nil {
+		t.Fatal(err)
+	}
 	if a := b.submit("/console/webhooks", "/console/webhooks/shop/enable", "reason", "it is back"); !strings.Contains(a.text, "It is on.") {
 		t.Errorf("enable: %d: %s", a.StatusCode, a.text)
 	}

@@ -118,8 +118,8 @@ func TestAJobThatIsStoppedStaysStopped(t *testing.T) {
 	job, _, _ := b.count("/console/", "kind", "cancel", "state", "queued")
 	b.submit(job, job+"/stop")
 	a := b.submit("/console/", job+"/start", "reason", "x")
-	if a.StatusCode != http.StatusConflict || h.state(r) != order.Queued {
-		t.Errorf("%d, %s", a.StatusCode, h.state(r))
+	if a.StatusCode != http.StatusConflict || h.state(r) != order.Queued || !strings.Contains(a.text, "localhost stopped it at 20") {
+		t.Errorf("%d, %s: %s", a.StatusCode, h.state(r), a.text)
 	}
 	if !strings.Contains(b.page("/console/jobs"), "stopped") {
 		t.Error("the list of jobs does not say so")

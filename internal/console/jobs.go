@@ -165,7 +165,7 @@ func (s *jobs) act(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	ctx = decides(ctx, j.By, j.Address)
+	ctx = decides(ctx, j.Started.By, j.Started.Address)
 	for _, e := range list {
 		why, err := s.one(ctx, j, k, e)
 		if err != nil {
@@ -193,7 +193,7 @@ func (s *jobs) one(ctx context.Context, j *job, k *frontdoor.Token, e entry) (wh
 	if j.Kind == jobRetry {
 		return s.retry(ctx, j, e)
 	}
-	err = s.c.Client.Cancel(ctx, e.Ref, j.By, j.Reason)
+	err = s.c.Client.Cancel(ctx, e.Ref, j.Started.By, j.Reason)
 	refused := (*tasks.NotCancellableError)(nil)
 	switch {
 	case errors.Is(err, tasks.ErrUnknownOrder):
@@ -212,7 +212,7 @@ func (s *jobs) retry(ctx context.Context, j *job, e entry) (why string, err erro
 	if len(list) == 0 || list[0].FinalAt.UnixMilli() != e.Since {
 		return "job.note.again", nil
 	}
-	done, err := s.c.desk.Retry(ctx, e.Ref, j.By, j.Reason)
+	done, err := s.c.desk.Retry(ctx, e.Ref, j.Started.By, j.Reason)
 	if err == nil && !done.Applied {
 		why = "job.note.again"
 	}

@@ -48,6 +48,8 @@ type job struct {
 	Address string
 	Reason  string
 	Created time.Time
+	Started hand
+	Stopped hand
 	Cursor  string // where counting goes on
 	Found   int
 	At      int // how many of them were worked on
@@ -74,10 +76,7 @@ type entry struct {
 //go:embed scripts/step.lua
 var stepSource string
 
-//go:embed scripts/move.lua
-var moveSource string
-
-var stepScript, moveScript = redis.NewScript(stepSource), redis.NewScript(moveSource)
+var stepScript = redis.NewScript(stepSource)
 
 // jobStore keeps jobs in Redis.
 type jobStore struct{ rdb redis.UniversalClient }
@@ -140,7 +139,8 @@ func (s jobStore) load(ctx context.Context, id string) (*job, error) {
 	}
 	n := func(name string) int { v, _ := strconv.Atoi(f[name]); return v }
 	j := &job{ID: id, Kind: f["kind"], State: f["state"], Mark: f["mark"], By: f["by"], Address: f["address"], Reason: f["reason"],
-		Created: time.UnixMilli(int64(n("created"))).UTC(), Cursor: f["cursor"], Found: n("found"), At: n("at"), Done: n("done"), Skipped: n("skipped"), Full: f["full"] != ""}
+		Created: time.UnixMilli(int64(n("created"))).UTC(), Cursor: f["cursor"], Found: n("found"), At: n("at"), Done: n("done"), Skipped: n("skipped"), Full: f["full"] != "",
+		Started: handOf(f, didStart), Stopped: handOf(f, didStop)}
 	q, err := url.ParseQuery(f["filter"])
 	if err != nil {
 		return nil, err
@@ -208,13 +208,13 @@ func (s jobStore) step(ctx context.Context, j *job, holder string, more []entry)
 	return n == 1, err
 }
 
-// move starts or stops a job; false where it is in none of the states it may be in.
-func (s jobStore) move(ctx context.Context, id, from, to, reason, by, address string) (bool, error) {
-	n, err := moveScript.Run(ctx, s.rdb, jobKeys(id)[:1], from, to, reason, by, address).Int()
-	if err == nil && n == 1 && to == jobRunning {
+// move starts or stops a job; see move.
+func (s jobStore) move(ctx context.Context, id string, to step) (*standing, error) {
+	refused, err := move(ctx, s.rdb, jobKeys(id)[0], to)
+	if err == nil && refused == nil && to.to == jobRunning {
 		err = s.rdb.SAdd(ctx, keys.ConsoleBusy, id).Err()
 	}
-	return n == 1, err
+	return refused, err
 }
 
 // entries are some of a job's records.

@@ -155,22 +155,3 @@ func (v *view) Detail(s ledger.Step) string { return v.visit.lang.detail(s) }
 
 // EventName is a step of a history in words.
 func (v *view) EventName(event string) string { return v.visit.lang.or("event.", event) }
-
-// was is the failure of a decision about a record that somebody else decided first, or that is in another state.
-func (v *visit) was(r order.Ref, state order.State) error {
-	if state == "" {
-		return notFound
-	}
-	decisions, err := v.desk.Decisions(v.r.Context(), r)
-	if err != nil {
-		return err
-	}
-	if list := decisions[r]; len(list) > 0 {
-		for _, d := range slices.Backward(list) {
-			if d.What == "retry" || strings.HasPrefix(d.What, "resolve") {
-				return fail(conflict, "fail.decided", d.Who, v.lang.decided(d.What), d.Reason)
-			}
-		}
-	}
-	return fail(conflict, "fail.no_review", v.lang.or("state.", string(state)))
-}
