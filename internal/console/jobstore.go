@@ -55,17 +55,22 @@ type job struct {
 	At      int // how many of them were worked on
 	Done    int
 	Skipped int
-	Notes   []note // the first of those that were skipped
-	Full    bool   // more match than a job may hold
+	Notes   []note         // the first of those that were skipped
+	Why     map[string]int // how many were skipped, by why
+	Full    bool           // more match than a job may hold
 }
 
 // note says why a record was skipped.
 type note struct {
 	Ref string `json:"ref"`
 	Why string `json:"why"` // a state, or a key of words
+	// Who else decided about it, what and when, where somebody did.
+	Who  string    `json:"who,omitempty"`
+	What string    `json:"what,omitempty"`
+	At   time.Time `json:"at,omitzero"`
 }
 
-const mostNotes = 20
+const mostNotes = 100
 
 // entry is one record of a job, and since when it is in review.
 type entry struct {
@@ -151,6 +156,9 @@ func (s jobStore) load(ctx context.Context, id string) (*job, error) {
 	if f["notes"] != "" {
 		err = json.Unmarshal([]byte(f["notes"]), &j.Notes)
 	}
+	if f["why"] != "" && err == nil {
+		err = json.Unmarshal([]byte(f["why"]), &j.Why)
+	}
 	return j, err
 }
 
@@ -195,11 +203,15 @@ func (s jobStore) step(ctx context.Context, j *job, holder string, more []entry)
 	if err != nil {
 		return false, err
 	}
+	why, err := json.Marshal(j.Why)
+	if err != nil {
+		return false, err
+	}
 	full := ""
 	if j.Full {
 		full = "1"
 	}
-	fields := []any{"state", j.State, "cursor", j.Cursor, "found", j.Found, "at", j.At, "done", j.Done, "skipped", j.Skipped, "notes", string(notes), "full", full}
+	fields := []any{"state", j.State, "cursor", j.Cursor, "found", j.Found, "at", j.At, "done", j.Done, "skipped", j.Skipped, "notes", string(notes), "why", string(why), "full", full}
 	args := append([]any{holder, jobLease.Milliseconds(), jobLife.Milliseconds(), len(fields) / 2}, fields...)
 	for _, e := range more {
 		args = append(args, e.String()+" "+strconv.FormatInt(e.Since, 10))
