@@ -85,7 +85,7 @@ func (a *app) status(ctx context.Context, s *session, refs []tasks.Ref, tickets 
 			if locateErr != nil {
 				return locateErr
 			}
-			failed.add(a, explain(&otherNumberError{err, known}))
+			failed.add(a, explain(&otherNumberError{err, known, r.OrderID}))
 			continue
 		}
 		if a.json {

@@ -3,10 +3,10 @@ package console
 import (
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"issuance/internal/ledger"
+	"issuance/internal/typed"
 	"issuance/internal/webhooks"
 	"issuance/tasks/order"
 )
@@ -158,7 +158,7 @@ func (v *visit) test() error {
 
 // replay has an endpoint get again what has ended since a time, or what one order and its refunds have come to.
 func (v *visit) replay() error {
-	text := strings.TrimSpace(printable(v.r.PostForm.Get("order")))
+	text := typed.Plain(v.r.PostForm.Get("order"))
 	e, err := v.announced(text == "")
 	if err != nil {
 		return err
