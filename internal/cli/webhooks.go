@@ -36,7 +36,7 @@ or new before the first event), how many events wait, how far behind the stream 
 and the last answer.`,
 		Example: `  enqueue webhooks list
   enqueue webhooks list --json`,
-		Args:              takes(0, 0, "nothing more"),
+		Args:              takes(0, 0, "no arguments"),
 		ValidArgsFunction: completeNothing,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd.Context(), func(s *session) error { return a.listWebhooks(cmd.Context(), s) })

@@ -10,6 +10,7 @@ import (
 
 	"issuance/internal/budget"
 	"issuance/internal/ledger"
+	"issuance/internal/plain"
 	"issuance/providers"
 	"issuance/tasks/order"
 )
@@ -152,7 +153,7 @@ func (v *view) Peak(hour [budget.Minutes]int) string {
 }
 
 // Rate is a number of calls per second.
-func (v *view) Rate(perSecond float64) string { return fmt.Sprintf("%.3g", perSecond) }
+func (v *view) Rate(perSecond float64) string { return plain.Number(perSecond) }
 
 // PerMinute is a rate's number of calls in a minute.
 func (v *view) PerMinute(perSecond float64) string {
