@@ -70,8 +70,13 @@ func (v *visit) step(from, to, did, reason string) step {
 // stands is the failure of a step: who was faster, where somebody was. of is "job" or "file".
 func (v *visit) stands(of string, s *standing) error {
 	state := v.lang.T(of + ".state." + s.State)
-	if s.Did == "" {
-		return fail(conflict, "fail."+of+"_state", state)
+	switch {
+	case s.Did == didStart:
+		return fail(conflict, "fail.started", s.By, v.clock(s.At), state)
+	case s.Did == didStop:
+		return fail(conflict, "fail.stopped", s.By, v.clock(s.At), state)
+	case of == "job":
+		return fail(conflict, "fail.job_state", state)
 	}
-	return fail(conflict, "fail."+s.Did, s.By, v.clock(s.At), state)
+	return fail(conflict, "fail.file_state", state)
 }
