@@ -98,7 +98,7 @@ var pageWords = map[string]text{
 	"sent":             {"送出次數", "Sent"},
 	"sent.times":       {"%d 次", "%d ×"},
 	"sent.unsent":      {"另有 %d 次未送達", "%d more did not leave"},
-	"polls":            {"查詢次數", "Looked up"},
+	"polls":            {"查詢次數（僅查詢，不會開立）", "Looked up (which sends nothing)"},
 	"trace":            {"追蹤編號", "Trace"},
 	"last_result":      {"最近結果", "Last result"},
 	"decided":          {"決定", "Decided"},
