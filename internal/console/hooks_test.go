@@ -90,6 +90,11 @@ func TestWebhooksAreShownTestedAndReplayed(t *testing.T) {
 	if d := h.decisions(first); len(d) != 1 || d[0].Reason != "the shop lost it" {
 		t.Errorf("the decisions: %+v", d)
 	}
+	for !strings.Contains(b.page(at(first)), "the same event again") { // and not a second sale
+		if t.Context().Err() != nil {
+			t.Fatal("a notice that is sent again looks like the first")
+		}
+	}
 	if a := b.submit("/console/webhooks", "/console/webhooks/shop/replay", "since", "w24h", "reason", "all of it"); a.StatusCode != http.StatusOK {
 		t.Errorf("the replay since a time: %d", a.StatusCode)
 	}
