@@ -6,12 +6,11 @@ import (
 	"slices"
 
 	"issuance/internal/budget"
-	"issuance/internal/typed"
 	"issuance/providers"
 )
 
 // Locate finds orders and refunds by what people have in their hands: an order's number (its refunds come with it), the
-// provider's own number of it, or a refund's id; case and width do not matter where nothing has the number as it is written. a is whose they are; without a merchant, any account of the provider, and
+// provider's own number of it, or a refund's id. a is whose they are; without a merchant, any account of the provider, and
 // the zero Account any at all. It asks an index, however many orders there are. What is past its time is not found, and of
 // an order whose customer's data was erased only the order's own number is known. Of refunds with one id, as where each
 // order's first is "R1", the latest of each month are found.
@@ -20,22 +19,13 @@ func (c *Client) Locate(ctx context.Context, a Account, text string) ([]Ref, err
 	if err != nil {
 		return nil, fmt.Errorf("tasks: %w", err)
 	}
-	return c.LocateAmong(ctx, accounts, text)
-}
-
-// LocateAmong is Locate among some accounts.
-func (c *Client) LocateAmong(ctx context.Context, accounts []Account, text string) (out []Ref, err error) {
-	for _, number := range typed.Numbers(text) {
-		for _, a := range accounts {
-			list, err := c.ledger.Locate(ctx, a, number)
-			if err != nil {
-				return nil, fmt.Errorf("tasks: %w", err)
-			}
-			out = append(out, list...)
+	var out []Ref
+	for _, a := range accounts {
+		list, err := c.ledger.Locate(ctx, a, text)
+		if err != nil {
+			return nil, fmt.Errorf("tasks: %w", err)
 		}
-		if len(out) > 0 {
-			break
-		}
+		out = append(out, list...)
 	}
 	return out, nil
 }

@@ -254,18 +254,25 @@ func (c *Console) reviewsAfter(ctx context.Context, a providers.Account, since i
 
 // locate finds records by a number that people have in their hands, among accounts.
 func (c *Console) locate(ctx context.Context, text string, accounts []providers.Account) ([]ledger.Found, error) {
-	account, rest, whole := strings.Cut(text, "/")
-	for _, number := range typed.Numbers(rest) {
-		if r, ok := order.ParseRef(strings.ToLower(typed.Plain(account)) + "/" + number); ok && slices.Contains(accounts, r.Account) {
-			if list, err := c.Ledger.Find(ctx, ledger.Query{}, []order.Ref{r}); err != nil || len(list) > 0 {
-				return list, err
+	if account, rest, whole := strings.Cut(text, "/"); whole {
+		return typed.First(rest, func(number string) ([]ledger.Found, error) {
+			r, ok := order.ParseRef(strings.ToLower(typed.Plain(account)) + "/" + number)
+			if !ok || !slices.Contains(accounts, r.Account) {
+				return nil, nil
 			}
+			return c.Ledger.Find(ctx, ledger.Query{}, []order.Ref{r})
+		})
+	}
+	refs, err := typed.First(text, func(number string) (out []order.Ref, err error) {
+		for _, a := range accounts {
+			list, err := c.Ledger.Locate(ctx, a, number)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, list...)
 		}
-	}
-	if whole {
-		return nil, nil
-	}
-	refs, err := c.Client.LocateAmong(ctx, accounts, text)
+		return out, nil
+	})
 	if err != nil {
 		return nil, err
 	}

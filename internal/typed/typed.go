@@ -38,3 +38,13 @@ func Plain(text string) string {
 		return r
 	}, text))
 }
+
+// First is what a look-up finds of the first of a text's Numbers of which it finds anything.
+func First[T any](text string, find func(number string) ([]T, error)) ([]T, error) {
+	for _, number := range Numbers(text) {
+		if found, err := find(number); err != nil || len(found) > 0 {
+			return found, err
+		}
+	}
+	return nil, nil
+}
