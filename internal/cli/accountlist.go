@@ -13,6 +13,7 @@ import (
 	"issuance/internal/budget"
 	"issuance/internal/cli/table"
 	"issuance/internal/config"
+	"issuance/internal/plain"
 	"issuance/providers"
 	"issuance/tasks"
 )
@@ -29,7 +30,7 @@ Accounts are known here once a worker has served them. The providers are not ask
 		Example: `  enqueue accounts
   enqueue accounts --json
   enqueue accounts check accounts.yaml`,
-		Args:              takes(0, 0, "nothing more"),
+		Args:              takes(0, 0, "no arguments"),
 		ValidArgsFunction: completeNothing,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd.Context(), func(s *session) error { return a.listAccounts(cmd.Context(), s) })
@@ -86,7 +87,7 @@ func (a *app) listAccounts(ctx context.Context, s *session) error {
 	for _, w := range workers {
 		if w.Running(now) {
 			for _, name := range w.Accounts {
-				serve[name] = append(serve[name], w.Name)
+				serve[name] = append(serve[name], a.workerText(w, now))
 			}
 		}
 	}
@@ -113,6 +114,15 @@ func (a *app) listAccounts(ctx context.Context, s *session) error {
 	return a.printTable(&t)
 }
 
+// workerText is a worker's name, and since when it was not seen where it may have stopped: it counts as running for some
+// announcements more.
+func (a *app) workerText(w announce.Worker, now time.Time) string {
+	if a.json || now.Sub(w.At) <= 2*announce.Every {
+		return w.Name
+	}
+	return w.Name + " (last seen " + a.time(w.At) + ")"
+}
+
 // accountRow adds an account; what is as usual is left out.
 func (a *app) accountRow(t *table.Table, l accountLine) {
 	standard, allowance := "", l.Allowance
@@ -122,7 +132,7 @@ func (a *app) accountRow(t *table.Table, l accountLine) {
 	if allowance == l.Account.String() {
 		allowance = ""
 	}
-	t.Row(l.Account.String(), standard, allowance, fmt.Sprintf("%.3g", l.CallsPerSecond), string(l.Health.State), strings.Join(l.Workers, ", "), a.time(l.LastSeen))
+	t.Row(l.Account.String(), standard, allowance, plain.Number(l.CallsPerSecond), string(l.Health.State), strings.Join(l.Workers, ", "), a.time(l.LastSeen))
 }
 
 // checkedLine is an account of a file that has no mistakes, with --json.

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"issuance/internal/budget"
 	"issuance/internal/cli/table"
+	"issuance/internal/plain"
 	"issuance/providers"
 	"issuance/tasks"
 	"issuance/tasks/order"
@@ -17,7 +19,7 @@ import (
 
 func (a *app) budgetCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "budget",
+		Use:   "budget [ACCOUNT]",
 		Short: "Show what each account allows and uses, and whether its calls are held",
 		Long: `Show the call budget of each account: how many calls a second are allowed now (less than the limit
 while the rate grows after a ban), how many were made in the last minute and by which lane, how far
@@ -28,13 +30,21 @@ Its health is ok, or what stands against it: no_worker (none serves it), paused,
 refused (credentials or address), garbage (no answers of the provider's), key_missing (a seal key). In
 unreachable, refused and garbage all calls are held, and a probe now and then asks whether that is over.
 
-Accounts are known here once a worker has served them. The providers are not asked.`,
+Accounts are known here once a worker has served them; without ACCOUNT all of them are shown. The
+providers are not asked.`,
 		Example: `  enqueue budget
+  enqueue budget pass2u
   enqueue budget --json`,
-		Args:              takes(0, 0, "nothing more"),
-		ValidArgsFunction: completeNothing,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd.Context(), func(s *session) error { return a.budget(cmd.Context(), s) })
+		Args:              takes(0, 1, "[ACCOUNT]"),
+		ValidArgsFunction: a.completeAccount,
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			var of tasks.Account
+			if len(args) > 0 {
+				if of, err = parseAccount(args[0]); err != nil {
+					return err
+				}
+			}
+			return a.with(cmd.Context(), func(s *session) error { return a.budget(cmd.Context(), s, of) })
 		},
 	}
 }
@@ -69,7 +79,8 @@ type banLine struct {
 	Until  time.Time `json:"until"`
 }
 
-func (a *app) budget(ctx context.Context, s *session) error {
+// budget shows the accounts that one name means, the zero Account all of them.
+func (a *app) budget(ctx context.Context, s *session, of tasks.Account) error {
 	accounts, err := budget.States(ctx, s.rdb)
 	if err != nil {
 		return err
@@ -77,6 +88,10 @@ func (a *app) budget(ctx context.Context, s *session) error {
 	if len(accounts) == 0 {
 		a.report("no worker has served an account on this Redis yet")
 		return nil
+	}
+	accounts = slices.DeleteFunc(accounts, func(st budget.State) bool { return !of.IsZero() && !of.Covers(st.Account) })
+	if len(accounts) == 0 {
+		return s.unannounced(ctx, of, budget.ErrNotAnnounced)
 	}
 	full := a.warnNoWrites(ctx, s)
 	for i, st := range accounts {
@@ -155,7 +170,7 @@ func (a *app) healthText(s budget.State) string {
 	return text
 }
 
-func rate(perSecond float64) string { return fmt.Sprintf("%.3g/s", perSecond) }
+func rate(perSecond float64) string { return plain.Number(perSecond) + "/s" }
 
 func usedText(s budget.State) string {
 	total := 0

@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime/debug"
 	"slices"
 	"time"
 
 	"issuance/internal/bulk"
+	"issuance/internal/plain"
 	"issuance/providers"
 	"issuance/tasks"
 )
@@ -127,17 +129,40 @@ func (s summary) print(ctx context.Context) error {
 	if err := s.app.print("%s, in %.1f s (%s lines/s)\n", text, seconds, thousands(int64(rate))); err != nil {
 		return err
 	}
-	for _, e := range estimates {
+	return s.printEstimates(estimates)
+}
+
+// mostEstimates is how many accounts' estimates are printed: the slowest are, because the whole takes as long as they do.
+const mostEstimates = 5
+
+func (s summary) printEstimates(all []estimate) error {
+	slowest := slices.Clone(all)
+	if len(all) > mostEstimates {
+		slices.SortStableFunc(slowest, func(x, y estimate) int { return cmp.Compare(y.longest(), x.longest()) })
+		slowest = slowest[:mostEstimates]
+	}
+	for _, e := range slowest {
 		if err := s.app.print("%s\n", e.text(s.zone)); err != nil {
 			return err
 		}
 	}
+	if more := len(all) - len(slowest); more > 0 {
+		return s.app.print("and %s more, none slower; --json lists all\n", count(more, "account"))
+	}
 	return nil
+}
+
+// longest are an estimate's seconds; of a pause nobody knows the end.
+func (e estimate) longest() float64 {
+	if e.Paused != "" {
+		return math.Inf(1)
+	}
+	return e.Seconds
 }
 
 // text is an estimate for people. Of a pause nobody knows the end.
 func (e estimate) text(zone *time.Location) string {
-	text, takes := fmt.Sprintf("%s: %s at %g calls/s", e.Account, orders(e.Orders), e.CallsPerSecond), about(e.pace.duration(e.Calls))
+	text, takes := fmt.Sprintf("%s: %s at %s calls/s", e.Account, orders(e.Orders), plain.Number(e.CallsPerSecond)), about(e.pace.duration(e.Calls))
 	if e.Paused != "" {
 		return text + "; calls are held without a known end (" + e.Paused + "), and take about " + takes + " from then on"
 	}

@@ -142,7 +142,7 @@ func takes(atLeast, atMost int, wanted string) cobra.PositionalArgs {
 		case len(args) < atLeast:
 			return usagef("missing: %s", wanted)
 		case atMost >= 0 && len(args) > atMost:
-			return usagef("%q is too much; wanted: %s", args[atMost], wanted)
+			return usagef("unexpected argument %q; wanted: %s", args[atMost], wanted)
 		}
 		return nil
 	}

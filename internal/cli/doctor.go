@@ -28,7 +28,7 @@ Of each account whose credentials are set here, one order that does not exist is
 provider, within the call budget. The exit code is 1 when something is wrong.`,
 		Example: `  enqueue doctor
   enqueue doctor --json`,
-		Args:              takes(0, 0, "nothing more"),
+		Args:              takes(0, 0, "no arguments"),
 		ValidArgsFunction: completeNothing,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd.Context(), func(s *session) error { return a.doctor(cmd.Context(), s) })

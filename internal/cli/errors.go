@@ -19,6 +19,7 @@ import (
 	"issuance/internal/plain"
 	"issuance/internal/redisconn"
 	"issuance/internal/seal"
+	"issuance/internal/typed"
 	"issuance/providers"
 	"issuance/tasks"
 )
@@ -157,6 +158,7 @@ func (e *reportedError) Error() string { return fmt.Sprintf("reported (exit code
 type otherNumberError struct {
 	error
 	known []tasks.Ref
+	asked string
 }
 
 func (e *otherNumberError) Unwrap() error { return e.error }
@@ -169,6 +171,9 @@ func (e *otherNumberError) advice() string {
 	first := e.known[0].Order().String()
 	if len(e.known) > 1 {
 		return fmt.Sprintf("several refunds have this id (`enqueue list --find %s`), the latest of %s", e.known[0].RefundID, first)
+	}
+	if number := e.known[0].OrderID; slices.Contains(typed.Numbers(e.asked), number) {
+		return fmt.Sprintf("it is recorded as %s (`enqueue status %s`)", number, first)
 	}
 	what := "the provider's number"
 	if e.known[0].IsRefund() {

@@ -13,6 +13,7 @@ import (
 
 	"issuance/internal/cli/table"
 	"issuance/internal/ledger"
+	"issuance/internal/typed"
 	"issuance/tasks"
 )
 
@@ -161,7 +162,7 @@ type lister struct {
 
 // find adds what the index knows of a number.
 func (l *lister) find(ctx context.Context, of *ledger.Ledger, c *tasks.Client, q ledger.Query, text string) error {
-	refs, err := c.Locate(ctx, q.Account, text)
+	refs, err := typed.First(text, func(number string) ([]tasks.Ref, error) { return c.Locate(ctx, q.Account, number) })
 	if err != nil {
 		return err
 	}

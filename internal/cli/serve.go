@@ -50,7 +50,7 @@ A Redis that does not answer is waited for: /healthz says that the front door li
 comes again goes on where it was.`,
 		Example: `  enqueue serve
   GATEWAY_TOKENS_FILE=tokens.yaml enqueue serve --http-addr :8090`,
-		Args:              takes(0, 0, "nothing more"),
+		Args:              takes(0, 0, "no arguments"),
 		ValidArgsFunction: completeNothing,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.serve(cmd.Context(), addr)

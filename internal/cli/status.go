@@ -11,6 +11,7 @@ import (
 	"issuance/internal/cli/table"
 	"issuance/internal/operate"
 	"issuance/internal/plain"
+	"issuance/internal/typed"
 	"issuance/tasks"
 )
 
@@ -81,11 +82,11 @@ func (a *app) status(ctx context.Context, s *session, refs []tasks.Ref, tickets 
 			if err = concerning(r, err); !errors.Is(err, tasks.ErrUnknownOrder) {
 				return err
 			}
-			known, locateErr := client.Locate(ctx, r.Account, r.OrderID)
+			known, locateErr := typed.First(r.OrderID, func(number string) ([]tasks.Ref, error) { return client.Locate(ctx, r.Account, number) })
 			if locateErr != nil {
 				return locateErr
 			}
-			failed.add(a, explain(&otherNumberError{err, known}))
+			failed.add(a, explain(&otherNumberError{err, known, r.OrderID}))
 			continue
 		}
 		if a.json {

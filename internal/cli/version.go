@@ -31,7 +31,7 @@ func (a *app) versionCommand() *cobra.Command {
 		Use:               "version",
 		Short:             "Print the version of this program",
 		Example:           "  enqueue version",
-		Args:              takes(0, 0, "nothing more"),
+		Args:              takes(0, 0, "no arguments"),
 		ValidArgsFunction: completeNothing,
 		RunE: func(*cobra.Command, []string) error {
 			v := version()

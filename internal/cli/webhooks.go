@@ -36,7 +36,7 @@ or new before the first event), how many events wait, how far behind the stream 
 and the last answer.`,
 		Example: `  enqueue webhooks list
   enqueue webhooks list --json`,
-		Args:              takes(0, 0, "nothing more"),
+		Args:              takes(0, 0, "no arguments"),
 		ValidArgsFunction: completeNothing,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.with(cmd.Context(), func(s *session) error { return a.listWebhooks(cmd.Context(), s) })
@@ -142,14 +142,18 @@ another try, there or at a webhook that fails, is tried at once. Nothing was los
 				if _, err := s.webhook(cmd.Context(), args[0]); err != nil {
 					return err
 				}
-				n, err := webhooks.NewStore(s.rdb).Enable(cmd.Context(), args[0])
+				n, changed, err := webhooks.NewStore(s.rdb).Enable(cmd.Context(), args[0])
 				if err != nil {
 					return err
 				}
 				if a.json {
 					return a.printJSON(map[string]any{"name": args[0], "outstanding": n})
 				}
-				return a.print("%s is on; %s to deliver\n", args[0], count(n, "event"))
+				is := "is on"
+				if !changed {
+					is = "was on already"
+				}
+				return a.print("%s %s; %s to deliver\n", args[0], is, count(n, "event"))
 			})
 		},
 	}

@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"issuance/internal/budget"
 	"issuance/internal/ledger"
+	"issuance/internal/plain"
 	"issuance/providers"
 	"issuance/tasks/order"
 )
@@ -63,7 +63,7 @@ func (v *visit) pause() error {
 	case err != nil:
 		return err
 	case !added:
-		return fail(http.StatusConflict, "fail.paused", h.Who, h.Reason)
+		return fail(conflict, "fail.paused", h.Who, v.clock(h.Since), h.Reason)
 	}
 	return v.accountDone(f, "pause", "paused")
 }
@@ -81,9 +81,25 @@ func (v *visit) resume() error {
 	case err != nil:
 		return err
 	case len(ended) == 0:
-		return fail(http.StatusConflict, "fail.not_paused")
+		return v.resumedBefore(f)
 	}
 	return v.accountDone(f, "resume", "resumed")
+}
+
+// resumedBefore is the failure of a resume that found no pause.
+func (v *visit) resumedBefore(f accountForm) error {
+	first, err := v.before(func(d ledger.Decision) (about, did bool) {
+		what, lane, _ := strings.Cut(d.What, " ")
+		about = d.Account == f.account && (what == "pause" || what == "resume") && (lane == "" || f.lane == "" || lane == string(f.lane))
+		return about, what == "resume"
+	})
+	switch {
+	case err != nil:
+		return err
+	case first != nil:
+		return fail(conflict, "fail.resumed", first.Who, v.clock(first.At), first.Why)
+	}
+	return fail(conflict, "fail.not_paused")
 }
 
 // accountDone records what was done to an account and leads back.
@@ -137,7 +153,7 @@ func (v *view) Peak(hour [budget.Minutes]int) string {
 }
 
 // Rate is a number of calls per second.
-func (v *view) Rate(perSecond float64) string { return fmt.Sprintf("%.3g", perSecond) }
+func (v *view) Rate(perSecond float64) string { return plain.Number(perSecond) }
 
 // PerMinute is a rate's number of calls in a minute.
 func (v *view) PerMinute(perSecond float64) string {

@@ -41,10 +41,24 @@ func (v *visit) cancel() error {
 	case errors.Is(err, tasks.ErrUnknownOrder):
 		return notFound
 	case errors.As(err, &refused) && refused.State.Final():
+		rec, err := v.Ledger.Load(v.r.Context(), a.ref)
+		if err != nil {
+			return err
+		}
+		if err := v.faster(deciderOf(rec)); err != nil {
+			return err
+		}
 		return fail(conflict, "fail.ended", v.lang.or("state.", string(refused.State)))
 	case errors.As(err, &refused):
 		return fail(conflict, "fail.sent", v.lang.or("state.", string(refused.State)))
 	case err != nil:
+		return err
+	}
+	first, err := v.another(v.r.Context(), a.ref, v.who.Name, a.reason)
+	if err != nil {
+		return err
+	}
+	if err := v.faster(first); err != nil {
 		return err
 	}
 	return v.redirect(orderPath(a.ref), "cancelled")

@@ -20,7 +20,7 @@ func TestOnlyATokenOfAnOperatorOrAViewerLogsIn(t *testing.T) {
 	if a := b.get("/console/reviews?account=ecticket"); a.Request.URL.Path != "/console/login" {
 		t.Fatalf("without a login: %s", a.Request.URL)
 	}
-	for name, want := range map[string]int{"shop": http.StatusUnauthorized, "nobody": http.StatusUnauthorized} {
+	for name, want := range map[string]int{"shop": http.StatusForbidden, "nobody": http.StatusUnauthorized} {
 		if a := b.submit("/console/login", "/console/login", "token", secrets[name]); a.StatusCode != want {
 			t.Errorf("%s: %d", name, a.StatusCode)
 		}
@@ -100,6 +100,20 @@ func TestFailedLoginsLockAnAddressOutAtEveryFrontDoor(t *testing.T) {
 	}
 	if err := h.rdb.Del(t.Context(), keys.ConsoleFailures("127.0.0.1")).Err(); err != nil { // its time has passed
 		t.Fatal(err)
+	}
+	h.loggedIn(secrets["angela"])
+}
+
+// A valid token without the scope is nobody's guess: it says what it lacks, however often it is tried.
+func TestATokenWithoutTheScopeLocksNobodyOut(t *testing.T) {
+	path, secrets := doortest.TokensFile(t, "angela operate", "shop orders")
+	h := open(t, path)
+	b := h.browser()
+	for range 7 {
+		a := b.submit("/console/login", "/console/login", "token", secrets["shop"])
+		if a.StatusCode != http.StatusForbidden || !strings.Contains(a.text, "it does not open the console") {
+			t.Fatalf("%d: %s", a.StatusCode, a.text)
+		}
 	}
 	h.loggedIn(secrets["angela"])
 }

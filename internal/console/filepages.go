@@ -123,7 +123,7 @@ func (v *visit) startFile() error {
 	if f.Mark != v.who.Mark() { // it goes by the accounts of who uploaded it
 		return notAllowed
 	}
-	return v.moveFile(f, fileChecked, fileStarting, reason, "file_started")
+	return v.moveFile(f, v.step(fileChecked, fileStarting, didStart, reason), "file_started")
 }
 
 func (v *visit) stopFile() error {
@@ -131,22 +131,21 @@ func (v *visit) stopFile() error {
 	if err != nil {
 		return err
 	}
-	return v.moveFile(f, fileChecking+","+fileChecked+","+fileStarting+","+fileRunning, fileStopping, "", "file_stopped")
+	return v.moveFile(f, v.step(fileChecking+","+fileChecked+","+fileStarting+","+fileRunning, fileStopping, didStop, ""), "file_stopped")
 }
 
-func (v *visit) moveFile(f *file, from, to, reason, word string) error {
+func (v *visit) moveFile(f *file, to step, word string) error {
 	if f.State == fileLost {
 		return fail(http.StatusConflict, "fail.file_state", v.lang.T("file.state."+f.State))
 	}
-	moved, err := v.files.move(v.r.Context(), f.ID, from, to, reason, v.who.Name, v.Door.Address(v.r))
-	if err != nil {
+	refused, err := v.files.move(v.r.Context(), f.ID, to)
+	switch {
+	case err != nil:
 		return err
+	case refused != nil:
+		return v.stands("file", refused)
 	}
-	if !moved {
-		return fail(http.StatusConflict, "fail.file_state", v.lang.T("file.state."+f.State))
-	}
-	v.Log.Info("an uploaded file was "+map[string]string{fileStarting: "started", fileStopping: "stopped"}[to], "file", f.ID, "lines", f.Lines,
-		"who", v.who.Name, "address", v.Door.Address(v.r), "reason", reason)
+	v.Log.Info("an uploaded file was "+to.did, "file", f.ID, "lines", f.Lines, "who", to.By, "address", to.Address, "reason", to.reason)
 	v.files.wake(f.ID)
 	return v.redirect(bulkPath+"/"+f.ID, word)
 }
@@ -286,7 +285,7 @@ func (v *view) FileBadge(state string) string {
 		return "good"
 	case fileChecked:
 		return "warn"
-	case fileUnread, fileBroken, fileLost:
+	case fileRejected, fileUnread, fileBroken, fileLost:
 		return "bad"
 	case fileStopped:
 		return "off"

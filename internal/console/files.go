@@ -109,14 +109,17 @@ func (s *files) carry(ctx context.Context, h *held) (state, problem, detail stri
 	if err := s.pass(ctx, h, true); err != nil {
 		return s.why(ctx, h, err)
 	}
-	moved, err := s.move(ctx, h.ID, fileChecking, fileChecked, "", "", "")
-	if err == nil && moved {
+	if h.Enqueued == 0 {
+		return fileRejected, "", ""
+	}
+	refused, err := s.move(ctx, h.ID, step{from: fileChecking, to: fileChecked})
+	if err == nil && refused == nil {
 		err = s.await(ctx, h)
 	}
 	if err == nil {
-		moved, err = s.move(ctx, h.ID, fileStarting, fileRunning, "", "", "")
+		refused, err = s.move(ctx, h.ID, step{from: fileStarting, to: fileRunning})
 	}
-	if err == nil && !moved {
+	if err == nil && refused != nil {
 		err = errStopped
 	}
 	if err == nil {

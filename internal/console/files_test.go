@@ -223,9 +223,18 @@ func TestAFileSaysWhyItCannotBeUsed(t *testing.T) {
 	h := open(t, path)
 	b := h.loggedIn(secrets["bob"])
 	b.checked("nothing.csv", []byte("not,a,header\n"), "unreadable")
-	_, _, text := b.checked("theirs.xlsx", threeWrong(t), "ready to start")
+	file, _, text := b.checked("theirs.xlsx", threeWrong(t), "rejected: nothing can be started")
 	if !strings.Contains(text, "the token is not for account") || strings.Contains(text, "/start") {
 		t.Errorf("another merchant's orders: %s", text)
+	}
+	if !strings.Contains(text, "Every line (5) is wrong") {
+		t.Errorf("it does not say why nothing can be started: %s", text)
+	}
+	if a := b.submit("/console/bulk", file+"/start", "reason", "x"); a.StatusCode != http.StatusConflict || !strings.Contains(a.text, "nothing can be started") {
+		t.Errorf("a rejected file is started: %d: %s", a.StatusCode, a.text)
+	}
+	if b.lang = "zh-TW"; !strings.Contains(b.page(file), "已退回：沒有可開始的訂單") {
+		t.Error("not in Chinese")
 	}
 }
 
@@ -263,7 +272,23 @@ func TestADiscardedFileIsNotEnqueued(t *testing.T) {
 	file, live, _ := b.checked("orders.xlsx", threeWrong(t), "ready to start")
 	b.submit(file, file+"/stop")
 	b.until(file, live, "stopped<")
-	if a := b.submit("/console/bulk", file+"/start", "reason", "x"); a.StatusCode != http.StatusConflict || h.state(order.Ref{Account: shop, OrderID: "BOOK1"}) != "" {
-		t.Errorf("%d", a.StatusCode)
+	if a := b.submit("/console/bulk", file+"/start", "reason", "x"); a.StatusCode != http.StatusConflict || h.state(order.Ref{Account: shop, OrderID: "BOOK1"}) != "" || !strings.Contains(a.text, "localhost stopped it at 20") {
+		t.Errorf("%d: %s", a.StatusCode, a.text)
+	}
+}
+
+// Who uploaded a file and who started it are both shown, and whoever starts it a second time is shown who was faster.
+func TestAFileIsStartedOnce(t *testing.T) {
+	h := open(t, "")
+	b := h.browser()
+	file, live, _ := b.checked("orders.xlsx", threeWrong(t), "ready to start")
+	csrf := b.csrf(file)
+	b.submit(file, file+"/start", "reason", "the March sale")
+	a := b.post(file+"/start", url.Values{"csrf": {csrf}, "reason": {"again"}})
+	if a.StatusCode != http.StatusConflict || !strings.Contains(a.text, "localhost started it at 20") {
+		t.Errorf("%d: %s", a.StatusCode, a.text)
+	}
+	if text := b.until(file, live, "finished"); !strings.Contains(text, "<dt>Started by</dt><dd>localhost (127.0.0.1) · <time") || !strings.Contains(text, "the March sale") {
+		t.Errorf("the page does not show who started it: %s", text)
 	}
 }

@@ -23,6 +23,7 @@ const (
 	fileRunning  = "running"
 	fileStopping = "stopping"
 	fileFinished = "finished"
+	fileRejected = "rejected" // no line of it can be enqueued
 	fileStopped  = "stopped"
 	fileUnread   = "unreadable" // it is no file of orders
 	fileBroken   = "broken"     // enqueueing ended before the file did
@@ -39,15 +40,16 @@ const (
 
 // file is an uploaded file of orders and how far it is.
 type file struct {
-	ID, Name, Sheet string
-	Size            int64
-	State           string
-	Mark            string // of the token that uploaded it
-	By, Address     string
-	Reason          string
-	Created         time.Time
-	Problem, Detail string // why it ended early: a key of words, and a text of package bulk
-	Hidden          string // rows that Excel hides
+	ID, Name, Sheet  string
+	Size             int64
+	State            string
+	Mark             string // of the token that uploaded it
+	By, Address      string
+	Reason           string
+	Created          time.Time
+	Started, Stopped hand
+	Problem, Detail  string // why it ended early: a key of words, and a text of package bulk
+	Hidden           string // rows that Excel hides
 	count
 	Kept bool // all wrong lines are kept
 	Held bool // a front door holds the file
@@ -114,7 +116,8 @@ func (s fileStore) load(ctx context.Context, id string) (*file, error) {
 	n := func(name string) int64 { v, _ := strconv.ParseInt(f[name], 10, 64); return v }
 	out := &file{ID: id, Name: f["name"], Sheet: f["sheet"], Size: n("size"), State: f["state"], Mark: f["mark"], By: f["by"], Address: f["address"], Reason: f["reason"],
 		Created: time.UnixMilli(n("created")).UTC(), Problem: f["problem"], Detail: f["detail"], Hidden: f["hidden"], Kept: f["kept"] != "", Held: lease.Val() > 0,
-		count: count{n("bytes"), n("lines"), n("enqueued"), n("duplicates"), n("conflicts"), n("invalid"), n("failed")}}
+		count:   count{n("bytes"), n("lines"), n("enqueued"), n("duplicates"), n("conflicts"), n("invalid"), n("failed")},
+		Started: handOf(f, didStart), Stopped: handOf(f, didStop)}
 	if !out.Held && (out.Moving() || out.State == fileChecked) {
 		out.State = fileLost
 	}
@@ -145,10 +148,9 @@ func (s fileStore) list(ctx context.Context, now time.Time) (out []*file, err er
 	return out, err
 }
 
-// move has a file go from one of some states (comma-separated) to another; false where it is in none of them.
-func (s fileStore) move(ctx context.Context, id, from, to, reason, by, address string) (bool, error) {
-	n, err := moveScript.Run(ctx, s.rdb, []string{keysOfFile(id).state}, from, to, reason, by, address).Int()
-	return n == 1, err
+// move has a file take a step; see move.
+func (s fileStore) move(ctx context.Context, id string, to step) (*standing, error) {
+	return move(ctx, s.rdb, keysOfFile(id).state, to)
 }
 
 // beat renews the lease, writes what was counted, and reads the state.

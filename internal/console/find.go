@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"issuance/internal/ledger"
+	"issuance/internal/typed"
 	"issuance/providers"
 	"issuance/tasks/order"
 )
@@ -253,22 +254,27 @@ func (c *Console) reviewsAfter(ctx context.Context, a providers.Account, since i
 
 // locate finds records by a number that people have in their hands, among accounts.
 func (c *Console) locate(ctx context.Context, text string, accounts []providers.Account) ([]ledger.Found, error) {
-	text = strings.TrimSpace(printable(text))
-	if r, ok := order.ParseRef(text); ok && slices.Contains(accounts, r.Account) {
-		if list, err := c.Ledger.Find(ctx, ledger.Query{}, []order.Ref{r}); err != nil || len(list) > 0 {
-			return list, err
-		}
+	if account, rest, whole := strings.Cut(text, "/"); whole {
+		return typed.First(rest, func(number string) ([]ledger.Found, error) {
+			r, ok := order.ParseRef(strings.ToLower(typed.Plain(account)) + "/" + number)
+			if !ok || !slices.Contains(accounts, r.Account) {
+				return nil, nil
+			}
+			return c.Ledger.Find(ctx, ledger.Query{}, []order.Ref{r})
+		})
 	}
-	if text == "" || strings.ContainsAny(text, ":{}/") {
-		return nil, nil
-	}
-	var refs []order.Ref
-	for _, a := range accounts {
-		list, err := c.Ledger.Locate(ctx, a, text)
-		if err != nil {
-			return nil, err
+	refs, err := typed.First(text, func(number string) (out []order.Ref, err error) {
+		for _, a := range accounts {
+			list, err := c.Ledger.Locate(ctx, a, number)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, list...)
 		}
-		refs = append(refs, list...)
+		return out, nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return c.Ledger.Find(ctx, ledger.Query{}, refs)
 }

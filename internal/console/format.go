@@ -114,10 +114,24 @@ func printable(text string) string {
 	}, text)
 }
 
-// Note says why a job skipped a record.
-func (v *view) Note(why string) string {
+// Why says why a job skipped records.
+func (v *view) Why(why string) string {
 	if _, known := words[why]; known {
 		return v.T(why)
 	}
 	return v.T("job.note.state", v.visit.lang.or("state.", why))
+}
+
+// Note says why a job skipped a record, and who was faster.
+func (v *view) Note(n note) string {
+	if n.Who == "" {
+		return v.Why(n.Why)
+	}
+	return v.T("job.note.by", v.Why(n.Why), n.Who, v.visit.lang.decided(n.What), v.visit.clock(n.At))
+}
+
+// Record is the record that a note is about, zero where it cannot be read.
+func (n note) Record() order.Ref {
+	r, _ := order.ParseRef(n.Ref)
+	return r
 }

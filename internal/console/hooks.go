@@ -3,10 +3,10 @@ package console
 import (
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"issuance/internal/ledger"
+	"issuance/internal/typed"
 	"issuance/internal/webhooks"
 	"issuance/tasks/order"
 )
@@ -111,11 +111,30 @@ func (v *visit) enable() error {
 	if err != nil {
 		return err
 	}
-	if _, err := v.hooks.Enable(v.r.Context(), e.Name); err != nil {
+	_, changed, err := v.hooks.Enable(v.r.Context(), e.Name)
+	switch {
+	case err != nil:
 		return err
+	case !changed:
+		return v.enabledBefore(e.Name)
 	}
 	v.hookDone("enable", e.Name, reason, order.Ref{})
 	return v.redirect(hooksPath, "enabled")
+}
+
+// enabledBefore is the failure of enabling an endpoint that is on and has nothing that waits.
+func (v *visit) enabledBefore(name string) error {
+	first, err := v.before(func(d ledger.Decision) (about, did bool) {
+		about = d.What == "enable to webhook "+name
+		return about, about && v.Now().Sub(d.At) < time.Hour
+	})
+	switch {
+	case err != nil:
+		return err
+	case first != nil:
+		return fail(conflict, "fail.enabled", first.Who, v.clock(first.At), first.Why)
+	}
+	return fail(conflict, "fail.hook_on")
 }
 
 // test sends an endpoint an event of its own.
@@ -139,7 +158,7 @@ func (v *visit) test() error {
 
 // replay has an endpoint get again what has ended since a time, or what one order and its refunds have come to.
 func (v *visit) replay() error {
-	text := strings.TrimSpace(printable(v.r.PostForm.Get("order")))
+	text := typed.Plain(v.r.PostForm.Get("order"))
 	e, err := v.announced(text == "")
 	if err != nil {
 		return err

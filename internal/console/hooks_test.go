@@ -14,9 +14,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"issuance/internal/console"
 	"issuance/internal/doortest"
+	"issuance/internal/keys"
 	"issuance/internal/ledger"
 	"issuance/internal/webhooks"
 	"issuance/tasks/order"
@@ -88,10 +90,18 @@ func TestWebhooksAreShownTestedAndReplayed(t *testing.T) {
 	if d := h.decisions(first); len(d) != 1 || d[0].Reason != "the shop lost it" {
 		t.Errorf("the decisions: %+v", d)
 	}
+	for !strings.Contains(b.page(at(first)), "the same event again") { // and not a second sale
+		if t.Context().Err() != nil {
+			t.Fatal("a notice that is sent again looks like the first")
+		}
+	}
 	if a := b.submit("/console/webhooks", "/console/webhooks/shop/replay", "since", "w24h", "reason", "all of it"); a.StatusCode != http.StatusOK {
 		t.Errorf("the replay since a time: %d", a.StatusCode)
 	}
 	<-more
+	if err := h.rdb.HSet(t.Context(), keys.Webhook("shop")+"state", "off", time.Now().UnixMilli()).Err(); err != nil {
+		t.Fatal(err)
+	}
 	if a := b.submit("/console/webhooks", "/console/webhooks/shop/enable", "reason", "it is back"); !strings.Contains(a.text, "It is on.") {
 		t.Errorf("enable: %d: %s", a.StatusCode, a.text)
 	}

@@ -71,10 +71,24 @@ func TestCancellingAllThatMatchIsCountedFirst(t *testing.T) {
 	}
 	late := h.enqueue(shop, "LATE")
 	h.end(refs[7], ledger.Ending{State: order.Issued}) // meanwhile
+	if err := h.client.Cancel(t.Context(), refs[8], "carol", "sold twice"); err != nil {
+		t.Fatal(err)
+	}
 	b.submit(job, job+"/start", "reason", "wrong event")
 	text = b.until(job, live, "finished")
-	if !strings.Contains(text, "<dd>59</dd>") || !strings.Contains(text, "O07") || !strings.Contains(text, "it is issued") {
+	if !strings.Contains(text, "<dd>58</dd>") || !strings.Contains(text, "O07") || !strings.Contains(text, "it is issued") || !strings.Contains(text, "it is cancelled (carol was faster: cancel at 20") {
 		t.Errorf("the result: %s", text)
+	}
+	for _, want := range []string{"<dt>it is cancelled</dt><dd>1</dd>", "<dt>it is issued</dt><dd>1</dd>", `<a href="` + at(refs[7]) + `">`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("what was skipped lacks %s: %s", want, text)
+		}
+	}
+	b.lang = "zh-TW"
+	for _, want := range []string{"狀態：已開立", "狀態：已取消（carol 已先處理：取消，20"} {
+		if text := b.page(job); !strings.Contains(text, want) {
+			t.Errorf("the Chinese page lacks %s: %s", want, text)
+		}
 	}
 	for i, r := range refs {
 		want := order.Cancelled
@@ -118,8 +132,8 @@ func TestAJobThatIsStoppedStaysStopped(t *testing.T) {
 	job, _, _ := b.count("/console/", "kind", "cancel", "state", "queued")
 	b.submit(job, job+"/stop")
 	a := b.submit("/console/", job+"/start", "reason", "x")
-	if a.StatusCode != http.StatusConflict || h.state(r) != order.Queued {
-		t.Errorf("%d, %s", a.StatusCode, h.state(r))
+	if a.StatusCode != http.StatusConflict || h.state(r) != order.Queued || !strings.Contains(a.text, "localhost stopped it at 20") {
+		t.Errorf("%d, %s: %s", a.StatusCode, h.state(r), a.text)
 	}
 	if !strings.Contains(b.page("/console/jobs"), "stopped") {
 		t.Error("the list of jobs does not say so")

@@ -2,7 +2,6 @@ package console
 
 import (
 	"crypto/rand"
-	"net/http"
 
 	"issuance/tasks/order"
 )
@@ -88,7 +87,7 @@ func (v *visit) startJob() error {
 	if j.Mark != v.who.Mark() { // it goes by the accounts of who made it
 		return notAllowed
 	}
-	return v.moveJob(j, jobReady, jobRunning, reason, "started")
+	return v.moveJob(j, v.step(jobReady, jobRunning, didStart, reason), "started")
 }
 
 func (v *visit) stopJob() error {
@@ -96,16 +95,16 @@ func (v *visit) stopJob() error {
 	if err != nil {
 		return err
 	}
-	return v.moveJob(j, jobCounting+","+jobReady+","+jobRunning, jobStopped, "", "stopped")
+	return v.moveJob(j, v.step(jobCounting+","+jobReady+","+jobRunning, jobStopped, didStop, ""), "stopped")
 }
 
-func (v *visit) moveJob(j *job, from, to, reason, word string) error {
-	moved, err := v.jobs.move(v.r.Context(), j.ID, from, to, reason, v.who.Name, v.Door.Address(v.r))
-	if err != nil {
+func (v *visit) moveJob(j *job, to step, word string) error {
+	refused, err := v.jobs.move(v.r.Context(), j.ID, to)
+	switch {
+	case err != nil:
 		return err
-	}
-	if !moved {
-		return fail(http.StatusConflict, "fail.job_state", v.lang.T("job.state."+j.State))
+	case refused != nil:
+		return v.stands("job", refused)
 	}
 	v.jobs.wake()
 	return v.redirect(Path+"jobs/"+j.ID, word)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"issuance/internal/frontdoor"
+	"issuance/internal/ledger"
 	"issuance/providers"
 	"issuance/tasks"
 	"issuance/tasks/order"
@@ -165,19 +166,17 @@ func (s *jobs) act(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	ctx = decides(ctx, j.By, j.Address)
+	ctx = decides(ctx, j.Started.By, j.Started.Address)
 	for _, e := range list {
-		why, err := s.one(ctx, j, k, e)
+		skipped, err := s.one(ctx, j, k, e)
 		if err != nil {
 			return err
 		}
-		if j.At++; why == "" {
+		if j.At++; skipped == nil {
 			j.Done++
 			continue
 		}
-		if j.Skipped++; len(j.Notes) < mostNotes {
-			j.Notes = append(j.Notes, note{e.String(), why})
-		}
+		j.skip(e.String(), *skipped)
 	}
 	if len(list) < jobStep {
 		j.State = jobFinished
@@ -185,38 +184,71 @@ func (s *jobs) act(ctx context.Context, j *job) error {
 	return nil
 }
 
-// one works on one record; why says why it was skipped.
-func (s *jobs) one(ctx context.Context, j *job, k *frontdoor.Token, e entry) (why string, err error) {
+// skip counts a record that was skipped.
+func (j *job) skip(ref string, n note) {
+	if j.Skipped++; j.Why == nil {
+		j.Why = map[string]int{}
+	}
+	j.Why[n.Why]++
+	if n.Ref = ref; len(j.Notes) < mostNotes {
+		j.Notes = append(j.Notes, n)
+	}
+}
+
+// one works on one record; skipped says why it was left as it is, nil where it was not.
+func (s *jobs) one(ctx context.Context, j *job, k *frontdoor.Token, e entry) (skipped *note, err error) {
 	if !k.Sees(e.Account) {
-		return "job.note.gone", nil
+		return &note{Why: "job.note.gone"}, nil
 	}
 	if j.Kind == jobRetry {
 		return s.retry(ctx, j, e)
 	}
-	err = s.c.Client.Cancel(ctx, e.Ref, j.By, j.Reason)
+	err = s.c.Client.Cancel(ctx, e.Ref, j.Started.By, j.Reason)
 	refused := (*tasks.NotCancellableError)(nil)
 	switch {
 	case errors.Is(err, tasks.ErrUnknownOrder):
-		return "job.note.gone", nil
+		return &note{Why: "job.note.gone"}, nil
 	case errors.As(err, &refused):
-		return string(refused.State), nil
+		return &note{Why: string(refused.State)}, nil
+	case err != nil:
+		return nil, err
 	}
-	return "", err
+	first, err := s.c.another(ctx, e.Ref, j.Started.By, j.Reason)
+	if first == nil || err != nil {
+		return nil, err
+	}
+	return &note{Why: string(order.Cancelled), Who: first.Who, What: first.What, At: first.At}, nil
 }
 
-func (s *jobs) retry(ctx context.Context, j *job, e entry) (why string, err error) {
+func (s *jobs) retry(ctx context.Context, j *job, e entry) (skipped *note, err error) {
 	list, err := s.c.matching(ctx, filter{State: string(order.Review)}, []order.Ref{e.Ref}, endedAt)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if len(list) == 0 || list[0].FinalAt.UnixMilli() != e.Since {
-		return "job.note.again", nil
+		return s.changed(ctx, e.Ref)
 	}
-	done, err := s.c.desk.Retry(ctx, e.Ref, j.By, j.Reason)
-	if err == nil && !done.Applied {
-		why = "job.note.again"
+	done, err := s.c.desk.Retry(ctx, e.Ref, j.Started.By, j.Reason)
+	if err != nil || done.Applied {
+		return nil, err
 	}
-	return why, err
+	return s.changed(ctx, e.Ref)
+}
+
+// changed says what became of a review since it was counted.
+func (s *jobs) changed(ctx context.Context, r order.Ref) (*note, error) {
+	rec, err := s.c.Ledger.Load(ctx, r)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return &note{Why: "job.note.gone"}, nil
+	case err != nil:
+		return nil, err
+	}
+	n := note{Why: "job.note.again"}
+	if d := deciderOf(rec); d != nil {
+		n.Who, n.What, n.At = d.Who, d.What, d.At
+	}
+	return &n, nil
 }
 
 // peek is a job as it was a moment ago.

@@ -48,22 +48,29 @@ type job struct {
 	Address string
 	Reason  string
 	Created time.Time
+	Started hand
+	Stopped hand
 	Cursor  string // where counting goes on
 	Found   int
 	At      int // how many of them were worked on
 	Done    int
 	Skipped int
-	Notes   []note // the first of those that were skipped
-	Full    bool   // more match than a job may hold
+	Notes   []note         // the first of those that were skipped
+	Why     map[string]int // how many were skipped, by why
+	Full    bool           // more match than a job may hold
 }
 
 // note says why a record was skipped.
 type note struct {
 	Ref string `json:"ref"`
 	Why string `json:"why"` // a state, or a key of words
+	// Who else decided about it, what and when, where somebody did.
+	Who  string    `json:"who,omitempty"`
+	What string    `json:"what,omitempty"`
+	At   time.Time `json:"at,omitzero"`
 }
 
-const mostNotes = 20
+const mostNotes = 100
 
 // entry is one record of a job, and since when it is in review.
 type entry struct {
@@ -74,10 +81,7 @@ type entry struct {
 //go:embed scripts/step.lua
 var stepSource string
 
-//go:embed scripts/move.lua
-var moveSource string
-
-var stepScript, moveScript = redis.NewScript(stepSource), redis.NewScript(moveSource)
+var stepScript = redis.NewScript(stepSource)
 
 // jobStore keeps jobs in Redis.
 type jobStore struct{ rdb redis.UniversalClient }
@@ -140,7 +144,8 @@ func (s jobStore) load(ctx context.Context, id string) (*job, error) {
 	}
 	n := func(name string) int { v, _ := strconv.Atoi(f[name]); return v }
 	j := &job{ID: id, Kind: f["kind"], State: f["state"], Mark: f["mark"], By: f["by"], Address: f["address"], Reason: f["reason"],
-		Created: time.UnixMilli(int64(n("created"))).UTC(), Cursor: f["cursor"], Found: n("found"), At: n("at"), Done: n("done"), Skipped: n("skipped"), Full: f["full"] != ""}
+		Created: time.UnixMilli(int64(n("created"))).UTC(), Cursor: f["cursor"], Found: n("found"), At: n("at"), Done: n("done"), Skipped: n("skipped"), Full: f["full"] != "",
+		Started: handOf(f, didStart), Stopped: handOf(f, didStop)}
 	q, err := url.ParseQuery(f["filter"])
 	if err != nil {
 		return nil, err
@@ -150,6 +155,9 @@ func (s jobStore) load(ctx context.Context, id string) (*job, error) {
 	}
 	if f["notes"] != "" {
 		err = json.Unmarshal([]byte(f["notes"]), &j.Notes)
+	}
+	if f["why"] != "" && err == nil {
+		err = json.Unmarshal([]byte(f["why"]), &j.Why)
 	}
 	return j, err
 }
@@ -195,11 +203,15 @@ func (s jobStore) step(ctx context.Context, j *job, holder string, more []entry)
 	if err != nil {
 		return false, err
 	}
+	why, err := json.Marshal(j.Why)
+	if err != nil {
+		return false, err
+	}
 	full := ""
 	if j.Full {
 		full = "1"
 	}
-	fields := []any{"state", j.State, "cursor", j.Cursor, "found", j.Found, "at", j.At, "done", j.Done, "skipped", j.Skipped, "notes", string(notes), "full", full}
+	fields := []any{"state", j.State, "cursor", j.Cursor, "found", j.Found, "at", j.At, "done", j.Done, "skipped", j.Skipped, "notes", string(notes), "why", string(why), "full", full}
 	args := append([]any{holder, jobLease.Milliseconds(), jobLife.Milliseconds(), len(fields) / 2}, fields...)
 	for _, e := range more {
 		args = append(args, e.String()+" "+strconv.FormatInt(e.Since, 10))
@@ -208,13 +220,13 @@ func (s jobStore) step(ctx context.Context, j *job, holder string, more []entry)
 	return n == 1, err
 }
 
-// move starts or stops a job; false where it is in none of the states it may be in.
-func (s jobStore) move(ctx context.Context, id, from, to, reason, by, address string) (bool, error) {
-	n, err := moveScript.Run(ctx, s.rdb, jobKeys(id)[:1], from, to, reason, by, address).Int()
-	if err == nil && n == 1 && to == jobRunning {
+// move starts or stops a job; see move.
+func (s jobStore) move(ctx context.Context, id string, to step) (*standing, error) {
+	refused, err := move(ctx, s.rdb, jobKeys(id)[0], to)
+	if err == nil && refused == nil && to.to == jobRunning {
 		err = s.rdb.SAdd(ctx, keys.ConsoleBusy, id).Err()
 	}
-	return n == 1, err
+	return refused, err
 }
 
 // entries are some of a job's records.

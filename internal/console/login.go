@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"issuance/internal/frontdoor"
 	"issuance/internal/keys"
 )
 
@@ -62,12 +63,7 @@ func (v *visit) login() error {
 	}
 	k := v.Tokens.Find(strings.TrimSpace(v.r.PostForm.Get("token")))
 	if k == nil || !allowed(k) {
-		v.Log.Warn("login to the console failed", "client", address)
-		key := "login.wrong"
-		if k != nil {
-			key = "login.scope"
-		}
-		return v.answer(http.StatusUnauthorized, "login", "title.login", loginData{next, v.lang.T(key)})
+		return v.noLogin(k, next, address)
 	}
 	if err := v.RDB.Del(ctx, keys.ConsoleFailures(address)).Err(); err != nil {
 		return err
@@ -78,6 +74,23 @@ func (v *visit) login() error {
 	}
 	v.Log.Info("logged in to the console", "token", k.Name, "client", address)
 	return v.redirect(next, "")
+}
+
+// noLogin answers a token that does not open the console. A valid one is nobody's guess, so it does not count as one.
+func (v *visit) noLogin(k *frontdoor.Token, next, address string) error {
+	if k == nil {
+		v.Log.Warn("login to the console failed", "client", address)
+		return v.answer(http.StatusUnauthorized, "login", "title.login", loginData{next, v.lang.T("login.wrong")})
+	}
+	v.Log.Warn("login to the console refused: the token lacks the scope", "token", k.Name, "client", address)
+	key := keys.ConsoleFailures(address)
+	pipe := v.RDB.TxPipeline()
+	pipe.Decr(v.r.Context(), key)
+	pipe.ExpireNX(v.r.Context(), key, lockedFor) // where it has expired meanwhile
+	if _, err := pipe.Exec(v.r.Context()); err != nil {
+		return err
+	}
+	return v.answer(http.StatusForbidden, "login", "title.login", loginData{next, v.lang.T("login.scope")})
 }
 
 // tryFrom counts a login before it is looked at, so that many at once do not get further than one after the other, and says

@@ -123,9 +123,19 @@ func TestNoTextOfARecordIsMarkup(t *testing.T) {
 func TestSearchLeadsToTheOrder(t *testing.T) {
 	h, queued, _, review := story(t, "")
 	b := h.browser()
-	for text, want := range map[string]order.Ref{"QUEUED1": queued, " REVIEW1 ": review, review.String(): review} {
+	for text, want := range map[string]order.Ref{"QUEUED1": queued, " REVIEW1 ": review, review.String(): review,
+		"queued1": queued, "\u200bＱＵＥＵＥＤ１　": queued, "ECTicket:2000132/review1": review, "Review1\ufeff": review} {
 		if a := b.get("/console/?q=" + url.QueryEscape(text)); a.Request.URL.Path != at(want) {
 			t.Errorf("%q leads to %s", text, a.Request.URL)
+		}
+	}
+	small := h.enqueue(other, "queued1") // as it is written comes first
+	if a := b.get("/console/?q=queued1"); a.Request.URL.Path != at(small) {
+		t.Errorf("queued1 leads to %s", a.Request.URL)
+	}
+	for name := range h.commands.take() {
+		if name == "scan" || name == "keys" {
+			t.Errorf("a search walks through the keyspace: %s", name)
 		}
 	}
 	h.enqueue(other, "QUEUED1") // the same number at another merchant

@@ -200,6 +200,7 @@ func TestStepsAreSaidInBothLanguages(t *testing.T) {
 	for _, c := range []struct{ event, detail, chinese, english string }{
 		{"queued", "bulk", "大量", "bulk"},
 		{"submitting", "attempt 2 by w1", "第 2 次，由 w1 送出", "attempt 2 by w1"},
+		{"not_sent", "cannot connect: dial tcp 127.0.0.1:1: connect: connection refused", "無法連線：連線至 127.0.0.1:1：連線遭拒", "cannot connect: dial tcp 127.0.0.1:1: connect: connection refused"},
 		{"unclear", "timeout", "timeout — 未在時限內得到完整的回應。", "timeout — No whole answer came in time."},
 		{"ticket", "2 refunded", "第 2 張 已退款", "Ticket 2 refunded"},
 		{"ticket", "1 confirmed, its effect has still to show", "第 1 張 服務商已確認，待清單證實", "Ticket 1 confirmed, its effect has still to show"},

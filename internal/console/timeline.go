@@ -19,27 +19,51 @@ type moment struct {
 	Ref    order.Ref
 	Event  string
 	Detail string
+	Kind   string // of kindSend, kindLook, kindNotice, or "" for what is neither
+	Again  bool   // a notice of an event that was delivered before
+}
+
+// What a moment is, so that a look or a notice that is repeated is not taken for a second request.
+const (
+	kindSend   = "send"   // a request that can issue or refund
+	kindLook   = "look"   // it was only asked
+	kindNotice = "notice" // a webhook of ours
+)
+
+// kinds are those of the steps of a history.
+var kinds = map[string]string{string(order.Submitting): kindSend, "looked_up": kindLook}
+
+// left has a request that did not leave say so, and not look like one that did.
+func (m *moment) left(next []ledger.Step, words string) {
+	if m.Kind == kindSend && len(next) > 0 && next[0].Event == "not_sent" {
+		m.Kind, m.Detail = "", m.Detail+words
+	}
 }
 
 // timeline is everything that happened to an order and its refunds, the oldest first.
 func (l Lang) timeline(records []*ledger.Record, decisions map[tasks.Ref][]ledger.Decision, sent []delivery) (out []moment) {
 	for _, rec := range records {
 		last := rec.CreatedAt
-		for _, s := range rec.History {
+		for i, s := range rec.History {
 			at := s.At
 			if at.IsZero() {
 				at = last // where it was dropped
 			}
 			last = at
-			out = append(out, moment{at, rec.Ref, s.Event, l.detail(s)})
+			m := moment{At: at, Ref: rec.Ref, Event: s.Event, Detail: l.detail(s), Kind: kinds[s.Event]}
+			m.left(rec.History[i+1:], l.T("timeline.unsent"))
+			out = append(out, m)
 		}
 		for _, d := range decisions[rec.Ref] {
-			out = append(out, moment{d.At, rec.Ref, "decision", l.T("decision", l.decided(d.What), d.Who, d.From, d.Reason)})
+			out = append(out, moment{At: d.At, Ref: rec.Ref, Event: "decision", Detail: l.T("decision", l.decided(d.What), d.Who, l.origin(d.From), d.Reason)})
 		}
 	}
+	before := map[string]bool{}
 	for _, d := range sent {
 		if d.Outcome == "delivered" {
-			out = append(out, moment{d.At, d.Ref, "delivery", d.Endpoint + ": " + d.EventID})
+			id := d.Endpoint + ": " + d.EventID
+			out = append(out, moment{At: d.At, Ref: d.Ref, Event: "delivery", Detail: id, Kind: kindNotice, Again: before[id]})
+			before[id] = true
 		}
 	}
 	slices.SortStableFunc(out, func(x, y moment) int { return cmp.Compare(x.At.UnixMilli(), y.At.UnixMilli()) })
@@ -81,6 +105,14 @@ func (l Lang) decided(what string) string {
 		return l.T("decision.as", l.or("state.", state))
 	}
 	return l.or("decision.", l.said(what))
+}
+
+// origin is where a person decided: a browser at the console, or a program's user.
+func (l Lang) origin(o ledger.Origin) string {
+	if name, console := strings.CutPrefix(o.Login, consoleLogin); console {
+		return l.T("decision.console", name, o.Host)
+	}
+	return o.String()
 }
 
 // delivery is one try to deliver an event of the order.
@@ -156,21 +188,7 @@ func (v *view) Detail(s ledger.Step) string { return v.visit.lang.detail(s) }
 // EventName is a step of a history in words.
 func (v *view) EventName(event string) string { return v.visit.lang.or("event.", event) }
 
-// was is the failure of a decision about a record that somebody else decided first, or that is in another state.
-func (v *visit) was(r order.Ref, state order.State) error {
-	if state == "" {
-		return notFound
-	}
-	decisions, err := v.desk.Decisions(v.r.Context(), r)
-	if err != nil {
-		return err
-	}
-	if list := decisions[r]; len(list) > 0 {
-		for _, d := range slices.Backward(list) {
-			if d.What == "retry" || strings.HasPrefix(d.What, "resolve") {
-				return fail(conflict, "fail.decided", d.Who, v.lang.decided(d.What), d.Reason)
-			}
-		}
-	}
-	return fail(conflict, "fail.no_review", v.lang.or("state.", string(state)))
+// KindBadge is the class of the badge of what a moment is.
+func (v *view) KindBadge(kind string) string {
+	return map[string]string{kindSend: "busy", kindLook: "off", kindNotice: "off"}[kind]
 }

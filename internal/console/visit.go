@@ -201,8 +201,11 @@ func (v *visit) as() context.Context {
 
 // decides is a context in which decisions are those of a token's holder at an address.
 func decides(ctx context.Context, name, address string) context.Context {
-	return ledger.WithOrigin(ctx, ledger.Origin{Login: "console token " + name, Host: address})
+	return ledger.WithOrigin(ctx, ledger.Origin{Login: consoleLogin + name, Host: address})
 }
+
+// consoleLogin begins the login of a decision that was made here.
+const consoleLogin = "console token "
 
 // redirect answers a form: the browser asks for a page of the console. done is a word of words, "" for none.
 func (v *visit) redirect(to, done string) error {

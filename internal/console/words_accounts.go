@@ -34,8 +34,9 @@ var accountWords = map[string]text{
 	"acc.resume_all":  {"恢復全部通道", "Resume all lanes"},
 	"done.paused":     {"已暫停。", "It is paused."},
 	"done.resumed":    {"已恢復。", "It is resumed."},
-	"fail.paused":     {"先前已由 %s 暫停：%s。沒有任何變更。", "It was paused already by %s: %s. Nothing was changed."},
+	"fail.paused":     {"%s 已於 %s 暫停：%s。沒有任何變更。", "%s paused it at %s, because: %s. Nothing was changed."},
 	"fail.not_paused": {"目前沒有暫停。沒有任何變更。", "It has no pause. Nothing was changed."},
+	"fail.resumed":    {"%s 已於 %s 恢復。原因：%s。沒有任何變更。", "%s resumed it at %s, because: %s. Nothing was changed."},
 
 	"health.ok":          {"正常", "ok"},
 	"health.no_worker":   {"無工作程式", "no worker"},

@@ -78,7 +78,7 @@ var waitWords = map[string]text{
 var eventWords = map[string]text{
 	"event.ticket":             {"票券", "Ticket"},
 	"event.queued":             {"已記錄", "Recorded"},
-	"event.submitting":         {"送出請求", "Sent to the provider"},
+	"event.submitting":         {"向服務商送出請求", "Request to the provider"},
 	"event.accepted":           {"服務商受理", "The provider accepted it"},
 	"event.issued":             {"已開立", "Issued"},
 	"event.failed":             {"失敗", "Failed"},
@@ -97,8 +97,8 @@ var eventWords = map[string]text{
 	"event.waiting":            {"等待", "Waiting"},
 	"event.idle":               {"等待", "Waiting"},
 	"event.unclear":            {"回應無法判讀", "Unclear answer"},
-	"event.not_sent":           {"未送達", "Not sent"},
+	"event.not_sent":           {"請求未送達服務商", "The request was not sent"},
 	"event.unknown":            {"結果不明", "Outcome unknown"},
 	"event.decision":           {"操作紀錄", "Decision"},
-	"event.delivery":           {"Webhook", "Webhook"},
+	"event.delivery":           {"已通知 Webhook", "Webhook delivered"},
 }

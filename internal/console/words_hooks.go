@@ -38,6 +38,8 @@ var hookWords = map[string]text{
 	"hook.state.new":      {"尚未使用", "new"},
 	"done.enabled":        {"已啟用。", "It is on."},
 	"done.replayed":       {"已排入重送。", "It is sent again."},
+	"fail.enabled":        {"%s 已於 %s 重新啟用。原因：%s。沒有任何變更。", "%s enabled it at %s, because: %s. Nothing was changed."},
+	"fail.hook_on":        {"端點正常，沒有等待重試的通知。沒有任何變更。", "It is on, and nothing waits for another try. Nothing was changed."},
 	"fail.hook_elsewhere": {"此前台程式的設定沒有這個端點。", "This front door's file does not have that endpoint."},
 	"fail.nothing_ended":  {"沒有此端點要的結果可重送。", "Nothing of it has ended that the endpoint wants."},
 	"fail.which_order":    {"找不到唯一的訂單「%s」。", "There is no single order “%s”."},

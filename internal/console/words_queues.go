@@ -4,7 +4,7 @@ package console
 var queueWords = map[string]text{
 	"nav.queues":      {"佇列", "Queues"},
 	"title.queues":    {"工作佇列", "Queues"},
-	"queues.intro":    {"asynq 的佇列與工作，供檢視。訂單的狀態以訂單頁面為準：刪除的工作會由系統自行補回。", "asynq's queues and tasks, to look at. What is true of an order stands on its page: a task that is deleted is brought back."},
+	"queues.intro":    {"asynq 的佇列與工作，供檢視。訂單的狀態以訂單頁面為準：刪除的工作會由系統自行補回。下方是 asynq 自己的介面，只有英文。", "asynq's queues and tasks, to look at. What is true of an order stands on its page: a task that is deleted is brought back."},
 	"queues.alone":    {"在獨立頁面開啟", "Open it alone"},
 	"queues.looking":  {"僅供檢視", "read-only"},
 	"queues.changing": {"可變更", "changes are allowed"},

@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"issuance/internal/ledger"
+	"issuance/internal/typed"
 	"issuance/providers"
 	"issuance/tasks"
 	"issuance/tasks/order"
@@ -246,7 +247,7 @@ func (s *Server) search(ctx context.Context, in *searchIn) (*searchOut, error) {
 // searchPage is a page of what is searched, among what a token sees. What has a number is located by it, all in one page.
 func (s *Server) searchPage(ctx context.Context, t *Token, in *searchIn) (found []ledger.Found, next string, err error) {
 	if in.Q != "" {
-		refs, err := s.Client.Locate(ctx, in.query.Account, in.Q)
+		refs, err := typed.First(in.Q, func(number string) ([]order.Ref, error) { return s.Client.Locate(ctx, in.query.Account, number) })
 		if err == nil {
 			refs = slices.DeleteFunc(refs, func(r order.Ref) bool { return !t.Sees(r.Account) })
 			found, err = s.Ledger.Find(ctx, in.query, refs)

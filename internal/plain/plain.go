@@ -1,4 +1,4 @@
-// Package plain makes the program's error texts readable for those who do not know its packages. It imports
+// Package plain makes the program's error texts and numbers readable for those who do not know its packages. It imports
 // nothing of ours.
 package plain
 

@@ -187,7 +187,7 @@ func TestGoneSwitchesOff(t *testing.T) {
 		t.Error("no alarm")
 	}
 	r.answer(nil)
-	_, err := h.store.Enable(t.Context(), "shop")
+	_, _, err := h.store.Enable(t.Context(), "shop")
 	h.must(err)
 	h.settle()
 	if ids := r.ids(); !slices.Equal(ids, []string{"A1/cancelled/1", "A1/cancelled/1", "A2/cancelled/1"}) {
@@ -283,7 +283,7 @@ func TestEnableTriesAtOnce(t *testing.T) {
 	if h.settle(); len(r.all()) != 2 {
 		t.Fatalf("%d requests before their time", len(r.all()))
 	}
-	n, err := h.store.Enable(t.Context(), "shop")
+	n, _, err := h.store.Enable(t.Context(), "shop")
 	h.must(err)
 	if h.settle(); n != 2 || len(r.all()) != 4 || h.state("shop").Outstanding != 0 {
 		t.Errorf("%d events, %d requests", n, len(r.all()))

@@ -48,6 +48,12 @@ func (s State) Word() string {
 	return "ok"
 }
 
+// Hindered reports whether enabling the endpoint would change something: it is off, held, failing, or has events that wait
+// for another try.
+func (s State) Hindered() bool {
+	return !s.OffAt.IsZero() || !s.HeldUntil.IsZero() || s.Fails > 0 || s.Waiting > 0
+}
+
 // State reads where an endpoint stands.
 func (s *Store) State(ctx context.Context, name string) (State, error) {
 	p := keys.Webhook(name)

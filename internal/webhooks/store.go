@@ -167,10 +167,13 @@ func (s *Store) settle(ctx context.Context, name, id string, e ending) (conseque
 }
 
 // Enable switches an endpoint on again and has everything that waits there tried now. It returns how many events are
-// outstanding.
-func (s *Store) Enable(ctx context.Context, name string) (int, error) {
-	n, err := s.run(ctx, enableScript, name).Int()
-	return n, failed(name, err)
+// outstanding, and whether there was anything to change: one that is on and has nothing that waits stays as it is.
+func (s *Store) Enable(ctx context.Context, name string) (outstanding int, changed bool, err error) {
+	reply, err := s.run(ctx, enableScript, name).Int64Slice()
+	if err != nil {
+		return 0, false, failed(name, err)
+	}
+	return int(reply[0]), reply[1] == 1, nil
 }
 
 // Replay has the front doors send again everything that ended at a time or later and that the ledger still knows.
