@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"issuance/internal/doccheck"
 	"issuance/providers"
@@ -168,8 +167,8 @@ func ParseRequest(a Account, request json.RawMessage, rules Rules, wellFormed bo
 // ParseRefundRequest is ParseRefund for a request without its envelope.
 func ParseRefundRequest(a Account, refundID string, request json.RawMessage, rules Rules) (*Refund, error) {
 	var c doccheck.Check
-	if !refundIDPattern.MatchString(refundID) {
-		c.Violate("refund_id", refundIDRule, fmt.Sprintf("text of %d characters", utf8.RuneCountInString(refundID)))
+	if !isRefundID(refundID) {
+		c.Violate("refund_id", refundIDRule, doccheck.ShapeOf(refundID))
 	}
 	e, ok := bareEnvelope(&c, a, request, false)
 	if !ok {
@@ -235,7 +234,10 @@ func parseOrder(c *doccheck.Check, e envelope, request json.RawMessage, rules Ru
 
 var refundIDPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-const refundIDRule = "must be the caller's own id of this refund: 1 to 64 letters, digits, '.', '_' or '-'; repeating a refund with the same id refunds once"
+// isRefundID reports whether a refund can have this id. "." and ".." are not for paths: proxies resolve them.
+func isRefundID(id string) bool { return refundIDPattern.MatchString(id) && id != "." && id != ".." }
+
+const refundIDRule = "must be the caller's own id of this refund: 1 to 64 letters, digits, '.', '_' or '-', but not '.' or '..'; repeating a refund with the same id refunds once"
 
 // ParseRefund reads {"provider":…,"refund_id":…,"request":{…}}, optionally with "account". Its error is a
 // *providers.InvalidError that lists every violation.
@@ -247,7 +249,7 @@ func ParseRefund(raw []byte, rules Rules) (*Refund, error) {
 	}
 	id := ""
 	if e.Require("refund_id", refundIDRule) {
-		if id, ok = e.String("refund_id"); ok && !refundIDPattern.MatchString(id) {
+		if id, ok = e.String("refund_id"); ok && !isRefundID(id) {
 			e.Violate("refund_id", refundIDRule)
 		}
 	}

@@ -60,7 +60,7 @@ func TestRefundsOfBothProviders(t *testing.T) {
 			t.Errorf("%s: %v, %v", doc, r, err)
 		}
 	}
-	for _, id := range []string{"", "a b", "a/b", "a:b", "é", strings.Repeat("x", 65), "a\\nb"} {
+	for _, id := range []string{"", "a b", "a/b", "a:b", "é", ".", "..", strings.Repeat("x", 65), "a\\nb"} {
 		_, err := ParseRefund([]byte(`{"provider":"pass2u","refund_id":"`+id+`","request":{"channelOrderId":"O1","all":true}}`), Rules{})
 		if e := invalid(t, err); len(e.Violations) != 1 || e.Violations[0].Path != "refund_id" || !strings.Contains(e.Violations[0].Rule, "refunds once") {
 			t.Errorf("refund id %q: %v", id, err)

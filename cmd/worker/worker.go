@@ -109,6 +109,11 @@ func (w *worker) claimRedis(ctx context.Context, mode redisconn.Mode) error {
 	if err != nil {
 		return err
 	}
+	if mode == redisconn.Sandbox {
+		if err := redisconn.Unused(ctx, w.rdb); err != nil {
+			return err
+		}
+	}
 	if err := redisconn.Mark(ctx, w.rdb, mode); err != nil {
 		return err
 	}

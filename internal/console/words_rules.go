@@ -49,7 +49,7 @@ var ruleWords = map[string]string{
 	"must be an account of the provider that is named, %s, or the provider is the wrong one": "須為所列服務商（%s）的帳號，或服務商填寫有誤",
 	"an account of %s": "%s 的帳號",
 	"must name an account of the provider, such as %s": "須為該服務商的帳號，例如 %s",
-	"must be the caller's own id of this refund: 1 to 64 letters, digits, '.', '_' or '-'; repeating a refund with the same id refunds once": "須為此退款自訂的編號：1 至 64 個英文字母、數字、'.'、'_' 或 '-'；以同一編號重送只會退款一次",
+	"must be the caller's own id of this refund: 1 to 64 letters, digits, '.', '_' or '-', but not '.' or '..'; repeating a refund with the same id refunds once": "須為此退款自訂的編號：1 至 64 個英文字母、數字、'.'、'_' 或 '-'，但不可為 '.' 或 '..'；以同一編號重送只會退款一次",
 
 	// Package bulk: lines and cells.
 	"is longer than %s": "超過 %s",

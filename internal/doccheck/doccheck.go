@@ -285,15 +285,20 @@ func Shape(raw json.RawMessage) string {
 	case json.Number:
 		return "number of " + characters(len(v))
 	case string:
-		if v == "" {
-			return "empty string"
-		}
-		return "string of " + characters(utf8.RuneCountInString(v))
+		return ShapeOf(v)
 	case []any:
 		return fmt.Sprintf("array of %d", len(v))
 	default:
 		return "object"
 	}
+}
+
+// ShapeOf is the shape of a string.
+func ShapeOf(s string) string {
+	if s == "" {
+		return "empty string"
+	}
+	return "string of " + characters(utf8.RuneCountInString(s))
 }
 
 func characters(n int) string {

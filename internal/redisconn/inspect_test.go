@@ -239,6 +239,28 @@ func TestMark(t *testing.T) {
 	})
 }
 
+// A sandbox takes an empty Redis, or one that a worker has claimed, and leaves another program's alone.
+func TestUnused(t *testing.T) {
+	testredis.Each(t, func(t *testing.T, s *testredis.Server) {
+		ctx, c := context.Background(), s.Client()
+		if err := Unused(ctx, c); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Set(ctx, "sessions:1", "x", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if err := Unused(ctx, c); err == nil || !strings.Contains(err.Error(), "another program") {
+			t.Fatal(err)
+		}
+		if err := c.Set(ctx, keys.Mode, "sandbox", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if err := Unused(ctx, c); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // Of workers of both modes that start together, exactly one mode wins.
 func TestMarkRace(t *testing.T) {
 	testredis.Each(t, func(t *testing.T, s *testredis.Server) {

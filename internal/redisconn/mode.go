@@ -59,6 +59,22 @@ func Mark(ctx context.Context, c redis.UniversalClient, mode Mode) error {
 	return nil
 }
 
+// Unused is an error unless the Redis is empty, or was claimed by a worker before. A sandbox takes no other one: its mark, and
+// its keys, would stay beside another program's.
+func Unused(ctx context.Context, c redis.UniversalClient) error {
+	if mode, err := ReadMode(ctx, c); err != nil || mode != "" {
+		return err
+	}
+	n, err := c.DBSize(ctx).Result()
+	if err != nil {
+		return fmt.Errorf("count the Redis's keys: %w", err)
+	}
+	if n > 0 {
+		return errors.New("this Redis holds keys of another program: start the sandbox without REDIS_URL, it brings its own Redis, or give it an empty one")
+	}
+	return nil
+}
+
 // ReadMode is what the Redis was marked as, "" when no worker has used it yet.
 func ReadMode(ctx context.Context, c redis.UniversalClient) (Mode, error) {
 	v, err := c.Get(ctx, keys.Mode).Result()
