@@ -107,9 +107,28 @@ func TestARefundThatAPersonHasGoOnGoesOn(t *testing.T) {
 		w.Done(run(w.worker("w")))
 		w.state(order.Refunded, "", 1)
 
-		if q.name == "pass2u" { // what R1 was planned with is known now
-			w.one(q, "R2", 3)
-		}
+		w.one(q, "R2", 3) // what R1 was planned with is known now
+	})
+}
+
+// What a person decided is about the tickets that were refunded then, and about no more.
+func TestADecisionExplainsNoLaterRefunds(t *testing.T) {
+	eachQuantity(t, func(w *world, q by) {
+		run := q.refund(w, "R1", `"quantity":1`)
+		q.shows(w, 1)
+		w.Done(run(w.worker("w")))
+		w.inReview("R1")
+		w.reopen("R1")
+		q.shows(w, 1)
+		q.confirm(w)
+		w.Done(run(w.worker("w")))
+		w.state(order.Refunded, "", 1)
+
+		w.provider.Forget()
+		run = q.refund(w, "R2", `"quantity":1`)
+		q.shows(w, 3)
+		w.Done(run(w.worker("w")))
+		w.inReview("R2")
 	})
 }
 
