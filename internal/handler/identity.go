@@ -74,7 +74,7 @@ func Identify(ctx context.Context, p providers.Provider, o providers.Order, f pr
 	case when == Undecided && again:
 		return Unproven, "", undecided
 	case sight.Unzoned && InAnotherZone(p, sight.CreatedAt, sight.Precision, firstSent, sight.AskedAt):
-		if sight.SameCustomer {
+		if sight.SameCustomer && sight.AskedAt.Sub(firstSent) < skew.ZoneStep { // after that, any time fits in some zone
 			return Ours, "", done
 		}
 		return Taken, fmt.Sprintf("it was made at %s, which is before our first request unless the provider writes times of another zone, "+

@@ -41,8 +41,8 @@ func refundLost(kind ecticketsim.FaultKind) func(ecticketsim.Call) ecticketsim.F
 // ticket was unused a moment before our request, so a date of hours before that is none.
 func TestNoTimeZoneMakesARefundSomebodyElses(t *testing.T) {
 	for name, world := range map[string]func(*ecticketsim.Sim){
-		"dates in UTC":                 func(sim *ecticketsim.Sim) { sim.SetTwist(shownAs(-8*time.Hour, "")) },
-		"dates in India's time":        func(sim *ecticketsim.Sim) { sim.SetTwist(shownAs(-150*time.Minute, "")) },
+		"dates in UTC":          func(sim *ecticketsim.Sim) { sim.SetTwist(shownAs(-8*time.Hour, "")) },
+		"dates in India's time": func(sim *ecticketsim.Sim) { sim.SetTwist(shownAs(-150*time.Minute, "")) },
 		"timestamps eight hours ahead": func(sim *ecticketsim.Sim) {
 			sim.SetClocks(func(ecticketsim.Call) time.Duration { return 8 * time.Hour })
 			sim.SetTwist(shownAs(-8*time.Hour, ""))
