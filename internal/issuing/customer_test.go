@@ -146,6 +146,20 @@ func TestNoTimeZoneMakesAnOrderSomebodyElses(t *testing.T) {
 	}
 }
 
+// The header's Timestamp is that of a zone, and the dates are not; nothing shows the customer.
+func TestAClockOfAnotherZoneMakesNoOrderSomebodyElses(t *testing.T) {
+	b := handlertest.Mini(t)
+	sim := ecticketsim.New(ecticketsim.Config{Now: b.Clock.Now})
+	sim.SetClocks(func(ecticketsim.Call) time.Duration { return 8 * time.Hour })
+	dated(sim, -8*time.Hour)
+	once(sim, ecticketsim.LoseAnswer, nil)
+	rec := travels(b, clientOf(b, sim), `{"provider":"ecticket","request":{"MerchantTradeNo":"ORDER1","IssueType":"4","Operator":"Shop1",
+		"TicketInfo":[{"ItemName":"SPA課程體驗券","TicketPrice":3200,"TicketAmount":2}]}}`, ref)
+	if rec.State != order.Issued {
+		t.Errorf("%s (%s: %s)", rec.State, rec.Reason.Code, rec.Reason.Message)
+	}
+}
+
 // An order of our own that was accepted and seen shows the zone, so that an older one of the same customer is another's again.
 func TestWhereTheZoneIsKnownAnOlderOrderOfTheSameCustomerIsNotOurs(t *testing.T) {
 	for _, shift := range []time.Duration{0, -8 * time.Hour} {

@@ -69,7 +69,7 @@ func TestATicketInDoubtIsAskedForBeforeAnythingIsSent(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w, task := inDoubt(handlertest.Mini(t))
-			w.Clock.Advance(20 * time.Second)
+			w.Clock.Advance(30 * time.Second)
 			status := c.status(w)
 			w.provider.AnswerStatus(status, fakeprovider.Yes)
 			calls := "ticket_status T1"

@@ -22,6 +22,9 @@ func (t ticket) refunded(ctx context.Context, now time.Time, st providers.Ticket
 	} else if st.RefundedBy != "" && st.RefundedBy != t.Ref.Account.Merchant && !st.ByPlatform {
 		switch own := t.ours.merchant(ctx, t); own {
 		case "":
+			if res, err := t.laggingAt(ctx, now); err != nil || res.IsWait() { // another refund may show it meanwhile
+				return res, err
+			}
 			return handler.Review(order.CodeInDoubt, fmt.Sprintf("a ticket whose refund got no clear answer is refunded in the name of %s, and no refund that was "+
 				"confirmed shows whether that is how the provider names this account; ask the provider who refunded it", st.RefundedBy)), nil
 		case st.RefundedBy:

@@ -135,7 +135,7 @@ func (c *Client) openEnvelope(ctx context.Context, q query, r reply) (env wire.R
 	case !readable:
 		return env, outcome(providers.Unknown, "unreadable", "the answer is not an ECTicket envelope"), false
 	}
-	old := env.RpHeader.Timestamp > 0 && c.measureSkew(ctx, int64(env.RpHeader.Timestamp), r.sent, r.received)
+	old := env.RpHeader.Timestamp > 0 && c.measureSkew(ctx, int64(env.RpHeader.Timestamp), coded && env.TransCode == wire.Accepted, r.sent, r.received)
 	switch {
 	case old:
 		return env, outcome(providers.Unknown, "old_answer", "the answer was made before its request was: an old one was sent again; it is not believed"), false
