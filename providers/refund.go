@@ -33,6 +33,7 @@ type TicketStatus struct {
 	RedeemStoreID string
 	RefundedAt    string // provider's own text, "yyyymmdd hh:mm", Taiwan time
 	RefundedBy    string // merchant id, empty when not refunded
+	ByPlatform    bool   // RefundedBy is the platform that calls for the account
 	RefundStoreID string
 	IssuedBy      string // merchant id
 	IssueStoreID  string

@@ -73,6 +73,12 @@ func Identify(ctx context.Context, p providers.Provider, o providers.Order, f pr
 		return Ours, "", done
 	case when == Undecided && again:
 		return Unproven, "", undecided
+	case sight.Unzoned && InAnotherZone(p, sight.CreatedAt, sight.Precision, firstSent, sight.AskedAt):
+		if sight.SameCustomer && sight.AskedAt.Sub(firstSent) < skew.ZoneStep { // after that, any time fits in some zone
+			return Ours, "", done
+		}
+		return Taken, fmt.Sprintf("it was made at %s, which is before our first request unless the provider writes times of another zone, "+
+			"and its customer is not shown", Moment(sight.CreatedAt)), done
 	}
 	return Taken, fmt.Sprintf("it was made at %s, before our first request", Moment(sight.CreatedAt)), done
 }
@@ -105,24 +111,52 @@ const (
 // to be off by what its answers say, and that to be as uncertain as they are apart. again says that more answers would
 // say more of the clock.
 func Compare(p providers.Provider, shown time.Time, precision time.Duration, moment time.Time) (when When, again bool) {
-	var m providers.Skew
+	m := clockOf(p)
+	slack, few := clockSlack(m)
+	switch end := shown.Add(max(precision, 1)); { // it happened before its end
+	case end.After(moment.Add(m.Ahead - slack)):
+		return Since, false
+	case end.After(moment.Add(m.Ahead - few)):
+		return Undecided, true
+	case m.Answers == 0, !end.After(moment.Add(m.Ahead - slack - unknownSkew)):
+		return Before, false
+	}
+	return Undecided, m.Answers < skew.Enough
+}
+
+// clockOf is what is known of a provider's clock.
+func clockOf(p providers.Provider) (m providers.Skew) {
 	if c, ok := p.(providers.ClockTeller); ok {
 		m = c.Skew()
 	}
-	slack := skewSlack + m.Spread
-	if m.Answers >= fewAnswers && m.Spread <= knownSkew {
+	return m
+}
+
+// clockSlack is how far the clock may be off beyond what its answers say. few is what it may be off where these are too few to
+// rely on, although they agree: a time that is off by less decides nothing before there are more.
+func clockSlack(m providers.Skew) (slack, few time.Duration) {
+	slack = skewSlack + m.Spread
+	few = slack
+	if m.Answers > 0 && m.Spread <= knownSkew {
 		slack = min(slack, knownSkew+m.Spread+m.Within)
 	}
 	if m.Answers == 0 || m.Spread > skewSlack { // machines that disagree say little of one that has not answered
 		slack = max(slack, unknownSkew)
 	}
-	switch end := shown.Add(max(precision, 1)); { // it happened before its end
-	case end.After(moment.Add(m.Ahead - slack)):
-		return Since, false
-	case m.Answers == 0, !end.After(moment.Add(m.Ahead - slack - unknownSkew)):
-		return Before, false
+	if m.Answers >= fewAnswers {
+		few = slack
 	}
-	return Undecided, m.Answers < skew.Enough
+	return slack, few
+}
+
+// InAnotherZone reports whether a time that the provider shows, and that is not known to be of the zone it was read in, may be
+// one between two moments of ours: it is off by whole half hours.
+func InAnotherZone(p providers.Provider, shown time.Time, precision time.Duration, from, to time.Time) bool {
+	m := clockOf(p)
+	slack, few := clockSlack(m)
+	slack = max(slack, few)
+	_, ok := skew.Zone(shown, precision, from.Add(m.Ahead-slack), to.Add(m.Ahead+slack))
+	return ok
 }
 
 // How long a provider may be behind itself: until it was seen to be longer, and at the most. What is seen later

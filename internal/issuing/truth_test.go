@@ -343,7 +343,6 @@ func TestAnOrderMadeSecondsBeforeOurRequestIsNotOurs(t *testing.T) {
 		{28 * time.Second, exact, order.Review, "number_taken"},
 		{5 * time.Second, providers.Skew{Spread: 3 * time.Second, Answers: skew.Enough}, order.Issued, ""},
 		{5 * time.Second, providers.Skew{Within: 4 * time.Second, Answers: skew.Enough}, order.Issued, ""},
-		{28 * time.Second, providers.Skew{Answers: 1}, order.Issued, ""},
 		{28 * time.Second, providers.Skew{Spread: 4 * time.Second, Answers: skew.Enough}, order.Issued, ""},
 	} {
 		w := mini(t)
@@ -360,17 +359,21 @@ func TestAnOrderMadeSecondsBeforeOurRequestIsNotOurs(t *testing.T) {
 // An order that seems a little too old is looked at again until the provider's clock is known well enough.
 func TestAnOrderThatSeemsTooOldIsLookedAtUntilTheClockIsKnown(t *testing.T) {
 	for _, c := range []struct {
-		then  providers.Skew
-		state order.State
-		code  string
+		age         time.Duration
+		first, then providers.Skew
+		state       order.State
+		code        string
 	}{
-		{providers.Skew{Spread: 4 * time.Minute, Answers: 4}, order.Issued, ""},
-		{providers.Skew{Answers: skew.Enough}, order.Review, "number_taken"},
+		{3 * time.Minute, providers.Skew{Answers: 2}, providers.Skew{Spread: 4 * time.Minute, Answers: 4}, order.Issued, ""},
+		{3 * time.Minute, providers.Skew{Answers: 2}, providers.Skew{Answers: skew.Enough}, order.Review, "number_taken"},
+		{28 * time.Second, providers.Skew{Answers: 1}, providers.Skew{Answers: skew.Enough}, order.Review, "number_taken"},
+		{6 * time.Second, providers.Skew{Answers: 4}, providers.Skew{Answers: skew.Enough}, order.Review, "number_taken"},
+		{28 * time.Second, providers.Skew{Answers: 1}, providers.Skew{Spread: 4 * time.Second, Answers: 5}, order.Issued, ""},
 	} {
 		w := mini(t)
-		w.provider.MeasureSkew(providers.Skew{Answers: 2})
+		w.provider.MeasureSkew(c.first)
 		inDoubt(w)
-		f := fakeprovider.Seen(providers.Sight{CreatedAt: handlertest.Start.Add(-3 * time.Minute), Precision: time.Second})
+		f := fakeprovider.Seen(providers.Sight{CreatedAt: handlertest.Start.Add(-c.age), Precision: time.Second})
 		w.provider.AnswerLookUp(f)
 		w.Waits(w.run())
 		w.state(order.Submitting, "in_doubt")

@@ -22,7 +22,8 @@ type Erasure struct {
 // stays says that there was such an order and how it ended. What a provider sends of an erased order later is not
 // stored. It is found by its own number alone afterwards. The reasons of earlier decisions leave the order's list of them,
 // and stay in keys.Decisions. It is refused while the record is needed to
-// find out what is true: before it has ended, unless the provider has accepted it, and in review.
+// find out what is true: before it has ended, unless the provider has accepted it, while what was found under its number is still to be recognised,
+// and in review.
 func (l *Ledger) Erase(ctx context.Context, r order.Ref, who string) (Erasure, error) {
 	k := []string{keys.Record(r), keys.Details(r)}
 	if !r.IsRefund() {

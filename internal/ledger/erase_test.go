@@ -153,6 +153,16 @@ func TestWhatIsNotDecidedIsNotErased(t *testing.T) {
 		if e, err := b.Erase(b.ctx, k, "bob"); err != nil || e.Applied {
 			t.Errorf("accepted without a stub: %+v, %v", e, err)
 		}
+		// What was found under its number is recognised by the customer.
+		k = b.order()
+		f = b.claim(t, k).Record.Fence
+		a, _, err = b.Submit(b.ctx, k, f, Intent{Host: host, Lease: lease, Ticket: -1, Stub: []byte(`{"a":1}`)})
+		applied(t, a, err)
+		a, err = b.Accept(b.ctx, k, f, Acceptance{Unproven: true})
+		applied(t, a, err)
+		if e, err := b.Erase(b.ctx, k, "bob"); err != nil || e.Applied {
+			t.Errorf("accepted and still to be recognised: %+v, %v", e, err)
+		}
 	})
 }
 

@@ -14,20 +14,21 @@ import (
 // others sums up the order's other refunds.
 type others struct {
 	list     []*ledger.Record
-	refunded int               // tickets they refunded
-	floor    int               // at least so many of the order's tickets are refunded, theirs among them
-	open     bool              // one of them is not proven: queued plans, or in review
-	tickets  map[string]string // ticket number → refund id, for tickets they refunded or may refund
-	settled  map[string]bool   // of those, the ones certainly refunded
-	under    map[string]bool   // of those, the ones of refunds under way: they may become free again
-	known    map[string]bool   // tickets whose refund would be no surprise: refunded by one of them or found refunded by it, or sent
+	refunded int                  // tickets they refunded
+	floor    int                  // at least so many of the order's tickets are refunded, theirs among them
+	open     bool                 // one of them is not proven: queued plans, or in review
+	tickets  map[string]string    // ticket number → refund id, for tickets they refunded or may refund
+	settled  map[string]bool      // of those, the ones certainly refunded
+	under    map[string]bool      // of those, the ones of refunds under way: they may become free again
+	planned  map[string]time.Time // when the tickets of known were chosen last
+	known    map[string]bool      // tickets whose refund would be no surprise: refunded by one of them or found refunded by it, or sent
 }
 
 // errPlan says that a plan cannot be opened.
 var errPlan = errors.New("a refund's plan cannot be opened")
 
 func (r *run) others(ctx context.Context) (others, error) {
-	o := others{tickets: map[string]string{}, settled: map[string]bool{}, under: map[string]bool{}, known: map[string]bool{}}
+	o := others{tickets: map[string]string{}, settled: map[string]bool{}, under: map[string]bool{}, known: map[string]bool{}, planned: map[string]time.Time{}}
 	list, err := r.Ledger.Refunds(ctx, r.Ref)
 	if err != nil {
 		return o, err
@@ -56,6 +57,7 @@ func (r *run) others(ctx context.Context) (others, error) {
 		for i, t := range other.Tickets {
 			if i < len(numbers) && t.State != order.TicketRejected && (t.State != order.TicketPlanned || !over) {
 				o.known[numbers[i]] = true
+				o.planned[numbers[i]] = later(o.planned[numbers[i]], other.BaselineAt)
 			}
 			switch {
 			case i >= len(numbers), t.State == order.TicketElsewhere, t.State == order.TicketRejected:

@@ -45,19 +45,20 @@ func (s byTickets) plan(ctx context.Context, r *run) (handler.Result, error) {
 	if refusal != nil {
 		return handler.Fail(*refusal), nil
 	}
-	if res := r.unrecorded(others.explainedTickets(list)); res.Ends() {
+	shown, explained := others.explainedTickets(list)
+	if res := r.unrecorded(shown, explained); res.Ends() {
 		return res, nil
 	}
 	plan, err := vault.SealPlan(r.Ring, r.Ref, numbers)
 	if err != nil {
 		return handler.GoOn(), err
 	}
-	a, err := r.Ledger.WritePlan(ctx, r.Ref, r.Rec.Fence, ledger.Plan{Sealed: plan, Count: len(numbers), Baseline: -1, Tickets: planned})
+	a, err := r.Ledger.WritePlan(ctx, r.Ref, r.Rec.Fence, ledger.Plan{Sealed: plan, Count: len(numbers), Baseline: r.accepted(shown), Tickets: planned})
 	if err != nil || !a.Applied {
 		return handler.GoOn(), r.Written("plan", a, err)
 	}
 	r.TurnFree()
-	r.Rec.Planned, r.Rec.Plan, r.Rec.Count = true, plan, len(numbers)
+	r.Rec.Planned, r.Rec.Plan, r.Rec.Count, r.Rec.BaselineAt = true, plan, len(numbers), a.At
 	for _, p := range planned {
 		r.Rec.Tickets = append(r.Rec.Tickets, ledger.Ticket{State: p.State, Code: p.Code})
 	}
@@ -198,6 +199,8 @@ func named(t providers.Ticket, known bool, o others) ledger.PlannedTicket {
 		return settled(order.TicketElsewhere, "in_doubt_of_"+by)
 	case t.UseStatus == providers.Refunded:
 		return settled(order.TicketElsewhere, string(order.CodeRefundedElsewhere))
+	case taken && o.settled[t.TicketNo]: // the list is behind that refund
+		return settled(order.TicketElsewhere, "refunded_by_"+by)
 	case taken:
 		return settled(order.TicketRejected, "in_doubt_of_"+by)
 	case !documented(t.UseStatus):

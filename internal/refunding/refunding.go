@@ -48,7 +48,7 @@ func New(c Config) (*handler.Course, error) {
 	var s strategy
 	switch p := c.Provider.(type) {
 	case providers.TicketRefunder:
-		s = byTickets{p, newLists(p), &owners{}}
+		s = byTickets{p, newLists(p), &owners{}, &ours{}}
 	case providers.CountRefunder:
 		s = byCount{p}
 	default:

@@ -103,11 +103,20 @@ const paperOrder = `{"provider":"ecticket","request":{"MerchantTradeNo":"ORDER1"
 
 func atECTicket(t *testing.T) (*simulated, *ecticketsim.Sim) {
 	t.Helper()
+	return atECTicketAs(t, ecticketsim.DefaultAccounts()[0])
+}
+
+// atECTicketAs is ECTicket whose calls are made with the keys of an account, which may be the platform's.
+func atECTicketAs(t *testing.T, caller ecticketsim.Account) (*simulated, *ecticketsim.Sim) {
+	t.Helper()
 	s := &simulated{Bench: handlertest.Mini(t), account: handlertest.ECTicket}
 	sim := ecticketsim.New(ecticketsim.Config{Now: s.Clock.Now})
-	merchant := ecticketsim.DefaultAccounts()[0]
-	c, err := ecpay.New(ecpay.Config{BaseURL: s.serve(sim), MerchantID: merchant.MerchantID, Now: s.Clock.Now,
-		Keys: wire.Keys{HashKey: merchant.HashKey, HashIV: merchant.HashIV}})
+	config := ecpay.Config{BaseURL: s.serve(sim), MerchantID: ecticketsim.DefaultAccounts()[0].MerchantID, Now: s.Clock.Now,
+		Keys: wire.Keys{HashKey: caller.HashKey, HashIV: caller.HashIV}}
+	if caller.MerchantID != config.MerchantID {
+		config.PlatformID = caller.MerchantID
+	}
+	c, err := ecpay.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}

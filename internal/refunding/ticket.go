@@ -19,6 +19,7 @@ type ticket struct {
 	provider providers.TicketRefunder
 	lists    *lists
 	owners   *owners
+	ours     *ours
 	i        int // its place in the plan
 	call     providers.TicketRefund
 }
@@ -91,6 +92,7 @@ func (t ticket) send(ctx context.Context) (handler.Result, error) {
 		}
 		return t.prove(ctx)
 	case providers.NotSent, providers.Held:
+		t.state().SentAt = before.SentAt
 		return t.waitForIt(out), t.settle(ledger.Settlement{State: before.State, Code: out.Code, DoubtAt: before.DoubtAt, NotSent: true})
 	default: // Unknown
 		return t.waitForIt(out), t.settle(ledger.Settlement{State: order.TicketDoubt, Code: out.Code})
@@ -121,7 +123,7 @@ func (t ticket) prove(ctx context.Context) (handler.Result, error) {
 		if res, err := t.named(ctx, now); err != nil || res.Ends() {
 			return res, err
 		}
-		return t.refunded(now, st)
+		return t.refunded(ctx, now, st)
 	case providers.Unused:
 		return t.stillUnused(ctx, now)
 	default:
@@ -129,14 +131,12 @@ func (t ticket) prove(ctx context.Context) (handler.Result, error) {
 	}
 }
 
-// stillUnused acts on a ticket that is not refunded. After an answer of any kind the provider may only be
-// behind itself, so one look is not enough; without an answer the ticket is sent again at once.
+// stillUnused acts on a ticket that is not refunded. The provider may only be behind itself, so one look is not enough,
+// whatever was answered: that it refunds a ticket once is not all that keeps it from being refunded twice.
 func (t ticket) stillUnused(ctx context.Context, now time.Time) (handler.Result, error) {
 	s := t.state()
-	if s.Rejection != "" || s.Code == string(order.CodeUnconfirmed) {
-		if res, err := t.laggingAt(ctx, now); err != nil || res.IsWait() {
-			return res, err
-		}
+	if res, err := t.laggingAt(ctx, now); err != nil || res.IsWait() {
+		return res, err
 	}
 	if s.Rejection != "" {
 		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketRejected, Code: s.Rejection})
@@ -148,7 +148,7 @@ func (t ticket) stillUnused(ctx context.Context, now time.Time) (handler.Result,
 	return handler.GoOn(), nil
 }
 
-const listBehind = "the provider has answered and does not show it yet"
+const listBehind = "the provider may not show yet what it was asked to do"
 
 // lagging waits while the provider may not show yet what it has answered about the ticket. GoOn means that it
 // would by now.
@@ -165,9 +165,11 @@ func (t ticket) laggingAt(ctx context.Context, now time.Time) (handler.Result, e
 	if err != nil {
 		return handler.GoOn(), err
 	}
-	// The more often it was confirmed in vain, the longer.
 	s := t.state()
-	until := s.DoubtAt.Add(handler.LookAfter(s.Doubts-1, lag))
+	if s.Rejection != "" || s.Code == string(order.CodeUnconfirmed) {
+		lag = handler.LookAfter(s.Doubts-1, lag) // the more often it was answered in vain, the longer
+	}
+	until := s.DoubtAt.Add(lag)
 	if !now.Before(until) {
 		return handler.GoOn(), nil
 	}
@@ -239,33 +241,6 @@ func (t ticket) alone(ctx context.Context) (bool, error) {
 // since is when the doubt about the ticket began; another try that a person asked for gets all the
 // time that the first one had.
 func (t ticket) since() time.Time { return later(t.state().DoubtSince, t.Rec.ReopenedAt) }
-
-// refunded settles a ticket that is refunded. It was unused when it was planned, so it is this refund that did it,
-// unless another merchant did, or its time is before our first request. Where the provider's clock does not decide that,
-// it is looked at again, and left to review in the end.
-func (t ticket) refunded(now time.Time, st providers.TicketStatus) (handler.Result, error) {
-	elsewhere := ledger.Settlement{State: order.TicketElsewhere, Code: string(order.CodeRefundedElsewhere)}
-	if st.RefundedBy != "" && st.RefundedBy != t.Ref.Account.Merchant {
-		return handler.GoOn(), t.settle(elsewhere)
-	}
-	ours := ledger.Settlement{State: order.TicketRefunded}
-	at, dated := t.Codec.Time(st.RefundedAt)
-	if !dated || t.state().SentAt.IsZero() {
-		return handler.GoOn(), t.settle(ours)
-	}
-	switch when, again := handler.Compare(t.Provider, at, time.Minute, t.state().SentAt); { // its times are of minutes
-	case when == handler.Since:
-		return handler.GoOn(), t.settle(ours)
-	case when == handler.Before:
-		return handler.GoOn(), t.settle(elsewhere)
-	case again:
-		const text = "the ticket is refunded, and the provider's clock is not measured well enough to say since when"
-		wait := min(handler.AskAgain(now.Sub(t.state().DoubtAt), t.LookAfter), atLeast)
-		return handler.WaitFor(wait, ledger.Reason{Code: string(order.CodeInDoubt), Message: text}, text), nil
-	}
-	return handler.Review(order.CodeInDoubt, fmt.Sprintf("a ticket was unused when this refund chose it, and is refunded since %s by the provider's clock, which seems "+
-		"to be before the first request for it at %s; ask the provider who refunded it", handler.Moment(at), handler.Moment(t.state().SentAt))), nil
-}
 
 // settle records the ticket's state in the ledger and in the run's copy.
 func (t ticket) settle(s ledger.Settlement) error {

@@ -17,6 +17,7 @@ type byTickets struct {
 	provider providers.TicketRefunder
 	lists    *lists
 	owners   *owners
+	ours     *ours
 }
 
 func (s byTickets) refund(ctx context.Context, r *run) (handler.Result, error) {
@@ -76,7 +77,7 @@ func (s byTickets) each(ctx context.Context, r *run, numbers []string) (soonest 
 			return soonest.Sooner(handler.WaitFor(time.Second, ledger.Reason{}, "the time of this run is used up; the other tickets follow in the next one")), fresh, nil
 		}
 		begun = true
-		t := ticket{run: r, provider: s.provider, lists: s.lists, owners: s.owners, i: i, call: providers.TicketRefund{TicketNo: no, Operator: operator, StoreID: store}}
+		t := ticket{run: r, provider: s.provider, lists: s.lists, owners: s.owners, ours: s.ours, i: i, call: providers.TicketRefund{TicketNo: no, Operator: operator, StoreID: store}}
 		if many && t.state().Code == string(order.CodeUnconfirmed) {
 			// The list may only be behind: it is asked again for all of them, until that cannot be.
 			if res, err := t.lagging(ctx); err != nil || res.IsWait() {
@@ -146,6 +147,7 @@ func (s byTickets) confirm(ctx context.Context, r *run, numbers []string) (handl
 		if err := t.settle(ledger.Settlement{State: order.TicketRefunded}); err != nil {
 			return handler.GoOn(), err
 		}
+		s.ours.confirmed(numbers[i])
 	}
 	return wait, nil
 }

@@ -133,7 +133,6 @@ func TestARejectedTicketIsAskedFor(t *testing.T) {
 		{providers.Redeemed, "", "rejected:redeemed", order.PartiallyRefunded, "redeemed", 1},
 		// The request took effect, whatever its answer said (a balancer may have sent it twice).
 		{providers.Refunded, merchant, "refunded", order.Refunded, "", 2},
-		{providers.Refunded, "1111111", "elsewhere:refunded_elsewhere", order.PartiallyRefunded, "refunded_elsewhere", 1},
 	} {
 		w := ecticket(handlertest.Mini(t))
 		task := w.refundOf("R1", named(1, 2))

@@ -3,6 +3,7 @@ package refunding
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"issuance/internal/handler"
 	"issuance/internal/ledger"
@@ -20,6 +21,15 @@ func (r *run) unrecorded(shown, explained int) handler.Result {
 	}
 	return handler.Review(order.CodeUnrecorded, fmt.Sprintf("the provider shows %s of the order as refunded, and its refund records explain %d; "+
 		"nothing of this refund was sent", handler.Tickets(shown), explained))
+}
+
+// accepted is how many refunded tickets were shown when a person had this refund go on, which needs no decision about the
+// order's next one; negative where nobody did.
+func (r *run) accepted(shown int) int {
+	if r.decided() {
+		return shown
+	}
+	return -1
 }
 
 // decided reports whether a person has this refund go on after such a review.
@@ -74,12 +84,30 @@ func (o others) explainedTickets(list []providers.Ticket) (shown, explained int)
 	if o.resolvedUnplanned() {
 		return shown, shown
 	}
-	for _, r := range o.list {
-		if r.Plan == "" { // which tickets it was is not known any more
-			explained += max(r.Count, r.Refunded)
+	explained = o.unnamed(explained, time.Time{})
+	for _, first := range o.list {
+		if first.Baseline < 0 {
+			continue
 		}
+		since := first.Baseline // a person had it go on with so many
+		for _, t := range list {
+			if t.UseStatus == providers.Refunded && o.known[t.TicketNo] && !o.planned[t.TicketNo].Before(first.BaselineAt) {
+				since++
+			}
+		}
+		explained = max(explained, o.unnamed(since, first.BaselineAt))
 	}
 	return shown, explained
+}
+
+// unnamed adds to a count what refunds explain that were planned since a moment and whose tickets are not known any more.
+func (o others) unnamed(n int, since time.Time) int {
+	for _, r := range o.list {
+		if r.Plan == "" && !r.BaselineAt.Before(since) {
+			n += max(r.Count, r.Refunded)
+		}
+	}
+	return n
 }
 
 // resolvedUnplanned reports whether a person has decided that a refund is done which was never planned here, and so

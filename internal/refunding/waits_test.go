@@ -31,8 +31,6 @@ func TestAWaitNamesTheMomentAtWhichItIsOver(t *testing.T) {
 	t.Run("a ticket in doubt", func(t *testing.T) {
 		w, task := inDoubt(handlertest.Mini(t))
 		w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
-		w.provider.AnswerRefundTicket(fakeprovider.Refused)
-		w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
 		w.waitsUntil(w.run(task), handlertest.Start.Add(30*time.Second))
 	})
 	t.Run("a number in doubt", func(t *testing.T) {

@@ -43,14 +43,16 @@ func (e echo) order() string {
 }
 
 // differs reports whether the answer names an id other than the one asked for. The checksum binds
-// an answer to the account but not to the call, and it does not distinguish upper from lower case.
+// an answer to the account but not to the call, and it does not distinguish upper from lower case. Neither need
+// a ticket's number, whose letters are capitals; the numbers of orders and redemption codes have letters of both
+// cases, so that another case is another number.
 func (e echo) differs(h head) bool {
-	other := func(asked string, got text) bool { return asked != "" && got.id() != "" && asked != string(got.id()) }
-	if e.order() != "" && (e.merchantTradeNo == "" && h.MerchantTradeNo.id() != "" || e.freeTradeNo == "" && h.FreeTradeNo.id() != "") {
+	other := func(asked string, got text) bool { return asked != "" && got != "" && asked != string(got) }
+	if e.order() != "" && (e.merchantTradeNo == "" && h.MerchantTradeNo != "" || e.freeTradeNo == "" && h.FreeTradeNo != "") {
 		return true
 	}
 	return other(e.merchantTradeNo, h.MerchantTradeNo) || other(e.freeTradeNo, h.FreeTradeNo) ||
-		other(e.ticketNo, h.TicketNo) || other(e.writeOffNo, h.WriteOffNo)
+		other(strings.ToUpper(e.ticketNo), text(strings.ToUpper(string(h.TicketNo)))) || other(e.writeOffNo, h.WriteOffNo)
 }
 
 // read checks an answer in the documented order: HTTP status, JSON, TransCode, decryption,
@@ -133,7 +135,7 @@ func (c *Client) openEnvelope(ctx context.Context, q query, r reply) (env wire.R
 	case !readable:
 		return env, outcome(providers.Unknown, "unreadable", "the answer is not an ECTicket envelope"), false
 	}
-	old := env.RpHeader.Timestamp > 0 && c.measureSkew(ctx, int64(env.RpHeader.Timestamp), r.sent, r.received)
+	old := env.RpHeader.Timestamp > 0 && c.measureSkew(ctx, int64(env.RpHeader.Timestamp), coded && env.TransCode == wire.Accepted, r.sent, r.received)
 	switch {
 	case old:
 		return env, outcome(providers.Unknown, "old_answer", "the answer was made before its request was: an old one was sent again; it is not believed"), false

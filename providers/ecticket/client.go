@@ -19,6 +19,7 @@ type Client struct {
 	paths map[Op]string
 	http  *http.Client
 	clock clock
+	zone  zone
 	// retryWait is the pause before a query is tried again after a failed connection.
 	retryWait time.Duration
 }

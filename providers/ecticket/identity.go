@@ -1,6 +1,7 @@
 package ecticket
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"html"
@@ -11,8 +12,8 @@ import (
 	"issuance/providers/ecticket/ecticketdoc"
 )
 
-// Identify implements providers.Identifier (ECTicket, QueryOrderInfo, first page): IssueDate, IssueType,
-// and of the tickets ItemNo, or ItemName and face value where the order names its own items.
+// Identify implements providers.Identifier (ECTicket, QueryOrderInfo, first page): IssueDate, IssueType, the
+// customer, and of the tickets ItemNo, or ItemName and face value where the order names its own items.
 func (c *Client) Identify(ctx context.Context, o providers.Order) (providers.Sight, providers.Outcome) {
 	ids, secrets, ok := identify(o)
 	if !ok {
@@ -26,7 +27,11 @@ func (c *Client) Identify(ctx context.Context, o providers.Order) (providers.Sig
 	}
 	var doc ecticketdoc.Order
 	_ = json.Unmarshal(o.Request, &doc) // what cannot be read is compared with nothing
-	return answer.sight(doc), out
+	s := answer.sight(doc)
+	if s.Differs == "" && !s.CreatedAt.IsZero() {
+		c.placeInZone(ctx, &s)
+	}
+	return s, out
 }
 
 func (a orderInfoAnswer) sight(doc ecticketdoc.Order) (s providers.Sight) {
@@ -39,13 +44,15 @@ func (a orderInfoAnswer) sight(doc ecticketdoc.Order) (s providers.Sight) {
 		shown = max(shown, int(*a.TotalCount))
 	}
 	switch {
-	case a.IssueType != "" && doc.IssueType != "" && strings.TrimSpace(string(a.IssueType)) != doc.IssueType:
+	case a.IssueType != "" && doc.IssueType != "" && string(a.IssueType) != doc.IssueType:
 		s.Differs = "IssueType"
 	case ordered > 0 && shown > ordered:
 		s.Differs = "TotalCount"
 	default:
 		s.Differs = compareItems(doc, a.TicketList)
 	}
+	field, same := compareCustomer(doc, a)
+	s.Differs, s.SameCustomer = cmp.Or(s.Differs, field), same
 	s.Unissued = a.Status != nil && *a.Status != statusIssued
 	// An order that is not issued yet may list no ticket; one that lists some lists too few.
 	s.Partial = s.Differs == "" && ordered > 0 && shown < ordered && (shown > 0 || issued(a))

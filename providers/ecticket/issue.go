@@ -21,11 +21,13 @@ func (c *Client) Issue(ctx context.Context, o providers.Order) providers.Outcome
 	}
 	doc.MerchantID = c.cfg.MerchantID
 	var answer struct{ TicketTradeNo text }
+	sent := c.cfg.Now()
 	out := c.call(ctx, query{
 		op: OpIssue, mutates: true, data: doc, secrets: doc.Sensitive(),
 		echo: echo{merchantTradeNo: doc.MerchantTradeNo, freeTradeNo: doc.FreeTradeNo},
 	}, &answer)
 	if out.Kind == providers.Done {
+		c.zone.accepted(o.ID, sent)
 		out.Kind = providers.Accepted
 		out.Result = &providers.Result{Ref: string(answer.TicketTradeNo)}
 	}
@@ -90,6 +92,9 @@ func (c *Client) LookUp(ctx context.Context, o providers.Order) providers.Findin
 		f.Result = &providers.Result{Ref: string(answer.TicketTradeNo)}
 	}
 	f.State, f.Outcome = judgeStatus(answer.Status, c.safe(string(answer.Remark), secrets), out)
+	if f.State == providers.FoundIssued {
+		c.zone.issued(ids, c.cfg.Now())
+	}
 	return f
 }
 

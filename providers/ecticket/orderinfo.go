@@ -9,7 +9,7 @@ import (
 )
 
 // OrderInfo is what ECTicket reports about an order (ECTicket, QueryOrderInfo). Amounts are in New
-// Taiwan dollars. Customer data is not read.
+// Taiwan dollars. Customer data is not part of it.
 type OrderInfo struct {
 	Ref                          string // TicketTradeNo
 	Status                       int    // 1 issued, 2 failed, 3 in process; 0 when not reported
@@ -41,6 +41,8 @@ type orderInfoAnswer struct {
 	IssueDate       text
 	PaymentProvider text
 	PaymentType     text
+
+	CustomerName, CustomerPhone, CustomerEmail text // compared with the order's, and not kept
 
 	EscrowExpireDate, EscrowExpiredDate text
 
@@ -113,7 +115,6 @@ func (c *Client) OrderInfo(ctx context.Context, o providers.Order) (OrderInfo, p
 		}
 		tickets := info.Tickets
 		for _, t := range answer.TicketList {
-			t.TicketNo = t.TicketNo.id()
 			if !t.TicketNo.isID() || seen[string(t.TicketNo)] {
 				return OrderInfo{}, outcome(providers.Unknown, "bad_list", "a ticket is listed twice or without its number")
 			}

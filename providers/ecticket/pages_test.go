@@ -110,12 +110,27 @@ func TestOrderInfoHoldsTotals(t *testing.T) {
 }
 
 func TestAnUnknownUseStatusIsNeverUnused(t *testing.T) {
-	for _, status := range []any{0, 5, "", nil, "1 ", "x", true} {
+	for _, status := range []any{0, 5, "", nil, "1 1", "01", "x", true} {
 		c, _ := once(t, pageOf(1, []any{data{"TicketNo": "T1", "UseStatus": status}}))
 		list, out := c.Tickets(t.Context(), order)
 		if out.Kind == providers.Done && list[0].UseStatus == providers.Unused {
 			t.Errorf("UseStatus %v is taken for unused", status)
 		}
+	}
+}
+
+// Space around a string is no part of it, whichever field it is in.
+func TestPaddedStringsAreReadWithoutTheirSpace(t *testing.T) {
+	c, _ := once(t, pageOf(1, []any{data{"TicketNo": " T1\t", "UseStatus": " 1 ", "ItemNo": "VQT04959 "}}))
+	list, out := c.Tickets(t.Context(), order)
+	if out.Kind != providers.Done || list[0].TicketNo != "T1" || list[0].UseStatus != providers.Unused || list[0].ItemNo != "VQT04959" {
+		t.Errorf("%+v, %+v", list, out)
+	}
+	c, _ = once(t, data{"RtnCode": " 1 ", "MerchantID": merchant + "  ", "MerchantTradeNo": " " + order.ID + " ", "TicketNo": "cb2sy20220302153",
+		"UseStatus": "3 ", "RefundMID": " " + merchant, "RefundDate": " 20260302 15:30 "})
+	st, out := c.TicketStatus(t.Context(), "CB2SY20220302153")
+	if out.Kind != providers.Done || st.UseStatus != providers.Refunded || st.OrderID != order.ID || st.RefundedBy != merchant || st.TicketNo != "CB2SY20220302153" {
+		t.Errorf("%+v, %+v", st, out)
 	}
 }
 

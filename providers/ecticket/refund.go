@@ -53,14 +53,15 @@ func (c *Client) ticketStatus(ctx context.Context, ticketNo, writeOffNo string) 
 		return providers.TicketStatus{}, outcome(providers.Unknown, "status_missing", "the answer has no UseStatus")
 	}
 	s := providers.TicketStatus{
-		Ticket: a.ticket(), OrderID: first(a.MerchantTradeNo.id(), a.FreeTradeNo.id()),
+		Ticket: a.ticket(), OrderID: first(a.MerchantTradeNo, a.FreeTradeNo),
 		IssueType: string(a.IssueType), EscrowExpire: first(a.EscrowExpireDate, a.EscrowExpiredDate),
 		RedeemedAt: string(a.WriteOffDate), RedeemedBy: string(a.RedeemMID), RedeemStoreID: string(a.RedeemStoreID),
 		RefundedAt: string(a.RefundDate), RefundedBy: string(a.RefundMID), RefundStoreID: string(a.RefundStoreID),
 		IssuedBy: string(a.IssueMID), IssueStoreID: string(a.IssueStoreID),
 	}
-	s.TicketNo = first(a.TicketNo, text(ticketNo)) // the answer does not repeat what was asked
-	s.WriteOffNo = first(a.WriteOffNo, text(writeOffNo))
+	s.TicketNo = first(text(ticketNo), a.TicketNo) // the answer does not repeat what was asked
+	s.WriteOffNo = first(text(writeOffNo), a.WriteOffNo)
+	s.ByPlatform = s.RefundedBy != "" && s.RefundedBy == c.cfg.PlatformID
 	for _, in := range a.InstructionsList {
 		s.Instructions = append(s.Instructions, string(in.Description))
 	}

@@ -7,8 +7,8 @@ import (
 )
 
 // text is a string that is read from any value: the documents and the examples differ in which type
-// some fields are of. A number is its digits and null is empty; anything else is kept as its JSON
-// text, which is no id that was asked for and no status that is known.
+// some fields are of. A number is its digits, null is empty, and space around a string is no part of it;
+// anything else is kept as its JSON text, which is no id that was asked for and no status that is known.
 type text string
 
 // UnmarshalJSON implements json.Unmarshaler. It never fails.
@@ -19,15 +19,12 @@ func (t *text) UnmarshalJSON(b []byte) error {
 	case bytes.Equal(b, []byte("null")):
 		*t = ""
 	case json.Unmarshal(b, &s) == nil:
-		*t = text(s)
+		*t = text(strings.TrimSpace(s))
 	default:
 		*t = text(b)
 	}
 	return nil
 }
-
-// id is t as a number of an order or a ticket, which space around it is no part of.
-func (t text) id() text { return text(strings.TrimSpace(string(t))) }
 
 // isID reports whether t can be the number of a ticket.
 func (t text) isID() bool {

@@ -13,8 +13,8 @@ import (
 // refunds are faults of refunds.
 func refunds() []fault {
 	list := []fault{
-		{name: "refund: the request is lost, the ticket unused", provider: providers.ECTicket, from: fromEnqueued, most: seconds,
-			least: 5 * trip, why: "a list, a call, a look, a call, a look", run: one(losesRequest, 0)},
+		{name: "refund: the request is lost, the ticket unused", provider: providers.ECTicket, from: fromEnqueued, most: time.Minute,
+			least: 30 * time.Second, why: "a refund may show 30 s late", run: one(losesRequest, 0)},
 		{name: "refund: the answer is lost", provider: providers.ECTicket, from: fromEnqueued, most: seconds,
 			least: 3 * trip, why: "a look, a call, a look", run: one(losesAnswer, 0)},
 		{name: "refund: the answer is lost", provider: providers.Pass2U, from: fromEnqueued, most: seconds,

@@ -1,12 +1,12 @@
 -- erase: remove what belongs to the customer from a record that is settled, or accepted by the provider
--- (whose stub is enough to follow it up). The reasons that people gave leave the history, too.
+-- (whose stub is enough to follow it up, but not to recognise as ours what was found under its number). The reasons that people gave leave the history, too.
 -- KEYS[1] record, KEYS[2] details, KEYS[3] of an order its tickets, KEYS[4] and what operators decided about it
 -- ARGV: now, who
 -- Answers {verdict ok|refused, state, removed: names of what was there, separated by commas, erased_at}
 local key, details, t = KEYS[1], KEYS[2], clock()
 local state = get(key, 'state')
 if not (state == 'accepted' or (final[state] and state ~= 'review' and get(key, 'event') ~= ''))
-  or (state == 'accepted' and get(key, 'stub') == '') then
+  or (state == 'accepted' and (get(key, 'stub') == '' or get(key, 'unproven') ~= '')) then
   return refused(state)
 end
 local removed = {}

@@ -8,7 +8,10 @@ local state = get(key, 'state')
 if (state ~= 'queued' and state ~= 'submitting') or not held(key, ARGV[2]) then return refused(state) end
 local before = get(key, 't:' .. ARGV[3])
 if before == '' or before == 'refunded' or before == 'elsewhere' or before == 'rejected' then return refused(state) end
-if ARGV[7] == '1' and before == 'sending' and get(key, 'phase') == 'send' then redis.call('HINCRBY', key, 'unsent', 1) end
+if ARGV[7] == '1' and before == 'sending' and get(key, 'phase') == 'send' then
+  redis.call('HINCRBY', key, 'unsent', 1)
+  if get(key, 'n:' .. ARGV[3]) == '' then redis.call('HDEL', key, 's:' .. ARGV[3]) end -- none for it has ever left
+end
 redis.call('HSET', key, 't:' .. ARGV[3], ARGV[4], 'phase', 'claim', 'updated_at', int(t))
 if ARGV[5] ~= '' then redis.call('HSET', key, 'c:' .. ARGV[3], ARGV[5])
 elseif ARGV[4] == 'refunded' then redis.call('HDEL', key, 'c:' .. ARGV[3]) end -- what was in doubt before is not

@@ -10,6 +10,8 @@ type Stranger struct {
 	IssueType  string // default "3"
 	// IssuedAt is when ECTicket received and issued it. Default: a year ago.
 	IssuedAt time.Time
+	// CustomerName, CustomerPhone and CustomerEmail are whose it is. Default: not said.
+	CustomerName, CustomerPhone, CustomerEmail string
 	// Items are what it holds. Default: one ticket of VNS21400.
 	Items []StrangerItem
 }
@@ -46,7 +48,7 @@ func (s *Sim) AddStranger(x Stranger) {
 	at := x.IssuedAt.In(taiwan)
 	o := &order{
 		key: key, gift: x.Gift, stranger: true, ref: s.newRef(at), issueType: x.IssueType,
-		status: Processing, receivedAt: at,
+		status: Processing, receivedAt: at, customer: customer{x.CustomerName, x.CustomerPhone, x.CustomerEmail},
 	}
 	for _, it := range x.Items {
 		l := line{itemNo: it.ItemNo, itemName: it.ItemName, price: it.Price, count: max(it.Count, 1), ticketType: pickupVoucher}
