@@ -22,7 +22,7 @@ func (p *poll) tooFew(f providers.Finding) error {
 		return p.taken(fmt.Sprintf("for %s it has had fewer tickets than were ordered", handler.LongestLag))
 	}
 	wait := min(handler.AskAgain(p.age, soonest), handler.LongestLag-p.age)
-	return p.doubted(handler.Reason(f.Outcome), false, wait, "the provider lists fewer tickets than were ordered", p.rec.AcceptedAt.Add(handler.LongestLag))
+	return p.doubted(handler.Reason(f.Outcome), ledger.Idle, wait, "the provider lists fewer tickets than were ordered", p.rec.AcceptedAt.Add(handler.LongestLag))
 }
 
 // denied waits after an answer that the provider does not know the order: soon at first, because it may only be behind,
@@ -32,7 +32,23 @@ func (p *poll) denied(why ledger.Reason) error {
 		return p.overdue(why)
 	}
 	wait := min(Jitter(p.Schedule.Next(p.age)), handler.AskAgain(p.age, soonest))
-	return p.doubted(why, false, wait, "the provider accepted it and now does not know it", p.rec.AcceptedAt.Add(p.Schedule.Deadline))
+	if !p.rec.Unproven {
+		ctx, cancel := p.recording()
+		defer cancel()
+		if err := p.Ledger.NotShown(ctx, p.rec.Ref, p.rec.SentAt); err != nil {
+			return err
+		}
+	}
+	return p.doubted(why, ledger.Absent, wait, "the provider accepted it and now does not know it", p.rec.AcceptedAt.Add(p.Schedule.Deadline))
+}
+
+// shownLate remembers for how long the order was accepted and not known.
+func (p *poll) shownLate(ctx context.Context) error {
+	code := p.rec.Reason.Code
+	if !p.rec.UnclearSince.IsZero() {
+		code = "" // of a later answer
+	}
+	return handler.ShownLate(ctx, p.Provider, p.Ledger, p.rec, code)
 }
 
 // failed ends an order that the provider says it could not issue, once a second look says the same: one answer may be an
@@ -49,7 +65,7 @@ func (p *poll) failed(f providers.Finding) error {
 	const early = time.Second // that the queue may be
 	switch settled := p.rec.PolledAt.Add(lag); {
 	case p.rec.Reason.Code != why.Code:
-		return p.doubted(why, false, lag+early, text, p.now.Add(lag+early))
+		return p.doubted(why, ledger.Idle, lag+early, text, p.now.Add(lag+early))
 	case p.now.Before(settled): // it came too soon, is not counted, and does not put the second look off
 		return queue.WaitUntil(settled.Sub(p.now)+early, text, settled)
 	}
@@ -66,12 +82,12 @@ func (p *poll) banned(out providers.Outcome) error {
 	if bans := handler.DrewBan(ctx, p.log, p.Ledger, p.rec, passed); bans >= handler.MaxBans {
 		return p.finish(ledger.Ending{State: order.Review, Polled: true, Reason: handler.DrawsBanReason(bans)})
 	}
-	return p.doubted(handler.Reason(out), true, handler.AfterBan(out, refusedWait), "held: "+handler.Text(out), time.Time{})
+	return p.doubted(handler.Reason(out), ledger.Unclear, handler.AfterBan(out, refusedWait), "held: "+handler.Text(out), time.Time{})
 }
 
 // doubted counts the poll and waits, and has no other order wait for this one.
-func (p *poll) doubted(why ledger.Reason, unclear bool, wait time.Duration, text string, until time.Time) error {
-	if done, err := p.polled(why, unclear); done || err != nil {
+func (p *poll) doubted(why ledger.Reason, answer ledger.Release, wait time.Duration, text string, until time.Time) error {
+	if done, err := p.polled(why, answer); done || err != nil {
 		return err
 	}
 	ctx, cancel := p.recording()

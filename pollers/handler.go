@@ -175,6 +175,11 @@ func (p *poll) look(ctx context.Context) error {
 	f := p.Provider.LookUp(ctx, p.order)
 	p.span.Set(tracing.Outcome(string(f.State)), tracing.Code(f.Outcome.Code))
 	p.log.Info("asked", "finding", string(f.State), "code", f.Outcome.Code)
+	if f.Found() && !p.rec.AbsentLast.IsZero() && !p.rec.Unproven {
+		if err := p.shownLate(ctx); err != nil {
+			return err
+		}
+	}
 	switch f.State {
 	case providers.FoundIssued:
 		return p.issued(ctx, f)
@@ -284,7 +289,7 @@ func (p *poll) unclear(out providers.Outcome) error {
 	if since := p.rec.UnclearSince; p.rec.Unclear >= enoughUnclear && p.now.Sub(since) > p.Schedule.Deadline {
 		return p.overdue(handler.Reason(out))
 	}
-	if done, err := p.polled(handler.Reason(out), true); done || err != nil {
+	if done, err := p.polled(handler.Reason(out), ledger.Unclear); done || err != nil {
 		return err
 	}
 	wait := Jitter(unreachedWait)
@@ -312,16 +317,23 @@ func (p *poll) overdue(why ledger.Reason) error {
 }
 
 // polled counts a poll. done says that somebody else has recorded the end meanwhile.
-func (p *poll) polled(why ledger.Reason, unclear bool) (done bool, err error) {
+func (p *poll) polled(why ledger.Reason, answer ledger.Release) (done bool, err error) {
 	ctx, cancel := p.recording()
 	defer cancel()
-	a, err := p.Ledger.Polled(ctx, p.rec.Ref, p.claim.Fence, why, unclear)
+	a, err := p.Ledger.Polled(ctx, p.rec.Ref, p.claim.Fence, why, answer)
 	p.claim.Fence = ""
 	return err == nil && !a.Applied, err
 }
 
+func answer(unclear bool) ledger.Release {
+	if unclear {
+		return ledger.Unclear
+	}
+	return ledger.Idle
+}
+
 func (p *poll) notYet(why ledger.Reason, unclear bool, atLeast time.Duration, text string) error {
-	if done, err := p.polled(why, unclear); done || err != nil {
+	if done, err := p.polled(why, answer(unclear)); done || err != nil {
 		return err
 	}
 	ctx, cancel := p.recording()

@@ -116,18 +116,18 @@ func TestUnclearPollsCountInARow(t *testing.T) {
 		b.submit(t, k, f)
 		a, err := b.Accept(b.ctx, k, f, Acceptance{})
 		applied(t, a, err)
-		poll := func(unclear bool) time.Time {
+		poll := func(answer Release) time.Time {
 			b.clock.pass(time.Second)
-			a, err := b.Polled(b.ctx, k, "", Reason{Code: "c"}, unclear)
+			a, err := b.Polled(b.ctx, k, "", Reason{Code: "c"}, answer)
 			applied(t, a, err)
 			return b.clock.Now()
 		}
-		since := poll(true)
-		poll(true)
+		since := poll(Unclear)
+		poll(Unclear)
 		if r := b.load(t, k); r.Unclear != 2 || !r.UnclearSince.Equal(since) {
 			t.Errorf("%d unclear polls since %s, want 2 since %s", r.Unclear, r.UnclearSince, since)
 		}
-		poll(false)
+		poll(Idle)
 		if r := b.load(t, k); r.Unclear != 0 || !r.UnclearSince.IsZero() {
 			t.Errorf("%d unclear polls since %s", r.Unclear, r.UnclearSince)
 		}

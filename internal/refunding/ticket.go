@@ -172,7 +172,7 @@ func (t ticket) laggingAt(ctx context.Context, now time.Time) (handler.Result, e
 		return handler.GoOn(), nil
 	}
 	wait := min(until.Sub(now), handler.AskAgain(now.Sub(s.DoubtAt), t.LookAfter), atLeast)
-	return handler.WaitFor(wait, ledger.Reason{Code: string(order.CodeListLags), Message: listBehind}, listBehind).Until(until), nil
+	return handler.WaitFor(wait, ledger.Reason{Code: string(order.CodeListLags), Message: listBehind}, listBehind).As(ledger.Absent).Until(until), nil
 }
 
 func (t ticket) waitForIt(out providers.Outcome) handler.Result {
@@ -274,6 +274,9 @@ func (t ticket) settle(s ledger.Settlement) error {
 	a, err := t.Ledger.SettleTicket(ctx, t.Ref, t.Rec.Fence, t.i, s)
 	if err == nil && a.Applied {
 		now := t.state()
+		if s.State == order.TicketRefunded && (now.Rejection != "" || now.Code == string(order.CodeUnconfirmed)) {
+			t.SawLag(ctx, now.DoubtAt, t.Rec.AbsentLast)
+		}
 		now.State, now.Code, now.Rejection = s.State, s.Code, s.Rejection
 		if s.State == order.TicketDoubt {
 			if now.DoubtAt = s.DoubtAt; now.DoubtAt.IsZero() {
