@@ -168,3 +168,38 @@ func TestAConfirmationIsADoubtUntilItShows(t *testing.T) {
 		}
 	})
 }
+
+// An order that was accepted and is not known is a lag of its age, until it shows or cannot be one any more.
+func TestAnAcceptedOrderThatIsNotKnownIsALagInSight(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		want := func(lag time.Duration) {
+			t.Helper()
+			if got, err := b.Lag(b.ctx, shop); err != nil || got != lag {
+				t.Errorf("%s, %v; want %s", got, err, lag)
+			}
+		}
+		unknown := func(id string) order.Ref {
+			t.Helper()
+			r := order.Ref{Account: shop, OrderID: id}
+			if err := b.NotShown(b.ctx, r, b.clock.Now()); err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		first := unknown("FIRST")
+		b.clock.pass(20 * time.Second)
+		unknown("SECOND")
+		want(20 * time.Second)
+		if err := b.SawLag(b.ctx, shop, 5*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		b.clock.pass(20 * time.Second)
+		want(40 * time.Second)
+		if err := b.Shown(b.ctx, first); err != nil {
+			t.Fatal(err)
+		}
+		want(20 * time.Second)
+		b.clock.pass(LongestLag)
+		want(5 * time.Second)
+	})
+}
