@@ -85,14 +85,62 @@ func (p *poll) banned(out providers.Outcome) error {
 	return p.doubted(handler.Reason(out), ledger.Unclear, handler.AfterBan(out, refusedWait), "held: "+handler.Text(out), time.Time{})
 }
 
+// unlisted waits for the tickets of an order that the provider says is issued. A job has run, so the others need not wait for
+// this one.
+func (p *poll) unlisted(out providers.Outcome) error {
+	p.saysIssued = true
+	if out.Banned || out.Unasked() || p.Schedule.Overdue(p.age) {
+		return p.unclear(out)
+	}
+	handler.Refused(p.log, out)
+	return p.later(handler.Reason(out), ledger.Unclear, max(out.RetryAfter, p.patience()), "issued, and its tickets are not shown completely: "+handler.Text(out), p.kept)
+}
+
+// miscounted is unlisted for a complete list of another number of tickets.
+func (p *poll) miscounted(listed, ordered int) error {
+	p.saysIssued = true
+	why := ledger.Reason{Code: string(order.CodeTicketCount), Message: fmt.Sprintf("the provider lists %d tickets, %d were ordered", listed, ordered)}
+	if p.Schedule.Overdue(p.age) {
+		return p.overdue(why)
+	}
+	return p.later(why, ledger.Unclear, p.patience(), "the provider lists another number of tickets than was ordered", p.kept)
+}
+
+// unrecognised waits for an answer that shows whose an issued order is. The others do not wait for it.
+func (p *poll) unrecognised(out providers.Outcome) error {
+	if out.Banned || out.Unasked() || p.Schedule.Overdue(p.age) {
+		return p.unclear(out)
+	}
+	handler.Refused(p.log, out)
+	return p.later(handler.Reason(out), ledger.Unclear, max(out.RetryAfter, p.patience()), "no clear answer: "+handler.Text(out), p.aside)
+}
+
+// patience is the pause of an order that nobody waits for: the longer its answers have been of no use, the longer.
+func (p *poll) patience() time.Duration { return min(Jitter(p.Schedule.Next(p.age)), p.soon()) }
+
+func (p *poll) aside(ctx context.Context) error { return p.Follower.aside(ctx, p.rec.Ref) }
+
+func (p *poll) kept(ctx context.Context) error {
+	return p.Follower.kept(ctx, p.rec.Ref, p.rec.AcceptedAt)
+}
+
+// later is doubted for an order within its deadline, of which the sentinel learns by says.
+func (p *poll) later(why ledger.Reason, answer ledger.Release, wait time.Duration, text string, says func(context.Context) error) error {
+	return p.counted(why, answer, wait, text, p.rec.AcceptedAt.Add(p.Schedule.Deadline), says)
+}
+
 // doubted counts the poll and waits, and has no other order wait for this one.
 func (p *poll) doubted(why ledger.Reason, answer ledger.Release, wait time.Duration, text string, until time.Time) error {
+	return p.counted(why, answer, wait, text, until, p.aside)
+}
+
+func (p *poll) counted(why ledger.Reason, answer ledger.Release, wait time.Duration, text string, until time.Time, says func(context.Context) error) error {
 	if done, err := p.polled(why, answer); done || err != nil {
 		return err
 	}
 	ctx, cancel := p.recording()
 	defer cancel()
-	if err := p.Follower.aside(ctx, p.rec.Ref); err != nil {
+	if err := says(ctx); err != nil {
 		return err
 	}
 	return queue.WaitUntil(wait, text, until)

@@ -74,6 +74,8 @@ type poll struct {
 	log   *slog.Logger
 	claim ledger.PollClaim
 	span  *tracing.Span
+	// saysIssued: the provider has answered that the order, which is certainly ours, is issued.
+	saysIssued bool
 }
 
 // recording is a context for writing down what the poll has learned, within its trace.
@@ -107,9 +109,9 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	case err != nil:
 		return err
 	case rec.State.Final() && rec.Event == "":
-		return errors.Join(h.Ledger.Publish(ctx, ref), h.Follower.finished(ctx, ref, rec.State))
+		return errors.Join(h.Ledger.Publish(ctx, ref), h.Follower.finished(ctx, ref, rec.State, rec.AcceptedAt))
 	case rec.State != order.Accepted:
-		return h.Follower.finished(ctx, ref, rec.State)
+		return h.Follower.finished(ctx, ref, rec.State, rec.AcceptedAt)
 	}
 	p := &poll{Handler: h, rec: rec, now: now, age: now.Sub(rec.AcceptedAt), log: log.With("attempt", rec.Attempts, "poll", rec.Polls+1)}
 	if end, err := p.open(); end || err != nil {
@@ -215,7 +217,7 @@ func (p *poll) issued(ctx context.Context, f providers.Finding) error {
 		id, why, out := handler.Identify(ctx, p.Provider, p.order, f, p.rec.FirstSentAt)
 		switch {
 		case out.Kind != providers.Done:
-			return p.unclear(out)
+			return p.unrecognised(out)
 		case id == handler.Taken:
 			return p.taken(why)
 		}
@@ -225,11 +227,10 @@ func (p *poll) issued(ctx context.Context, f providers.Finding) error {
 		list, out := p.Provider.Tickets(ctx, p.order)
 		p.log.Info("fetched the tickets", "outcome", string(out.Kind), "code", out.Code, "tickets", len(list))
 		if out.Kind != providers.Done {
-			return p.unclear(out)
+			return p.unlisted(out)
 		}
 		if len(list) != count {
-			return p.again(ledger.Reason{Code: string(order.CodeTicketCount), Message: fmt.Sprintf("the provider lists %d tickets, %d were ordered", len(list), count)},
-				0, "the provider lists another number of tickets than was ordered")
+			return p.miscounted(len(list), count)
 		}
 		if res == nil {
 			res = &providers.Result{Ref: p.rec.ProviderRef}
@@ -311,9 +312,11 @@ func (p *poll) again(why ledger.Reason, atLeast time.Duration, text string) erro
 
 // overdue leaves an order to a person. why is empty when the provider's last answer was a clear "not yet".
 func (p *poll) overdue(why ledger.Reason) error {
-	return p.finish(ledger.Ending{State: order.Review, Polled: true, Reason: ledger.Reason{Code: string(order.CodeOverdue), Message: fmt.Sprintf(
-		"the provider accepted this order and has not issued it in %s (last: %s); ask the provider",
-		p.Schedule.Deadline, cmp.Or(why.Code, "not issued yet"))}})
+	message := fmt.Sprintf("the provider accepted this order and has not issued it in %s (last: %s); ask the provider", p.Schedule.Deadline, cmp.Or(why.Code, "not issued yet"))
+	if p.saysIssued {
+		message = fmt.Sprintf("the provider says that it has issued this order, and in %s its tickets could not be had completely (last: %s); ask the provider", p.Schedule.Deadline, why.Code)
+	}
+	return p.finish(ledger.Ending{State: order.Review, Polled: true, Reason: ledger.Reason{Code: string(order.CodeOverdue), Message: message}})
 }
 
 // polled counts a poll. done says that somebody else has recorded the end meanwhile.
@@ -370,7 +373,7 @@ func (p *poll) finish(e ledger.Ending) error {
 	default:
 		p.log.Info("final", "state", string(e.State), "code", e.Reason.Code, "polls", p.rec.Polls+1)
 	}
-	return p.Follower.finished(ctx, p.rec.Ref, e.State)
+	return p.Follower.finished(ctx, p.rec.Ref, e.State, p.rec.AcceptedAt)
 }
 
 func ref(f providers.Finding) string {
