@@ -10,6 +10,7 @@ import (
 	"issuance/internal/handler"
 	"issuance/internal/ledger"
 	"issuance/providers"
+	"issuance/providers/instead"
 	"issuance/tasks/order"
 )
 
@@ -19,7 +20,8 @@ type ticket struct {
 	provider providers.TicketRefunder
 	lists    *lists
 	owners   *owners
-	i        int // its place in the plan
+	single   *instead.Call // what is known of asking for single tickets
+	i        int           // its place in the plan
 	call     providers.TicketRefund
 }
 
@@ -199,7 +201,7 @@ var otherOrders = providers.Outcome{Kind: providers.Unknown, Code: string(order.
 // ask asks for the ticket. The answer does not name the ticket, so the order is all that shows whether
 // it is about the right one.
 func (t ticket) ask(ctx context.Context) (providers.TicketStatus, providers.Outcome) {
-	st, out := t.provider.TicketStatus(ctx, t.call.TicketNo)
+	st, out := t.status(ctx)
 	if out.Kind == providers.Done && st.OrderID != "" && st.OrderID != t.Order.ID {
 		return st, otherOrders
 	}
