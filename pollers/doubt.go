@@ -121,7 +121,16 @@ func (p *poll) patience() time.Duration { return min(Jitter(p.Schedule.Next(p.ag
 func (p *poll) aside(ctx context.Context) error { return p.Follower.aside(ctx, p.rec.Ref) }
 
 func (p *poll) kept(ctx context.Context) error {
-	return p.Follower.kept(ctx, p.rec.Ref, p.rec.AcceptedAt)
+	return p.Follower.kept(ctx, p.rec.Ref, p.received())
+}
+
+// received is since when the provider has had the order as one of those that it issues in a job; zero for one that it issues at
+// once, which says nothing about a job.
+func (p *poll) received() time.Time {
+	if at, ok := p.Provider.(providers.AtOnceIssuer); ok && at.IssuesAtOnce(p.order) {
+		return time.Time{}
+	}
+	return p.rec.AcceptedAt
 }
 
 // later is doubted for an order within its deadline, of which the sentinel learns by says.

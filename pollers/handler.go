@@ -109,9 +109,9 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	case err != nil:
 		return err
 	case rec.State.Final() && rec.Event == "":
-		return errors.Join(h.Ledger.Publish(ctx, ref), h.Follower.finished(ctx, ref, rec.State, rec.AcceptedAt))
+		return errors.Join(h.Ledger.Publish(ctx, ref), h.Follower.finished(ctx, ref, rec.State, time.Time{}))
 	case rec.State != order.Accepted:
-		return h.Follower.finished(ctx, ref, rec.State, rec.AcceptedAt)
+		return h.Follower.finished(ctx, ref, rec.State, time.Time{})
 	}
 	p := &poll{Handler: h, rec: rec, now: now, age: now.Sub(rec.AcceptedAt), log: log.With("attempt", rec.Attempts, "poll", rec.Polls+1)}
 	if end, err := p.open(); end || err != nil {
@@ -373,7 +373,7 @@ func (p *poll) finish(e ledger.Ending) error {
 	default:
 		p.log.Info("final", "state", string(e.State), "code", e.Reason.Code, "polls", p.rec.Polls+1)
 	}
-	return p.Follower.finished(ctx, p.rec.Ref, e.State, p.rec.AcceptedAt)
+	return p.Follower.finished(ctx, p.rec.Ref, e.State, p.received())
 }
 
 func ref(f providers.Finding) string {

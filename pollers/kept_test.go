@@ -9,6 +9,7 @@ import (
 
 	"issuance/internal/fakeprovider"
 	"issuance/internal/handlertest"
+	"issuance/internal/keys"
 	"issuance/pollers"
 	"issuance/providers"
 	"issuance/tasks/order"
@@ -94,5 +95,23 @@ func TestAnOrderThatWasNotKnownOnceIsAskedForAgainWithinSeconds(t *testing.T) {
 			t.Errorf("after %q it is asked for in %s", s, after)
 		}
 		w.Clock.Advance(after)
+	}
+}
+
+// An order that is issued at once proves no job, though it was not known for a while.
+func TestAnOrderIssuedAtOnceThatWasNotKnownOvertakesNobody(t *testing.T) {
+	for _, atOnce := range []bool{true, false} {
+		w, q, run := withSibling(t)
+		w.provider.NeedTickets(0)
+		w.provider.SetIssuesAtOnce(atOnce)
+		w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
+		w.Clock.Advance(w.Waits(run()))
+		q.list = nil
+		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
+		w.Done(run())
+		proof, err := w.RDB.HGet(t.Context(), keys.Pending(ref.Account)+"sentinel", "proof").Result()
+		if proved := err == nil && proof != ""; proved == atOnce {
+			t.Errorf("issued at once: %t; that a job has run is proven: %t (%v)", atOnce, proved, err)
+		}
 	}
 }
