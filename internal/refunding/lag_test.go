@@ -43,18 +43,3 @@ func TestTheLagOfAConfirmedRefundIsRemembered(t *testing.T) {
 		}
 	})
 }
-
-func TestTheLagOfAConfirmedRefundByNumberIsRemembered(t *testing.T) {
-	handlertest.Each(t, func(b *handlertest.Bench) {
-		w, run := confirmedOnly(b)
-		for w.Clock.Now().Before(handlertest.Start.Add(20 * time.Second)) {
-			w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
-			w.Clock.Advance(w.Waits(run()))
-		}
-		w.provider.AnswerBaseline(shows(4, 3), fakeprovider.Yes)
-		w.Done(run())
-		if lag := w.lag(); lag < 10*time.Second || lag > 20*time.Second {
-			b.T.Errorf("it was shown after 20 s, and the lag is %s", lag)
-		}
-	})
-}

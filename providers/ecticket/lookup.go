@@ -103,8 +103,9 @@ func (c *Client) finding(status *wire.Int, remark, ref text, secrets []string, o
 	return f
 }
 
-// ofNoUse reports whether a call was answered, by ECTicket or in its name, with something that shows nothing: a rejection, an
-// error of the server, an answer without what was asked for.
+// ofNoUse reports whether a call was answered with something that shows nothing and may be of this call alone: a rejection, an
+// error of the server's program or an unknown address, an answer without what was asked for. What a gateway says, or who is no
+// part of ECTicket, is of all calls.
 func ofNoUse(out providers.Outcome) bool {
 	switch {
 	case out.Kind == providers.Rejected:
@@ -112,7 +113,11 @@ func ofNoUse(out providers.Outcome) bool {
 	case out.Kind != providers.Unknown || out.Banned || out.RetryAfter > 0:
 		return false
 	}
-	return strings.HasPrefix(out.Code, "http_") || out.Code == "unreadable" || out.Code == "status_missing" || !strings.ContainsFunc(out.Code, notDigit)
+	switch out.Code {
+	case "http_500", "http_501", "http_404", "http_405", "status_missing":
+		return true
+	}
+	return !strings.ContainsFunc(out.Code, notDigit)
 }
 
 func notDigit(r rune) bool { return r < '0' || r > '9' }

@@ -83,6 +83,26 @@ func TestAnAccountThatCannotAskForTheIssueResultAsksForTheOrder(t *testing.T) {
 	}
 }
 
+// What a gateway or a page on the way says is of all calls: no other one is tried.
+func TestAnOutageCostsNoOtherCalls(t *testing.T) {
+	for name, outage := range map[string]func(http.ResponseWriter){
+		"HTTP 503": func(w http.ResponseWriter) { w.WriteHeader(http.StatusServiceUnavailable) },
+		"HTTP 502": func(w http.ResponseWriter) { w.WriteHeader(http.StatusBadGateway) },
+		"a page":   func(w http.ResponseWriter) { _, _ = w.Write([]byte("<html>maintenance</html>")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := &account{result: outage, info: outage}
+			c, calls := a.client(t)
+			for range 10 {
+				c.LookUp(t.Context(), order)
+			}
+			if got := calls(); strings.Contains(got, "OrderInfo") {
+				t.Errorf("the calls were %q", got)
+			}
+		})
+	}
+}
+
 // That an order is unknown is what most rejections mean: the other call costs a few of them at the most.
 func TestUnknownOrdersCostFewOtherCalls(t *testing.T) {
 	a := &account{result: says(unknown), info: says(unknown)}
