@@ -60,7 +60,7 @@ func TestTheKeysAreListed(t *testing.T) {
 		"Tickets": keys.Tickets(o), "Notices": keys.Notices(a), "Looks": keys.Looks(a), "Notice": keys.Notice(a, "FINGERPRINT"),
 		"Open": keys.Open(a), "Reviews": keys.Reviews(a), "Events": keys.Events, "Decisions": keys.Decisions, "DecisionsOf": keys.DecisionsOf(o), "Cursors": keys.Cursors,
 		"Mode": keys.Mode, "Probe": keys.Probe, "Sandbox": keys.Sandbox, "Accounts": keys.Accounts, "SealKeys": keys.SealKeys, "Healths": keys.Healths, "Pointers": keys.Pointers, "PointersTurn": keys.PointersTurn, "Workers": keys.Workers, "Queues": keys.Queues,
-		"Pending": keys.Pending(a), "Lag": keys.Lag(a), "Found": keys.Found(a, time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), 7), "Budget": keys.Budget("ALLOWANCE"), "Paused": keys.Paused("ALLOWANCE", a), "Health": keys.Health("ALLOWANCE", a),
+		"Pending": keys.Pending(a), "Lag": keys.Lag(a), "Absent": keys.Absent(a), "Found": keys.Found(a, time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), 7), "Budget": keys.Budget("ALLOWANCE"), "Paused": keys.Paused("ALLOWANCE", a), "Health": keys.Health("ALLOWANCE", a),
 		"Requests": keys.Requests("TOKEN"), "ConsoleSession": keys.ConsoleSession("HASH"), "ConsoleChanges": keys.ConsoleChanges("HASH"), "ConsoleFailures": keys.ConsoleFailures("ADDRESS"), "ConsoleJobs": keys.ConsoleJobs,
 		"ConsoleBusy": keys.ConsoleBusy, "ConsoleJob": keys.ConsoleJob("ID"), "ConsoleFiles": keys.ConsoleFiles, "ConsoleFile": keys.ConsoleFile("ID"), "Webhooks": keys.Webhooks, "Webhook": keys.Webhook("NAME"), "QueuesHeld": keys.QueuesHeld("PROVIDER"), "QueueLine": keys.QueueLine("QUEUE"), "Items": keys.Items(a), "Queue": keys.Queue("QUEUE"), "Task": keys.Task("QUEUE", "ID"),
 	}

@@ -21,7 +21,7 @@ func (p *poll) claimed(ctx context.Context) (err error) {
 	case p.claim.Busy > 0:
 		return queue.Wait(min(p.claim.Busy, handler.Lease), "another worker is asking for it")
 	case !p.claim.Applied:
-		return p.Follower.finished(ctx, p.rec.Ref, p.claim.State)
+		return p.Follower.finished(ctx, p.rec.Ref, p.claim.State, p.received())
 	case p.claim.Crashes >= handler.MaxCrashes:
 		return p.finish(handler.Crashed(p.claim.Crashes))
 	}

@@ -57,7 +57,7 @@ func TestOrdersThatAreNeverIssuedMakeNoScriptLonger(t *testing.T) {
 			if _, err := st.sentinel().MaySkip(ctx, id, st.accepted[id], every, trust); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := st.sentinel().Finished(ctx, id); err != nil {
+			if _, err := st.sentinel().Finished(ctx, id, time.Time{}); err != nil {
 				t.Fatal(err)
 			}
 		}

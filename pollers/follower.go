@@ -149,18 +149,32 @@ func (f *Follower) aside(ctx context.Context, r order.Ref) error {
 	return f.wake(ctx, r.Account, wake)
 }
 
+// kept has nobody wait for an order that is issued and whose tickets cannot be had yet, and wakes those that must be issued, too.
+func (f *Follower) kept(ctx context.Context, r order.Ref, accepted time.Time) error {
+	if f == nil || f.opt.Sentinel == nil {
+		return nil
+	}
+	wake, err := f.opt.Sentinel.Kept(ctx, r.OrderID, accepted)
+	if err != nil {
+		return err
+	}
+	return f.wake(ctx, r.Account, wake)
+}
+
 // finished takes an order that is not to be followed any more out of the sentinel's list, and wakes the next.
-func (f *Follower) finished(ctx context.Context, r order.Ref, s order.State) error {
+func (f *Follower) finished(ctx context.Context, r order.Ref, s order.State, accepted time.Time) error {
 	if f == nil || f.opt.Sentinel == nil {
 		return nil
 	}
 	// Only these two are the provider's own answers. Any other end (given up, or a person has it tried
 	// again) does not mean that a job has run.
-	end := f.opt.Sentinel.Finished
-	if s != order.Issued && s != order.Failed {
-		end = f.opt.Sentinel.GivenUp
+	var wake []string
+	var err error
+	if s == order.Issued || s == order.Failed {
+		wake, err = f.opt.Sentinel.Finished(ctx, r.OrderID, accepted)
+	} else {
+		wake, err = f.opt.Sentinel.GivenUp(ctx, r.OrderID)
 	}
-	wake, err := end(ctx, r.OrderID)
 	if err != nil {
 		return err
 	}

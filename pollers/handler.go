@@ -74,6 +74,8 @@ type poll struct {
 	log   *slog.Logger
 	claim ledger.PollClaim
 	span  *tracing.Span
+	// saysIssued: the provider has answered that the order, which is certainly ours, is issued.
+	saysIssued bool
 }
 
 // recording is a context for writing down what the poll has learned, within its trace.
@@ -107,9 +109,9 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	case err != nil:
 		return err
 	case rec.State.Final() && rec.Event == "":
-		return errors.Join(h.Ledger.Publish(ctx, ref), h.Follower.finished(ctx, ref, rec.State))
+		return errors.Join(h.Ledger.Publish(ctx, ref), h.Follower.finished(ctx, ref, rec.State, time.Time{}))
 	case rec.State != order.Accepted:
-		return h.Follower.finished(ctx, ref, rec.State)
+		return h.Follower.finished(ctx, ref, rec.State, time.Time{})
 	}
 	p := &poll{Handler: h, rec: rec, now: now, age: now.Sub(rec.AcceptedAt), log: log.With("attempt", rec.Attempts, "poll", rec.Polls+1)}
 	if end, err := p.open(); end || err != nil {
@@ -175,6 +177,11 @@ func (p *poll) look(ctx context.Context) error {
 	f := p.Provider.LookUp(ctx, p.order)
 	p.span.Set(tracing.Outcome(string(f.State)), tracing.Code(f.Outcome.Code))
 	p.log.Info("asked", "finding", string(f.State), "code", f.Outcome.Code)
+	if f.Found() && !p.rec.AbsentLast.IsZero() && !p.rec.Unproven {
+		if err := p.shownLate(ctx); err != nil {
+			return err
+		}
+	}
 	switch f.State {
 	case providers.FoundIssued:
 		return p.issued(ctx, f)
@@ -210,7 +217,7 @@ func (p *poll) issued(ctx context.Context, f providers.Finding) error {
 		id, why, out := handler.Identify(ctx, p.Provider, p.order, f, p.rec.FirstSentAt)
 		switch {
 		case out.Kind != providers.Done:
-			return p.unclear(out)
+			return p.unrecognised(out)
 		case id == handler.Taken:
 			return p.taken(why)
 		}
@@ -220,11 +227,10 @@ func (p *poll) issued(ctx context.Context, f providers.Finding) error {
 		list, out := p.Provider.Tickets(ctx, p.order)
 		p.log.Info("fetched the tickets", "outcome", string(out.Kind), "code", out.Code, "tickets", len(list))
 		if out.Kind != providers.Done {
-			return p.unclear(out)
+			return p.unlisted(out)
 		}
 		if len(list) != count {
-			return p.again(ledger.Reason{Code: string(order.CodeTicketCount), Message: fmt.Sprintf("the provider lists %d tickets, %d were ordered", len(list), count)},
-				0, "the provider lists another number of tickets than was ordered")
+			return p.miscounted(len(list), count)
 		}
 		if res == nil {
 			res = &providers.Result{Ref: p.rec.ProviderRef}
@@ -284,7 +290,7 @@ func (p *poll) unclear(out providers.Outcome) error {
 	if since := p.rec.UnclearSince; p.rec.Unclear >= enoughUnclear && p.now.Sub(since) > p.Schedule.Deadline {
 		return p.overdue(handler.Reason(out))
 	}
-	if done, err := p.polled(handler.Reason(out), true); done || err != nil {
+	if done, err := p.polled(handler.Reason(out), ledger.Unclear); done || err != nil {
 		return err
 	}
 	wait := Jitter(unreachedWait)
@@ -306,22 +312,31 @@ func (p *poll) again(why ledger.Reason, atLeast time.Duration, text string) erro
 
 // overdue leaves an order to a person. why is empty when the provider's last answer was a clear "not yet".
 func (p *poll) overdue(why ledger.Reason) error {
-	return p.finish(ledger.Ending{State: order.Review, Polled: true, Reason: ledger.Reason{Code: string(order.CodeOverdue), Message: fmt.Sprintf(
-		"the provider accepted this order and has not issued it in %s (last: %s); ask the provider",
-		p.Schedule.Deadline, cmp.Or(why.Code, "not issued yet"))}})
+	message := fmt.Sprintf("the provider accepted this order and has not issued it in %s (last: %s); ask the provider", p.Schedule.Deadline, cmp.Or(why.Code, "not issued yet"))
+	if p.saysIssued {
+		message = fmt.Sprintf("the provider says that it has issued this order, and in %s its tickets could not be had completely (last: %s); ask the provider", p.Schedule.Deadline, why.Code)
+	}
+	return p.finish(ledger.Ending{State: order.Review, Polled: true, Reason: ledger.Reason{Code: string(order.CodeOverdue), Message: message}})
 }
 
 // polled counts a poll. done says that somebody else has recorded the end meanwhile.
-func (p *poll) polled(why ledger.Reason, unclear bool) (done bool, err error) {
+func (p *poll) polled(why ledger.Reason, answer ledger.Release) (done bool, err error) {
 	ctx, cancel := p.recording()
 	defer cancel()
-	a, err := p.Ledger.Polled(ctx, p.rec.Ref, p.claim.Fence, why, unclear)
+	a, err := p.Ledger.Polled(ctx, p.rec.Ref, p.claim.Fence, why, answer)
 	p.claim.Fence = ""
 	return err == nil && !a.Applied, err
 }
 
+func answer(unclear bool) ledger.Release {
+	if unclear {
+		return ledger.Unclear
+	}
+	return ledger.Idle
+}
+
 func (p *poll) notYet(why ledger.Reason, unclear bool, atLeast time.Duration, text string) error {
-	if done, err := p.polled(why, unclear); done || err != nil {
+	if done, err := p.polled(why, answer(unclear)); done || err != nil {
 		return err
 	}
 	ctx, cancel := p.recording()
@@ -358,7 +373,7 @@ func (p *poll) finish(e ledger.Ending) error {
 	default:
 		p.log.Info("final", "state", string(e.State), "code", e.Reason.Code, "polls", p.rec.Polls+1)
 	}
-	return p.Follower.finished(ctx, p.rec.Ref, e.State)
+	return p.Follower.finished(ctx, p.rec.Ref, e.State, p.received())
 }
 
 func ref(f providers.Finding) string {

@@ -30,7 +30,8 @@ import (
 //   - An order that is not issued although younger ones are, has been overtaken. It is left to its
 //     own schedule. No more orders are overtaken than younger ones were found issued, because the
 //     exception may be the other.
-//   - An order that the provider accepted and now does not know is left to its own schedule at once.
+//   - An order that the provider accepted and now does not know is left to its own schedule at once, until it is known again.
+//   - An order that is issued while what is shown of it is of no use proves that a job has run, and is left to its own schedule.
 
 //go:embed scripts/*.lua
 var sentinelFiles embed.FS
@@ -164,9 +165,15 @@ func advice(again string, wake []string) (Advice, error) {
 	return Advice{Sentinel: ms > 0, Again: time.Duration(ms) * time.Millisecond, Wake: wake}, nil
 }
 
-// Finished removes an order that the provider has finished; wake names orders to ask at once.
-func (s *Sentinel) Finished(ctx context.Context, orderID string) (wake []string, err error) {
-	return s.run(ctx, finishedScript, orderID, time.Time{}, s.cfg.Window, "finished")
+// Finished removes an order that the provider has finished; wake names orders to ask at once. accepted may be zero: then one
+// that was put aside says nothing about the others.
+func (s *Sentinel) Finished(ctx context.Context, orderID string, accepted time.Time) (wake []string, err error) {
+	return s.run(ctx, finishedScript, orderID, accepted, s.cfg.Window, "finished")
+}
+
+// Kept is Finished for an order that is issued and has to be asked for again: it is left to its own schedule.
+func (s *Sentinel) Kept(ctx context.Context, orderID string, accepted time.Time) (wake []string, err error) {
+	return s.run(ctx, finishedScript, orderID, accepted, s.cfg.Window, "kept")
 }
 
 // GivenUp removes an order that is not asked for any more although the provider has not finished it;
@@ -176,7 +183,7 @@ func (s *Sentinel) GivenUp(ctx context.Context, orderID string) (wake []string, 
 }
 
 // Aside leaves an order to its own schedule, of which the provider now says that it does not know it although it accepted
-// it: the others do not wait for it. wake names orders to ask at once.
+// it, until StillPending: the others do not wait for it. wake names orders to ask at once.
 func (s *Sentinel) Aside(ctx context.Context, orderID string) (wake []string, err error) {
 	return s.run(ctx, asideScript, orderID, time.Time{})
 }

@@ -72,7 +72,7 @@ func TestAnyHistory(t *testing.T) {
 				}
 				return
 			}
-			woken, err := s.Finished(ctx, o.id)
+			woken, err := s.Finished(ctx, o.id, time.Time{})
 			must(err)
 			pending = slices.DeleteFunc(pending, func(p *order) bool { return p == o })
 			wake(woken, lossy)

@@ -93,7 +93,7 @@ func (st *stage) notYet(id string) Advice {
 
 func (st *stage) finished(id string) []string {
 	st.Helper()
-	wake, err := st.sentinel().Finished(context.Background(), id)
+	wake, err := st.sentinel().Finished(context.Background(), id, time.Time{})
 	if err != nil {
 		st.Fatal(err)
 	}

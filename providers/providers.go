@@ -65,6 +65,7 @@ type Ticket struct {
 	RefundedElsewhere bool   `json:"refunded_elsewhere,omitempty"`
 	StartDate         string `json:"start_date,omitempty"`  // provider's own text, yyyymmdd
 	ExpireDate        string `json:"expire_date,omitempty"` // provider's own text, yyyymmdd
+	RefundedAt        string `json:"-"`                     // ECTicket: provider's own text, where a list shows it
 	Barcode           string `json:"barcode,omitempty"`     // Pass2U: what the shop scans, a bearer secret
 	URL               string `json:"url,omitempty"`         // Pass2U: opening it counts as pick-up; never fetch it
 }

@@ -65,7 +65,7 @@ func TestStatusFollowsTheRecord(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		b.enqueue(t, orderDoc("O1"))
 		b.reach(t, ref("O1"), Accepted)
-		a, err := b.ledger.Polled(b.ctx, ref("O1"), "", ledger.Reason{Code: "10300071", Message: "in process"}, false)
+		a, err := b.ledger.Polled(b.ctx, ref("O1"), "", ledger.Reason{Code: "10300071", Message: "in process"}, ledger.Idle)
 		applied(t, a, err)
 		s, err := b.Status(b.ctx, shop, "O1")
 		if err != nil || s.CreatedAt == nil || s.AcceptedAt == nil || s.FinalAt != nil || s.ReviewAt != nil || s.Waits == nil {

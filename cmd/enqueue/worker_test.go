@@ -84,7 +84,7 @@ func (w *worker) step(ctx context.Context, r order.Ref, step string) error {
 		a, err = w.ledger.Accept(ctx, r, fence, ledger.Acceptance{ProviderRef: "2026030112000001"})
 		w.fences[r] = ""
 	case "polled":
-		a, err = w.ledger.Polled(ctx, r, "", ledger.Reason{}, false)
+		a, err = w.ledger.Polled(ctx, r, "", ledger.Reason{}, ledger.Idle)
 	case "plan": // two tickets, as at ECTicket
 		sealed, sealErr := vault.SealPlan(w.ring, r, []string{"CB2SY20260301001", "CB2SY20260301002"})
 		if sealErr != nil {

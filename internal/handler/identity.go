@@ -163,7 +163,7 @@ func InAnotherZone(p providers.Provider, shown time.Time, precision time.Duratio
 // than that may be a request that arrived late.
 const (
 	firstLag   = 30 * time.Second
-	LongestLag = 10 * time.Minute
+	LongestLag = ledger.LongestLag
 )
 
 // Lag is how long the provider may not show yet what it has done.
@@ -171,7 +171,8 @@ func (r *Run) Lag(ctx context.Context) (time.Duration, error) {
 	return Lag(ctx, r.Ledger, r.Ref.Account)
 }
 
-// Lag is how long an account's provider may not show yet what it has done.
+// Lag is how long an account's provider may not show yet what it has done: half as long again as was ever seen of it, or is
+// at this moment.
 func Lag(ctx context.Context, l *ledger.Ledger, a providers.Account) (time.Duration, error) {
 	seen, err := l.Lag(ctx, a)
 	return min(max(firstLag, seen*3/2), LongestLag), err
@@ -184,6 +185,25 @@ func (r *Run) SawLag(ctx context.Context, since, absent time.Time) {
 		return
 	}
 	_ = r.Ledger.SawLag(ctx, r.Ref.Account, min(absent.Sub(since), LongestLag)) // the next one is seen as well
+}
+
+// ShownLate remembers the lag of an order that the provider had accepted, did not know when it was asked, and shows now. code is
+// that of the answer then, if it is known: one that a number which does not exist is not answered with ("busy") was no absence.
+func ShownLate(ctx context.Context, p providers.Provider, l *ledger.Ledger, rec *ledger.Record, code string) error {
+	if err := l.Shown(ctx, rec.Ref); err != nil {
+		return err
+	}
+	lag := min(rec.AbsentLast.Sub(rec.SentAt), LongestLag)
+	seen, err := l.LagSeen(ctx, rec.Account)
+	if err != nil || lag <= seen {
+		return err
+	}
+	if codec, ok := providers.CodecOf(rec.Account.Provider); ok && code != "" && lag*3/2 > firstLag { // less than that changes nothing
+		if f := p.LookUp(ctx, codec.Probe()); f.State == providers.Absent && f.Outcome.Code != code {
+			return nil
+		}
+	}
+	return l.SawLag(ctx, rec.Account, lag)
 }
 
 // SurelyAbsent reports whether an answer that is taken for "unknown number" means that. Where the provider's codes are

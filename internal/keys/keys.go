@@ -141,6 +141,10 @@ func QueuesHeld(p providers.Name) string { return Prefix + "{queues:" + string(p
 // its effect yet. Expires 30 days after it grew last.
 func Lag(a providers.Account) string { return Prefix + "{lag:" + a.String() + "}" }
 
+// Absent is the zset of the orders that an account's provider has accepted and did not know when it was asked last, by when
+// they were sent (ms). Each counts until it is shown, ten minutes at most; expires ten minutes after the last was added.
+func Absent(a providers.Account) string { return Prefix + "{lag:" + a.String() + "}:absent" }
+
 // Pending is the prefix of the keys of an account's follow-up poller (package pollers).
 func Pending(a providers.Account) string { return Prefix + "{pending:" + a.String() + "}:" }
 

@@ -101,7 +101,7 @@ func TestCrashesOfPollsCountInARow(t *testing.T) {
 		a, err = b.EndPoll(b.ctx, k, f, true)
 		applied(t, a, err)
 		f = poll(1, 1)
-		a, err = b.Polled(b.ctx, k, f, Reason{}, false)
+		a, err = b.Polled(b.ctx, k, f, Reason{}, Idle)
 		applied(t, a, err)
 		poll(0, 0)
 		b.clock.pass(lease)

@@ -178,7 +178,7 @@ func TestAnErasedOrderStaysErased(t *testing.T) {
 		if err != nil || !e.Applied || !slices.Equal(e.Removed, []string{"doc", "result"}) {
 			t.Fatalf("%+v, %v", e, err)
 		}
-		a, err = b.Polled(b.ctx, k, "", Reason{}, false)
+		a, err = b.Polled(b.ctx, k, "", Reason{}, Idle)
 		applied(t, a, err)
 		a, err = b.Finish(b.ctx, k, "", Ending{State: order.Issued, ProviderRef: "ref", Result: "s1.k.result"})
 		applied(t, a, err)

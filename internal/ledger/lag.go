@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -13,9 +14,60 @@ import (
 	"issuance/tasks/order"
 )
 
-// Lag is how long after a request an account's provider was ever seen not to show its effect yet; zero
-// before that was seen.
+// LongestLag is the most that a provider is behind itself: what is seen later than that may be a request that arrived late.
+const LongestLag = 10 * time.Minute
+
+// Lag is how long after a request an account's provider does not show its effect yet: the longest that was ever seen, or
+// the age of an order that it has accepted and does not know at present, if that is longer. Zero before anything was seen.
 func (l *Ledger) Lag(ctx context.Context, a providers.Account) (time.Duration, error) {
+	seen, err := l.LagSeen(ctx, a)
+	if err != nil {
+		return 0, err
+	}
+	now, err := l.Time(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("ledger: lag of %s: %w", a, err)
+	}
+	oldest, err := l.rdb.ZRangeArgsWithScores(ctx, redis.ZRangeArgs{Key: keys.Absent(a), ByScore: true,
+		Start: now.Add(-LongestLag).UnixMilli(), Stop: "+inf", Count: 1}).Result()
+	if err != nil {
+		return 0, fmt.Errorf("ledger: lag of %s: %w", a, err)
+	}
+	if len(oldest) > 0 {
+		seen = max(seen, now.Sub(time.UnixMilli(int64(oldest[0].Score))))
+	}
+	return seen, nil
+}
+
+// NotShown remembers that an account's provider does not know an order that it has accepted, which it was sent at a
+// time. It counts for Lag until Shown, or until it is no lag any more.
+func (l *Ledger) NotShown(ctx context.Context, r order.Ref, sent time.Time) error {
+	now, err := l.Time(ctx)
+	if err != nil || now.Sub(sent) > LongestLag {
+		return err
+	}
+	key, before := keys.Absent(r.Account), strconv.FormatInt(now.Add(-LongestLag).UnixMilli(), 10)
+	pipe := l.rdb.Pipeline()
+	pipe.ZRemRangeByScore(ctx, key, "-inf", "("+before)
+	pipe.ZAdd(ctx, key, redis.Z{Score: float64(sent.UnixMilli()), Member: r.OrderID})
+	pipe.PExpire(ctx, key, LongestLag)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return fmt.Errorf("ledger: lag of %s: %w", r.Account, err)
+	}
+	return nil
+}
+
+// Shown ends NotShown.
+func (l *Ledger) Shown(ctx context.Context, r order.Ref) error {
+	if err := l.rdb.ZRem(ctx, keys.Absent(r.Account), r.OrderID).Err(); err != nil {
+		return fmt.Errorf("ledger: lag of %s: %w", r.Account, err)
+	}
+	return nil
+}
+
+// LagSeen is how long after a request an account's provider was ever seen not to show its effect yet; zero
+// before that was seen.
+func (l *Ledger) LagSeen(ctx context.Context, a providers.Account) (time.Duration, error) {
 	ms, err := l.rdb.Get(ctx, keys.Lag(a)).Int64()
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return 0, fmt.Errorf("ledger: lag of %s: %w", a, err)
@@ -26,7 +78,7 @@ func (l *Ledger) Lag(ctx context.Context, a providers.Account) (time.Duration, e
 // SawLag remembers a lag that is longer than any before, for 30 days. Of two at the same moment either may
 // stay; the other is seen again.
 func (l *Ledger) SawLag(ctx context.Context, a providers.Account, lag time.Duration) error {
-	known, err := l.Lag(ctx, a)
+	known, err := l.LagSeen(ctx, a)
 	if err != nil || lag <= known {
 		return err
 	}

@@ -145,7 +145,7 @@ func (o *orderMachine) actions() map[string]func(*rapid.T) {
 			}
 		},
 		"poll": func(t *rapid.T) {
-			a, err := b.Polled(b.ctx, k, "", Reason{}, false)
+			a, err := b.Polled(b.ctx, k, "", Reason{}, Idle)
 			o.expect(t, "polled", a, err, m.state == order.Accepted, func() { o.polls++ })
 		},
 		"cancel": func(t *rapid.T) {

@@ -36,7 +36,7 @@ func TestTheObserverSeesEveryTransition(t *testing.T) {
 		ok := func(a Answer, err error) { t.Helper(); applied(t, a, err) }
 		ok(b.Rejected(b.ctx, k, f, Reason{Code: "no"}))
 		ok(b.Accept(b.ctx, k, f, Acceptance{ProviderRef: "R"}))
-		ok(b.Polled(b.ctx, k, "", Reason{}, false))
+		ok(b.Polled(b.ctx, k, "", Reason{}, Idle))
 		ok(b.Finish(b.ctx, k, "", Ending{State: order.Issued}))
 		if a, err := b.Finish(b.ctx, k, "", Ending{State: order.Failed}); err != nil || a.Applied {
 			t.Fatal("a final state changes", a, err)

@@ -37,9 +37,10 @@ func (l *Ledger) EndPoll(ctx context.Context, r order.Ref, fence string, unworke
 }
 
 // Polled counts a poll after which the order is still accepted, and gives its claim back. why is empty when the
-// provider answered that it has not issued yet. unclear says that its answer was none; see Record.UnclearSince.
-func (l *Ledger) Polled(ctx context.Context, r order.Ref, fence string, why Reason, unclear bool) (Answer, error) {
-	return l.transition(ctx, r, "polled", []string{keys.Record(r)}, why.Code, why.Message, bit(unclear), fence)
+// provider answered that it has not issued yet. answer is Unclear when its answer was of no use (Record.UnclearSince), Absent
+// when it does not know the order (Record.AbsentLast), Idle otherwise.
+func (l *Ledger) Polled(ctx context.Context, r order.Ref, fence string, why Reason, answer Release) (Answer, error) {
+	return l.transition(ctx, r, "polled", []string{keys.Record(r)}, why.Code, why.Message, string(answer), fence)
 }
 
 // bit is a condition as the scripts take it.

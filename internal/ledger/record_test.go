@@ -52,7 +52,7 @@ func TestAnOrdersRecordIsReadBack(t *testing.T) {
 			t.Errorf("accepted: %+v", r)
 		}
 		b.clock.pass(time.Minute)
-		a, err = b.Polled(b.ctx, k, "", Reason{Code: "pending", Message: "still"}, false)
+		a, err = b.Polled(b.ctx, k, "", Reason{Code: "pending", Message: "still"}, Idle)
 		applied(t, a, err)
 		a, err = b.Finish(b.ctx, k, "", Ending{State: order.Issued, ProviderRef: "REF2", Result: "s1.k.result", Polled: true})
 		applied(t, a, err)

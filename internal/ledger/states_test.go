@@ -132,7 +132,7 @@ var transitions = []transition{
 		return b.Accept(b.ctx, k, f, Acceptance{ProviderRef: "ref", Result: "s1.k.r"})
 	}, while(order.Accepted, "submitting, sent", "submitting, rejected", "submitting, looking up")},
 	{"polled", func(b *bench, k order.Ref, f string) (Answer, error) {
-		a, err := b.Polled(b.ctx, k, f, Reason{}, false)
+		a, err := b.Polled(b.ctx, k, f, Reason{}, Idle)
 		return a, err
 	}, while(order.Accepted, "accepted", "accepted, being polled")},
 	{"begin a poll", func(b *bench, k order.Ref, _ string) (Answer, error) {

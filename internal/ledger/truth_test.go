@@ -116,18 +116,18 @@ func TestUnclearPollsCountInARow(t *testing.T) {
 		b.submit(t, k, f)
 		a, err := b.Accept(b.ctx, k, f, Acceptance{})
 		applied(t, a, err)
-		poll := func(unclear bool) time.Time {
+		poll := func(answer Release) time.Time {
 			b.clock.pass(time.Second)
-			a, err := b.Polled(b.ctx, k, "", Reason{Code: "c"}, unclear)
+			a, err := b.Polled(b.ctx, k, "", Reason{Code: "c"}, answer)
 			applied(t, a, err)
 			return b.clock.Now()
 		}
-		since := poll(true)
-		poll(true)
+		since := poll(Unclear)
+		poll(Unclear)
 		if r := b.load(t, k); r.Unclear != 2 || !r.UnclearSince.Equal(since) {
 			t.Errorf("%d unclear polls since %s, want 2 since %s", r.Unclear, r.UnclearSince, since)
 		}
-		poll(false)
+		poll(Idle)
 		if r := b.load(t, k); r.Unclear != 0 || !r.UnclearSince.IsZero() {
 			t.Errorf("%d unclear polls since %s", r.Unclear, r.UnclearSince)
 		}
@@ -166,5 +166,40 @@ func TestAConfirmationIsADoubtUntilItShows(t *testing.T) {
 		if r := b.load(t, k); r.Confirmed || !r.DoubtAt.IsZero() {
 			t.Errorf("confirmed %t, in doubt since %s", r.Confirmed, r.DoubtAt)
 		}
+	})
+}
+
+// An order that was accepted and is not known is a lag of its age, until it shows or cannot be one any more.
+func TestAnAcceptedOrderThatIsNotKnownIsALagInSight(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		want := func(lag time.Duration) {
+			t.Helper()
+			if got, err := b.Lag(b.ctx, shop); err != nil || got != lag {
+				t.Errorf("%s, %v; want %s", got, err, lag)
+			}
+		}
+		unknown := func(id string) order.Ref {
+			t.Helper()
+			r := order.Ref{Account: shop, OrderID: id}
+			if err := b.NotShown(b.ctx, r, b.clock.Now()); err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		first := unknown("FIRST")
+		b.clock.pass(20 * time.Second)
+		unknown("SECOND")
+		want(20 * time.Second)
+		if err := b.SawLag(b.ctx, shop, 5*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		b.clock.pass(20 * time.Second)
+		want(40 * time.Second)
+		if err := b.Shown(b.ctx, first); err != nil {
+			t.Fatal(err)
+		}
+		want(20 * time.Second)
+		b.clock.pass(LongestLag)
+		want(5 * time.Second)
 	})
 }

@@ -61,6 +61,9 @@ func TestAConfirmationThatShowsLateIsWaitedFor(t *testing.T) {
 		if took := w.Clock.Now().Sub(handlertest.Start); took > 20*time.Second {
 			w.T.Errorf("it took %s", took)
 		}
+		if lag := w.lag(); lag < 4*time.Second || lag > 20*time.Second {
+			w.T.Errorf("the lag that is remembered is %s", lag)
+		}
 	})
 }
 

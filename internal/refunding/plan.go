@@ -103,7 +103,7 @@ func (s byTickets) complete(ctx context.Context, r *run, list []providers.Ticket
 		if have[no] {
 			continue
 		}
-		t := ticket{run: r, provider: s.provider, call: providers.TicketRefund{TicketNo: no}}
+		t := ticket{run: r, provider: s.provider, lists: s.lists, single: s.single, call: providers.TicketRefund{TicketNo: no}}
 		st, out := t.ask(ctx)
 		if out.Kind != providers.Done || st.OrderID != r.Order.ID {
 			// Whether it is the order's is known once the list is whole.

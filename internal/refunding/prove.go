@@ -81,6 +81,9 @@ func (s byCount) prove(ctx context.Context, r *run) (handler.Result, error) {
 	once := r.Rec.Confirmed && r.Rec.Attempts-r.Rec.Unsent == 1
 	delta := base.Refunded - r.Rec.Baseline - since.refunded
 	if sameTickets && since.doubtful == "" && (delta == r.Rec.Count+r.strangers(base, since.refunded) || once && delta > r.Rec.Count) {
+		if r.Rec.Confirmed {
+			r.SawLag(ctx, r.Rec.DoubtAt, r.Rec.AbsentLast)
+		}
 		return r.end(order.Refunded, ledger.Reason{}, r.Rec.Count), nil
 	}
 	if now.Before(settled) {
@@ -182,7 +185,7 @@ func (r *run) unsettled(now, settled time.Time) handler.Result {
 		why = ledger.Reason{Code: string(order.CodeListLags), Message: listBehind}
 	}
 	wait := min(settled.Sub(now), handler.AskAgain(now.Sub(later(r.Rec.DoubtAt, r.Rec.SentAt)), r.LookAfter), atLeast)
-	return handler.WaitFor(wait, why, "in doubt: "+why.Message).Until(settled)
+	return handler.WaitFor(wait, why, "in doubt: "+why.Message).As(ledger.Absent).Until(settled)
 }
 
 // proveWithoutBaseline handles orders whose refunds the provider does not show. If everything that

@@ -18,6 +18,7 @@ import (
 	"issuance/internal/handler"
 	"issuance/internal/ledger"
 	"issuance/providers"
+	"issuance/providers/instead"
 	"issuance/tasks/order"
 )
 
@@ -48,7 +49,7 @@ func New(c Config) (*handler.Course, error) {
 	var s strategy
 	switch p := c.Provider.(type) {
 	case providers.TicketRefunder:
-		s = byTickets{p, newLists(p), &owners{}, &ours{}}
+		s = byTickets{p, newLists(p), &owners{}, &ours{}, &instead.Call{}}
 	case providers.CountRefunder:
 		s = byCount{p}
 	default:

@@ -10,6 +10,7 @@ import (
 	"issuance/internal/handler"
 	"issuance/internal/ledger"
 	"issuance/providers"
+	"issuance/providers/instead"
 	"issuance/tasks/order"
 )
 
@@ -20,7 +21,8 @@ type ticket struct {
 	lists    *lists
 	owners   *owners
 	ours     *ours
-	i        int // its place in the plan
+	single   *instead.Call // what is known of asking for single tickets
+	i        int           // its place in the plan
 	call     providers.TicketRefund
 }
 
@@ -174,7 +176,7 @@ func (t ticket) laggingAt(ctx context.Context, now time.Time) (handler.Result, e
 		return handler.GoOn(), nil
 	}
 	wait := min(until.Sub(now), handler.AskAgain(now.Sub(s.DoubtAt), t.LookAfter), atLeast)
-	return handler.WaitFor(wait, ledger.Reason{Code: string(order.CodeListLags), Message: listBehind}, listBehind).Until(until), nil
+	return handler.WaitFor(wait, ledger.Reason{Code: string(order.CodeListLags), Message: listBehind}, listBehind).As(ledger.Absent).Until(until), nil
 }
 
 func (t ticket) waitForIt(out providers.Outcome) handler.Result {
@@ -201,7 +203,7 @@ var otherOrders = providers.Outcome{Kind: providers.Unknown, Code: string(order.
 // ask asks for the ticket. The answer does not name the ticket, so the order is all that shows whether
 // it is about the right one.
 func (t ticket) ask(ctx context.Context) (providers.TicketStatus, providers.Outcome) {
-	st, out := t.provider.TicketStatus(ctx, t.call.TicketNo)
+	st, out := t.status(ctx)
 	if out.Kind == providers.Done && st.OrderID != "" && st.OrderID != t.Order.ID {
 		return st, otherOrders
 	}
@@ -249,6 +251,9 @@ func (t ticket) settle(s ledger.Settlement) error {
 	a, err := t.Ledger.SettleTicket(ctx, t.Ref, t.Rec.Fence, t.i, s)
 	if err == nil && a.Applied {
 		now := t.state()
+		if s.State == order.TicketRefunded && (now.Rejection != "" || now.Code == string(order.CodeUnconfirmed)) {
+			t.SawLag(ctx, now.DoubtAt, t.Rec.AbsentLast)
+		}
 		now.State, now.Code, now.Rejection = s.State, s.Code, s.Rejection
 		if s.State == order.TicketDoubt {
 			if now.DoubtAt = s.DoubtAt; now.DoubtAt.IsZero() {

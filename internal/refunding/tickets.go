@@ -9,6 +9,7 @@ import (
 	"issuance/internal/ledger"
 	"issuance/internal/vault"
 	"issuance/providers"
+	"issuance/providers/instead"
 	"issuance/tasks/order"
 )
 
@@ -18,6 +19,7 @@ type byTickets struct {
 	lists    *lists
 	owners   *owners
 	ours     *ours
+	single   *instead.Call
 }
 
 func (s byTickets) refund(ctx context.Context, r *run) (handler.Result, error) {
@@ -77,7 +79,7 @@ func (s byTickets) each(ctx context.Context, r *run, numbers []string) (soonest 
 			return soonest.Sooner(handler.WaitFor(time.Second, ledger.Reason{}, "the time of this run is used up; the other tickets follow in the next one")), fresh, nil
 		}
 		begun = true
-		t := ticket{run: r, provider: s.provider, lists: s.lists, owners: s.owners, ours: s.ours, i: i, call: providers.TicketRefund{TicketNo: no, Operator: operator, StoreID: store}}
+		t := ticket{run: r, provider: s.provider, lists: s.lists, owners: s.owners, ours: s.ours, single: s.single, i: i, call: providers.TicketRefund{TicketNo: no, Operator: operator, StoreID: store}}
 		if many && t.state().Code == string(order.CodeUnconfirmed) {
 			// The list may only be behind: it is asked again for all of them, until that cannot be.
 			if res, err := t.lagging(ctx); err != nil || res.IsWait() {

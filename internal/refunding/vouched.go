@@ -23,7 +23,7 @@ func (t ticket) vouched(ctx context.Context) (handler.Result, error) {
 	if known, err := t.isKnown(ctx, no); err != nil || known {
 		return handler.GoOn(), err
 	}
-	st, out := t.provider.TicketStatus(ctx, no)
+	st, out := t.status(ctx)
 	t.Log.Info("asked whose a listed ticket is", "ticket", t.i+1, "outcome", string(out.Kind), "code", out.Code, "use_status", string(st.UseStatus))
 	rejected := func(code string) error {
 		return t.settle(ledger.Settlement{State: order.TicketRejected, Code: code})

@@ -1,7 +1,7 @@
 -- enter: an order was accepted, or asked for without a clear answer.
 -- Answers 1 when it is the sentinel.
 redis.call('ZREM', KEYS[3], id)
-if known(id) == OVERTAKEN then return 0 end
+if alone(known(id)) then return 0 end
 if not redis.call('ZSCORE', KEYS[5], id) then redis.call('ZADD', KEYS[1], 'NX', int(accepted), id) end
 if accepted <= late then return 0 end
 if s.id == id then return 1 end

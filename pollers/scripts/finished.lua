@@ -1,9 +1,12 @@
 -- finished: an order is not followed any more.
--- ARGV: 6 how many may be asked at a time  7 'finished' by the provider, or 'given_up' by us
+-- ARGV: 6 how many may be asked at a time  7 'finished' by the provider, 'given_up' by us, or 'kept': it is issued, and is still
+--       asked, by its own schedule alone, because what the provider shows of it is of no use
 -- Answers the orders to wake: what was issued together is found together.
 local window = tonumber(ARGV[6])
 local since = known(id)
 forget(id)
+if since == ASIDE then since = num(ARGV[4]) end
+if ARGV[7] == 'kept' then redis.call('ZADD', KEYS[2], int(OVERTAKEN), id) end
 if s.id == id then
   dismiss()
   holds = false

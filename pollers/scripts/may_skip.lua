@@ -8,7 +8,7 @@ if ARGV[4] == '' then
   if not accepted or accepted <= late then return {'?', '0', '0'} end
 end
 local since, age = known(id), int(t - accepted)
-if not since or since == OVERTAKEN or woken(id) then return {'0', age, '0'} end
+if not since or alone(since) or woken(id) then return {'0', age, '0'} end
 
 if s.id == id then
   -- The sentinel's round. A late one looks for a successor. And another's answer is worth as much

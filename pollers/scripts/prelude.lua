@@ -2,7 +2,7 @@
 -- ARGV: 1 time in ms, or '' to ask Redis   2 age in ms from which an order is late   3 the order
 --       4 when it was accepted (ms), '' for now (may_skip: for unknown)   5 the sentinel's pause in ms
 -- KEYS[1] waiting   zset  every order that is followed, by the time it was accepted, but for those in behind
--- KEYS[2] asked     zset  those that answered "not yet", by the time of the latest answer; or OVERTAKEN
+-- KEYS[2] asked     zset  those that answered "not yet", by the time of the latest answer; or OVERTAKEN, ASIDE
 -- KEYS[3] woken     zset  those that are to be asked now and have not answered, by the time of that
 -- KEYS[5] behind    zset  those that answered "not yet" when they were late, by the time of the latest answer: the provider may
 --         never issue them, and however many they are, nothing looks through them
@@ -36,7 +36,9 @@ local silence = 2 * every + BUDGET
 local LOST = 120000
 -- Younger ones were issued and this one was not: it stands for no other and is asked by its own
 -- schedule alone.
-local OVERTAKEN = 9e15
+local OVERTAKEN = 8.9e15 -- (an embedded Redis answers "9e+15", and its Lua cannot read that as a number)
+-- As OVERTAKEN, until it answers "not yet": the provider did not know it, or its answer was in doubt.
+local ASIDE = 8.8e15
 
 local f = redis.call('HMGET', KEYS[4], 'id', 'accepted', 'due', 'until', 'quiet', 'clear', 'proof', 'hits',
   'doubts')
@@ -51,6 +53,9 @@ local function woken(order) return num(redis.call('ZSCORE', KEYS[3], order)) end
 local function known(order, otherwise)
   return num(redis.call('ZSCORE', KEYS[2], order)) or waits(order) or otherwise
 end
+
+-- Whether an order says nothing about the others, by what is known of it.
+local function alone(since) return since == OVERTAKEN or since == ASIDE end
 
 -- The oldest order that is not late and not woken, and whether there is any that is not late.
 local function young()

@@ -4,6 +4,10 @@
 local since = known(id, accepted)
 redis.call('ZREM', KEYS[3], id)
 if since == OVERTAKEN then return {'0'} end
+if since == ASIDE then
+  redis.call('ZREM', KEYS[2], id)
+  since = accepted
+end
 
 if accepted <= s.proof and s.hits > s.doubts then
   -- Younger ones are issued. It must neither hold them up nor speak for them. (One issued order

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"issuance/internal/baseurl"
 	"issuance/internal/httpcall"
 	"issuance/providers"
 	"issuance/providers/ecticket/ecticketdoc"
+	"issuance/providers/instead"
 )
 
 // Client calls ECTicket. Safe for concurrent use; one per account is enough.
@@ -20,6 +22,9 @@ type Client struct {
 	http  *http.Client
 	clock clock
 	zone  zone
+	// result is what is known of QueryIssueResult; showsPending: QueryOrderInfo has shown an order that is not issued yet.
+	result       instead.Call
+	showsPending atomic.Bool
 	// retryWait is the pause before a query is tried again after a failed connection.
 	retryWait time.Duration
 }

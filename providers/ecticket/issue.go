@@ -59,45 +59,6 @@ const (
 	statusProcessing = 3
 )
 
-// LookUp asks what became of the order (ECTicket, QueryIssueResult). It changes nothing. An
-// authentic RtnCode other than 1 is Absent and Assumed, unless Config.Codes says which codes mean that.
-func (c *Client) LookUp(ctx context.Context, o providers.Order) providers.Finding {
-	ids, secrets, ok := identify(o)
-	if !ok {
-		return providers.Finding{State: providers.Unclear, Outcome: notThisOrder()}
-	}
-	var answer struct {
-		Status        *wire.Int
-		Remark        text
-		TicketTradeNo text
-	}
-	out := c.call(ctx, query{op: OpQueryIssueResult, data: c.orderQuery(ids, 0), secrets: secrets, echo: ids}, &answer)
-	switch out.Kind {
-	case providers.Done:
-	case providers.Rejected:
-		if c.cfg.Codes[out.Code] == MeansNotFound {
-			return providers.Finding{State: providers.Absent, Outcome: out}
-		}
-		if !c.codesKnown() {
-			return providers.Finding{State: providers.Absent, Outcome: out, Assumed: true}
-		}
-		out.Kind = providers.Unknown
-		return providers.Finding{State: providers.Unclear, Outcome: out}
-	default:
-		out.Exists = false // it is the answer to an Issue only
-		return providers.Finding{State: providers.Unclear, Outcome: out}
-	}
-	f := providers.Finding{Outcome: out}
-	if answer.TicketTradeNo != "" {
-		f.Result = &providers.Result{Ref: string(answer.TicketTradeNo)}
-	}
-	f.State, f.Outcome = judgeStatus(answer.Status, c.safe(string(answer.Remark), secrets), out)
-	if f.State == providers.FoundIssued {
-		c.zone.issued(ids, c.cfg.Now())
-	}
-	return f
-}
-
 // judgeStatus turns Status into a state. One that the documents do not know is Unclear, never
 // taken for one of those they do.
 func judgeStatus(status *wire.Int, remark string, authentic providers.Outcome) (providers.FindingState, providers.Outcome) {

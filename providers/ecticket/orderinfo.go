@@ -2,9 +2,12 @@ package ecticket
 
 import (
 	"context"
+	"slices"
 	"strconv"
+	"time"
 
 	"issuance/providers"
+	"issuance/providers/ecticket/ecticketdoc"
 	"issuance/providers/ecticket/wire"
 )
 
@@ -63,6 +66,7 @@ type ticketAnswer struct {
 	TicketAmount            figure // here the face value, not a count
 	StartDate               text
 	ExpireDate, ExpiredDate text
+	RefundDate              text
 }
 
 func (a ticketAnswer) ticket() providers.Ticket {
@@ -70,7 +74,16 @@ func (a ticketAnswer) ticket() providers.Ticket {
 		TicketNo: string(a.TicketNo), WriteOffNo: string(a.WriteOffNo),
 		ItemNo: string(a.ItemNo), ItemName: string(a.ItemName), FaceValue: int(a.TicketAmount),
 		UseStatus: useStatus(a.UseStatus), StartDate: string(a.StartDate), ExpireDate: first(a.ExpireDate, a.ExpiredDate),
+		RefundedAt: a.refundedAt(),
 	}
+}
+
+// refundedAt is the refund's time; a day alone is none.
+func (a ticketAnswer) refundedAt() string {
+	if _, precision, ok := ecticketdoc.ParseTime(string(a.RefundDate)); !ok || precision > time.Minute {
+		return ""
+	}
+	return string(a.RefundDate)
 }
 
 // useStatus keeps a status that the documents do not know in its own spelling, so that nobody
@@ -91,7 +104,7 @@ func useStatus(s text) providers.UseStatus {
 }
 
 // OrderInfo fetches all pages of the order's information. The outcome is Done when the tickets
-// are as many as TotalCount says, or when there are none because Status is not "issued"; Rejected
+// are as many as TotalCount says, without one as many as were ordered, or when there are none because Status is not "issued"; Rejected
 // when ECTicket, authentically, does not say.
 func (c *Client) OrderInfo(ctx context.Context, o providers.Order) (OrderInfo, providers.Outcome) {
 	ids, secrets, ok := identify(o)
@@ -99,7 +112,7 @@ func (c *Client) OrderInfo(ctx context.Context, o providers.Order) (OrderInfo, p
 		return OrderInfo{}, notThisOrder()
 	}
 	var info OrderInfo
-	seen := map[string]bool{}
+	seen, wanted := map[string]bool{}, ordered(o)
 	for page := 1; page <= maxPages; page++ {
 		var answer orderInfoAnswer
 		out := c.call(ctx, query{op: OpQueryOrderInfo, data: c.orderQuery(ids, page), secrets: secrets, echo: ids}, &answer)
@@ -108,12 +121,17 @@ func (c *Client) OrderInfo(ctx context.Context, o providers.Order) (OrderInfo, p
 			return OrderInfo{}, incomplete(len(info.Tickets), info.TotalCount)
 		case out.Kind != providers.Done:
 			return OrderInfo{}, out
+		case answer.TotalCount == nil && wanted > 0:
+			answer.TotalCount = new(wire.Int(wanted)) // no field of an answer is certain, and the order knows its tickets
 		case answer.TotalCount == nil || *answer.TotalCount < 0 || *answer.TotalCount > maxTickets:
 			return OrderInfo{}, outcome(providers.Unknown, "no_total", "the answer has no sensible TotalCount")
 		case page > 1 && int(*answer.TotalCount) != info.TotalCount:
 			return OrderInfo{}, outcome(providers.Unknown, "changed", "the order changed while its pages were read; ask again")
 		}
 		tickets := info.Tickets
+		if page > 1 && answer.repeats(seen) {
+			return OrderInfo{}, incomplete(len(tickets), info.TotalCount) // the list has ended, and its last page comes again
+		}
 		for _, t := range answer.TicketList {
 			if !t.TicketNo.isID() || seen[string(t.TicketNo)] {
 				return OrderInfo{}, outcome(providers.Unknown, "bad_list", "a ticket is listed twice or without its number")
@@ -133,6 +151,11 @@ func (c *Client) OrderInfo(ctx context.Context, o providers.Order) (OrderInfo, p
 		}
 	}
 	return OrderInfo{}, incomplete(len(info.Tickets), info.TotalCount)
+}
+
+// repeats reports whether a page lists nothing but tickets of the pages before.
+func (a orderInfoAnswer) repeats(seen map[string]bool) bool {
+	return !slices.ContainsFunc(a.TicketList, func(t ticketAnswer) bool { return !seen[string(t.TicketNo)] })
 }
 
 func (a orderInfoAnswer) info(remark string) OrderInfo {

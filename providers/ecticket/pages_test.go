@@ -42,10 +42,14 @@ func TestTicketsOfAllPagesOrNone(t *testing.T) {
 		{"an empty second page", []any{pageOf(3, tickets(1, 2)), pageOf(3, nil)}, 0, providers.Unknown, "incomplete", 2},
 		{"an empty first page", []any{pageOf(3, nil)}, 0, providers.Unknown, "incomplete", 1},
 		{"more than the total", []any{pageOf(1, tickets(1, 2))}, 0, providers.Unknown, "incomplete", 1},
-		{"the same page again", []any{pageOf(4, tickets(1, 2))}, 0, providers.Unknown, "bad_list", 2},
+		{"the same page again", []any{pageOf(4, tickets(1, 2))}, 0, providers.Unknown, "incomplete", 2},
+		{"a ticket twice", []any{pageOf(2, append(tickets(1, 1), tickets(1, 1)...))}, 0, providers.Unknown, "bad_list", 1},
+		{"a ticket of the first page again", []any{pageOf(4, tickets(1, 2)), pageOf(4, tickets(2, 2))}, 0, providers.Unknown, "bad_list", 2},
 		{"a ticket without number", []any{pageOf(1, []any{data{"UseStatus": 1}})}, 0, providers.Unknown, "bad_list", 1},
 		{"a total that changes", []any{pageOf(4, tickets(1, 2)), pageOf(5, tickets(3, 2))}, 0, providers.Unknown, "changed", 2},
-		{"no total", []any{data{"RtnCode": 1, "Status": 1, "TicketList": tickets(1, 1)}}, 0, providers.Unknown, "no_total", 1},
+		{"no total, and as many as were ordered", []any{data{"RtnCode": 1, "Status": 1, "TicketList": tickets(1, 2)}}, 2, providers.Done, "1", 1},
+		{"no total, and fewer", []any{data{"RtnCode": 1, "Status": 1, "TicketList": tickets(1, 1)}}, 0, providers.Unknown, "incomplete", 2},
+		{"no total, and more", []any{data{"RtnCode": 1, "Status": 1, "TicketList": tickets(1, 3)}}, 0, providers.Unknown, "incomplete", 1},
 		{"a negative total", []any{pageOf(-1, nil)}, 0, providers.Unknown, "no_total", 1},
 		{"an absurd total", []any{pageOf(1<<40, tickets(1, 1))}, 0, providers.Unknown, "no_total", 1},
 		{"a later page fails", []any{pageOf(3, tickets(1, 2)), "garbage"}, 0, providers.Unknown, "unreadable", 2},
@@ -74,6 +78,16 @@ func TestTicketsOfAllPagesOrNone(t *testing.T) {
 				t.Errorf("%d calls, the gate passed %d times, want %d", n, g.passed.Load(), c.calls)
 			}
 		})
+	}
+}
+
+// An order of which nothing but its number is known cannot be counted without a total.
+func TestAListWithoutTotalOfAnUnknownOrderIsNotComplete(t *testing.T) {
+	s := listen(t, func(w http.ResponseWriter, _ *http.Request, _ int, _ asked) {
+		authentic(w, data{"RtnCode": 1, "Status": 1, "TicketList": tickets(1, 2)})
+	})
+	if list, out := client(t, s.URL).Tickets(t.Context(), providers.Order{ID: order.ID}); out.Code != "no_total" {
+		t.Errorf("%d tickets, %+v", len(list), out)
 	}
 }
 

@@ -115,7 +115,7 @@ func bytesOf(ctx context.Context, n int, settings ...string) ([]float64, error) 
 				return err
 			})
 			for _, id := range ids {
-				_, finishErr := s.sentinel.Finished(ctx, id)
+				_, finishErr := s.sentinel.Finished(ctx, id, time.Time{})
 				err = errors.Join(err, finishErr)
 			}
 			return err
