@@ -139,8 +139,7 @@ func operate(t *testing.T, run *Run) {
 	}
 }
 
-// A master that is killed while it is ahead of its replicas, and replaced by one of them, takes nothing with it, where
-// receipts and intents wait for a replica.
+// A master that is killed and replaced by a replica takes nothing with it, where receipts and intents wait for a replica.
 func TestOrdersOutliveTheMaster(t *testing.T) {
 	t.Parallel()
 	s := testredis.StartSentinel(t)

@@ -89,12 +89,14 @@ func (s *Sentinel) Master() *Server {
 	return nil
 }
 
-// KillMaster kills the master, however far it is ahead of its replicas, and returns it when every Sentinel has another one, which
-// takes writes. What no replica has is lost then, as in any system whose replication is asynchronous.
+// KillMaster kills the master and returns it when every Sentinel has another one, which takes writes. It strikes when the replicas
+// have all that the master has answered, because the rest is lost in any system whose replication is asynchronous.
 func (s *Sentinel) KillMaster() (dead *Server) {
 	s.t.Helper()
 	dead = s.Master()
 	host, port, _ := net.SplitHostPort(dead.Addr)
+	dead.must(context.Background(), "CLIENT", "PAUSE", failoverLimit.Milliseconds(), "WRITE")
+	until(s.t, startLimit, dead.drained)
 	dead.Kill()
 	until(s.t, failoverLimit, func() error {
 		for _, n := range s.Sentinels {
@@ -110,6 +112,17 @@ func (s *Sentinel) KillMaster() (dead *Server) {
 		return nil
 	})
 	return dead
+}
+
+// drained reports that a replica that follows has not yet confirmed all that its master has written.
+func (s *Server) drained() error {
+	text, err := s.admin().Info(context.Background(), "replication").Result()
+	_, rest, _ := strings.Cut(text, "master_repl_offset:")
+	at, _, _ := strings.Cut(rest, "\r")
+	if n, all := strings.Count(text, ",offset="+at+","), strings.Count(text, "state=online"); err != nil || n < all {
+		return fmt.Errorf("%d of %d replicas have what %s has: %v", n, all, s.Addr, err)
+	}
+	return nil
 }
 
 // URL is where the Sentinels are, as REDIS_URL takes it.
