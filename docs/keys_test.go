@@ -56,7 +56,7 @@ func TestTheKeysAreListed(t *testing.T) {
 	a := providers.Account{Provider: "PROVIDER", Merchant: "MERCHANT"}
 	o := order.Ref{Account: a, OrderID: "ORDER"}
 	want := map[string]string{
-		"Record": keys.Record(o), "Details": keys.Details(o), "Refunds": keys.Refunds(o), "Turn": keys.Turn(o),
+		"Record": keys.Record(o), "Details": keys.Details(o), "Replicated": keys.Replicated(o), "Refunds": keys.Refunds(o), "Turn": keys.Turn(o),
 		"Tickets": keys.Tickets(o), "Notices": keys.Notices(a), "Looks": keys.Looks(a), "Notice": keys.Notice(a, "FINGERPRINT"),
 		"Open": keys.Open(a), "Reviews": keys.Reviews(a), "Events": keys.Events, "Decisions": keys.Decisions, "DecisionsOf": keys.DecisionsOf(o), "Cursors": keys.Cursors,
 		"Mode": keys.Mode, "Probe": keys.Probe, "Sandbox": keys.Sandbox, "Accounts": keys.Accounts, "SealKeys": keys.SealKeys, "Healths": keys.Healths, "Pointers": keys.Pointers, "PointersTurn": keys.PointersTurn, "Workers": keys.Workers, "Queues": keys.Queues,

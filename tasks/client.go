@@ -29,6 +29,9 @@ type Options struct {
 	// ISSUANCE_KEEP_EVENTS, for orders that Cancel ends. Defaults: 90 days, 400 days, 1,000,000.
 	KeepDetails, KeepRecords time.Duration
 	KeepEvents               int64
+	// WaitReplicas is the workers' REDIS_WAIT_REPLICAS: a receipt is given when so many replicas have the record. Fewer
+	// within a second are an error: it is not known whether the order outlasts a failover. Default 0.
+	WaitReplicas int
 	// Now is the clock. Default: Redis's own.
 	Now func() time.Time
 }
@@ -55,7 +58,7 @@ func NewClient(rdb redis.UniversalClient, opt Options) (*Client, error) {
 		opt.Rules.Now = opt.Now
 	}
 	return &Client{rdb: rdb, queue: queue.NewClient(rdb, queue.Options{Timeout: opt.TaskTimeout, Retention: opt.Retention}),
-		ledger: ledger.New(rdb, ledger.Options{Now: opt.Now, KeepDetails: opt.KeepDetails, KeepRecords: opt.KeepRecords, KeepEvents: opt.KeepEvents}), ring: ring, opt: opt, near: newNeighbourhood(), wall: time.Now}, nil
+		ledger: ledger.New(rdb, ledger.Options{Now: opt.Now, KeepDetails: opt.KeepDetails, KeepRecords: opt.KeepRecords, KeepEvents: opt.KeepEvents, WaitReplicas: opt.WaitReplicas}), ring: ring, opt: opt, near: newNeighbourhood(), wall: time.Now}, nil
 }
 
 // Receipt says where a document stands after it was enqueued. It is given once the document is recorded:

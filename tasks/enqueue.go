@@ -104,6 +104,9 @@ func (b *batch) try(ctx context.Context) error {
 		send = b.inSteps
 	}
 	results, err := send(ctx)
+	if err == nil {
+		err = b.c.ledger.Replicated(ctx, b.recorded(results))
+	}
 	if err != nil {
 		return err
 	}
@@ -126,6 +129,16 @@ func (b *batch) try(ctx context.Context) error {
 	}
 	b.left = again
 	return err
+}
+
+// recorded are the records that a try has made or found.
+func (b *batch) recorded(results []made) (refs []Ref) {
+	for n, i := range b.left {
+		if results[n].err == nil {
+			refs = append(refs, b.items[i].intake.Ref)
+		}
+	}
+	return refs
 }
 
 // together makes records and tasks in one round trip.

@@ -139,13 +139,13 @@ func operate(t *testing.T, run *Run) {
 	}
 }
 
-// A master that is killed and replaced by a replica takes nothing with it, where intents wait for a replica.
+// A master that is killed and replaced by a replica takes nothing with it, where receipts and intents wait for a replica.
 func TestOrdersOutliveTheMaster(t *testing.T) {
 	t.Parallel()
 	s := testredis.StartSentinel(t)
 	place := &Place{redisconn.Source{URL: s.URL()}, func() redis.UniversalClient { return s.Client() }}
 	rdb, replaced := s.Client(), false
-	struck(t, place, []string{"REDIS_WAIT_REPLICAS=1"}, func(ctx context.Context) error {
+	struck(t, place, []string{waitForOne}, func(ctx context.Context) error {
 		if !ended(ctx, rdb, 20) {
 			return ctx.Err()
 		}

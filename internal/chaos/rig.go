@@ -113,11 +113,16 @@ func NewRig(t testing.TB, c RigConfig) *Rig {
 	producers.AddHook(crashHook{})
 	t.Cleanup(func() { _ = producers.Close() })
 	options := tasks.Options{SealKeys: r.Secrets.SealKeys, TaskTimeout: taskTimeout}
+	if slices.Contains(r.Env, waitForOne) {
+		options.WaitReplicas = 1
+	}
 	if r.Client, err = tasks.NewClient(producers, options); err != nil {
 		t.Fatal(err)
 	}
-	if r.InSteps, err = tasks.NewClient(inSteps{producers}, options); err != nil {
-		t.Fatal(err)
+	if r.InSteps = r.Client; options.WaitReplicas == 0 { // which asks the client what nodes there are
+		if r.InSteps, err = tasks.NewClient(inSteps{producers}, options); err != nil {
+			t.Fatal(err)
+		}
 	}
 	dir := c.LogDir
 	if dir == "" {
@@ -187,6 +192,9 @@ func (r *Rig) letIn(ctx context.Context) {
 }
 
 const taskTimeout = 20 * time.Second
+
+// waitForOne has receipts and intents wait for a replica.
+const waitForOne = "REDIS_WAIT_REPLICAS=1"
 
 func (r *Rig) environment() []string {
 	list := slices.Clone(r.Env)

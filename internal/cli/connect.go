@@ -34,6 +34,7 @@ type session struct {
 	rdb    redis.UniversalClient
 	ledger *ledger.Ledger
 	keep   config.Ledger // how long records are kept
+	wait   int           // REDIS_WAIT_REPLICAS
 	redis  redisconn.Options
 	// env is the environment, at a sandbox with the sandbox's accounts; see config.AtSandbox.
 	env map[string]string
@@ -181,7 +182,7 @@ func (a *app) open(ctx context.Context, options redisconn.Options, sandbox bool)
 		return nil, &unreachableError{err}
 	}
 	keep := cfg.Ledger
-	s := &session{rdb: rdb, redis: options, env: a.env, keep: keep,
+	s := &session{rdb: rdb, redis: options, env: a.env, keep: keep, wait: cfg.Redis.WaitReplicas,
 		ledger: ledger.New(rdb, ledger.Options{KeepDetails: keep.KeepDetails, KeepRecords: keep.KeepRecords, KeepEvents: int64(keep.KeepEvents)})}
 	ignored, err := s.takeSandboxSettings(ctx, sandbox)
 	if err != nil {
@@ -239,6 +240,7 @@ func (s *session) tasks(rules tasks.Rules) (*tasks.Client, error) {
 
 // client makes a client that keeps what it ends as long as the workers do.
 func (s *session) client(o tasks.Options) (*tasks.Client, error) {
+	o.WaitReplicas = s.wait
 	o.KeepDetails, o.KeepRecords, o.KeepEvents = s.keep.KeepDetails, s.keep.KeepRecords, int64(s.keep.KeepEvents)
 	return tasks.NewClient(s.rdb, o)
 }

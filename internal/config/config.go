@@ -44,7 +44,7 @@ type Redis struct {
 	URL          Secret `env:"REDIS_URL" for:"connection" help:"Redis of queue and ledger: redis://[user:password@]host:port/db, rediss:// for TLS (?ca_file=PATH, and &cert_file=PATH&key_file=PATH for a certificate of your own), unix://PATH, or redis-sentinel://[:password@]host1,host2/db?master=NAME"`
 	ClusterAddrs Secret `env:"REDIS_CLUSTER_ADDRS" for:"connection" help:"instead of REDIS_URL, for Redis Cluster: host:port,host:port, optionally after rediss://user:password@"`
 	Network      string `env:"REDIS_NETWORK" envDefault:"public" help:"private: nobody else is on the network to Redis, so that it need not be encrypted (docker-compose.yml sets it); public: an unencrypted connection to another host is warned of"`
-	WaitReplicas int    `env:"REDIS_WAIT_REPLICAS" envDefault:"0" help:"how many replicas must have an intent before the provider is called; when fewer answer within a second, nothing is sent"`
+	WaitReplicas int    `env:"REDIS_WAIT_REPLICAS" envDefault:"0" for:"records" help:"how many replicas must have an intent before the provider is called, and a new order before it is receipted; when fewer answer within a second, nothing is sent, and whoever enqueues is asked to repeat it"`
 }
 
 // Worker is what belongs to the process, not to a provider.

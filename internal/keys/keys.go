@@ -100,6 +100,9 @@ func Record(r order.Ref) string {
 // plan). It expires after ISSUANCE_KEEP_DETAILS.
 func Details(r order.Ref) string { return Record(r) + ":details" }
 
+// Replicated is written beside a new record, to wait for replicas (REDIS_WAIT_REPLICAS). It is empty and expires after a second.
+func Replicated(r order.Ref) string { return tag(r) + "replicated" }
+
 // Refunds is the zset of an order's refund ids by creation time (ms). It expires with the last of them.
 func Refunds(r order.Ref) string { return tag(r) + "refunds" }
 

@@ -24,7 +24,7 @@ type Options struct {
 	KeepRecords time.Duration
 	// KeepEvents is about how many entries the event stream keeps. Default 1,000,000.
 	KeepEvents int64
-	// WaitReplicas makes every write of an intent wait until so many replicas have it.
+	// WaitReplicas makes every write of an intent, and Replicated, wait until so many replicas have it.
 	// Default 0. Fewer acknowledgements within a second are an error, and nothing is sent.
 	WaitReplicas int
 	// Observer, when set, is called with every transition this process applies, right after it. It is

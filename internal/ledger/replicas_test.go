@@ -132,3 +132,29 @@ func TestReplicasNeedAKnownKindOfClient(t *testing.T) {
 		t.Error("the record changed")
 	}
 }
+
+// With WaitReplicas a record counts as made when a replica has it, whoever made it and on whatever connection.
+func TestARecordWaitsForAReplica(t *testing.T) {
+	s := testredis.Start(t)
+	if s.Kind != testredis.Real {
+		t.Log("replicas need redis-server")
+		return
+	}
+	b := newBench(s, newClock())
+	l := New(b.rdb, Options{Now: b.clock.Now, WaitReplicas: 1})
+	k := b.order()
+	b.record(t, k)
+	err := l.Replicated(b.ctx, []order.Ref{k})
+	if err == nil || !strings.Contains(err.Error(), "0 of 1 replicas have the record") {
+		t.Errorf("without a replica: %v", err)
+	}
+	must(t, New(b.rdb, Options{}).Replicated(b.ctx, []order.Ref{k})) // nobody asked to wait
+	must(t, l.Replicated(b.ctx, nil))
+	replica := testredis.Start(t)
+	must(t, b.rdb.ConfigSet(b.ctx, "repl-diskless-sync-delay", "0").Err())
+	follow(t, replica.Client(), s)
+	must(t, l.Replicated(b.ctx, []order.Ref{k, b.order()}))
+	if n := replica.Client().Exists(b.ctx, keys.Record(k)).Val(); n != 1 {
+		t.Error("the replica has no record")
+	}
+}
