@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -75,7 +76,24 @@ func (c *Client) read(ctx context.Context, q query, r reply, answer any) (out pr
 	if !ok {
 		return outcome(providers.Unknown, "bad_checksum", "the answer's CheckMacValue is wrong; it is not believed"), ""
 	}
+	if !c.addressed(env) {
+		return notAbout(), ""
+	}
 	return c.readData(q, plain, answer)
+}
+
+// addressed reports whether an envelope can be an answer to this account. It repeats the request's ids (the documents' response
+// parameters), which matters where the merchants of a platform share its keys, and one number is an order of each. What is no
+// merchant's number says nothing.
+func (c *Client) addressed(env wire.Response) bool {
+	to := strings.TrimSpace(env.MerchantID)
+	return !merchantNumber.MatchString(to) || to == c.cfg.MerchantID || to == c.cfg.PlatformID
+}
+
+var merchantNumber = regexp.MustCompile(`^[0-9]{5,10}$`)
+
+func notAbout() providers.Outcome {
+	return outcome(providers.Unknown, "unauthentic_answer", "the answer is about another merchant, order or ticket; it is not believed")
 }
 
 // readData reads Data whose checksum has been verified.
@@ -85,7 +103,7 @@ func (c *Client) readData(q query, plain []byte, answer any) (providers.Outcome,
 		return outcome(providers.Unknown, "unreadable", "the answer's Data is not an object with a RtnCode"), ""
 	}
 	if h.MerchantID != "" && string(h.MerchantID) != c.cfg.MerchantID || q.echo.differs(h) {
-		return outcome(providers.Unknown, "unauthentic_answer", "the answer is about another merchant, order or ticket; it is not believed"), ""
+		return notAbout(), ""
 	}
 	if *h.RtnCode != wire.Accepted {
 		out := c.refused(int(*h.RtnCode), c.safe(string(h.RtnMsg), q.secrets))

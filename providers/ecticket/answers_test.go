@@ -69,6 +69,8 @@ var answers = []struct {
 	{name: "no RtnCode", answer: say(data{"RtnMsg": "success"}), mutating: providers.Unknown, read: providers.Unknown, code: "unreadable"},
 	{name: "RtnCode null", answer: say(data{"RtnCode": nil}), mutating: providers.Unknown, read: providers.Unknown, code: "unreadable"},
 	{name: "RtnCode is a word", answer: say(data{"RtnCode": "OK"}), mutating: providers.Unknown, read: providers.Unknown, code: "unreadable"},
+	{name: "another merchant's envelope", answer: say(data{"RtnCode": 1, "Status": 1, "TotalCount": 0, "UseStatus": 1}, set("MerchantID", "2000133")), mutating: providers.Unknown, read: providers.Unknown, code: "unauthentic_answer"},
+	{name: "an envelope without a merchant", answer: say(data{"RtnCode": 1, "Status": 1, "TotalCount": 0, "UseStatus": 1}, set("MerchantID", "")), mutating: providers.Done, read: providers.Done, code: "1"},
 	{name: "another merchant", answer: say(with("MerchantID", "2000133")), mutating: providers.Unknown, read: providers.Unknown, code: "unauthentic_answer"},
 	{name: "another merchant's rejection", answer: say(data{"RtnCode": 5, "MerchantID": "2000133"}), mutating: providers.Unknown, read: providers.Unknown, code: "unauthentic_answer"},
 

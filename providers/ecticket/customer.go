@@ -24,6 +24,9 @@ func compareCustomer(doc ecticketdoc.Order, a orderInfoAnswer) (differs string, 
 		{"CustomerEmail", doc.CustomerEmail, string(a.CustomerEmail), spelledEmail},
 	} {
 		ours, theirs := f.spell(f.ours), f.spell(f.theirs)
+		if !strings.ContainsFunc(ours, isLatin) { // then letters in between are signs of a mask: 王Ｏ明, 0912xxx678
+			theirs = letters.Replace(theirs)
+		}
 		switch {
 		case ours == "" || strings.Trim(theirs, string(hidden)) == "":
 		case !fits(ours, theirs):
@@ -39,7 +42,12 @@ func compareCustomer(doc ecticketdoc.Order, a orderInfoAnswer) (differs string, 
 const hidden = '*'
 
 // masks are the characters that hide others, after normalization.
-var masks = []rune{'*', '●', '○', '•', '◯', '〇', '×', '█', '■', '□', '\ufffd'}
+var masks = []rune{'*', '_', '#', '●', '○', '•', '◯', '〇', '×', '█', '■', '□', '\ufffd'}
+
+// letters that are used as masks, in lower case.
+var letters = strings.NewReplacer("x", string(hidden), "o", string(hidden), "某", string(hidden))
+
+func isLatin(r rune) bool { return unicode.Is(unicode.Latin, r) }
 
 // folded is a text in one form: without HTML escapes, full-width forms and letter case, and with one sign for every mask.
 func folded(s string) string {
@@ -69,7 +77,7 @@ func spelledEmail(s string) string { return keep(s, func(r rune) bool { return !
 
 // spelledPhone is a number's digits, without the country's code and the zero that it stands for.
 func spelledPhone(s string) string {
-	digits := keep(s, unicode.IsDigit)
+	digits := keep(s, func(r rune) bool { return unicode.IsDigit(r) || r == 'x' })
 	if abroad, ok := strings.CutPrefix(digits, "886"); ok && len(digits) > 10 {
 		digits = abroad
 	}

@@ -38,7 +38,7 @@ func ReadNotice(body []byte) (Request, error) {
 	return r, nil
 }
 
-// ReadResponse reads an answer's envelope. What decides nothing (PlatformID, MerchantID, RpHeader,
+// ReadResponse reads an answer's envelope. What need not be there (PlatformID, MerchantID, RpHeader,
 // TransMsg) may be anything or absent: it is then read as empty. coded is false without a TransCode
 // that is a number. The error says that body is no JSON object.
 func ReadResponse(body []byte) (r Response, coded bool, err error) {
