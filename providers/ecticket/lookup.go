@@ -25,6 +25,12 @@ func (c *Client) LookUp(ctx context.Context, o providers.Order) providers.Findin
 	}
 	f := c.issueResult(ctx, ids, secrets)
 	switch {
+	case f.State == providers.FoundFailed:
+		c.result.Useful()
+		// An order whose tickets are shown is issued, whatever the job's result says; the caller reads them before it is.
+		if other := c.statusOf(ctx, ids, secrets); other.State == providers.FoundIssued {
+			return other
+		}
 	case f.Found():
 		c.result.Useful()
 	case ofNoUse(f.Outcome) && c.result.Useless():

@@ -50,6 +50,21 @@ var (
 	noRight = data{"RtnCode": 5000009, "RtnMsg": "無使用權限"}
 )
 
+// The job's result says failed, and the order's own page shows it issued: its tickets are to be read. Otherwise it has failed.
+func TestAFailureIsComparedWithTheOrder(t *testing.T) {
+	for name, c := range map[string]struct {
+		info  func(http.ResponseWriter)
+		state providers.FindingState
+	}{"issued": {says(with("Status", 1)), providers.FoundIssued}, "failed": {says(with("Status", 2)), providers.FoundFailed},
+		"in process": {says(with("Status", 3)), providers.FoundFailed}, "no answer": {fails, providers.FoundFailed}, "unknown": {says(unknown), providers.FoundFailed}} {
+		a := &account{result: says(with("Status", 2)), info: c.info}
+		cl, calls := a.client(t)
+		if f := cl.LookUp(t.Context(), order); f.State != c.state || calls() != "IssueResult OrderInfo" {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+}
+
 // An account may not be allowed one call, or the call may be broken: the other one shows Status as well.
 func TestAnAccountThatCannotAskForTheIssueResultAsksForTheOrder(t *testing.T) {
 	for name, broken := range map[string]func(http.ResponseWriter){"a rejection": says(noRight), "HTTP 500": fails,
