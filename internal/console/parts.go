@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"issuance/tasks"
 	"issuance/tasks/order"
 )
 
@@ -66,4 +67,18 @@ func (v *view) JobBadge(state string) string {
 func (s *shown) Nothing() bool {
 	tickets := s.Status != nil && (len(s.Status.Tickets) > 0 || s.Status.Access != nil)
 	return len(s.Documents) == 0 && !tickets && s.Problem == ""
+}
+
+// Looked counts an order's tickets by what the latest look has shown.
+func (v *view) Looked(l *tasks.Looked) string {
+	var parts []string
+	for _, p := range []struct {
+		n    int
+		word string
+	}{{l.Redeemed, "redeemed"}, {l.Refunded - l.Elsewhere, "refunded"}, {l.Elsewhere, "elsewhere"}, {l.Unused, "unused"}, {l.Other, "other"}} {
+		if p.n > 0 {
+			parts = append(parts, v.T("looked.count", v.Number(p.n), v.Or("ticket.", p.word)))
+		}
+	}
+	return strings.Join(parts, v.T("looked.and"))
 }
