@@ -1,6 +1,7 @@
 package console
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -81,4 +82,32 @@ func (v *view) Looked(l *tasks.Looked) string {
 		}
 	}
 	return strings.Join(parts, v.T("looked.and"))
+}
+
+// byProvider are the codes of this product for what a provider rejected.
+var byProvider = []order.Code{order.CodeRejected, order.CodeIssuingFailed}
+
+// Story says what a state means. How something failed depends on who decided it, and on whether anything was sent.
+func (v *view) Story(s tasks.Standing) string {
+	if s.State == order.Failed {
+		switch {
+		case s.ResolvedBy != "":
+			return v.T("story.failed.decided")
+		case s.Attempts == 0:
+			return v.T("story.failed.unsent")
+		case s.Error != nil && ours(order.Code(s.Error.Code)):
+			return v.T("story.failed.ours")
+		}
+	}
+	return v.Or("story.", s.State)
+}
+
+// ours reports whether a code says that a record ended here, and not by a provider's rejection.
+func ours(code order.Code) bool {
+	return !slices.Contains(byProvider, code) && slices.ContainsFunc(order.Codes(), func(c struct {
+		Code    order.Code
+		Meaning string
+	}) bool {
+		return c.Code == code
+	})
 }
