@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -18,8 +17,8 @@ func (a *app) historyCommand() *cobra.Command {
 		Use:   "history " + oneOrder,
 		Short: "Print everything that happened to an order and its refunds",
 		Long: `Print everything that happened to an order and its refunds, oldest first, each with its time:
-when it was sent by which worker, what was unknown, what the provider answered. Decisions of operators
-follow, with the user and the machine they were made by.`,
+when it was sent by which worker, what was unknown, what the provider answered, and what looks at its
+tickets have shown since it was issued. Decisions of operators follow, with the user and the machine they were made by.`,
 		Example: `  enqueue history ecticket CBX20220302153064851
   enqueue history pass2u P00001 --json`,
 		Args:              takesOrders(oneOrder),
@@ -47,16 +46,9 @@ type historyLine struct {
 }
 
 func (a *app) history(ctx context.Context, s *session, r tasks.Ref) error {
-	rec, err := s.ledger.Load(ctx, r)
-	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
-		return err
-	}
-	records, err := s.ledger.Refunds(ctx, r)
+	records, err := s.ledger.Story(ctx, r)
 	if err != nil {
 		return err
-	}
-	if rec != nil {
-		records = append([]*ledger.Record{rec}, records...)
 	}
 	if len(records) == 0 {
 		return fmt.Errorf("%s: %w", table.Clean(r.String()), tasks.ErrUnknownOrder)

@@ -150,9 +150,13 @@ func (v *visit) moveFile(f *file, to step, word string) error {
 	return v.redirect(bulkPath+"/"+f.ID, word)
 }
 
-// rejectsOf is the file of wrong lines, which holds customers' data.
+// rejectsOf is the file of wrong lines, which holds customers' data. Who downloads it, and why, is recorded first.
 func (v *visit) rejectsOf() error {
 	f, err := v.namedFile()
+	if err != nil {
+		return err
+	}
+	reason, err := v.reason()
 	if err != nil {
 		return err
 	}
@@ -163,7 +167,10 @@ func (v *visit) rejectsOf() error {
 	case text == nil:
 		return fail(http.StatusNotFound, "fail.no_rejects")
 	}
-	v.Log.Info("the wrong lines of an uploaded file were downloaded", "file", f.ID, "who", v.who.Name, "address", v.Door.Address(v.r))
+	if err := v.Ledger.Decided(v.as(), ledger.Decision{What: "show wrong lines of file " + f.ID, Who: v.who.Name, Reason: reason}); err != nil {
+		return err
+	}
+	v.Log.Info("the wrong lines of an uploaded file were downloaded", "file", f.ID, "who", v.who.Name, "address", v.Door.Address(v.r), "reason", reason)
 	kind, name := "text/csv; charset=utf-8", "rejects-"+f.ID[:8]+".csv"
 	if first := bytes.TrimLeft(text, "\ufeff \t\r\n"); len(first) > 0 && first[0] == '{' {
 		kind, name = "application/x-ndjson", "rejects-"+f.ID[:8]+".ndjson"

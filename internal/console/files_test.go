@@ -161,7 +161,7 @@ func TestAWorkbookIsCheckedCorrectedAndEnqueued(t *testing.T) {
 			t.Errorf("%s is %q: %s", id, h.state(r), text)
 		}
 	}
-	rejects := b.submit(file, file+"/rejects")
+	rejects := b.submit(file, file+"/rejects", "reason", "to correct them")
 	if n := strings.Count(rejects.text, "rejected: "); n != 3 || !strings.Contains(rejects.text, customer) {
 		t.Fatalf("the rejects have %d lines: %s", n, rejects.text)
 	}
@@ -196,6 +196,38 @@ func TestAWorkbookIsCheckedCorrectedAndEnqueued(t *testing.T) {
 	}
 	if !strings.Contains(b.page(file), "已完成") || !strings.Contains(b.page("/console/bulk"), "上傳並檢查") {
 		t.Error("not in Chinese")
+	}
+}
+
+// Wrong lines hold customers' data: they are given to operators alone, for a reason, which is recorded before.
+func TestADownloadOfWrongLinesIsRecorded(t *testing.T) {
+	path, secrets := doortest.TokensFile(t, "angela operate "+shop.String(), "bob operate", "carol operate "+shop.String(), "viewer events")
+	h := open(t, path)
+	angela := h.loggedIn(secrets["angela"])
+	file, _, _ := angela.checked("orders.xlsx", threeWrong(t), "ready to start")
+	id := strings.TrimPrefix(file, "/console/bulk/")
+	for _, c := range []struct {
+		who, reason string
+		want        int
+	}{
+		{"angela", "", http.StatusUnprocessableEntity},
+		{"bob", " ", http.StatusUnprocessableEntity},
+		{"carol", "another operator's file", http.StatusNotFound},
+		{"viewer", "curious", http.StatusForbidden},
+	} {
+		a := h.loggedIn(secrets[c.who]).submit("/console/", file+"/rejects", "reason", c.reason)
+		if a.StatusCode != c.want || strings.Contains(a.text, customer) {
+			t.Errorf("%s, because %q: %d", c.who, c.reason, a.StatusCode)
+		}
+	}
+	if d := h.decisions(order.Ref{}); len(d) != 0 {
+		t.Errorf("a download that was refused is recorded: %+v", d)
+	}
+	if a := h.loggedIn(secrets["bob"]).submit(file, file+"/rejects", "reason", "angela is ill"); a.StatusCode != http.StatusOK || !strings.Contains(a.text, customer) {
+		t.Errorf("bob: %d", a.StatusCode)
+	}
+	if d := h.decisions(order.Ref{}); len(d) != 1 || d[0].Who != "bob" || d[0].Reason != "angela is ill" || d[0].What != "show wrong lines of file "+id {
+		t.Errorf("the decisions: %+v", d)
 	}
 }
 

@@ -78,8 +78,8 @@ func (v *visit) lastOf(name string) (out []delivery, err error) {
 	}
 	list, err := v.hooks.Deliveries(v.r.Context(), name, most)
 	for _, d := range list {
-		if ref, ok := refOf(d.EventID); ok && v.who.Sees(ref.Account) && len(out) < lastDeliveries {
-			out = append(out, delivery{d, name, ref})
+		if one, ok := deliveryOf(d, name); ok && v.who.Sees(one.Ref.Account) && len(out) < lastDeliveries {
+			out = append(out, one)
 		}
 	}
 	return out, err

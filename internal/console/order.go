@@ -98,15 +98,7 @@ func (v *visit) orderPage(status int, r order.Ref, s *shown) error {
 
 // records are those of an order and its refunds.
 func (v *visit) records(r order.Ref) ([]*ledger.Record, error) {
-	ctx := v.r.Context()
-	rec, err := v.Ledger.Load(ctx, r.Order())
-	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
-		return nil, err
-	}
-	list, err := v.Ledger.Refunds(ctx, r)
-	if rec != nil {
-		list = append([]*ledger.Record{rec}, list...)
-	}
+	list, err := v.Ledger.Story(v.r.Context(), r)
 	if err == nil && len(list) == 0 {
 		return nil, notFound
 	}

@@ -1,9 +1,11 @@
 package console
 
 import (
+	"slices"
 	"strings"
 	"time"
 
+	"issuance/tasks"
 	"issuance/tasks/order"
 )
 
@@ -66,4 +68,46 @@ func (v *view) JobBadge(state string) string {
 func (s *shown) Nothing() bool {
 	tickets := s.Status != nil && (len(s.Status.Tickets) > 0 || s.Status.Access != nil)
 	return len(s.Documents) == 0 && !tickets && s.Problem == ""
+}
+
+// Looked counts an order's tickets by what the latest look has shown.
+func (v *view) Looked(l *tasks.Looked) string {
+	var parts []string
+	for _, p := range []struct {
+		n    int
+		word string
+	}{{l.Redeemed, "redeemed"}, {l.Refunded - l.Elsewhere, "refunded"}, {l.Elsewhere, "elsewhere"}, {l.Unused, "unused"}, {l.Other, "other"}} {
+		if p.n > 0 {
+			parts = append(parts, v.T("looked.count", v.Number(p.n), v.Or("ticket.", p.word)))
+		}
+	}
+	return strings.Join(parts, v.T("looked.and"))
+}
+
+// byProvider are the codes of this product for what a provider rejected.
+var byProvider = []order.Code{order.CodeRejected, order.CodeIssuingFailed}
+
+// Story says what a state means. How something failed depends on who decided it, and on whether anything was sent.
+func (v *view) Story(s tasks.Standing) string {
+	if s.State == order.Failed {
+		switch {
+		case s.ResolvedBy != "":
+			return v.T("story.failed.decided")
+		case s.Attempts == 0:
+			return v.T("story.failed.unsent")
+		case s.Error != nil && ours(order.Code(s.Error.Code)):
+			return v.T("story.failed.ours")
+		}
+	}
+	return v.Or("story.", s.State)
+}
+
+// ours reports whether a code says that a record ended here, and not by a provider's rejection.
+func ours(code order.Code) bool {
+	return !slices.Contains(byProvider, code) && slices.ContainsFunc(order.Codes(), func(c struct {
+		Code    order.Code
+		Meaning string
+	}) bool {
+		return c.Code == code
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"issuance/internal/ledger"
+	"issuance/internal/thinevent"
 	"issuance/internal/webhooks"
 	"issuance/tasks"
 	"issuance/tasks/order"
@@ -120,6 +121,14 @@ type delivery struct {
 	webhooks.Delivery
 	Endpoint string
 	Ref      order.Ref
+	Type     string // of the event
+	Ticket   int    // its place, where the event is about one
+}
+
+// deliveryOf is a delivery to an endpoint with what its event's id names; not ok where that is no record.
+func deliveryOf(d webhooks.Delivery, endpoint string) (delivery, bool) {
+	e, ok := ledger.ParseEventID(d.EventID)
+	return delivery{d, endpoint, e.Ref, thinevent.New(e).Type, e.Ticket}, ok
 }
 
 // mostDeliveries is how many of an endpoint's last deliveries are looked through: all that are remembered, and some more.
@@ -137,22 +146,13 @@ func (c *Console) deliveries(ctx context.Context, r order.Ref) (out []delivery, 
 			return nil, err
 		}
 		for _, d := range list {
-			if ref, ok := refOf(d.EventID); ok && ref.Order() == r {
-				out = append(out, delivery{d, e.Name, ref})
+			if one, ok := deliveryOf(d, e.Name); ok && one.Ref.Order() == r {
+				out = append(out, one)
 			}
 		}
 	}
 	slices.SortStableFunc(out, func(x, y delivery) int { return x.At.Compare(y.At) })
 	return out, nil
-}
-
-// refOf is the record that an event's id names: ACCOUNT/ORDER[/REFUND]/STATE/N.
-func refOf(eventID string) (order.Ref, bool) {
-	parts := strings.Split(eventID, "/")
-	if len(parts) < 4 {
-		return order.Ref{}, false
-	}
-	return order.ParseRef(strings.Join(parts[:len(parts)-2], "/"))
 }
 
 // Place is whose moment it is, "" for the order itself.

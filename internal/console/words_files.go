@@ -39,7 +39,7 @@ var fileWords = map[string]text{
 	"file.found":        {"目前內容", "Found"},
 	"file.download":     {"下載有誤的行", "Download the wrong lines"},
 	"file.not_all":      {"有誤的行太多，下載的檔案未包含全部；更正後再上傳原檔。", "There are too many wrong lines to keep all of them; correct the original file and upload it again."},
-	"file.csv_hint":     {"以原來的內容加上原因；更正後可直接上傳。內含客戶資料。", "They are as they came, with what is wrong; correct and upload it. It holds customers' data."},
+	"file.csv_hint":     {"以原來的內容加上原因；更正後可直接上傳。內含客戶資料，因此下載會留下紀錄。", "They are as they came, with what is wrong; correct and upload it. It holds customers' data, so the download is recorded."},
 	"file.results":      {"結果", "Results"},
 	"file.results_csv":  {"下載結果 CSV", "Download results as CSV"},
 	"file.tickets":      {"下載結果與票號", "Download results with ticket numbers"},

@@ -171,6 +171,7 @@ var reasonWords = map[string]string{
 	"it cannot be signed":                                   "無法簽章",
 
 	// Steps of a history and what people did.
+	"show wrong lines of file %s":             "查看檔案 %s 有誤的行",
 	"show tickets of file %s":                 "查看檔案 %s 的票券",
 	"replay order to webhook %s":              "重送給 Webhook 端點 %s",
 	"attempt %s by %s":                        "第 %s 次，由 %s 送出",

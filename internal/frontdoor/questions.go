@@ -90,7 +90,7 @@ func (s *Server) questions() {
 		"With wait, the answer comes when the order is final or the time is over; a refund that is not final is not waited for.", 304)
 	register(s, status, s.getOrder)
 	register(s, get("/v1/orders/{account}/{order_id}/history", "get-history", "Everything that happened to an order",
-		"Each step with its time: when it was sent, what was unknown, what the provider answered."), s.history)
+		"Each step with its time: when it was sent, what was unknown, what the provider answered, and what became of its tickets."), s.history)
 	register(s, get("/v1/orders", "search-orders", "Search orders and refunds",
 		"All conditions that are given must hold. With q, an index is asked, and all of it is one page. Without, follow next until it is absent. What has ended is listed as long as its event is kept (ISSUANCE_KEEP_EVENTS), and is found by q after that."), s.search)
 }
@@ -181,16 +181,9 @@ func (s *Server) history(ctx context.Context, in *struct{ OrderPath }) (*history
 	}
 	ref := tasks.Ref{Account: a, OrderID: in.OrderID}
 	seenOf(ctx).ref = ref.String()
-	rec, err := s.Ledger.Load(ctx, ref)
-	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
-		return nil, noted(ctx, explain(err, accountInPath))
-	}
-	records, err := s.Ledger.Refunds(ctx, ref)
+	records, err := s.Ledger.Story(ctx, ref)
 	if err != nil {
 		return nil, noted(ctx, explain(err, accountInPath))
-	}
-	if rec != nil {
-		records = append([]*ledger.Record{rec}, records...)
 	}
 	if len(records) == 0 {
 		return nil, noted(ctx, s.missing(ctx, tasks.ErrUnknownOrder, ref))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -143,4 +144,19 @@ func (l *Ledger) HasEvent(ctx context.Context, streamID string) (bool, error) {
 		return false, fmt.Errorf("ledger: events: %w", err)
 	}
 	return len(kept) > 0, nil
+}
+
+// ParseEventID is what an event's id names of it: the record, or its ticket, and the state.
+func ParseEventID(id string) (e Event, ok bool) {
+	parts := strings.Split(id, "/")
+	n := len(parts) - 2
+	if n < 2 {
+		return Event{}, false
+	}
+	e.ID, e.State = id, order.State(parts[n])
+	if n == 4 && parts[2] == "ticket" {
+		e.Ticket, n = number(parts[3]), 2
+	}
+	e.Ref, ok = order.ParseRef(strings.Join(parts[:n], "/"))
+	return e, ok
 }
