@@ -185,7 +185,7 @@ func (e tokenEntry) token(wrong func(key, format string, args ...any)) *Token {
 	copy(k.sum[:], sum)
 	for _, s := range e.Scopes {
 		if !slices.Contains(Scopes(), Scope(s)) {
-			wrong("scopes", "scopes must be of %v", Scopes())
+			wrong("scopes", "scopes must be of: %s", joined(Scopes()))
 			break
 		}
 		k.Scopes = append(k.Scopes, Scope(s))
