@@ -193,6 +193,9 @@ func (l *load) refusal(err error) *Problem {
 			p.Violations = append(p.Violations, ProblemViolation{Where: strings.TrimSuffix(inBody+" "+v.Where, " "), Rule: bulkAdvice.Replace(v.Rule), Shape: v.Shape})
 		}
 	}
+	if len(p.Violations) == 0 { // the file as a whole breaks one
+		p.Violations = []ProblemViolation{{Where: inBody, Rule: detail}}
+	}
 	return p
 }
 
