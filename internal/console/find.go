@@ -257,10 +257,16 @@ func (c *Console) locate(ctx context.Context, text string, accounts []providers.
 	if account, rest, whole := strings.Cut(text, "/"); whole {
 		return typed.First(rest, func(number string) ([]ledger.Found, error) {
 			r, ok := order.ParseRef(strings.ToLower(typed.Plain(account)) + "/" + number)
-			if !ok || !slices.Contains(accounts, r.Account) {
+			var refs []order.Ref
+			for _, a := range accounts {
+				if ok && r.Account.Covers(a) { // a provider alone means any of its accounts
+					refs = append(refs, order.Ref{Account: a, OrderID: r.OrderID, RefundID: r.RefundID})
+				}
+			}
+			if len(refs) == 0 {
 				return nil, nil
 			}
-			return c.Ledger.Find(ctx, ledger.Query{}, []order.Ref{r})
+			return c.Ledger.Find(ctx, ledger.Query{}, refs)
 		})
 	}
 	refs, err := typed.First(text, func(number string) (out []order.Ref, err error) {

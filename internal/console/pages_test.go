@@ -124,7 +124,7 @@ func TestSearchLeadsToTheOrder(t *testing.T) {
 	h, queued, _, review := story(t, "")
 	b := h.browser()
 	for text, want := range map[string]order.Ref{"QUEUED1": queued, " REVIEW1 ": review, review.String(): review,
-		"queued1": queued, "\u200bＱＵＥＵＥＤ１　": queued, "ECTicket:2000132/review1": review, "Review1\ufeff": review} {
+		"queued1": queued, "\u200bＱＵＥＵＥＤ１　": queued, "ECTicket:2000132/review1": review, "ecticket/QUEUED1": queued, "Review1\ufeff": review} {
 		if a := b.get("/console/?q=" + url.QueryEscape(text)); a.Request.URL.Path != at(want) {
 			t.Errorf("%q leads to %s", text, a.Request.URL)
 		}
