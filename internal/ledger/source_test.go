@@ -106,3 +106,31 @@ func TestEveryScriptHasAHeader(t *testing.T) {
 		}
 	}
 }
+
+// A script stands behind what it uses of the prelude, and nothing else: Redis makes all functions anew each time it runs.
+func TestAScriptGetsWhatItUsesOfThePrelude(t *testing.T) {
+	if got := complete("return 1"); got != "return 1" {
+		t.Errorf("a script that uses nothing is\n%s", got)
+	}
+	used := map[string]bool{}
+	for name := range scripts {
+		text := complete(source(name))
+		for defined, p := range prelude.defines {
+			uses := strings.Contains(text, p.text)
+			used[defined] = used[defined] || uses
+			for _, other := range p.uses {
+				if q := prelude.defines[other]; uses && q != nil && !strings.Contains(text, q.text) {
+					t.Errorf("%s gets %s without %s", name, defined, other)
+				}
+			}
+		}
+		if strings.Contains(text, "--") {
+			t.Errorf("%s has a comment", name)
+		}
+	}
+	for defined := range prelude.defines {
+		if !used[defined] && defined != "point" && defined != "wake" { // which come with an end, and with an intake
+			t.Errorf("no script uses %s", defined)
+		}
+	}
+}
