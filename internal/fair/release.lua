@@ -1,5 +1,6 @@
--- Puts the first tasks of a line at the head of the queue, as asynq itself does when a waiting task is to run at once.
--- Those that run, or are pending already, or have ended, are not touched.
+-- Puts the first tasks of a line at the head of the queue, as asynq itself does when a waiting task is to run at once, but
+-- behind those of all lines that were let go on before and have not run yet: on top of them they would keep the
+-- first ones back. Those that run, or are pending already, or have ended, are not touched.
 --
 -- KEYS   1 all, 2 of, 3 out (keys.QueueLine), 4 pending, 5 retry, 6 scheduled (asynq's)
 -- ARGV   1 how many  2 merchant  3 prefix of the tasks' keys  4 now (microseconds)  5 how long a task is remembered that was
@@ -20,7 +21,16 @@ for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, tonumber(ARGV[6]) - 1)) do
 		end
 	end
 end
+local before = {} -- the first one first
+while #go > 0 and #before < tonumber(ARGV[6]) do
+	local id = redis.call('LINDEX', KEYS[4], -1 - #before)
+	local merchant = id and string.match(id, '^[^:]+:[^:]+:([^:]+):')
+	if not merchant or not redis.call('ZSCORE', string.sub(KEYS[3], 1, -1 - #ARGV[2]) .. merchant, id) then break end
+	before[#before + 1] = id
+end
+if #before > 0 then redis.call('LTRIM', KEYS[4], 0, -1 - #before) end
 for i = #go, 1, -1 do redis.call('RPUSH', KEYS[4], go[i]) end
+for i = #before, 1, -1 do redis.call('RPUSH', KEYS[4], before[i]) end
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', string.format('%.0f', now - tonumber(ARGV[5])))
 local left = redis.call('ZCARD', KEYS[2])
 if left == 0 then redis.call('SREM', KEYS[1], ARGV[2]) end
