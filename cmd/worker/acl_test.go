@@ -25,6 +25,7 @@ import (
 	"issuance/internal/testredis"
 	"issuance/internal/thinevent"
 	"issuance/providers/ecticket/ecticketsim"
+	"sync"
 )
 
 // guarded is a Redis with the users of deploy/users.acl, as deploy/make-secrets.sh makes them, and one more who
@@ -135,6 +136,18 @@ func TestUsersMayDoWhatTheyAreFor(t *testing.T) {
 		enqueue(user, "review")
 		enqueue(user, "budget")
 	}
+	var waits sync.WaitGroup
+	for _, user := range []string{"producer", "operator", "gateway"} { // who enqueues may wait for replicas, of which there are none
+		waits.Go(func() {
+			env := map[string]string{"REDIS_URL": addresses[user], "REDIS_WAIT_REPLICAS": "1", "ISSUANCE_SEAL_KEYS": sealKey, "ECTICKET_MERCHANT_ID": ecticketAccount.Merchant}
+			var stderr bytes.Buffer
+			code := cli.Run(t.Context(), []string{"issue", filepath.Join(dir, "e1.json")}, env, cli.Streams{In: strings.NewReader(""), Out: io.Discard, Err: &stderr})
+			if code == 0 || !strings.Contains(stderr.String(), "0 of 1 replicas have the record") {
+				t.Errorf("%s: %d\n%s", user, code, &stderr)
+			}
+		})
+	}
+	waits.Wait()
 	for _, page := range []string{"/readyz", "/metrics", "/jobs/api/queues", "/jobs/api/queues/ecticket-checkout", "/jobs/api/redis_info", "/jobs/api/servers", noticesPath} {
 		if status, body := get(t, url+page); status != 200 {
 			t.Errorf("%s: %d %s", page, status, body)

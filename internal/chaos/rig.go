@@ -113,16 +113,16 @@ func NewRig(t testing.TB, c RigConfig) *Rig {
 	producers.AddHook(crashHook{})
 	t.Cleanup(func() { _ = producers.Close() })
 	options := tasks.Options{SealKeys: r.Secrets.SealKeys, TaskTimeout: taskTimeout}
+	stepwise := redis.UniversalClient(inSteps{producers})
 	if slices.Contains(r.Env, waitForOne) {
 		options.WaitReplicas = 1
+		stepwise = producers // waiting needs to know what kind of client it is
 	}
 	if r.Client, err = tasks.NewClient(producers, options); err != nil {
 		t.Fatal(err)
 	}
-	if r.InSteps = r.Client; options.WaitReplicas == 0 { // which asks the client what nodes there are
-		if r.InSteps, err = tasks.NewClient(inSteps{producers}, options); err != nil {
-			t.Fatal(err)
-		}
+	if r.InSteps, err = tasks.NewClient(stepwise, options); err != nil {
+		t.Fatal(err)
 	}
 	dir := c.LogDir
 	if dir == "" {

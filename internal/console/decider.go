@@ -91,7 +91,7 @@ const (
 func (v *visit) before(is func(ledger.Decision) (about, did bool)) (*decider, error) {
 	ctx := v.r.Context()
 	for range looksBack {
-		last, err := v.desk.Latest(ctx, func(d ledger.Decision) bool { about, _ := is(d); return about })
+		last, err := v.Ledger.Latest(ctx, func(d ledger.Decision) bool { about, _ := is(d); return about })
 		if err != nil {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"issuance/internal/keys"
@@ -89,5 +90,34 @@ func TestAnIntentWithoutItsNodesReplicaIsAnError(t *testing.T) {
 	c.Replicas[c.Holder(keys.Record(ref))].Kill()
 	if _, _, err := l.Submit(t.Context(), ref, f, Intent{Lease: lease, Ticket: -1}); err == nil || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
+	}
+}
+
+// Records of a batch stand on several nodes, and each node's replica has to have its own.
+func TestRecordsOfSeveralNodesWaitForTheirReplicas(t *testing.T) {
+	t.Parallel()
+	c := testredis.StartCluster(t, 2, true)
+	l := clustered(t, c, Options{WaitReplicas: 1})
+	on := map[int][]order.Ref{}
+	for i := 0; len(on[0]) < 3 || len(on[1]) < 3; i++ {
+		ref, _ := taken(t, l, fmt.Sprint("A", i))
+		at := c.Holder(keys.Record(ref))
+		on[at] = append(on[at], ref)
+	}
+	must(t, l.Replicated(t.Context(), append(slices.Clone(on[0]), on[1]...)))
+	for node, refs := range on {
+		replica := c.Replicas[node].Client().Conn()
+		must(t, replica.ReadOnly(t.Context()).Err())
+		for _, r := range refs {
+			if n, err := replica.Exists(t.Context(), keys.Record(r)).Result(); n != 1 {
+				t.Errorf("the replica does not have %s: %v", r, err)
+			}
+		}
+		must(t, replica.Close())
+	}
+	c.Replicas[1].Kill()
+	must(t, l.Replicated(t.Context(), on[0]))
+	if err := l.Replicated(t.Context(), append(slices.Clone(on[0]), on[1]...)); err == nil {
+		t.Error("records count as replicated although one node has no replica")
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"issuance/internal/keys"
+	"issuance/providers"
 	"issuance/tasks/order"
 )
 
@@ -106,6 +107,27 @@ func (l *Ledger) Decided(ctx context.Context, d Decision) error {
 		return fmt.Errorf("ledger: decision: %w", err)
 	}
 	return nil
+}
+
+// lately is how many of all decisions Latest looks at.
+const lately = 200
+
+// Latest is the last decision that is wanted, of those that were made lately; nil where none is. It has no Origin.
+func (l *Ledger) Latest(ctx context.Context, wanted func(Decision) bool) (*Decision, error) {
+	list, err := l.rdb.XRevRangeN(ctx, keys.Decisions, "+", "-", lately).Result()
+	if err != nil {
+		return nil, fmt.Errorf("ledger: decisions: %w", err)
+	}
+	for _, entry := range list {
+		text := func(name string) string { s, _ := entry.Values[name].(string); return s }
+		a, _ := providers.ParseAccount(text("account"))
+		d := Decision{What: text("what"), Ref: order.Ref{Account: a, OrderID: text("order_id"), RefundID: text("refund_id")},
+			Who: text("who"), Reason: text("reason"), At: EventTime(entry.ID)}
+		if wanted(d) {
+			return &d, nil
+		}
+	}
+	return nil, nil
 }
 
 // String is the entry as it is kept.

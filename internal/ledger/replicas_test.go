@@ -17,9 +17,8 @@ import (
 // With WaitReplicas an intent that no replica has is refused in about a second, and the error says
 // that nothing was sent; the order is not lost, it is looked up or sent later.
 func TestAnIntentThatNoReplicaHasIsAnError(t *testing.T) {
-	s := testredis.Start(t)
-	if s.Kind != testredis.Real {
-		t.Log("replicas need redis-server")
+	s := replicable(t)
+	if s == nil {
 		return
 	}
 	b := newBench(s, newClock())
@@ -49,9 +48,8 @@ func TestAnIntentThatNoReplicaHasIsAnError(t *testing.T) {
 
 // With a replica that follows, intents are written as without.
 func TestAnIntentThatAReplicaHasIsWritten(t *testing.T) {
-	s := testredis.Start(t)
-	if s.Kind != testredis.Real {
-		t.Log("replicas need redis-server")
+	s := replicable(t)
+	if s == nil {
 		return
 	}
 	replica := testredis.Start(t)
@@ -86,6 +84,17 @@ func TestAnIntentThatAReplicaHasIsWritten(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, a, err)
 		}
 	}
+}
+
+// replicable is a server that can have replicas; nil where redis-server is not installed.
+func replicable(t *testing.T) *testredis.Server {
+	t.Helper()
+	s := testredis.Start(t)
+	if s.Kind != testredis.Real {
+		t.Log("replicas need redis-server")
+		return nil
+	}
+	return s
 }
 
 // follow makes a server another one's replica and waits until it follows, for the master too.
@@ -135,9 +144,8 @@ func TestReplicasNeedAKnownKindOfClient(t *testing.T) {
 
 // With WaitReplicas a record counts as made when a replica has it, whoever made it and on whatever connection.
 func TestARecordWaitsForAReplica(t *testing.T) {
-	s := testredis.Start(t)
-	if s.Kind != testredis.Real {
-		t.Log("replicas need redis-server")
+	s := replicable(t)
+	if s == nil {
 		return
 	}
 	b := newBench(s, newClock())
