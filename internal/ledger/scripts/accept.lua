@@ -3,18 +3,16 @@
 --   what a look-up found or '', code and message where that was a failure, which another look has to confirm
 -- Answers {verdict ok|refused, state}
 local key, t = KEYS[1], clock()
-local state = get(key, 'state')
-if state ~= 'submitting' or not held(key, ARGV[2]) then return refused(state) end
+local f = read(key, 'state', 'fence', 'runner', 'erased_at', 'doubt_at', 'rejected_code', 'confirmed')
+if f.state ~= 'submitting' or f.fence ~= ARGV[2] or f.runner == '' then return refused(f.state) end
 local fields = {'state', 'accepted', 'accepted', int(t), 'updated_at', int(t)}
 local function with(...) for _, v in ipairs({...}) do fields[#fields + 1] = v end end
 if ARGV[3] ~= '' then with('ref', ARGV[3]) end
-if ARGV[4] ~= '' and get(key, 'erased_at') == '' then with('result', ARGV[4]) end
-redis.call('HDEL', key, 'code', 'message', 'unclear_since')
-if ARGV[7] ~= '' then with('code', ARGV[7], 'message', ARGV[8], 'polled_at', int(t)) end
+if ARGV[4] ~= '' and f.erased_at == '' then with('result', ARGV[4]) end
 if ARGV[5] == '1' then with('unproven', '1') end
-no_doubt(key)
+no_doubt(key, f)
+give_back(key, 'crashes', 'abandoned', 'code', 'message', 'unclear_since')
+if ARGV[7] ~= '' then with('code', ARGV[7], 'message', ARGV[8], 'polled_at', int(t)) end
 found(key, t, ARGV[6])
 note(key, t, 'accepted', ARGV[3], fields)
-give_back(key)
-no_crashes(key)
 return applied('accepted')

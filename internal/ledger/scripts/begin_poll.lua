@@ -2,15 +2,16 @@
 -- KEYS[1] order  ARGV: now, runner, lease ms
 -- Answers {verdict ok|busy|refused, state, now, fence, crashes, abandoned, until}; busy while another runner's claim is valid
 local key, t = KEYS[1], clock()
-local state = get(key, 'state')
-if state ~= 'accepted' then return refused(state) end
+local f = read(key, 'state', 'fence', 'runner', 'crashes', 'abandoned', 'until')
+if f.state ~= 'accepted' then return refused(f.state) end
 local function reply(verdict)
-  local f = redis.call('HMGET', key, 'fence', 'crashes', 'abandoned', 'until')
-  return {'verdict', verdict, 'state', state, 'now', int(t), 'fence', f[1] or '', 'crashes', f[2] or '', 'abandoned', f[3] or '', 'until', f[4] or ''}
+  return {'verdict', verdict, 'state', f.state, 'now', int(t), 'fence', f.fence, 'crashes', f.crashes, 'abandoned', f.abandoned, 'until', f['until']}
 end
-if get(key, 'runner') ~= '' then
-  if tonumber(get(key, 'until')) > t then return reply('busy') end
+if f.runner ~= '' then
+  if tonumber(f['until']) > t then return reply('busy') end
   lost_runner(key, t)
+  f.crashes, f.abandoned = get(key, 'crashes'), get(key, 'abandoned')
 end
-take(key, t, ARGV[2], ARGV[3])
+local _
+_, f.fence, _, _, _, f['until'] = take(key, t, f.fence, ARGV[2], ARGV[3])
 return reply('ok')

@@ -17,33 +17,40 @@ local open, turn = KEYS[2], ''
 if ARGV[5] ~= '' then
   open, turn = KEYS[3], redis.call('GET', KEYS[2]) or ''
 end
-local function reply(verdict)
-  if open and verdict ~= 'missing' and (verdict ~= 'final' or get(key, 'event') == '') then
+local list, f
+local function look()
+  list, f = redis.call('HGETALL', key), {}
+  for i = 1, #list, 2 do f[list[i]] = list[i + 1] end
+end
+look()
+local function reply(verdict, ...)
+  if open and verdict ~= 'missing' and (verdict ~= 'final' or not f.event) then
     redis.call('ZADD', open, int(t + tonumber(ARGV[3])), ARGV[4])
   end
-  local f = redis.call('HGETALL', key)
-  for _, v in ipairs({'verdict', verdict, 'now', int(t), 'turn', turn}) do f[#f + 1] = v end
-  return f
+  local n = #list
+  for i, v in ipairs({'verdict', verdict, 'now', int(t), 'turn', turn, ...}) do list[n + i] = v end
+  return list
 end
 
-local state = get(key, 'state')
-if state == '' then return reply('missing') end
+local state = f.state
+if not state then return reply('missing') end
 -- (A settled record keeps no version: nothing is left to do with it.)
-if (tonumber(get(key, 'v')) or 0) > 2 then return reply('newer') end
+if (tonumber(f.v) or 0) > 2 then return reply('newer') end
 if final[state] then return reply('final') end
 if state == 'accepted' then return reply('accepted') end
-local planned = get(key, 't:0') ~= '' -- by ticket: nobody else's tickets
+local planned = f['t:0'] -- by ticket: nobody else's tickets
 if not planned and turn ~= '' and turn ~= ARGV[5] then
   -- The holder's record stands in the same slot. One that was deleted must not block the order.
   local holder = string.sub(key, 1, #key - #ARGV[5]) .. turn
   if redis.call('EXISTS', holder) == 1 then return reply('wait_turn') end
 end
-if get(key, 'runner') ~= '' then
-  if tonumber(get(key, 'until')) > t then return reply('busy') end
+if f.runner then
+  if tonumber(f['until']) > t then return reply('busy') end
   lost_runner(key, t)
   -- If it had written an intent, its request may have left at any moment until the claim ran out.
-  if get(key, 'phase') == 'send' then doubt(key, get(key, 'until')) end
+  if f.phase == 'send' then doubt(key, f['until']) end
+  look()
 end
 if ARGV[5] ~= '' and not planned then redis.call('SET', KEYS[2], ARGV[5]) end
-take(key, t, ARGV[2], ARGV[3], 'phase', 'claim', 'updated_at', int(t))
-return reply(in_doubt(key) and 'look_up' or 'send')
+local verdict = (f.doubt_at or f.rejected_code) and 'look_up' or 'send'
+return reply(verdict, take(key, t, f.fence, ARGV[2], ARGV[3], 'phase', 'claim', 'updated_at', int(t)))

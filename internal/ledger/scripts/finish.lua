@@ -8,21 +8,19 @@
 -- Answers {verdict ok|refused, state, refunds: how many the order has, accepted, final, lane, trace: the record's, for
 --   whoever measures, problem: what went wrong in publishing}
 local key, t, id = KEYS[1], clock(), ARGV[10]
-local state = get(key, 'state')
-if state == 'accepted' then
-  if ARGV[2] ~= '' then return refused(state) end
-elseif state == 'queued' or state == 'submitting' then
-  if not held(key, ARGV[2]) then return refused(state) end
-else
-  return refused(state)
+local f = read(key, 'state', 'fence', 'runner', 'erased_at', 'accepted', 'lane', 'trace')
+if f.state == 'accepted' then
+  if ARGV[2] ~= '' then return refused(f.state) end
+elseif (f.state ~= 'queued' and f.state ~= 'submitting') or f.fence ~= ARGV[2] or f.runner == '' then
+  return refused(f.state)
 end
 found(key, t, ARGV[11])
 local fields = {}
 local function with(name, value) fields[#fields + 1], fields[#fields + 2] = name, value end
 if ARGV[6] ~= '' then with('ref', ARGV[6]) end
-if ARGV[7] ~= '' and get(key, 'erased_at') == '' then with('result', ARGV[7]) end -- erased stays erased
+if ARGV[7] ~= '' and f.erased_at == '' then with('result', ARGV[7]) end -- erased stays erased
 if ARGV[8] ~= '0' then
-  with('polls', int((tonumber(get(key, 'polls')) or 0) + tonumber(ARGV[8])))
+  with('polls', int((tonumber(get(key, 'polls')) or 0) + tonumber(ARGV[8]))) -- a look-up has counted itself
   with('polled_at', int(t))
 end
 if id ~= '' then with('refunded', ARGV[9]) end
@@ -33,8 +31,5 @@ if id == '' then
 else
   if redis.call('GET', KEYS[3]) == id then redis.call('DEL', KEYS[3]) end
 end
-local r = applied(ARGV[3])
-local f = redis.call('HMGET', key, 'accepted', 'final', 'lane', 'trace') -- before they move to the details
-for i, name in ipairs({'accepted', 'final', 'lane', 'trace'}) do r[#r + 1], r[#r + 2] = name, f[i] or '' end
-r[#r + 1], r[#r + 2], r[#r + 3], r[#r + 4] = 'refunds', waiting, 'problem', publish(key, KEYS[2], 4, 12)
-return r
+return {'verdict', 'ok', 'state', ARGV[3], 'accepted', f.accepted, 'final', int(t), 'lane', f.lane, 'trace', f.trace,
+  'refunds', waiting, 'problem', publish(key, KEYS[2], 4, 12)}

@@ -23,6 +23,13 @@ local function int(n) return n == ms and written or string.format('%.0f', n) end
 
 local function get(key, field) return redis.call('HGET', key, field) or '' end
 
+-- Fields of a record by name, '' for what it has not: reading many at once takes less than reading two.
+local function read(key, ...)
+  local f, values = {}, redis.call('HMGET', key, ...)
+  for i, name in ipairs({...}) do f[name] = values[i] or '' end
+  return f
+end
+
 local final = {issued = true, refunded = true, partially_refunded = true, failed = true, cancelled = true, review = true}
 
 local function applied(state) return {'verdict', 'ok', 'state', state} end
@@ -30,10 +37,9 @@ local function refused(state) return {'verdict', 'refused', 'state', state} end
 
 -- Writes one line of history, "MS EVENT DETAIL", and other fields with it, because each command costs its key and more
 -- in Redis's log. The same line is not repeated, and the middle of a very long story is dropped: its beginning and its
--- end are what people need.
-local function note(key, t, event, detail, fields)
-  fields = fields or {}
-  local h = get(key, 'history')
+-- end are what people need. h is the history where the caller has read it.
+local function note(key, t, event, detail, fields, h)
+  fields, h = fields or {}, h or get(key, 'history')
   -- A line break in a code or in a person's reason must not forge a line of its own.
   local tail = ' ' .. event .. ' ' .. string.gsub(detail, '%c', ' ') .. '\n'
   -- (Right behind the last line's time: "refunded" is no repetition of "ticket 1 refunded".)
@@ -89,7 +95,9 @@ local function in_doubt(key)
   return get(key, 'doubt_at') ~= '' or get(key, 'rejected_code') ~= ''
 end
 
-local function no_doubt(key)
+-- f is what was read of the record: doubt_at, rejected_code, and confirmed.
+local function no_doubt(key, f)
+  if f.doubt_at .. f.rejected_code .. f.confirmed == '' then return end
   redis.call('HDEL', key, 'doubt_at', 'doubt_since', 'doubts', 'rejected_code', 'rejected_message', 'confirmed')
 end
 
@@ -109,23 +117,25 @@ end
 -- Crashes count in a row: a runner that worked on the record and gives its claim back was not crashed by it.
 local function no_crashes(key) redis.call('HDEL', key, 'crashes', 'abandoned') end
 
--- Gives the claim to a runner, and writes other fields with it.
-local function take(key, t, runner, lease, ...)
-  local fence = int((tonumber(get(key, 'fence')) or 0) + 1)
-  redis.call('HSET', key, 'fence', fence, 'runner', runner, 'until', int(t + tonumber(lease)), ...)
+-- Gives the claim to a runner, after the claim of this fence, and writes other fields with it. Answers all that it wrote.
+local function take(key, t, fence, runner, lease, ...)
+  local taken = {'fence', int((tonumber(fence) or 0) + 1), 'runner', runner, 'until', int(t + tonumber(lease)), ...}
+  redis.call('HSET', key, unpack(taken))
+  return unpack(taken)
 end
 
 -- Ends a record, with a line of history where there is a detail for it, and other fields. The event of each end has an id
 -- of its own, so earlier ends are counted (see again).
 local function finish(key, t, state, code, message, detail, fields)
   fields = fields or {}
+  local f = read(key, 'history', 'doubt_at', 'rejected_code', 'rejected_message', 'confirmed')
   for _, v in ipairs({'state', state, 'final', int(t), 'updated_at', int(t)}) do fields[#fields + 1] = v end
-  if detail then note(key, t, state, detail, fields) else redis.call('HSET', key, unpack(fields)) end
+  if detail then note(key, t, state, detail, fields, f.history) else redis.call('HSET', key, unpack(fields)) end
   if code == '' and state == 'failed' then
-    code, message = get(key, 'rejected_code'), get(key, 'rejected_message') -- the rejection that was confirmed
+    code, message = f.rejected_code, f.rejected_message -- the rejection that was confirmed
   end
   if code ~= '' then redis.call('HSET', key, 'code', code, 'message', message) end
-  if state ~= 'review' then no_doubt(key) end
+  if state ~= 'review' then no_doubt(key, f) end
   if code == '' then give_back(key, 'event', 'code', 'message') else give_back(key, 'event') end
 end
 
@@ -167,34 +177,26 @@ end
 -- that of the refunds, for a refund of this id; marked says that its event is on the stream and the record does not have it yet.
 local function age(key, details, keep_details, keep_record, list, id, marked)
   if list then age_list(list, key, id, keep_record) end
-  local f, moved, names, kept, stay = redis.call('HGETALL', key), {}, {}, {}, {}
-  for i = 1, #f, 2 do
-    local name = f[i]
+  local names, kept, stay, host = {}, {}, {}, get(key, 'host')
+  for _, name in ipairs(redis.call('HKEYS', key)) do
     if bare[name] then kept[#kept + 1] = name else names[#names + 1] = name end
-    -- Where it was sent to stays, as a number of twelve bits, which takes six bytes: refunds of it go there.
-    if name == 'host' and f[i + 1] ~= '' then stay = {'h', tonumber(string.sub(redis.sha1hex(f[i + 1]), 1, 3), 16)} end
   end
+  -- Where it was sent to stays, as a number of twelve bits, which takes six bytes: refunds of it go there.
+  if host ~= '' then stay = {'h', tonumber(string.sub(redis.sha1hex(host), 1, 3), 16)} end
   -- Which entry of the stream its event is, is of no use any more, only that there is one.
   if marked then stay[#stay + 1], stay[#stay + 2] = 'event', 1 end
   -- A copy without what stays takes less of Redis's log than all that moves.
-  if #names > 0 and #names <= 500 and redis.call('EXISTS', details) == 0 then
-    redis.call('COPY', key, details)
+  if #names > 0 and #names <= 500 and redis.call('COPY', key, details) == 1 then
     redis.call('HDEL', details, unpack(kept))
     redis.call('HDEL', key, unpack(names))
-    f = {}
+    names = {}
   end
-  names = {}
-  for i = 1, #f, 2 do
-    if not bare[f[i]] then
-      moved[#moved + 1], moved[#moved + 2] = f[i], f[i + 1]
-      names[#names + 1] = f[i]
-    end
-    -- In parts: a refund of many tickets has more fields than a call takes arguments.
-    if #names == 500 or (#names > 0 and i == #f - 1) then
-      redis.call('HSET', details, unpack(moved))
-      redis.call('HDEL', key, unpack(names))
-      moved, names = {}, {}
-    end
+  -- In parts: a refund of many tickets has more fields than a call takes arguments.
+  for first = 1, #names, 500 do
+    local part, moved = {unpack(names, first, math.min(first + 499, #names))}, {}
+    for i, value in ipairs(redis.call('HMGET', key, unpack(part))) do moved[2 * i - 1], moved[2 * i] = part[i], value end
+    redis.call('HSET', details, unpack(moved))
+    redis.call('HDEL', key, unpack(part))
   end
   if #stay > 0 then redis.call('HSET', key, unpack(stay)) end
   expire(details, keep_details)
