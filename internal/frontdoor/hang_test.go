@@ -2,6 +2,9 @@ package frontdoor_test
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -88,5 +91,123 @@ func TestAWaitIsAnsweredWhenRedisHangs(t *testing.T) {
 	srv.Freeze()
 	if a := <-waited; a.StatusCode != http.StatusServiceUnavailable || time.Since(began) > time.Second+within+1500*time.Millisecond {
 		t.Errorf("%d after %s: %s", a.StatusCode, time.Since(began), a.text)
+	}
+}
+
+// While Redis answers, the bound cuts no wait short.
+func TestTheBoundCutsNoWaitShort(t *testing.T) {
+	const within = 200 * time.Millisecond
+	h, _ := hanging(t, within)
+	h.want(http.StatusCreated, nil, http.MethodPut, at+"WAIT1", body)
+	began := time.Now()
+	h.want(http.StatusOK, nil, http.MethodGet, at+"WAIT1?wait=1", "")
+	if took := time.Since(began); took < time.Second {
+		t.Errorf("answered after %s", took)
+	}
+}
+
+// ndjson is so many lines of orders, from a number on.
+func ndjson(from, n int) string {
+	var b strings.Builder
+	request := strings.Join(strings.Fields(body), "")
+	for i := range n {
+		fmt.Fprintf(&b, `{"provider":"ecticket","request":{"MerchantTradeNo":"BULK%d",%s}`+"\n", from+i, request[1:])
+	}
+	return b.String()
+}
+
+// A bulk that is under way when Redis begins to hang is answered within the bound, also while its caller keeps the file open:
+// what has a receipt is recorded, the end says that the rest is not, and sending the file again completes it.
+func TestABulkUnderWayIsAnsweredWhenRedisHangs(t *testing.T) {
+	const within, batch = 500 * time.Millisecond, 256
+	h, srv := hanging(t, within)
+	file, send := io.Pipe()
+	defer send.Close()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.url+"/v1/bulk", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	written := make(chan error, 1)
+	go func() { _, err := io.WriteString(send, ndjson(0, batch)); written <- err }()
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	answers := json.NewDecoder(res.Body)
+	receipted := map[string]bool{}
+	for range batch {
+		var l frontdoor.BulkLine
+		if err := answers.Decode(&l); err != nil || l.Receipt == nil {
+			t.Fatalf("%+v, %v", l, err)
+		}
+		receipted[l.Receipt.OrderID] = true
+	}
+	if err := <-written; err != nil {
+		t.Fatal(err)
+	}
+	srv.Freeze()
+	began := time.Now()
+	if _, err := io.WriteString(send, ndjson(batch, batch)); err != nil {
+		t.Fatal(err)
+	}
+	var last frontdoor.BulkLine
+	for last.Done == nil {
+		last = frontdoor.BulkLine{}
+		if err := answers.Decode(&last); err != nil {
+			t.Fatal(err)
+		}
+		if last.Receipt != nil || last.Done == nil && (last.Line <= batch || last.Code != "unreachable") {
+			t.Errorf("a line: %+v", last)
+		}
+	}
+	if took := time.Since(began); last.Done.Complete || last.Code != "unreachable" || last.Done.Enqueued != batch || took > within+1500*time.Millisecond {
+		t.Errorf("after %s: %+v, %+v", took, last, last.Done)
+	}
+	if _, err := answers.Token(); err != io.EOF {
+		t.Errorf("after the last line: %v", err)
+	}
+	srv.Thaw()
+	a := h.call(http.MethodPost, "/v1/bulk", ndjson(0, 2*batch))
+	known := 0
+	for l := range strings.Lines(a.text) {
+		var line frontdoor.BulkLine
+		if err := json.Unmarshal([]byte(l), &line); err != nil {
+			t.Fatal(err)
+		}
+		if line.Receipt == nil {
+			last = line
+			continue
+		}
+		if receipted[line.Receipt.OrderID] && line.Receipt.Duplicate {
+			known++
+		}
+	}
+	if known != batch || !last.Done.Complete || last.Done.Enqueued+last.Done.Duplicates != 2*batch {
+		t.Errorf("sent again: %d known, %+v", known, last.Done)
+	}
+}
+
+// A stream that is under way when Redis hangs goes on with what happens afterwards, and its ids can be resumed from.
+func TestAStreamGoesOnAfterRedisHung(t *testing.T) {
+	const within = 300 * time.Millisecond
+	h, srv := hanging(t, within)
+	h.want(http.StatusCreated, nil, http.MethodPut, at+"SSE1", body)
+	h.want(http.StatusCreated, nil, http.MethodPut, at+"SSE2", body)
+	events := h.stream("0")
+	h.issue("SSE1")
+	first := events.next()
+	srv.Freeze()
+	if a := h.call(http.MethodGet, "/v1/events", ""); a.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("a page: %d", a.StatusCode)
+	}
+	srv.Thaw()
+	h.issue("SSE2")
+	second := events.next()
+	if first.id == "" || second.id == "" || !strings.Contains(second.data, "SSE2") {
+		t.Errorf("%+v, %+v", first, second)
+	}
+	if e := h.stream(first.id).next(); e.id != second.id {
+		t.Errorf("resumed with %+v", e)
 	}
 }

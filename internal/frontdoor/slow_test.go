@@ -1,6 +1,8 @@
 package frontdoor_test
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -64,6 +66,22 @@ func TestABodyThatDripsIsGivenUp(t *testing.T) {
 	}
 	if took := time.Since(began); took > 8*time.Second {
 		t.Errorf("it took %s", took)
+	}
+}
+
+// What is left of a file that was refused, or was not read to its end, is not taken for a request.
+func TestTheRestOfABulkIsNoRequest(t *testing.T) {
+	addr, _ := listen(t, nil)
+	head := "POST /v1/bulk HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\n"
+	c := write(t, addr, head+"9\r\n<!doctype\r\n")
+	first, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil || first.StatusCode != http.StatusUnprocessableEntity || !first.Close {
+		t.Fatalf("%v, %v", first, err)
+	}
+	rest, _ := io.ReadAll(first.Body)
+	more, _ := io.ReadAll(c) // until the connection is closed, although nothing more is sent
+	if bytes.Contains(more, []byte("HTTP/1.1")) || !bytes.Contains(rest, []byte("violations")) {
+		t.Errorf("%q, %q", rest, more)
 	}
 }
 
