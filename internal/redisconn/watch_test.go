@@ -58,7 +58,7 @@ func TestARedisThatHangsIsAnAlarm(t *testing.T) {
 		lines(true, 9*time.Second, 0, 0)
 		lines(false, time.Minute, 0, 0)
 		lines(true, 24*time.Second, 1, 0)
-		lines(true, 55*time.Second, 1, 0)
+		lines(true, 45*time.Second, 1, 0)
 		lines(true, 20*time.Second, 2, 0)
 		lines(false, 20*time.Second, 2, 1)
 		lines(false, time.Hour, 2, 1)
