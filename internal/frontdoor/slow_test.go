@@ -14,6 +14,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/frontdoor"
 	"issuance/internal/keys"
 )
 
@@ -82,6 +83,16 @@ func TestTheRestOfABulkIsNoRequest(t *testing.T) {
 	more, _ := io.ReadAll(c) // until the connection is closed, although nothing more is sent
 	if bytes.Contains(more, []byte("HTTP/1.1")) || !bytes.Contains(rest, []byte("violations")) {
 		t.Errorf("%q, %q", rest, more)
+	}
+}
+
+// A bulk without a line is invalid as a whole, and says so in a violation.
+func TestAnEmptyBulkIsInvalid(t *testing.T) {
+	h := open(t, "")
+	var p frontdoor.Problem
+	h.want(http.StatusUnprocessableEntity, &p, http.MethodPost, "/v1/bulk", "", "Content-Type", "text/csv")
+	if len(p.Violations) != 1 || p.Violations[0].Where != "body" {
+		t.Errorf("%+v", p)
 	}
 }
 
