@@ -67,6 +67,14 @@ const fresh = 10 * time.Second
 // is known is older than age; wrong says why nothing may be enqueued, which keeps nobody from asking. Only one
 // caller reads at a time; the others wait for it, or for the end of their context.
 func (c *Client) announced(ctx context.Context, age time.Duration) (accounts []budget.Announcement, wrong, err error) {
+	err = redisconn.Patiently(ctx, func(ctx context.Context) (err error) { // callers take turns, and each may wait for Redis
+		accounts, wrong, err = c.announcedInTurn(ctx, age)
+		return err
+	})
+	return accounts, wrong, err
+}
+
+func (c *Client) announcedInTurn(ctx context.Context, age time.Duration) (accounts []budget.Announcement, wrong, err error) {
 	n := &c.near
 	select {
 	case <-n.turn:

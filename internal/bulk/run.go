@@ -36,6 +36,9 @@ type Options struct {
 	// Failed is called for every order that is right but could not be enqueued; its answer, when
 	// it is not nil, ends the run. Default: the error itself.
 	Failed func(line int, err error) error
+	// Stop is called when the run ends before its file, so that a reading of the file that waits may end. Default: the
+	// run waits for it.
+	Stop func()
 	// Progress is kept up to date while the run goes on. Default: a new one.
 	Progress *Progress
 }
@@ -122,6 +125,9 @@ func Run(ctx context.Context, f *File, opt Options) error {
 	}
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	if opt.Stop != nil {
+		defer context.AfterFunc(inner, opt.Stop)()
+	}
 	r := run{Options: opt, file: f, cancel: cancel, repeated: repeated}
 	if repeated == nil {
 		r.seen = newNumbers(0)

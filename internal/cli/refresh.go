@@ -110,6 +110,12 @@ func (a *app) refresh(ctx context.Context, s *session, c *tasks.Client, r tasks.
 		return err != nil, err
 	})
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		switch tried, err := store.Tried(ctx, r); {
+		case err != nil:
+			return err
+		case tried:
+			return coded(codeNoAnswer, "ECTicket has not shown its tickets to the worker that asked, within %s: it does not find the order, its answer was not clear, or no call may leave (enqueue budget); it is asked again", timeout)
+		}
 		return coded(codeTimeout, "no worker has had an answer from ECTicket within %s; it is asked all the same", timeout)
 	}
 	return err

@@ -206,6 +206,7 @@ func (s *session) serveAt(ctx context.Context, d *door, c frontdoor.Config, hook
 	var beside sync.WaitGroup
 	beside.Go(func() { pages.Run(ctx) })
 	beside.Go(func() { (&budget.Reporter{RDB: s.rdb, Log: d.log}).Run(ctx) })
+	beside.Go(func() { redisconn.Watch(ctx, s.rdb, d.log) })
 	beside.Go(func() { roomy(ctx, s.env) })
 	err = front.Listen(ctx, d.listens, d.cert, d.config.ShutdownTimeout)
 	stop()

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -23,7 +24,7 @@ func (a *app) webhooksCommand() *cobra.Command {
 			return usagef("which command? %s", commandNames(cmd))
 		},
 	}
-	cmd.AddCommand(a.webhooksListCommand(), a.webhooksTestCommand(), a.webhooksDeliveriesCommand(), a.webhooksReplayCommand(), a.webhooksEnableCommand())
+	cmd.AddCommand(a.webhooksListCommand(), a.webhooksTestCommand(), a.webhooksDeliveriesCommand(), a.webhooksReplayCommand(), a.webhooksEnableCommand(), a.webhooksForgetCommand())
 	return cmd
 }
 
@@ -32,7 +33,7 @@ func (a *app) webhooksListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List the webhooks that front doors serve",
 		Long: `List the webhooks that front doors serve, or have served: whether they take events (ok, failing, off,
-or new before the first event), how many events wait, how far behind the stream of events they are,
+new before the first event, or removed from all front doors' files), how many events wait, how far behind the stream of events they are,
 and the last answer.`,
 		Example: `  enqueue webhooks list
   enqueue webhooks list --json`,
@@ -159,6 +160,50 @@ another try, there or at a webhook that fails, is tried at once. Nothing was los
 	}
 }
 
+func (a *app) webhooksForgetCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "forget NAME",
+		Short: "Forget a webhook that was taken out of GATEWAY_WEBHOOKS_FILE",
+		Long: `Forget a webhook that was taken out of GATEWAY_WEBHOOKS_FILE: its events that wait, its counts and its last
+deliveries. One that a front door has served within the last two minutes is not forgotten.`,
+		Example:           `  enqueue webhooks forget shop`,
+		Args:              takes(1, 1, oneWebhook),
+		ValidArgsFunction: completeNothing,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.with(cmd.Context(), func(s *session) error { return a.forgetWebhook(cmd.Context(), s, args[0]) })
+		},
+	}
+}
+
+// servedWithin is how long ago a front door has announced an endpoint that it may still serve.
+const servedWithin = 2 * time.Minute
+
+func (a *app) forgetWebhook(ctx context.Context, s *session, name string) error {
+	w, err := s.webhook(ctx, name)
+	if err != nil {
+		return err
+	}
+	now, err := s.rdb.Time(ctx).Result()
+	if err != nil {
+		return err
+	}
+	if now.Sub(w.Seen) < servedWithin {
+		return fmt.Errorf("a front door served webhook %s at %s; take it out of GATEWAY_WEBHOOKS_FILE, and repeat this two minutes later", name, a.time(w.Seen))
+	}
+	store := webhooks.NewStore(s.rdb)
+	st, err := store.State(ctx, name)
+	if err == nil {
+		err = store.Forget(ctx, name)
+	}
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(map[string]any{"name": name, "outstanding": st.Outstanding})
+	}
+	return a.print("%s is forgotten, and with it %s not delivered\n", name, count(st.Outstanding, "event"))
+}
+
 // webhook is what front doors announce of a webhook.
 func (s *session) webhook(ctx context.Context, name string) (webhooks.Announced, error) {
 	all, err := webhooks.NewStore(s.rdb).Announced(ctx)
@@ -195,6 +240,13 @@ func (a *app) replayWebhook(ctx context.Context, s *session, c *tasks.Client, na
 	}
 	if err := complete(ctx, c, refs); err != nil {
 		return err
+	}
+	known, err := s.ledger.Story(ctx, refs[0])
+	if err != nil {
+		return err
+	}
+	if len(known) == 0 {
+		return fmt.Errorf("%s: %w", table.Clean(refs[0].String()), tasks.ErrUnknownOrder)
 	}
 	n, err := store.ReplayOrder(ctx, s.ledger, w, refs[0])
 	if err != nil {

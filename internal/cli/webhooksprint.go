@@ -14,7 +14,7 @@ import (
 type webhookLine struct {
 	Name         string     `json:"name"`
 	Host         string     `json:"host"`
-	State        string     `json:"state"` // ok, failing, off or new
+	State        string     `json:"state"` // ok, failing, off, new or removed
 	Events       []string   `json:"events,omitempty"`
 	Accounts     []string   `json:"accounts,omitempty"`
 	Outstanding  int        `json:"outstanding"` // events that are on their way
@@ -64,6 +64,9 @@ func webhookOf(now time.Time, w webhooks.Announced, st webhooks.State, last stri
 		Waiting: st.Waiting, Behind: st.Behind(last).Seconds(), Delivered: st.Delivered, GivenUp: st.GivenUp, Failures: st.Fails, FailingSince: stamp(st.FailingAt),
 		OffSince: stamp(st.OffAt), ReplaySince: stamp(st.ReplaySince), LastAt: stamp(st.At), LastStatus: st.Status,
 		LastSeconds: st.Took.Seconds(), LastError: st.Text, ServedAt: stamp(w.Seen)}
+	if w.Removed {
+		l.State = "removed"
+	}
 	if st.HeldUntil.After(now) {
 		l.HeldUntil = stamp(st.HeldUntil)
 	}

@@ -307,4 +307,11 @@ func TestWebhooksAreExamined(t *testing.T) {
 	w.finds(doctor.Wrong, doctor.Webhooks, "switched off")
 	seen(time.Now().Add(-time.Hour))
 	w.finds(doctor.Wrong, doctor.Webhooks, "no front door serves it")
+	w.must(w.rdb.HSet(ctx, keys.Webhooks, "", `{"seen":"`+time.Now().UTC().Format(time.RFC3339)+`"}`).Err())
+	w.finds(doctor.Note, doctor.Webhooks, "shop: it is in no front door's file any more")
+	for _, f := range w.examine() {
+		if f.Area == doctor.Webhooks && f.Level == doctor.Wrong {
+			t.Errorf("of a webhook that was taken out: %+v", f)
+		}
+	}
 }

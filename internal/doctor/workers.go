@@ -67,6 +67,10 @@ func (x *examination) webhooks(ctx context.Context) error {
 		return err
 	}
 	for _, w := range list {
+		if w.Removed {
+			x.add(Note, w.Name, "it is in no front door's file any more", "enqueue webhooks forget "+w.Name)
+			continue
+		}
 		st, err := store.State(ctx, w.Name)
 		if err != nil {
 			return err

@@ -1,17 +1,13 @@
 package frontdoor
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
-	"os"
 	"reflect"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -104,44 +100,13 @@ type load struct {
 	err error      // the caller is gone
 }
 
-// pacedBody is the body of a request whose caller is given up when it sends no line for a while.
-type pacedBody struct {
-	http.Request
-	control *http.ResponseController
-	pause   time.Duration
-	after   int // bytes since the deadline was moved on
-	cut     atomic.Pointer[Problem]
-}
-
-// cutOff is the problem of a file that did not come to its end.
-func cutOff(err error) *Problem {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return problem(http.StatusRequestTimeout, codeTimeout, "the file stopped before its end; send it again, and what was recorded is a duplicate")
-	}
-	return problem(http.StatusBadRequest, codeInvalid, "the file broke off before its end; send it again, and what was recorded is a duplicate")
-}
-
-// longLine is how much counts as a line where a file has none.
-const longLine = 4 << 10
-
-// Read implements io.Reader.
-func (b *pacedBody) Read(p []byte) (int, error) {
-	if b.after == 0 {
-		_ = b.control.SetReadDeadline(time.Now().Add(b.pause)) // a connection without deadlines is a test's
-	}
-	n, err := b.Body.Read(p)
-	if err != nil && err != io.EOF {
-		b.cut.Store(cutOff(err))
-	}
-	if b.after += n; b.after >= longLine || bytes.IndexByte(p[:n], '\n') >= 0 {
-		b.after = 0
-	}
-	return n, err
-}
-
 func (l *load) run(r *http.Request, reading bulk.Reading) {
+	if r.ProtoMajor == 1 { // what is left of a file that was not read to its end must not be taken for the next request
+		l.w.Header().Set("Connection", "close")
+	}
 	_ = l.control.EnableFullDuplex() // HTTP/2 always is
-	l.body = &pacedBody{Request: *r, control: l.control, pause: l.server.pause()}
+	l.body = newPacedBody(r, l.control, l.server.pause())
+	defer l.body.drain()
 	f, err := bulk.Open(l.body, reading)
 	if p := l.refusal(err); p != nil {
 		writeProblem(l.w, r, p)
@@ -172,6 +137,7 @@ func (l *load) run(r *http.Request, reading bulk.Reading) {
 	d.Lines, d.Enqueued, d.Duplicates = progress.Lines.Load(), progress.Enqueued.Load(), progress.Duplicates.Load()
 	d.Conflicts, d.Invalid, d.Failed = progress.Conflicts.Load(), progress.Invalid.Load(), progress.Failed.Load()
 	_ = l.write(done) // a caller that is gone needs no answer
+	_ = l.control.Flush()
 }
 
 // refusal is the answer to a file that is none of orders, or did not begin to come; nil for any other.
@@ -204,7 +170,7 @@ var bulkAdvice = strings.NewReplacer("; print one with --template", "")
 
 func (l *load) options(progress *bulk.Progress) bulk.Options {
 	s := l.server
-	o := bulk.Options{Rules: s.Rules, Progress: progress,
+	o := bulk.Options{Rules: s.Rules, Progress: progress, Stop: l.body.stop,
 		Reject: func(r bulk.Rejected) error {
 			wrong := BulkLine{Line: r.Line, OrderID: r.Order.OrderID, Code: codeInvalid}
 			if r.Conflict {

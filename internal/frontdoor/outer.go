@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"issuance/internal/redisconn"
 	"issuance/internal/thismachine"
 	"issuance/internal/tracing"
 	"issuance/tasks/order"
@@ -53,7 +54,9 @@ var requestID = regexp.MustCompile(requestIDForm)
 func (s *Server) outer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		at, began := s.arrived(r)
-		r = r.WithContext(context.WithValue(r.Context(), seenKey{}, at))
+		ctx, answered := redisconn.WithPatience(context.WithValue(r.Context(), seenKey{}, at), s.RedisWithin)
+		defer answered()
+		r = r.WithContext(ctx)
 		rec := &recorder{ResponseWriter: w, at: at}
 		// A caller that does not read its answer is given up; streams move the deadline on.
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout)) // a connection without deadlines is a test's

@@ -36,6 +36,9 @@ type Config struct {
 	// Timeout is how long a caller may take to send a request's header, and its body, and to read a part of a stream. A
 	// bulk's lines may take three times as long. Default 10 s.
 	Timeout time.Duration
+	// RedisWithin is how long a request waits for a Redis that does not answer, altogether and besides the time that its caller
+	// wants to wait. It holds where RDB and what Client and Ledger use are clients of package redisconn. Default 5 s.
+	RedisWithin time.Duration
 	// Notices takes ECTicket's notices. Default: none are taken.
 	Notices *Notices
 	// Metrics are further ones that /metrics shows. Default: none.
@@ -68,6 +71,9 @@ func New(c Config) *Server {
 	}
 	if c.Timeout <= 0 {
 		c.Timeout = 10 * time.Second
+	}
+	if c.RedisWithin <= 0 {
+		c.RedisWithin = 5 * time.Second
 	}
 	if c.Trusted == nil {
 		c.Trusted = func(string) bool { return false }

@@ -1,6 +1,8 @@
 package frontdoor_test
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/frontdoor"
 	"issuance/internal/keys"
 )
 
@@ -64,6 +67,32 @@ func TestABodyThatDripsIsGivenUp(t *testing.T) {
 	}
 	if took := time.Since(began); took > 8*time.Second {
 		t.Errorf("it took %s", took)
+	}
+}
+
+// What is left of a file that was refused, or was not read to its end, is not taken for a request.
+func TestTheRestOfABulkIsNoRequest(t *testing.T) {
+	addr, _ := listen(t, nil)
+	head := "POST /v1/bulk HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\n"
+	c := write(t, addr, head+"9\r\n<!doctype\r\n")
+	first, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil || first.StatusCode != http.StatusUnprocessableEntity || !first.Close {
+		t.Fatalf("%v, %v", first, err)
+	}
+	rest, _ := io.ReadAll(first.Body)
+	more, _ := io.ReadAll(c) // until the connection is closed, although nothing more is sent
+	if bytes.Contains(more, []byte("HTTP/1.1")) || !bytes.Contains(rest, []byte("violations")) {
+		t.Errorf("%q, %q", rest, more)
+	}
+}
+
+// A bulk without a line is invalid as a whole, and says so in a violation.
+func TestAnEmptyBulkIsInvalid(t *testing.T) {
+	h := open(t, "")
+	var p frontdoor.Problem
+	h.want(http.StatusUnprocessableEntity, &p, http.MethodPost, "/v1/bulk", "", "Content-Type", "text/csv")
+	if len(p.Violations) != 1 || p.Violations[0].Where != "body" {
+		t.Errorf("%+v", p)
 	}
 }
 

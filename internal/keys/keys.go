@@ -50,7 +50,8 @@ const (
 	// Entries are taken out when it stops, or a day later.
 	Workers = Prefix + "workers"
 	// Webhooks is a hash, name of a webhook endpoint → what front doors announce of it as JSON (its host, which
-	// events it wants, when), without its secret. No expiry.
+	// events it wants, when), without its secret; under "", when a front door last announced its endpoints. No expiry:
+	// `enqueue webhooks forget` takes one out.
 	Webhooks = Prefix + "webhooks"
 )
 

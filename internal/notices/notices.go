@@ -180,6 +180,20 @@ func (s *Store) Wanted(ctx context.Context, r order.Ref) (bool, error) {
 	return err == nil, s.failed("read", err)
 }
 
+// Tried reports whether a worker has taken the look at an order that is still wanted: it is under way, or put off because it
+// was not answered.
+func (s *Store) Tried(ctx context.Context, r order.Ref) (bool, error) {
+	now, err := s.clock(ctx)
+	if err != nil {
+		return false, s.failed("read", err)
+	}
+	due, err := s.rdb.ZScore(ctx, keys.Looks(s.account), string(OfOrder)+r.OrderID).Result()
+	if err == redis.Nil {
+		return false, nil
+	}
+	return err == nil && due > float64(now.UnixMilli()), s.failed("read", err)
+}
+
 // Due counts the looks that are due and wait for a worker, or for the call budget.
 func (s *Store) Due(ctx context.Context) (int64, error) {
 	now, err := s.clock(ctx)

@@ -234,14 +234,24 @@ func TestLooksAreCoalescedAndNoneIsLost(t *testing.T) {
 func TestALookIsDueUntilItIsDone(t *testing.T) {
 	each(t, func(b *bench) {
 		ctx := b.t.Context()
+		tried := func(want bool) {
+			b.t.Helper()
+			if is, err := b.Tried(ctx, a1); is != want || err != nil {
+				b.t.Errorf("tried is %t, %v", is, err)
+			}
+		}
+		tried(false)
 		b.must(b.Want(ctx, a1))
+		tried(false)
 		b.take() // and dies
+		tried(true)
 		b.at = b.at.Add(lease)
 		l, ok := b.take()
 		if !ok {
 			b.t.Fatal("it died with its taker")
 		}
 		b.must(b.PutOff(ctx, l, time.Minute))
+		tried(true)
 		b.must(b.WantTickets(ctx, "1-1", time.Hour))
 		if n, err := b.Due(ctx); n != 0 || err != nil {
 			b.t.Errorf("%d are due, %v", n, err)

@@ -67,6 +67,12 @@ func (o Options) Kind() Kind { return o.kind }
 // not connect yet. Make one per process and share it, also with asynq
 // (asynq.NewClientFromRedisClient and so on), and close it last.
 func (o Options) New() redis.UniversalClient {
+	c := o.client()
+	c.AddHook(patient{})
+	return c
+}
+
+func (o Options) client() redis.UniversalClient {
 	takeLibraryLog()
 	u := &redis.UniversalOptions{
 		Addrs:                 o.addrs,

@@ -119,7 +119,15 @@ type Announced struct {
 	Events   []string  `json:"events,omitempty"`
 	Accounts []string  `json:"accounts,omitempty"`
 	Seen     time.Time `json:"seen"`
+	// Removed says that the endpoint is in no front door's file any more: one has announced its endpoints for removedAfter without it.
+	Removed bool `json:"-"`
 }
+
+// removedAfter is longer than a front door takes to restart with another file, and than two clocks differ.
+const removedAfter = 10 * time.Minute
+
+// doors is the place of the announcement that front doors make whatever their endpoints are. No endpoint has this name.
+const doors = ""
 
 // Announced lists the endpoints that front doors serve, or have served, by name.
 func (s *Store) Announced(ctx context.Context) ([]Announced, error) {
@@ -128,11 +136,17 @@ func (s *Store) Announced(ctx context.Context) ([]Announced, error) {
 		return nil, fmt.Errorf("webhooks: %w", err)
 	}
 	var out []Announced
+	var latest Announced // of any front door
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		a := Announced{Name: name}
 		if err := json.Unmarshal([]byte(all[name]), &a); err != nil {
 			return nil, failed(name, err)
 		}
+		if name == doors { // sorts before every name
+			latest = a
+			continue
+		}
+		a.Removed = latest.Seen.Sub(a.Seen) >= removedAfter
 		out = append(out, a)
 	}
 	return out, nil
@@ -140,10 +154,12 @@ func (s *Store) Announced(ctx context.Context) ([]Announced, error) {
 
 // announce says which endpoints this front door serves.
 func (s *Store) announce(ctx context.Context, list []*Endpoint, now time.Time) error {
-	if len(list) == 0 {
-		return nil
+	latest, err := json.Marshal(Announced{Seen: now.UTC()})
+	if err != nil {
+		return err
 	}
 	pipe := s.rdb.Pipeline()
+	pipe.HSet(ctx, keys.Webhooks, doors, latest)
 	for _, e := range list {
 		a := Announced{Host: e.Host(), Events: e.Events, Seen: now.UTC()}
 		for _, acc := range e.Accounts {
@@ -155,6 +171,15 @@ func (s *Store) announce(ctx context.Context, list []*Endpoint, now time.Time) e
 		}
 		pipe.HSet(ctx, keys.Webhooks, e.Name, raw)
 	}
-	_, err := pipe.Exec(ctx)
+	_, err = pipe.Exec(ctx)
 	return err
+}
+
+// Forget deletes everything that Redis holds of an endpoint, its events that wait included. One that a front door serves is back
+// within a minute, and gets what happens from then on.
+func (s *Store) Forget(ctx context.Context, name string) error {
+	if err := s.rdb.HDel(ctx, keys.Webhooks, name).Err(); err != nil {
+		return failed(name, err)
+	}
+	return failed(name, s.rdb.Del(ctx, held(name)...).Err())
 }

@@ -50,13 +50,18 @@ type Store struct {
 // NewStore makes a store over rdb, which stays the caller's to close.
 func NewStore(rdb redis.UniversalClient) *Store { return &Store{rdb: rdb} }
 
-func (s *Store) run(ctx context.Context, sc *redis.Script, name string, args ...any) *redis.Cmd {
+// held are the keys of an endpoint, in the order of the scripts' KEYS.
+func held(name string) []string {
 	p := keys.Webhook(name)
+	return []string{p + "state", p + "events", p + "orders", p + "wait", p + "due", p + "log"}
+}
+
+func (s *Store) run(ctx context.Context, sc *redis.Script, name string, args ...any) *redis.Cmd {
 	now := ""
 	if s.now != nil {
 		now = strconv.FormatInt(s.now().UnixMilli(), 10)
 	}
-	return sc.Run(ctx, s.rdb, []string{p + "state", p + "events", p + "orders", p + "wait", p + "due", p + "log"}, append([]any{now}, args...)...)
+	return sc.Run(ctx, s.rdb, held(name), append([]any{now}, args...)...)
 }
 
 func failed(name string, err error) error {
