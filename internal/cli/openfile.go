@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"issuance/internal/bulk"
 	"issuance/internal/cli/table"
 )
 
@@ -49,7 +50,7 @@ func (a *app) openInput(ctx context.Context, name string) (*inputFile, error) {
 		f.Reader = strings.NewReader("")
 	}
 	if f.stat = statOf(f.Reader); f.size() == 0 { // it may be a pipe
-		f.Reader = interruptible(ctx, f.Reader)
+		f.Reader = bulk.Interruptible(ctx, f.Reader)
 	}
 	return f, nil
 }

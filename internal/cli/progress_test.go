@@ -2,8 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"context"
-	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -102,22 +100,4 @@ func TestBits(t *testing.T) {
 			t.Errorf("%d: %t, %d: %t", n, b.has(n), n+1, b.has(n+1))
 		}
 	}
-}
-
-// What is pumped is what was read, and a read that never ends does not outlive the context.
-func TestInterruptible(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		text := strings.Repeat("0123456789", 20_000)
-		if got, err := io.ReadAll(interruptible(t.Context(), strings.NewReader(text))); err != nil || string(got) != text {
-			t.Errorf("read %d bytes, %v", len(got), err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		r, w := io.Pipe()
-		defer w.Close()
-		in := interruptible(ctx, r)
-		time.AfterFunc(time.Second, cancel)
-		if n, err := in.Read(make([]byte, 10)); n != 0 || err != context.Canceled {
-			t.Errorf("read %d, %v", n, err)
-		}
-	})
 }

@@ -2,6 +2,7 @@ package frontdoor
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -9,27 +10,36 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"issuance/internal/bulk"
 )
 
-// pacedBody is the body of a request whose caller is given up when it sends no line for a while. A bulk that ends before its
-// file does not wait for more of it.
+// pacedBody is the body of a request whose caller is given up when it sends no line for a while. What has come does not wait
+// for more, and a bulk that ends before its file does not either.
 type pacedBody struct {
+	bulk.Waiter
 	body    io.Reader
 	control *http.ResponseController
 	pause   time.Duration
 	after   int // bytes since the deadline was moved on
 	cut     atomic.Pointer[Problem]
 
-	reading sync.WaitGroup
-	stopped chan struct{}
-	stop    func() // ends a reading that waits, and those after it; may be called again
+	reading sync.Mutex // held while the body is read
+	ending  sync.Mutex // of the deadline
+	stopped context.Context
+	stop    context.CancelFunc // ends a reading that waits, and those after it; may be called again
 }
 
 func newPacedBody(r *http.Request, control *http.ResponseController, pause time.Duration) *pacedBody {
-	b := &pacedBody{body: r.Body, control: control, pause: pause, stopped: make(chan struct{})}
-	b.stop = sync.OnceFunc(func() { close(b.stopped) })
+	b := &pacedBody{body: r.Body, control: control, pause: pause}
+	b.stopped, b.stop = context.WithCancel(context.WithoutCancel(r.Context()))
+	b.Waiter = bulk.Interruptible(b.stopped, readerFunc(b.read))
 	return b
 }
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // cutOff is the problem of a file that did not come to its end.
 func cutOff(err error) *Problem {
@@ -42,31 +52,14 @@ func cutOff(err error) *Problem {
 // longLine is how much counts as a line where a file has none.
 const longLine = 4 << 10
 
-var errStopped = errors.New("the bulk has ended")
-
-// Read implements io.Reader. After an error what was given to it may still be written to.
-func (b *pacedBody) Read(p []byte) (int, error) {
-	var n int
-	var err error
-	read := make(chan struct{})
-	b.reading.Go(func() {
-		defer close(read)
-		n, err = b.read(p)
-	})
-	select {
-	case <-read:
-		return n, err
-	case <-b.stopped:
-		return 0, errStopped
-	}
-}
-
 func (b *pacedBody) read(p []byte) (int, error) {
+	b.reading.Lock()
+	defer b.reading.Unlock()
 	if b.after == 0 {
-		_ = b.control.SetReadDeadline(time.Now().Add(b.pause)) // a connection without deadlines is a test's
+		b.endBy(b.pause)
 	}
 	n, err := b.body.Read(p)
-	if err != nil && err != io.EOF && !b.isStopped() {
+	if err != nil && err != io.EOF && b.stopped.Err() == nil {
 		b.cut.Store(cutOff(err))
 	}
 	if b.after += n; b.after >= longLine || bytes.IndexByte(p[:n], '\n') >= 0 {
@@ -75,12 +68,12 @@ func (b *pacedBody) read(p []byte) (int, error) {
 	return n, err
 }
 
-func (b *pacedBody) isStopped() bool {
-	select {
-	case <-b.stopped:
-		return true
-	default:
-		return false
+// endBy ends the readings of a body, unless it has stopped, after which only its own end counts.
+func (b *pacedBody) endBy(within time.Duration) {
+	b.ending.Lock()
+	defer b.ending.Unlock()
+	if b.stopped.Err() == nil {
+		_ = b.control.SetReadDeadline(time.Now().Add(within)) // a connection without deadlines is a test's
 	}
 }
 
@@ -90,8 +83,9 @@ const leftWithin = time.Second
 
 // drain reads what is left, after the answer.
 func (b *pacedBody) drain() {
+	b.endBy(leftWithin)
 	b.stop()
-	_ = b.control.SetReadDeadline(time.Now().Add(leftWithin))
-	b.reading.Wait()
+	b.reading.Lock()
+	defer b.reading.Unlock()
 	_, _ = io.Copy(io.Discard, b.body) // the answer does not depend on it
 }

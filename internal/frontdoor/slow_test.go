@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -127,4 +128,39 @@ func TestAStreamThatNobodyReadsIsGivenUp(t *testing.T) {
 		}
 	}
 	h.want(http.StatusOK, nil, http.MethodGet, "/healthz", "")
+}
+
+// A line that has come is answered although the next one has not, and the bulk goes on with that.
+func TestALineOfABulkIsAnsweredBeforeTheNextComes(t *testing.T) {
+	addr, _ := listen(t, nil)
+	file, send := io.Pipe()
+	defer send.Close()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addr+"/v1/bulk", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _, _ = io.WriteString(send, ndjson(0, 1)) }()
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	answers := json.NewDecoder(res.Body)
+	for i := range 3 {
+		var l frontdoor.BulkLine
+		if err := answers.Decode(&l); err != nil || l.Receipt == nil || l.Receipt.Duplicate {
+			t.Fatalf("line %d: %+v, %v", i+1, l, err)
+		}
+		go func() {
+			if i < 2 {
+				_, _ = io.WriteString(send, ndjson(i+1, 1))
+			} else {
+				send.Close()
+			}
+		}()
+	}
+	var last frontdoor.BulkLine
+	if err := answers.Decode(&last); err != nil || last.Done == nil || !last.Done.Complete || last.Done.Enqueued != 3 {
+		t.Errorf("%+v, %v", last, err)
+	}
 }

@@ -1,4 +1,4 @@
-package cli
+package bulk
 
 import (
 	"context"
@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// interruptible is a reader whose Read ends with the context, though r's own may wait for ever,
-// as a terminal's does. Bytes may be lost then.
-func interruptible(ctx context.Context, r io.Reader) io.Reader {
+// Interruptible is a Waiter whose Read ends with the context, though r's own may wait for ever, as a terminal's or a
+// connection's does. Bytes may be lost then. r is read ahead, up to 64 KiB, by a goroutine that ends when the read under way does.
+func Interruptible(ctx context.Context, r io.Reader) Waiter {
 	return &pump{ctx: ctx, r: r, full: make(chan piece), empty: make(chan []byte, 1)}
 }
 
@@ -40,7 +40,7 @@ func (p *pump) Read(out []byte) (int, error) {
 	return n, nil
 }
 
-// Ready implements bulk.Waiter.
+// Ready implements Waiter.
 func (p *pump) Ready(within time.Duration) bool {
 	timer := time.NewTimer(within)
 	defer timer.Stop()
