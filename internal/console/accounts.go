@@ -17,17 +17,24 @@ import (
 
 // accounts shows how the accounts stand that the visitor sees.
 func (v *visit) accounts() error {
-	all, err := v.overview(v.r.Context())
+	own, err := v.ownAccounts()
 	if err != nil {
 		return err
 	}
-	var own []account
+	return v.page("accounts", "title.accounts", own)
+}
+
+// accountList are the accounts that a visitor sees.
+type accountList []account
+
+func (v *visit) ownAccounts() (own accountList, err error) {
+	all, err := v.overview(v.r.Context())
 	for _, a := range all {
 		if v.who.Sees(a.Account) {
 			own = append(own, a)
 		}
 	}
-	return v.page("accounts", "title.accounts", own)
+	return own, err
 }
 
 // accountForm is what a form about an account says. The lane is "" for all of them.
@@ -163,8 +170,8 @@ func (v *view) PerMinute(perSecond float64) string {
 // AllLanes are the lanes that can be paused.
 func (v *view) AllLanes() []order.Lane { return order.Lanes() }
 
-// accountsMark changes when something on the page of accounts did that is worth renewing it.
-func accountsMark(list []account) string {
+// mark changes when something on the page of accounts did that is worth renewing it.
+func (list accountList) mark() string {
 	var b strings.Builder
 	for _, a := range list {
 		fmt.Fprint(&b, a.Account, a.Health, a.Why, a.Since.UnixMilli(), a.PerSecond, a.Open, a.Reviews, a.Paused, a.Hour)

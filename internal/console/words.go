@@ -29,7 +29,7 @@ var pageWords = map[string]text{
 	"language":         {"語言", "Language"},
 	"back":             {"返回", "Back"},
 	"live.changed":     {"資料已更新", "There is something new."},
-	"live.reload":      {"重新載入", "Reload"},
+	"live.reload":      {"重新載入（已顯示的資料與未送出的內容會消失）", "Reload (what was shown, and what was not sent, goes)"},
 	"live.lost":        {"即時更新已中斷，正在重新連線…", "Live updates are interrupted; reconnecting…"},
 	"none":             {"—", "—"},
 	"of":               {"%s／%s", "%s of %s"},
