@@ -159,6 +159,19 @@ func (v *visit) sees() ([]providers.Account, error) {
 	return out, err
 }
 
+// offered are those of the accounts that the visitor sees among which a form lets choose: that are served or have orders, and
+// the one that is chosen now.
+func (v *visit) offered(sees []providers.Account, now providers.Account) (out []providers.Account) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, a := range sees {
+		if !v.idle[a] || a == now {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
 // ref is the order that the path names. One of an account that the visitor may not see is not found, as one that does not
 // exist.
 func (v *visit) ref() (order.Ref, error) {
