@@ -129,6 +129,8 @@ var pageWords = map[string]text{
 	"event":            {"事件", "Event"},
 	"detail":           {"說明", "Detail"},
 	"deliveries":       {"Webhook 傳送紀錄", "Webhook deliveries"},
+	"fold.older":       {"較早的 %s 筆", "%s earlier"},
+	"fold.failed":      {"較早的 %s 筆，其中 %s 筆未送達", "%s earlier, %s of them not delivered"},
 	"deliveries.no":    {"近期沒有此訂單的傳送紀錄（每個端點保留約最近 1,000 筆）。", "None among the last ones (about 1,000 are remembered of each endpoint)."},
 	"endpoint":         {"端點", "Endpoint"},
 	"answer":           {"回應", "Answer"},
