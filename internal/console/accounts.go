@@ -138,12 +138,15 @@ const (
 	plotHeight = 40
 )
 
-// Plot draws the calls of an hour by minute.
+// Plot draws the calls of an hour by minute, where there were any.
 func (v *view) Plot(hour [budget.Minutes]int) template.HTML {
-	most := max(1, slices.Max(hour[:]))
+	most := slices.Max(hour[:])
+	if most == 0 { // Peak says it
+		return ""
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg class="plot" viewBox="0 0 %d %d" role="img" aria-label="%s" preserveAspectRatio="none">`,
-		plotBar*len(hour), plotHeight, template.HTMLEscapeString(v.T("acc.plot", thousands(fmt.Sprint(slices.Max(hour[:]))))))
+		plotBar*len(hour), plotHeight, template.HTMLEscapeString(v.T("acc.plot", thousands(fmt.Sprint(most)))))
 	for i, n := range hour {
 		if n > 0 {
 			height := max(1, n*plotHeight/most)
