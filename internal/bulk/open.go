@@ -91,7 +91,7 @@ func (e *FileError) Error() string {
 // ErrEmpty, a *FileError, a *workbook.SheetsError, or r's own. The file must be closed.
 func Open(r io.Reader, opt Reading) (*File, error) {
 	s := newSplitter(r, true)
-	for len(s.rest()) < len("PK\x03\x04") && s.end == nil {
+	for len(s.rest()) < startSize && s.end == nil {
 		s.fill()
 	}
 	if start := s.rest(); workbook.Is(start) {
@@ -144,17 +144,6 @@ func (t *table) belongTo(a tasks.Account) error {
 
 const bom = "\xef\xbb\xbf" // some programs' byte order mark
 
-// unreadable says what a file is that begins so and is no text in UTF-8; nil when it may be one.
-func unreadable(start []byte) error {
-	switch {
-	case workbook.IsOld(start):
-		return &FileError{wrong(oldExcel)}
-	case len(start) > 1 && (bytes.HasPrefix(start, []byte("\xff\xfe")) || bytes.HasPrefix(start, []byte("\xfe\xff")) || bytes.IndexByte(start[:2], 0) >= 0):
-		return &FileError{wrong(utf16Text)}
-	}
-	return nil
-}
-
 // header reads the titles of a table.
 func (s *splitter) header() (*table, error) {
 	rec, err := s.next()
@@ -172,6 +161,8 @@ func (s *splitter) header() (*table, error) {
 		sep = separatorOf(rec.raw)
 	}
 	switch {
+	case bytes.IndexByte(rec.raw, 0) >= 0:
+		return nil, &FileError{wrong(fmt.Sprintf(workbook.NoTable, binary))}
 	case bytes.IndexByte(bytes.ReplaceAll(rec.raw, []byte("\r\n"), nil), '\r') >= 0:
 		return nil, &FileError{wrong(bareCR)}
 	case otherEncoding(s.rest()):

@@ -22,13 +22,11 @@ func openWorkbook(s *splitter, opt Reading) (*File, error) {
 		rest = ended{s.end}
 	}
 	sheet, err := workbook.Open(io.MultiReader(bytes.NewReader(s.rest()), rest), opt.Sheet)
-	switch bad := new(workbook.Error); {
-	case errors.As(err, &bad):
-		return nil, &FileError{wrong(bad.Error())}
+	switch {
 	case errors.Is(err, workbook.ErrNoRows):
 		return nil, ErrEmpty
 	case err != nil:
-		return nil, err
+		return nil, unreadBook(err)
 	}
 	rows := &sheetRows{sheet: sheet}
 	t, err := rows.header()
@@ -39,6 +37,19 @@ func openWorkbook(s *splitter, opt Reading) (*File, error) {
 		return nil, errors.Join(err, sheet.Close())
 	}
 	return &File{Format: t, Sheet: sheet.Name, Hidden: sheet.Hidden, source: rows, bom: true}, nil
+}
+
+// unreadBook is an error of a workbook with each of its rules as a problem.
+func unreadBook(err error) error {
+	bad := new(workbook.Error)
+	if !errors.As(err, &bad) {
+		return err
+	}
+	var problems []Problem
+	for _, rule := range bad.Rules {
+		problems = append(problems, wrong(rule)...)
+	}
+	return &FileError{problems}
 }
 
 // ended is a reader that has ended so.
@@ -73,10 +84,7 @@ func (s *sheetRows) header() (*table, error) {
 func (s *sheetRows) next() (record, error) {
 	row, cells, err := s.sheet.Next()
 	if err != nil {
-		if bad := new(workbook.Error); errors.As(err, &bad) {
-			err = &FileError{wrong(bad.Error())}
-		}
-		return record{}, err
+		return record{}, unreadBook(err)
 	}
 	if s.width > 0 && len(cells) > s.width {
 		return record{}, untitledCell(workbook.Cell(len(cells), row))

@@ -17,17 +17,24 @@ import (
 
 // accounts shows how the accounts stand that the visitor sees.
 func (v *visit) accounts() error {
-	all, err := v.overview(v.r.Context())
+	own, err := v.ownAccounts()
 	if err != nil {
 		return err
 	}
-	var own []account
+	return v.page("accounts", "title.accounts", own)
+}
+
+// accountList are the accounts that a visitor sees.
+type accountList []account
+
+func (v *visit) ownAccounts() (own accountList, err error) {
+	all, err := v.overview(v.r.Context())
 	for _, a := range all {
 		if v.who.Sees(a.Account) {
 			own = append(own, a)
 		}
 	}
-	return v.page("accounts", "title.accounts", own)
+	return own, err
 }
 
 // accountForm is what a form about an account says. The lane is "" for all of them.
@@ -131,12 +138,15 @@ const (
 	plotHeight = 40
 )
 
-// Plot draws the calls of an hour by minute.
+// Plot draws the calls of an hour by minute, where there were any.
 func (v *view) Plot(hour [budget.Minutes]int) template.HTML {
-	most := max(1, slices.Max(hour[:]))
+	most := slices.Max(hour[:])
+	if most == 0 { // Peak says it
+		return ""
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg class="plot" viewBox="0 0 %d %d" role="img" aria-label="%s" preserveAspectRatio="none">`,
-		plotBar*len(hour), plotHeight, template.HTMLEscapeString(v.T("acc.plot", thousands(fmt.Sprint(slices.Max(hour[:]))))))
+		plotBar*len(hour), plotHeight, template.HTMLEscapeString(v.T("acc.plot", thousands(fmt.Sprint(most)))))
 	for i, n := range hour {
 		if n > 0 {
 			height := max(1, n*plotHeight/most)
@@ -163,8 +173,8 @@ func (v *view) PerMinute(perSecond float64) string {
 // AllLanes are the lanes that can be paused.
 func (v *view) AllLanes() []order.Lane { return order.Lanes() }
 
-// accountsMark changes when something on the page of accounts did that is worth renewing it.
-func accountsMark(list []account) string {
+// mark changes when something on the page of accounts did that is worth renewing it.
+func (list accountList) mark() string {
 	var b strings.Builder
 	for _, a := range list {
 		fmt.Fprint(&b, a.Account, a.Health, a.Why, a.Since.UnixMilli(), a.PerSecond, a.Open, a.Reviews, a.Paused, a.Hour)

@@ -4,11 +4,13 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/budget"
 	"issuance/internal/frontdoor"
 	"issuance/internal/ledger"
 	"issuance/internal/operate"
@@ -59,7 +61,8 @@ type Console struct {
 
 	mu       sync.Mutex
 	accounts []providers.Account
-	read     time.Time // when accounts was
+	idle     map[providers.Account]bool // those of accounts that no worker serves and that have no orders
+	read     time.Time                  // when accounts was
 }
 
 // New makes a console and mounts it at the front door. Run has to run for jobs and uploaded files.
@@ -130,6 +133,27 @@ func (c *Console) known(ctx context.Context) ([]providers.Account, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.accounts, c.read = list, c.Now()
+	idle, err := c.withoutOrders(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	c.accounts, c.idle, c.read = list, idle, c.Now()
 	return list, nil
+}
+
+// withoutOrders are those of some accounts that no worker has announced lately and that have no order to show in a list.
+func (c *Console) withoutOrders(ctx context.Context, list []providers.Account) (map[providers.Account]bool, error) {
+	served, err := budget.Announced(ctx, c.RDB)
+	if err != nil {
+		return nil, err
+	}
+	open, reviews, err := c.Ledger.Counts(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	out := map[providers.Account]bool{}
+	for i, a := range list {
+		out[a] = open[i]+reviews[i] == 0 && !slices.ContainsFunc(served, func(n budget.Announcement) bool { return n.Account == a })
+	}
+	return out, nil
 }

@@ -45,9 +45,11 @@ func (v *visit) bulk() error {
 			data.Files = append(data.Files, f)
 		}
 	}
-	if data.Accounts, err = v.sees(); err != nil {
+	accounts, err := v.sees()
+	if err != nil {
 		return err
 	}
+	data.Accounts = v.offered(accounts, providers.Account{})
 	return v.page("bulk", "title.bulk", data)
 }
 

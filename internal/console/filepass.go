@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"issuance/internal/bulk"
-	"issuance/internal/bulk/workbook"
 	"issuance/providers"
 	"issuance/tasks"
 )
@@ -80,17 +79,11 @@ func (p *pass) enqueue(ctx context.Context, batch []tasks.Prepared) []tasks.Enqu
 // reject keeps a wrong line.
 func (p *pass) reject(r bulk.Rejected) error {
 	if len(p.wrong) < mostWrong {
-		w := wrongLine{Line: r.Line, OrderID: r.Order.OrderID}
-		for _, whole := range r.Problems {
-			for _, one := range whole.Fields() {
-				m := mistake{Where: one.Where, Rule: one.Rule, Shape: one.Shape, Advice: one.Advice}
-				if p.file.Sheet != "" && one.Column > 0 {
-					m.Cell = workbook.Cell(one.Column, r.Line)
-				}
-				w.Problems = append(w.Problems, m)
-			}
+		row := 0
+		if p.file.Sheet != "" {
+			row = r.Line
 		}
-		if err := p.note(w); err != nil {
+		if err := p.note(wrongLine{Line: r.Line, OrderID: r.Order.OrderID, Problems: mistakes(r.Problems, row)}); err != nil {
 			return err
 		}
 	}

@@ -199,7 +199,7 @@ func (s *files) pass(ctx context.Context, h *held, dry bool) error {
 
 // why says how a file ended that did not finish.
 func (s *files) why(ctx context.Context, h *held, err error) (state, problem, detail string) {
-	bad, sheets, unread := new(bulk.FileError), new(workbook.SheetsError), new(workbook.Error)
+	bad, sheets := new(bulk.FileError), new(workbook.SheetsError)
 	switch {
 	case errors.Is(err, errStopped):
 		return fileStopped, "", ""
@@ -210,9 +210,11 @@ func (s *files) why(ctx context.Context, h *held, err error) (state, problem, de
 	case ctx.Err() != nil:
 		return fileBroken, "file.why.door", ""
 	case errors.As(err, &sheets):
-		return fileUnread, "file.why.sheet", err.Error()
-	case errors.Is(err, bulk.ErrEmpty), errors.As(err, &bad), errors.As(err, &unread):
-		return fileUnread, "file.why.unread", err.Error()
+		return fileUnread, "file.why.sheet", detailOf(mistake{Rule: sheets.Error()})
+	case errors.As(err, &bad):
+		return fileUnread, "file.why.unread", detailOf(mistakes(bad.Problems, 0)...)
+	case errors.Is(err, bulk.ErrEmpty):
+		return fileUnread, "file.why.unread", detailOf(mistake{Rule: err.Error()})
 	case errors.Is(err, tasks.ErrWrongKeys):
 		return fileBroken, "show.key", ""
 	}

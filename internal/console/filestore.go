@@ -9,6 +9,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/bulk"
+	"issuance/internal/bulk/workbook"
 	"issuance/internal/keys"
 	"issuance/internal/seal"
 	"issuance/tasks/order"
@@ -48,8 +50,9 @@ type file struct {
 	Reason           string
 	Created          time.Time
 	Started, Stopped hand
-	Problem, Detail  string // why it ended early: a key of words, and a text of package bulk
-	Hidden           string // rows that Excel hides
+	Problem          string    // why it ended early: a key of words
+	Whole            []mistake // what is wrong with it as a whole
+	Hidden           string    // rows that Excel hides
 	count
 	Kept bool // all wrong lines are kept
 	Held bool // a front door holds the file
@@ -74,6 +77,31 @@ type mistake struct {
 	Rule   string `json:"rule"`
 	Shape  string `json:"shape,omitempty"`
 	Advice string `json:"advice,omitempty"`
+}
+
+// mistakes are problems of a line, or of a file as a whole; row is the line's in a workbook, else 0.
+func mistakes(problems []bulk.Problem, row int) (list []mistake) {
+	for _, whole := range problems {
+		for _, one := range whole.Fields() {
+			m := mistake{Where: one.Where, Rule: one.Rule, Shape: one.Shape, Advice: one.Advice}
+			if row > 0 && one.Column > 0 {
+				m.Cell = workbook.Cell(one.Column, row)
+			}
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+// detailOf is what is wrong with a file as a whole as it is stored.
+func detailOf(list ...mistake) string {
+	raw, _ := json.Marshal(list) // texts always can be written
+	return string(raw)
+}
+
+func wholeOf(detail string) (list []mistake) {
+	_ = json.Unmarshal([]byte(detail), &list) // "" where the file is none of those
+	return list
 }
 
 // fileStore keeps files' states in Redis.
@@ -115,7 +143,7 @@ func (s fileStore) load(ctx context.Context, id string) (*file, error) {
 	}
 	n := func(name string) int64 { v, _ := strconv.ParseInt(f[name], 10, 64); return v }
 	out := &file{ID: id, Name: f["name"], Sheet: f["sheet"], Size: n("size"), State: f["state"], Mark: f["mark"], By: f["by"], Address: f["address"], Reason: f["reason"],
-		Created: time.UnixMilli(n("created")).UTC(), Problem: f["problem"], Detail: f["detail"], Hidden: f["hidden"], Kept: f["kept"] != "", Held: lease.Val() > 0,
+		Created: time.UnixMilli(n("created")).UTC(), Problem: f["problem"], Whole: wholeOf(f["detail"]), Hidden: f["hidden"], Kept: f["kept"] != "", Held: lease.Val() > 0,
 		count:   count{n("bytes"), n("lines"), n("enqueued"), n("duplicates"), n("conflicts"), n("invalid"), n("failed")},
 		Started: handOf(f, didStart), Stopped: handOf(f, didStop)}
 	if !out.Held && (out.Moving() || out.State == fileChecked) {

@@ -148,7 +148,7 @@ func TestTenOpenPagesCostRedisNothing(t *testing.T) {
 	var news []chan struct{}
 	for range 10 {
 		b := h.loggedIn(secrets["angela"])
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, h.url+"/console/live?order="+r.String(), nil)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, h.url+liveOf(t, b.page(at(r))), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -134,6 +135,9 @@ func (s jobStore) busy(ctx context.Context) (out []*job, err error) {
 }
 
 // moving reports whether there is something to do.
+// mark changes when something of a job does.
+func (j *job) mark() string { return fmt.Sprint(j.State, j.Found, j.At) }
+
 func (j *job) moving() bool { return j.State == jobCounting || j.State == jobRunning }
 
 // load is a job, nil where there is none.

@@ -38,13 +38,14 @@ func (v *visit) list() error {
 		return err
 	}
 	ctx, q := v.r.Context(), v.r.URL.Query()
-	data := listData{Query: strings.TrimSpace(q.Get("q")), Accounts: accounts, States: states(), Lanes: order.Lanes()}
+	data := listData{Query: strings.TrimSpace(q.Get("q")), States: states(), Lanes: order.Lanes()}
 	for _, a := range ages {
 		data.Ages = append(data.Ages, a.name)
 	}
 	if data.Filter, err = parseFilter(q); err != nil {
 		return err
 	}
+	data.Accounts = v.offered(accounts, data.Filter.Account)
 	if data.Counts.Open, data.Counts.Reviews, err = v.totals(ctx, accounts); err != nil {
 		return err
 	}

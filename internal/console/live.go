@@ -1,10 +1,14 @@
 package console
 
 import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"issuance/internal/ledger"
@@ -19,8 +23,9 @@ const (
 )
 
 // live writes a line whenever something happened that a page shows: ?order= the end of that order or of a refund of it,
-// ?reviews= an end that comes to review or leaves it, ?job= and ?file= progress, ?accounts= a change of the accounts. The events are those of the front door's one reader, so a
-// page that is open asks nothing of Redis.
+// ?reviews= an end that comes to review or leaves it, ?job= and ?file= progress, ?accounts= a change of the accounts. ?from=
+// is how things stood when the page was made: a position of the events, or a fingerprint. A browser that comes again says
+// itself how far it is. The events are those of the front door's one reader, so a page that is open asks nothing of Redis.
 func (v *visit) live() error {
 	q := v.r.URL.Query()
 	wants := func(ledger.Event) bool { return false }
@@ -59,35 +64,42 @@ func (v *visit) live() error {
 	h.Set("X-Accel-Buffering", "no")
 	v.w.WriteHeader(http.StatusOK)
 	l := lines{v.w, http.NewResponseController(v.w)}
+	from := cmp.Or(v.r.Header.Get("Last-Event-ID"), q.Get("from"))
 	if now != nil {
-		v.watch(l, now)
+		v.watch(l, from, now)
 		return nil
 	}
-	v.follow(l, wants)
+	if ledger.EventTime(from).IsZero() && from != "0" { // of a page that knew no position
+		from = ""
+	}
+	v.follow(l, from, wants)
 	return nil
 }
 
-// follow writes a line for events that are wanted, until the browser is gone or the server stops.
-func (v *visit) follow(l lines, wants func(ledger.Event) bool) {
+// follow writes a line for events after a position that are wanted, until the browser is gone or the server stops. Where nobody
+// knows what came after it, it writes one, too.
+func (v *visit) follow(l lines, from string, wants func(ledger.Event) bool) {
 	beat := time.NewTicker(liveBeat)
 	defer beat.Stop()
-	at := ""
-	for first := true; ; first = false {
+	missed := from == ""
+	if !l.send(from, "") { // it is open
+		return
+	}
+	for at := from; ; missed = false {
 		events, all, more, next := v.Door.Since(at)
-		happened := first || !all || at == "" // what was missed may have been it; at first, what happened since the page was made
-		for _, e := range events {
-			happened = happened || wants(e)
+		if !all {
+			_, _, _, next = v.Door.Since("")
 		}
-		if at = next; !all {
-			at = ""
+		if missed || !all || slices.ContainsFunc(events, wants) {
+			if !l.send(next, liveChanged) {
+				return
+			}
 		}
-		if happened && !l.send("data: changed\n\n") {
-			return
-		}
+		at = next
 		select {
 		case <-more:
 		case <-beat.C:
-			if !l.send(": beat\n\n") {
+			if !l.send(at, "") {
 				return
 			}
 		case <-v.Door.Drained():
@@ -108,7 +120,7 @@ func (v *visit) fingerprint(q url.Values, job string) func() (mark string, ok bo
 			if err != nil || j == nil {
 				return "", false
 			}
-			return fmt.Sprint(j.State, j.Found, j.At), true
+			return digest(j.mark()), true
 		}
 	case q.Get("file") != "":
 		return func() (string, bool) {
@@ -116,37 +128,37 @@ func (v *visit) fingerprint(q url.Values, job string) func() (mark string, ok bo
 			if err != nil || f == nil {
 				return "", false
 			}
-			return f.mark(), true
+			return digest(f.mark()), true
 		}
 	case q.Has("accounts"):
 		return func() (string, bool) {
-			list, err := v.overview(v.r.Context())
-			return accountsMark(list), err == nil
+			list, err := v.ownAccounts()
+			return digest(list.mark()), err == nil
 		}
 	}
 	return nil
 }
 
-// watch writes a line when a fingerprint has changed, until there is none; the browser comes again then.
-func (v *visit) watch(l lines, now func() (string, bool)) {
+// watch writes a line when a fingerprint is not the last one any more, until there is none; the browser comes again then.
+func (v *visit) watch(l lines, last string, now func() (string, bool)) {
 	tick := time.NewTicker(liveLook)
 	defer tick.Stop()
-	last := ""
+	if !l.send(last, "") { // it is open
+		return
+	}
 	for silent := 0; ; silent++ {
 		mark, ok := now()
-		if !ok {
-			return
-		}
-		text := ""
 		switch {
+		case !ok:
+			return
 		case mark != last:
-			last, text = mark, "data: changed\n\n"
+			last, silent = mark, 0
+			if !l.send(mark, liveChanged) {
+				return
+			}
 		case silent >= int(liveBeat/liveLook):
-			text = ": beat\n\n"
-		}
-		if text != "" {
 			silent = 0
-			if !l.send(text) {
+			if !l.send(mark, "") {
 				return
 			}
 		}
@@ -166,8 +178,15 @@ type lines struct {
 	flush *http.ResponseController
 }
 
-// send reports whether the browser is still there.
-func (l lines) send(text string) bool {
+// liveChanged is what a browser is sent when its page is to be renewed.
+const liveChanged = "changed"
+
+// send sends what happened, "" for nothing, and how far the browser is then. It reports whether the browser is still there.
+func (l lines) send(id, what string) bool {
+	text := "id: " + id + "\n\n"
+	if what != "" {
+		text = "data: " + what + "\n" + text
+	}
 	_ = l.flush.SetWriteDeadline(time.Now().Add(liveWrite)) // a connection without deadlines is a test's
 	if _, err := l.w.Write([]byte(text)); err != nil {
 		return false
@@ -175,8 +194,20 @@ func (l lines) send(text string) bool {
 	return l.flush.Flush() == nil
 }
 
-// Live has a page follow something: "order" and a reference, "reviews", "accounts", or "job" or "file" and its id.
+// marked is what a page shows that changes without an event.
+type marked interface{ mark() string }
+
+// digest is a mark in a few signs.
+func digest(mark string) string {
+	sum := sha256.Sum256([]byte(mark))
+	return hex.EncodeToString(sum[:8])
+}
+
+// Live has a page follow something from how it stands there: "order" and a reference, "reviews", "accounts", or "job" or "file" and its id.
 func (v *view) Live(what string, of any) template.HTMLAttr {
-	at := Path + "live?" + url.Values{what: {fmt.Sprint(of)}}.Encode()
-	return template.HTMLAttr(`data-live="` + template.HTMLEscapeString(at) + `"`)
+	q := url.Values{what: {fmt.Sprint(of)}, "from": {v.visit.position}}
+	if m, ok := v.Data.(marked); ok {
+		q.Set("from", digest(m.mark()))
+	}
+	return template.HTMLAttr(`data-live="` + template.HTMLEscapeString(Path+"live?"+q.Encode()) + `"`)
 }

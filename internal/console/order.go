@@ -24,8 +24,8 @@ type orderData struct {
 	Refunds []refundData
 	// Reviews are those of the order and its refunds that need a decision.
 	Reviews    []reviewData
-	Timeline   []moment
-	Deliveries []delivery
+	Timeline   folded[moment]
+	Deliveries folded[delivery]
 	Shown      *shown // what was asked for with "show"
 }
 
@@ -76,10 +76,12 @@ func (v *visit) orderPage(status int, r order.Ref, s *shown) error {
 	if err != nil {
 		return err
 	}
-	if data.Deliveries, err = v.deliveries(ctx, r); err != nil {
+	sent, err := v.deliveries(ctx, r)
+	if err != nil {
 		return err
 	}
-	data.Timeline = v.lang.timeline(records, decisions, data.Deliveries)
+	data.Deliveries = fold(sent, unfoldedDeliveries)
+	data.Timeline = fold(v.lang.timeline(records, decisions, sent), unfoldedMoments)
 	for _, rec := range records {
 		if rec.State == order.Review {
 			review, err := v.review(ctx, rec)

@@ -128,6 +128,14 @@ func (v *view) Done() string {
 	return v.T(key)
 }
 
+// Here is where the page is: of one that answers a form, the page that the form stood in.
+func (v *view) Here() string {
+	if d, order := v.Data.(orderData); order {
+		return orderPath(d.Ref)
+	}
+	return v.visit.r.URL.RequestURI()
+}
+
 // Nav is the navigation.
 func (v *view) Nav() (out []navItem) {
 	at := v.visit.r.URL.Path
@@ -150,8 +158,8 @@ type languageLink struct {
 
 // Languages are links that change the language.
 func (v *view) Languages() (out []languageLink) {
-	back := v.visit.r.URL.RequestURI()
-	if v.visit.r.Method != http.MethodGet {
+	back := v.Here()
+	if _, order := v.Data.(orderData); v.visit.r.Method != http.MethodGet && !order {
 		back = Path
 	}
 	for _, l := range Languages() {

@@ -54,7 +54,7 @@ func (v *visit) reviews() error {
 	if err != nil {
 		return err
 	}
-	data := reviewsData{Accounts: accounts, Account: f.Account.String(), Filter: f, All: jobRetry}
+	data := reviewsData{Accounts: v.offered(accounts, f.Account), Account: f.Account.String(), Filter: f, All: jobRetry}
 	if _, data.Count, err = v.totals(ctx, chosen); err != nil {
 		return err
 	}

@@ -23,6 +23,9 @@ type visit struct {
 	cookie string           // what the browser's cookie holds; never empty
 	who    *frontdoor.Token // nil where nobody is logged in
 	file   *multipart.Part  // of an upload
+
+	// position is that of the events when the request came: what the page shows is at least as new. "" where nobody knows.
+	position string
 }
 
 type handler func(*visit) error
@@ -72,6 +75,7 @@ func (c *Console) act(pattern string, do handler) {
 func (c *Console) handle(pattern string, do handler) {
 	c.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		v := &visit{Console: c, w: w, r: r, lang: languageOf(r)}
+		_, _, _, v.position = c.Door.Since("")
 		err := v.begin()
 		if err == nil {
 			err = do(v)
@@ -153,6 +157,19 @@ func (v *visit) sees() ([]providers.Account, error) {
 		}
 	}
 	return out, err
+}
+
+// offered are those of the accounts that the visitor sees among which a form lets choose: that are served or have orders, and
+// the one that is chosen now.
+func (v *visit) offered(sees []providers.Account, now providers.Account) (out []providers.Account) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, a := range sees {
+		if !v.idle[a] || a == now {
+			out = append(out, a)
+		}
+	}
+	return out
 }
 
 // ref is the order that the path names. One of an account that the visitor may not see is not found, as one that does not

@@ -1,9 +1,11 @@
 package frontdoor
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,6 +24,7 @@ type hub struct {
 	news    chan struct{}                      // closed and replaced when events came
 	recent  []ledger.Event                     // the last ones, oldest first
 	last    string                             // position of the last event read, "" before the first reading
+	from    string                             // recent holds all that came after this position
 }
 
 // waiter is woken when its order may have ended: an event came, or events may have been missed.
@@ -159,12 +162,16 @@ func (h *hub) take(last string, events []ledger.Event) {
 			wake(list)
 		}
 	}
+	if h.last == "" {
+		h.from = last
+	}
 	h.last = last
 	for _, e := range events {
 		wake(h.waiting[e.Ref.Order()])
 	}
 	h.recent = append(h.recent, events...)
 	if more := len(h.recent) - mostRecent; more > 0 {
+		h.from = h.recent[more-1].StreamID
 		h.recent = append([]ledger.Event(nil), h.recent[more:]...)
 	}
 	close(h.news)
@@ -172,19 +179,23 @@ func (h *hub) take(last string, events []ledger.Event) {
 }
 
 // Since is what came after a position, "" for nothing but what comes from now on, as the server's one reader of events has
-// read it; all is false where it has not kept all of that. more is closed when more comes, at is the position to go on from.
+// read it; all is false where it has not kept all of that. more is closed when more comes, at is the position to go on from, ""
+// before the first reading. A position may be another front door's, which has read further.
 func (s *Server) Since(position string) (events []ledger.Event, all bool, more <-chan struct{}, at string) {
-	s.hub.mu.Lock()
-	if position == "" {
-		position = s.hub.last
+	h := s.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if position == "" || h.last == "" {
+		return nil, true, h.news, cmp.Or(position, h.last)
 	}
-	s.hub.mu.Unlock()
-	events, all, more = s.hub.since(position)
 	at = position
-	if len(events) > 0 {
-		at = events[len(events)-1].StreamID
+	for i, e := range h.recent {
+		if ledger.Later(e.StreamID, position) {
+			events, at = slices.Clone(h.recent[i:]), h.last
+			break
+		}
 	}
-	return events, all, more, at
+	return events, !ledger.Later(h.from, position), h.news, at
 }
 
 // Drained is closed when the server stops: requests that wait end then.

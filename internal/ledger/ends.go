@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -121,6 +122,18 @@ func lastEnd(r order.Ref, f []any) (Event, bool) {
 // eventID names the end of a record that has ended so many times before, as the script publish does.
 func eventID(r order.Ref, s order.State, before int) string {
 	return strings.Join([]string{r.String(), string(s), strconv.Itoa(before + 1)}, "/")
+}
+
+// Later reports whether one stream id comes after another. What is no id comes before all.
+func Later(id, other string) bool {
+	return cmp.Or(EventTime(id).Compare(EventTime(other)), cmp.Compare(placeOf(id), placeOf(other))) > 0
+}
+
+// placeOf is the place of a stream id among those of its millisecond.
+func placeOf(id string) uint64 {
+	_, place, _ := strings.Cut(id, "-")
+	n, _ := strconv.ParseUint(place, 10, 64)
+	return n
 }
 
 // EventTime is when the entry of a stream id was written, zero where it is none.

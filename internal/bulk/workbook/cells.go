@@ -37,21 +37,19 @@ func (l *cellList) String() string {
 }
 
 func (f *findings) err() error {
-	var texts []string
-	if f.rounded.n > 0 {
-		texts = append(texts, "Excel keeps 15 digits of a number and has rounded "+f.rounded.String()+
-			": format the column as Text, then fill it again from its source")
+	var rules []string
+	broken := func(cells *cellList, rule string) {
+		if cells.n > 0 {
+			rules = append(rules, fmt.Sprintf(rule, cells))
+		}
 	}
-	if f.uncomputed.n > 0 {
-		texts = append(texts, "the formulas in "+f.uncomputed.String()+" were saved without what they come to: open the file in Excel and save it, or write the values")
-	}
-	if f.merged.n > 0 {
-		texts = append(texts, "these cells are merged, and only the first row has what they hold: "+f.merged.String()+"; unmerge them, and fill each row")
-	}
-	if len(texts) == 0 {
+	broken(&f.rounded, "Excel keeps 15 digits of a number and has rounded %s: format the column as Text, then fill it again from its source")
+	broken(&f.uncomputed, "the formulas in %s were saved without what they come to: open the file in Excel and save it, or write the values")
+	broken(&f.merged, "these cells are merged, and only the first row has what they hold: %s; unmerge them, and fill each row")
+	if len(rules) == 0 {
 		return nil
 	}
-	return &Error{strings.Join(texts, "; ")}
+	return &Error{rules}
 }
 
 // cell is one that is being read.

@@ -34,12 +34,12 @@ func examine(z *zip.Reader) ([]*sheet, error) {
 		}
 	}
 	switch {
+	case parts[bookPart] == nil:
+		return nil, otherKind(parts)
 	case all > MaxUnpacked:
 		return nil, errorf("it holds more than %d MiB when it is unpacked", MaxUnpacked>>20)
 	case besides > MaxBesides:
 		return nil, errorf("it holds more than %d MiB besides its cells; copy the cells alone into a new workbook", MaxBesides>>20)
-	case parts[bookPart] == nil:
-		return nil, errorf("it is no Excel workbook (.xlsx); save it as .xlsx or as \"CSV UTF-8\"")
 	}
 	sheets, where, err := sheetsOf(parts)
 	if err != nil {

@@ -39,11 +39,11 @@ const (
 const inMemory = 256 << 10
 
 // Error says why a workbook cannot be read as a table.
-type Error struct{ text string }
+type Error struct{ Rules []string }
 
-func (e *Error) Error() string { return e.text }
+func (e *Error) Error() string { return strings.Join(e.Rules, "; ") }
 
-func errorf(format string, args ...any) error { return &Error{fmt.Sprintf(format, args...)} }
+func errorf(format string, args ...any) error { return &Error{[]string{fmt.Sprintf(format, args...)}} }
 
 // SheetsError says that it is not clear which sheet is meant.
 type SheetsError struct {

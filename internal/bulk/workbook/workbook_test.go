@@ -217,7 +217,7 @@ func TestCellsThatCannotBeReadTruly(t *testing.T) {
 		"another row's":   {row(`<c r="A2"><v>1</v></c>`), "is damaged"},
 		"broken XML":      {packed(t, parts(`<row r="1"><c r="A1"><v>1</v></c></row><row r="2"><c r="A2" t="inlineStr"><is><t>`+"\x01"+`</t></is></c></row>`)), "is damaged"},
 		"long text":       {packed(t, parts(`<row r="1"><c r="A1" t="inlineStr"><is><t>`+strings.Repeat("x", MaxText+1)+`</t></is></c></row>`)), "is damaged"},
-		"no workbook":     {packed(t, map[string]string{"word/document.xml": "x"}), "it is no Excel workbook (.xlsx)"},
+		"no workbook":     {packed(t, map[string]string{"word/document.xml": "x"}), "it is a Word document; save its table as .xlsx"},
 		"no zip":          {[]byte("PK\x03\x04 and so on"), "cannot be unpacked"},
 		"pictures":        {packed(t, parts(`<row/>`, "xl/media/image1.png", strings.Repeat("x", MaxBesides))), "holds more than 16 MiB besides its cells"},
 	} {

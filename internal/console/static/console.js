@@ -24,24 +24,27 @@
     });
   }
 
-  // Somebody who fills in a form, or looks at what was asked for, is not disturbed.
-  const busy = (main) => document.querySelector("details[open]") !== null || main.querySelector("pre, details[open]") !== null;
+  // Somebody who fills in a form, or looks at what was asked for, is not disturbed. What was unfolded stays so.
+  const busy = () => document.querySelector("main details.act[open], main [data-shown]") !== null;
+  const unfolded = (of) => [...of.querySelectorAll("details.fold[open]")].map((fold) => fold.id);
 
-  let wanted = false, running = false;
+  let wanted = false, running = false, waiting = false;
   const renew = async () => {
     if (running) { wanted = true; return; }
     running = true;
     const main = document.querySelector("main");
-    if (busy(main)) {
+    if (busy()) {
+      waiting = true;
       document.querySelector("[data-changed]")?.removeAttribute("hidden");
     } else {
       const answer = await fetch(location.href, { headers: { "X-Console-Live": "1" }, credentials: "same-origin" });
       if (answer.status === 401) { location.reload(); return; }
       const text = await answer.text();
-      if (answer.ok && !busy(main)) { // a form may have been opened meanwhile
+      if (answer.ok && !busy()) { // a form may have been opened meanwhile
         const fresh = new DOMParser().parseFromString(text, "text/html").querySelector("main");
         const active = document.activeElement?.id;
         if (fresh) {
+          for (const id of unfolded(main)) fresh.querySelector(`#${CSS.escape(id)}`)?.setAttribute("open", "");
           main.replaceChildren(...fresh.childNodes);
           if (!fresh.dataset.live) stop();
           if (active) document.getElementById(active)?.focus();
@@ -53,6 +56,13 @@
   };
 
   const lost = () => { running = false; document.querySelector("[data-lost]")?.removeAttribute("hidden"); };
+
+  // Who has closed the form gets what came meanwhile.
+  document.addEventListener("toggle", () => {
+    if (!waiting || busy()) return;
+    waiting = false;
+    renew().catch(lost);
+  }, true);
 
   let source = null;
   const stop = () => { source?.close(); source = null; };
