@@ -5,6 +5,7 @@
 local window = tonumber(ARGV[6])
 local since = known(id)
 forget(id)
+if ARGV[7] ~= 'given_up' then redis.call('HDEL', KEYS[4], 'mute', 'mutes') end
 if since == ASIDE then since = num(ARGV[4]) end
 if ARGV[7] == 'kept' then redis.call('ZADD', KEYS[2], int(OVERTAKEN), id) end
 if s.id == id then

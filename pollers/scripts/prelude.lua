@@ -14,6 +14,8 @@
 --         proof                 something was issued after this moment: what the provider had received by
 --                               then must be issued, too
 --         hits, doubts          answers for and against that since the line was last seen
+--         mute, mutes           until when no other order is put aside for want of a clear answer, and how many were since
+--                               there was one
 local function clock()
   if ARGV[1] ~= '' then return tonumber(ARGV[1]) end
   local t = redis.call('TIME')

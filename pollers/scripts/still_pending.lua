@@ -3,6 +3,7 @@
 -- Answers {0 or after how long (ms) it is due as the sentinel, orders to wake …}
 local since = known(id, accepted)
 redis.call('ZREM', KEYS[3], id)
+redis.call('HDEL', KEYS[4], 'mute', 'mutes')
 if since == OVERTAKEN then return {'0'} end
 if since == ASIDE then
   redis.call('ZREM', KEYS[2], id)
