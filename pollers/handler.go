@@ -194,8 +194,10 @@ func (p *poll) look(ctx context.Context) error {
 		p.pending.note(p.rec.AcceptedAt, p.now)
 		return p.again(ledger.Reason{}, 0, "waiting for the provider to issue it")
 	case providers.Absent:
-		if f.Assumed && p.Schedule.Overdue(p.age) {
-			return p.unclear(f.Outcome) // it may mean that the question cannot be answered now
+		if p.Schedule.Overdue(p.age) {
+			if sure, err := p.surelyAbsent(ctx, f); err != nil || !sure {
+				return errors.Join(err, p.unclear(f.Outcome)) // it may mean that the question cannot be answered now
+			}
 		}
 		// It accepted the order and now denies it. That may be a replica that lags; it is never a
 		// reason to send the order again.
@@ -317,7 +319,10 @@ func (p *poll) again(why ledger.Reason, atLeast time.Duration, text string) erro
 // overdue leaves an order to a person. why is empty when the provider's last answer was a clear "not yet".
 func (p *poll) overdue(why ledger.Reason) error {
 	message := fmt.Sprintf("the provider accepted this order and has not issued it in %s (last: %s); ask the provider", p.Schedule.Deadline, cmp.Or(why.Code, "not issued yet"))
-	if p.saysIssued {
+	switch {
+	case p.saysIssued && p.rec.Unproven:
+		message = fmt.Sprintf("the provider has issued an order under this number, and in %s it has not shown whose it is (last: %s); ask the provider", p.Schedule.Deadline, why.Code)
+	case p.saysIssued:
 		message = fmt.Sprintf("the provider says that it has issued this order, and in %s its tickets could not be had completely (last: %s); ask the provider", p.Schedule.Deadline, why.Code)
 	}
 	return p.finish(ledger.Ending{State: order.Review, Polled: true, Reason: ledger.Reason{Code: string(order.CodeOverdue), Message: message}})
