@@ -221,6 +221,32 @@ func TestAnOrderWithoutAClearAnswerHoldsNobodyUp(t *testing.T) {
 	})
 }
 
+// None was asked for before the job, so that each is a guess. Of answers that take 12 s, more are waited for at once the more guesses
+// were right; of quick ones, one after the other.
+func TestSlowAnswersAreWaitedForTogether(t *testing.T) {
+	for took, want := range map[time.Duration][]int{12 * time.Second: {1, 3, 4, 5, 6}, 500 * time.Millisecond: {1, 1, 1, 1, 1}} {
+		onStage(t, func(st *stage) {
+			st.enter(names(12)...)
+			var out []string
+			var most []int
+			next := func(id string) {
+				st.wait(took / time.Duration(max(len(out), 1)))
+				out = append(out, st.finished(id)...)
+				most = append(most, len(out))
+			}
+			next("O001")
+			for len(most) < len(want) {
+				id := out[0]
+				out = out[1:]
+				next(id)
+			}
+			if !slices.Equal(most, want) {
+				t.Errorf("answers take %s: on their way are %v, want %v", took, most, want)
+			}
+		})
+	}
+}
+
 // Wakes that got lost (a worker died, an answer of Redis was lost and its command repeated) stop
 // the cascade for no longer than the sentinel's silence.
 func TestLostWakes(t *testing.T) {

@@ -17,4 +17,4 @@ if s.id == id then
   holds = false
 end
 if holds then return {'1'} end
-return {'1', unpack(wake(1, true))}
+return {'1', unpack(wake(1, 1))}

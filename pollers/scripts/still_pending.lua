@@ -21,7 +21,7 @@ if accepted <= s.proof and s.hits > s.doubts then
     holds = false
   end
   s.doubts = redis.call('HINCRBY', KEYS[4], 'doubts', 1)
-  return {'0', unpack(wake(allowed(tonumber(ARGV[7])), not holds))}
+  return {'0', unpack(wake(allowed(tonumber(ARGV[7])), holds and 0 or 1))}
 end
 
 -- Here runs the line between the issued and the others.
