@@ -75,11 +75,12 @@ func Identify(ctx context.Context, p providers.Provider, o providers.Order, f pr
 	case when == Undecided && again:
 		return Unproven, "", undecided
 	case sight.Unzoned && InAnotherZone(p, sight.CreatedAt, sight.Precision, firstSent, sight.AskedAt):
+		// An older order of the same customer's looks as one of another zone does. What shows the zone is an order that was accepted.
 		if sight.SameCustomer && sight.AskedAt.Sub(firstSent) < skew.ZoneStep { // after that, any time fits in some zone
-			return Ours, "", done
+			return Unproven, "", unzoned
 		}
 		return Taken, fmt.Sprintf("it was made at %s, which is before our first request unless the provider writes times of another zone, "+
-			"and its customer is not shown", Moment(sight.CreatedAt)), done
+			"and no order of the account has shown that it does", Moment(sight.CreatedAt)), done
 	}
 	return Taken, fmt.Sprintf("it was made at %s, before our first request", Moment(sight.CreatedAt)), done
 }
@@ -91,6 +92,10 @@ var notShown = providers.Outcome{Kind: providers.Unknown, Code: string(order.Cod
 // undecided is the outcome of an answer whose time does not decide yet whose the order is.
 var undecided = providers.Outcome{Kind: providers.Unknown, Code: string(order.CodeInDoubt),
 	Message: "the order's time is a little before our first request, and the provider's clock is not measured well enough to rely on that"}
+
+// unzoned is the outcome of an answer whose time would be ours in another zone.
+var unzoned = providers.Outcome{Kind: providers.Unknown, Code: string(order.CodeInDoubt),
+	Message: "the order's time is before our first request, unless the provider writes times of another zone, which no order has shown yet"}
 
 // Contradicts reports whether a look-up found an order under our number that cannot be ours.
 func Contradicts(f providers.Finding) bool { return f.Sight != nil && f.Sight.Differs != "" }
