@@ -4,27 +4,36 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hibiken/asynq"
+
 	"issuance/internal/fakeprovider"
 	"issuance/internal/handlertest"
 	"issuance/providers"
 	"issuance/tasks/order"
 )
 
+// unclearRefund is a refund of ticket 1 whose request got the answer 30 s ago.
+func unclearRefund(t *testing.T, answer providers.Outcome) (*world, *asynq.Task) {
+	t.Helper()
+	w := ecticket(handlertest.Mini(t))
+	task := w.refundOf("R1", named(1))
+	w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
+	w.provider.AnswerRefundTicket(answer)
+	if answer.Kind == providers.Rejected {
+		w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
+	}
+	w.Waits(w.run(task))
+	w.provider.Forget()
+	w.Clock.Advance(30 * time.Second)
+	return w, task
+}
+
 // The ticket's own status is behind, for good, and the list of its order shows the refund: nothing is sent again.
 func TestARefundThatOnlyTheListShowsIsDone(t *testing.T) {
 	for name, use := range map[string]providers.UseStatus{"unused": providers.Unused, "redeemed": providers.Redeemed, "invalid": providers.Invalid} {
 		for answer, out := range map[string]providers.Outcome{"lost": fakeprovider.Lost, "rejected": fakeprovider.Refused} {
 			t.Run(name+", "+answer, func(t *testing.T) {
-				w := ecticket(handlertest.Mini(t))
-				task := w.refundOf("R1", named(1))
-				w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
-				w.provider.AnswerRefundTicket(out)
-				if out.Kind == providers.Rejected {
-					w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
-				}
-				w.Waits(w.run(task))
-				w.provider.Forget()
-				w.Clock.Advance(30 * time.Second)
+				w, task := unclearRefund(t, out)
 				w.provider.AnswerStatus(w.status(use, ""), fakeprovider.Yes)
 				w.provider.AnswerTickets(list(providers.Refunded), fakeprovider.Yes)
 				w.Done(w.run(task))
@@ -40,15 +49,7 @@ func TestARefundThatOnlyTheListShowsIsDone(t *testing.T) {
 func TestATicketInDoubtWaitsForTheListBeforeItEnds(t *testing.T) {
 	for answer, out := range map[string]providers.Outcome{"lost": fakeprovider.Lost, "rejected": fakeprovider.Refused} {
 		t.Run(answer, func(t *testing.T) {
-			w := ecticket(handlertest.Mini(t))
-			task := w.refundOf("R1", named(1))
-			w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
-			w.provider.AnswerRefundTicket(out)
-			if out.Kind == providers.Rejected {
-				w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
-			}
-			w.Waits(w.run(task))
-			w.Clock.Advance(30 * time.Second)
+			w, task := unclearRefund(t, out)
 			w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
 			w.provider.AnswerTickets(nil, fakeprovider.Garbage)
 			w.Waits(w.run(task))
