@@ -42,6 +42,19 @@ func (p *poll) denied(why ledger.Reason) error {
 	return p.doubted(why, ledger.Absent, wait, "the provider accepted it and now does not know it", p.rec.AcceptedAt.Add(p.Schedule.Deadline))
 }
 
+// surelyAbsent reports whether an answer certainly means that the provider does not know the order: it answers so about a number
+// that does not exist, and finds an order that it has.
+func (p *poll) surelyAbsent(ctx context.Context, f providers.Finding) (bool, error) {
+	if !f.Assumed {
+		return true, nil
+	}
+	if !handler.SurelyAbsent(ctx, p.log, p.Provider, f) {
+		return false, nil
+	}
+	found, _, err := handler.Known(ctx, p.log, p.Provider, p.Ledger)
+	return found, err
+}
+
 // shownLate remembers for how long the order was accepted and not known.
 func (p *poll) shownLate(ctx context.Context) error {
 	code := p.rec.Reason.Code
@@ -89,10 +102,13 @@ func (p *poll) banned(out providers.Outcome) error {
 // this one.
 func (p *poll) unlisted(out providers.Outcome) error {
 	p.saysIssued = true
-	if out.Banned || out.Unasked() || p.Schedule.Overdue(p.age) {
+	if out.Banned || out.Unasked() {
 		return p.unclear(out)
 	}
 	handler.Refused(p.log, out)
+	if p.Schedule.Overdue(p.age) { // that it is issued is a clear answer
+		return p.overdue(handler.Reason(out))
+	}
 	return p.later(handler.Reason(out), ledger.Unclear, max(out.RetryAfter, p.patience()), "issued, and its tickets are not shown completely: "+handler.Text(out), p.kept)
 }
 
@@ -108,10 +124,14 @@ func (p *poll) miscounted(listed, ordered int) error {
 
 // unrecognised waits for an answer that shows whose an issued order is. The others do not wait for it.
 func (p *poll) unrecognised(out providers.Outcome) error {
-	if out.Banned || out.Unasked() || p.Schedule.Overdue(p.age) {
+	p.saysIssued = true
+	if out.Banned || out.Unasked() {
 		return p.unclear(out)
 	}
 	handler.Refused(p.log, out)
+	if p.Schedule.Overdue(p.age) {
+		return p.overdue(handler.Reason(out))
+	}
 	return p.later(handler.Reason(out), ledger.Unclear, max(out.RetryAfter, p.patience()), "no clear answer: "+handler.Text(out), p.aside)
 }
 

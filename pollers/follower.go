@@ -111,16 +111,30 @@ func (f *Follower) pause(age, wait time.Duration) time.Duration {
 	return min(wait, f.opt.Sentinel.cfg.Every)
 }
 
-// next is how long to wait after a poll that did not end the order. clear means that the provider
-// answered "not yet".
-func (f *Follower) next(ctx context.Context, r order.Ref, accepted time.Time, age time.Duration, clear bool) (time.Duration, error) {
+// heard is what came of a poll that did not end its order.
+type heard int
+
+const (
+	notYet  heard = iota // the provider's clear answer
+	mute                 // an answer of no use, or none
+	unasked              // the call did not leave
+)
+
+// next is how long to wait after a poll that did not end the order.
+func (f *Follower) next(ctx context.Context, r order.Ref, accepted time.Time, age time.Duration, h heard) (time.Duration, error) {
 	wait := Jitter(f.schedule.Next(age))
 	s := f.opt.Sentinel
 	if s == nil {
 		return wait, nil
 	}
 	pause := f.pause(age, wait)
-	if !clear {
+	if h == mute {
+		aside, wake, err := s.Mute(ctx, r.OrderID, accepted)
+		if err != nil || aside {
+			return wait, errors.Join(err, f.wake(ctx, r.Account, wake))
+		}
+	}
+	if h != notYet {
 		oldest, err := s.Enter(ctx, r.OrderID, accepted)
 		if oldest {
 			wait = pause

@@ -85,6 +85,50 @@ func TestAnOverdueOrderWithoutAnyClearAnswerNeedsReviewInTheEnd(t *testing.T) {
 	w.state(order.Review, "overdue", asked)
 }
 
+// That an order is issued is a clear answer, and so is that it is unknown where the provider answers about others: the deadline is
+// not overrun by looks that can learn no more.
+func TestAnOrderThatIsIncompleteOrUnknownEndsAtItsDeadline(t *testing.T) {
+	for name, answers := range map[string]func(w *world){
+		"no list": func(w *world) {
+			w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
+			w.provider.AnswerTickets(nil, fakeprovider.Garbage)
+		},
+		"too few": func(w *world) {
+			w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
+			w.provider.AnswerTickets([]providers.Ticket{{TicketNo: "T1"}}, fakeprovider.Yes)
+		},
+		"unknown": func(w *world) {
+			w.provider.AnswerLookUp(fakeprovider.Busy)
+			w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued)) // the other order
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := handlertest.Mini(t)
+			b.OrderIn(order.Issued, strings.ReplaceAll(document, "ORDER1", "ORDER0"))
+			w := accepted(b)
+			w.provider.NeedTickets(2)
+			w.Clock.Advance(24 * time.Hour)
+			answers(w)
+			w.Done(w.run())
+			if rec := w.Record(ref); rec.State != order.Review || rec.Reason.Code != "overdue" {
+				t.Errorf("%s (%s: %s)", rec.State, rec.Reason.Code, rec.Reason.Message)
+			}
+		})
+	}
+}
+
+// An answer that may be "busy" is none, where the provider does not find an order that it has either.
+func TestAnOverdueOrderIsAskedForWhileTheProviderKnowsNoOrder(t *testing.T) {
+	b := handlertest.Mini(t)
+	b.OrderIn(order.Issued, strings.ReplaceAll(document, "ORDER1", "ORDER0"))
+	w := accepted(b)
+	w.Clock.Advance(24 * time.Hour)
+	w.provider.AnswerLookUp(fakeprovider.Busy)
+	w.provider.AnswerLookUp(fakeprovider.Busy) // the other order
+	w.Waits(w.run())
+	w.state(order.Accepted, fakeprovider.Busy.Outcome.Code, 1)
+}
+
 // A weekend without a worker must not end in a heap of reviews.
 func TestAnOrderIsAskedForBeforeItIsGivenUpHoweverLongTheWorkersWereAway(t *testing.T) {
 	w := accepted(handlertest.Mini(t))

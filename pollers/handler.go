@@ -194,8 +194,10 @@ func (p *poll) look(ctx context.Context) error {
 		p.pending.note(p.rec.AcceptedAt, p.now)
 		return p.again(ledger.Reason{}, 0, "waiting for the provider to issue it")
 	case providers.Absent:
-		if f.Assumed && p.Schedule.Overdue(p.age) {
-			return p.unclear(f.Outcome) // it may mean that the question cannot be answered now
+		if p.Schedule.Overdue(p.age) {
+			if sure, err := p.surelyAbsent(ctx, f); err != nil || !sure {
+				return errors.Join(err, p.unclear(f.Outcome)) // it may mean that the question cannot be answered now
+			}
 		}
 		// It accepted the order and now denies it. That may be a replica that lags; it is never a
 		// reason to send the order again.
@@ -282,7 +284,11 @@ func (p *poll) unclear(out providers.Outcome) error {
 		return queue.Wait(cmp.Or(out.RetryAfter, refusedWait), "held: "+cmp.Or(out.Message, out.Code))
 	}
 	if !p.Schedule.Overdue(p.age) {
-		return p.notYet(handler.Reason(out), true, out.RetryAfter, "no clear answer: "+handler.Text(out))
+		h := mute
+		if out.Unasked() {
+			h = unasked
+		}
+		return p.notYet(handler.Reason(out), h, out.RetryAfter, "no clear answer: "+handler.Text(out))
 	}
 	if out.Unasked() {
 		return queue.Wait(handler.Later(out, 1), "overdue, and it could not be asked: "+handler.Text(out))
@@ -307,13 +313,16 @@ func (p *poll) again(why ledger.Reason, atLeast time.Duration, text string) erro
 	if p.Schedule.Overdue(p.age) {
 		return p.overdue(why)
 	}
-	return p.notYet(why, false, atLeast, text)
+	return p.notYet(why, notYet, atLeast, text)
 }
 
 // overdue leaves an order to a person. why is empty when the provider's last answer was a clear "not yet".
 func (p *poll) overdue(why ledger.Reason) error {
 	message := fmt.Sprintf("the provider accepted this order and has not issued it in %s (last: %s); ask the provider", p.Schedule.Deadline, cmp.Or(why.Code, "not issued yet"))
-	if p.saysIssued {
+	switch {
+	case p.saysIssued && p.rec.Unproven:
+		message = fmt.Sprintf("the provider has issued an order under this number, and in %s it has not shown whose it is (last: %s); ask the provider", p.Schedule.Deadline, why.Code)
+	case p.saysIssued:
 		message = fmt.Sprintf("the provider says that it has issued this order, and in %s its tickets could not be had completely (last: %s); ask the provider", p.Schedule.Deadline, why.Code)
 	}
 	return p.finish(ledger.Ending{State: order.Review, Polled: true, Reason: ledger.Reason{Code: string(order.CodeOverdue), Message: message}})
@@ -328,15 +337,12 @@ func (p *poll) polled(why ledger.Reason, answer ledger.Release) (done bool, err 
 	return err == nil && !a.Applied, err
 }
 
-func answer(unclear bool) ledger.Release {
-	if unclear {
-		return ledger.Unclear
+func (p *poll) notYet(why ledger.Reason, h heard, atLeast time.Duration, text string) error {
+	answer := ledger.Idle
+	if h != notYet {
+		answer = ledger.Unclear
 	}
-	return ledger.Idle
-}
-
-func (p *poll) notYet(why ledger.Reason, unclear bool, atLeast time.Duration, text string) error {
-	if done, err := p.polled(why, answer(unclear)); done || err != nil {
+	if done, err := p.polled(why, answer); done || err != nil {
 		return err
 	}
 	ctx, cancel := p.recording()
@@ -344,11 +350,11 @@ func (p *poll) notYet(why ledger.Reason, unclear bool, atLeast time.Duration, te
 	wait := Jitter(p.Schedule.Next(p.age))
 	var err error
 	if p.Follower != nil {
-		if wait, err = p.Follower.next(ctx, p.rec.Ref, p.rec.AcceptedAt, p.age, why == (ledger.Reason{})); err != nil {
+		if wait, err = p.Follower.next(ctx, p.rec.Ref, p.rec.AcceptedAt, p.age, h); err != nil {
 			return err
 		}
 	}
-	if unclear {
+	if h != notYet {
 		wait = min(wait, p.soon())
 	}
 	return queue.WaitUntil(max(atLeast, wait), text, p.rec.AcceptedAt.Add(p.Schedule.Deadline))

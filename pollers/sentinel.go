@@ -31,6 +31,8 @@ import (
 //     own schedule. No more orders are overtaken than younger ones were found issued, because the
 //     exception may be the other.
 //   - An order that the provider accepted and now does not know is left to its own schedule at once, until it is known again.
+//   - An order whose answer is not clear is left to its own schedule, and the next one is asked: that may be its own trouble. Where
+//     it is everybody's, ever fewer are.
 //   - An order that is issued while what is shown of it is of no use proves that a job has run, and is left to its own schedule.
 
 //go:embed scripts/*.lua
@@ -113,7 +115,7 @@ type Advice struct {
 }
 
 // Enter adds an accepted order; a zero time means now. oldest means that it is the sentinel from
-// now on. An order that was asked for without a clear answer is entered again.
+// now on. An order that was asked for without a clear answer, and is not put aside, is entered again.
 func (s *Sentinel) Enter(ctx context.Context, orderID string, accepted time.Time) (oldest bool, err error) {
 	n, err := enterScript.Run(ctx, s.rdb, s.keys, s.args(orderID, accepted)...).Int()
 	if err != nil {
@@ -185,7 +187,22 @@ func (s *Sentinel) GivenUp(ctx context.Context, orderID string) (wake []string, 
 // Aside leaves an order to its own schedule, of which the provider now says that it does not know it although it accepted
 // it, until StillPending: the others do not wait for it. wake names orders to ask at once.
 func (s *Sentinel) Aside(ctx context.Context, orderID string) (wake []string, err error) {
-	return s.run(ctx, asideScript, orderID, time.Time{})
+	_, wake, err = s.aside(ctx, orderID, time.Time{}, "denied")
+	return wake, err
+}
+
+// Mute is Aside for an order that was asked for without a clear answer. It is not put aside where that seems to be everybody's
+// trouble; then it is to be entered again.
+func (s *Sentinel) Mute(ctx context.Context, orderID string, accepted time.Time) (aside bool, wake []string, err error) {
+	return s.aside(ctx, orderID, accepted, "mute")
+}
+
+func (s *Sentinel) aside(ctx context.Context, orderID string, accepted time.Time, why string) (aside bool, wake []string, err error) {
+	r, err := s.run(ctx, asideScript, orderID, accepted, why)
+	if err != nil {
+		return false, nil, err
+	}
+	return r[0] == "1", r[1:], nil
 }
 
 // Pending counts the orders that are followed, but for those that were overtaken.

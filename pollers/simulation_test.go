@@ -193,3 +193,46 @@ func TestProviderStandsStill(t *testing.T) {
 	r := simulate(t, func(cfg *sim.Config, _ func() *sim.World) { cfg.JobEvery = 20 * time.Minute })
 	bounds(t, r, 5, 3*time.Minute, 6*time.Minute, 0)
 }
+
+// Orders about which the provider never answers clearly hold nobody up.
+func TestOrdersWithoutAClearAnswerHoldNobodyUp(t *testing.T) {
+	r := simulate(t, func(cfg *sim.Config, _ func() *sim.World) {
+		cfg.Faults.Order = func(o *sim.Order) {
+			if strings.HasSuffix(o.ID, "01") || strings.HasSuffix(o.ID, "02") { // two in a row
+				o.Garbled = func(time.Time) bool { return true }
+			}
+		}
+	})
+	bounds(t, r, 2.8, 12*time.Second, 30*time.Second, 12)
+	for _, o := range r.Orders {
+		if o.Garbled != nil && (len(o.Polls) < 10 || len(o.Polls) > 60) {
+			t.Errorf("%s was asked %d times in two hours", o.ID, len(o.Polls))
+		}
+	}
+}
+
+// No answer is clear for ten minutes, whatever the order: that costs few calls, and is over within half as long.
+func TestAnAccountWithoutAClearAnswerIsAskedForFewOrders(t *testing.T) {
+	asked := 0
+	var over time.Time
+	r := simulate(t, func(cfg *sim.Config, w func() *sim.World) {
+		cfg.Faults.Order = func(o *sim.Order) {
+			if over.IsZero() {
+				over = w().Now().Add(10 * time.Minute)
+			}
+			o.Garbled = func(now time.Time) bool {
+				if now.Before(over) {
+					asked++
+				}
+				return now.Before(over)
+			}
+		}
+	})
+	bounds(t, r, 5.5, 6*time.Minute, 15*time.Minute, 0)
+	t.Logf("%d calls in vain for %d orders", asked, load)
+	for _, o := range r.Orders {
+		if after := o.Recorded.Sub(over); after > 5*time.Minute {
+			t.Errorf("%s was noticed %s after the end", o.ID, after)
+		}
+	}
+}

@@ -46,6 +46,12 @@ type ClockTeller interface {
 	Skew() Skew
 }
 
+// ZoneTeller is a Provider whose documents do not say in which time zone it writes its dates, and whose answers may show it.
+type ZoneTeller interface {
+	// Zone is what has to be added to a date that was read as one of Taiwan; ok is false while no answer has shown it.
+	Zone(ctx context.Context) (shift time.Duration, ok bool)
+}
+
 // Skew is what a provider's answers say of its clock. The zero value says nothing.
 type Skew struct {
 	// Ahead is how far the clock is ahead of ours, to a second or so: the median of the last five answers.

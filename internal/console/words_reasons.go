@@ -171,19 +171,26 @@ var reasonWords = map[string]string{
 	"it cannot be signed":                                   "無法簽章",
 
 	// Steps of a history and what people did.
-	"show wrong lines of file %s":             "查看檔案 %s 有誤的行",
-	"show tickets of file %s":                 "查看檔案 %s 的票券",
-	"replay order to webhook %s":              "重送給 Webhook 端點 %s",
-	"attempt %s by %s":                        "第 %s 次，由 %s 送出",
-	"ticket %s attempt %s":                    "第 %s 張票券，第 %s 次",
-	"confirmed, its effect has still to show": "服務商已確認，待清單證實",
-	"its effect has still to show":            "待清單證實",
-	"by %s: %s":                               "由 %s：%s",
-	"by %s":                                   "由 %s",
+	"show wrong lines of file %s":                       "查看檔案 %s 有誤的行",
+	"show tickets of file %s":                           "查看檔案 %s 的票券",
+	"replay order to webhook %s":                        "重送給 Webhook 端點 %s",
+	"attempt %s by %s":                                  "第 %s 次，由 %s 送出",
+	"ticket %s attempt %s":                              "第 %s 張票券，第 %s 次",
+	"confirmed, its effect has still to show":           "服務商已確認，待清單證實",
+	"its effect has still to show":                      "待清單證實",
+	"shown as refunded, which is still to be confirmed": "服務商顯示已退款，尚待證實",
+	"shown as refunded by the list":                     "清單顯示已退款",
+	"by %s: %s":                                         "由 %s：%s",
+	"by %s":                                             "由 %s",
 
-	// Whose an order, or a ticket's refund, is.
+	// What the provider has shown of a ticket and shows no more, and whose an order, or a ticket's refund, is.
+	"the provider has shown the ticket as refunded, and does not at present":                                                                                                                                "服務商曾顯示票券已退款，目前則否",
+	"the provider showed a ticket as refunded at %s, and shows it as not refunded since; ask the provider":                                                                                                  "服務商於 %s 顯示票券已退款，此後則顯示未退款；請向服務商查詢",
+	"the provider has issued an order under this number, and in %s it has not shown whose it is (last: %s); ask the provider":                                                                               "服務商已在此編號下開立訂單，但在 %s 內未顯示它屬於誰（最後：%s）；請向服務商查詢",
+	"the order's time is before our first request, unless the provider writes times of another zone, which no order has shown yet":                                                                          "訂單的時間早於我方第一次請求，除非服務商的時間屬於另一個時區，而尚無訂單顯示如此",
+	"a ticket in doubt does not show as refunded, and the order's list, which may, could not be had in %s; ask the provider":                                                                                "結果不明的票券未顯示為已退款，而可能顯示它的訂單清單在 %s 內都無法取得；請向服務商查詢",
 	"the provider may not show yet what it was asked to do":                                                                                                                                                 "服務商可能尚未反映所要求的動作",
-	"it was made at %s, which is before our first request unless the provider writes times of another zone, and its customer is not shown":                                                                  "它建立於 %s，早於我方第一次請求（除非服務商的時間屬於另一個時區），且未顯示其顧客",
+	"it was made at %s, which is before our first request unless the provider writes times of another zone, and no order of the account has shown that it does":                                             "它建立於 %s，早於我方第一次請求（除非服務商的時間屬於另一個時區），而本帳號沒有訂單顯示如此",
 	"a ticket whose refund got no clear answer is refunded in the name of %s, and no refund that was confirmed shows whether that is how the provider names this account; ask the provider who refunded it": "一張退款結果不明的票券已以 %s 的名義退款，而沒有已證實的退款可說明服務商是否如此稱呼本帳號；請向服務商查詢由誰退款",
 	"the provider rejected the refund of a ticket, and shows that another shop than this refund's has refunded it; ask the provider":                                                                        "服務商拒絕了票券的退款，並顯示由另一門市退款；請向服務商查詢",
 }

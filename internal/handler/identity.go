@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"issuance/internal/ledger"
@@ -74,11 +75,12 @@ func Identify(ctx context.Context, p providers.Provider, o providers.Order, f pr
 	case when == Undecided && again:
 		return Unproven, "", undecided
 	case sight.Unzoned && InAnotherZone(p, sight.CreatedAt, sight.Precision, firstSent, sight.AskedAt):
+		// An older order of the same customer's looks as one of another zone does. What shows the zone is an order that was accepted.
 		if sight.SameCustomer && sight.AskedAt.Sub(firstSent) < skew.ZoneStep { // after that, any time fits in some zone
-			return Ours, "", done
+			return Unproven, "", unzoned
 		}
 		return Taken, fmt.Sprintf("it was made at %s, which is before our first request unless the provider writes times of another zone, "+
-			"and its customer is not shown", Moment(sight.CreatedAt)), done
+			"and no order of the account has shown that it does", Moment(sight.CreatedAt)), done
 	}
 	return Taken, fmt.Sprintf("it was made at %s, before our first request", Moment(sight.CreatedAt)), done
 }
@@ -90,6 +92,10 @@ var notShown = providers.Outcome{Kind: providers.Unknown, Code: string(order.Cod
 // undecided is the outcome of an answer whose time does not decide yet whose the order is.
 var undecided = providers.Outcome{Kind: providers.Unknown, Code: string(order.CodeInDoubt),
 	Message: "the order's time is a little before our first request, and the provider's clock is not measured well enough to rely on that"}
+
+// unzoned is the outcome of an answer whose time would be ours in another zone.
+var unzoned = providers.Outcome{Kind: providers.Unknown, Code: string(order.CodeInDoubt),
+	Message: "the order's time is before our first request, unless the provider writes times of another zone, which no order has shown yet"}
 
 // Contradicts reports whether a look-up found an order under our number that cannot be ours.
 func Contradicts(f providers.Finding) bool { return f.Sight != nil && f.Sight.Differs != "" }
@@ -210,11 +216,17 @@ func ShownLate(ctx context.Context, p providers.Provider, l *ledger.Ledger, rec 
 // not public, it does when a number that certainly does not exist is answered in the same way: "busy" about one order
 // alone says nothing of it.
 func (r *Run) SurelyAbsent(ctx context.Context, f providers.Finding) bool {
-	if !f.Assumed {
-		return true
+	return SurelyAbsent(ctx, r.Log, r.Provider, f)
+}
+
+// SurelyAbsent is Run.SurelyAbsent for whoever has no Run.
+func SurelyAbsent(ctx context.Context, log *slog.Logger, p providers.Provider, f providers.Finding) bool {
+	codec, ok := providers.CodecOf(p.Account().Provider)
+	if !f.Assumed || !ok {
+		return !f.Assumed
 	}
-	unknown := r.Provider.LookUp(ctx, r.Codec.Probe())
-	r.Log.Info("looked up a number that does not exist", "finding", string(unknown.State), "code", unknown.Outcome.Code, "same", unknown.Outcome.Code == f.Outcome.Code)
+	unknown := p.LookUp(ctx, codec.Probe())
+	log.Info("looked up a number that does not exist", "finding", string(unknown.State), "code", unknown.Outcome.Code, "same", unknown.Outcome.Code == f.Outcome.Code)
 	return unknown.State == providers.Absent && unknown.Outcome.Code == f.Outcome.Code
 }
 
@@ -222,12 +234,17 @@ func (r *Run) SurelyAbsent(ctx context.Context, f providers.Finding) bool {
 // ok is false when there is none to ask for, or no clear answer. A provider that does not even find that one is
 // not answering about ours either.
 func (r *Run) Known(ctx context.Context) (found, ok bool, err error) {
-	control, err := r.Ledger.LatestIssued(ctx, r.Ref.Account, r.Provider.Host())
+	return Known(ctx, r.Log, r.Provider, r.Ledger)
+}
+
+// Known is Run.Known for whoever has no Run.
+func Known(ctx context.Context, log *slog.Logger, p providers.Provider, l *ledger.Ledger) (found, ok bool, err error) {
+	control, err := l.LatestIssued(ctx, p.Account(), p.Host())
 	if err != nil || control == nil {
 		return false, false, err
 	}
-	f := r.Provider.LookUp(ctx, providers.Order{ID: control.OrderID, Request: control.Stub, Ref: control.ProviderRef})
-	r.Log.Info("looked up an order that the provider has", "control", control.OrderID, "finding", string(f.State), "code", f.Outcome.Code)
+	f := p.LookUp(ctx, providers.Order{ID: control.OrderID, Request: control.Stub, Ref: control.ProviderRef})
+	log.Info("looked up an order that the provider has", "control", control.OrderID, "finding", string(f.State), "code", f.Outcome.Code)
 	return f.Found() || Contradicts(f), f.State != providers.Unclear || Contradicts(f), nil
 }
 

@@ -130,13 +130,25 @@ func dated(sim *ecticketsim.Sim, shift time.Duration) {
 	})
 }
 
-// In which zone the dates are, the documents do not say: an order of ours is ours in every one.
+// accepts has the provider accept and issue another order of the account, which this worker sees.
+func accepts(t *testing.T, p providers.Provider) {
+	t.Helper()
+	own := providers.Order{ID: "OWN", Request: []byte(`{"MerchantTradeNo":"OWN","IssueType":"2","PrintType":"2","Operator":"Shop1","CustomerName":"王珊珊","TicketInfo":[{"ItemNo":"VQT04959","TicketAmount":1}]}`)}
+	if out := p.Issue(t.Context(), own); out.Kind != providers.Accepted {
+		t.Fatalf("%+v", out)
+	}
+	p.LookUp(t.Context(), own)
+}
+
+// In which zone the dates are, the documents do not say: an order of ours is ours in every one, once one that was accepted has
+// shown it.
 func TestNoTimeZoneMakesAnOrderSomebodyElses(t *testing.T) {
 	for _, shift := range []time.Duration{0, -8 * time.Hour, -150 * time.Minute, time.Hour} {
 		for _, kind := range []ecticketsim.FaultKind{ecticketsim.LoseAnswer, ecticketsim.RejectAfter} {
-			rec, sim := reaches(t, func(b *handlertest.Bench, sim *ecticketsim.Sim, _ providers.Provider) {
-				once(sim, kind, nil)
+			rec, sim := reaches(t, func(b *handlertest.Bench, sim *ecticketsim.Sim, p providers.Provider) {
 				dated(sim, shift)
+				accepts(t, p)
+				once(sim, kind, nil)
 			})
 			o, _ := sim.Books().Order("ORDER1")
 			if rec.State != order.Issued || o.TimesIssued != 1 {
@@ -166,13 +178,9 @@ func TestWhereTheZoneIsKnownAnOlderOrderOfTheSameCustomerIsNotOurs(t *testing.T)
 		rec, _ := reaches(t, func(b *handlertest.Bench, sim *ecticketsim.Sim, p providers.Provider) {
 			once(sim, ecticketsim.None, nil)
 			dated(sim, shift)
-			own := providers.Order{ID: "OWN", Request: []byte(`{"MerchantTradeNo":"OWN","IssueType":"2","PrintType":"2","Operator":"Shop1","CustomerName":"王珊珊","TicketInfo":[{"ItemNo":"VQT04959","TicketAmount":1}]}`)}
-			if out := p.Issue(t.Context(), own); out.Kind != providers.Accepted {
-				t.Fatalf("%+v", out)
-			}
+			accepts(t, p)
 			sim.SetFault(nil)
 			once(sim, ecticketsim.None, nil)
-			p.LookUp(t.Context(), own)
 			measured(b, p)
 			x := theirs
 			x.CustomerName, x.CustomerPhone, x.CustomerEmail = "王珊珊", "0912345678", handlertest.CustomerEmail
@@ -181,6 +189,31 @@ func TestWhereTheZoneIsKnownAnOlderOrderOfTheSameCustomerIsNotOurs(t *testing.T)
 		})
 		if rec.State != order.Review || rec.Reason.Code != string(order.CodeNumberTaken) {
 			t.Errorf("dates %s off: %s (%s: %s)", shift, rec.State, rec.Reason.Code, rec.Reason.Message)
+		}
+	}
+}
+
+// On a fresh account, an order that another system made hours ago for the same customer would be ours in another zone. It is
+// looked at until an accepted order has shown the zone, or half an hour has, after which any time is of some zone; it is never
+// taken for ours.
+func TestAnOlderOrderOfTheSameCustomerIsNotOursInAZoneThatNothingHasShown(t *testing.T) {
+	for _, age := range []time.Duration{30 * time.Minute, time.Hour, 2 * time.Hour, 8 * time.Hour} {
+		for _, kind := range []ecticketsim.FaultKind{ecticketsim.None, ecticketsim.CutBefore} {
+			var b *handlertest.Bench
+			rec, _ := reaches(t, func(bench *handlertest.Bench, sim *ecticketsim.Sim, p providers.Provider) {
+				b = bench
+				once(sim, kind, nil)
+				x := theirs
+				x.CustomerName, x.CustomerPhone, x.CustomerEmail = "王珊珊", "0912345678", handlertest.CustomerEmail
+				x.IssuedAt = b.Clock.Now().Add(-age)
+				sim.AddStranger(x)
+			})
+			if rec.State != order.Review || rec.Reason.Code != string(order.CodeNumberTaken) {
+				t.Errorf("%s older, %d: %s (%s: %s)", age, kind, rec.State, rec.Reason.Code, rec.Reason.Message)
+			}
+			if took := b.Clock.Now().Sub(rec.CreatedAt); took < 25*time.Minute || took > 50*time.Minute {
+				t.Errorf("%s older, %d: review after %s", age, kind, took)
+			}
 		}
 	}
 }

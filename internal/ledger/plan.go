@@ -55,6 +55,9 @@ type Settlement struct {
 	NotSent bool
 	// Rejection is the code of the provider's rejection that a later look has to confirm, with TicketDoubt.
 	Rejection string
+	// Shown: the provider has shown the ticket as refunded, with TicketDoubt; Proven: in an answer that names the ticket. Neither is
+	// ever taken back.
+	Shown, Proven bool
 }
 
 // SettleTicket records what became of ticket i of the plan. The claim is kept.
@@ -63,7 +66,7 @@ func (l *Ledger) SettleTicket(ctx context.Context, r order.Ref, fence string, i 
 	if !s.DoubtAt.IsZero() {
 		at = strconv.FormatInt(s.DoubtAt.UnixMilli(), 10)
 	}
-	return l.transition(ctx, r, "settle_ticket", []string{keys.Record(r)}, fence, i, string(s.State), s.Code, at, bit(s.NotSent), s.Rejection)
+	return l.transition(ctx, r, "settle_ticket", []string{keys.Record(r)}, fence, i, string(s.State), s.Code, at, bit(s.NotSent), s.Rejection, bit(s.Shown), bit(s.Proven))
 }
 
 // YieldTurn gives back the claim and the order's turn of a refund that has to wait before it could plan

@@ -104,6 +104,10 @@ type Ticket struct {
 	DoubtSince time.Time
 	Doubts     int
 	Rejection  string // the code of a rejection that a later look has to confirm
+	// ShownAt is when the provider has last shown the ticket as refunded while that was in doubt; Proven that it did so in an
+	// answer which names the ticket.
+	ShownAt time.Time
+	Proven  bool
 }
 
 // Step is one line of a record's history.
@@ -222,7 +226,7 @@ func record(r order.Ref, f map[string]string) *Record {
 	for i := 0; f[fmt.Sprintf("t:%d", i)] != ""; i++ {
 		of := func(field string) string { return f[fmt.Sprintf("%s:%d", field, i)] }
 		rec.Tickets = append(rec.Tickets, Ticket{State: order.TicketState(of("t")), Code: of("c"), SentAt: millis(of("s")),
-			DoubtAt: millis(of("d")), DoubtSince: millis(of("b")), Doubts: number(of("n")), Rejection: of("r")})
+			DoubtAt: millis(of("d")), DoubtSince: millis(of("b")), Doubts: number(of("n")), Rejection: of("r"), ShownAt: millis(of("v")), Proven: of("p") == "1"})
 	}
 	if rec.State == order.Issued && rec.AcceptedAt.IsZero() && f["ends"] == "" {
 		rec.AcceptedAt = rec.FinalAt // issued at once, not by a person

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"issuance/internal/handlertest"
 	"issuance/internal/ledger"
@@ -109,6 +110,36 @@ var adversaries = map[string]func(s *simulated, sim *ecticketsim.Sim) func(ectic
 						t["UseStatus"], t["RefundDate"], t["RefundMID"] = 1, "", ""
 					}
 				})
+			}
+		}
+	},
+	"a refund shows in one answer and is hidden for five minutes": func(s *simulated, _ *ecticketsim.Sim) func(ecticketsim.Call, answer) {
+		hidden := map[string]time.Time{}
+		return func(c ecticketsim.Call, a answer) {
+			eachTicket(c, a, func(t answer) {
+				if fmt.Sprint(t["UseStatus"]) != "3" {
+					return
+				}
+				no := fmt.Sprint(c.Op, c.TicketNo, t["TicketNo"])
+				if _, shown := hidden[no]; !shown {
+					hidden[no] = s.Clock.Now().Add(5 * time.Minute)
+				} else if s.Clock.Now().Before(hidden[no]) {
+					t["UseStatus"], t["RefundDate"], t["RefundMID"] = 1, "", ""
+				}
+			})
+		}
+	},
+	"the ticket's own status never shows a refund, and the list does": func(*simulated, *ecticketsim.Sim) func(ecticketsim.Call, answer) {
+		return func(c ecticketsim.Call, a answer) {
+			if c.Op == ecticketsim.OpQueryTicketStatus && fmt.Sprint(a["UseStatus"]) == "3" {
+				a["UseStatus"], a["RefundDate"], a["RefundMID"] = 1, "", ""
+			}
+		}
+	},
+	"the ticket's own status shows a refund as invalid, and the list as one": func(*simulated, *ecticketsim.Sim) func(ecticketsim.Call, answer) {
+		return func(c ecticketsim.Call, a answer) {
+			if c.Op == ecticketsim.OpQueryTicketStatus && fmt.Sprint(a["UseStatus"]) == "3" {
+				a["UseStatus"] = 4
 			}
 		}
 	},

@@ -56,7 +56,7 @@ func New(c Config) (*handler.Course, error) {
 		return nil, fmt.Errorf("refunding: %s cannot refund", c.Provider.Account())
 	}
 	return handler.New(c.Config, true, func(ctx context.Context, hr *handler.Run) (handler.Result, error) {
-		return (&run{Run: hr, callTimeout: c.CallTimeout, orderPatience: c.OrderPatience}).act(ctx, s)
+		return (&run{Run: hr, callTimeout: c.CallTimeout, orderPatience: c.OrderPatience, began: time.Now()}).act(ctx, s)
 	}), nil
 }
 
@@ -64,6 +64,7 @@ func New(c Config) (*handler.Course, error) {
 type run struct {
 	*handler.Run
 	callTimeout, orderPatience time.Duration
+	began                      time.Time // by this machine's clock
 	// doc is nil when the document keeps the rules no more. A refund that is planned goes on without it.
 	doc *providers.RefundDocument
 	// orderRec is the order's record; nil where there is none.

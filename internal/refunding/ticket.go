@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"issuance/internal/handler"
@@ -122,13 +121,13 @@ func (t ticket) prove(ctx context.Context) (handler.Result, error) {
 	}
 	switch st.UseStatus {
 	case providers.Refunded:
-		if res, err := t.named(ctx, now); err != nil || res.Ends() {
-			return res, err
-		}
-		return t.refunded(ctx, now, st)
+		return t.shows(ctx, now, st)
 	case providers.Unused:
 		return t.stillUnused(ctx, now)
 	default:
+		if res, err := t.contradicted(ctx, now, t.state().DoubtAt); err != nil || res.Ends() || t.state().State.Settled() {
+			return res, err
+		}
 		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketRejected, Code: string(st.UseStatus)})
 	}
 }
@@ -137,7 +136,14 @@ func (t ticket) prove(ctx context.Context) (handler.Result, error) {
 // whatever was answered: that it refunds a ticket once is not all that keeps it from being refunded twice.
 func (t ticket) stillUnused(ctx context.Context, now time.Time) (handler.Result, error) {
 	s := t.state()
-	if res, err := t.laggingAt(ctx, now); err != nil || res.IsWait() {
+	until, err := t.shownBy(ctx)
+	if err != nil {
+		return handler.GoOn(), err
+	}
+	if now.Before(until) {
+		return t.behind(now, until), nil
+	}
+	if res, err := t.contradicted(ctx, now, until); err != nil || res.Ends() || s.State.Settled() {
 		return res, err
 	}
 	if s.Rejection != "" {
@@ -163,20 +169,26 @@ func (t ticket) lagging(ctx context.Context) (handler.Result, error) {
 }
 
 func (t ticket) laggingAt(ctx context.Context, now time.Time) (handler.Result, error) {
-	lag, err := t.Lag(ctx)
-	if err != nil {
+	until, err := t.shownBy(ctx)
+	if err != nil || !now.Before(until) {
 		return handler.GoOn(), err
 	}
+	return t.behind(now, until), nil
+}
+
+// shownBy is when the provider would show by what it has answered about the ticket.
+func (t ticket) shownBy(ctx context.Context) (time.Time, error) {
+	lag, err := t.Lag(ctx)
 	s := t.state()
 	if s.Rejection != "" || s.Code == string(order.CodeUnconfirmed) {
 		lag = handler.LookAfter(s.Doubts-1, lag) // the more often it was answered in vain, the longer
 	}
-	until := s.DoubtAt.Add(lag)
-	if !now.Before(until) {
-		return handler.GoOn(), nil
-	}
-	wait := min(until.Sub(now), handler.AskAgain(now.Sub(s.DoubtAt), t.LookAfter), atLeast)
-	return handler.WaitFor(wait, ledger.Reason{Code: string(order.CodeListLags), Message: listBehind}, listBehind).As(ledger.Absent).Until(until), nil
+	return s.DoubtAt.Add(lag), err
+}
+
+func (t ticket) behind(now, until time.Time) handler.Result {
+	wait := min(until.Sub(now), handler.AskAgain(now.Sub(t.state().DoubtAt), t.LookAfter), atLeast)
+	return handler.WaitFor(wait, ledger.Reason{Code: string(order.CodeListLags), Message: listBehind}, listBehind).As(ledger.Absent).Until(until)
 }
 
 func (t ticket) waitForIt(out providers.Outcome) handler.Result {
@@ -210,36 +222,6 @@ func (t ticket) ask(ctx context.Context) (providers.TicketStatus, providers.Outc
 	return st, out
 }
 
-// named makes sure that a "refunded" is about this ticket, for the answer names its order alone: if another ticket of the
-// order may be refunded, a list has to show this one as refunded, unless a request for it was confirmed as well. One that
-// does not is behind, for as long as a list may be.
-func (t ticket) named(ctx context.Context, now time.Time) (handler.Result, error) {
-	if t.state().Code == string(order.CodeUnconfirmed) {
-		return handler.GoOn(), nil
-	}
-	if alone, err := t.alone(ctx); err != nil || alone {
-		return handler.GoOn(), err
-	}
-	list, out := t.lists.since(ctx, t.Order, time.Now())
-	if out.Kind == providers.Done && slices.ContainsFunc(list, func(l providers.Ticket) bool {
-		return l.TicketNo == t.call.TicketNo && l.UseStatus == providers.Refunded
-	}) {
-		return handler.GoOn(), nil
-	}
-	return t.laggingAt(ctx, now)
-}
-
-// alone reports whether no other ticket of the order can be refunded, as far as the ledger knows.
-func (t ticket) alone(ctx context.Context) (bool, error) {
-	for i, other := range t.Rec.Tickets {
-		if i != t.i && other.State != order.TicketPlanned && other.State != order.TicketRejected {
-			return false, nil
-		}
-	}
-	others, err := t.others(ctx)
-	return len(others.known) == 0, err
-}
-
 // since is when the doubt about the ticket began; another try that a person asked for gets all the
 // time that the first one had.
 func (t ticket) since() time.Time { return later(t.state().DoubtSince, t.Rec.ReopenedAt) }
@@ -255,6 +237,9 @@ func (t ticket) settle(s ledger.Settlement) error {
 			t.SawLag(ctx, now.DoubtAt, t.Rec.AbsentLast)
 		}
 		now.State, now.Code, now.Rejection = s.State, s.Code, s.Rejection
+		if s.Shown {
+			now.ShownAt, now.Proven = a.At, s.Proven
+		}
 		if s.State == order.TicketDoubt {
 			if now.DoubtAt = s.DoubtAt; now.DoubtAt.IsZero() {
 				now.DoubtAt = a.At

@@ -72,15 +72,12 @@ func TestATicketInDoubtIsAskedForBeforeAnythingIsSent(t *testing.T) {
 			w.Clock.Advance(30 * time.Second)
 			status := c.status(w)
 			w.provider.AnswerStatus(status, fakeprovider.Yes)
-			calls := "ticket_status T1"
-			if status.UseStatus == providers.Refunded { // the other ticket is, too, so that a list has to say of which that is
-				w.provider.AnswerTickets(list(providers.Refunded, providers.Refunded), fakeprovider.Yes)
-				calls += ", tickets"
-			}
+			// The other ticket is refunded, so that a list has to say which one is; and one has to agree that this one is not.
+			w.provider.AnswerTickets(list(status.UseStatus, providers.Refunded), fakeprovider.Yes)
 			w.Done(w.run(task))
 			w.state(c.state, c.code, c.n)
 			w.tickets(c.ticket, "refunded")
-			w.calls(sequence(calls))
+			w.calls(sequence("ticket_status T1, tickets"))
 			w.quiet(task)
 		})
 	}
@@ -103,7 +100,7 @@ func TestAnUnusedTicketInDoubtIsSentAgainWhenItsRefundWouldShow(t *testing.T) {
 		w.provider.AnswerRefundTicket(fakeprovider.Yes)
 		w.Done(w.run(task))
 		w.state(order.Refunded, "", 2)
-		w.calls(sequence("ticket_status T1, refund_ticket T1, tickets"))
+		w.calls(sequence("ticket_status T1, tickets, refund_ticket T1, tickets")) // the first list agrees that it is unused
 	})
 }
 
@@ -111,12 +108,13 @@ func TestARejectionAfterADoubtIsOverruledByTheTicketBeingRefundedByUs(t *testing
 	w, task := inDoubt(handlertest.Mini(t))
 	w.Clock.Advance(settleAfter)
 	w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
+	w.provider.AnswerTickets(list(providers.Unused, providers.Refunded), fakeprovider.Yes)
 	w.provider.AnswerRefundTicket(fakeprovider.Refused) // the first request arrived after all
 	w.provider.AnswerStatus(w.status(providers.Refunded, merchant), fakeprovider.Yes)
 	w.provider.AnswerTickets(list(providers.Refunded, providers.Refunded), fakeprovider.Yes)
 	w.Done(w.run(task))
 	w.state(order.Refunded, "", 2)
-	w.calls(sequence("ticket_status T1, refund_ticket T1, ticket_status T1, tickets"))
+	w.calls(sequence("ticket_status T1, tickets, refund_ticket T1, ticket_status T1, tickets"))
 }
 
 func TestAResendThatNeverLeftKeepsTheDoubt(t *testing.T) {
@@ -170,7 +168,7 @@ func TestAnUnknownStatusEndsNoDoubt(t *testing.T) {
 	w.provider.AnswerStatus(w.status("5", ""), fakeprovider.Yes)
 	w.Waits(w.run(task))
 	w.tickets("doubt:"+fakeprovider.Refused.Code, "refunded")
-	w.calls(sequence("ticket_status T1, ticket_status T1, refund_ticket T1, ticket_status T1"))
+	w.calls(sequence("ticket_status T1, ticket_status T1, tickets, refund_ticket T1, ticket_status T1"))
 
 	w.Clock.Advance(24 * time.Hour)
 	w.provider.AnswerStatus(w.status("5", ""), fakeprovider.Yes)
@@ -214,7 +212,7 @@ func TestARefundIsTakenUpInTheMiddle(t *testing.T) {
 		w.provider.AnswerRefundTicket(fakeprovider.Yes)
 		w.Done(w.run(task))
 		w.state(order.Refunded, "", 3)
-		w.calls(sequence("ticket_status T2, refund_ticket T2, tickets"))
+		w.calls(sequence("ticket_status T2, tickets, refund_ticket T2, tickets"))
 	})
 }
 
@@ -274,7 +272,7 @@ func TestAnAnswerAboutAnotherOrdersTicketProvesNothing(t *testing.T) {
 	otherOrders(providers.Refunded)
 	w.Waits(w.run(task))
 	w.tickets("doubt:"+fakeprovider.Refused.Code, "refunded")
-	w.calls(sequence("ticket_status T1, ticket_status T1, refund_ticket T1, ticket_status T1"))
+	w.calls(sequence("ticket_status T1, ticket_status T1, tickets, refund_ticket T1, ticket_status T1"))
 }
 
 func TestATicketWhoseAnswersAreAllLostNeedsReviewAndGetsTheSameTimeAgain(t *testing.T) {

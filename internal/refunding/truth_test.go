@@ -158,11 +158,12 @@ func TestAConfirmationThatNoListShowsIsNoRefund(t *testing.T) {
 
 		w.Clock.Advance(30 * time.Second)
 		w.provider.AnswerStatus(w.status(providers.Unused, ""), fakeprovider.Yes)
+		w.provider.AnswerTickets(list(unused...), fakeprovider.Yes)
 		w.provider.AnswerRefundTicket(fakeprovider.Yes)
 		w.provider.AnswerTickets(list(providers.Refunded), fakeprovider.Yes)
 		w.Done(w.run(task))
 		w.state(order.Refunded, "", 1)
-		w.calls(sequence("ticket_status T1, refund_ticket T1, tickets"))
+		w.calls(sequence("ticket_status T1, tickets, refund_ticket T1, tickets"))
 	})
 }
 

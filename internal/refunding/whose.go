@@ -47,7 +47,7 @@ func (t ticket) refunded(ctx context.Context, now time.Time, st providers.Ticket
 		wait := min(handler.AskAgain(now.Sub(t.state().DoubtAt), t.LookAfter), atLeast)
 		return handler.WaitFor(wait, ledger.Reason{Code: string(order.CodeInDoubt), Message: text}, text), nil
 	case when == handler.Before:
-		return t.refundedBefore(now, at)
+		return t.refundedBefore(ctx, now, at)
 	}
 	return t.dateInDoubt(at), nil
 }
@@ -57,10 +57,17 @@ var elsewhere = ledger.Settlement{State: order.TicketElsewhere, Code: string(ord
 const minute = time.Minute // the unit of the times of refunds
 
 // refundedBefore acts on a date that is before our first request by more than any clock is off. It may be of another time
-// zone: the documents name none. And where it is from before a look of ours that saw the ticket unused, by more than a list
+// zone: the documents name none; where orders of the account have shown it, that decides. And where it is from before a look of ours that saw the ticket unused, by more than a list
 // lags, one of the two is untrue, so that it proves nothing.
-func (t ticket) refundedBefore(now, at time.Time) (handler.Result, error) {
+func (t ticket) refundedBefore(ctx context.Context, now, at time.Time) (handler.Result, error) {
 	zoned := handler.InAnotherZone(t.Provider, at, minute, t.state().SentAt, now)
+	if z, ok := t.provider.(providers.ZoneTeller); ok && zoned {
+		if shift, known := z.Zone(ctx); known {
+			if when, _ := handler.Compare(t.Provider, at.Add(shift), minute, t.state().SentAt); when == handler.Since {
+				return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketRefunded})
+			}
+		}
+	}
 	seen, _ := handler.Compare(t.Provider, at, minute, t.Rec.BaselineAt.Add(-handler.LongestLag))
 	contradicted := seen != handler.Since && !t.Rec.BaselineAt.IsZero()
 	switch {

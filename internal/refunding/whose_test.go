@@ -67,6 +67,30 @@ func TestNoTimeZoneMakesARefundSomebodyElses(t *testing.T) {
 	}
 }
 
+// An order of the account has shown the zone of its dates, so that one which is hours before our request is not.
+func TestAMeasuredZoneMakesARejectedRefundOurs(t *testing.T) {
+	for zone, want := range map[time.Duration]order.State{-8 * time.Hour: order.Refunded, 0: order.Review} { // of a zone that does not explain it
+		s, sim := atECTicket(t)
+		refunds := shownAs(-8*time.Hour, "")
+		sim.SetTwist(func(c ecticketsim.Call, a answer) {
+			refunds(c, a)
+			const layout = "2006/01/02 15:04:05"
+			if at, err := time.Parse(layout, fmt.Sprint(a["IssueDate"])); err == nil {
+				a["IssueDate"] = at.Add(zone).Format(layout)
+			}
+		})
+		sim.SetFault(refundLost(ecticketsim.RejectAfter))
+		s.issue(paperOrder, false)
+		s.Clock.Advance(time.Minute)
+		if f := s.client.LookUp(t.Context(), providers.Order{ID: "ORDER1", Request: []byte(`{"MerchantTradeNo":"ORDER1"}`)}); f.State != providers.FoundIssued {
+			t.Fatal(f)
+		}
+		refunded := map[order.State]int{order.Refunded: 1}[want]
+		task := s.EnqueueRefund(`{"provider":"ecticket","refund_id":"R1","request":{"MerchantTradeNo":"ORDER1","quantity":1}}`)
+		s.ends("R1", task, want, refunded)
+	}
+}
+
 // The header's Timestamp is that of a zone, and the dates are not.
 func TestAClockOfAnotherZoneMakesNoRefundSomebodyElses(t *testing.T) {
 	for _, kind := range []ecticketsim.FaultKind{ecticketsim.LoseAnswer, ecticketsim.RejectAfter} {
@@ -134,8 +158,7 @@ func TestAnotherNameIsSomebodyElsesWhereOursIsKnown(t *testing.T) {
 			if c.own == "" { // it may be shown later
 				w.Waits(w.Run(h, task))
 				w.Clock.Advance(30 * time.Second)
-				w.provider.AnswerStatus(w.status(providers.Refunded, c.shown), fakeprovider.Yes)
-				w.provider.AnswerTickets(list(providers.Refunded, providers.Refunded, providers.Unused, providers.Unused), fakeprovider.Yes)
+				w.provider.AnswerStatus(w.status(providers.Refunded, c.shown), fakeprovider.Yes) // that it is this ticket was shown
 				w.provider.AnswerStatus(w.status(providers.Refunded, c.own), fakeprovider.Yes)
 			}
 			w.Done(w.Run(h, task))

@@ -14,6 +14,8 @@
 --         proof                 something was issued after this moment: what the provider had received by
 --                               then must be issued, too
 --         hits, doubts          answers for and against that since the line was last seen
+--         mute, mutes           until when no other order is put aside for want of a clear answer, and how many were since
+--                               there was one
 local function clock()
   if ARGV[1] ~= '' then return tonumber(ARGV[1]) end
   local t = redis.call('TIME')
@@ -99,14 +101,14 @@ local function worst()
 end
 
 -- Names orders to ask, so that up to n are on their way: the oldest first of those that must be
--- issued. When there are none, a guess, if that is wanted: one of the others, alone. Orders that
+-- issued. When there are none, guesses, up to so many on their way: others, which may have missed the job. Orders that
 -- have answered "not yet" when they were late come last, because dozens that the provider never
 -- issues would be named before all others.
-local function wake(n, guessing)
+local function wake(n, guesses)
   for _, lost in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', int(t - LOST), 'LIMIT', 0, 20)) do
     forget(lost)
   end
-  local way, names, guess, from = out(), {}, nil, 0
+  local way, names, guess, from = out(), {}, {}, 0
   local function name(order)
     redis.call('ZADD', KEYS[3], int(t), order)
     names[#names + 1] = order
@@ -121,7 +123,7 @@ local function wake(n, guessing)
       if way + #names == n then break end
       local since = num(answers[i]) or num(page[2 * i])
       if not asked[i] then
-        if since <= s.proof then name(order) else guess = guess or order end
+        if since <= s.proof then name(order) else guess[#guess + 1] = order end
       end
     end
     if #ids < 32 or num(page[#page]) > s.proof then break end
@@ -132,9 +134,10 @@ local function wake(n, guessing)
       if way + #names < n and not woken(order) then name(order) end
     end
   end
-  if guessing and way + #names == 0 then
-    guess = guess or young() or worst()
-    if guess then name(guess) end
+  for i = 1, math.min(#guess, guesses - way - #names) do name(guess[i]) end
+  if guesses > 0 and way + #names == 0 then
+    local last = young() or worst()
+    if last then name(last) end
   end
   return names
 end

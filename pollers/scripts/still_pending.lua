@@ -3,6 +3,7 @@
 -- Answers {0 or after how long (ms) it is due as the sentinel, orders to wake …}
 local since = known(id, accepted)
 redis.call('ZREM', KEYS[3], id)
+redis.call('HDEL', KEYS[4], 'mute', 'mutes')
 if since == OVERTAKEN then return {'0'} end
 if since == ASIDE then
   redis.call('ZREM', KEYS[2], id)
@@ -20,7 +21,7 @@ if accepted <= s.proof and s.hits > s.doubts then
     holds = false
   end
   s.doubts = redis.call('HINCRBY', KEYS[4], 'doubts', 1)
-  return {'0', unpack(wake(allowed(tonumber(ARGV[7])), not holds))}
+  return {'0', unpack(wake(allowed(tonumber(ARGV[7])), holds and 0 or 1))}
 end
 
 -- Here runs the line between the issued and the others.

@@ -79,6 +79,15 @@ func (c *Client) placeInZone(ctx context.Context, s *providers.Sight) {
 	}
 }
 
+// Zone implements providers.ZoneTeller.
+func (c *Client) Zone(ctx context.Context) (shift time.Duration, ok bool) {
+	now := c.cfg.Now()
+	if shift, ok = c.zone.known(now); ok {
+		return shift, true
+	}
+	return c.measureZone(ctx, now)
+}
+
 // measureZone compares the date of an order of ours with when it was sent and seen.
 func (c *Client) measureZone(ctx context.Context, now time.Time) (shift time.Duration, ok bool) {
 	c.zone.mu.Lock()

@@ -63,6 +63,8 @@ func (p *provider) LookUp(ctx context.Context, o providers.Order) (f providers.F
 	err := p.call(ctx, func() {
 		order.Polls = append(order.Polls, p.w.Now())
 		switch {
+		case order.Garbled != nil && order.Garbled(p.w.Now()):
+			f = providers.Finding{State: providers.Unclear, Outcome: providers.Outcome{Kind: providers.Unknown, Code: "garbled"}}
 		case order.received.IsZero():
 			f.State = providers.Absent
 		case !order.Issued.IsZero() && order.Fails:

@@ -72,6 +72,8 @@ type Order struct {
 	Polls      []time.Time
 	// Stuck orders are left out by the job; Fails makes it fail the order.
 	Stuck, Fails bool
+	// Garbled reports whether the answer to a look-up of the order is of no use. nil: never.
+	Garbled func(now time.Time) bool
 	// Alone is after how long the order is issued by itself, not by the job. 0: by the job.
 	Alone time.Duration
 

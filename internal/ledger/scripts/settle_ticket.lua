@@ -1,7 +1,8 @@
 -- settle_ticket: record what became of one ticket of the plan. The claim is kept.
 -- KEYS[1] refund  ARGV: now, fence, index, status (planned, doubt, refunded, elsewhere, rejected),
 --   code, time in doubt in ms or '', '1' when the request of this claim certainly had no effect,
---   code of a rejection that is still to be confirmed or ''
+--   code of a rejection that is still to be confirmed or '', '1' when the ticket was shown as refunded, '1' when by
+--   an answer that names it
 -- Answers {verdict ok|refused, state, now}
 local key, t = KEYS[1], clock()
 local state = get(key, 'state')
@@ -16,6 +17,8 @@ redis.call('HSET', key, 't:' .. ARGV[3], ARGV[4], 'phase', 'claim', 'updated_at'
 if ARGV[5] ~= '' then redis.call('HSET', key, 'c:' .. ARGV[3], ARGV[5])
 elseif ARGV[4] == 'refunded' then redis.call('HDEL', key, 'c:' .. ARGV[3]) end -- what was in doubt before is not
 if ARGV[8] ~= '' then redis.call('HSET', key, 'r:' .. ARGV[3], ARGV[8]) else redis.call('HDEL', key, 'r:' .. ARGV[3]) end
+if ARGV[9] == '1' then redis.call('HSET', key, 'v:' .. ARGV[3], int(t)) end
+if ARGV[10] == '1' then redis.call('HSET', key, 'p:' .. ARGV[3], '1') end
 if ARGV[4] == 'doubt' then
   local at = ARGV[6] ~= '' and ARGV[6] or int(t)
   if get(key, 'd:' .. ARGV[3]) ~= at then -- not one that goes back to where it was
@@ -28,6 +31,8 @@ end
 if not any_ticket(key, {sending = true}) then redis.call('HDEL', key, 'doubt_at', 'doubt_since', 'doubts') end
 local what = ARGV[4] .. ' ' .. ARGV[5]
 if what == 'doubt unconfirmed' then what = 'confirmed, its effect has still to show' end
+if ARGV[9] == '1' then what = 'shown as refunded, which is still to be confirmed' end
+if ARGV[10] == '1' then what = 'shown as refunded by the list' end
 note(key, t, 'ticket ' .. tonumber(ARGV[3]) + 1, what)
 local r = applied(state)
 r[5], r[6] = 'now', int(t)
