@@ -91,7 +91,7 @@ func (e *FileError) Error() string {
 // ErrEmpty, a *FileError, a *workbook.SheetsError, or r's own. The file must be closed.
 func Open(r io.Reader, opt Reading) (*File, error) {
 	s := newSplitter(r, true)
-	for len(s.rest()) < startSize && s.end == nil {
+	for len(s.rest()) < startSize && s.end == nil && !startsText(s.rest()) {
 		s.fill()
 	}
 	if start := s.rest(); workbook.Is(start) {
@@ -131,6 +131,11 @@ func Open(r io.Reader, opt Reading) (*File, error) {
 		return nil, err
 	}
 	return &File{Format: t, source: s, bom: marked}, nil
+}
+
+// startsText reports whether the beginning of a file shows that it is text, so that its kind is known without more of it.
+func startsText(start []byte) bool {
+	return len(start) >= len("PK\x03\x04") && (strings.IndexByte("<{[", start[0]) >= 0 || bytes.IndexByte(start, '\n') >= 0)
 }
 
 // belongTo sets whose rows they are that name no merchant.
