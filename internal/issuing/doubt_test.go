@@ -241,6 +241,7 @@ func TestARequestThatNeverLeftDoesNotEndAnEarlierDoubt(t *testing.T) {
 
 func TestARejectionAfterADoubtIsNoFailureBeforeTheDoubtHasSettled(t *testing.T) {
 	each(t, func(w *world) {
+		w.provider.SetTraits(providers.Traits{SettleAfter: settleAfter, RejectionMayHideDuplicate: true})
 		inDoubt(w)
 		w.Clock.Advance(time.Minute)
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))

@@ -32,10 +32,11 @@ func TestTheWholeErrorTable(t *testing.T) {
 		"Create Trade Fail.":                 {"create_trade_fail", doubt, doubt, doubt},
 		"quantity Format Error.":             {"quantity_format_error", no, no, no},
 		"Refundable Quantity Is Not Enough.": {"refundable_quantity_not_enough", doubt, doubt, no},
-		"Invalid Query Criteria.":            {"invalid_query_criteria", no, no, no},
+		"Invalid Query Criteria.":            {"invalid_query_criteria", doubt, no, no},
 		"Oops! Something Went Wrong.":        {"oops_something_went_wrong", doubt, doubt, doubt},
 	}
-	mayHide := map[op][]string{opGenerate: {CodeQuantityNotEnough, CodeSaleExpired, CodeExpirationPast}, opRefund: {CodeRefundableNotEnough}}
+	mayHide := map[op][]string{opGenerate: {CodeSaleUnknown, CodeQuantityNotEnough, CodeSaleExpired, CodeExpirationFormat, CodeExpirationPast, CodePickupFormat, CodeQuantityFormat},
+		opRefund: {CodeRefundableNotEnough}}
 	if len(want) != len(messages) {
 		t.Errorf("%d messages are known, %d tested", len(messages), len(want))
 	}

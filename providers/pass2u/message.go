@@ -80,7 +80,7 @@ var messages = []message{
 	{"Create Trade Fail.", CodeCreateTradeFail, doubt, doubt, doubt, false},
 	{"quantity Format Error.", CodeQuantityFormat, no, no, no, false},
 	{"Refundable Quantity Is Not Enough.", CodeRefundableNotEnough, doubt, doubt, no, false},
-	{"Invalid Query Criteria.", CodeInvalidQuery, no, no, no, false},
+	{"Invalid Query Criteria.", CodeInvalidQuery, doubt, no, no, false},
 	{"Oops! Something Went Wrong.", CodeOops, doubt, doubt, doubt, false},
 }
 
@@ -117,16 +117,10 @@ func (m *message) kind(o op) providers.Kind {
 	}
 }
 
-// mayHide reports whether a copy of a request that took effect would be answered like this as well: its own effect may have
-// used up what there was, or time has passed between the two.
+// mayHide reports whether the request may have taken effect all the same: a copy of one that did is answered like this as well,
+// for its effect may have used up what there was, or the answer is an older one. An order is looked up, which shows it.
 func (m *message) mayHide(o op) bool {
-	switch m.code {
-	case CodeQuantityNotEnough, CodeSaleExpired, CodeExpirationPast:
-		return o == opGenerate
-	case CodeRefundableNotEnough:
-		return o == opRefund
-	}
-	return false
+	return o == opGenerate && m.generate == no || o == opRefund && m.code == CodeRefundableNotEnough
 }
 
 // polite finds messages that only repeat a confirmation; none is documented either.

@@ -32,6 +32,7 @@ type Fault struct {
 	hold  <-chan struct{}
 	retry string // header Retry-After
 	which int    // of ReplayOwn
+	text  string // of Says
 }
 
 type faultKind int
@@ -58,6 +59,8 @@ const (
 	rejectAfter
 	replay
 	replayOwn
+	saysBefore
+	saysAfter
 )
 
 // The faults without a parameter.
@@ -99,6 +102,12 @@ var (
 // ReplayOwn has no effect, and sends an answer again with its header Date that the same call (operation and order) was given
 // before: 0 is the first, 1 the second, -1 the last. Without one the call is served. Config.KeepAnswers has to be set.
 func ReplayOwn(which int) Fault { return Fault{kind: replayOwn, which: which} }
+
+// SaysBefore and SaysAfter answer an error of this message, one of Messages or any other.
+func SaysBefore(message string) Fault { return Fault{kind: saysBefore, text: message} }
+
+// SaysAfter is SaysBefore for a call that takes effect.
+func SaysAfter(message string) Fault { return Fault{kind: saysAfter, text: message} }
 
 // TooMany429 answers HTTP 429 without effect; retryAfter, seconds or a date, is the header of that
 // name, none when it is empty.
