@@ -127,10 +127,12 @@ func (w *Waiting) putOff(u unfinished, t queue.Task) {
 		w.LastRun = text
 	}
 	switch {
-	case budget.IsHold(text) && w.Held != "": // it runs soon after that is over
+	case (budget.IsHold(text) || budget.IsBan(text)) && w.Held != "": // it runs soon after that is over
 		w.For, w.Until, w.NextAt = heldText, w.HeldUntil, nil
 	case budget.IsHold(text): // that is over
 		w.Until = nil
+	case budget.IsBan(text): // that is over: it is in its account's line since
+		w.For, w.Until, w.NextAt = strings.TrimPrefix(queue.TurnText, queue.WaitsFor), nil, nil
 	case text == queue.TurnText: // it runs when the orders before it have
 		w.NextAt = nil
 	case t.Why == "" && t.Scheduled() && u.State == Queued && u.Lane == Bulk: // it went into its account's line when it was enqueued
@@ -177,7 +179,7 @@ func (u unfinished) waitsFor() string {
 
 // adds reports whether the last run's answer says more than the rest of a status does.
 func (w *Waiting) adds(u unfinished, text string) bool {
-	if text == "" || budget.IsHold(text) || w.Held != "" && strings.Contains(text, w.Held) {
+	if text == "" || budget.IsHold(text) || budget.IsBan(text) || w.Held != "" && strings.Contains(text, w.Held) {
 		return false
 	}
 	e := u.Error

@@ -212,6 +212,40 @@ func TestAResumedOrderIsNotShownAsHeld(t *testing.T) {
 	})
 }
 
+// An order that a ban has put into its account's line runs soon after that is over: when the queue would run it by itself says
+// nothing of that.
+func TestAnOrderInABanShowsItsEnd(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.announce(t, shop, true)
+		account, err := budget.New(b.rdb, budget.Config{Account: shop, PerSecond: 1, Ban: time.Minute})
+		must(t, err)
+		account.Banned(b.ctx, "HTTP 403")
+		state, err := account.State(b.ctx)
+		must(t, err)
+		halt, held := state.Held(Checkout)
+		if !held {
+			t.Fatal("not held")
+		}
+		b.enqueue(t, orderDoc("O1"))
+		b.serve(t, func(context.Context, *asynq.Task) error {
+			return queue.WaitUntil(15*time.Minute, halt.Reason, halt.Until)
+		}, "ecticket-checkout")
+		eventually(t, "it has run", func() bool {
+			n, err := b.rdb.ZCard(b.ctx, "asynq:{ecticket-checkout}:retry").Result()
+			return err == nil && n == 1
+		})
+		if w := b.waiting(t, ref("O1")); w.For != "its account's calls, which are held" || w.NextAt != nil || w.Until == nil || time.Until(*w.Until) > time.Minute {
+			t.Errorf("%+v", w)
+		}
+		for _, ban := range b.rdb.Keys(b.ctx, "*ban").Val() {
+			must(t, b.rdb.Del(b.ctx, ban).Err())
+		}
+		if w := b.waiting(t, ref("O1")); w.For != "its turn among the orders of its account" || w.NextAt != nil || w.Until != nil || w.Held != "" || w.LastRun != "" {
+			t.Errorf("%+v", w)
+		}
+	})
+}
+
 // An order of an account whose provider does not answer says so, whatever its last run waited for.
 func TestAnOrderInAnOutageSaysSo(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {

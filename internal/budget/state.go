@@ -79,10 +79,16 @@ type Halt struct {
 	Until time.Time
 }
 
+// bannedFor begins the Reason of the Halt of a ban.
+const bannedFor = "banned: "
+
+// IsBan reports whether a text is a ban's Halt.Reason.
+func IsBan(text string) bool { return strings.HasPrefix(text, bannedFor) }
+
 // Held reports whether no call of a lane may leave, and why.
 func (s State) Held(l order.Lane) (Halt, bool) {
 	if s.Ban != nil {
-		return Halt{"banned: " + s.Ban.Reason, s.Ban.Since, s.Ban.Until}, true
+		return Halt{bannedFor + s.Ban.Reason, s.Ban.Since, s.Ban.Until}, true
 	}
 	for _, h := range s.Paused {
 		if h.Lane == "" || h.Lane == l {
