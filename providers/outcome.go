@@ -43,6 +43,9 @@ type Outcome struct {
 	// Exists is set when the provider said that it already has an order of this number.
 	// It comes with kind Unknown: only a look-up shows whose order that is.
 	Exists bool
+	// Refusal is set with Unknown when the provider has answered the request with an error of its own that does not say whether
+	// it took effect: the same request will be answered so again, unless the provider's trouble passes.
+	Refusal bool
 	// MayHide is set with Rejected when what was rejected may be a copy of a request that took effect before: its effect
 	// alone can be why the copy was.
 	MayHide bool

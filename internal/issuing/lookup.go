@@ -93,6 +93,9 @@ func (r *run) absent(ctx context.Context, f providers.Finding) (handler.Result, 
 	if err != nil {
 		return handler.GoOn(), err
 	}
+	if refusal(rejection) && !handler.InVain(r.Rec.Doubts, now, r.Rec.DoubtSince, r.GiveUp) {
+		return r.repeat(ctx, now)
+	}
 	lag, err := r.Lag(ctx)
 	if err != nil {
 		return handler.GoOn(), err
@@ -148,7 +151,7 @@ func (r *run) unseen(now, since time.Time) bool {
 // take.
 func (r *run) rejectedForGood(ctx context.Context, f providers.Finding, now, since time.Time) (handler.Result, error) {
 	if !f.Assumed {
-		return handler.Fail(r.Rec.Rejection), nil
+		return handler.Fail(ended(r.Rec.Rejection)), nil
 	}
 	found, ok, err := r.Known(ctx)
 	if err != nil {
@@ -157,7 +160,7 @@ func (r *run) rejectedForGood(ctx context.Context, f providers.Finding, now, sin
 	settled := r.Rec.AbsentAt.Add(r.Provider.Traits().SettleAfter)
 	switch {
 	case (ok && found || !ok && r.Rec.DoubtAt.IsZero() && !now.Before(settled)) && r.SurelyAbsent(ctx, f):
-		return handler.Fail(r.Rec.Rejection), nil
+		return handler.Fail(ended(r.Rec.Rejection)), nil
 	case handler.Old(now, since, r.GiveUp):
 		return handler.Review(order.CodeInDoubt, fmt.Sprintf("rejected (%s), and for %s the provider did not find orders that it has, or there was none to ask for; ask the provider",
 			r.Rec.Rejection.Code, r.GiveUp)), nil

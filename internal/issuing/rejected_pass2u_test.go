@@ -44,7 +44,7 @@ func says(t *testing.T, message string, late time.Duration) (*pass2uWorld, *ledg
 
 // Whatever error a request that took effect is answered with, at once or as late as a request can arrive: the order is issued.
 func TestNoErrorOfPass2UHidesAnOrderThatItHasMade(t *testing.T) {
-	for _, message := range pass2usim.Messages() {
+	for _, message := range append(pass2usim.Messages(), blocked) {
 		for _, late := range []time.Duration{0, 40 * time.Second, settlesPass2U - time.Second} {
 			t.Run(message+" "+late.String(), func(t *testing.T) {
 				handlertest.Sampled(t)

@@ -35,6 +35,8 @@ func (r *run) send(ctx context.Context, stub []byte) (handler.Result, error) {
 		return handler.WaitFor(r.Later(out), why, "not sent: "+handler.Text(out)).As(ledger.NotSent), nil
 	case out.Banned:
 		return handler.WaitFor(max(out.RetryAfter, r.LookAfter), why, "in doubt: "+handler.Text(out)).As(ledger.Unknown), nil
+	case out.Refusal:
+		return r.refused(out)
 	default: // Unknown, and whatever a provider's package may invent
 		r.Log.Warn("the order may have been taken; it is looked up before anything is sent again", "code", out.Code)
 		return handler.WaitFor(r.lookAfter(), why, "in doubt: "+handler.Text(out)).As(ledger.Unknown), nil

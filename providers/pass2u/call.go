@@ -130,6 +130,7 @@ func judge(o op, r httpcall.Response, hide []string) verdict {
 		if m := byText[normal(string(a.Message))]; m != nil {
 			out := providers.Outcome{Kind: m.kind(o), Code: m.code, Message: m.text, MayHide: m.mayHide(o)}
 			out.Exists = m.exists && o == opGenerate
+			out.Refusal = o == opGenerate && out.Kind == providers.Unknown && !out.Exists
 			return verdict{out: out, health: m.health()}
 		}
 		said = providers.SafeText(string(a.Message), hide...)
@@ -159,7 +160,9 @@ func judge(o op, r httpcall.Response, hide []string) verdict {
 		out.Message += "; is the base URL right?"
 		return verdict{out: out, missing: true}
 	default:
-		return verdict{out: plain(r, said)}
+		out := plain(r, said)
+		out.Refusal = o == opGenerate && (said != "" || r.Status >= 400 && r.Status < 500 && r.Status != http.StatusRequestTimeout)
+		return verdict{out: out}
 	}
 }
 

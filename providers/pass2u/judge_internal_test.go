@@ -51,7 +51,7 @@ func TestTheWholeErrorTable(t *testing.T) {
 				for o, kind := range map[op]providers.Kind{opGenerate: w.generate, opQuery: w.query, opRefund: w.refund} {
 					v := judge(o, httpcall.Response{Status: status, Body: body, Sent: true}, nil)
 					if v.answer != nil || v.missing || v.broken || v.out.Kind != kind || v.out.Code != w.code || v.out.Message != m ||
-						v.out.Exists != (o == opGenerate && w.code == CodeRepeated) || v.out.Alarm ||
+						v.out.Exists != (o == opGenerate && w.code == CodeRepeated) || v.out.Alarm || v.out.Refusal != (o == opGenerate && kind == doubt && !v.out.Exists) ||
 						v.out.MayHide != slices.Contains(mayHide[o], w.code) {
 						t.Errorf("%s, HTTP %d, %q: %+v", o, status, spelled, v)
 					}
