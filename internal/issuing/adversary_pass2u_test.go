@@ -113,6 +113,13 @@ var pass2uAdversaries = map[string]struct {
 		}
 		return pass2usim.None
 	}},
+	"each voucher is listed twice": {begin: func(w *pass2uWorld) {
+		w.sim.SetTwist(func(_ pass2usim.Call, a answer) {
+			if list, ok := a["vouchers"].([]any); ok {
+				a["vouchers"] = append(list, list...)
+			}
+		})
+	}},
 	"vouchers appear one by one": {begin: func(w *pass2uWorld) {
 		shown := 0
 		w.sim.SetTwist(func(c pass2usim.Call, a answer) {

@@ -13,11 +13,10 @@ import (
 // zone is what this process knows of the time zone in which ECTicket writes its dates: the documents do not say. What shows
 // it are orders that were accepted and issued while this process looked. The zero value is ready. Safe for concurrent use.
 type zone struct {
-	mu       sync.Mutex
-	sent     map[string]time.Time // when orders were sent that ECTicket has accepted, by number
-	witness  witness
-	shift    time.Duration // what has to be added to a date that was read as one of Taiwan
-	measured time.Time
+	skew.Dates
+	mu      sync.Mutex
+	sent    map[string]time.Time // when orders were sent that ECTicket has accepted, by number
+	witness witness
 }
 
 // witness is an order that certainly is ours: ECTicket received it after sent and had issued it at seen.
@@ -26,11 +25,7 @@ type witness struct {
 	sent, seen time.Time
 }
 
-const (
-	mostSent  = 1000      // orders that are waited for; of more, some are no witnesses
-	zoneKept  = time.Hour // how long what was measured counts
-	zoneSlack = time.Minute
-)
+const mostSent = 1000 // orders that are waited for; of more, some are no witnesses
 
 // accepted notes that ECTicket has accepted an order in the answer to the request that was sent at a moment.
 func (z *zone) accepted(id string, sent time.Time) {
@@ -51,38 +46,21 @@ func (z *zone) issued(ids echo, seen time.Time) {
 		return
 	}
 	delete(z.sent, ids.order())
-	if w := (witness{ids, sent, seen}); w.span() < skew.ZoneStep {
-		z.witness = w
+	if skew.ShowsZone(sent, seen) {
+		z.witness = witness{ids, sent, seen}
 	}
-}
-
-// span is how exactly the witness dates its issuing.
-func (w witness) span() time.Duration { return w.seen.Sub(w.sent) + 2*zoneSlack }
-
-// known is the shift, if it was measured a while ago.
-func (z *zone) known(now time.Time) (shift time.Duration, ok bool) {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	return z.shift, !z.measured.IsZero() && now.Sub(z.measured) < zoneKept
 }
 
 // placeInZone corrects the time of a sight by ECTicket's zone, which is measured when it matters.
 func (c *Client) placeInZone(ctx context.Context, s *providers.Sight) {
 	now := c.cfg.Now()
-	s.Unzoned, s.AskedAt = true, now
-	shift, ok := c.zone.known(now)
-	if !ok && s.CreatedAt.Before(now.Add(c.Skew().Ahead-skew.ZoneStep+2*zoneSlack)) {
-		shift, ok = c.measureZone(ctx, now)
-	}
-	if ok {
-		s.CreatedAt, s.Unzoned = s.CreatedAt.Add(shift), false
-	}
+	c.zone.Place(s, now, c.Skew(), func() (time.Duration, bool) { return c.measureZone(ctx, now) })
 }
 
 // Zone implements providers.ZoneTeller.
 func (c *Client) Zone(ctx context.Context) (shift time.Duration, ok bool) {
 	now := c.cfg.Now()
-	if shift, ok = c.zone.known(now); ok {
+	if shift, ok = c.zone.Known(now); ok {
 		return shift, true
 	}
 	return c.measureZone(ctx, now)
@@ -101,19 +79,12 @@ func (c *Client) measureZone(ctx context.Context, now time.Time) (shift time.Dur
 		return 0, false
 	}
 	at, precision, ok := ecticketdoc.ParseTime(string(a.IssueDate))
-	clock := c.Skew()
-	if !ok || w.span()+precision >= skew.ZoneStep || clock.Spread > zoneSlack {
-		return 0, false
-	}
-	shift, ok = skew.Zone(at, precision, w.sent.Add(clock.Ahead-zoneSlack), w.seen.Add(clock.Ahead+zoneSlack))
 	if !ok {
 		return 0, false
 	}
-	c.zone.mu.Lock()
-	defer c.zone.mu.Unlock()
-	c.zone.shift, c.zone.measured = shift, now
+	shift, ok = c.zone.Measure(at, precision, w.sent, w.seen, c.Skew(), now)
 	if shift != 0 {
 		c.cfg.Log.WarnContext(ctx, "ecticket's dates are in another time zone than its clock and Taiwan", "shift", shift)
 	}
-	return shift, true
+	return shift, ok
 }

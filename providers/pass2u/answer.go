@@ -90,16 +90,19 @@ func (r *remark) UnmarshalJSON(b []byte) error {
 // vouchers are an order's tickets; where there are none, the list may be written as anything.
 type vouchers []voucher
 
-// UnmarshalJSON implements json.Unmarshaler. It never fails: an entry that is no voucher is none.
+// UnmarshalJSON implements json.Unmarshaler. It never fails: an entry that is no voucher is none, and one that is the same as
+// another is the same voucher.
 func (l *vouchers) UnmarshalJSON(b []byte) error {
 	var entries []json.RawMessage
 	*l = nil
+	listed := map[voucher]bool{{}: true}
 	if json.Unmarshal(b, &entries) != nil {
 		return nil
 	}
 	for _, e := range entries {
 		var v voucher
-		if json.Unmarshal(e, &v) == nil {
+		if json.Unmarshal(e, &v) == nil && !listed[v] {
+			listed[v] = true
 			*l = append(*l, v)
 		}
 	}

@@ -32,12 +32,14 @@ type Client struct {
 	// quantityKey is the key in which the last refund said how many (see refund.go).
 	quantityKey atomic.Pointer[string]
 	clock       skew.Meter
+	dates       skew.Dates
 }
 
 var (
 	_ providers.Provider      = (*Client)(nil)
 	_ providers.CountRefunder = (*Client)(nil)
 	_ providers.ClockTeller   = (*Client)(nil)
+	_ providers.ZoneTeller    = (*Client)(nil)
 )
 
 // New returns a client, or an error that names everything wrong with the configuration. It

@@ -25,11 +25,15 @@ func (c *Client) Issue(ctx context.Context, o providers.Order) providers.Outcome
 	}
 	// Pass2U's id is new with this answer: an older one of ours would be of another attempt.
 	id := identity{channel: doc.ChannelOrderID, sale: doc.ProductSaleID, pickup: doc.PickupType, quantity: doc.Quantity}
+	sent := c.cfg.Now()
 	v := c.send(ctx, opGenerate, id, "/generate", doc, doc.Sensitive())
 	if v.answer == nil {
 		return v.out
 	}
 	standing, out := v.answer.compare(id)
+	if standing != otherOrder {
+		c.showsZone(ctx, v.answer, sent)
+	}
 	switch standing {
 	case complete:
 		return providers.Outcome{Kind: providers.Done, Result: v.answer.result()}
@@ -56,7 +60,7 @@ func (c *Client) LookUp(ctx context.Context, o providers.Order) providers.Findin
 		return unclear(v.out)
 	}
 	standing, out := v.answer.compare(id)
-	sight := v.answer.sight(id)
+	sight := c.sight(v.answer, id)
 	switch standing {
 	case complete:
 		return providers.Finding{State: providers.FoundIssued, Outcome: providers.Outcome{Kind: providers.Done}, Result: v.answer.result(), Sight: sight}

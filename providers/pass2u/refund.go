@@ -36,9 +36,10 @@ func (c *Client) RefundBaseline(ctx context.Context, o providers.Order) (provide
 	}
 	var b providers.Baseline
 	known := true
+	shift, _ := c.Zone(ctx) // the last one that was seen, however long ago
 	for _, x := range v.answer.Vouchers {
 		if at, precision := created(string(x.StatusUpdateTime)); useStatus(string(x.Status)) == providers.Refunded && precision == time.Second {
-			b.RefundedAt = append(b.RefundedAt, at)
+			b.RefundedAt = append(b.RefundedAt, at.Add(shift))
 		}
 	}
 	for _, t := range v.answer.tickets() {

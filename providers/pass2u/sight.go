@@ -1,6 +1,7 @@
 package pass2u
 
 import (
+	"context"
 	"strings"
 	"time"
 
@@ -10,6 +11,32 @@ import (
 
 // Skew implements providers.ClockTeller by the header Date of Pass2U's answers.
 func (c *Client) Skew() providers.Skew { return c.clock.Skew() }
+
+// Zone implements providers.ZoneTeller: Pass2U's times are written with an offset in every example, and need not be right in it.
+func (c *Client) Zone(context.Context) (shift time.Duration, ok bool) {
+	return c.dates.Known(c.cfg.Now())
+}
+
+// showsZone notes the time of an order that was made by the request that was sent at a moment.
+func (c *Client) showsZone(ctx context.Context, a *answer, sent time.Time) {
+	at, precision := created(string(a.CreatedTime))
+	if at.IsZero() {
+		return
+	}
+	now := c.cfg.Now()
+	if shift, _ := c.dates.Measure(at, precision, sent, now, c.Skew(), now); shift != 0 {
+		c.cfg.Log.WarnContext(ctx, "pass2u's times are in another time zone than its clock", "shift", shift)
+	}
+}
+
+// sight is what an answer shows, its time corrected by the zone in which Pass2U writes times.
+func (c *Client) sight(a *answer, id identity) *providers.Sight {
+	s := a.sight(id)
+	if s != nil && s.Differs == "" && !s.CreatedAt.IsZero() {
+		c.dates.Place(s, c.cfg.Now(), c.Skew(), func() (time.Duration, bool) { return 0, false })
+	}
+	return s
+}
 
 // sight is what the answer shows of the order under the number asked for, nil when it is about another
 // number.
@@ -27,17 +54,24 @@ func (a *answer) sight(id identity) *providers.Sight {
 		s.Differs = "pickupType"
 	case a.otherQuantity(id), id.quantity > 0 && n > id.quantity:
 		s.Differs = "quantity"
-	case a.otherAddress(id):
-		s.Differs = "mailTo"
+	default:
+		var other bool
+		if other, s.SameCustomer = a.address(id); other {
+			s.Differs = "mailTo"
+		}
 	}
 	s.Partial = s.Differs == "" && id.pickup == pass2udoc.PickupVoucher && n < id.quantity
 	return &s
 }
 
-// otherAddress reports whether the order was mailed to another address than ours. One that is masked may be it.
-func (a *answer) otherAddress(id identity) bool {
+// address reports whether the order was mailed to another address than ours, or to ours. One that is masked may be either.
+func (a *answer) address(id identity) (other, ours bool) {
 	shown, sent := strings.TrimSpace(string(a.MailTo)), strings.TrimSpace(id.mailTo)
-	return shown != "" && sent != "" && !strings.Contains(shown, "*") && !strings.EqualFold(shown, sent)
+	if shown == "" || sent == "" || strings.Contains(shown, "*") {
+		return false, false
+	}
+	ours = strings.EqualFold(shown, sent)
+	return !ours, ours
 }
 
 // created reads a time, such as createdTime: RFC 3339 in every example, else Taiwan time, to a second or a minute.

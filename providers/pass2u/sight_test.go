@@ -194,3 +194,19 @@ func TestAnOrderThatIsMailedToSomebodyElseIsNotOurs(t *testing.T) {
 		}
 	}
 }
+
+// A list that shows each voucher twice is the same list.
+func TestAVoucherThatIsListedTwiceIsOne(t *testing.T) {
+	var f fields
+	if err := json.Unmarshal([]byte(shown(nil, 2)), &f); err != nil {
+		t.Fatal(err)
+	}
+	list := f["vouchers"].([]any)
+	twice := shown(fields{"vouchers": append(list, list...)}, 0)
+	if f := scripted(t, nil, reply{200, twice}).LookUp(ctx, order("A", 2, "voucher")); f.State != providers.FoundIssued || len(f.Result.Tickets) != 2 {
+		t.Errorf("%+v", f)
+	}
+	if b, out := scripted(t, nil, reply{200, twice}).RefundBaseline(ctx, order("A", 2, "voucher")); out.Kind != providers.Done || !b.Provable || b.Total != 2 || b.Refundable != 2 {
+		t.Errorf("%+v, %+v", b, out)
+	}
+}
