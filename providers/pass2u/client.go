@@ -31,8 +31,10 @@ type Client struct {
 	queryPath atomic.Int32
 	// quantityKey is the key in which the last refund said how many (see refund.go).
 	quantityKey atomic.Pointer[string]
-	clock       skew.Meter
-	dates       skew.Dates
+	// pagesShow: an order of pickupType "order" has shown its vouchers (see refund.go).
+	pagesShow atomic.Bool
+	clock     skew.Meter
+	dates     skew.Dates
 }
 
 var (

@@ -9,8 +9,8 @@ import (
 	"issuance/providers/pass2u/pass2udoc"
 )
 
-// RefundBaseline sends "Query an order API" and counts. Only voucher-type orders show their
-// tickets, and they count only when all of them are shown: a query that left out refunded
+// RefundBaseline sends "Query an order API" and counts. Voucher-type orders show their
+// tickets, and others may (findRefunds); they count only when all of them are shown: a query that left out refunded
 // ones would make a refund look as if it had not happened. So would a ticket in a status that
 // nobody documents: it may be on its way to being refunded.
 //
@@ -23,7 +23,8 @@ func (c *Client) RefundBaseline(ctx context.Context, o providers.Order) (provide
 	if problem != nil {
 		return providers.Baseline{}, *problem
 	}
-	id, v := c.find(ctx, id)
+	page := id.pickup == pass2udoc.PickupOrder
+	id, v := c.findRefunds(ctx, id)
 	if v.answer == nil {
 		return providers.Baseline{}, v.out
 	}
@@ -59,7 +60,31 @@ func (c *Client) RefundBaseline(ctx context.Context, o providers.Order) (provide
 			Message: "Pass2U has the order but shows none of its vouchers"}
 	}
 	b.Provable = known && (id.quantity == 0 || b.Total == id.quantity)
+	if page && !b.Provable {
+		return providers.Baseline{}, done
+	}
 	return b, done
+}
+
+// findRefunds is find for what was refunded. Of an order of pickupType "order" only an answer about its vouchers shows that, and
+// whether there is one the document leaves open. Where there is none, its page is what is found.
+func (c *Client) findRefunds(ctx context.Context, id identity) (identity, verdict) {
+	if id.pickup != pass2udoc.PickupOrder {
+		return c.find(ctx, id)
+	}
+	page := id
+	id.pickup = ""
+	found, v := c.find(ctx, id)
+	switch {
+	case v.answer == nil && v.out.Kind == providers.Unknown && !c.pagesShow.Load():
+		return page, c.query(ctx, page) // it may be the question that is of no use
+	case v.answer == nil:
+	case len(v.answer.tickets()) == 0:
+		return page, v
+	case v.answer.about(found) && len(v.answer.tickets()) == id.quantity:
+		c.pagesShow.Store(true)
+	}
+	return found, v
 }
 
 // RefundCount sends "Refund tickets of an order API" once: Pass2U refunds n tickets of its own

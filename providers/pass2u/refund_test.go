@@ -58,6 +58,34 @@ func TestAnOrderTypeBaselineProvesNothing(t *testing.T) {
 	}
 }
 
+// Whether an order of pickupType "order" shows its vouchers when it is asked for as one of vouchers, the document leaves open.
+// Where it does, that is the proof; whatever else comes, it is as if it had not been asked for.
+func TestAnOrderTypeBaselineProvesWhatItsVouchersShow(t *testing.T) {
+	s, _ := simulated(t, pass2usim.Config{PagesShowVouchers: true}, nil)
+	o := issued(t, s, "P1", 3, "order")
+	if out := s.RefundCount(ctx, o, 2); out.Kind != providers.Done {
+		t.Fatal(out)
+	}
+	if b, out := s.RefundBaseline(ctx, o); !reflect.DeepEqual(counts(b), providers.Baseline{Provable: true, Total: 3, Refunded: 2, Refundable: 1}) || out.Kind != providers.Done {
+		t.Errorf("%+v %v", b, out)
+	}
+	page := shown(fields{"orderUrl": "http://x.invalid/o", "orderPasscode": "1"}, 0)
+	for name, replies := range map[string][]reply{
+		"its page":           {{200, page}},
+		"an order of none":   {{200, shown(nil, 0)}},
+		"one voucher of two": {{200, shown(nil, 1)}},
+		"a rejection":        {{400, refusal(pass2usim.MsgPickupFormat)}, {200, page}},
+		"an error":           {{500, refusal(pass2usim.MsgOops)}, {200, page}},
+		"an unknown text":    {{422, refusal("Not A Voucher Order.")}, {200, page}},
+		"a page of HTML":     {{500, "<html>"}, {200, page}},
+	} {
+		s := scripted(t, nil, replies...)
+		if b, out := s.RefundBaseline(ctx, order("A", 2, "order")); !reflect.DeepEqual(b, providers.Baseline{}) || out.Kind != providers.Done || out.Result.Ref != "R1" {
+			t.Errorf("%s: %+v %v", name, b, out)
+		}
+	}
+}
+
 // A query that leaves tickets out must not pass for proof that nothing was refunded.
 func TestABaselineThatDoesNotShowEveryTicketProvesNothing(t *testing.T) {
 	o := order("P1", 3, "voucher")

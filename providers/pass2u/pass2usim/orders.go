@@ -99,7 +99,8 @@ func (s *Sim) query(r request, origin string) reply {
 		return s.no(missing)
 	}
 	s.mail(o, r)
-	return s.yes(o, "refund", origin, s.lagging(o).Refund)
+	byVoucher := o.byVoucher || s.cfg.PagesShowVouchers && r.PickupType == pass2udoc.PickupVoucher
+	return s.yesAs(o, byVoucher, "refund", origin, s.lagging(o).Refund)
 }
 
 // refund takes n tickets of the refundable ones at random. Redeemed, expired and refunded
@@ -147,6 +148,11 @@ func (s *Sim) mail(o *order, r request) {
 // tickets: "refunded" for generate, "refund" for query and refund. lag is how far the answer stays
 // behind refunds.
 func (s *Sim) yes(o *order, refundedWord, origin string, lag time.Duration) reply {
+	return s.yesAs(o, o.byVoucher, refundedWord, origin, lag)
+}
+
+// yesAs is yes in the shape of a pickupType.
+func (s *Sim) yesAs(o *order, byVoucher bool, refundedWord, origin string, lag time.Duration) reply {
 	a := answer{Pass2uOrderID: o.ref, ProductSaleID: o.saleID, ChannelOrderID: o.channelID, MailTo: o.mailTo,
 		CreatedTime: stamp(o.created.Add(o.off))}
 	if s.cfg.PlainSpelling {
@@ -154,7 +160,7 @@ func (s *Sim) yes(o *order, refundedWord, origin string, lag time.Duration) repl
 	} else {
 		a.Expriation = stamp(o.created.Add(s.cfg.TicketLife))
 	}
-	if !o.byVoucher {
+	if !byVoucher {
 		a.OrderURL, a.OrderPasscode = origin+"/o/"+o.ref, o.passcode
 		return reply{status: 200, body: a}
 	}

@@ -81,6 +81,9 @@ type Config struct {
 	// RefundQuantityKey is the only key in which a refund may say how many: "quantity" (the
 	// documents' example) or "quanity" (their table). Default: either.
 	RefundQuantityKey string
+	// PagesShowVouchers shows the vouchers of an order of pickupType "order" to a query for pickupType "voucher"; the documents
+	// leave open what that is answered. Default: its page.
+	PagesShowVouchers bool
 	// PlainSpelling writes expirationDate, as in the documents' tables. Default:
 	// expriationDate, as in all their examples.
 	PlainSpelling bool
