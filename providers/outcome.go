@@ -46,8 +46,8 @@ type Outcome struct {
 	// Refusal is set with Unknown when the provider has answered the request with an error of its own that does not say whether
 	// it took effect: the same request will be answered so again, unless the provider's trouble passes.
 	Refusal bool
-	// MayHide is set with Rejected when what was rejected may be a copy of a request that took effect before: its effect
-	// alone can be why the copy was.
+	// MayHide is set with Rejected when what was rejected may be a copy of a request that took effect, or the answer an older one:
+	// it is the end only when look-ups show no effect, and none can come any more.
 	MayHide bool
 	// Banned is set when the call drew the provider's ban (HTTP 403).
 	Banned bool

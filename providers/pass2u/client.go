@@ -73,7 +73,8 @@ func (c *Client) Account() providers.Account {
 // Host is BaseURL's.
 func (c *Client) Host() string { return baseurl.Host(c.cfg.BaseURL) }
 
-// Traits: Pass2U has a message for a duplicate ("channelOrderId Repeated."), so a rejection hides none.
+// Traits: Pass2U has a message for a duplicate ("channelOrderId Repeated."), so a rejection hides none. It may hide that the request
+// took effect (Outcome.MayHide).
 func (c *Client) Traits() providers.Traits {
 	return providers.Traits{SettleAfter: c.cfg.SettleAfter}
 }
