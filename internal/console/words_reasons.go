@@ -27,6 +27,7 @@ var reasonWords = map[string]string{
 	"the time of this run is used up; the other tickets follow in the next one": "本次執行的時間已用完，其餘票券於下次處理",
 
 	// Calls that may not leave.
+	"refused, and sent again ever more rarely":           "遭拒絕，將以越來越長的間隔重新送出",
 	"the call budget cannot be asked":                    "無法取得呼叫額度",
 	"the call budget cannot be asked: %s":                "無法取得呼叫額度：%s",
 	"call budget of %s (%s per second) is used up":       "%s 的呼叫額度（每秒 %s 次）已用完",
