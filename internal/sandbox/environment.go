@@ -22,8 +22,9 @@ var toys = []string{
 	"GATEWAY_TOKENS_FILE", "GATEWAY_TLS_CERT_FILE", "GATEWAY_TLS_KEY_FILE", "GATEWAY_WEBHOOKS_FILE", "GATEWAY_WEBHOOKS_PROXY_URL", "GATEWAY_WEBHOOKS_PROXY_URL_FILE",
 }
 
-// hurry are settings that make a sandbox lively unless the environment sets them.
-var hurry = map[string]string{"POLL_SENTINEL": "1s", "POLL_INTERVAL": "2s"}
+// hurry are settings that make a sandbox lively unless the environment sets them. A rejection by Pass2U is final after the last
+// of them, which is longer than a call takes.
+var hurry = map[string]string{"POLL_SENTINEL": "1s", "POLL_INTERVAL": "2s", "PASS2U_SETTLE_AFTER": "30s"}
 
 // Environment is env with every account replaced by the simulators', which are at the default
 // addresses until Start has found others. ignored lists the variables of env that were replaced.
@@ -38,6 +39,9 @@ func Environment(env map[string]string) (sandboxed map[string]string, ignored []
 		default:
 			sandboxed[name] = value
 		}
+	}
+	if sandboxed["PASS2U_TIMEOUT"] != "" && env["PASS2U_SETTLE_AFTER"] == "" {
+		delete(sandboxed, "PASS2U_SETTLE_AFTER")
 	}
 	slices.Sort(ignored)
 	account := ecticketsim.DefaultAccounts()[0]

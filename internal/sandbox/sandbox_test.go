@@ -39,6 +39,11 @@ func TestEnvironment(t *testing.T) {
 			t.Errorf("%s is %q, not %q", name, env[name], want)
 		}
 	}
+	for given, want := range map[[2]string]string{{}: "30s", {"PASS2U_TIMEOUT", "40s"}: "", {"PASS2U_SETTLE_AFTER", "2m"}: "2m"} {
+		if env, _ := Environment(map[string]string{given[0]: given[1]}); env["PASS2U_SETTLE_AFTER"] != want {
+			t.Errorf("with %v, PASS2U_SETTLE_AFTER is %q", given, env["PASS2U_SETTLE_AFTER"])
+		}
+	}
 	if got := strings.Join(ignored, " "); got != "ECTICKET_HASH_KEY_FILE ISSUANCE_SEAL_KEYS PASS2U_PROXY_URL" {
 		t.Error(got)
 	}
