@@ -8,5 +8,5 @@ if f.state ~= 'submitting' or not held(key, ARGV[2]) or f.phase == 'send' or f.c
 no_doubt(key, f)
 redis.call('HDEL', key, 'absent', 'absent_last')
 redis.call('HSET', key, 'state', 'queued', 'unsent', f.attempts, 'updated_at', int(t))
-note(key, t, 'without_effect', 'it is planned anew')
+note(key, t, 'without_effect', '')
 return applied('queued')
