@@ -58,48 +58,68 @@ func (s byCount) prove(ctx context.Context, r *run) (handler.Result, error) {
 	if err != nil {
 		return r.unopened(err)
 	}
-	since := others.since(r.Rec.BaselineAt)
-	if r.Rec.Confirmed {
-		// It was sent when no other one could arrive any more, and what had arrived was counted.
-		since.doubtful = others.since(r.Rec.SentAt).doubtful
-	}
-	// A list that left refunded tickets out would make a refund look as if it had not happened. So
-	// would one that does not show yet what the order's other refunds did.
-	sameTickets := base.Total == total
-	settled := later(r.lastRequest(), since.last).Add(r.Provider.Traits().SettleAfter)
-	// Of one request that was confirmed, more than its own tickets are somebody else's.
-	once := r.Rec.Confirmed && r.Rec.Attempts-r.Rec.Unsent == 1
-	delta := base.Refunded - r.Rec.Baseline - since.refunded
-	ours := r.Rec.Count + r.strangers(base, since.refunded) + r.latecomers(base, settled)
-	if sameTickets && since.doubtful == "" && (delta == ours || once && delta > ours) {
+	c := r.compare(base, total, others)
+	switch certain := c.sameTickets && c.since.doubtful == ""; {
+	case certain && c.shown:
 		if r.Rec.Confirmed {
 			r.SawLag(ctx, r.Rec.DoubtAt, r.Rec.AbsentLast)
 		}
 		return r.end(order.Refunded, ledger.Reason{}, r.Rec.Count), nil
-	}
-	if sameTickets && since.doubtful == "" && delta == 0 && base.Refundable < r.Rec.Count {
+	case certain && c.delta+base.Refundable < r.Rec.Count:
 		return s.tooFew(ctx, r, base)
+	case now.Before(c.settled):
+		return r.unsettled(now, c.settled), nil
 	}
-	if now.Before(settled) {
-		return r.unsettled(now, settled), nil
-	}
-	if res, err := r.firstLook(ctx, now, settled); err != nil || res.IsWait() {
+	if res, err := r.firstLook(ctx, now, c.settled); err != nil || res.IsWait() {
 		return res, err
 	}
-	switch {
-	case since.doubtful != "" && delta != 0: // refunds only ever add up, so a total of none is certain
-		return handler.Review(order.CodeUnexplained, fmt.Sprintf("%s should have been refunded, and the provider shows %d more than before; "+
-			"refund %s of the order may have refunded some of them", handler.Tickets(r.Rec.Count), base.Refunded-r.Rec.Baseline, since.doubtful)), nil
-	case !sameTickets:
-		return handler.Review(order.CodeOtherTickets, fmt.Sprintf(
-			"the provider listed %d tickets before the refund and lists %d now, so what it refunded cannot be proven; ask the provider", total, base.Total)), nil
-	case delta == 0 && r.Rec.Rejection.Code != "":
-		return handler.Fail(r.Rec.Rejection), nil
-	case delta == 0:
+	if c.sameTickets && c.delta == 0 && r.Rec.Rejection.Code == "" {
 		return s.resend(ctx, r, now)
+	}
+	return r.notShown(base, total, c), nil
+}
+
+// comparison is what a list says beside the count that was taken before a refund.
+type comparison struct {
+	sameTickets bool      // it lists as many tickets
+	since       meanwhile // what the order's other refunds did
+	delta       int       // tickets refunded since, and by none of those
+	shown       bool      // they are what this refund was to do
+	settled     time.Time // when no request can arrive any more
+}
+
+func (r *run) compare(base providers.Baseline, total int, others others) comparison {
+	c := comparison{since: others.since(r.Rec.BaselineAt)}
+	if r.Rec.Confirmed {
+		// It was sent when no other one could arrive any more, and what had arrived was counted.
+		c.since.doubtful = others.since(r.Rec.SentAt).doubtful
+	}
+	// A list that left refunded tickets out would make a refund look as if it had not happened. So
+	// would one that does not show yet what the order's other refunds did.
+	c.sameTickets = base.Total == total
+	c.settled = later(r.lastRequest(), c.since.last).Add(r.Provider.Traits().SettleAfter)
+	// Of one request that was confirmed, more than its own tickets are somebody else's.
+	once := r.Rec.Confirmed && r.Rec.Attempts-r.Rec.Unsent == 1
+	c.delta = base.Refunded - r.Rec.Baseline - c.since.refunded
+	ours := r.Rec.Count + r.strangers(base, c.since.refunded) + r.latecomers(base, c.settled)
+	c.shown = c.delta == ours || once && c.delta > ours
+	return c
+}
+
+// notShown ends a refund whose effect is not shown, though no request can arrive any more, and which is not to be sent again.
+func (r *run) notShown(base providers.Baseline, total int, c comparison) handler.Result {
+	switch {
+	case c.since.doubtful != "" && c.delta != 0: // refunds only ever add up, so a total of none is certain
+		return handler.Review(order.CodeUnexplained, fmt.Sprintf("%s should have been refunded, and the provider shows %d more than before; "+
+			"refund %s of the order may have refunded some of them", handler.Tickets(r.Rec.Count), base.Refunded-r.Rec.Baseline, c.since.doubtful))
+	case !c.sameTickets:
+		return handler.Review(order.CodeOtherTickets, fmt.Sprintf(
+			"the provider listed %d tickets before the refund and lists %d now, so what it refunded cannot be proven; ask the provider", total, base.Total))
+	case c.delta == 0:
+		return handler.Fail(r.Rec.Rejection)
 	default:
 		return handler.Review(order.CodeUnexplained, fmt.Sprintf(
-			"%s should have been refunded, and the provider shows %d more than before; somebody else may have refunded too", handler.Tickets(r.Rec.Count), delta)), nil
+			"%s should have been refunded, and the provider shows %d more than before; somebody else may have refunded too", handler.Tickets(r.Rec.Count), c.delta))
 	}
 }
 
@@ -140,8 +160,8 @@ func (r *run) lastRequest() time.Time {
 	return r.Rec.DoubtAt
 }
 
-// tooFew acts on a list on which nothing was refunded and less can be than was asked for. What can be refunded only ever becomes
-// less: the request had no effect, can have none any more, and, for all that is left, is planned anew.
+// tooFew acts on a list on which what was refunded since, and what can be, is less than was asked for. That only ever becomes
+// less, also if the list is an old one: no request had an effect, or can have one. What asks for all that is left is planned anew.
 func (s byCount) tooFew(ctx context.Context, r *run, base providers.Baseline) (handler.Result, error) {
 	if r.doc == nil || !r.doc.Wish.All {
 		text := fmt.Sprintf("%d tickets to refund, only %d can be", r.Rec.Count, base.Refundable)

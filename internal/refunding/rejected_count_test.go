@@ -174,18 +174,20 @@ func TestWhatIsLeftIsRefundedWhenTicketsAreRedeemedMeanwhile(t *testing.T) {
 	for _, c := range []struct {
 		name, wish string
 		redeemed   int
+		others     int // refunded by others
 		fault      pass2usim.Fault
 		want       order.State
 		code       string
 		requests   int
 		refunded   int
 	}{
-		{"all", `"all":true`, 2, pass2usim.None, order.Refunded, "", 2, 2},
-		{"all, and the request is lost", `"all":true`, 2, pass2usim.CutBefore, order.Refunded, "", 2, 2},
-		{"all, and none is left", `"all":true`, 4, pass2usim.None, order.Failed, "nothing_refundable", 1, 0},
-		{"more than are left", `"quantity":3`, 2, pass2usim.None, order.Failed, "refundable_quantity_not_enough", 1, 0},
-		{"more than are left, and the request is lost", `"quantity":3`, 2, pass2usim.CutBefore, order.Failed, "not_enough_refundable", 1, 0},
-		{"no more than are left", `"quantity":2`, 2, pass2usim.CutBefore, order.Refunded, "", 2, 2},
+		{"all", `"all":true`, 2, 0, pass2usim.None, order.Refunded, "", 2, 2},
+		{"all, and the request is lost", `"all":true`, 2, 0, pass2usim.CutBefore, order.Refunded, "", 2, 2},
+		{"all, and none is left", `"all":true`, 4, 0, pass2usim.None, order.Failed, "nothing_refundable", 1, 0},
+		{"more than are left", `"quantity":3`, 2, 0, pass2usim.None, order.Failed, "refundable_quantity_not_enough", 1, 0},
+		{"more than are left, and the request is lost", `"quantity":3`, 2, 0, pass2usim.CutBefore, order.Failed, "not_enough_refundable", 1, 0},
+		{"all, and one is refunded by others", `"all":true`, 1, 1, pass2usim.None, order.Refunded, "", 2, 3},
+		{"no more than are left", `"quantity":2`, 2, 0, pass2usim.CutBefore, order.Refunded, "", 2, 2},
 	} {
 		s, sim := atPass2U(t)
 		s.issue(soldAs("voucher"), false)
@@ -198,6 +200,9 @@ func TestWhatIsLeftIsRefundedWhenTicketsAreRedeemedMeanwhile(t *testing.T) {
 			if err := sim.Redeem("ORDER1", c.redeemed); err != nil {
 				t.Error(err)
 			}
+			if err := sim.RefundInOffice("ORDER1", c.others); err != nil {
+				t.Error(err)
+			}
 			return c.fault
 		})
 		start := s.Clock.Now()
@@ -206,7 +211,7 @@ func TestWhatIsLeftIsRefundedWhenTicketsAreRedeemedMeanwhile(t *testing.T) {
 		if took := s.Clock.Now().Sub(start); c.redeemed == 2 && c.name != "no more than are left" && took > time.Minute {
 			t.Errorf("%s: it took %s", c.name, took)
 		}
-		if rec.State == order.Refunded && rec.Refunded != c.refunded {
+		if rec.State == order.Refunded && rec.Refunded != c.refunded-c.others {
 			t.Errorf("%s: %d are recorded as refunded", c.name, rec.Refunded)
 		}
 	}
