@@ -86,7 +86,7 @@ func TestARejectionOfTheSpellingHasNothingRefundedTwice(t *testing.T) {
 }
 
 func TestTheOtherSpellingIsSentWhenTheFirstHadNoEffect(t *testing.T) {
-	s, sim := atPass2UThatTakes(t, "quanity")
+	s, sim := atPass2UAs(t, pass2usim.Config{RefundQuantityKey: "quanity"})
 	s.issue(soldAs("voucher"), false)
 	start := s.Clock.Now()
 	is(t, "the other spelling", s.refunds("R1", `"quantity":1`), sim, order.Refunded, "", 2, 1)

@@ -125,13 +125,16 @@ func atECTicketAs(t *testing.T, caller ecticketsim.Account) (*simulated, *ectick
 	return s, sim
 }
 
-func atPass2U(t *testing.T) (*simulated, *pass2usim.Sim) { return atPass2UThatTakes(t, "") }
+func atPass2U(t *testing.T) (*simulated, *pass2usim.Sim) {
+	t.Helper()
+	return atPass2UAs(t, pass2usim.Config{KeepAnswers: true})
+}
 
-// atPass2UThatTakes is a Pass2U that takes the number to refund in one key only, or in either.
-func atPass2UThatTakes(t *testing.T, key string) (*simulated, *pass2usim.Sim) {
+func atPass2UAs(t *testing.T, config pass2usim.Config) (*simulated, *pass2usim.Sim) {
 	t.Helper()
 	s := &simulated{Bench: handlertest.Mini(t), account: handlertest.Pass2U}
-	sim := pass2usim.New(pass2usim.Config{Now: s.Clock.Now, KeepAnswers: true, RefundQuantityKey: key})
+	config.Now = s.Clock.Now
+	sim := pass2usim.New(config)
 	t.Cleanup(sim.Close)
 	c, err := channel.New(channel.Config{BaseURL: s.serve(sim) + "/api/v1/public/product", APIKey: pass2usim.DefaultAPIKey, Now: s.Clock.Now})
 	if err != nil {
