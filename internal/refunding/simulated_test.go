@@ -127,8 +127,14 @@ func atECTicketAs(t *testing.T, caller ecticketsim.Account) (*simulated, *ectick
 
 func atPass2U(t *testing.T) (*simulated, *pass2usim.Sim) {
 	t.Helper()
+	return atPass2UAs(t, pass2usim.Config{KeepAnswers: true})
+}
+
+func atPass2UAs(t *testing.T, config pass2usim.Config) (*simulated, *pass2usim.Sim) {
+	t.Helper()
 	s := &simulated{Bench: handlertest.Mini(t), account: handlertest.Pass2U}
-	sim := pass2usim.New(pass2usim.Config{Now: s.Clock.Now, KeepAnswers: true})
+	config.Now = s.Clock.Now
+	sim := pass2usim.New(config)
 	t.Cleanup(sim.Close)
 	c, err := channel.New(channel.Config{BaseURL: s.serve(sim) + "/api/v1/public/product", APIKey: pass2usim.DefaultAPIKey, Now: s.Clock.Now})
 	if err != nil {

@@ -118,13 +118,15 @@ func (m *message) kind(o op) providers.Kind {
 }
 
 // mayHide reports whether a copy of a request that took effect would be answered like this as well: its own effect may have
-// used up what there was, or time has passed between the two.
+// used up what there was, or time has passed between the two. Of a refund no rejection is to be expected: its order was
+// issued, and its request was checked.
 func (m *message) mayHide(o op) bool {
+	if o == opRefund {
+		return m.refund == no
+	}
 	switch m.code {
 	case CodeQuantityNotEnough, CodeSaleExpired, CodeExpirationPast:
 		return o == opGenerate
-	case CodeRefundableNotEnough:
-		return o == opRefund
 	}
 	return false
 }

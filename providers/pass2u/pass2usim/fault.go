@@ -32,6 +32,7 @@ type Fault struct {
 	hold  <-chan struct{}
 	retry string // header Retry-After
 	which int    // of ReplayOwn
+	text  string // of Says
 }
 
 type faultKind int
@@ -48,6 +49,7 @@ const (
 	oopsAfter
 	ban
 	hang
+	refuseAfter
 	hangBefore
 	cutBefore
 	garbageBefore
@@ -58,6 +60,8 @@ const (
 	rejectAfter
 	replay
 	replayOwn
+	saysBefore
+	saysAfter
 )
 
 // The faults without a parameter.
@@ -78,6 +82,8 @@ var (
 	// HangUntilClose: the call takes effect, and no answer comes until the caller gives up
 	// or the simulator is closed.
 	HangUntilClose = Fault{kind: hang}
+	// RefuseAfter: the call takes effect and is answered as one with a wrong key.
+	RefuseAfter = Fault{kind: refuseAfter}
 	// HangBefore: no effect, and no answer comes until the caller gives up or the simulator is closed.
 	HangBefore = Fault{kind: hangBefore}
 	// CutBefore: no effect, the connection is cut without an answer.
@@ -99,6 +105,12 @@ var (
 // ReplayOwn has no effect, and sends an answer again with its header Date that the same call (operation and order) was given
 // before: 0 is the first, 1 the second, -1 the last. Without one the call is served. Config.KeepAnswers has to be set.
 func ReplayOwn(which int) Fault { return Fault{kind: replayOwn, which: which} }
+
+// SaysBefore and SaysAfter answer an error of this message, one of Messages or any other.
+func SaysBefore(message string) Fault { return Fault{kind: saysBefore, text: message} }
+
+// SaysAfter is SaysBefore for a call that takes effect.
+func SaysAfter(message string) Fault { return Fault{kind: saysAfter, text: message} }
 
 // TooMany429 answers HTTP 429 without effect; retryAfter, seconds or a date, is the header of that
 // name, none when it is empty.

@@ -120,6 +120,8 @@ func (s *Sim) respond(call Call, req request, wellFormed bool, origin string, f 
 	switch {
 	case f.kind == oopsAfter:
 		return s.no(MsgOops)
+	case f.kind == saysAfter:
+		return s.no(f.text)
 	case f.kind == rejectAfter && !failed: // what had no effect is answered by its own rejection
 		return s.no(map[Op]string{Generate: MsgRepeated, Refund: MsgRefundableTooFew, Query: MsgOrderUnknown}[call.Op])
 	}
@@ -138,6 +140,8 @@ func (s *Sim) before(w http.ResponseWriter, r *http.Request, f Fault) (goOn bool
 		badGateway(w)
 	case oopsBefore:
 		write(w, s.no(MsgOops))
+	case saysBefore:
+		write(w, s.no(f.text))
 	case hangBefore:
 		s.hangOn(r.Context())
 		panic(http.ErrAbortHandler)
@@ -175,6 +179,8 @@ func (s *Sim) after(w http.ResponseWriter, r *http.Request, f Fault) (goOn bool)
 		panic(http.ErrAbortHandler)
 	case loseAnswer:
 		panic(http.ErrAbortHandler)
+	case refuseAfter:
+		write(w, reply{status: s.cfg.AuthStatus, body: errorBody{"Authorization Failed.", "AuthorizationException"}})
 	case garbage:
 		w.Header().Set("Content-Type", "application/json")
 		io.WriteString(w, `{"pass2uOrderId":"`)
