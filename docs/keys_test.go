@@ -57,7 +57,7 @@ func TestTheKeysAreListed(t *testing.T) {
 	o := order.Ref{Account: a, OrderID: "ORDER"}
 	want := map[string]string{
 		"Record": keys.Record(o), "Details": keys.Details(o), "Replicated": keys.Replicated(o), "Refunds": keys.Refunds(o), "Turn": keys.Turn(o),
-		"Tickets": keys.Tickets(o), "Notices": keys.Notices(a), "Looks": keys.Looks(a), "Notice": keys.Notice(a, "FINGERPRINT"),
+		"Tickets": keys.Tickets(o), "Notices": keys.Notices(a), "Looks": keys.Looks(a), "LookReasons": keys.LookReasons(a), "Notice": keys.Notice(a, "FINGERPRINT"),
 		"Open": keys.Open(a), "Reviews": keys.Reviews(a), "Events": keys.Events, "Decisions": keys.Decisions, "DecisionsOf": keys.DecisionsOf(o), "Cursors": keys.Cursors,
 		"Mode": keys.Mode, "Probe": keys.Probe, "Sandbox": keys.Sandbox, "Accounts": keys.Accounts, "SealKeys": keys.SealKeys, "Healths": keys.Healths, "Pointers": keys.Pointers, "PointersTurn": keys.PointersTurn, "Workers": keys.Workers, "Queues": keys.Queues,
 		"Pending": keys.Pending(a), "Lag": keys.Lag(a), "Absent": keys.Absent(a), "Found": keys.Found(a, time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), 7), "Budget": keys.Budget("ALLOWANCE"), "Paused": keys.Paused("ALLOWANCE", a), "Health": keys.Health("ALLOWANCE", a),

@@ -50,6 +50,15 @@ type CountRefunder interface {
 	RefundCount(ctx context.Context, o Order, n int) Outcome
 }
 
+// Respeller is a CountRefunder of a provider whose documents spell a refund in two ways.
+type Respeller interface {
+	// Respells reports whether a rejection of this code may be for the spelling: no account is known to take it.
+	Respells(code string) bool
+	// RefundCountRespelled is RefundCount in the other spelling. It is another request: the rejection of the one before
+	// does not prove that nothing of that took effect.
+	RefundCountRespelled(ctx context.Context, o Order, n int) Outcome
+}
+
 // Baseline is what can be proven of an order's refunds at one moment.
 type Baseline struct {
 	// Provable is false when the counts are meaningless: with a Total of 0 because the provider shows

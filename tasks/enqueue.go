@@ -13,6 +13,7 @@ import (
 
 	"issuance/internal/ledger"
 	"issuance/internal/queue"
+	"issuance/internal/redisconn"
 	"issuance/internal/vault"
 )
 
@@ -65,7 +66,7 @@ func (c *Client) enqueue(ctx context.Context, items []item, l lines) []Enqueued 
 				err = b.try(ctx)
 			}
 		}
-		if err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil && !errors.Is(err, redisconn.ErrNoPatience) {
 			return retry.RetryableError(err)
 		}
 		return err

@@ -110,13 +110,32 @@ func (a *app) refresh(ctx context.Context, s *session, c *tasks.Client, r tasks.
 		return err != nil, err
 	})
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		switch tried, err := store.Tried(ctx, r); {
+		switch why, tried, err := store.Tried(ctx, r); {
 		case err != nil:
 			return err
 		case tried:
-			return coded(codeNoAnswer, "ECTicket has not shown its tickets to the worker that asked, within %s: it does not find the order, its answer was not clear, or no call may leave (enqueue budget); it is asked again", timeout)
+			return unanswered(why, timeout)
 		}
-		return coded(codeTimeout, "no worker has had an answer from ECTicket within %s; it is asked all the same", timeout)
+		return coded(codeTimeout, "no worker has asked ECTicket within %s; it is asked all the same", timeout)
 	}
 	return err
+}
+
+// unanswered is the error of a look that a worker has taken, and that has not shown the tickets in time.
+func unanswered(why notices.Reason, timeout time.Duration) error {
+	switch why {
+	case notices.Unfound:
+		return coded(codeRejected, "ECTicket does not show its tickets to the worker that asked: it does not know the order, or rejects the question; it is asked again")
+	case notices.Unclear:
+		return coded(codeNoAnswer, "ECTicket gave the worker that asked no answer, or one that was not clear; it is asked again")
+	case notices.Incomplete:
+		return coded(codeNoAnswer, "ECTicket shows fewer tickets than there are, so its list is behind; it is asked again")
+	case notices.Held:
+		return coded(codeHeld, "no call to ECTicket could leave when a worker was to ask (enqueue budget says why); it is asked as soon as one may")
+	case notices.OtherHost:
+		return coded(codeRejected, "it was sent to another host of ECTicket than the one that the worker calls (ECTICKET_BASE_URL)")
+	case notices.Failed:
+		return coded(codeFailed, "the worker could not ask, and its log says why; it tries again")
+	}
+	return coded(codeTimeout, "a worker is working on it, and has had no answer from ECTicket within %s; it is asked all the same", timeout)
 }

@@ -60,13 +60,10 @@ func (a *app) listWebhooks(ctx context.Context, s *session) error {
 }
 
 func webhookOf(now time.Time, w webhooks.Announced, st webhooks.State, last string) webhookLine {
-	l := webhookLine{Name: w.Name, Host: w.Host, State: st.Word(), Events: w.Events, Accounts: w.Accounts, Outstanding: st.Outstanding,
+	l := webhookLine{Name: w.Name, Host: w.Host, State: w.Word(st), Events: w.Events, Accounts: w.Accounts, Outstanding: st.Outstanding,
 		Waiting: st.Waiting, Behind: st.Behind(last).Seconds(), Delivered: st.Delivered, GivenUp: st.GivenUp, Failures: st.Fails, FailingSince: stamp(st.FailingAt),
 		OffSince: stamp(st.OffAt), ReplaySince: stamp(st.ReplaySince), LastAt: stamp(st.At), LastStatus: st.Status,
 		LastSeconds: st.Took.Seconds(), LastError: st.Text, ServedAt: stamp(w.Seen)}
-	if w.Removed {
-		l.State = "removed"
-	}
 	if st.HeldUntil.After(now) {
 		l.HeldUntil = stamp(st.HeldUntil)
 	}

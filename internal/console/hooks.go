@@ -28,6 +28,9 @@ type endpoint struct {
 	Last   []delivery
 }
 
+// Word says in a word where the endpoint stands.
+func (e endpoint) Word() string { return e.Announced.Word(e.State) }
+
 // hooksData is the page of webhooks.
 type hooksData struct {
 	Endpoints []endpoint
@@ -221,7 +224,7 @@ func (v *visit) hookDone(what, name, reason string, r order.Ref) {
 
 // HookBadge is the class of the badge of an endpoint's state.
 func (v *view) HookBadge(word string) string {
-	return map[string]string{"ok": "good", "failing": "bad", "off": "off"}[word]
+	return map[string]string{"ok": "good", "failing": "bad", "off": "off", "removed": "off"}[word]
 }
 
 // ReplayAges are how far back a replay may go.

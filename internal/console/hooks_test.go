@@ -114,6 +114,14 @@ func TestWebhooksAreShownTestedAndReplayed(t *testing.T) {
 	if a := b.submit("/console/webhooks", "/console/webhooks/nobody/enable", "reason", "x"); a.StatusCode != http.StatusNotFound {
 		t.Errorf("an endpoint that is not there: %d", a.StatusCode)
 	}
+	// One that front doors have gone on without is removed, and nothing can be done about it here.
+	long := fmt.Sprintf(`{"host":"https://old.example","seen":%q}`, time.Now().Add(-time.Hour).Format(time.RFC3339))
+	if err := h.rdb.HSet(t.Context(), keys.Webhooks, "old", long).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if text := b.page("/console/webhooks"); !strings.Contains(text, ">removed<") || strings.Contains(text, "/console/webhooks/old/") || !strings.Contains(text, "/console/webhooks/shop/replay") {
+		t.Error(text)
+	}
 	if b.lang = "zh-TW"; !strings.Contains(b.page("/console/webhooks"), "最近的傳送") {
 		t.Error("not in Chinese")
 	}

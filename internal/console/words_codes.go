@@ -89,6 +89,7 @@ var eventWords = map[string]text{
 	"event.planned":            {"選定票券", "Tickets chosen"},
 	"event.rejected":           {"服務商拒絕，待再次確認", "Rejected; a second look confirms it"},
 	"event.confirmed":          {"服務商確認，待清單證實", "Confirmed; its effect has still to show"},
+	"event.without_effect":     {"確定先前請求未生效，重新計算", "No request had an effect; planned anew"},
 	"event.reopened":           {"重試", "Retried"},
 	"event.resolved":           {"人工判定", "Decided"},
 	"event.abandoned":          {"工作程式中止", "A worker died"},

@@ -36,6 +36,7 @@ var hookWords = map[string]text{
 	"hook.state.failing":  {"失敗中", "failing"},
 	"hook.state.off":      {"已停用", "off"},
 	"hook.state.new":      {"尚未使用", "new"},
+	"hook.state.removed":  {"已移除", "removed"},
 	"done.enabled":        {"已啟用。", "It is on."},
 	"done.replayed":       {"已排入重送。", "It is sent again."},
 	"fail.enabled":        {"%s 已於 %s 重新啟用。原因：%s。沒有任何變更。", "%s enabled it at %s, because: %s. Nothing was changed."},

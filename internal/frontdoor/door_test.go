@@ -83,6 +83,9 @@ func TestWithoutTokensNoWebPageGetsIn(t *testing.T) {
 		}
 	}
 	h.want(http.StatusForbidden, nil, http.MethodGet, "/v1/orders", "", "Sec-Fetch-Site", "cross-site")
+	h.want(http.StatusForbidden, nil, http.MethodGet, "/v1/orders", "", "Origin", "https://evil.example")
+	h.want(http.StatusForbidden, nil, http.MethodGet, "/v1/orders", "", "Origin", "null")
+	h.want(http.StatusOK, nil, http.MethodGet, "/v1/orders", "", "Origin", h.url)
 	h.want(http.StatusCreated, nil, http.MethodPut, at+"A1", body, "Host", "localhost:8090")
 }
 

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"issuance/internal/redisconn"
-	"issuance/internal/thismachine"
 	"issuance/internal/tracing"
 	"issuance/tasks/order"
 )
@@ -144,21 +143,6 @@ func (s *Server) logged(r *http.Request) bool {
 func Note(ctx context.Context, t *Token, ref string) {
 	at := seenOf(ctx)
 	at.token, at.ref = t, ref
-}
-
-// Local reports whether a request that needs no token may be answered: it names this machine, no page of another site
-// made it, and no proxy passed it on.
-func Local(r *http.Request) bool { return notLocal(r) == nil }
-
-// notLocal says why a request that needs no token is not answered; nil when it is.
-func notLocal(r *http.Request) *Problem {
-	switch {
-	case thismachine.PassedOn(r.Header):
-		return problem(http.StatusForbidden, codeForbidden, "a proxy passed this request on, so callers need tokens: set GATEWAY_TOKENS_FILE; `enqueue token new` makes one")
-	case !thismachine.Addressed(r.Host), http.NewCrossOriginProtection().Check(r) != nil, r.Header.Get("Sec-Fetch-Site") == "cross-site":
-		return problem(http.StatusForbidden, codeForbidden, "without GATEWAY_TOKENS_FILE only programs of this machine are answered, under the name localhost")
-	}
-	return nil
 }
 
 // trace begins the span of a request that needs a token, where the caller's trace goes on.

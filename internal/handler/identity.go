@@ -130,6 +130,14 @@ func Compare(p providers.Provider, shown time.Time, precision time.Duration, mom
 	return Undecided, m.Answers < skew.Enough
 }
 
+// After reports whether a time that the provider shows, to the second, is later than a moment of ours by whatever its clock may
+// be off.
+func After(p providers.Provider, shown, moment time.Time) bool {
+	m := clockOf(p)
+	slack, _ := clockSlack(m)
+	return shown.After(moment.Add(m.Ahead + slack))
+}
+
 // clockOf is what is known of a provider's clock.
 func clockOf(p providers.Provider) (m providers.Skew) {
 	if c, ok := p.(providers.ClockTeller); ok {

@@ -180,6 +180,10 @@ func Notices(a providers.Account) string { return Prefix + "{notices:" + a.Strin
 // time (ms) of the next try; see package notices for its members. No expiry.
 func Looks(a providers.Account) string { return Notices(a) + ":looks" }
 
+// LookReasons is the hash of why looks that a worker has put off have no answer yet, by member; see package notices for the
+// reasons. A field is there until the look is taken again or done; no expiry.
+func LookReasons(a providers.Account) string { return Looks(a) + ":reasons" }
+
 // Notice is a string that is there while a repetition of a notice is recognised, by the keyed fingerprint of its text.
 // Expires after 20 h.
 func Notice(a providers.Account, fingerprint string) string {

@@ -13,7 +13,7 @@ type Change struct {
 	// Event names what happened: "queued" for a record that this process is the first to claim, the name of a claim's release
 	// ("idle", "unclear", "not_sent", "unknown"), the final state ("issued", "review", …), or the
 	// transition itself ("submit", "rejected", "confirmed", "accept", "polled", "plan", "settle_ticket",
-	// "yield_turn", "reopen").
+	// "without_effect", "yield_turn", "reopen").
 	Event string
 	// State is the record's after it.
 	State order.State
@@ -32,7 +32,7 @@ func (c Change) Final() bool { return c.Event == string(c.State) && c.State.Fina
 
 // observed are the transitions that an observer is called with.
 var observed = map[string]bool{"submit": true, "release": true, "rejected": true, "confirmed": true, "accept": true, "polled": true, "finish": true,
-	"plan": true, "settle_ticket": true, "yield_turn": true, "resolve": true, "reopen": true, "cancel": true}
+	"plan": true, "settle_ticket": true, "without_effect": true, "yield_turn": true, "resolve": true, "reopen": true, "cancel": true}
 
 // pendingAt is the context's key of Ending.PendingAt.
 type pendingAt struct{}

@@ -155,6 +155,8 @@ var refundTransitions = []refundTransition{
 		return b.Confirmed(b.ctx, k, f, Reason{Code: "E"})
 	},
 		while(order.Submitting, "sent")},
+	{"without effect", func(b *bench, k order.Ref, f string) (Answer, error) { return b.WithoutEffect(b.ctx, k, f) },
+		while(order.Queued, "proving")},
 	{"yield", func(b *bench, k order.Ref, f string) (Answer, error) {
 		return b.YieldTurn(b.ctx, k, f, Reason{Code: "w"}, false)
 	},

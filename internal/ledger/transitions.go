@@ -93,6 +93,12 @@ func (l *Ledger) Confirmed(ctx context.Context, r order.Ref, fence string, why R
 	return l.transition(ctx, r, "confirmed", []string{keys.Record(r)}, fence, why.Code, why.Message)
 }
 
+// WithoutEffect records of a refund by number that none of its requests had an effect, and none can have one any more: it
+// may be planned anew. The claim is kept.
+func (l *Ledger) WithoutEffect(ctx context.Context, r order.Ref, fence string) (Answer, error) {
+	return l.transition(ctx, r, "without_effect", []string{keys.Record(r)}, fence)
+}
+
 // Acceptance is what is known of an order that the provider has.
 type Acceptance struct {
 	ProviderRef string

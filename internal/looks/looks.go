@@ -82,12 +82,13 @@ func (l *Looker) Due(ctx context.Context) (pause time.Duration, err error) {
 
 // ending is how a look ended: with an answer, or put off.
 type ending struct {
-	again time.Duration // when it is due again; 0 when it is done
-	tried bool          // there is nothing to see yet: the pause doubles with every time in a row
-	most  time.Duration // up to this; 0 is mostPause
-	held  time.Duration // for how long no call can leave
-	stale bool          // the list was complete and shows nothing new, so that it may be older than what the look is for
-	err   error         // something unexpected, for the log
+	again time.Duration  // when it is due again; 0 when it is done
+	tried bool           // there is nothing to see yet: the pause doubles with every time in a row
+	most  time.Duration  // up to this; 0 is mostPause
+	held  time.Duration  // for how long no call can leave
+	why   notices.Reason // it is put off without an answer
+	stale bool           // the list was complete and shows nothing new, so that it may be older than what the look is for
+	err   error          // something unexpected, for the log
 }
 
 // Pauses before a look is repeated.
@@ -104,13 +105,18 @@ const mostRefused = 6
 
 func done() ending                     { return ending{} }
 func later(after time.Duration) ending { return ending{again: after} }
-func failed(err error) ending          { return ending{again: unclear, tried: true, err: err} }
+
+// failed is the ending by something unexpected, as unshown is that by an answer which does not show the tickets.
+func failed(err error) ending {
+	return ending{again: unclear, tried: true, why: notices.Failed, err: err}
+}
+func unshown(why notices.Reason) ending { return ending{again: unclear, tried: true, why: why} }
 
 // unanswered is the ending by an outcome other than Done.
 func unanswered(out providers.Outcome) ending {
-	e := ending{again: max(out.RetryAfter, unclear), tried: true}
+	e := ending{again: max(out.RetryAfter, unclear), tried: true, why: notices.Unclear}
 	if out.Kind == providers.Held {
-		e = ending{again: max(out.RetryAfter, time.Second), held: max(out.RetryAfter, time.Second)}
+		e = ending{again: max(out.RetryAfter, time.Second), held: max(out.RetryAfter, time.Second), why: notices.Held}
 	}
 	return e
 }
@@ -159,5 +165,5 @@ func (l *Looker) settle(ctx context.Context, look notices.Look, e ending) error 
 		e.again = min(e.again<<min(l.tries[key], 10), max(most, e.again))
 		l.tries[key]++
 	}
-	return l.Notices.PutOff(ctx, look, e.again)
+	return l.Notices.PutOff(ctx, look, e.again, e.why)
 }

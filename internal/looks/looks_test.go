@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"issuance/internal/ledger"
+	"issuance/internal/notices"
 	"issuance/internal/testredis"
 	"issuance/providers"
 	"issuance/tasks/order"
@@ -58,6 +59,26 @@ func TestALookIsRepeatedUntilItIsAnswered(t *testing.T) {
 		}
 		b.look(0)
 		b.wantSaw("A1/1 redeemed")
+	}
+}
+
+// A look that was not answered says why, for whoever waits for it.
+func TestALookSaysWhyItWasNotAnswered(t *testing.T) {
+	b := start(t)
+	b.issued("A1", 2)
+	for kind, want := range map[providers.Kind]notices.Reason{
+		providers.Rejected: notices.Unfound,
+		providers.Unknown:  notices.Unclear,
+		providers.NotSent:  notices.Unclear,
+		providers.Held:     notices.Held,
+	} {
+		b.must(b.Notices.Want(t.Context(), ref("A1")))
+		b.fake.out = providers.Outcome{Kind: kind, RetryAfter: time.Second}
+		_, err := b.Due(t.Context())
+		b.must(err)
+		if why, tried, err := b.Notices.Tried(t.Context(), ref("A1")); why != want || !tried || err != nil {
+			t.Errorf("%s: %q, %t, %v, want %q", kind, why, tried, err, want)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"issuance/internal/ledger"
+	"issuance/internal/notices"
 	"issuance/internal/vault"
 	"issuance/providers"
 	"issuance/tasks/order"
@@ -19,8 +20,10 @@ func (l *Looker) order(ctx context.Context, ref order.Ref, tries int) ending {
 		return done()
 	case err != nil:
 		return failed(err)
-	case rec.Newer, rec.SentElsewhere(l.Provider.Host()):
+	case rec.Newer:
 		return later(unissued)
+	case rec.SentElsewhere(l.Provider.Host()):
+		return ending{again: unissued, why: notices.OtherHost}
 	case !rec.State.Final(): // a notice can be faster than the poll that finds the order issued
 		return ending{again: soon, tried: true, most: unissued}
 	case rec.State == order.Review:
@@ -43,7 +46,7 @@ func (l *Looker) order(ctx context.Context, ref order.Ref, tries int) ending {
 	shown, out := l.Provider.Tickets(ctx, o)
 	switch {
 	case out.Kind == providers.Rejected && tries+1 < mostRefused:
-		return ending{again: unclear, tried: true}
+		return unshown(notices.Unfound)
 	case out.Kind == providers.Rejected:
 		l.Log.Warn("the provider does not show the tickets of an order that it has issued", "account", l.account(), "order", ref.OrderID, "code", out.Code)
 		return done()
@@ -95,7 +98,7 @@ func (l *Looker) record(ctx context.Context, rec *ledger.Record, before *ledger.
 	}
 	// A list that lacks a ticket that was seen, or that was ordered, lags.
 	if len(numbers) > len(status) || len(status) < l.codec.Tickets(rec.Stub) {
-		return ending{again: unclear, tried: true}
+		return unshown(notices.Incomplete)
 	}
 	// Read behind the list: whatever refund of ours it shows has its intent recorded by now.
 	own, err := l.ownRefunds(ctx, rec.Ref)

@@ -35,7 +35,7 @@ func NewProcess() *Process {
 	}
 	return &Process{
 		changes: counter("issuance_changes_total", "Changes of records by this worker. Event is the final state (issued, failed, refunded, partially_refunded, cancelled, review), "+
-			"or queued, submit, accept, rejected, not_sent, unknown, idle, unclear, polled, and for refunds plan, settle_ticket, yield_turn.", "account", "record", "event"),
+			"or queued, submit, accept, rejected, not_sent, unknown, idle, unclear, polled, and for refunds plan, settle_ticket, without_effect, yield_turn.", "account", "record", "event"),
 		verified: counter("issuance_answers_verified_total",
 			"Answers whose checksum this worker has verified, by the documented encoding that the provider used; any where the text does not show it.", "account", "variant"),
 		held:  counter("issuance_calls_held_total", "Calls that were not made because of the call budget, a ban, a pause or an outage.", "account", "lane"),

@@ -180,20 +180,6 @@ func (s *Store) Wanted(ctx context.Context, r order.Ref) (bool, error) {
 	return err == nil, s.failed("read", err)
 }
 
-// Tried reports whether a worker has taken the look at an order that is still wanted: it is under way, or put off because it
-// was not answered.
-func (s *Store) Tried(ctx context.Context, r order.Ref) (bool, error) {
-	now, err := s.clock(ctx)
-	if err != nil {
-		return false, s.failed("read", err)
-	}
-	due, err := s.rdb.ZScore(ctx, keys.Looks(s.account), string(OfOrder)+r.OrderID).Result()
-	if err == redis.Nil {
-		return false, nil
-	}
-	return err == nil && due > float64(now.UnixMilli()), s.failed("read", err)
-}
-
 // Due counts the looks that are due and wait for a worker, or for the call budget.
 func (s *Store) Due(ctx context.Context) (int64, error) {
 	now, err := s.clock(ctx)
@@ -236,7 +222,7 @@ const lease = 2 * time.Minute
 // Take takes the look that is due longest; ok is false when none is. It has to be ended with Done or PutOff, and is due
 // again by itself when that does not happen.
 func (s *Store) Take(ctx context.Context) (l Look, ok bool, err error) {
-	reply, err := takeScript.Run(ctx, s.rdb, []string{keys.Looks(s.account)}, s.now(), lease.Milliseconds()).StringSlice()
+	reply, err := takeScript.Run(ctx, s.rdb, s.lookKeys(), s.now(), lease.Milliseconds()).StringSlice()
 	if err != nil || len(reply) != 2 {
 		return Look{}, false, s.failed("take", err)
 	}
@@ -245,13 +231,17 @@ func (s *Store) Take(ctx context.Context) (l Look, ok bool, err error) {
 }
 
 // Done ends a look, unless it was asked for anew since it was taken.
-func (s *Store) Done(ctx context.Context, l Look) error { return s.settle(ctx, l, "") }
+func (s *Store) Done(ctx context.Context, l Look) error { return s.settle(ctx, l, "", "") }
 
-// PutOff makes a look due again after a while.
-func (s *Store) PutOff(ctx context.Context, l Look, by time.Duration) error {
-	return s.settle(ctx, l, strconv.FormatInt(by.Milliseconds(), 10))
+// PutOff makes a look due again after a while, and records why it was not answered.
+func (s *Store) PutOff(ctx context.Context, l Look, by time.Duration, why Reason) error {
+	return s.settle(ctx, l, strconv.FormatInt(by.Milliseconds(), 10), why)
 }
 
-func (s *Store) settle(ctx context.Context, l Look, by string) error {
-	return s.failed("settle", settleScript.Run(ctx, s.rdb, []string{keys.Looks(s.account)}, s.now(), l.String(), l.mark, by).Err())
+func (s *Store) settle(ctx context.Context, l Look, by string, why Reason) error {
+	return s.failed("settle", settleScript.Run(ctx, s.rdb, s.lookKeys(), s.now(), l.String(), l.mark, by, string(why)).Err())
+}
+
+func (s *Store) lookKeys() []string {
+	return []string{keys.Looks(s.account), keys.LookReasons(s.account)}
 }

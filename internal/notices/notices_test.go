@@ -185,7 +185,7 @@ func TestAFailedConnectionIsReportedAndNothingIsDoneTwice(t *testing.T) {
 			"put":    func() error { _, err := b.Put(b.t.Context(), b.ring, text); return err },
 			"want":   func() error { return b.Want(b.t.Context(), a1) },
 			"take":   func() error { _, _, err := b.Take(b.t.Context()); return err },
-			"putOff": func() error { return b.PutOff(b.t.Context(), look, time.Minute) },
+			"putOff": func() error { return b.PutOff(b.t.Context(), look, time.Minute, Unclear) },
 			"done":   func() error { return b.Done(b.t.Context(), look) },
 		}
 		for name, write := range writes {
@@ -230,14 +230,49 @@ func TestLooksAreCoalescedAndNoneIsLost(t *testing.T) {
 	})
 }
 
+// A look that was put off says why, until it is taken again or done; asked for anew, only that no call could leave still counts.
+func TestALookThatIsPutOffSaysWhy(t *testing.T) {
+	each(t, func(b *bench) {
+		ctx := b.t.Context()
+		is := func(want Reason, wantTried bool) {
+			b.t.Helper()
+			if why, tried, err := b.Tried(ctx, a1); why != want || tried != wantTried || err != nil {
+				b.t.Errorf("%q, %t, %v, want %q, %t", why, tried, err, want, wantTried)
+			}
+		}
+		for _, why := range Reasons() {
+			b.must(b.Want(ctx, a1))
+			l, _ := b.take()
+			b.must(b.PutOff(ctx, l, time.Minute, why))
+			is(why, true)
+			b.must(b.Want(ctx, a1))
+			if why == Held {
+				is(Held, true)
+			} else {
+				is("", false)
+			}
+			l, _ = b.take()
+			is("", true)
+			b.must(b.PutOff(ctx, l, time.Minute, why))
+			b.at = b.at.Add(time.Minute)
+			l, _ = b.take()
+			b.must(b.Done(ctx, l))
+			is("", false)
+		}
+		if n := b.rdb.Exists(ctx, keys.LookReasons(shop)).Val(); n != 0 {
+			b.t.Error("reasons are left of looks that are done")
+		}
+	})
+}
+
 // A look survives whoever has taken it, and one that is put off comes again.
 func TestALookIsDueUntilItIsDone(t *testing.T) {
 	each(t, func(b *bench) {
 		ctx := b.t.Context()
 		tried := func(want bool) {
 			b.t.Helper()
-			if is, err := b.Tried(ctx, a1); is != want || err != nil {
-				b.t.Errorf("tried is %t, %v", is, err)
+			if why, is, err := b.Tried(ctx, a1); is != want || why != "" || err != nil {
+				b.t.Errorf("tried is %t (%q), %v", is, why, err)
 			}
 		}
 		tried(false)
@@ -250,7 +285,7 @@ func TestALookIsDueUntilItIsDone(t *testing.T) {
 		if !ok {
 			b.t.Fatal("it died with its taker")
 		}
-		b.must(b.PutOff(ctx, l, time.Minute))
+		b.must(b.PutOff(ctx, l, time.Minute, ""))
 		tried(true)
 		b.must(b.WantTickets(ctx, "1-1", time.Hour))
 		if n, err := b.Due(ctx); n != 0 || err != nil {

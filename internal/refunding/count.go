@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"issuance/internal/handler"
@@ -133,11 +134,15 @@ func (s byCount) confirm(ctx context.Context, r *run) (handler.Result, error) {
 
 // send calls the provider once and settles the answer.
 func (s byCount) send(ctx context.Context, r *run) (handler.Result, error) {
+	refund, respells := s.spelling(r)
 	out, stop, err := r.Send(ctx, handler.All, nil, func(ctx context.Context) providers.Outcome {
-		return s.provider.RefundCount(ctx, r.Order, r.Rec.Count)
+		return refund(ctx, r.Order, r.Rec.Count)
 	})
 	if err != nil || stop.Ends() {
 		return stop, err
+	}
+	if out.Kind == providers.Rejected && respells(out.Code) {
+		out.Kind = providers.Unknown // the other spelling is another request, sent once this one is proven to have had no effect
 	}
 	why := handler.Reason(out)
 	switch {
@@ -145,10 +150,7 @@ func (s byCount) send(ctx context.Context, r *run) (handler.Result, error) {
 		return r.end(order.Refunded, ledger.Reason{}, r.Rec.Count), nil // nothing can be shown of it
 	case out.Kind == providers.Done:
 		return s.confirm(ctx, r)
-	case out.Kind == providers.Rejected && out.MayHide && r.Rec.DoubtAt.IsZero() && r.Rec.Baseline < 0:
-		return handler.Review(order.CodeUnprovable, fmt.Sprintf("the request to refund %s was rejected (%s), which may hide that a copy of it took effect, "+
-			"and the provider does not show which tickets of this order are refunded; ask the provider", handler.Tickets(r.Rec.Count), why.Code)), nil
-	case out.Kind == providers.Rejected && r.Rec.DoubtAt.IsZero() && r.Rec.Baseline < 0:
+	case out.Kind == providers.Rejected && !out.MayHide && r.Rec.DoubtAt.IsZero() && r.Rec.Baseline < 0:
 		return handler.Fail(why), nil // nothing can be shown of it
 	case out.Kind == providers.Rejected:
 		rec, cancel := r.Recording()
@@ -164,4 +166,16 @@ func (s byCount) send(ctx context.Context, r *run) (handler.Result, error) {
 		r.Log.Warn("the refund may have taken effect; that is proven before anything is sent again", "code", out.Code)
 		return handler.WaitFor(max(out.RetryAfter, r.lookAfter()), why, "in doubt: "+handler.Text(out)).As(ledger.Unknown), nil
 	}
+}
+
+// spelling is how the refund is sent, and whether a rejection is for that. Each refund tries the other spelling once.
+func (s byCount) spelling(r *run) (refund func(context.Context, providers.Order, int) providers.Outcome, respells func(code string) bool) {
+	p, ok := s.provider.(providers.Respeller)
+	if !ok {
+		return s.provider.RefundCount, func(string) bool { return false }
+	}
+	if slices.ContainsFunc(r.Rec.History, func(h ledger.Step) bool { return h.Event == string(ledger.Unknown) && p.Respells(h.Detail) }) {
+		return p.RefundCountRespelled, func(string) bool { return false }
+	}
+	return s.provider.RefundCount, p.Respells
 }

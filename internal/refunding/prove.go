@@ -1,6 +1,7 @@
 package refunding
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -57,55 +58,68 @@ func (s byCount) prove(ctx context.Context, r *run) (handler.Result, error) {
 	if err != nil {
 		return r.unopened(err)
 	}
-	since := others.since(r.Rec.BaselineAt)
-	if r.Rec.Confirmed {
-		// It was sent when no other one could arrive any more, and what had arrived was counted.
-		since.doubtful = others.since(r.Rec.SentAt).doubtful
-	}
-	// A list that left refunded tickets out would make a refund look as if it had not happened. So
-	// would one that does not show yet what the order's other refunds did.
-	sameTickets := base.Total == total
-	settled := later(r.Rec.DoubtAt, since.last).Add(r.Provider.Traits().SettleAfter)
-	if r.Rec.DoubtAt.IsZero() {
-		// The only request was rejected. That it had no effect has to show in more than one answer.
-		lag, err := r.Lag(ctx)
-		if err != nil {
-			return handler.GoOn(), err
-		}
-		settled = r.Rec.SentAt.Add(lag)
-		if !since.last.IsZero() {
-			settled = later(settled, since.last.Add(r.Provider.Traits().SettleAfter))
-		}
-	}
-	// Of one request that was confirmed, more than its own tickets are somebody else's.
-	once := r.Rec.Confirmed && r.Rec.Attempts-r.Rec.Unsent == 1
-	delta := base.Refunded - r.Rec.Baseline - since.refunded
-	if sameTickets && since.doubtful == "" && (delta == r.Rec.Count+r.strangers(base, since.refunded) || once && delta > r.Rec.Count) {
+	c := r.compare(base, total, others)
+	switch certain := c.sameTickets && c.since.doubtful == ""; {
+	case certain && c.shown:
 		if r.Rec.Confirmed {
 			r.SawLag(ctx, r.Rec.DoubtAt, r.Rec.AbsentLast)
 		}
 		return r.end(order.Refunded, ledger.Reason{}, r.Rec.Count), nil
+	case certain && c.delta+base.Refundable < r.Rec.Count:
+		return s.tooFew(ctx, r, base)
+	case now.Before(c.settled):
+		return r.unsettled(now, c.settled), nil
 	}
-	if now.Before(settled) {
-		return r.unsettled(now, settled), nil
-	}
-	if res, err := r.firstLook(ctx, now, settled); err != nil || res.IsWait() {
+	if res, err := r.firstLook(ctx, now, c.settled); err != nil || res.IsWait() {
 		return res, err
 	}
-	switch {
-	case since.doubtful != "" && delta != 0: // refunds only ever add up, so a total of none is certain
-		return handler.Review(order.CodeUnexplained, fmt.Sprintf("%s should have been refunded, and the provider shows %d more than before; "+
-			"refund %s of the order may have refunded some of them", handler.Tickets(r.Rec.Count), base.Refunded-r.Rec.Baseline, since.doubtful)), nil
-	case !sameTickets:
-		return handler.Review(order.CodeOtherTickets, fmt.Sprintf(
-			"the provider listed %d tickets before the refund and lists %d now, so what it refunded cannot be proven; ask the provider", total, base.Total)), nil
-	case delta == 0 && r.Rec.Rejection.Code != "":
-		return handler.Fail(r.Rec.Rejection), nil
-	case delta == 0:
+	if c.sameTickets && c.delta == 0 && r.Rec.Rejection.Code == "" {
 		return s.resend(ctx, r, now)
+	}
+	return r.notShown(base, total, c), nil
+}
+
+// comparison is what a list says beside the count that was taken before a refund.
+type comparison struct {
+	sameTickets bool      // it lists as many tickets
+	since       meanwhile // what the order's other refunds did
+	delta       int       // tickets refunded since, and by none of those
+	shown       bool      // they are what this refund was to do
+	settled     time.Time // when no request can arrive any more
+}
+
+func (r *run) compare(base providers.Baseline, total int, others others) comparison {
+	c := comparison{since: others.since(r.Rec.BaselineAt)}
+	if r.Rec.Confirmed {
+		// It was sent when no other one could arrive any more, and what had arrived was counted.
+		c.since.doubtful = others.since(r.Rec.SentAt).doubtful
+	}
+	// A list that left refunded tickets out would make a refund look as if it had not happened. So
+	// would one that does not show yet what the order's other refunds did.
+	c.sameTickets = base.Total == total
+	c.settled = later(r.lastRequest(), c.since.last).Add(r.Provider.Traits().SettleAfter)
+	// Of one request that was confirmed, more than its own tickets are somebody else's.
+	once := r.Rec.Confirmed && r.Rec.Attempts-r.Rec.Unsent == 1
+	c.delta = base.Refunded - r.Rec.Baseline - c.since.refunded
+	ours := r.Rec.Count + r.strangers(base, c.since.refunded) + r.latecomers(base, c.settled)
+	c.shown = c.delta == ours || once && c.delta > ours
+	return c
+}
+
+// notShown ends a refund whose effect is not shown, though no request can arrive any more, and which is not to be sent again.
+func (r *run) notShown(base providers.Baseline, total int, c comparison) handler.Result {
+	switch {
+	case c.since.doubtful != "" && c.delta != 0: // refunds only ever add up, so a total of none is certain
+		return handler.Review(order.CodeUnexplained, fmt.Sprintf("%s should have been refunded, and the provider shows %d more than before; "+
+			"refund %s of the order may have refunded some of them", handler.Tickets(r.Rec.Count), base.Refunded-r.Rec.Baseline, c.since.doubtful))
+	case !c.sameTickets:
+		return handler.Review(order.CodeOtherTickets, fmt.Sprintf(
+			"the provider listed %d tickets before the refund and lists %d now, so what it refunded cannot be proven; ask the provider", total, base.Total))
+	case c.delta == 0:
+		return handler.Fail(r.Rec.Rejection)
 	default:
 		return handler.Review(order.CodeUnexplained, fmt.Sprintf(
-			"%s should have been refunded, and the provider shows %d more than before; somebody else may have refunded too", handler.Tickets(r.Rec.Count), delta)), nil
+			"%s should have been refunded, and the provider shows %d more than before; somebody else may have refunded too", handler.Tickets(r.Rec.Count), c.delta))
 	}
 }
 
@@ -124,13 +138,52 @@ func (r *run) strangers(b providers.Baseline, ours int) int {
 	return max(before-r.Rec.Baseline-ours, 0)
 }
 
+// latecomers is how many tickets were refunded when no request of this refund could arrive any more. What was refunded before
+// may show late, so only those count that a look of ours at that time did not show, and that the provider dates so.
+func (r *run) latecomers(b providers.Baseline, settled time.Time) (n int) {
+	if r.Rec.AbsentLast.Before(settled) {
+		return 0
+	}
+	for _, at := range b.RefundedAt {
+		if handler.After(r.Provider, at, settled) {
+			n++
+		}
+	}
+	return n
+}
+
+// lastRequest is when the last request whose effect is looked for can have left.
+func (r *run) lastRequest() time.Time {
+	if r.Rec.Rejection.Code != "" {
+		return later(r.Rec.DoubtAt, r.Rec.SentAt)
+	}
+	return r.Rec.DoubtAt
+}
+
+// tooFew acts on a list on which what was refunded since, and what can be, is less than was asked for. That only ever becomes
+// less, also if the list is an old one: no request had an effect, or can have one. What asks for all that is left is planned anew.
+func (s byCount) tooFew(ctx context.Context, r *run, base providers.Baseline) (handler.Result, error) {
+	if r.doc == nil || !r.doc.Wish.All {
+		text := fmt.Sprintf("%d tickets to refund, only %d can be", r.Rec.Count, base.Refundable)
+		return handler.Fail(ledger.Reason{Code: cmp.Or(r.Rec.Rejection.Code, string(order.CodeNotEnough)), Message: cmp.Or(r.Rec.Rejection.Message, text)}), nil
+	}
+	rec, cancel := r.Recording()
+	defer cancel()
+	a, err := r.Ledger.WithoutEffect(rec, r.Ref, r.Rec.Fence)
+	if err != nil || !a.Applied {
+		return handler.GoOn(), r.Written("without_effect", a, err)
+	}
+	r.Rec.DoubtAt, r.Rec.DoubtSince, r.Rec.Doubts, r.Rec.Rejection, r.Rec.Confirmed, r.Rec.Unsent = time.Time{}, time.Time{}, 0, ledger.Reason{}, false, r.Rec.Attempts
+	if res, err := s.plan(ctx, r); err != nil || res.Ends() {
+		return res, err
+	}
+	return s.send(ctx, r)
+}
+
 // firstLook waits with what follows from a look that does not prove a request in doubt, made when that cannot arrive any
 // more: its answer may be an old one, and the request may have arrived since the looks before. So there is a second one,
-// later by the lag. GoOn means that this is it, or that nothing is in doubt but a rejection, which was looked at before.
+// later by the lag. GoOn means that this is it.
 func (r *run) firstLook(ctx context.Context, now, settled time.Time) (handler.Result, error) {
-	if r.Rec.DoubtAt.IsZero() {
-		return handler.GoOn(), nil
-	}
 	lag, err := r.Lag(ctx)
 	if err != nil {
 		return handler.GoOn(), err
@@ -184,7 +237,11 @@ func (r *run) unsettled(now, settled time.Time) handler.Result {
 	if r.Rec.Confirmed {
 		why = ledger.Reason{Code: string(order.CodeListLags), Message: listBehind}
 	}
-	wait := min(settled.Sub(now), handler.AskAgain(now.Sub(later(r.Rec.DoubtAt, r.Rec.SentAt)), r.LookAfter), atLeast)
+	often := atLeast
+	if r.Rec.DoubtAt.IsZero() { // most rejections had no effect
+		often = settled.Sub(now)
+	}
+	wait := min(settled.Sub(now), handler.AskAgain(now.Sub(later(r.Rec.DoubtAt, r.Rec.SentAt)), r.LookAfter), often)
 	return handler.WaitFor(wait, why, "in doubt: "+why.Message).As(ledger.Absent).Until(settled)
 }
 
@@ -194,14 +251,12 @@ func (r *run) unsettled(now, settled time.Time) handler.Result {
 // redeemed, which it does not show either. That, and anything else, needs review, which comes when the
 // request cannot arrive any more: what is looked up earlier may be untrue a minute later.
 func (s byCount) proveWithoutBaseline(ctx context.Context, r *run, now time.Time) (handler.Result, error) {
-	settled := r.Rec.DoubtAt.Add(r.Provider.Traits().SettleAfter)
+	settled := r.lastRequest().Add(r.Provider.Traits().SettleAfter)
 	if r.Rec.Rejection.Code != "" {
 		if now.Before(settled) {
 			return r.unsettled(now, settled), nil
 		}
-		// Asking again would be rejected again, and the rejection says nothing of the request in doubt.
-		return handler.Review(order.CodeUnprovable, fmt.Sprintf("a request to refund %s got no clear answer, the next one was rejected (%s), "+
-			"and the provider does not show which tickets of this order are refunded; ask the provider", handler.Tickets(r.Rec.Count), r.Rec.Rejection.Code)), nil
+		return r.rejectedUnshown(), nil
 	}
 	others, err := r.others(ctx)
 	if err != nil {
@@ -215,4 +270,15 @@ func (s byCount) proveWithoutBaseline(ctx context.Context, r *run, now time.Time
 	}
 	return handler.Review(order.CodeUnprovable, fmt.Sprintf(
 		"a request to refund %s got no clear answer, and the provider does not show which tickets of this order are refunded; ask the provider", handler.Tickets(r.Rec.Count))), nil
+}
+
+// rejectedUnshown leaves a rejected refund to review. Asking again would be rejected again, and the rejection says nothing of a
+// copy of its request, or of the request before it.
+func (r *run) rejectedUnshown() handler.Result {
+	if r.Rec.DoubtAt.IsZero() {
+		return handler.Review(order.CodeUnprovable, fmt.Sprintf("the request to refund %s was rejected (%s), which may hide that a copy of it took effect, "+
+			"and the provider does not show which tickets of this order are refunded; ask the provider", handler.Tickets(r.Rec.Count), r.Rec.Rejection.Code))
+	}
+	return handler.Review(order.CodeUnprovable, fmt.Sprintf("a request to refund %s got no clear answer, the next one was rejected (%s), "+
+		"and the provider does not show which tickets of this order are refunded; ask the provider", handler.Tickets(r.Rec.Count), r.Rec.Rejection.Code))
 }

@@ -123,6 +123,14 @@ type Announced struct {
 	Removed bool `json:"-"`
 }
 
+// Word says in a word where the endpoint stands, by its state.
+func (a Announced) Word(s State) string {
+	if a.Removed {
+		return "removed"
+	}
+	return s.Word()
+}
+
 // removedAfter is longer than a front door takes to restart with another file, and than two clocks differ.
 const removedAfter = 10 * time.Minute
 

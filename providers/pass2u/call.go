@@ -143,7 +143,11 @@ func judge(o op, r httpcall.Response, hide []string) verdict {
 	}
 	switch {
 	case refused(o, r.Status, said):
-		return verdict{health: providers.HealthRefused, out: providers.Outcome{Kind: providers.Held, Code: CodeCredentials, Alarm: true, RetryAfter: refusedFor,
+		kind := providers.Held
+		if o == opRefund { // nothing keeps Pass2U from doing it twice, and an answer that it may not have written proves nothing
+			kind = providers.Unknown
+		}
+		return verdict{health: providers.HealthRefused, out: providers.Outcome{Kind: kind, Code: CodeCredentials, Alarm: true, RetryAfter: refusedFor,
 			Message: fmt.Sprintf("Pass2U refused the API key or this machine's IP address (HTTP %d%s); check both in the Pass2U account", r.Status, quoted(said))}}
 	case r.Status == http.StatusForbidden, r.Status == http.StatusTooManyRequests:
 		out := plain(r, said)

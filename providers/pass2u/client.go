@@ -29,7 +29,7 @@ type Client struct {
 	http *http.Client
 	// queryPath is where queries are answered, once that is known (see query.go).
 	queryPath atomic.Int32
-	// quantityKey is the key in which the last refund said how many (see refund.go).
+	// quantityKey is the key in which a refund that the account accepted said how many; nil before one was (see refund.go).
 	quantityKey atomic.Pointer[string]
 	// pagesShow: an order of pickupType "order" has shown its vouchers (see refund.go).
 	pagesShow atomic.Bool
@@ -40,6 +40,7 @@ type Client struct {
 var (
 	_ providers.Provider      = (*Client)(nil)
 	_ providers.CountRefunder = (*Client)(nil)
+	_ providers.Respeller     = (*Client)(nil)
 	_ providers.ClockTeller   = (*Client)(nil)
 	_ providers.ZoneTeller    = (*Client)(nil)
 )
@@ -51,7 +52,6 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{cfg: cfg, http: cfg.HTTP}
-	c.quantityKey.Store(&cfg.RefundQuantityKey)
 	if c.http == nil {
 		h, err := httpcall.New(httpcall.Options{Timeout: cfg.Timeout, ProxyURL: cfg.ProxyURL})
 		if err != nil {

@@ -40,8 +40,8 @@ type Config struct {
 	// tried when the first is not there. Default false.
 	QueryAtBase bool
 	// RefundQuantityKey is the key in which a refund says how many: "quantity" (the
-	// document's example) or "quanity" (its field table). The other one is tried after a
-	// definite "quantity Format Error." only. Default "quantity".
+	// document's example) or "quanity" (its field table). The other one is tried where
+	// this one is answered "quantity Format Error.", and no refund was accepted before. Default "quantity".
 	RefundQuantityKey string
 	// Gate is passed before every HTTP call. Default nil: no limit.
 	Gate providers.Gate `json:"-"`

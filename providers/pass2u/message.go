@@ -118,9 +118,10 @@ func (m *message) kind(o op) providers.Kind {
 }
 
 // mayHide reports whether the request may have taken effect all the same: a copy of one that did is answered like this as well,
-// for its effect may have used up what there was, or the answer is an older one. An order is looked up, which shows it.
+// for its effect may have used up what there was, or the answer is an older one. Of a refund no rejection is to be expected:
+// its order was issued, and its request was checked.
 func (m *message) mayHide(o op) bool {
-	return o == opGenerate && m.generate == no || o == opRefund && m.code == CodeRefundableNotEnough
+	return o == opGenerate && m.generate == no || o == opRefund && m.refund == no
 }
 
 // polite finds messages that only repeat a confirmation; none is documented either.

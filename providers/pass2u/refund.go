@@ -91,9 +91,28 @@ func (c *Client) findRefunds(ctx context.Context, id identity) (identity, verdic
 // choice. Each success refunds n more, so it must never be repeated while in doubt. When the
 // order's Ref or its pickupType is not known, a query asks for it first.
 //
-// A definite "quantity Format Error." is answered by one more call that spells the key the
-// other way (the document has both): nothing has been refunded then.
+// The document has two spellings of the key that says how many. The one that the account has accepted is kept;
+// before that, the configured one is sent.
 func (c *Client) RefundCount(ctx context.Context, o providers.Order, n int) providers.Outcome {
+	return c.refundSpelled(ctx, o, n, c.cfg.RefundQuantityKey)
+}
+
+// RefundCountRespelled implements providers.Respeller by the other one of the two keys.
+func (c *Client) RefundCountRespelled(ctx context.Context, o providers.Order, n int) providers.Outcome {
+	key := keyQuanity
+	if c.cfg.RefundQuantityKey == keyQuanity {
+		key = keyQuantity
+	}
+	return c.refundSpelled(ctx, o, n, key)
+}
+
+// Respells implements providers.Respeller. An account that has accepted one key has no reason to reject it.
+func (c *Client) Respells(code string) bool {
+	return code == CodeQuantityFormat && c.quantityKey.Load() == nil
+}
+
+// refundSpelled sends a refund in the key that the account has accepted, or else in this one.
+func (c *Client) refundSpelled(ctx context.Context, o providers.Order, n int, key string) providers.Outcome {
 	id, problem := identify(o)
 	if problem != nil {
 		return *problem
@@ -118,17 +137,15 @@ func (c *Client) RefundCount(ctx context.Context, o providers.Order, n int) prov
 		id = found
 		id.ref = string(v.answer.Pass2uOrderID)
 	}
-	key := *c.quantityKey.Load()
+	if accepted := c.quantityKey.Load(); accepted != nil {
+		key = *accepted
+	}
 	out := c.refundOnce(ctx, id, key, n)
-	if out.Kind == providers.Rejected && out.Code == CodeQuantityFormat {
-		other := keyQuanity
-		if key == keyQuanity {
-			other = keyQuantity
-		}
-		out = c.refundOnce(ctx, id, other, n)
-		if out.Kind == providers.Done || out.Code == CodeRefundableNotEnough {
-			c.quantityKey.Store(&other)
-		}
+	switch accepted := c.quantityKey.Load(); {
+	case out.Kind == providers.Done || out.Code == CodeRefundableNotEnough:
+		c.quantityKey.CompareAndSwap(nil, &key)
+	case out.Code == CodeQuantityFormat && accepted != nil && *accepted != key:
+		out.Kind = providers.Unknown // accepted meanwhile, by another refund: the next sending is spelled so
 	}
 	return out
 }

@@ -163,58 +163,82 @@ func TestTooFewRefundableTicketsIsADefiniteRejection(t *testing.T) {
 	}
 }
 
-func TestTheOtherSpellingOfQuantityIsTriedAfterADefiniteRejectionOnlyAndKept(t *testing.T) {
-	s, sim := simulated(t, pass2usim.Config{RefundQuantityKey: "quanity"}, nil)
-	o := issued(t, s, "P1", 5, "voucher")
-	want := `{"channelOrderId":"P1","pass2uOrderId":"` + o.Ref + `","pickupType":"voucher","productSaleId":"` + pass2usim.DefaultCampaign + `",`
-	for _, bodies := range [][]string{{want + `"quantity":2}`, want + `"quanity":2}`}, {want + `"quanity":2}`}} {
-		for i := range bodies { // keys are sorted, so the spelling decides where it stands
-			bodies[i] = sortKeys(t, bodies[i])
+// spelled are the keys in which the refunds so far said how many.
+func spelled(t *testing.T, s stage) (keys []string) {
+	t.Helper()
+	for _, c := range s.rec.calls() {
+		var m map[string]any
+		if err := json.Unmarshal([]byte(c.body), &m); err != nil {
+			t.Fatal(err)
 		}
-		if out := s.RefundCount(ctx, o, 2); out.Kind != providers.Done {
-			t.Fatal(out)
-		}
-		var got []string
-		for _, c := range s.rec.calls() {
-			got = append(got, sortKeys(t, c.body))
-		}
-		if d := cmp.Diff(bodies, got); d != "" {
-			t.Error(d)
+		for _, k := range []string{"quantity", "quanity"} {
+			if m[k] != nil {
+				keys = append(keys, k)
+			}
 		}
 	}
-	if b, _ := sim.Order("P1"); !cmp.Equal(b.Refunds, []int{2, 2}) {
-		t.Errorf("%v", b.Refunds)
-	}
+	return keys
+}
 
-	o.Ref = "R1"
-	format := reply{400, refusal(pass2usim.MsgQuantityFormat)}
-	s = scripted(t, nil, format, reply{}) // the second one is in doubt: it is not followed by a third
-	if out := s.RefundCount(ctx, o, 1); out.Kind != providers.Unknown {
-		t.Errorf("%v", out)
-	}
-	s = scripted(t, nil, format, format, format, format) // neither spelling is right: nothing is kept
-	for range 2 {
-		if out := s.RefundCount(ctx, o, 1); out.Kind != providers.Rejected || out.Code != pass2u.CodeQuantityFormat {
+// A rejection of the spelling does not prove that nothing was refunded, so whoever sends the other one looks first.
+func TestARejectionOfTheSpellingIsNotFollowedByAnotherRequest(t *testing.T) {
+	for _, c := range []struct{ configured, taken string }{{"", "quanity"}, {"quantity", "quanity"}, {"quanity", "quantity"}} {
+		s, sim := simulated(t, pass2usim.Config{RefundQuantityKey: c.taken}, func(p *pass2u.Config) { p.RefundQuantityKey = c.configured })
+		o := issued(t, s, "P1", 5, "voucher")
+		if out := s.RefundCount(ctx, o, 2); out.Kind != providers.Rejected || out.Code != pass2u.CodeQuantityFormat || !s.Respells(out.Code) {
+			t.Fatalf("%v", out)
+		}
+		if got := spelled(t, s); len(got) != 1 || got[0] == c.taken {
+			t.Errorf("%q", got)
+		}
+		if out := s.RefundCountRespelled(ctx, o, 2); out.Kind != providers.Done {
+			t.Fatalf("%v", out)
+		}
+		// What was accepted is kept, and a rejection of it is no reason to change it.
+		if out := s.RefundCount(ctx, o, 2); out.Kind != providers.Done || s.Respells(pass2u.CodeQuantityFormat) {
 			t.Errorf("%v", out)
 		}
-	}
-	s = scripted(t, func(c *pass2u.Config) { c.RefundQuantityKey = "quanity" }, reply{200, `{"message":"quantity format error?"}`})
-	if out := s.RefundCount(ctx, o, 1); out.Kind != providers.Unknown { // not that message
-		t.Errorf("%v", out)
-	}
-	if c := s.rec.calls(); len(c) != 1 || !strings.Contains(c[0].body, `"quanity":1`) || strings.Contains(c[0].body, `"quantity"`) {
-		t.Errorf("%v", c)
+		if got := spelled(t, s); !cmp.Equal(got, []string{c.taken, c.taken}) {
+			t.Errorf("%q", got)
+		}
+		if b, _ := sim.Order("P1"); !cmp.Equal(b.Refunds, []int{2, 2}) {
+			t.Errorf("%v", b.Refunds)
+		}
 	}
 }
 
-func sortKeys(t *testing.T, body string) string {
-	t.Helper()
-	var m map[string]any
-	if err := json.Unmarshal([]byte(body), &m); err != nil {
-		t.Fatal(err)
+func TestOnlyAnAnswerThatHasReadTheNumberKeepsItsSpelling(t *testing.T) {
+	o := order("P1", 3, "voucher")
+	o.Ref = "R1"
+	for body, kept := range map[string]bool{
+		refusal(pass2usim.MsgQuantityFormat): false, "": false, refusal(pass2usim.MsgOops): false, refusal(pass2usim.MsgSaleUnknown): false,
+		refusal(pass2usim.MsgRefundableTooFew): true, yes("P1", "refund"): true,
+	} {
+		s := scripted(t, nil, reply{200, body})
+		s.RefundCount(ctx, o, 1)
+		if s.Respells(pass2u.CodeQuantityFormat) == kept || s.Respells(pass2u.CodeRefundableNotEnough) {
+			t.Errorf("%s: its spelling is kept: %t", body, !kept)
+		}
 	}
-	b, _ := json.Marshal(m)
-	return string(b)
+	s := scripted(t, func(c *pass2u.Config) { c.RefundQuantityKey = "quanity" }, reply{200, `{"message":"quantity format error?"}`})
+	if out := s.RefundCount(ctx, o, 1); out.Kind != providers.Unknown { // not that message
+		t.Errorf("%v", out)
+	}
+}
+
+// The key, or this machine's address, may have been refused on the way back: nothing but a look shows that nothing was refunded.
+func TestARefundIsInDoubtWhereItsCredentialsAreRefused(t *testing.T) {
+	o := order("P1", 3, "voucher")
+	o.Ref = "R1"
+	for _, r := range []reply{{401, "<html>"}, {401, `{"message":"Unauthorized"}`}, {403, `{"message":"Invalid API key."}`}} {
+		s := scripted(t, nil, r, r)
+		if out := s.RefundCount(ctx, o, 1); out.Kind != providers.Unknown || out.Code != pass2u.CodeCredentials || !out.Alarm || out.RetryAfter == 0 {
+			t.Errorf("%d: %+v", r.status, out)
+		}
+		if _, out := s.RefundBaseline(ctx, o); out.Kind != providers.Held {
+			t.Errorf("%d: %+v", r.status, out)
+		}
+	}
 }
 
 func TestARefundAsksForPass2uIdWhereItIsNotKnown(t *testing.T) {

@@ -49,6 +49,7 @@ const (
 	oopsAfter
 	ban
 	hang
+	refuseAfter
 	hangBefore
 	cutBefore
 	garbageBefore
@@ -81,6 +82,8 @@ var (
 	// HangUntilClose: the call takes effect, and no answer comes until the caller gives up
 	// or the simulator is closed.
 	HangUntilClose = Fault{kind: hang}
+	// RefuseAfter: the call takes effect and is answered as one with a wrong key.
+	RefuseAfter = Fault{kind: refuseAfter}
 	// HangBefore: no effect, and no answer comes until the caller gives up or the simulator is closed.
 	HangBefore = Fault{kind: hangBefore}
 	// CutBefore: no effect, the connection is cut without an answer.

@@ -179,6 +179,8 @@ func (s *Sim) after(w http.ResponseWriter, r *http.Request, f Fault) (goOn bool)
 		panic(http.ErrAbortHandler)
 	case loseAnswer:
 		panic(http.ErrAbortHandler)
+	case refuseAfter:
+		write(w, reply{status: s.cfg.AuthStatus, body: errorBody{"Authorization Failed.", "AuthorizationException"}})
 	case garbage:
 		w.Header().Set("Content-Type", "application/json")
 		io.WriteString(w, `{"pass2uOrderId":"`)

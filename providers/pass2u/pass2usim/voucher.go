@@ -129,6 +129,11 @@ func (s *Sim) Expire(channelOrderID string, n int) error {
 	return s.move(channelOrderID, n, expired, notPickedup, pickedup)
 }
 
+// RefundInOffice refunds n tickets of the order as somebody does at the console, or as a request does that arrives late.
+func (s *Sim) RefundInOffice(channelOrderID string, n int) error {
+	return s.move(channelOrderID, n, refunded, notPickedup, pickedup)
+}
+
 func (s *Sim) move(id string, n int, to status, from ...status) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
