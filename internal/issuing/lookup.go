@@ -105,38 +105,20 @@ func (r *run) absent(ctx context.Context, f providers.Finding) (handler.Result, 
 		settled = first.Add(lag)
 	}
 	exists := rejection.Code == string(order.CodeNumberExists)
-	if arrives := r.arrives(since, exists); arrives.After(settled) {
+	if arrives := since.Add(r.Provider.Traits().SettleAfter); (exists || !r.Rec.DoubtAt.IsZero()) && arrives.After(settled) {
 		settled = arrives
 	}
 	if r.unseen(now, since) {
 		settled = now.Add(atLeast)
 	}
 	if now.Before(settled) || r.Rec.AbsentAt.IsZero() {
-		const text = "rejected, and looked up until no earlier request can arrive any more"
-		if r.onlyRejected() && !exists && !r.Provider.Traits().RejectionMayHideDuplicate { // a long wait, for what is rare
-			return r.lookIn(max(now.Sub(since), r.LookAfter), now, settled, text), nil
-		}
-		return r.lookLater(now, since, settled, text), nil
+		return r.lookLater(now, since, settled, "rejected, and looked up until no earlier request can arrive any more"), nil
 	}
 	if exists {
 		return handler.Review(order.CodeNumberExists, fmt.Sprintf(
 			"the provider refuses this order because it has its number (%s), and does not find it when asked; ask the provider", rejection.Message)), nil
 	}
 	return r.rejectedForGood(ctx, f, now, since)
-}
-
-// arrives is until when a request may still take effect: one in doubt, or one that a rejection may hide. Where every rejection is
-// looked up, because none can be distinguished from that of a duplicate, the most of them hide nothing, and that of a
-// first request needs no such wait.
-func (r *run) arrives(since time.Time, exists bool) time.Time {
-	traits := r.Provider.Traits()
-	switch {
-	case !traits.RejectionMayHideDuplicate:
-		return r.Rec.SentAt.Add(traits.SettleAfter)
-	case exists || !r.Rec.DoubtAt.IsZero():
-		return since.Add(traits.SettleAfter)
-	}
-	return time.Time{}
 }
 
 // unseen reports whether nobody has looked for so long before this look that the order may have appeared meanwhile: an old
@@ -174,16 +156,8 @@ const atLeast = 30 * time.Second
 // lookLater looks again, ever more rarely, and at the latest when the matter is settled.
 func (r *run) lookLater(now, since, settled time.Time, text string) handler.Result {
 	wait := handler.AskAgain(now.Sub(since), r.LookAfter)
-	if now.Before(settled) {
-		wait = min(wait, atLeast)
-	}
-	return r.lookIn(wait, now, settled, text)
-}
-
-// lookIn looks again after a wait, and at the latest when the matter is settled.
-func (r *run) lookIn(wait time.Duration, now, settled time.Time, text string) handler.Result {
 	if left := settled.Sub(now); left > 0 {
-		wait = min(wait, left)
+		wait = min(wait, left, atLeast)
 	}
 	w := handler.WaitFor(wait, ledger.Reason{}, text).As(ledger.Absent)
 	if now.Before(settled) {
