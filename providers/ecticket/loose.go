@@ -2,8 +2,6 @@ package ecticket
 
 import (
 	"encoding/json"
-	"math"
-	"strconv"
 	"strings"
 
 	"issuance/providers/ecticket/wire"
@@ -16,14 +14,8 @@ type figure int
 // UnmarshalJSON implements json.Unmarshaler. It never fails.
 func (f *figure) UnmarshalJSON(b []byte) error {
 	var n wire.Int
-	if err := json.Unmarshal(b, &n); err == nil {
-		*f = figure(n)
-		return nil
-	}
-	*f = 0
-	if x, err := strconv.ParseFloat(strings.Trim(string(b), `"`), 64); err == nil && x == math.Trunc(x) && math.Abs(x) < 1<<31 {
-		*f = figure(x) // "12.00"
-	}
+	_ = json.Unmarshal(b, &n) // 0 where it fails
+	*f = figure(n)
 	return nil
 }
 

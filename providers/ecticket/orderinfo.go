@@ -89,7 +89,7 @@ func (a ticketAnswer) refundedAt() string {
 // useStatus keeps a status that the documents do not know in its own spelling, so that nobody
 // takes it for "unused".
 func useStatus(s text) providers.UseStatus {
-	switch s {
+	switch wire.Whole(string(s)) {
 	case "1":
 		return providers.Unused
 	case "2":
