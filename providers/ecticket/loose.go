@@ -37,6 +37,21 @@ func (l *instructions) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// orderLines are what an Issue's answer repeats of the order. Anything else is none: the order is accepted whatever they are.
+type orderLines []struct {
+	ItemNo, ItemName          text
+	TicketAmount, TicketPrice figure // here a count, and the face value
+}
+
+// UnmarshalJSON implements json.Unmarshaler. It never fails.
+func (l *orderLines) UnmarshalJSON(b []byte) error {
+	type lines orderLines
+	if json.Unmarshal(b, (*lines)(l)) != nil {
+		*l = nil
+	}
+	return nil
+}
+
 // ticketList is an order's tickets. What holds none may be written as anything that is empty.
 type ticketList []ticketAnswer
 
