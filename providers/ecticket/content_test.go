@@ -37,7 +37,9 @@ func TestAnIssueSaysWhetherItsAnswerRepeatsTheOrder(t *testing.T) {
 		"serial, another price":       {serialOrder, []any{named("五星渡假飯店假日住宿券", 66, 2), serial[1]}, "TicketPrice"},
 		"serial, without its details": {serialOrder, []any{data{"TicketAmount": 6}}, ""},
 	} {
-		s := listen(t, func(w http.ResponseWriter, _ *http.Request, _ int, _ asked) { authentic(w, with("TicketData", c.lines)) })
+		s := listen(t, func(w http.ResponseWriter, _ *http.Request, _ int, _ asked) {
+			authentic(w, with("TicketData", c.lines))
+		})
 		if out := client(t, s.URL).Issue(t.Context(), c.order); out.Kind != providers.Accepted || out.Differs != c.differs || out.Result.Ref == "" {
 			t.Errorf("%s: %+v", name, out)
 		}
@@ -71,8 +73,8 @@ func TestAFailureSaysHowManyTicketsAreShown(t *testing.T) {
 
 // Where QueryOrderInfo is the look-up, its answer holds all that is asked of an issued order: its tickets, and what they are.
 func TestALookUpByQueryOrderInfoBringsWhatItShows(t *testing.T) {
-	named := func(name string) data { return data{"id": name, "ItemName": name} }
-	all := append(listed(2, named("五星渡假飯店假日住宿券")), listed(4, named("SPA課程體驗券(A)"))...)
+	named := func(id, name string) data { return data{"id": id, "ItemName": name} }
+	all := append(listed(2, named("A", "五星渡假飯店假日住宿券")), listed(4, named("B", "SPA課程體驗券(A)"))...)
 	a := &account{result: says(noRight)}
 	c, calls := a.client(t)
 	look := func(o providers.Order, info data) providers.Finding {
