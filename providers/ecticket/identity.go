@@ -76,8 +76,12 @@ func (a orderInfoAnswer) counted() int {
 // out is how many tickets of the order are issued, as far as that is shown. TotalCount may be the number that was ordered
 // where Status is not "issued", and proves nothing then.
 func (a orderInfoAnswer) out(ordered int) int {
+	total := a.counted()
+	if issued(a) {
+		return total
+	}
 	n := max(len(a.TicketList), int(a.UnUsedCount+a.RedeemCount+a.RefundCount+a.ExpiredCount))
-	if total := a.counted(); issued(a) || total < ordered {
+	if total < ordered {
 		n = max(n, total)
 	}
 	return n
