@@ -1,7 +1,6 @@
 package pollers
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -65,24 +64,36 @@ func (p *poll) shownLate(ctx context.Context) error {
 }
 
 // failed ends an order that the provider says it could not issue, once a second look says the same: one answer may be an
-// old one. The others do not wait for it.
+// old one. The others do not wait for it. One of which tickets were shown is left to review.
 func (p *poll) failed(f providers.Finding) error {
+	end := ledger.Ending{State: order.Failed, ProviderRef: ref(f), Polled: true}
+	var half bool
+	if end.Reason, half = handler.WhyFailed(f); !half && p.rec.Reason.Code == string(order.CodeTicketCount) {
+		end.Reason, half = p.rec.Reason, true
+		end.Reason.Message = "the provider says that issuing failed, and said before: " + p.rec.Reason.Message
+	}
+	if half {
+		end.State = order.Review
+	}
+	return p.twice(end, "the provider says that issuing failed, and is asked once more")
+}
+
+// twice ends an order by what a second look says as well, a lag or more after the first.
+func (p *poll) twice(end ledger.Ending, text string) error {
 	ctx, cancel := p.recording()
 	defer cancel()
 	lag, err := handler.Lag(ctx, p.Ledger, p.rec.Ref.Account)
 	if err != nil {
 		return err
 	}
-	why := ledger.Reason{Code: cmp.Or(f.Outcome.Code, string(order.CodeIssuingFailed)), Message: f.Outcome.Message}
-	const text = "the provider says that issuing failed, and is asked once more"
 	const early = time.Second // that the queue may be
 	switch settled := p.rec.PolledAt.Add(lag); {
-	case p.rec.Reason.Code != why.Code:
-		return p.doubted(why, ledger.Idle, lag+early, text, p.now.Add(lag+early))
+	case p.rec.Reason.Code != end.Reason.Code:
+		return p.doubted(end.Reason, ledger.Idle, lag+early, text, p.now.Add(lag+early))
 	case p.now.Before(settled): // it came too soon, is not counted, and does not put the second look off
 		return queue.WaitUntil(settled.Sub(p.now)+early, text, settled)
 	}
-	return p.finish(ledger.Ending{State: order.Failed, ProviderRef: ref(f), Polled: true, Reason: why})
+	return p.finish(end)
 }
 
 // banned waits after a poll that drew a ban of the account, or sets the order apart.

@@ -216,7 +216,7 @@ func (p *poll) look(ctx context.Context) error {
 func (p *poll) issued(ctx context.Context, f providers.Finding) error {
 	if p.rec.Unproven {
 		// It was found after a request without a clear answer, before it showed whose it is.
-		id, why, out := handler.Identify(ctx, p.Provider, p.order, f, p.rec.FirstSentAt)
+		id, why, out := handler.Identify(ctx, p.Provider, p.order, &f, p.rec.FirstSentAt)
 		switch {
 		case out.Kind != providers.Done:
 			return p.unrecognised(out)
@@ -225,9 +225,9 @@ func (p *poll) issued(ctx context.Context, f providers.Finding) error {
 		}
 	}
 	res := f.Result
-	if need, count := p.Provider.NeedsTickets(p.order); need {
-		list, out := p.Provider.Tickets(ctx, p.order)
-		p.log.Info("fetched the tickets", "outcome", string(out.Kind), "code", out.Code, "tickets", len(list))
+	switch need, count := p.Provider.NeedsTickets(p.order); {
+	case need:
+		list, out := p.tickets(ctx, f, count)
 		if out.Kind != providers.Done {
 			return p.unlisted(out)
 		}
@@ -238,18 +238,23 @@ func (p *poll) issued(ctx context.Context, f providers.Finding) error {
 			res = &providers.Result{Ref: p.rec.ProviderRef}
 		}
 		res.Tickets = list
+	case p.rec.Unproven: // it has just been compared
+	default:
+		if out := p.compare(ctx, &f); out.Kind != providers.Done {
+			return p.uncompared(out)
+		}
+	}
+	switch {
+	case handler.Fewer(f):
+		return p.miscounted(f.Sight.Shown, f.Sight.Ordered)
+	case handler.Other(f):
+		return p.other(f.Sight.Differs)
 	}
 	sealed, err := vault.SealResult(p.Ring, p.rec.Ref, res)
 	if err != nil {
 		return err
 	}
 	return p.finish(ledger.Ending{State: order.Issued, ProviderRef: ref(f), Result: sealed, Polled: true, PendingAt: p.pendingAt()})
-}
-
-// taken leaves an order to review whose number is somebody else's at the provider. Nothing of what was found is stored.
-func (p *poll) taken(why string) error {
-	return p.finish(ledger.Ending{State: order.Review, Polled: true, Reason: ledger.Reason{Code: string(order.CodeNumberTaken),
-		Message: handler.TakenBecause(why)}})
 }
 
 // An overdue order is asked for again when the answer was not clear, but not for ever: so many unclear answers in
@@ -320,7 +325,7 @@ func (p *poll) again(why ledger.Reason, atLeast time.Duration, text string) erro
 func (p *poll) overdue(why ledger.Reason) error {
 	message := fmt.Sprintf("the provider accepted this order and has not issued it in %s (last: %s); ask the provider", p.Schedule.Deadline, cmp.Or(why.Code, "not issued yet"))
 	switch {
-	case p.saysIssued && p.rec.Unproven:
+	case p.saysIssued && p.rec.Unproven && why.Code != string(order.CodeTicketCount):
 		message = fmt.Sprintf("the provider has issued an order under this number, and in %s it has not shown whose it is (last: %s); ask the provider", p.Schedule.Deadline, why.Code)
 	case p.saysIssued:
 		message = fmt.Sprintf("the provider says that it has issued this order, and in %s its tickets could not be had completely (last: %s); ask the provider", p.Schedule.Deadline, why.Code)
@@ -330,6 +335,9 @@ func (p *poll) overdue(why ledger.Reason) error {
 
 // polled counts a poll. done says that somebody else has recorded the end meanwhile.
 func (p *poll) polled(why ledger.Reason, answer ledger.Release) (done bool, err error) {
+	if answer == ledger.Unclear && p.shownOther() {
+		why = p.rec.Reason // an answer of no use does not make that good
+	}
 	ctx, cancel := p.recording()
 	defer cancel()
 	a, err := p.Ledger.Polled(ctx, p.rec.Ref, p.claim.Fence, why, answer)

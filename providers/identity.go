@@ -17,6 +17,11 @@ type Sight struct {
 	// "ItemNo", "productSaleId", "pickupType", …; empty when nothing that is shown does. Spelling is
 	// no difference, and neither is what is not shown.
 	Differs string
+	// Documented is set where Differs names a field that identifies what was ordered (an item's number, the number of tickets):
+	// an order that the provider has accepted from us is not issued as ordered then either.
+	Documented bool
+	// Shown is how many tickets a count or a list says that there are, 0 where none does; Ordered is how many were ordered.
+	Shown, Ordered int
 	// Partial is set when fewer tickets are shown than were ordered. That may be a list that lags, or
 	// another order: ask again before concluding.
 	Partial bool

@@ -53,6 +53,9 @@ type Outcome struct {
 	Banned bool
 	// Alarm is set when a person has to act (credentials refused, IP not listed).
 	Alarm bool
+	// Differs is set with Accepted where the answer shows other tickets than were ordered, and names the field; empty when
+	// nothing that it shows does. What the provider has is then still to be compared with the request.
+	Differs string
 	// Result is set with Done, and with Accepted where the provider reported something already.
 	Result *Result
 }
@@ -99,10 +102,11 @@ type Finding struct {
 	// Outcome explains: the provider's code and message for FoundFailed and Absent, the
 	// kind (NotSent, Unknown, Held) and RetryAfter for Unclear.
 	Outcome Outcome
-	// Result is what the provider reported about the order, nil where it reported nothing.
+	// Result is what the provider reported about the order, nil where it reported nothing. Its tickets, if any, are all
+	// that this answer lists of an order that needs them.
 	Result *Result
-	// Sight is what the look-up shows of the order's age and content, nil when it does not. An order
-	// that Differs from the request is Unclear, and its Sight says why.
+	// Sight is what the look-up shows of the order's age and content, nil when it does not. Whether an order
+	// that Differs from the request is Unclear is the provider's to say: either way its Sight says why.
 	Sight *Sight
 	// Assumed is set with Absent when the rejection is not known to mean "unknown number": the
 	// provider's codes are not public, and it may mean that the question cannot be answered now.

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"issuance/internal/queue"
-	"issuance/providers"
 )
 
 // longest is the longest pause between two looks at a record in doubt.
@@ -30,12 +29,6 @@ func Old(now, since time.Time, giveUp time.Duration) bool {
 // enough is how many requests get no clear answer at the least before sending again is given up: a
 // doubt may be old only because no worker ran.
 const enough = 3
-
-// TooFew reports whether a look-up shows fewer tickets of an order that is not issued yet than were ordered. Its list
-// may lag, or it is another order.
-func TooFew(f providers.Finding) bool {
-	return f.State == providers.FoundPending && f.Sight != nil && f.Sight.Partial
-}
 
 // InVain reports whether sending again, after so many requests without a clear answer, has gone on for
 // so long that a person has to decide.

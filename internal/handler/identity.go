@@ -36,9 +36,10 @@ const (
 // fewAnswers measure a clock well enough, where they agree.
 const fewAnswers = 5
 
-// Identify decides whose an order found under our number is. An outcome other than Done says that it could
+// Identify decides whose an order found under our number is, by what f shows, or else by another question, whose answer is then
+// part of f. An outcome other than Done says that it could
 // not be asked, or has to be again; why explains Taken.
-func Identify(ctx context.Context, p providers.Provider, o providers.Order, f providers.Finding, firstSent time.Time) (id Identity, why string, out providers.Outcome) {
+func Identify(ctx context.Context, p providers.Provider, o providers.Order, f *providers.Finding, firstSent time.Time) (id Identity, why string, out providers.Outcome) {
 	done := providers.Outcome{Kind: providers.Done}
 	sight := f.Sight
 	if sight == nil {
@@ -58,7 +59,7 @@ func Identify(ctx context.Context, p providers.Provider, o providers.Order, f pr
 		default:
 			return Unproven, "", out
 		}
-		sight = &s
+		sight, f.Sight = &s, &s
 	}
 	if sight.Differs != "" {
 		return Taken, "its " + sight.Differs + " is not that of our document", done

@@ -67,14 +67,6 @@ func (r *run) issued(res *providers.Result, found providers.FindingState) (handl
 	return handler.End(ledger.Ending{State: order.Issued, ProviderRef: refOf(res), Result: sealed, Found: found}), err
 }
 
-func reasonOf(f providers.Finding) ledger.Reason {
-	why := handler.Reason(f.Outcome)
-	if why.Code == "" {
-		why.Code = string(order.CodeIssuingFailed)
-	}
-	return why
-}
-
 func refOf(res *providers.Result) string {
 	if res == nil {
 		return ""

@@ -27,7 +27,7 @@ func (r *run) lookUp(ctx context.Context) (handler.Result, error) {
 
 // found acts on an order that the provider has under our number, once it is recognised.
 func (r *run) found(ctx context.Context, f providers.Finding) (handler.Result, error) {
-	id, why, out := handler.Identify(ctx, r.Provider, r.Order, f, r.Rec.FirstSentAt)
+	id, why, out := handler.Identify(ctx, r.Provider, r.Order, &f, r.Rec.FirstSentAt)
 	if out.Kind != providers.Done {
 		return r.unclear(out)
 	}
@@ -47,11 +47,11 @@ func (r *run) found(ctx context.Context, f providers.Finding) (handler.Result, e
 		r.SawLag(ctx, r.Rec.SentAt, r.Rec.AbsentLast)
 	}
 	// A list that lacks tickets may lag, or be another's that was made after our first request: the poller sees which.
-	unproven := id == handler.Unproven || handler.TooFew(f)
+	unproven := id == handler.Unproven || handler.TooFew(f) || handler.Fewer(f)
 	switch f.State {
 	case providers.FoundIssued:
-		if need, _ := r.Provider.NeedsTickets(r.Order); need {
-			return r.accepted(f.Result, 0, found{state: f.State, unproven: unproven})
+		if need, _ := r.Provider.NeedsTickets(r.Order); need || handler.Fewer(f) {
+			return r.accepted(&providers.Result{Ref: refOf(f.Result)}, 0, found{state: f.State, unproven: unproven})
 		}
 		return r.issued(f.Result, f.State)
 	case providers.FoundPending:
@@ -70,7 +70,8 @@ func (r *run) failed(f providers.Finding, unproven bool) (handler.Result, error)
 	if err != nil {
 		return handler.GoOn(), err
 	}
-	if err := r.accept(nil, found{f.State, unproven, reasonOf(f)}); err != nil {
+	why, _ := handler.WhyFailed(f)
+	if err := r.accept(nil, found{f.State, unproven, why}); err != nil {
 		return handler.GoOn(), err
 	}
 	return handler.Recorded(func(context.Context) error { return r.follow(lag + time.Second) }), nil // the queue may be a second early

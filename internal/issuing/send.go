@@ -21,6 +21,13 @@ func (r *run) send(ctx context.Context, stub []byte) (handler.Result, error) {
 	}
 	why := handler.Reason(out)
 	switch {
+	case out.Kind == providers.Accepted && out.Differs != "":
+		r.Log.Warn("the provider accepted the order, and shows other tickets than were ordered", "field", out.Differs)
+		delay := FollowSchedule
+		if r.atOnce() {
+			delay = 0
+		}
+		return r.accepted(nil, delay, found{unproven: true})
 	case out.Kind == providers.Accepted && r.atOnce():
 		return r.acceptedAtOnce(out.Result)
 	case out.Kind == providers.Accepted:
@@ -144,7 +151,7 @@ func (r *run) askAtOnce(ctx context.Context) error {
 		defer cancel()
 		handler.DrewBan(rec, r.Log, r.Ledger, r.Rec, r.OthersPassed)
 		return r.follow(handler.AfterBan(f.Outcome, 0))
-	case f.State != providers.FoundIssued || need:
+	case f.State != providers.FoundIssued || need || handler.Fewer(f) || handler.Other(f):
 		return r.follow(0)
 	}
 	sealed, err := r.sealed(f.Result)

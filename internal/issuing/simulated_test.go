@@ -12,9 +12,7 @@ import (
 	"issuance/internal/issuing"
 	"issuance/pollers"
 	"issuance/providers"
-	"issuance/providers/ecticket"
 	"issuance/providers/ecticket/ecticketsim"
-	"issuance/providers/ecticket/wire"
 	"issuance/providers/pass2u"
 	"issuance/providers/pass2u/pass2usim"
 	"issuance/tasks/order"
@@ -47,14 +45,7 @@ var sites = []site{
 				}
 				return ecticketsim.Fault{}
 			})
-			merchant := ecticketsim.DefaultAccounts()[0]
-			c, err := ecticket.New(ecticket.Config{BaseURL: serve(b, sim), MerchantID: merchant.MerchantID, Now: b.Clock.Now,
-				Keys: wire.Keys{HashKey: merchant.HashKey, HashIV: merchant.HashIV}})
-			if err != nil {
-				b.T.Fatal(err)
-			}
-			b.T.Cleanup(c.Close)
-			return c
+			return ecticketClient(b, sim)
 		}},
 	{"pass2u", fmt.Sprintf(`{"provider":"pass2u","request":{"productSaleId":%q,"channelOrderId":"ORDER1","quantity":2,"pickupType":"voucher"}}`, pass2usim.DefaultCampaign),
 		order.Ref{Account: handlertest.Pass2U, OrderID: "ORDER1"},

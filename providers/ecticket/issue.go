@@ -20,7 +20,10 @@ func (c *Client) Issue(ctx context.Context, o providers.Order) providers.Outcome
 		return outcome(providers.Rejected, "invalid_document", "the document is not an ECTicket order of this number; nothing was sent")
 	}
 	doc.MerchantID = c.cfg.MerchantID
-	var answer struct{ TicketTradeNo text }
+	var answer struct {
+		TicketTradeNo text
+		TicketData    orderLines
+	}
 	sent := c.cfg.Now()
 	out := c.call(ctx, query{
 		op: OpIssue, mutates: true, data: doc, secrets: doc.Sensitive(),
@@ -28,7 +31,7 @@ func (c *Client) Issue(ctx context.Context, o providers.Order) providers.Outcome
 	}, &answer)
 	if out.Kind == providers.Done {
 		c.zone.accepted(o.ID, sent)
-		out.Kind = providers.Accepted
+		out.Kind, out.Differs = providers.Accepted, compareLines(doc, answer.TicketData)
 		out.Result = &providers.Result{Ref: string(answer.TicketTradeNo)}
 	}
 	return out

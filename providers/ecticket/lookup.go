@@ -28,15 +28,17 @@ func (c *Client) LookUp(ctx context.Context, o providers.Order) providers.Findin
 	case f.State == providers.FoundFailed:
 		c.result.Useful()
 		// An order whose tickets are shown is issued, whatever the job's result says; the caller reads them before it is.
-		if other := c.statusOf(ctx, ids, secrets); other.State == providers.FoundIssued {
+		other := c.statusOf(ctx, o, ids, secrets)
+		if other.State == providers.FoundIssued {
 			return other
 		}
+		f.Sight = other.Sight // tickets may be listed all the same
 	case f.Found():
 		c.result.Useful()
 	case ofNoUse(f.Outcome) && c.result.Useless():
-		if other := c.statusOf(ctx, ids, secrets); other.Found() {
+		if other := c.statusOf(ctx, o, ids, secrets); other.Found() {
 			c.result.Proven(c.cfg.Now())
-			return other
+			return whileIssued(other)
 		}
 	}
 	return f
@@ -56,8 +58,8 @@ func (c *Client) issueResult(ctx context.Context, ids echo, secrets []string) pr
 	return c.finding(ids, answer.Status, answer.Remark, answer.TicketTradeNo, secrets, out)
 }
 
-// statusOf is QueryOrderInfo for an order's Status.
-func (c *Client) statusOf(ctx context.Context, ids echo, secrets []string) providers.Finding {
+// statusOf is QueryOrderInfo for an order's Status, with all that the answer shows of it: nobody has to ask for that again.
+func (c *Client) statusOf(ctx context.Context, o providers.Order, ids echo, secrets []string) providers.Finding {
 	var answer orderInfoAnswer
 	out := c.call(ctx, query{op: OpQueryOrderInfo, data: c.orderQuery(ids, 1), secrets: secrets, echo: ids}, &answer)
 	if out.Kind != providers.Done {
@@ -67,19 +69,35 @@ func (c *Client) statusOf(ctx context.Context, ids echo, secrets []string) provi
 	if f.State == providers.FoundPending {
 		c.showsPending.Store(true)
 	}
+	if f.Found() {
+		f.Sight = new(c.sightOf(ctx, o, answer))
+	}
+	if need, count := c.NeedsTickets(o); need && f.State == providers.FoundIssued {
+		if list := answer.whole(count); list != nil {
+			f.Result = &providers.Result{Ref: string(answer.TicketTradeNo), Tickets: list}
+		}
+	}
 	return f
 }
 
 // orderInfoInstead is LookUp while QueryIssueResult is of no use. That QueryOrderInfo shows orders which are not issued yet is
 // not documented for certain: until it was seen to, one that it does not know may be one of them.
 func (c *Client) orderInfoInstead(ctx context.Context, o providers.Order, ids echo, secrets []string) providers.Finding {
-	f := c.statusOf(ctx, ids, secrets)
+	f := c.statusOf(ctx, o, ids, secrets)
 	switch {
 	case f.State == providers.Absent && !c.showsPending.Load() && o.ID != ecticketdoc.Codec().Probe().ID:
 		f.State, f.Assumed = providers.Unclear, false
 		f.Outcome.Kind = providers.Unknown
 	case f.State == providers.Unclear && ofNoUse(f.Outcome):
 		c.result.Over()
+	}
+	return whileIssued(f)
+}
+
+// whileIssued leaves out what an order shows whose tickets are being issued: it has too few of them, which means nothing yet.
+func whileIssued(f providers.Finding) providers.Finding {
+	if f.State == providers.FoundPending {
+		f.Sight = nil
 	}
 	return f
 }

@@ -2,8 +2,6 @@ package ecticket
 
 import (
 	"encoding/json"
-	"math"
-	"strconv"
 	"strings"
 
 	"issuance/providers/ecticket/wire"
@@ -16,14 +14,8 @@ type figure int
 // UnmarshalJSON implements json.Unmarshaler. It never fails.
 func (f *figure) UnmarshalJSON(b []byte) error {
 	var n wire.Int
-	if err := json.Unmarshal(b, &n); err == nil {
-		*f = figure(n)
-		return nil
-	}
-	*f = 0
-	if x, err := strconv.ParseFloat(strings.Trim(string(b), `"`), 64); err == nil && x == math.Trunc(x) && math.Abs(x) < 1<<31 {
-		*f = figure(x) // "12.00"
-	}
+	_ = json.Unmarshal(b, &n) // 0 where it fails
+	*f = figure(n)
 	return nil
 }
 
@@ -42,6 +34,21 @@ func (l *instructions) UnmarshalJSON(b []byte) error {
 		list = nil
 	}
 	*l = list
+	return nil
+}
+
+// orderLines are what an Issue's answer repeats of the order. Anything else is none: the order is accepted whatever they are.
+type orderLines []struct {
+	ItemNo, ItemName          text
+	TicketAmount, TicketPrice figure // here a count, and the face value
+}
+
+// UnmarshalJSON implements json.Unmarshaler. It never fails.
+func (l *orderLines) UnmarshalJSON(b []byte) error {
+	type lines orderLines
+	if json.Unmarshal(b, (*lines)(l)) != nil {
+		*l = nil
+	}
 	return nil
 }
 

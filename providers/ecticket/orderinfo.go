@@ -89,7 +89,7 @@ func (a ticketAnswer) refundedAt() string {
 // useStatus keeps a status that the documents do not know in its own spelling, so that nobody
 // takes it for "unused".
 func useStatus(s text) providers.UseStatus {
-	switch s {
+	switch wire.Whole(string(s)) {
 	case "1":
 		return providers.Unused
 	case "2":
@@ -151,6 +151,29 @@ func (c *Client) OrderInfo(ctx context.Context, o providers.Order) (OrderInfo, p
 		}
 	}
 	return OrderInfo{}, incomplete(len(info.Tickets), info.TotalCount)
+}
+
+// tickets are those that this page lists.
+func (a orderInfoAnswer) tickets() (list []providers.Ticket) {
+	for _, t := range a.TicketList {
+		list = append(list, t.ticket())
+	}
+	return list
+}
+
+// whole are the tickets of an order that this page alone lists completely; nil when it does not.
+func (a orderInfoAnswer) whole(ordered int) []providers.Ticket {
+	seen := map[text]bool{}
+	for _, t := range a.TicketList {
+		if !t.TicketNo.isID() || seen[t.TicketNo] {
+			return nil
+		}
+		seen[t.TicketNo] = true
+	}
+	if len(seen) != ordered || a.TotalCount != nil && int(*a.TotalCount) != ordered {
+		return nil
+	}
+	return a.tickets()
 }
 
 // repeats reports whether a page lists nothing but tickets of the pages before.

@@ -2,13 +2,16 @@ package ecticket
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"strings"
+
+	"issuance/providers/ecticket/wire"
 )
 
 // text is a string that is read from any value: the documents and the examples differ in which type
-// some fields are of. A number is its digits, null is empty, and space around a string is no part of it;
-// anything else is kept as its JSON text, which is no id that was asked for and no status that is known.
+// some fields are of. A number is its digits without a fraction of zero, null is empty, and space around a string is no
+// part of it; anything else is kept as its JSON text, which is no id that was asked for and no status that is known.
 type text string
 
 // UnmarshalJSON implements json.Unmarshaler. It never fails.
@@ -21,7 +24,7 @@ func (t *text) UnmarshalJSON(b []byte) error {
 	case json.Unmarshal(b, &s) == nil:
 		*t = text(strings.TrimSpace(s))
 	default:
-		*t = text(b)
+		*t = text(cmp.Or(wire.Text(b), string(b)))
 	}
 	return nil
 }

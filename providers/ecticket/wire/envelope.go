@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"strconv"
+	"strings"
 )
 
 // Accepted is the TransCode of an envelope that was taken, and the RtnCode of a call that
@@ -39,7 +40,7 @@ type Header struct {
 	Timestamp Int64 `json:"Timestamp"`
 }
 
-// Int is an int that is read from 1 as well as from "1" and 1.0, and written as a number. An empty
+// Int is an int that is read from 1 as well as from "1", 1.0 and "1.00", and written as a number. An empty
 // string and null are read as 0.
 type Int int
 
@@ -80,14 +81,17 @@ func number(b []byte, bits int) (int64, error) {
 			return 0, nil
 		}
 	}
-	if v, err := strconv.ParseInt(string(b), 10, bits); err == nil {
+	if v, err := strconv.ParseInt(Whole(string(b)), 10, bits); err == nil {
 		return v, nil
 	}
-	// Some languages have one kind of number only and write 1.0.
-	if whole, zeros, ok := bytes.Cut(b, []byte(".")); ok && len(zeros) > 0 && len(bytes.Trim(zeros, "0")) == 0 {
-		if v, err := strconv.ParseInt(string(whole), 10, bits); err == nil {
-			return v, nil
-		}
-	}
 	return 0, errNumber // the value stays out of the text
+}
+
+// Whole is a number as it is written, without a fraction of zero: some languages have one kind of number only, and write 1.0.
+// Every number of an answer is read by it.
+func Whole(number string) string {
+	if n, zeros, ok := strings.Cut(number, "."); ok && zeros != "" && strings.Trim(zeros, "0") == "" {
+		return n
+	}
+	return number
 }

@@ -63,14 +63,14 @@ func ReadResponse(body []byte) (r Response, coded bool, err error) {
 	return r, coded, nil
 }
 
-// Text is the text of a JSON string or the digits of a number; anything else is no text.
+// Text is the text of a JSON string or the digits of a number, without a fraction of zero; anything else is no text.
 func Text(value json.RawMessage) string {
 	var s string
 	if json.Unmarshal(value, &s) == nil {
 		return s
 	}
 	if len(value) > 0 && (value[0] == '-' || value[0] >= '0' && value[0] <= '9') {
-		return string(value)
+		return Whole(string(bytes.TrimSpace(value)))
 	}
 	return ""
 }
