@@ -43,7 +43,7 @@ func (t ticket) unshown(ctx context.Context, now time.Time, unused bool) (handle
 // never when it was seen as refunded.
 func (t ticket) mayRepeat() bool {
 	s := t.state()
-	return s.ShownAt.IsZero() && !s.DoubtAt.After(later(s.ConfirmedAt, t.Rec.ReopenedAt))
+	return s.ShownAt.IsZero() && (!s.DoubtAt.After(s.ConfirmedAt) || s.DoubtAt.Before(t.Rec.ReopenedAt))
 }
 
 // mayShow reports whether a ticket is in doubt whose refund was confirmed, and not so long ago that it would show.
@@ -54,6 +54,9 @@ func (r *run) mayShow(i int, now time.Time) bool {
 
 // verdict ends the refund as one of its tickets demands, once no other one is left that may still be proven.
 func (s byTickets) verdict(ctx context.Context, r *run, numbers []string, verdict, soonest handler.Result, fresh bool) (handler.Result, error) {
+	if ctx.Err() != nil && soonest.IsWait() {
+		return soonest, nil
+	}
 	if fresh {
 		res, err := s.confirm(ctx, r, numbers)
 		if soonest = soonest.Sooner(res); err != nil || res.Held() {
