@@ -25,7 +25,9 @@ type byTickets struct {
 func (s byTickets) refund(ctx context.Context, r *run) (handler.Result, error) {
 	waited := len(r.unconfirmed()) > 0
 	res, err := s.goOn(ctx, r)
-	r.lagInSight(waited)
+	if err == nil {
+		r.lagInSight(waited)
+	}
 	return res, err
 }
 
