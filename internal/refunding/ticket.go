@@ -88,11 +88,7 @@ func (t ticket) send(ctx context.Context) (handler.Result, error) {
 	case providers.Done, providers.Accepted:
 		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketDoubt, Code: string(order.CodeUnconfirmed), Confirmed: true})
 	case providers.Rejected:
-		rejection := cmp.Or(out.Code, string(order.CodeRejected))
-		if before.Confirmed() { // what was refunded cannot be refunded again: the rejection contradicts nothing
-			rejection = ""
-		}
-		if err := t.settle(ledger.Settlement{State: order.TicketDoubt, Code: out.Code, Rejection: rejection}); err != nil {
+		if err := t.settle(ledger.Settlement{State: order.TicketDoubt, Code: out.Code, Rejection: cmp.Or(out.Code, string(order.CodeRejected))}); err != nil {
 			return handler.GoOn(), err
 		}
 		return t.prove(ctx)
