@@ -58,6 +58,8 @@ type Settlement struct {
 	// Shown: the provider has shown the ticket as refunded, with TicketDoubt; Proven: in an answer that names the ticket. Neither is
 	// ever taken back.
 	Shown, Proven bool
+	// Confirmed: the provider has confirmed the refund in an answer that names no ticket, with TicketDoubt. The first time counts.
+	Confirmed bool
 }
 
 // SettleTicket records what became of ticket i of the plan. The claim is kept.
@@ -66,7 +68,7 @@ func (l *Ledger) SettleTicket(ctx context.Context, r order.Ref, fence string, i 
 	if !s.DoubtAt.IsZero() {
 		at = strconv.FormatInt(s.DoubtAt.UnixMilli(), 10)
 	}
-	return l.transition(ctx, r, "settle_ticket", []string{keys.Record(r)}, fence, i, string(s.State), s.Code, at, bit(s.NotSent), s.Rejection, bit(s.Shown), bit(s.Proven))
+	return l.transition(ctx, r, "settle_ticket", []string{keys.Record(r)}, fence, i, string(s.State), s.Code, at, bit(s.NotSent), s.Rejection, bit(s.Shown), bit(s.Proven), bit(s.Confirmed))
 }
 
 // YieldTurn gives back the claim and the order's turn of a refund that has to wait before it could plan

@@ -108,7 +108,12 @@ type Ticket struct {
 	// answer which names the ticket.
 	ShownAt time.Time
 	Proven  bool
+	// ConfirmedAt is when the provider has first confirmed its refund, in an answer that names no ticket.
+	ConfirmedAt time.Time
 }
+
+// Confirmed reports whether the provider has ever confirmed the ticket's refund.
+func (t Ticket) Confirmed() bool { return !t.ConfirmedAt.IsZero() }
 
 // Step is one line of a record's history.
 type Step struct {
@@ -226,7 +231,7 @@ func record(r order.Ref, f map[string]string) *Record {
 	for i := 0; f[fmt.Sprintf("t:%d", i)] != ""; i++ {
 		of := func(field string) string { return f[fmt.Sprintf("%s:%d", field, i)] }
 		rec.Tickets = append(rec.Tickets, Ticket{State: order.TicketState(of("t")), Code: of("c"), SentAt: millis(of("s")),
-			DoubtAt: millis(of("d")), DoubtSince: millis(of("b")), Doubts: number(of("n")), Rejection: of("r"), ShownAt: millis(of("v")), Proven: of("p") == "1"})
+			DoubtAt: millis(of("d")), DoubtSince: millis(of("b")), Doubts: number(of("n")), Rejection: of("r"), ShownAt: millis(of("v")), Proven: of("p") == "1", ConfirmedAt: millis(of("y"))})
 	}
 	if rec.State == order.Issued && rec.AcceptedAt.IsZero() && f["ends"] == "" {
 		rec.AcceptedAt = rec.FinalAt // issued at once, not by a person

@@ -36,7 +36,7 @@ func (t ticket) shows(ctx context.Context, now time.Time, st providers.TicketSta
 // named reports whether a "refunded" is certainly about this ticket, for the answer names its order alone: if another ticket of
 // the order may be refunded, a list has to show this one as refunded, unless a request for it was confirmed as well.
 func (t ticket) named(ctx context.Context) (bool, error) {
-	if t.state().Proven || t.state().Code == string(order.CodeUnconfirmed) {
+	if t.state().Proven || t.state().Confirmed() {
 		return true, nil
 	}
 	if alone, err := t.alone(ctx); err != nil || alone {

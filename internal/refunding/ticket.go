@@ -86,7 +86,7 @@ func (t ticket) send(ctx context.Context) (handler.Result, error) {
 	}
 	switch out.Kind {
 	case providers.Done, providers.Accepted:
-		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketDoubt, Code: string(order.CodeUnconfirmed)})
+		return handler.GoOn(), t.settle(ledger.Settlement{State: order.TicketDoubt, Code: string(order.CodeUnconfirmed), Confirmed: true})
 	case providers.Rejected:
 		if err := t.settle(ledger.Settlement{State: order.TicketDoubt, Code: out.Code, Rejection: cmp.Or(out.Code, string(order.CodeRejected))}); err != nil {
 			return handler.GoOn(), err
@@ -125,6 +125,9 @@ func (t ticket) prove(ctx context.Context) (handler.Result, error) {
 	case providers.Unused:
 		return t.stillUnused(ctx, now)
 	default:
+		if t.state().Confirmed() {
+			return t.unshown(ctx, now, false)
+		}
 		if res, err := t.contradicted(ctx, now, t.state().DoubtAt); err != nil || res.Ends() || t.state().State.Settled() {
 			return res, err
 		}
@@ -136,6 +139,9 @@ func (t ticket) prove(ctx context.Context) (handler.Result, error) {
 // whatever was answered: that it refunds a ticket once is not all that keeps it from being refunded twice.
 func (t ticket) stillUnused(ctx context.Context, now time.Time) (handler.Result, error) {
 	s := t.state()
+	if s.Confirmed() {
+		return t.unshown(ctx, now, true)
+	}
 	until, err := t.shownBy(ctx)
 	if err != nil {
 		return handler.GoOn(), err
@@ -180,7 +186,7 @@ func (t ticket) laggingAt(ctx context.Context, now time.Time) (handler.Result, e
 func (t ticket) shownBy(ctx context.Context) (time.Time, error) {
 	lag, err := t.Lag(ctx)
 	s := t.state()
-	if s.Rejection != "" || s.Code == string(order.CodeUnconfirmed) {
+	if s.Rejection != "" || s.Confirmed() {
 		lag = handler.LookAfter(s.Doubts-1, lag) // the more often it was answered in vain, the longer
 	}
 	return s.DoubtAt.Add(lag), err
@@ -233,12 +239,15 @@ func (t ticket) settle(s ledger.Settlement) error {
 	a, err := t.Ledger.SettleTicket(ctx, t.Ref, t.Rec.Fence, t.i, s)
 	if err == nil && a.Applied {
 		now := t.state()
-		if s.State == order.TicketRefunded && (now.Rejection != "" || now.Code == string(order.CodeUnconfirmed)) {
+		if s.State == order.TicketRefunded && (now.Rejection != "" || now.Confirmed()) {
 			t.SawLag(ctx, now.DoubtAt, t.Rec.AbsentLast)
 		}
 		now.State, now.Code, now.Rejection = s.State, s.Code, s.Rejection
 		if s.Shown {
 			now.ShownAt, now.Proven = a.At, s.Proven
+		}
+		if s.Confirmed && !now.Confirmed() {
+			now.ConfirmedAt = a.At
 		}
 		if s.State == order.TicketDoubt {
 			if now.DoubtAt = s.DoubtAt; now.DoubtAt.IsZero() {

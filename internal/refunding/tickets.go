@@ -23,6 +23,15 @@ type byTickets struct {
 }
 
 func (s byTickets) refund(ctx context.Context, r *run) (handler.Result, error) {
+	waited := len(r.unconfirmed()) > 0
+	res, err := s.goOn(ctx, r)
+	if err == nil {
+		r.lagInSight(waited)
+	}
+	return res, err
+}
+
+func (s byTickets) goOn(ctx context.Context, r *run) (handler.Result, error) {
 	if len(r.Rec.Tickets) == 0 {
 		if res, err := s.plan(ctx, r); err != nil || res.Ends() {
 			return res, err
@@ -41,9 +50,12 @@ func (s byTickets) refund(ctx context.Context, r *run) (handler.Result, error) {
 			return res, err
 		}
 	}
-	soonest, fresh, err := s.each(ctx, r, numbers)
-	if err != nil || soonest.Ends() && !soonest.IsWait() || soonest.Held() {
+	soonest, verdict, fresh, err := s.each(ctx, r, numbers)
+	if err != nil || soonest.Held() {
 		return soonest, err
+	}
+	if verdict.Ends() {
+		return s.verdict(ctx, r, numbers, verdict, soonest, fresh)
 	}
 	if !fresh && !soonest.IsWait() {
 		return r.endTickets(), nil
@@ -61,44 +73,55 @@ func (s byTickets) refund(ctx context.Context, r *run) (handler.Result, error) {
 	return r.endTickets(), nil
 }
 
-// each goes on with every ticket that is not settled. The result is the soonest wait of them, or an end. fresh says
-// that the provider has confirmed refunds of this run.
-func (s byTickets) each(ctx context.Context, r *run, numbers []string) (soonest handler.Result, fresh bool, err error) {
+// each goes on with every ticket that is not settled. soonest is the first wait of them, and verdict the end that one of them
+// demands: of the others, only those are gone on with then that may still be proven. fresh says that the provider has confirmed
+// refunds of this run.
+func (s byTickets) each(ctx context.Context, r *run, numbers []string) (soonest, verdict handler.Result, fresh bool, err error) {
 	operator, store := r.Codec.RefundedBy(r.Request, r.Order.Request)
+	var now time.Time // once there is a verdict
 	begun, many := false, len(r.unconfirmed()) > few
 	for i, no := range numbers {
-		if r.Rec.Tickets[i].State.Settled() {
+		if r.Rec.Tickets[i].State.Settled() || verdict.Ends() && !r.mayShow(i, now) {
 			continue
 		}
 		if ctx.Err() != nil {
-			return soonest.Sooner(handler.WaitFor(time.Second, ledger.Reason{}, "interrupted between two tickets")), fresh, nil
+			return soonest.Sooner(handler.WaitFor(time.Second, ledger.Reason{}, "interrupted between two tickets")), verdict, fresh, nil
 		}
 		// A call that the end of the task's time cuts off is a doubt for nothing. The first ticket of
 		// a run is worked on whatever the time, so that every run gets on.
 		if end, ok := ctx.Deadline(); begun && ok && time.Until(end) < r.callTimeout+budgetTime {
-			return soonest.Sooner(handler.WaitFor(time.Second, ledger.Reason{}, "the time of this run is used up; the other tickets follow in the next one")), fresh, nil
+			return soonest.Sooner(handler.WaitFor(time.Second, ledger.Reason{}, "the time of this run is used up; the other tickets follow in the next one")), verdict, fresh, nil
 		}
 		begun = true
 		t := ticket{run: r, provider: s.provider, lists: s.lists, owners: s.owners, ours: s.ours, single: s.single, i: i, call: providers.TicketRefund{TicketNo: no, Operator: operator, StoreID: store}}
-		if many && t.state().Code == string(order.CodeUnconfirmed) {
+		if many && t.state().Confirmed() {
 			// The list may only be behind: it is asked again for all of them, until that cannot be.
 			if res, err := t.lagging(ctx); err != nil || res.IsWait() {
 				soonest = soonest.Sooner(res)
 				if err != nil {
-					return soonest, fresh, err
+					return soonest, verdict, fresh, err
 				}
 				continue
 			}
 		}
 		sent := r.Rec.Attempts
 		res, err := t.refund(ctx)
-		if err != nil || res.Ends() && !res.IsWait() || res.Held() { // held: the other tickets would hear the same
-			return res, fresh, err
+		if err != nil || res.Held() { // held: the other tickets would hear the same
+			return res, verdict, fresh, err
+		}
+		if res.Ends() && !res.IsWait() {
+			if verdict = res; r.Rec.Bans >= handler.MaxBans {
+				return soonest, verdict, false, nil
+			}
+			if now, err = r.Ledger.Time(ctx); err != nil {
+				return soonest, verdict, false, err
+			}
+			continue
 		}
 		fresh = fresh || r.Rec.Attempts > sent && t.state().Code == string(order.CodeUnconfirmed)
 		soonest = soonest.Sooner(res)
 	}
-	return soonest, fresh, nil
+	return soonest, verdict, fresh, nil
 }
 
 // few is how many unconfirmed tickets are asked for themselves when a list does not show them: it may be behind for as
@@ -108,7 +131,7 @@ const few = 4
 // unconfirmed are the tickets of which the provider has confirmed the refund in answers that name no ticket.
 func (r *run) unconfirmed() (list []int) {
 	for i, t := range r.Rec.Tickets {
-		if t.State == order.TicketDoubt && t.Code == string(order.CodeUnconfirmed) {
+		if t.State == order.TicketDoubt && t.Confirmed() {
 			list = append(list, i)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 // refunded settles a ticket that is refunded. It was unused when it was planned, so it is this refund that did it,
 // unless another merchant did, or its time is before our first request.
 func (t ticket) refunded(ctx context.Context, now time.Time, st providers.TicketStatus) (handler.Result, error) {
-	if t.state().Code == string(order.CodeUnconfirmed) {
+	if t.state().Confirmed() {
 		t.ours.by(st.RefundedBy)
 	} else if st.RefundedBy != "" && st.RefundedBy != t.Ref.Account.Merchant && !st.ByPlatform {
 		switch own := t.ours.merchant(ctx, t); own {

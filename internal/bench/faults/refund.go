@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"issuance/internal/handler"
 	"issuance/internal/keys"
 	"issuance/providers"
 	"issuance/tasks/order"
@@ -29,8 +30,8 @@ func refunds() []fault {
 			least: trip, why: "a look", run: one(rejects, 8*time.Second)},
 		{name: "refund: rejected although it took effect, look-ups lag 8 s", provider: providers.Pass2U, from: fromVisible, most: soon,
 			least: trip, why: "a look", run: one(rejects, 8*time.Second)},
-		{name: "second refund: answered by the first one's confirmation", provider: providers.ECTicket, from: fromEnqueued, most: lag + soon,
-			least: lag, why: "a list may lag 30 s", run: replayed},
+		{name: "second refund: answered by the first one's confirmation", provider: providers.ECTicket, from: fromEnqueued, most: handler.LongestLag + soon,
+			least: handler.LongestLag, why: "a confirmed refund may show 10 min late", run: replayed},
 		{name: "second refund: answered by the first one's confirmation", provider: providers.Pass2U, from: fromEnqueued, most: 16 * time.Minute,
 			least: 15*time.Minute + 30*time.Second, why: "it can arrive for 15 min, and two looks", run: replayed},
 	}

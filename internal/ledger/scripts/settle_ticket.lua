@@ -2,7 +2,7 @@
 -- KEYS[1] refund  ARGV: now, fence, index, status (planned, doubt, refunded, elsewhere, rejected),
 --   code, time in doubt in ms or '', '1' when the request of this claim certainly had no effect,
 --   code of a rejection that is still to be confirmed or '', '1' when the ticket was shown as refunded, '1' when by
---   an answer that names it
+--   an answer that names it, '1' when the provider has confirmed the refund
 -- Answers {verdict ok|refused, state, now}
 local key, t = KEYS[1], clock()
 local state = get(key, 'state')
@@ -19,6 +19,7 @@ elseif ARGV[4] == 'refunded' then redis.call('HDEL', key, 'c:' .. ARGV[3]) end -
 if ARGV[8] ~= '' then redis.call('HSET', key, 'r:' .. ARGV[3], ARGV[8]) else redis.call('HDEL', key, 'r:' .. ARGV[3]) end
 if ARGV[9] == '1' then redis.call('HSET', key, 'v:' .. ARGV[3], int(t)) end
 if ARGV[10] == '1' then redis.call('HSET', key, 'p:' .. ARGV[3], '1') end
+if ARGV[11] == '1' then redis.call('HSETNX', key, 'y:' .. ARGV[3], int(t)) end
 if ARGV[4] == 'doubt' then
   local at = ARGV[6] ~= '' and ARGV[6] or int(t)
   if get(key, 'd:' .. ARGV[3]) ~= at then -- not one that goes back to where it was
