@@ -75,21 +75,3 @@ func (s byTickets) verdict(ctx context.Context, r *run, numbers []string, verdic
 	}
 	return verdict, nil
 }
-
-// lagInSight has the account's other requests wait for as long as a confirmed refund does not show. waited says that one did not
-// before this run. What cannot be recorded is seen again.
-func (r *run) lagInSight(waited bool) {
-	ctx, cancel := r.Recording()
-	defer cancel()
-	var since time.Time
-	for _, i := range r.unconfirmed() {
-		if at := r.Rec.Tickets[i].ConfirmedAt; since.IsZero() || at.Before(since) {
-			since = at
-		}
-	}
-	if !since.IsZero() {
-		_ = r.Ledger.NotShown(ctx, r.Ref, since)
-	} else if waited {
-		_ = r.Ledger.Shown(ctx, r.Ref)
-	}
-}

@@ -10,7 +10,6 @@ import (
 
 	"issuance/internal/fakeprovider"
 	"issuance/internal/handlertest"
-	"issuance/internal/keys"
 	"issuance/providers"
 	"issuance/tasks/order"
 )
@@ -203,33 +202,6 @@ func TestAConfirmedRefundThatOnlyTheListShowsIsRefunded(t *testing.T) {
 	b.byList = b.since(45 * time.Second)
 	b.ends(b.w.refundOf("R1", named(1)), 90*time.Second, 1)
 	b.w.state(order.Refunded, "", 1)
-}
-
-// The age of a confirmation that does not show is how far the account is behind, for whatever else was asked of it.
-func TestAConfirmationThatDoesNotShowIsALagInSight(t *testing.T) {
-	b := booked(handlertest.Mini(t))
-	rejected := func(ticketNo string, _ int) providers.Outcome {
-		if ticketNo == no(2) {
-			return fakeprovider.Refused
-		}
-		return fakeprovider.Yes
-	}
-	b.answers, b.shown = rejected, b.since(3*time.Minute)
-	first, second := b.w.refundOf("R1", named(1)), b.w.refundOf("R2", named(2))
-	b.until(first, 2*time.Minute)
-	if lag := b.w.lag(); lag < time.Minute {
-		t.Errorf("the lag in sight is %s", lag)
-	}
-	begun := b.w.Clock.Now()
-	for b.w.Clock.Now().Sub(begun) < 45*time.Second {
-		b.w.Clock.Advance(b.w.Waits(b.run(second))) // it took effect, and does not show either
-	}
-	b.ends(first, 4*time.Minute, 1)
-	b.until(second, 5*time.Minute)
-	b.w.stateOf("R2", order.Refunded, "", 1)
-	if n, err := b.w.RDB.ZCard(t.Context(), keys.Absent(b.w.order().Account)).Result(); n != 0 || err != nil {
-		t.Errorf("%d lags are still in sight, %v", n, err)
-	}
 }
 
 // One ticket needs a person, who should not have to find out about its siblings as well.

@@ -23,15 +23,6 @@ type byTickets struct {
 }
 
 func (s byTickets) refund(ctx context.Context, r *run) (handler.Result, error) {
-	waited := len(r.unconfirmed()) > 0
-	res, err := s.goOn(ctx, r)
-	if err == nil {
-		r.lagInSight(waited)
-	}
-	return res, err
-}
-
-func (s byTickets) goOn(ctx context.Context, r *run) (handler.Result, error) {
 	if len(r.Rec.Tickets) == 0 {
 		if res, err := s.plan(ctx, r); err != nil || res.Ends() {
 			return res, err
