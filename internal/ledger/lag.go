@@ -18,8 +18,7 @@ import (
 const LongestLag = 10 * time.Minute
 
 // Lag is how long after a request an account's provider does not show its effect yet: the longest that was ever seen, or
-// the age of an order that it has accepted and does not know at present, or of a refund that it has confirmed and does not show, if
-// that is longer. Zero before anything was seen.
+// the age of an order that it has accepted and does not know at present, if that is longer. Zero before anything was seen.
 func (l *Ledger) Lag(ctx context.Context, a providers.Account) (time.Duration, error) {
 	seen, err := l.LagSeen(ctx, a)
 	if err != nil {
@@ -40,8 +39,8 @@ func (l *Ledger) Lag(ctx context.Context, a providers.Account) (time.Duration, e
 	return seen, nil
 }
 
-// NotShown remembers that an account's provider does not know an order that it has accepted, or does not show a refund that it has
-// confirmed, since a time. It counts for Lag until Shown, or until it is no lag any more.
+// NotShown remembers that an account's provider does not know an order that it has accepted, which it was sent at a
+// time. It counts for Lag until Shown, or until it is no lag any more.
 func (l *Ledger) NotShown(ctx context.Context, r order.Ref, sent time.Time) error {
 	now, err := l.Time(ctx)
 	if err != nil || now.Sub(sent) > LongestLag {
@@ -50,7 +49,7 @@ func (l *Ledger) NotShown(ctx context.Context, r order.Ref, sent time.Time) erro
 	key, before := keys.Absent(r.Account), strconv.FormatInt(now.Add(-LongestLag).UnixMilli(), 10)
 	pipe := l.rdb.Pipeline()
 	pipe.ZRemRangeByScore(ctx, key, "-inf", "("+before)
-	pipe.ZAdd(ctx, key, redis.Z{Score: float64(sent.UnixMilli()), Member: absentMember(r)})
+	pipe.ZAdd(ctx, key, redis.Z{Score: float64(sent.UnixMilli()), Member: r.OrderID})
 	pipe.PExpire(ctx, key, LongestLag)
 	if _, err := pipe.Exec(ctx); err != nil {
 		return fmt.Errorf("ledger: lag of %s: %w", r.Account, err)
@@ -60,17 +59,10 @@ func (l *Ledger) NotShown(ctx context.Context, r order.Ref, sent time.Time) erro
 
 // Shown ends NotShown.
 func (l *Ledger) Shown(ctx context.Context, r order.Ref) error {
-	if err := l.rdb.ZRem(ctx, keys.Absent(r.Account), absentMember(r)).Err(); err != nil {
+	if err := l.rdb.ZRem(ctx, keys.Absent(r.Account), r.OrderID).Err(); err != nil {
 		return fmt.Errorf("ledger: lag of %s: %w", r.Account, err)
 	}
 	return nil
-}
-
-func absentMember(r order.Ref) string {
-	if r.RefundID == "" {
-		return r.OrderID
-	}
-	return r.OrderID + "/" + r.RefundID
 }
 
 // LagSeen is how long after a request an account's provider was ever seen not to show its effect yet; zero
