@@ -85,7 +85,7 @@ func (v *view) Looked(l *tasks.Looked) string {
 }
 
 // byProvider are the codes of this product for what a provider rejected.
-var byProvider = []order.Code{order.CodeRejected, order.CodeIssuingFailed}
+var byProvider = []order.Code{order.CodeRejected, order.CodeRefusal, order.CodeIssuingFailed}
 
 // Story says what a state means. How something failed depends on who decided it, and on whether anything was sent.
 func (v *view) Story(s tasks.Standing) string {

@@ -25,6 +25,7 @@ var codesInChinese = map[order.Code]string{
 	order.CodeIssuingFailed:     "服務商表示開立失敗，未附代碼。",
 	order.CodeAbsent:            "服務商曾受理訂單，現在卻查無此單。",
 	order.CodeRejected:          "服務商拒絕此請求，未附代碼。",
+	order.CodeRefusal:           "服務商以文件未說明的理由拒絕此訂單。",
 	order.CodeInvalidDocument:   "文件不符合（或不再符合）服務商的規則。",
 	order.CodeUnreadable:        "封存的文件無法開啟或讀取。",
 	order.CodeUnreadablePlan:    "退款計畫無法開啟。",

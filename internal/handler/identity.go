@@ -224,11 +224,6 @@ func ShownLate(ctx context.Context, p providers.Provider, l *ledger.Ledger, rec 
 // SurelyAbsent reports whether an answer that is taken for "unknown number" means that. Where the provider's codes are
 // not public, it does when a number that certainly does not exist is answered in the same way: "busy" about one order
 // alone says nothing of it.
-func (r *Run) SurelyAbsent(ctx context.Context, f providers.Finding) bool {
-	return SurelyAbsent(ctx, r.Log, r.Provider, f)
-}
-
-// SurelyAbsent is Run.SurelyAbsent for whoever has no Run.
 func SurelyAbsent(ctx context.Context, log *slog.Logger, p providers.Provider, f providers.Finding) bool {
 	codec, ok := providers.CodecOf(p.Account().Provider)
 	if !f.Assumed || !ok {
@@ -242,11 +237,6 @@ func SurelyAbsent(ctx context.Context, log *slog.Logger, p providers.Provider, f
 // Known reports whether the provider finds an order that it certainly has: the account's latest issued one.
 // ok is false when there is none to ask for, or no clear answer. A provider that does not even find that one is
 // not answering about ours either.
-func (r *Run) Known(ctx context.Context) (found, ok bool, err error) {
-	return Known(ctx, r.Log, r.Provider, r.Ledger)
-}
-
-// Known is Run.Known for whoever has no Run.
 func Known(ctx context.Context, log *slog.Logger, p providers.Provider, l *ledger.Ledger) (found, ok bool, err error) {
 	control, err := l.LatestIssued(ctx, p.Account(), p.Host())
 	if err != nil || control == nil {

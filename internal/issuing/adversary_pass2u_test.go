@@ -36,10 +36,28 @@ var (
 type pass2uWorld struct {
 	*handlertest.Bench
 	sim *pass2usim.Sim
+	p   *pass2u.Client // of what travels
 	// ahead is how far its clock is, unless that jumps.
 	ahead time.Duration
 	// generates and queries count the calls.
 	generates, queries int
+}
+
+// newPass2U is a world whose client knows the provider's clock.
+func newPass2U(t *testing.T) *pass2uWorld {
+	w := &pass2uWorld{Bench: handlertest.Mini(t)}
+	w.sim = pass2usim.New(pass2usim.Config{Now: w.Clock.Now})
+	t.Cleanup(w.sim.Close)
+	w.p = w.client()
+	w.measured(w.p)
+	return w
+}
+
+// travels lets the order travel through a Pass2U with faults.
+func (w *pass2uWorld) travels(f func(pass2usim.Call) pass2usim.Fault) *ledger.Record {
+	w.T.Helper()
+	w.sim.SetFault(f)
+	return travels(w.Bench, w.p, mailedOrder, mailedRef)
 }
 
 // arrives has a copy of our request arrive that was under way.

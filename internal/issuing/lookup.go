@@ -134,16 +134,16 @@ func (r *run) unseen(now, since time.Time) bool {
 // take.
 func (r *run) rejectedForGood(ctx context.Context, f providers.Finding, now, since time.Time) (handler.Result, error) {
 	if !f.Assumed {
-		return handler.Fail(ended(r.Rec.Rejection)), nil
+		return handler.Fail(r.Rec.Rejection), nil
 	}
-	found, ok, err := r.Known(ctx)
+	found, ok, err := handler.Known(ctx, r.Log, r.Provider, r.Ledger)
 	if err != nil {
 		return handler.GoOn(), err
 	}
 	settled := r.Rec.AbsentAt.Add(r.Provider.Traits().SettleAfter)
 	switch {
-	case (ok && found || !ok && r.Rec.DoubtAt.IsZero() && !now.Before(settled)) && r.SurelyAbsent(ctx, f):
-		return handler.Fail(ended(r.Rec.Rejection)), nil
+	case (ok && found || !ok && r.Rec.DoubtAt.IsZero() && !now.Before(settled)) && handler.SurelyAbsent(ctx, r.Log, r.Provider, f):
+		return handler.Fail(r.Rec.Rejection), nil
 	case handler.Old(now, since, r.GiveUp):
 		return handler.Review(order.CodeInDoubt, fmt.Sprintf("rejected (%s), and for %s the provider did not find orders that it has, or there was none to ask for; ask the provider",
 			r.Rec.Rejection.Code, r.GiveUp)), nil

@@ -12,24 +12,15 @@ import (
 
 // A refusal is an answer to an order that may be a rejection, in words that no document explains, or the provider's own trouble.
 // The order is in doubt, and is sent again, ever more rarely. What was refused last is kept beside the doubt as a rejection of
-// this code, which becomes the order's end when that has been in vain for long enough, and looks show that nothing came of it.
-const refusalCode = string(order.CodeInDoubt)
-
-func refusal(rejection ledger.Reason) bool { return rejection.Code == refusalCode }
-
-// ended is a rejection as the reason of an order's end.
-func ended(rejection ledger.Reason) ledger.Reason {
-	if refusal(rejection) {
-		rejection.Code = string(order.CodeRejected)
-	}
-	return rejection
-}
+// a code of its own (order.CodeRefusal), which becomes the order's end when that has been in vain for long enough, and looks
+// show that nothing came of it.
+func refusal(rejection ledger.Reason) bool { return rejection.Code == string(order.CodeRefusal) }
 
 // refused keeps a refusal, and has the order looked up before it is sent again.
 func (r *run) refused(out providers.Outcome) (handler.Result, error) {
 	rec, cancel := r.Recording()
 	defer cancel()
-	a, err := r.Ledger.Rejected(rec, r.Ref, r.Rec.Fence, ledger.Reason{Code: refusalCode, Message: out.Message})
+	a, err := r.Ledger.Rejected(rec, r.Ref, r.Rec.Fence, ledger.Reason{Code: string(order.CodeRefusal), Message: out.Message})
 	if err != nil || !a.Applied {
 		return handler.GoOn(), r.Written("rejected", a, err)
 	}

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"issuance/internal/handlertest"
 	"issuance/internal/ledger"
 	"issuance/providers/pass2u/pass2usim"
 	"issuance/tasks/order"
@@ -17,13 +16,9 @@ const blocked = "mailTo Domain Is Blocked."
 // refusedFor has Pass2U answer every request to generate with an error for so long. It takes effect all the same from the n-th
 // on, for an n above 0.
 func refusedFor(t *testing.T, message string, d time.Duration, n int) (*pass2uWorld, *ledger.Record) {
-	w := &pass2uWorld{Bench: handlertest.Mini(t)}
-	w.sim = pass2usim.New(pass2usim.Config{Now: w.Clock.Now})
-	t.Cleanup(w.sim.Close)
-	p := w.client()
-	w.measured(p)
+	w := newPass2U(t)
 	start := w.Clock.Now()
-	w.sim.SetFault(func(c pass2usim.Call) pass2usim.Fault {
+	return w, w.travels(func(c pass2usim.Call) pass2usim.Fault {
 		if c.OrderID != "ORDER1" {
 			return pass2usim.None
 		}
@@ -40,7 +35,6 @@ func refusedFor(t *testing.T, message string, d time.Duration, n int) (*pass2uWo
 		}
 		return pass2usim.SaysBefore(message)
 	})
-	return w, travels(w.Bench, p, mailedOrder, mailedRef)
 }
 
 // What is refused for ever, for whatever reason, has an end that is true: nothing was issued. A thousand such orders do not
@@ -49,7 +43,7 @@ func TestAnOrderThatIsRefusedForEverFails(t *testing.T) {
 	for _, message := range []string{blocked, pass2usim.MsgCreateFailed, pass2usim.MsgInvalidQuery, pass2usim.MsgOrderUnknown} {
 		w, rec := refusedFor(t, message, 72*time.Hour, 0)
 		took := rec.FinalAt.Sub(rec.FirstSentAt)
-		if rec.State != order.Failed || rec.Reason.Code != string(order.CodeRejected) || !strings.Contains(rec.Reason.Message, message) || took < 24*time.Hour || took > 25*time.Hour {
+		if rec.State != order.Failed || rec.Reason.Code != string(order.CodeRefusal) || !strings.Contains(rec.Reason.Message, message) || took < 24*time.Hour || took > 25*time.Hour {
 			t.Errorf("%q: %s (%s: %s) after %s", message, rec.State, rec.Reason.Code, rec.Reason.Message, took)
 		}
 		if w.generates > 30 || w.queries > 60 {

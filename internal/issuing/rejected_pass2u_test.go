@@ -12,13 +12,9 @@ import (
 
 // says lets an order's request be answered by an error. It takes effect at a time after that: at once for 0, never for less.
 func says(t *testing.T, message string, late time.Duration) (*pass2uWorld, *ledger.Record) {
-	w := &pass2uWorld{Bench: handlertest.Mini(t)}
-	w.sim = pass2usim.New(pass2usim.Config{Now: w.Clock.Now})
-	t.Cleanup(w.sim.Close)
-	p := w.client()
-	w.measured(p)
+	w := newPass2U(t)
 	start := w.Clock.Now()
-	w.sim.SetFault(func(c pass2usim.Call) pass2usim.Fault {
+	return w, w.travels(func(c pass2usim.Call) pass2usim.Fault {
 		switch {
 		case c.OrderID != "ORDER1":
 		case c.Op == pass2usim.Query:
@@ -36,7 +32,6 @@ func says(t *testing.T, message string, late time.Duration) (*pass2uWorld, *ledg
 		}
 		return pass2usim.None
 	})
-	return w, travels(w.Bench, p, mailedOrder, mailedRef)
 }
 
 // Whatever error a request that took effect is answered with, at once or a little later: the order is issued.

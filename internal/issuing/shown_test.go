@@ -10,9 +10,7 @@ import (
 	"issuance/internal/issuing"
 	"issuance/pollers"
 	"issuance/providers"
-	"issuance/providers/ecticket"
 	"issuance/providers/ecticket/ecticketsim"
-	"issuance/providers/ecticket/wire"
 	"issuance/tasks/order"
 )
 
@@ -81,7 +79,7 @@ func TestAnOrderIsIssuedOnlyAsItWasOrdered(t *testing.T) {
 					a["Status"], a["Remark"] = 2, "sold out"
 				}
 			})
-			p := ecticketClient(b, sim)
+			p := clientOf(b, sim)
 			task := b.Enqueue(sites[0].doc)
 			issue := issuing.New(handler.Config{Provider: p, Ledger: b.Ledger, Ring: b.Ring, Worker: "w", Rules: b.ProviderRules, Log: b.Log}, &follower{})
 			poll := pollers.New(pollers.Config{Provider: p, Ledger: b.Ledger, Ring: b.Ring, Log: b.Log})
@@ -99,15 +97,4 @@ func TestAnOrderIsIssuedOnlyAsItWasOrdered(t *testing.T) {
 			}
 		})
 	}
-}
-
-func ecticketClient(b *handlertest.Bench, sim *ecticketsim.Sim) *ecticket.Client {
-	merchant := ecticketsim.DefaultAccounts()[0]
-	c, err := ecticket.New(ecticket.Config{BaseURL: serve(b, sim), MerchantID: merchant.MerchantID, Now: b.Clock.Now,
-		Keys: wire.Keys{HashKey: merchant.HashKey, HashIV: merchant.HashIV}})
-	if err != nil {
-		b.T.Fatal(err)
-	}
-	b.T.Cleanup(c.Close)
-	return c
 }

@@ -45,7 +45,7 @@ var sites = []site{
 				}
 				return ecticketsim.Fault{}
 			})
-			return ecticketClient(b, sim)
+			return clientOf(b, sim)
 		}},
 	{"pass2u", fmt.Sprintf(`{"provider":"pass2u","request":{"productSaleId":%q,"channelOrderId":"ORDER1","quantity":2,"pickupType":"voucher"}}`, pass2usim.DefaultCampaign),
 		order.Ref{Account: handlertest.Pass2U, OrderID: "ORDER1"},

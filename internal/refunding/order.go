@@ -106,7 +106,7 @@ func (r *run) elsewhere(ctx context.Context) (handler.Result, error) {
 	case providers.FoundFailed:
 		return r.failedElsewhere(ctx)
 	case providers.Absent:
-		if !r.SurelyAbsent(ctx, f) {
+		if !handler.SurelyAbsent(ctx, r.Log, r.Provider, f) {
 			return r.waitFor(f.Outcome, "looking the order up: "), nil
 		}
 		return r.unknownOrder("neither the ledger nor the provider knows the order")

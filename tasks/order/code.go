@@ -7,6 +7,7 @@ type Code string
 // The codes of the product. Codes explains each, and docs/runbook.md says what to do.
 const (
 	CodeRejected          Code = "rejected"
+	CodeRefusal           Code = "unexplained_refusal"
 	CodeNumberExists      Code = "number_exists"
 	CodeNumberTaken       Code = "number_taken"
 	CodeInDoubt           Code = "in_doubt"
@@ -67,6 +68,7 @@ func Codes() []struct {
 		{CodeIssuingFailed, "the provider says that issuing failed, without a code"},
 		{CodeAbsent, "the provider accepted the order and now does not know it"},
 		{CodeRejected, "the provider rejected the request, without a code"},
+		{CodeRefusal, "the provider refused the order in words that no document explains"},
 		{CodeInvalidDocument, "the document does not keep the provider's rules (any more)"},
 		{CodeUnreadable, "the sealed document cannot be opened or read"},
 		{CodeUnreadablePlan, "a refund's plan cannot be opened"},
