@@ -47,6 +47,3 @@ func (m *modeWatch) once(ctx context.Context) {
 		m.log.Warn("Redis is the right one again: calls may leave")
 	}
 }
-
-// watchRedis has the log say that Redis does not answer.
-func (w *worker) watchRedis(ctx context.Context) { redisconn.Watch(ctx, w.rdb, w.log) }

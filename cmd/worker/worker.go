@@ -171,7 +171,8 @@ func (w *worker) wire(again <-chan struct{}) error {
 	if err != nil {
 		return err
 	}
-	w.chores = append(w.chores, w.wakeSealed, w.keepAnnouncing, (&budget.Reporter{RDB: w.pages, Log: w.log}).Run, w.mode.Run, w.watchRedis, w.followAccounts(again),
+	w.chores = append(w.chores, w.wakeSealed, w.keepAnnouncing, (&budget.Reporter{RDB: w.pages, Log: w.log}).Run, w.mode.Run, w.followAccounts(again),
+		func(ctx context.Context) { redisconn.Watch(ctx, w.rdb, w.log) },
 		func(ctx context.Context) { looks.Run(ctx, w.roster.lookers, w.log) },
 		sweeper.New(w.rdb, sweeper.Config{Ledger: w.ledger, Accounts: w.names, Log: w.log, Tasks: k.tasks()}).Run)
 	return nil

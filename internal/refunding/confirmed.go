@@ -16,8 +16,8 @@ import (
 
 // unshown acts on a ticket whose refund was confirmed and does not show; unused says that the ticket could be refunded. It
 // is sent again once, when no provider is so far behind, and has not failed, whatever that is answered with: what was refunded
-// cannot be refunded again, so that a rejection contradicts nothing. It is looked for, and then left to a person. GoOn with the ticket still in doubt means that
-// it may be sent again.
+// cannot be refunded again, so that a rejection contradicts nothing. It is looked for, and then left to a person. GoOn with
+// the ticket still in doubt means that it may be sent again.
 func (t ticket) unshown(ctx context.Context, now time.Time, unused bool) (handler.Result, error) {
 	s := t.state()
 	list, until := s.DoubtAt.Add(atLeast), s.ConfirmedAt.Add(handler.LongestLag)

@@ -168,7 +168,8 @@ func (s byCount) send(ctx context.Context, r *run) (handler.Result, error) {
 	}
 }
 
-// spelling is how the refund is sent, and whether a rejection is for that. Each refund tries the other spelling once.
+// spelling is how the refund is sent, and whether a rejection is for that. Each refund tries the other spelling once, which its
+// history remembers: should that line ever be dropped from a very long one, the first spelling is refused, and looked after, once more.
 func (s byCount) spelling(r *run) (refund func(context.Context, providers.Order, int) providers.Outcome, respells func(code string) bool) {
 	p, ok := s.provider.(providers.Respeller)
 	if !ok {

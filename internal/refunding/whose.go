@@ -57,8 +57,8 @@ var elsewhere = ledger.Settlement{State: order.TicketElsewhere, Code: string(ord
 const minute = time.Minute // the unit of the times of refunds
 
 // refundedBefore acts on a date that is before our first request by more than any clock is off. It may be of another time
-// zone: the documents name none; where orders of the account have shown it, that decides. And where it is from before a look of ours that saw the ticket unused, by more than a list
-// lags, one of the two is untrue, so that it proves nothing.
+// zone: the documents name none; where orders of the account have shown it, that decides. And where it is from before a look
+// of ours that saw the ticket unused, by more than a list lags, one of the two is untrue, so that it proves nothing.
 func (t ticket) refundedBefore(ctx context.Context, now, at time.Time) (handler.Result, error) {
 	zoned := handler.InAnotherZone(t.Provider, at, minute, t.state().SentAt, now)
 	if z, ok := t.provider.(providers.ZoneTeller); ok && zoned {
