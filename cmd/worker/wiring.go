@@ -49,6 +49,13 @@ func (k *wiring) tasks() queue.Options {
 	return queue.Options{Timeout: k.cfg.Worker.TaskTimeout, Retention: k.cfg.Worker.Retention}
 }
 
+// holder makes the one of a provider's queues.
+func (k *wiring) holder(p providers.Name, accounts func() []servers.Account) *servers.QueueHolder {
+	h := servers.NewQueueHolder(k.rdb, p, accounts, k.log)
+	h.Idle = k.cfg.Worker.IdleProbe
+	return h
+}
+
 // handlers makes those of an account's tasks.
 func (k *wiring) handlers(a *account) (err error) {
 	follower := k.follower(a)

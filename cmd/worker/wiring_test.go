@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"issuance/internal/budget"
 	"issuance/internal/config"
 	"issuance/internal/handler"
@@ -25,6 +27,7 @@ import (
 func wired(c config.Config) string {
 	k := &wiring{cfg: c, log: slog.New(slog.DiscardHandler)}
 	text := fmt.Sprintf("%+v|%+v|%+v|%+v|%+v", k.tasks(), k.schedule(), k.sentinel(), ledgerOptions(c), serverOptions(c, nil))
+	text += fmt.Sprintf("|idle %s", (&wiring{cfg: c, rdb: redis.NewClient(&redis.Options{})}).holder(providers.ECTicket, nil).Idle)
 	for _, l := range order.Lanes() {
 		text += fmt.Sprintf("|%s %d", l, k.lane(lane{providers.ECTicket, l}, nil, nil).Concurrency)
 	}

@@ -148,7 +148,7 @@ func (w *worker) wire(again <-chan struct{}) error {
 	w.servers = servers.New(w.rdb, nil, serverOptions(w.Config, w.log))
 	w.fair = map[lane]*fair.Lane{}
 	for _, p := range providers.All() {
-		holder := servers.NewQueueHolder(w.rdb, p, w.roster.heldOf(p), w.log)
+		holder := k.holder(p, w.roster.heldOf(p))
 		var all []*fair.Lane
 		for _, l := range order.Lanes() {
 			f := w.fairLane(lane{p, l})

@@ -60,7 +60,7 @@
 // least a second, with no authentic answer to any worker in between, or one call that waits 10 s for
 // nothing, or one Retry-After, make the account down: its calls are held, whatever they are about, and
 // one probe leaves per interval, made by one of the workers (ClaimProbe). The first authentic answer ends
-// that. The second is there so that a few calls which fail at the same moment are no outage. While
+// that. An account that nobody calls is asked now and then by such a probe, too (ClaimIdleProbe). The second is there so that a few calls which fail at the same moment are no outage. While
 // nothing is wrong, answers cost Redis nothing.
 //
 // When Redis does not answer, Pass returns a plain error: no call leaves unbudgeted. A Redis

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+	"time"
 
+	"issuance/internal/keys"
 	"issuance/tasks/order"
 )
 
@@ -25,7 +27,24 @@ func (b *Budget) ClaimProbe(ctx context.Context) (_ context.Context, ok bool, er
 	if err != nil {
 		return ctx, false, fmt.Errorf("probe %s: %w", b.cfg.Account, err)
 	}
-	return context.WithValue(WithLane(ctx, order.Poll), probeKey{}, &probe{}), n == 1, nil
+	return probing(ctx), n == 1, nil
+}
+
+// ClaimIdleProbe is ClaimProbe of an account that nobody calls (State.IdleProbeDue). Of all accounts of a provider, one may be asked a
+// second.
+func (b *Budget) ClaimIdleProbe(ctx context.Context) (_ context.Context, ok bool, err error) {
+	n, err := idleScript.Run(ctx, b.rdb, []string{keys.IdleProbe(b.cfg.Account.Provider)}, b.now(), idleProbes.Microseconds()).Int()
+	if err != nil {
+		return ctx, false, fmt.Errorf("probe %s: %w", b.cfg.Account, err)
+	}
+	return probing(ctx), n == 1, nil
+}
+
+// idleProbes is the least time between two probes of a provider's idle accounts, so that many accounts cost no more calls than few.
+const idleProbes = time.Second
+
+func probing(ctx context.Context) context.Context {
+	return context.WithValue(WithLane(ctx, order.Poll), probeKey{}, &probe{})
 }
 
 func probeOf(ctx context.Context) *probe {

@@ -66,6 +66,8 @@ var (
 	healthSource string
 	//go:embed claim.lua
 	claimSource string
+	//go:embed idle.lua
+	idleSource string
 	//go:embed report.lua
 	reportSource string
 
@@ -74,6 +76,7 @@ var (
 	confirmScript = redis.NewScript(confirmSource)
 	healthScript  = redis.NewScript(healthSource)
 	claimScript   = redis.NewScript(claimSource)
+	idleScript    = redis.NewScript(idleSource)
 	reportScript  = redis.NewScript(reportSource)
 )
 

@@ -21,6 +21,9 @@ type State struct {
 	Limit     float64 // what is configured
 	// Used counts the allowance's calls of the last minute (to five seconds) by lane; every lane is there.
 	Used map[order.Lane]int
+	// LastCall is since when the allowance has made no call, to five seconds: the call was made then or that much later.
+	// It is zero if there was none in the last minute.
+	LastCall time.Time
 	// Ahead is how much of the future is taken: a bulk call would have to wait so long.
 	Ahead time.Duration
 	Ban   *Ban // nil without one
@@ -61,8 +64,24 @@ func (s State) ProbeDue() bool {
 	if s.Trouble == nil || !s.Trouble.Down || s.Ban != nil {
 		return false
 	}
-	polls := slices.ContainsFunc(s.Paused, func(h Hold) bool { return h.Lane == "" || h.Lane == order.Poll })
-	return !polls && !s.At.Before(s.Trouble.NextProbe.Add(-goesFirst))
+	return !s.pollsPaused() && !s.At.Before(s.Trouble.NextProbe.Add(-goesFirst))
+}
+
+// IdleProbeDue reports whether an account whose allowance has made no call for so long should be asked whether its
+// provider still answers: soon where the last call has failed, so that one failure is no outage for long. Nobody asks
+// during a ban or a pause of the polls; one that is down is asked anyway (ProbeDue).
+func (s State) IdleProbeDue(after time.Duration) bool {
+	if after <= 0 || s.Ban != nil || s.pollsPaused() || s.Trouble != nil && s.Trouble.Down {
+		return false
+	}
+	if s.Trouble != nil {
+		after = min(after, probeEvery)
+	}
+	return s.At.Sub(s.LastCall) >= after
+}
+
+func (s State) pollsPaused() bool {
+	return slices.ContainsFunc(s.Paused, func(h Hold) bool { return h.Lane == "" || h.Lane == order.Poll })
 }
 
 // Ban is a provider's refusal that is still on.
@@ -155,8 +174,9 @@ func (b *Budget) state(q questions, now time.Time) State {
 	}
 	ban, health := q.ban.Val(), q.health.Val()
 	s := State{Account: b.cfg.Account, Allowance: b.cfg.Allowance, PerSecond: b.cfg.PerSecond, Limit: b.cfg.PerSecond,
-		Used: usedSince(q.used.Val(), now), Paused: holdsOf(q.paused.Val()), Trouble: troubleOf(health), At: now,
+		Paused: holdsOf(q.paused.Val()), Trouble: troubleOf(health), At: now,
 		KeyMissing: now.Sub(micros(health["key_missing"])) < keyMissingFor}
+	s.Used, s.LastCall = usedSince(q.used.Val(), now)
 	if d := micros(q.tat.Val()["tat"]).Sub(now); d > 0 {
 		s.Ahead = d
 	}
@@ -172,9 +192,9 @@ func (b *Budget) state(q questions, now time.Time) State {
 	return s
 }
 
-// usedSince adds up the counters of the last minute.
-func usedSince(counters map[string]string, now time.Time) map[order.Lane]int {
-	used := map[order.Lane]int{}
+// usedSince adds up the counters of the last minute. last is when the latest of them began.
+func usedSince(counters map[string]string, now time.Time) (used map[order.Lane]int, last time.Time) {
+	used = map[order.Lane]int{}
 	for _, l := range order.Lanes() {
 		used[l] = 0
 	}
@@ -185,9 +205,12 @@ func usedSince(counters map[string]string, now time.Time) map[order.Lane]int {
 		n, errN := strconv.Atoi(count)
 		if errAt == nil && errN == nil && i > current-keep && i <= current {
 			used[order.Lane(lane)] += n
+			if began := time.UnixMicro(i * bucket.Microseconds()); began.After(last) {
+				last = began
+			}
 		}
 	}
-	return used
+	return used, last
 }
 
 // micros reads a time of ours; an absent one is 1970.

@@ -46,7 +46,7 @@ func TestDefaults(t *testing.T) {
 	c := load(t, nil)
 	want := Config{
 		Redis:  Redis{Network: "public"},
-		Worker: Worker{"127.0.0.1:8080", "", LogAuto, 24 * time.Hour, 8, 4, 4, time.Minute, 70 * time.Second},
+		Worker: Worker{"127.0.0.1:8080", "", LogAuto, 24 * time.Hour, 8, 4, 4, time.Minute, 10 * time.Second, 70 * time.Second},
 		ECTicket: ECTicket{BaseURL: "https://ecticket.ecpay.com.tw", Mode: Pure, CallsPerSecond: 4,
 			Ban: 30 * time.Minute, Timeout: 20 * time.Second, SettleAfter: 12 * time.Minute},
 		Pass2U: Pass2U{BaseURL: "https://www.pass2u.net/api/v1/public/product", CallsPerSecond: 4, Ban: 30 * time.Minute,

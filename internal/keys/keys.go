@@ -55,6 +55,10 @@ const (
 	Webhooks = Prefix + "webhooks"
 )
 
+// IdleProbe is the time (µs) at which a worker has asked last whether a provider still answers an account that nobody calls.
+// Expires after a second; meanwhile nobody asks so.
+func IdleProbe(p providers.Name) string { return Prefix + "{idle_probe:" + string(p) + "}" }
+
 // ConsoleSession is the string of a browser that is logged in to the console, as JSON: whose token it has and since when. id is
 // the hash of what the browser's cookie holds. Expires when nobody has used it for a while.
 func ConsoleSession(id string) string { return Prefix + "{console:session:" + id + "}" }

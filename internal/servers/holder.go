@@ -38,10 +38,13 @@ type QueueHolder struct {
 	probes    sync.WaitGroup
 	// See is called with what is known of the accounts at every look. Set it before Run. Default: nobody is.
 	See func([]budget.State)
+	// Idle is how long nobody calls an account until it is asked whether its provider still answers. Set it before Run.
+	// Default 0: it is not asked.
+	Idle time.Duration
 }
 
 // NewQueueHolder makes a holder of all queues of a provider. accounts are those of it that this process serves now; see
-// Always. One that is a Prober is probed while it is down.
+// Always. One that is a Prober is probed while it is down, and while nobody calls it (Idle).
 func NewQueueHolder(rdb redis.UniversalClient, p providers.Name, accounts func() []Account, log *slog.Logger) *QueueHolder {
 	return &QueueHolder{rdb: rdb, inspector: asynq.NewInspectorFromRedisClient(rdb), provider: p, accounts: accounts, log: log}
 }
@@ -78,10 +81,12 @@ func (h *QueueHolder) Once(ctx context.Context) error {
 	if len(accounts) == 0 {
 		return nil
 	}
-	states, err := h.known.look(ctx, h.rdb, accounts, func(a Account, s budget.State) { h.probe(ctx, a, s) })
+	p := probes{idle: h.Idle}
+	states, err := h.known.look(ctx, h.rdb, accounts, p.consider)
 	if err != nil {
 		return err
 	}
+	h.probe(ctx, p)
 	if h.See != nil {
 		h.See(states)
 	}

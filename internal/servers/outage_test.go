@@ -142,6 +142,7 @@ type site struct {
 	provider *counter
 	rdb      *redis.Client
 	client   *tasks.Client
+	budget   *budget.Budget
 	log      *lines
 }
 
@@ -182,6 +183,8 @@ func atSite(t *testing.T, perSecond float64, run func(s *site)) {
 			t.Fatal(err)
 		}
 		holder := servers.NewQueueHolder(rdb, providers.ECTicket, servers.Always(servers.Serve(b, s.provider, log)), log)
+		holder.Idle = 10 * time.Second
+		s.budget = b
 		var running sync.WaitGroup
 		running.Go(func() { holder.Run(ctx) })
 		run(s)
@@ -282,6 +285,69 @@ func TestAnOutageIsOverForAllOrdersWithinSeconds(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Whether the provider of an account answers is known although nobody sells: within 30 s of an outage's beginning, for a call
+// every 10 s, and within 15 s of its end.
+func TestAnAccountThatNobodyCallsIsAsked(t *testing.T) {
+	t.Parallel()
+	for kind, limit := range map[string]time.Duration{"refused": 25 * time.Second, "503": 25 * time.Second, "timeout": 11*time.Second + patience, "garbage": 25 * time.Second} {
+		for _, after := range []time.Duration{61 * time.Second, 64 * time.Second, 69 * time.Second} {
+			t.Run(fmt.Sprintf("%s after %s", kind, after), func(t *testing.T) {
+				t.Parallel()
+				atSite(t, 4, func(s *site) {
+					<-time.After(after)
+					if n := s.calls(); n < 5 || n > 7 {
+						t.Errorf("%d calls in an idle minute", n)
+					}
+					s.provider.begin(kind)
+					if late := s.healthy(false); late > limit {
+						t.Errorf("the outage was known after %s", late)
+					}
+					<-time.After(time.Minute)
+					s.provider.end()
+					limit := 15 * time.Second
+					if kind == "garbage" { // a person has to end that: probes are rare
+						limit = 35 * time.Second
+					}
+					if late := s.healthy(true); late > limit {
+						t.Errorf("its end was known after %s", late)
+					}
+					<-time.After(time.Second) // it is logged after it is known
+					if a, o := s.log.count("alarm:"), s.log.count("the account is ok again"); a != 1 || o != 1 {
+						t.Errorf("%d alarms, %d ends", a, o)
+					}
+				})
+			})
+		}
+	}
+}
+
+// calls are those of the last minute.
+func (s *site) calls() (n int) {
+	for _, c := range s.state().Used {
+		n += c
+	}
+	return n
+}
+
+func (s *site) state() budget.State {
+	s.t.Helper()
+	state, err := s.budget.State(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return state
+}
+
+// healthy waits until the account is known to be well, or not to be, and returns how long that took.
+func (s *site) healthy(well bool) time.Duration {
+	s.t.Helper()
+	for began := time.Now(); ; <-time.After(100 * time.Millisecond) {
+		if h, _, _ := s.state().Health(); (h == providers.HealthOK) == well || time.Since(began) > 5*time.Minute {
+			return time.Since(began)
+		}
 	}
 }
 

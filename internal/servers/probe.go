@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"time"
 
 	"issuance/internal/budget"
 	"issuance/providers"
@@ -12,8 +14,8 @@ import (
 // Prober is an Account that can ask whether its provider answers again.
 type Prober interface {
 	Account
-	// Probe makes one call, unless another worker makes it. It ends with the context.
-	Probe(ctx context.Context)
+	// Probe makes one call, unless another worker makes it. It ends with the context. idle says that nothing is known to be wrong.
+	Probe(ctx context.Context, idle bool)
 }
 
 // Served is an account that this process serves. It is probed by looking up an order that does not exist:
@@ -35,8 +37,12 @@ func Serve(b *budget.Budget, p providers.Provider, log *slog.Logger) *Served {
 }
 
 // Probe implements Prober.
-func (s *Served) Probe(ctx context.Context) {
-	ctx, mine, err := s.ClaimProbe(ctx)
+func (s *Served) Probe(ctx context.Context, idle bool) {
+	claim := s.ClaimProbe
+	if idle {
+		claim = s.ClaimIdleProbe
+	}
+	ctx, mine, err := claim(ctx)
 	if err != nil || !mine { // what is wrong with Redis, the QueueHolder logs
 		return
 	}
@@ -44,10 +50,39 @@ func (s *Served) Probe(ctx context.Context) {
 	s.log.DebugContext(ctx, "probed", "account", s.provider.Account().String(), "finding", string(f.State), "code", f.Outcome.Code)
 }
 
-// probe asks, beside everything else, whether those accounts are answered again for which that is due: a
-// probe may hang for as long as a call may take, and the next one leaves on time.
-func (h *QueueHolder) probe(ctx context.Context, a Account, s budget.State) {
-	if p, ok := a.(Prober); ok && s.ProbeDue() {
-		h.probes.Go(func() { p.Probe(ctx) })
+// probes are the accounts of one look that are to be asked, beside everything else: a probe may hang for as long as a call
+// may take, and the next one leaves on time.
+type probes struct {
+	idle    time.Duration // see QueueHolder.Idle
+	due     []Prober
+	failed  []Prober // idle ones whose last call has failed
+	nothing []Prober // the other idle ones
+}
+
+func (p *probes) consider(a Account, s budget.State) {
+	switch prober, ok := a.(Prober); {
+	case !ok:
+	case s.ProbeDue():
+		p.due = append(p.due, prober)
+	case !s.IdleProbeDue(p.idle):
+	case s.Trouble != nil:
+		p.failed = append(p.failed, prober)
+	default:
+		p.nothing = append(p.nothing, prober)
+	}
+}
+
+// probe asks whether those accounts are answered again for which that is due, and one of those that nobody calls: another
+// one every time.
+func (h *QueueHolder) probe(ctx context.Context, p probes) {
+	for _, a := range p.due {
+		h.probes.Go(func() { a.Probe(ctx, false) })
+	}
+	idle := p.failed
+	if len(idle) == 0 {
+		idle = p.nothing
+	}
+	if len(idle) > 0 {
+		h.probes.Go(func() { idle[rand.IntN(len(idle))].Probe(ctx, true) })
 	}
 }
