@@ -57,7 +57,7 @@ type Worker struct {
 	PollConcurrency     int           `env:"WORKER_POLL_CONCURRENCY" envDefault:"4" help:"poll tasks of one account that one process runs at the same time"`
 	BulkConcurrency     int           `env:"WORKER_BULK_CONCURRENCY" envDefault:"4" help:"bulk tasks of one account that one process runs at the same time"`
 	TaskTimeout         time.Duration `env:"WORKER_TASK_TIMEOUT" envDefault:"60s" for:"tasks" help:"longest run of one task, in whole seconds; longer than the providers' timeouts"`
-	IdleProbe           time.Duration `env:"WORKER_IDLE_PROBE" envDefault:"10s" help:"how long nobody calls an account until the worker asks, by looking up an order that does not exist, whether its provider still answers, so that an outage is known before an order meets it; one such call a second for each provider at most; 0s: never"`
+	IdleProbe           time.Duration `env:"WORKER_IDLE_PROBE" envDefault:"10s" help:"how long nobody calls an account until the worker asks, by looking up an order that does not exist, whether its provider still answers, so that an outage is known before an order meets it; one such call a second for each provider at most; at least 5s, or 0s for never"`
 	ShutdownTimeout     time.Duration `env:"WORKER_SHUTDOWN_TIMEOUT" envDefault:"70s" help:"how long a stopping worker waits for running tasks; longer than WORKER_TASK_TIMEOUT, shorter than the grace period of whatever stops it"`
 }
 

@@ -41,6 +41,15 @@ func load(t *testing.T, env map[string]string, needs ...Need) Config {
 	return c
 }
 
+// Asking accounts that nobody calls can be turned off.
+func TestIdleAccountsNeedNotBeAsked(t *testing.T) {
+	env := production()
+	env["WORKER_IDLE_PROBE"] = "0s"
+	if c := load(t, env, all...); c.Worker.IdleProbe != 0 {
+		t.Errorf("asked every %s", c.Worker.IdleProbe)
+	}
+}
+
 // With nothing set, every default of the documentation is in force, and no provider is served.
 func TestDefaults(t *testing.T) {
 	c := load(t, nil)
@@ -121,6 +130,8 @@ func TestMistakes(t *testing.T) {
 		{"ECTICKET_CALLS_PER_SECOND", "four", "is not a number"},
 		{"ECTICKET_BAN", "0s", "at least 1s"},
 		{"ECTICKET_TIMEOUT", "500ms", "at least 1s"},
+		{"WORKER_IDLE_PROBE", "4s", "write at least 5s, or 0s for never"},
+		{"WORKER_IDLE_PROBE", "-1s", "write at least 5s, or 0s for never"},
 		{"ECTICKET_SETTLE_AFTER", "10m", "longer than the validity of a request (10m0s)"},
 		{"ECTICKET_PATHS", "/api/Refund", "CALL=PATH"},
 		{"ECTICKET_PATHS", "Refund=/a,Sell=b", "must be one of"},

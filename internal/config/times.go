@@ -10,11 +10,14 @@ import (
 // ecticketWindow is how long ECPay accepts a request after its timestamp (ECTicket, Issue).
 const ecticketWindow = 10 * time.Minute
 
+// idleProbe is the one duration that may be none. The call budget counts calls in steps of 5 s.
+const idleProbe = "WORKER_IDLE_PROBE"
+
 // durations checks every duration by itself.
 func (l *loader) durations() {
 	for name, v := range l.table {
 		// The queue counts whole seconds and takes less than one for "no limit".
-		if v.kind == reflect.TypeFor[time.Duration]() && l.usable(name) && l.duration(name) < time.Second {
+		if v.kind == reflect.TypeFor[time.Duration]() && l.usable(name) && name != idleProbe && l.duration(name) < time.Second {
 			l.wrong(name, "is %s; write at least 1s", l.duration(name))
 		}
 	}
@@ -25,6 +28,9 @@ func (l *loader) times() {
 	const task, stop = "WORKER_TASK_TIMEOUT", "WORKER_SHUTDOWN_TIMEOUT"
 	if l.usable(task) && l.duration(task)%time.Second != 0 {
 		l.wrong(task, "is %s; write whole seconds", l.duration(task))
+	}
+	if l.usable(idleProbe) && l.duration(idleProbe) != 0 && l.duration(idleProbe) < 5*time.Second {
+		l.wrong(idleProbe, "is %s; write at least 5s, or 0s for never", l.duration(idleProbe))
 	}
 	l.longer(l.slowest(), task, "otherwise a task ends while its call is under way")
 	l.longer(task, stop, "otherwise a stopping worker cuts calls off")
