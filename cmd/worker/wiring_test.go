@@ -25,9 +25,10 @@ import (
 
 // wired is everything that settings of the process become.
 func wired(c config.Config) string {
-	k := &wiring{cfg: c, log: slog.New(slog.DiscardHandler)}
+	k := &wiring{cfg: c, rdb: redis.NewClient(&redis.Options{}), log: slog.New(slog.DiscardHandler)}
+	defer k.rdb.Close()
 	text := fmt.Sprintf("%+v|%+v|%+v|%+v|%+v", k.tasks(), k.schedule(), k.sentinel(), ledgerOptions(c), serverOptions(c, nil))
-	text += fmt.Sprintf("|idle %s", (&wiring{cfg: c, rdb: redis.NewClient(&redis.Options{})}).holder(providers.ECTicket, nil).Idle)
+	text += fmt.Sprintf("|idle %s", k.holder(providers.ECTicket, nil).Idle)
 	for _, l := range order.Lanes() {
 		text += fmt.Sprintf("|%s %d", l, k.lane(lane{providers.ECTicket, l}, nil, nil).Concurrency)
 	}
