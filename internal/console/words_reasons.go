@@ -72,6 +72,7 @@ var reasonWords = map[string]string{
 	"the document no longer keeps the rules, nothing was issued: %s":                                                                                                       "文件已不符合規則，沒有開立：%s",
 	"the document no longer keeps the rules, so it is not sent again; an earlier request got no clear answer, look the order up: %s":                                       "文件已不符合規則，因此不再送出；先前的請求沒有明確的回應，請查詢該訂單：%s",
 	"the provider has an order under this number and does not show yet whose it is":                                                                                        "服務商已有此編號的訂單，但尚未顯示屬於誰",
+	"the provider has shown an order under this number, and does not know it in its latest answer":                                                                         "服務商曾顯示此編號的訂單，但最近一次查詢卻查無此單",
 	"the provider has an order under this number that this record cannot have made: %s; find out whose it is: another system's, or ours from a record that Redis has lost": "服務商已有此編號的訂單，且不可能是這筆紀錄所送出：%s。請查明屬於誰：其他系統，或我方已從 Redis 遺失的紀錄",
 	"the only request for it was rejected (%s)":                                                                                                                            "唯一的請求已遭拒絕（%s）",
 	"its %s is not that of our document":                                                                                                                                   "其 %s 與我方文件不同",

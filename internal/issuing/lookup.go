@@ -29,7 +29,7 @@ func (r *run) lookUp(ctx context.Context) (handler.Result, error) {
 func (r *run) found(ctx context.Context, f providers.Finding) (handler.Result, error) {
 	id, why, out := handler.Identify(ctx, r.Provider, r.Order, &f, r.Rec.FirstSentAt)
 	if out.Kind != providers.Done {
-		return r.unclear(out)
+		return r.unrecognised(out)
 	}
 	r.Log.Info("compared with what was sent", "identity", int(id), "why", why)
 	switch rejected := r.onlyRejected(); {
@@ -37,7 +37,7 @@ func (r *run) found(ctx context.Context, f providers.Finding) (handler.Result, e
 		return taken(why), nil
 	case id == handler.Unproven && rejected && f.State == providers.FoundPending:
 		// A copy of our request may have taken effect, or the order is another's: once issued, it shows.
-		return r.unclear(providers.Outcome{Kind: providers.Unknown, Code: string(order.CodeNumberExists),
+		return r.unrecognised(providers.Outcome{Kind: providers.Unknown, Code: string(order.CodeNumberExists),
 			Message: "the provider has an order under this number and does not show yet whose it is"})
 	case id == handler.Unproven && rejected && f.State == providers.FoundFailed:
 		// Ours or another's: nothing was issued under the number, and it can be used no more.
@@ -60,6 +60,20 @@ func (r *run) found(ctx context.Context, f providers.Finding) (handler.Result, e
 		return r.failed(f, unproven)
 	}
 }
+
+// unrecognised waits after a look-up that found an order under the number and did not show whose it is. That it is there is
+// remembered, because it does not vanish.
+func (r *run) unrecognised(out providers.Outcome) (handler.Result, error) {
+	res, err := r.unclear(out)
+	if res.IsWait() {
+		res = res.As(ledger.Unrecognised)
+	}
+	return res, err
+}
+
+// hidden is the outcome of an answer that does not know an order which another answer has shown.
+var hidden = providers.Outcome{Kind: providers.Unknown, Code: string(order.CodeListLags),
+	Message: "the provider has shown an order under this number, and does not know it in its latest answer"}
 
 // failed leaves an order to the poller that the provider could not issue: a second look has to say the same. This one counts
 // as the first.
@@ -86,6 +100,9 @@ func (r *run) onlyRejected() bool {
 // absent acts on the provider's answer that it does not know the order. One such answer is not enough for an
 // end: the provider may be behind itself, or a copy of the request on its way.
 func (r *run) absent(ctx context.Context, f providers.Finding) (handler.Result, error) {
+	if r.Rec.Unproven {
+		return r.unclear(hidden)
+	}
 	rejection := r.Rec.Rejection
 	if rejection.Code == "" {
 		return r.sendAgain(ctx)

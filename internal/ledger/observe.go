@@ -11,7 +11,7 @@ import (
 type Change struct {
 	order.Ref
 	// Event names what happened: "queued" for a record that this process is the first to claim, the name of a claim's release
-	// ("idle", "unclear", "not_sent", "unknown"), the final state ("issued", "review", …), or the
+	// ("idle", "unclear", "unrecognised", "not_sent", "unknown"), the final state ("issued", "review", …), or the
 	// transition itself ("submit", "rejected", "confirmed", "accept", "polled", "plan", "settle_ticket",
 	// "without_effect", "yield_turn", "reopen").
 	Event string

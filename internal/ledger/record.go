@@ -60,7 +60,7 @@ type Record struct {
 	// UnclearSince is since when the provider's answers are of no use: for a refund's plan, or as an answer to a
 	// poll; zero when the last one was.
 	UnclearSince time.Time
-	// Unproven: the order was found at the provider, and whether it is ours is still to be seen.
+	// Unproven: an order was found at the provider under the number, and whether it is ours is still to be seen.
 	Unproven bool
 	// Rejection is a provider's rejection that a look-up still has to confirm.
 	Rejection Reason

@@ -58,6 +58,9 @@ const (
 	// Unclear: as Idle, because the provider's answer was of no use for a refund's plan, or as one to an
 	// order's look-up. Since when that is so is kept (Record.UnclearSince) until there is one.
 	Unclear Release = "unclear"
+	// Unrecognised: as Unclear, because the provider has an order under the number of which it is still to be seen whether it is
+	// ours. That it was there is kept (Record.Unproven): an order does not vanish.
+	Unrecognised Release = "unrecognised"
 	// Unworked: nothing was done with the claim, so the runners that died before stay counted. A refund's turn
 	// is given back, unless it is planned.
 	Unworked Release = "unworked"

@@ -9,9 +9,9 @@ local fields = {'state', 'accepted', 'accepted', int(t), 'updated_at', int(t)}
 local function with(...) for _, v in ipairs({...}) do fields[#fields + 1] = v end end
 if ARGV[3] ~= '' then with('ref', ARGV[3]) end
 if ARGV[4] ~= '' and f.erased_at == '' then with('result', ARGV[4]) end
-if ARGV[5] == '1' then with('unproven', '1') end
 no_doubt(key, f)
-give_back(key, 'crashes', 'abandoned', 'code', 'message', 'unclear_since')
+give_back(key, 'crashes', 'abandoned', 'code', 'message', 'unclear_since', 'unproven')
+if ARGV[5] == '1' then with('unproven', '1') end
 if ARGV[7] ~= '' then with('code', ARGV[7], 'message', ARGV[8], 'polled_at', int(t)) end
 found(key, t, ARGV[6])
 note(key, t, 'accepted', ARGV[3], fields)

@@ -7,13 +7,15 @@
 --   unworked  nothing was done with the claim; a refund's turn is given back unless it is planned
 --   unclear   as idle: the provider was asked, and the answer was of no use; since when that is so is kept
 --             until a refund is planned, and of an order until a look-up is answered
+--   unrecognised  as unclear: the provider has an order under the number, and whose it is does not show yet; that is kept
 -- KEYS[1] record, of a refund KEYS[2] the turn
 -- ARGV: now, fence, how, code, message, refund id or ''
 -- Answers {verdict ok|refused, state}
 local key, t, how = KEYS[1], clock(), ARGV[3]
 local state = get(key, 'state')
 if (state ~= 'queued' and state ~= 'submitting') or not held(key, ARGV[2]) then return refused(state) end
-if how == 'unknown' or ((how == 'idle' or how == 'unclear' or how == 'absent') and get(key, 'phase') == 'send') then
+local asked = {idle = true, unclear = true, unrecognised = true, absent = true}
+if how == 'unknown' or (asked[how] and get(key, 'phase') == 'send') then
   -- (An intent without an answer is never idle.)
   doubt(key, int(t))
   state = 'submitting'
@@ -31,7 +33,8 @@ if how == 'absent' then
   redis.call('HSETNX', key, 'absent', int(t))
   redis.call('HSET', key, 'absent_last', int(t))
 end
-if how == 'unclear' then
+if how == 'unrecognised' then redis.call('HSET', key, 'unproven', '1') end
+if how == 'unclear' or how == 'unrecognised' then
   redis.call('HSETNX', key, 'unclear_since', int(t))
 elseif how ~= 'idle' and how ~= 'absent' and how ~= 'unworked' then
   note(key, t, how, ARGV[4])

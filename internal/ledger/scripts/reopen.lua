@@ -16,6 +16,6 @@ redis.call('HSET', key, 'state', state, 'updated_at', int(t), 'reopened_at', int
 if get(key, 'doubt_since') ~= '' then redis.call('HSET', key, 'doubt_since', int(t)) end
 if KEYS[2] then redis.call('ZREM', KEYS[2], ARGV[4]) end
 again(key)
-redis.call('HDEL', key, 'crashes', 'abandoned', 'bans', 'banned_at', 'absent', 'absent_last', 'doubts', 'unclear_since', 'unclear', 'event', 'final', 'code', 'message')
+redis.call('HDEL', key, 'crashes', 'abandoned', 'bans', 'banned_at', 'absent', 'absent_last', 'doubts', 'unclear_since', 'unclear', 'unproven', 'event', 'final', 'code', 'message')
 note(key, t, 'reopened', 'by ' .. ARGV[2] .. ': ' .. ARGV[3])
 return applied(state)
