@@ -28,6 +28,9 @@ func (b *Budget) Banned(ctx context.Context, reason string) {
 		r.logged = u.logged // the same ban
 	}
 	b.unpublished = r
+	if p := probeOf(ctx); p != nil && p.idle {
+		b.own.probes.drewBan()
+	}
 	b.mu.Unlock()
 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishLimit)

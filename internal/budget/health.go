@@ -57,6 +57,7 @@ type record struct {
 	alone    time.Time // since when there were only troubles; zero if the last answer was authentic
 	suspect  bool      // Redis may hold a trouble, so an authentic answer is news
 	warned   time.Time
+	probes   fitness
 }
 
 // suspects notes that a trouble stands, so that the next authentic answer is reported.
@@ -74,6 +75,12 @@ func (b *Budget) Answered(ctx context.Context, c providers.Condition) {
 	p := probeOf(ctx)
 	if p != nil && c.State == providers.HealthUnreachable {
 		p.over.Store(true) // another try of the same probe would be another call
+	}
+	if p != nil {
+		var says bool
+		if c, says = b.judge(ctx, p, c); !says {
+			return
+		}
 	}
 	alone, news := b.note(c, p != nil)
 	if !news {

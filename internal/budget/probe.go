@@ -7,11 +7,13 @@ import (
 	"time"
 
 	"issuance/internal/keys"
+	"issuance/providers"
 	"issuance/tasks/order"
 )
 
 // probe is one question whether the provider answers again.
 type probe struct {
+	idle bool        // nothing was known to be wrong
 	over atomic.Bool // it was not answered
 }
 
@@ -27,7 +29,7 @@ func (b *Budget) ClaimProbe(ctx context.Context) (_ context.Context, ok bool, er
 	if err != nil {
 		return ctx, false, fmt.Errorf("probe %s: %w", b.cfg.Account, err)
 	}
-	return probing(ctx), n == 1, nil
+	return probing(ctx, false), n == 1, nil
 }
 
 // ClaimIdleProbe is ClaimProbe of an account that nobody calls (State.IdleProbeDue). Of all accounts of a provider, one may be asked a
@@ -37,14 +39,76 @@ func (b *Budget) ClaimIdleProbe(ctx context.Context) (_ context.Context, ok bool
 	if err != nil {
 		return ctx, false, fmt.Errorf("probe %s: %w", b.cfg.Account, err)
 	}
-	return probing(ctx), n == 1, nil
+	return probing(ctx, true), n == 1 && !b.badly(), nil
 }
 
 // idleProbes is the least time between two probes of a provider's idle accounts, so that many accounts cost no more calls than few.
 const idleProbes = time.Second
 
-func probing(ctx context.Context) context.Context {
-	return context.WithValue(WithLane(ctx, order.Poll), probeKey{}, &probe{})
+func probing(ctx context.Context, idle bool) context.Context {
+	return context.WithValue(WithLane(ctx, order.Poll), probeKey{}, &probe{idle: idle})
+}
+
+// fitness is what this process knows of how the provider answers probes. No document says what it answers about an order
+// that does not exist: it may be something that no other call is answered with.
+type fitness struct {
+	proven bool // a probe was answered authentically
+	// unfit is how many probes of an account that was well were answered as if it were not.
+	unfit   int
+	doubted time.Time // since when probes of an account that is down have been answered so
+	let     time.Time // when one of these was last taken for the end of the trouble
+	banned  bool      // one of an account that was well drew a ban
+}
+
+// judge is what an answer to a probe says of the account; nothing, while the provider may answer so about any order that does
+// not exist. Then no probe would end a trouble, so now and then a few calls find out: at once where other calls were answered
+// while probes were not.
+func (b *Budget) judge(ctx context.Context, p *probe, c providers.Condition) (_ providers.Condition, says bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f, now := &b.own.probes, b.clock()
+	switch {
+	case c.State == providers.HealthOK:
+		f.proven, f.doubted = true, time.Time{}
+		return c, true
+	case f.proven || ofEveryCall(c):
+		return c, true
+	case p.idle:
+		if f.unfit++; f.unfit == enoughTroubles {
+			b.cfg.Log.WarnContext(ctx, "the provider has no proper answer about an order that does not exist: while nobody calls the account, only that nobody answers is noticed",
+				"account", b.cfg.Account.String(), "code", c.Code)
+		}
+		return c, false
+	case f.doubted.IsZero():
+		f.doubted = now
+	}
+	if f.unfit >= enoughTroubles && !b.own.answered.IsZero() && now.Sub(f.let) >= probeRarely || now.Sub(f.doubted) >= keepTrouble {
+		f.let, f.doubted = now, time.Time{}
+		return providers.Condition{State: providers.HealthOK, Code: c.Code, Took: c.Took}, true
+	}
+	return c, true
+}
+
+// ofEveryCall reports whether a call would have ended so whatever it had asked: nobody answers, or a gateway in the provider's place.
+func ofEveryCall(c providers.Condition) bool {
+	return c.State == providers.HealthUnreachable && c.Code != "http_500" && c.Code != "http_501"
+}
+
+// unprobed reports whether a probe of an account that is well would tell what the provider answers it.
+func (b *Budget) unprobed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.own.probes.proven && b.own.probes.unfit < enoughTroubles
+}
+
+// drewBan notes that a probe was answered with a ban. Where no probe was ever answered otherwise, another one might draw the next.
+func (f *fitness) drewBan() { f.banned = f.banned || !f.proven }
+
+// badly reports whether probes of an idle account may do it harm.
+func (b *Budget) badly() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.own.probes.banned
 }
 
 func probeOf(ctx context.Context) *probe {

@@ -36,6 +36,8 @@ type State struct {
 	// NoWorker says that no worker has announced the account for two minutes. It is known of what States
 	// returns.
 	NoWorker bool
+	// Unprobed says that no probe of this process has been answered so far, so that it is not known what such answers mean.
+	Unprobed bool
 	// At is the moment of all this, by Redis' clock.
 	At time.Time
 }
@@ -68,11 +70,14 @@ func (s State) ProbeDue() bool {
 }
 
 // IdleProbeDue reports whether an account whose allowance has made no call for so long should be asked whether its
-// provider still answers: soon where the last call has failed, so that one failure is no outage for long. Nobody asks
-// during a ban or a pause of the polls; one that is down is asked anyway (ProbeDue).
+// provider still answers: soon where the last call has failed, so that one failure is no outage for long, and at once where none
+// was asked so before, whether it is called or not. Nobody asks during a ban or a pause of the polls; one that is down is asked anyway (ProbeDue).
 func (s State) IdleProbeDue(after time.Duration) bool {
 	if after <= 0 || s.Ban != nil || s.pollsPaused() || s.Trouble != nil && s.Trouble.Down {
 		return false
+	}
+	if s.Unprobed && s.Trouble == nil {
+		return true
 	}
 	if s.Trouble != nil {
 		after = min(after, probeEvery)
@@ -174,7 +179,7 @@ func (b *Budget) state(q questions, now time.Time) State {
 	}
 	ban, health := q.ban.Val(), q.health.Val()
 	s := State{Account: b.cfg.Account, Allowance: b.cfg.Allowance, PerSecond: b.cfg.PerSecond, Limit: b.cfg.PerSecond,
-		Paused: holdsOf(q.paused.Val()), Trouble: troubleOf(health), At: now,
+		Paused: holdsOf(q.paused.Val()), Trouble: troubleOf(health), At: now, Unprobed: b.unprobed(),
 		KeyMissing: now.Sub(micros(health["key_missing"])) < keyMissingFor}
 	s.Used, s.LastCall = usedSince(q.used.Val(), now)
 	if d := micros(q.tat.Val()["tat"]).Sub(now); d > 0 {

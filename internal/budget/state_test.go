@@ -92,6 +92,8 @@ func TestAnIdleAccountIsAsked(t *testing.T) {
 		"nobody has called":         {State{At: at}, true},
 		"a call ten seconds ago":    {State{At: at, LastCall: ago(10 * time.Second)}, true},
 		"a call lately":             {State{At: at, LastCall: ago(9 * time.Second)}, false},
+		"not probed as of yet":      {State{At: at, LastCall: at, Unprobed: true}, true},
+		"not probed, and it failed": {State{At: at, LastCall: at, Unprobed: true, Trouble: failed}, false},
 		"a failed call":             {State{At: at, LastCall: ago(5 * time.Second), Trouble: failed}, true},
 		"a failed call just now":    {State{At: at, LastCall: ago(4 * time.Second), Trouble: failed}, false},
 		"it is down":                {State{At: at, Trouble: down}, false},

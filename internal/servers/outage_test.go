@@ -37,6 +37,7 @@ type counter struct {
 	mu     sync.Mutex
 	issued map[string]time.Time
 	outage string // "", or a kind of outage
+	unfit  string // how an order that does not exist is answered about, "" for properly
 	missed int    // calls made during it
 }
 
@@ -47,7 +48,7 @@ const (
 )
 
 // call passes the gate, makes a call and reports what it says of the account.
-func (c *counter) call(ctx context.Context, issues bool, answered func()) providers.Outcome {
+func (c *counter) call(ctx context.Context, issues, known bool, answered func()) providers.Outcome {
 	if err := c.gate.Pass(ctx); err != nil {
 		var held *providers.HeldError
 		if !errors.As(err, &held) {
@@ -63,6 +64,8 @@ func (c *counter) call(ctx context.Context, issues bool, answered func()) provid
 	}
 	if kind != "" {
 		c.missed++
+	} else if !known {
+		kind = c.unfit
 	}
 	c.mu.Unlock()
 	out, health, took := c.answer(kind)
@@ -94,12 +97,16 @@ func (c *counter) answer(kind string) (providers.Outcome, providers.Health, time
 		return fakeprovider.Overloaded(10 * time.Second), providers.HealthUnreachable, trip
 	case "garbage":
 		return fakeprovider.Garbage, providers.HealthGarbage, trip
+	case "500":
+		return providers.Outcome{Kind: providers.Unknown, Code: "http_500"}, providers.HealthUnreachable, trip
+	case "401":
+		return providers.Outcome{Kind: providers.Held, Code: "http_401"}, providers.HealthRefused, trip
 	}
 	return fakeprovider.Yes, providers.HealthOK, trip
 }
 
 func (c *counter) Issue(ctx context.Context, o providers.Order) providers.Outcome {
-	return c.call(ctx, true, func() {
+	return c.call(ctx, true, true, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.issued[o.ID] = time.Now()
@@ -108,7 +115,7 @@ func (c *counter) Issue(ctx context.Context, o providers.Order) providers.Outcom
 
 func (c *counter) LookUp(ctx context.Context, o providers.Order) providers.Finding {
 	found := false
-	out := c.call(ctx, false, func() {
+	out := c.call(ctx, false, !strings.Contains(o.ID, "PROBE"), func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		_, found = c.issued[o.ID]
@@ -321,6 +328,42 @@ func TestAnAccountThatNobodyCallsIsAsked(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// A provider that has no proper answer about an order that does not exist is no outage: nothing holds the orders of its account,
+// while nobody calls it and after an outage.
+func TestAProviderThatCannotAnswerAProbeHoldsNoOrders(t *testing.T) {
+	t.Parallel()
+	for _, unfit := range []string{"garbage", "500", "401"} {
+		t.Run(unfit, func(t *testing.T) {
+			t.Parallel()
+			atSite(t, 4, func(s *site) {
+				s.provider.unfit = unfit
+				<-time.After(10 * time.Minute)
+				began := time.Now()
+				s.enqueue(0, 5)
+				if _, last := s.settled(5, began); last > 5*time.Second {
+					t.Errorf("the last status came after %s", last)
+				}
+				if n := s.log.count("alarm:"); n != 0 {
+					t.Errorf("%d alarms", n)
+				}
+				if n := s.log.count("no proper answer about an order that does not exist"); n != 1 {
+					t.Errorf("%d warnings", n)
+				}
+				s.provider.begin("refused")
+				if late := s.healthy(false); late > 25*time.Second {
+					t.Errorf("the outage was known after %s", late)
+				}
+				s.enqueue(5, 5)
+				<-time.After(time.Minute)
+				s.provider.end()
+				if _, last := s.settled(10, time.Now()); last > 40*time.Second {
+					t.Errorf("the last status came %s after the end", last)
+				}
+			})
+		})
 	}
 }
 
