@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"issuance/internal/bulk"
@@ -81,6 +82,14 @@ type fileData struct {
 
 // More reports whether there are more wrong lines than are listed.
 func (d fileData) More() bool { return d.Wrong() > int64(len(d.Mistake)) }
+
+// Open says which results to follow, "" when every order of the page has ended.
+func (d fileData) Open() string {
+	if slices.ContainsFunc(d.Rows, func(f ledger.Found) bool { return !f.State.Settled() }) {
+		return resultsFrom(d.ID, d.From)
+	}
+	return ""
+}
 
 // fileRows is how many orders or wrong lines of a file a page has.
 const fileRows = 100

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"issuance/internal/ledger"
@@ -23,8 +25,8 @@ const (
 )
 
 // live writes a line whenever something happened that a page shows: ?order= the end of that order or of a refund of it,
-// ?reviews= an end that comes to review or leaves it, ?job= and ?file= progress, ?accounts= a change of the accounts. ?from=
-// is how things stood when the page was made: a position of the events, or a fingerprint. A browser that comes again says
+// ?reviews= an end that comes to review or leaves it, ?results= the end of an order of a file, ?job= and ?file= progress,
+// ?accounts= a change of the accounts. ?from= is how things stood when the page was made: a position of the events, or a fingerprint. A browser that comes again says
 // itself how far it is. The events are those of the front door's one reader, so a page that is open asks nothing of Redis.
 func (v *visit) live() error {
 	q := v.r.URL.Query()
@@ -40,6 +42,13 @@ func (v *visit) live() error {
 		wants = func(e ledger.Event) bool {
 			return v.who.Sees(e.Account) && (e.State == order.Review || e.ReviewCode != "")
 		}
+	}
+	if q.Has("results") {
+		shown, err := v.resultsShown(q.Get("results"))
+		if err != nil {
+			return err
+		}
+		wants = func(e ledger.Event) bool { return shown[e.Ref] }
 	}
 	id := q.Get("job")
 	if id != "" {
@@ -75,6 +84,28 @@ func (v *visit) live() error {
 	v.follow(l, from, wants)
 	return nil
 }
+
+// resultsShown are the orders of a page of a file's results, by what resultsFrom wrote.
+func (v *visit) resultsShown(text string) (map[order.Ref]bool, error) {
+	id, place, _ := strings.Cut(text, ":")
+	f, err := v.files.peek(v.r.Context(), id)
+	if err == nil && (f == nil || !v.mayOpen(f)) {
+		err = notFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	from, _ := strconv.ParseInt(place, 10, 64)
+	refs, _, err := v.files.refs(v.r.Context(), id, max(0, from), fileRows)
+	shown := map[order.Ref]bool{}
+	for _, r := range refs {
+		shown[r] = true
+	}
+	return shown, err
+}
+
+// resultsFrom names a page of a file's results.
+func resultsFrom(id string, from int64) string { return id + ":" + strconv.FormatInt(from, 10) }
 
 // follow writes a line for events after a position that are wanted, until the browser is gone or the server stops. Where nobody
 // knows what came after it, it writes one, too.
@@ -203,10 +234,11 @@ func digest(mark string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// Live has a page follow something from how it stands there: "order" and a reference, "reviews", "accounts", or "job" or "file" and its id.
+// Live has a page follow something from how it stands there: "order" and a reference, "reviews", "accounts", "job" or "file" and
+// its id, or "results" and what resultsFrom says.
 func (v *view) Live(what string, of any) template.HTMLAttr {
 	q := url.Values{what: {fmt.Sprint(of)}, "from": {v.visit.position}}
-	if m, ok := v.Data.(marked); ok {
+	if m, ok := v.Data.(marked); ok && what != "results" { // these follow events
 		q.Set("from", digest(m.mark()))
 	}
 	return template.HTMLAttr(`data-live="` + template.HTMLEscapeString(Path+"live?"+q.Encode()) + `"`)

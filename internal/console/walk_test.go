@@ -41,7 +41,11 @@ func walk(t *testing.T, h *house) *walker {
 		chromedp.Flag("lang", "en-US"), chromedp.Flag("accept-lang", "en-US"), chromedp.UserDataDir(t.TempDir()))
 	alloc, stop := chromedp.NewExecAllocator(context.Background(), opts...)
 	ctx, cancel := chromedp.NewContext(alloc)
-	t.Cleanup(func() { cancel(); stop() })
+	t.Cleanup(func() {
+		cancel()
+		stop()
+		chromedp.FromContext(ctx).Allocator.Wait() // it writes to its folder, which is removed, until it has ended
+	})
 	if err := chromedp.Run(ctx); err != nil { // the browser lives as long as this context, not as one step
 		t.Fatal(err)
 	}
@@ -186,6 +190,10 @@ func TestAPersonWalksThroughTheConsole(t *testing.T) {
 	w.sees("Enqueue these 5 orders")
 	w.sends("/start", "reason", "corrected")
 	w.sees("finished")
+	// Its results are followed to their ends.
+	w.sees("queued")
+	h.end(order.Ref{Account: shop, OrderID: "BOOK1"}, ledger.Ending{State: order.Issued})
+	w.sees("issued")
 	for _, id := range []string{"BOOK2", "BOOK3", "BOOK4"} {
 		if s := h.state(order.Ref{Account: shop, OrderID: id}); s != order.Queued {
 			t.Errorf("%s is %q", id, s)
@@ -224,4 +232,26 @@ func TestAPersonWalksThroughTheConsole(t *testing.T) {
 	w.open("/console/login")
 	w.sends("/login", "token", secrets["angela"])
 	w.sees("登入失敗次數過多")
+}
+
+// Without tokens a browser of this machine needs no login, and its forms are taken for what they are.
+func TestAPersonOfThisMachineNeedsNoLogin(t *testing.T) {
+	h := open(t, "")
+	review := h.enqueue(shop, "REVIEW1")
+	h.review(review)
+	w := walk(t, h)
+	wrong, err := filepath.Abs(exampleBook)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.open("/console/bulk")
+	w.do(chromedp.SetUploadFiles(`input[name="file"]`, []string{wrong}))
+	w.sends("/bulk")
+	w.sees("Enqueue these 2 orders")
+	w.open(at(review))
+	w.sends("/resolve", "as", "issued", "reason", "seen at the provider")
+	w.sees("It is decided.")
+	if h.state(review) != order.Issued {
+		t.Errorf("the review is %s", h.state(review))
+	}
 }

@@ -47,7 +47,7 @@ var accountWords = map[string]text{
 	"health.garbage":     {"回應異常", "no proper answers"},
 	"health.key_missing": {"缺少金鑰", "key missing"},
 
-	"well.ok":          {"最近一次的回應正常。沒有訂單時不會主動試探，下一次呼叫才會得知。", "The latest answer was authentic. An idle account is not probed; its next call shows how it is."},
+	"well.ok":          {"最近一次的回應正常。沒有訂單時，系統也會定期查詢服務商是否仍有回應。", "The latest answer was authentic. While nobody calls the account, a worker asks now and then whether the provider still answers."},
 	"well.no_worker":   {"沒有工作程式處理此帳號，因此不會有任何進展。", "No worker serves it, so nothing happens for it."},
 	"well.paused":      {"操作人員暫停了所有呼叫。", "An operator has paused all its calls."},
 	"well.banned":      {"服務商以 HTTP 403 拒絕，封鎖結束前不會呼叫。", "The provider has answered HTTP 403; no call leaves before the ban ends."},

@@ -86,6 +86,7 @@ func TestWithoutTokensNoWebPageGetsIn(t *testing.T) {
 	h.want(http.StatusForbidden, nil, http.MethodGet, "/v1/orders", "", "Origin", "https://evil.example")
 	h.want(http.StatusForbidden, nil, http.MethodGet, "/v1/orders", "", "Origin", "null")
 	h.want(http.StatusOK, nil, http.MethodGet, "/v1/orders", "", "Origin", h.url)
+	h.want(http.StatusOK, nil, http.MethodGet, "/v1/orders", "", "Origin", "null", "Sec-Fetch-Site", "same-origin") // our own page's form
 	h.want(http.StatusCreated, nil, http.MethodPut, at+"A1", body, "Host", "localhost:8090")
 }
 

@@ -23,8 +23,11 @@ func notLocal(r *http.Request) *Problem {
 }
 
 // ofAnotherSite reports whether a page of another site made a request, by what older browsers say of it, too: not only of one that
-// changes something.
+// changes something. A browser that says where a request came from may still hide which page that was (`Origin: null`).
 func ofAnotherSite(r *http.Request) bool {
+	if r.Header.Get("Sec-Fetch-Site") == "same-origin" {
+		return false
+	}
 	if origin := r.Header.Get("Origin"); origin != "" {
 		if u, err := url.Parse(origin); err != nil || u.Host != r.Host {
 			return true

@@ -96,7 +96,7 @@ func secured(h http.Header, id string) {
 	h.Set(requestIDHeader, id)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
-	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Referrer-Policy", "same-origin") // without a referrer a browser hides the origin of a form from us, too
 	h.Set("X-Frame-Options", "DENY")
 }
 

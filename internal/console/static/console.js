@@ -45,8 +45,9 @@
         const active = document.activeElement?.id;
         if (fresh) {
           for (const id of unfolded(main)) fresh.querySelector(`#${CSS.escape(id)}`)?.setAttribute("open", "");
+          fresh.querySelector("[data-done]")?.remove(); // it was said when the page came
           main.replaceChildren(...fresh.childNodes);
-          if (!fresh.dataset.live) stop();
+          if (kind(fresh.dataset.live) !== followed) follow(fresh.dataset.live);
           if (active) document.getElementById(active)?.focus();
         }
       }
@@ -64,14 +65,24 @@
     renew().catch(lost);
   }, true);
 
-  let source = null;
+  // A page that is renewed may follow something else than before: a file first its progress, then its orders.
+  const kind = (live) => {
+    if (!live) return "";
+    const url = new URL(live, location.href);
+    url.searchParams.delete("from");
+    return url.search;
+  };
+  let source = null, followed = "";
   const stop = () => { source?.close(); source = null; };
-  const live = document.querySelector("main")?.dataset.live;
-  if (live) {
+  const follow = (live) => {
+    stop();
+    followed = kind(live);
+    if (!live) return;
     source = new EventSource(live);
     source.onmessage = () => renew().catch(lost);
     source.onopen = () => document.querySelector("[data-lost]")?.setAttribute("hidden", "");
     source.onerror = () => document.querySelector("[data-lost]")?.removeAttribute("hidden");
-    addEventListener("pagehide", stop);
-  }
+  };
+  addEventListener("pagehide", stop);
+  follow(document.querySelector("main")?.dataset.live);
 })();
