@@ -163,6 +163,9 @@ func (w *world) redisCommand(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Check(err)
 			cfg.PerSecond = rate
 		}
+		if len(args) > 3 {
+			cfg.Allowance = args[3]
+		}
 		b, err := budget.New(w.rdb, cfg)
 		ts.Check(err)
 		if args[0] == "ban" {

@@ -19,7 +19,7 @@
 //	calls in ANY window of W seconds, both ends included  <=  PerSecond·W + 1
 //
 // Slots are moments by Redis' clock, the same for all workers; the network and a busy machine
-// may move two calls closer to each other than their slots are, by no more than T (or 100 ms).
+// may move two calls closer to each other than their slots are, by no more than T/2 (or 100 ms).
 //
 // # Lanes
 //
@@ -37,10 +37,10 @@
 // eighth of the calls and bulk a twentieth.
 //
 // A slot within reach is reserved and waited for on the spot. A caller that is cancelled
-// meanwhile has wasted it, nothing worse. A caller that misses its slot, by more than T (or 100 ms)
+// meanwhile has wasted it, nothing worse. A caller that misses its slot, by more than T/2 (or 100 ms)
 // and the time that Redis' answers take, asks for another one: its process or Redis stood still, and
 // otherwise all callers that waited would leave at once. For the same reason an answer that travelled
-// longer than T (or 100 ms) and half a second does not let a call leave. Lower lanes wait by asking
+// longer than T/2 (or 100 ms) and half a second does not let a call leave. Lower lanes wait by asking
 // again, those of one process one after the other, each when the slot comes that is left for it. When no slot is within MaxWait the answer is a providers.HeldError. Pass blocks no longer
 // than MaxWait (out of patience: twice that and 3·T), and never beyond its context's deadline.
 //
@@ -109,7 +109,7 @@ const (
 
 	rampFrom     = 0.25 // share of the allowance right after a ban
 	minRetry     = time.Second
-	leastLate    = 100 * time.Millisecond // a waiting call may miss its slot by this much, or by one T,
+	leastLate    = 100 * time.Millisecond // a waiting call may miss its slot by this much, or by half of T,
 	farthest     = 500 * time.Millisecond // and by Redis' own round trip, up to this
 	publishLimit = 5 * time.Second
 )
@@ -282,7 +282,7 @@ func (b *Budget) atSlot(ctx context.Context, lane order.Lane, a answer, probing 
 
 // late is by how much a call may miss its slot when Redis' answers take so long.
 func (b *Budget) late(took time.Duration) time.Duration {
-	return max(b.spacing, leastLate) + min(took, farthest)
+	return max(b.spacing/2, leastLate) + min(took, farthest)
 }
 
 func (b *Budget) usedUp(retry time.Duration) error {

@@ -44,6 +44,7 @@ type estimate struct {
 	Orders         int64          `json:"orders"`
 	Calls          int64          `json:"calls"`
 	CallsPerSecond float64        `json:"calls_per_second"`
+	SharedWith     int            `json:"shared_with,omitempty"` // how many other accounts of these orders share the calls per second; the seconds count theirs
 	Seconds        float64        `json:"seconds"`
 	BannedUntil    *time.Time     `json:"banned_until,omitempty"` // the seconds count from now, the ban included
 	Paused         string         `json:"paused,omitempty"`       // held without a known end; the seconds count from it
@@ -162,7 +163,10 @@ func (e estimate) longest() float64 {
 
 // text is an estimate for people. Of a pause nobody knows the end.
 func (e estimate) text(zone *time.Location) string {
-	text, takes := fmt.Sprintf("%s: %s at %s calls/s", e.Account, orders(e.Orders), plain.Number(e.CallsPerSecond)), about(e.pace.duration(e.Calls))
+	text, takes := fmt.Sprintf("%s: %s at %s calls/s", e.Account, orders(e.Orders), plain.Number(e.CallsPerSecond)), about(time.Duration(e.Seconds*float64(time.Second)))
+	if e.SharedWith > 0 {
+		text += " shared with " + count(e.SharedWith, "other")
+	}
 	if e.Paused != "" {
 		return text + "; calls are held without a known end (" + e.Paused + "), and take about " + takes + " from then on"
 	}
@@ -186,10 +190,18 @@ func (s summary) estimates(ctx context.Context) []estimate {
 		sum := whole[paces.account(account)]
 		whole[paces.account(account)] = bulk.Load{Orders: sum.Orders + load.Orders, Calls: sum.Calls + load.Calls}
 	}
+	shared := map[string][]int64{} // by allowance, the calls of each account
 	for account, load := range whole {
 		p := paces.of(account)
+		shared[p.allowance] = append(shared[p.allowance], load.Calls)
+	}
+	for account, load := range whole {
+		p, calls, others := paces.of(account), load.Calls, 0
+		if sharing := shared[p.allowance]; p.allowance != "" && len(sharing) > 1 {
+			calls, others = inTurns(load.Calls, sharing), len(sharing)-1
+		}
 		e := estimate{Provider: account.Provider, Account: account, Orders: load.Orders, Calls: load.Calls, CallsPerSecond: p.perSecond,
-			Seconds: p.duration(load.Calls).Seconds(), Paused: p.paused, pace: p}
+			SharedWith: others, Seconds: p.duration(calls).Seconds(), Paused: p.paused, pace: p}
 		if p.wait > 0 {
 			e.BannedUntil = stamp(p.until)
 		}
@@ -197,6 +209,14 @@ func (s summary) estimates(ctx context.Context) []estimate {
 	}
 	slices.SortFunc(out, func(x, y estimate) int { return cmp.Compare(x.Account.String(), y.Account.String()) })
 	return out
+}
+
+// inTurns is how many calls are made until one account's are, where accounts take turns. sharing has its own, too.
+func inTurns(own int64, sharing []int64) (n int64) {
+	for _, calls := range sharing {
+		n += min(calls, own)
+	}
+	return n
 }
 
 // thrifty lets the garbage collector work less often, within bounds: a bulk makes much garbage and

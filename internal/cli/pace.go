@@ -14,6 +14,7 @@ import (
 // pace is how fast the workers may call for an account.
 type pace struct {
 	perSecond float64
+	allowance string        // accounts of the same one share the calls per second; "" where that is not known
 	until     time.Time     // of a ban; zero without one
 	wait      time.Duration // what is left of it
 	paused    string        // why its calls are held without a known end; "" when they are not
@@ -78,7 +79,7 @@ func (p paces) of(a tasks.Account) pace {
 	if st == nil || st.Limit <= 0 {
 		return out
 	}
-	out.perSecond = st.Limit
+	out.perSecond, out.allowance = st.Limit, st.Allowance
 	switch halt, held := st.Held(tasks.Bulk); {
 	case !held:
 	case st.Ban != nil:

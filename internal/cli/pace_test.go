@@ -114,6 +114,15 @@ func TestAnEstimateGoesByOneAccount(t *testing.T) {
 	}
 }
 
+// Accounts of one allowance take turns, so an estimate counts what the others have to be called for meanwhile.
+func TestAnEstimateCountsThoseThatShareTheAllowance(t *testing.T) {
+	for own, want := range map[int64]int64{20: 50, 10: 30, 25: 55} {
+		if got := inTurns(own, []int64{20, 10, 25}); got != want {
+			t.Errorf("%d calls are done with the %dth, not the %dth", own, want, got)
+		}
+	}
+}
+
 // While bulk alone is paused, the catalogue is asked in the lane of the polls; a pause of everything is said to have no
 // known end.
 func TestADryRunAsksInALaneThatIsNotPaused(t *testing.T) {

@@ -70,7 +70,19 @@ func (r *fileReading) wrongAt(line int, name, format string, a ...any) {
 
 // wrong reports a mistake of an entry's key, at the line of the key where it is there.
 func (r *fileReading) wrong(e entry, key, format string, a ...any) {
-	r.wrongAt(e.lineOf(key), e.name(), "%s %s", key, fmt.Sprintf(format, a...))
+	k, _ := e.find(key)
+	r.wrongKey(e, k, cmp.Or(k.line, e.line), "%s %s", key, fmt.Sprintf(format, a...))
+}
+
+// wrongKey reports a mistake of a key, once for all entries that merge it.
+func (r *fileReading) wrongKey(e entry, k entryKey, line int, format string, a ...any) {
+	m := FileMistake{line, e.name(), fmt.Sprintf(format, a...)}
+	if k.merged {
+		if m.Name = ""; slices.Contains(r.mistakes, m) {
+			return
+		}
+	}
+	r.mistakes = append(r.mistakes, m)
 }
 
 // accounts reads the whole file. The error is a *FileError.

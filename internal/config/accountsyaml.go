@@ -20,6 +20,7 @@ type entry struct {
 type entryKey struct {
 	name, text string
 	line       int
+	merged     bool // it stands where other entries may merge it, too
 }
 
 func (e entry) find(key string) (entryKey, bool) {
@@ -143,11 +144,7 @@ func (e *entry) add(node *yaml.Node, merged bool, depth int) error {
 		if value.Tag == "!!null" {
 			text = ""
 		}
-		line := key.Line
-		if merged {
-			line = e.line
-		}
-		e.keys = append(e.keys, entryKey{key.Value, text, line})
+		e.keys = append(e.keys, entryKey{key.Value, text, key.Line, merged})
 	}
 	for _, m := range merges {
 		list := []*yaml.Node{m}

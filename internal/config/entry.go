@@ -152,10 +152,10 @@ func (r *fileReading) unknownKey(e entry, key entryKey, known map[string]string)
 		shown = "a key" // it may be anything
 	}
 	if near := nearest(key.name, names); near != "" {
-		r.wrongAt(key.line, e.name(), "%s is unknown; did you mean %s?", shown, near)
+		r.wrongKey(e, key, key.line, "%s is unknown; did you mean %s?", shown, near)
 		return
 	}
-	r.wrongAt(key.line, e.name(), "%s is unknown; docs/accounts.md lists the keys", shown)
+	r.wrongKey(e, key, key.line, "%s is unknown; docs/accounts.md lists the keys", shown)
 }
 
 var keyPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,39}$`)

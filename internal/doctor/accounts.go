@@ -140,6 +140,8 @@ func (x *examination) called(c Client, f providers.Finding) {
 	switch {
 	case f.State != providers.Unclear, !f.Outcome.Alarm && (f.Outcome.Kind == providers.Rejected || c.Gate.authentic()): // a rejection is an authentic answer
 		x.add(OK, name, "answers our call from here", "")
+	case f.Outcome.Banned:
+		x.add(Wrong, name, "answers our call from here with a ban: "+said, remedies[providers.HealthBanned].do)
 	case f.Outcome.Kind == providers.Held && !f.Outcome.Alarm:
 		x.add(Note, name, "was not called: "+cmp.Or(f.Outcome.Message, "calls are held"), "")
 	case c.Gate.notPermitted():

@@ -122,7 +122,7 @@ func (f *File[T]) report(err error) {
 		return
 	}
 	f.broken, f.reported = err.Error(), now
-	f.Log.Error("alarm: the "+f.Name+" cannot be used, "+f.Kept+" stay in force", "error", err)
+	f.Log.Error("alarm: the "+f.Name+" cannot be used, "+f.Kept+" stay in force", "mistake", err)
 }
 
 // reading is one attempt to read the file.

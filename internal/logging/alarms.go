@@ -16,7 +16,7 @@ const (
 	maxAlarms  = 20_000 // more than there are, with thousands of accounts; the map must not grow with what a provider makes up
 )
 
-// LimitAlarms has alarms of one cause logged at most once a minute: a message, with its account, code, webhook or queue. Of the
+// LimitAlarms has alarms of one cause logged at most once a minute: a message, with its account, code, webhook, queue or mistake. Of the
 // others, those at level error report what has happened, and are logged at level info without the word alarm. Those at level
 // warn report what stands in the way, come again with every try, and are not logged.
 // The next line says how many were left out. raised is called for every alarm with its cause, a few words joined by '_'; n
@@ -29,7 +29,7 @@ type alarmHandler struct {
 	slog.Handler
 	limit  *alarmLimit
 	raised func(cause string, n int)
-	about  string // what With has said of the account, code, webhook or queue
+	about  string // what With has said of these
 }
 
 // Handle implements slog.Handler.
@@ -85,7 +85,7 @@ func (h alarmHandler) WithGroup(name string) slog.Handler {
 
 func aboutOf(a slog.Attr) string {
 	switch a.Key {
-	case "account", "code", "webhook", "queue":
+	case "account", "code", "webhook", "queue", "mistake":
 		return " " + a.Key + "=" + a.Value.String()
 	}
 	return ""

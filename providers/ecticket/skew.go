@@ -60,7 +60,7 @@ func (c *Client) measureSkew(ctx context.Context, timestamp int64, taken bool, s
 	c.clock.mu.Unlock()
 	if warn {
 		c.cfg.Log.WarnContext(ctx, "this machine's clock differs from ECTicket's, which refuses requests older than 10 minutes; synchronise it",
-			"ecticket_ahead", ahead)
+			"account", c.Account().String(), "ecticket_ahead", ahead)
 	}
 	return false
 }
