@@ -81,7 +81,7 @@ func TestTheModeIsAskedWithTheHeartbeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var answer atomic.Value
 		answer.Store("production")
-		rdb := redis.NewClient(&redis.Options{})
+		rdb := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"})
 		defer rdb.Close()
 		rdb.AddHook(answers(func(cmd redis.Cmder) error {
 			get, ok := cmd.(*redis.StringCmd)

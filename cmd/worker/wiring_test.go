@@ -25,7 +25,7 @@ import (
 
 // wired is everything that settings of the process become.
 func wired(c config.Config) string {
-	k := &wiring{cfg: c, rdb: redis.NewClient(&redis.Options{}), log: slog.New(slog.DiscardHandler)}
+	k := &wiring{cfg: c, rdb: redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"}), log: slog.New(slog.DiscardHandler)}
 	defer k.rdb.Close()
 	text := fmt.Sprintf("%+v|%+v|%+v|%+v|%+v", k.tasks(), k.schedule(), k.sentinel(), ledgerOptions(c), serverOptions(c, nil))
 	text += fmt.Sprintf("|idle %s", k.holder(providers.ECTicket, nil).Idle)

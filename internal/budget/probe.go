@@ -94,11 +94,12 @@ func ofEveryCall(c providers.Condition) bool {
 	return c.State == providers.HealthUnreachable && c.Code != "http_500" && c.Code != "http_501"
 }
 
-// unprobed reports whether a probe of an account that is well would tell what the provider answers it.
-func (b *Budget) unprobed() bool {
+// unprobed reports whether no probe of an account that is well was answered so far, and whether several were, and none properly.
+func (b *Budget) unprobed() (unprobed, unfit bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return !b.own.probes.proven && b.own.probes.unfit < enoughTroubles
+	f := b.own.probes
+	return !f.proven && f.unfit < enoughTroubles, !f.proven && f.unfit >= enoughTroubles
 }
 
 // drewBan notes that a probe was answered with a ban. Where no probe was ever answered otherwise, another one might draw the next.

@@ -36,8 +36,9 @@ type State struct {
 	// NoWorker says that no worker has announced the account for two minutes. It is known of what States
 	// returns.
 	NoWorker bool
-	// Unprobed says that no probe of this process has been answered so far, so that it is not known what such answers mean.
-	Unprobed bool
+	// Unprobed says that no probe of this process has been answered so far, so that it is not known what such answers mean; Unfit
+	// that several were, and none properly.
+	Unprobed, Unfit bool
 	// At is the moment of all this, by Redis' clock.
 	At time.Time
 }
@@ -79,8 +80,11 @@ func (s State) IdleProbeDue(after time.Duration) bool {
 	if s.Unprobed && s.Trouble == nil {
 		return true
 	}
-	if s.Trouble != nil {
+	switch {
+	case s.Trouble != nil:
 		after = min(after, probeEvery)
+	case s.Unfit:
+		after = max(after, probeRarely)
 	}
 	return s.At.Sub(s.LastCall) >= after
 }
@@ -179,8 +183,9 @@ func (b *Budget) state(q questions, now time.Time) State {
 	}
 	ban, health := q.ban.Val(), q.health.Val()
 	s := State{Account: b.cfg.Account, Allowance: b.cfg.Allowance, PerSecond: b.cfg.PerSecond, Limit: b.cfg.PerSecond,
-		Paused: holdsOf(q.paused.Val()), Trouble: troubleOf(health), At: now, Unprobed: b.unprobed(),
+		Paused: holdsOf(q.paused.Val()), Trouble: troubleOf(health), At: now,
 		KeyMissing: now.Sub(micros(health["key_missing"])) < keyMissingFor}
+	s.Unprobed, s.Unfit = b.unprobed()
 	s.Used, s.LastCall = usedSince(q.used.Val(), now)
 	if d := micros(q.tat.Val()["tat"]).Sub(now); d > 0 {
 		s.Ahead = d

@@ -94,6 +94,8 @@ func TestAnIdleAccountIsAsked(t *testing.T) {
 		"a call lately":             {State{At: at, LastCall: ago(9 * time.Second)}, false},
 		"not probed as of yet":      {State{At: at, LastCall: at, Unprobed: true}, true},
 		"not probed, and it failed": {State{At: at, LastCall: at, Unprobed: true, Trouble: failed}, false},
+		"none answered properly":    {State{At: at, LastCall: ago(29 * time.Second), Unfit: true}, false},
+		"none so, and for long":     {State{At: at, LastCall: ago(30 * time.Second), Unfit: true}, true},
 		"a failed call":             {State{At: at, LastCall: ago(5 * time.Second), Trouble: failed}, true},
 		"a failed call just now":    {State{At: at, LastCall: ago(4 * time.Second), Trouble: failed}, false},
 		"it is down":                {State{At: at, Trouble: down}, false},

@@ -353,7 +353,7 @@ func TestAProviderThatCannotAnswerAProbeHoldsNoOrders(t *testing.T) {
 					t.Errorf("%d warnings", n)
 				}
 				s.provider.begin("refused")
-				if late := s.healthy(false); late > 25*time.Second {
+				if late := s.healthy(false); late > 45*time.Second {
 					t.Errorf("the outage was known after %s", late)
 				}
 				s.enqueue(5, 5)
