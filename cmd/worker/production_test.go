@@ -43,7 +43,7 @@ func newOutside(t *testing.T, redisURL string) *outside {
 	for name, value := range map[string]string{
 		"ECTICKET_BASE_URL": e.URL, "ECTICKET_HASH_KEY": account.HashKey, "ECTICKET_HASH_IV": account.HashIV, "ECTICKET_CALLS_PER_SECOND": "100",
 		"PASS2U_BASE_URL": p.URL, "PASS2U_API_KEY": pass2usim.DefaultAPIKey, "PASS2U_CALLS_PER_SECOND": "100",
-		"POLL_SENTINEL": "1s", "POLL_INTERVAL": "1s",
+		"POLL_SENTINEL": "1s", "POLL_INTERVAL": "1s", "WORKER_IDLE_PROBE": "10s",
 	} {
 		o.env[name] = value
 	}
@@ -158,7 +158,7 @@ func TestBanPausesTheQueues(t *testing.T) {
 	t.Parallel()
 	s := testredis.Start(t)
 	o := newOutside(t, s.URL())
-	o.env["ECTICKET_BAN"] = "3s"
+	o.env["ECTICKET_BAN"], o.env["WORKER_IDLE_PROBE"] = "3s", "0s" // the first call is the order's
 	o.ecticket.SetFault(func(c ecticketsim.Call) ecticketsim.Fault {
 		if c.N == 1 {
 			return ecticketsim.Fault{Kind: ecticketsim.Ban403}
