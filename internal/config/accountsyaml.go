@@ -36,13 +36,6 @@ func (e entry) text(key string) string {
 	return strings.TrimSpace(k.text)
 }
 
-func (e entry) lineOf(key string) int {
-	if k, ok := e.find(key); ok {
-		return k.line
-	}
-	return e.line
-}
-
 var entryName = regexp.MustCompile(`^[a-z0-9]{1,20}(:[A-Za-z0-9_-]{1,40})?$`)
 
 // name is the account's, as far as it has one.
