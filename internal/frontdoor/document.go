@@ -29,7 +29,7 @@ func document[D interface{ Ref() tasks.Ref }](ctx context.Context, s *Server, sc
 	}
 	body := numbered(a.Provider, raw, at.OrderID)
 	d, err = parse(a, body.request)
-	list := body.violations(err)
+	list := whole(body.request, body.violations(err))
 	if err == nil && len(list) == 0 && d.Ref().OrderID != at.OrderID {
 		list = []ProblemViolation{{Where: inBody, Rule: "must name the order in the path"}}
 	}
