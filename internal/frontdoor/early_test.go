@@ -2,8 +2,10 @@ package frontdoor_test
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -180,5 +182,41 @@ func TestTheTimeOfABodyEndsWithIt(t *testing.T) {
 	began := time.Now()
 	if res, text := sentRaw(t, addr, "PUT "+at+"A1 HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=1\r\n"+length+body); res.StatusCode != http.StatusCreated || time.Since(began) < time.Second {
 		t.Errorf("%d after %s: %s", res.StatusCode, time.Since(began), text)
+	}
+}
+
+// Over HTTP/2, too, a body has its time, which ends with it, and an early answer comes at once.
+func TestABodyOverHTTP2HasItsTime(t *testing.T) {
+	cert, key := pair(t, t.TempDir(), 1)
+	c, err := frontdoor.ReadCertificate(cert, key, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, _ := listen(t, c)
+	web := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}, Timeout: 10 * time.Second}
+	defer web.CloseIdleConnections()
+	endless := func() io.ReadCloser {
+		r, w := io.Pipe()
+		t.Cleanup(func() { w.Close() })
+		return r
+	}
+	for path, q := range map[string]struct {
+		body   io.ReadCloser
+		status int
+	}{at + "A1?wait=1": {io.NopCloser(strings.NewReader(body)), http.StatusCreated}, at + "A2": {endless(), http.StatusRequestTimeout}, "/x": {endless(), http.StatusNotFound}} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "https://"+addr+path, q.body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		res, err := web.Do(req)
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		text, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || res.StatusCode != q.status || res.ProtoMajor != 2 {
+			t.Errorf("%s: %s %d, %v: %s", path, res.Proto, res.StatusCode, err, text)
+		}
 	}
 }
