@@ -33,8 +33,8 @@ func (a *app) webhooksListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List the webhooks that front doors serve",
 		Long: `List the webhooks that front doors serve, or have served: whether they take events (ok, failing, off,
-new before the first event, or removed from all front doors' files), how many events wait, how far behind the stream of events they are,
-and the last answer.`,
+new before the first event, or removed from all front doors' files), how many events wait, how old the oldest is that is not on its way
+yet, and the last answer.`,
 		Example: `  enqueue webhooks list
   enqueue webhooks list --json`,
 		Args:              takes(0, 0, "no arguments"),

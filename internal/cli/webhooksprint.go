@@ -19,7 +19,7 @@ type webhookLine struct {
 	Accounts     []string   `json:"accounts,omitempty"`
 	Outstanding  int        `json:"outstanding"` // events that are on their way
 	Waiting      int        `json:"waiting"`     // of these, for another try
-	Behind       float64    `json:"behind"`      // seconds of the stream of events that are not on their way yet
+	Behind       float64    `json:"behind"`      // age in seconds of the oldest event that is not on its way yet
 	Delivered    int        `json:"delivered"`
 	GivenUp      int        `json:"given_up"`
 	Failures     int        `json:"failures"` // in a row
@@ -40,10 +40,6 @@ func (a *app) listWebhooks(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	last, err := s.ledger.LastEvent(ctx)
-	if err != nil {
-		return err
-	}
 	if len(all) == 0 {
 		a.report("no front door has served a webhook yet; see GATEWAY_WEBHOOKS_FILE")
 	}
@@ -52,16 +48,20 @@ func (a *app) listWebhooks(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
-		if err := a.printWebhook(webhookOf(a.now(), w, st, last), i > 0); err != nil {
+		late, err := behind(ctx, s.ledger, a.now(), w, st.Cursor)
+		if err != nil {
+			return err
+		}
+		if err := a.printWebhook(webhookOf(a.now(), w, st, late), i > 0); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func webhookOf(now time.Time, w webhooks.Announced, st webhooks.State, last string) webhookLine {
+func webhookOf(now time.Time, w webhooks.Announced, st webhooks.State, late time.Duration) webhookLine {
 	l := webhookLine{Name: w.Name, Host: w.Host, State: w.Word(st), Events: w.Events, Accounts: w.Accounts, Outstanding: st.Outstanding,
-		Waiting: st.Waiting, Behind: st.Behind(last).Seconds(), Delivered: st.Delivered, GivenUp: st.GivenUp, Failures: st.Fails, FailingSince: stamp(st.FailingAt),
+		Waiting: st.Waiting, Behind: late.Seconds(), Delivered: st.Delivered, GivenUp: st.GivenUp, Failures: st.Fails, FailingSince: stamp(st.FailingAt),
 		OffSince: stamp(st.OffAt), ReplaySince: stamp(st.ReplaySince), LastAt: stamp(st.At), LastStatus: st.Status,
 		LastSeconds: st.Took.Seconds(), LastError: st.Text, ServedAt: stamp(w.Seen)}
 	if st.HeldUntil.After(now) {

@@ -110,6 +110,7 @@ func (l *load) run(r *http.Request, reading bulk.Reading) {
 	f, err := bulk.Open(l.body, reading)
 	if p := l.refusal(err); p != nil {
 		writeProblem(l.w, r, p)
+		_ = l.control.Flush() // before the rest of the file is read
 		return
 	}
 	l.w.Header().Set("Content-Type", "application/x-ndjson")

@@ -32,9 +32,9 @@ func (s *Server) cancelOrder(ctx context.Context, in *cancelIn) (*cancelledOut, 
 }
 
 func (s *Server) cancel(ctx context.Context, r tasks.Ref, reason string) (*cancelledOut, error) {
-	seenOf(ctx).ref = r.String()
+	s.name(ctx, r)
 	if err := s.Client.Cancel(ctx, r, "token "+seenOf(ctx).token.Name, reason); err != nil {
-		p := s.missing(ctx, err, r).about(r)
+		p := s.about(s.missing(ctx, err, r), r)
 		if p.Code == codeUnknown && r.RefundID != "" {
 			p.Detail = "no such refund of this order, or its record was removed some time after its end"
 		}

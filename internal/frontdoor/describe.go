@@ -2,6 +2,7 @@ package frontdoor
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -30,7 +31,12 @@ func register[I, O any](s *Server, op huma.Operation, handle func(context.Contex
 		if at := seenOf(ctx).request; len(at.stray) > 0 {
 			return nil, noted(ctx, at.refusal(ctx, at.stray))
 		}
-		return handle(ctx, in)
+		out, err := handle(ctx, in)
+		var p *Problem
+		if errors.As(err, &p) {
+			seenOf(ctx).request.shape(p)
+		}
+		return out, err
 	})
 	if body == nil {
 		return

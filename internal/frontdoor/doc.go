@@ -3,6 +3,6 @@
 // number of them may run; see docs/http.md for what a caller sees. Other
 // handlers, such as the console, are mounted beside it.
 //
-// It may import package tasks, providers, internal/ledger, internal/bulk, internal/keys, internal/listfile, internal/metrics, internal/redisconn,
+// It may import package tasks, providers, internal/ledger, internal/bulk, internal/doccheck, internal/keys, internal/listfile, internal/metrics, internal/redisconn,
 // internal/notices, internal/seal and the wire format of ECTicket's notices, and no provider's client: it calls nobody.
 package frontdoor

@@ -22,14 +22,14 @@ func document[D interface{ Ref() tasks.Ref }](ctx context.Context, s *Server, sc
 		return d, err
 	}
 	if unknown == nil {
-		seenOf(ctx).ref = tasks.Ref{Account: a, OrderID: at.OrderID, RefundID: refundID}.String()
+		s.name(ctx, tasks.Ref{Account: a, OrderID: at.OrderID, RefundID: refundID})
 	}
 	if p := how.plainJSON(); p != nil {
 		return d, noted(ctx, p)
 	}
 	body := numbered(a.Provider, raw, at.OrderID)
 	d, err = parse(a, body.request)
-	list := body.violations(err)
+	list := whole(body.request, body.violations(err))
 	if err == nil && len(list) == 0 && d.Ref().OrderID != at.OrderID {
 		list = []ProblemViolation{{Where: inBody, Rule: "must name the order in the path"}}
 	}
@@ -73,17 +73,18 @@ func (s *Server) unserved(ctx context.Context, a tasks.Account, account string) 
 }
 
 // missing is the problem of a question that was not answered. Where it is about an account that nobody serves, the account
-// is what is unknown first.
+// is what is unknown first. It names the order as far as a log may.
 func (s *Server) missing(ctx context.Context, err error, ref tasks.Ref) *Problem {
 	p := explain(err, accountInPath)
 	if p.Code != codeUnknown {
+		p.cause = s.hidden(p.cause, ref)
 		return p
 	}
 	if unserved := s.unserved(ctx, ref.Account, accountInPath); unserved != nil {
 		p = problem(http.StatusNotFound, codeAccount, "no such order: %s", unserved.Detail)
 		p.Violations = unserved.Violations
 	}
-	return p.about(ref)
+	return s.about(p, ref)
 }
 
 // add takes over violations, but those of a place of which one is known already.

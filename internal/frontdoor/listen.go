@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 )
@@ -20,69 +19,6 @@ const (
 	tooLongHeader = 2 * mostHeader // which net/http refuses by itself, as it does what is no HTTP: in plain text
 	answerTimeout = mostWait + 30*time.Second
 )
-
-// Certificate is a certificate and its key as files, read again when they change. Safe for concurrent use.
-type Certificate struct {
-	cert, key string
-	log       *slog.Logger
-
-	mu     sync.Mutex
-	pair   *tls.Certificate
-	read   time.Time // the newer of the files' times
-	looked time.Time
-}
-
-// ReadCertificate reads both files, in PEM.
-func ReadCertificate(cert, key string, log *slog.Logger) (*Certificate, error) {
-	c := &Certificate{cert: cert, key: key, log: log}
-	if err := c.load(); err != nil {
-		return nil, err
-	}
-	return c, nil
-}
-
-func (c *Certificate) load() error {
-	var newest time.Time
-	for _, name := range []string{c.cert, c.key} {
-		info, err := os.Stat(name)
-		if err != nil {
-			return fmt.Errorf("certificate: %w", err)
-		}
-		if info.ModTime().After(newest) {
-			newest = info.ModTime()
-		}
-	}
-	if c.pair != nil && newest.Equal(c.read) {
-		return nil
-	}
-	pair, err := tls.LoadX509KeyPair(c.cert, c.key)
-	if err != nil {
-		return fmt.Errorf("certificate: %w", err)
-	}
-	c.pair, c.read = &pair, newest
-	return nil
-}
-
-// get implements tls.Config.GetCertificate. Files that cannot be used change nothing.
-func (c *Certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if now := time.Now(); now.Sub(c.looked) > 10*time.Second {
-		c.looked = now
-		if err := c.load(); err != nil {
-			c.log.Error("alarm: the new certificate cannot be used, the one before stays in force", "error", err)
-		}
-	}
-	return c.pair, nil
-}
-
-// TLS is how a connection is encrypted; nil without a certificate.
-func (c *Certificate) TLS() *tls.Config {
-	if c == nil {
-		return nil
-	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get, NextProtos: []string{"h2", "http/1.1"}}
-}
 
 // Listen serves a listener until the context ends, and ends then what is under way: requests that wait are answered,
 // streams end, and others have as long as drain to end by themselves. cert is nil for plain HTTP.
@@ -100,6 +36,7 @@ func (s *Server) Listen(ctx context.Context, l net.Listener, cert *Certificate, 
 	}
 	if cert != nil {
 		l = tls.NewListener(l, cert.TLS())
+		wg.Go(func() { cert.follow(run) })
 	}
 	wg.Go(func() {
 		select {

@@ -31,6 +31,12 @@ import (
 // listen serves a front door as the command does, with a short patience; stop ends it.
 func listen(t *testing.T, cert *frontdoor.Certificate) (addr string, stop func() error) {
 	t.Helper()
+	return listenAs(t, cert, nil)
+}
+
+// listenAs is listen of a front door that is changed, by its configuration and when it is made; either may be nil.
+func listenAs(t *testing.T, cert *frontdoor.Certificate, change func(*frontdoor.Config), made ...func(*frontdoor.Server)) (addr string, stop func() error) {
+	t.Helper()
 	rdb := testredis.Mini(t).Client()
 	rules := tasks.Rules{MerchantID: shop.Merchant}
 	client, err := tasks.NewClient(rdb, tasks.Options{SealKeys: seal.SandboxKey(), Rules: rules})
@@ -41,8 +47,15 @@ func listen(t *testing.T, cert *frontdoor.Certificate) (addr string, stop func()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := frontdoor.New(frontdoor.Config{Client: client, Ledger: ledger.New(rdb, ledger.Options{}), RDB: rdb, Rules: rules,
-		Log: slog.New(slog.DiscardHandler), Version: "test", Timeout: 200 * time.Millisecond})
+	c := frontdoor.Config{Client: client, Ledger: ledger.New(rdb, ledger.Options{}), RDB: rdb, Rules: rules,
+		Log: slog.New(slog.DiscardHandler), Version: "test", Timeout: 200 * time.Millisecond}
+	if change != nil {
+		change(&c)
+	}
+	s := frontdoor.New(c)
+	for _, f := range made {
+		f(s)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Listen(ctx, l, cert, 5*time.Second) }()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"sync"
 	"time"
@@ -52,7 +53,7 @@ func MerchantsOf(rdb redis.UniversalClient, keys func(id string) (k wire.Keys, p
 const NoticePath = "/notify/ecticket/"
 
 const (
-	mostNotice  = 256 << 10       // bytes of a notice
+	mostNotice  = 256 << 10       // bytes of a notice: some 5,000 tickets, of which as many are followed (package notices)
 	storeWithin = 7 * time.Second // ECPay waits 10 s for the acknowledgement
 	noticeRate  = 50              // wrong ones a second from one address, on average
 	noticeBurst = 500
@@ -68,6 +69,7 @@ func (s *Server) notices(mux *http.ServeMux) {
 		if p != nil {
 			writeProblem(w, r, p)
 			outcome = string(p.Code)
+			s.alarm(p, m, s.Address(r))
 		}
 		s.metrics.notices.WithLabelValues(m.account(), outcome).Inc()
 		at := seenOf(r.Context())
@@ -77,6 +79,18 @@ func (s *Server) notices(mux *http.ServeMux) {
 		}
 		s.Log.Info("notice of ECTicket", attrs...)
 	})
+}
+
+// alarm reports that notices are refused that may be authentic ones, which the provider gives up after four repetitions. Package
+// logging limits each of them to one a minute.
+func (s *Server) alarm(p *Problem, m *Merchant, client string) {
+	switch p.Code {
+	case codeTooMany:
+		s.Log.Warn("alarm: notices of ECTicket are refused unread, because too many wrong ones came from their address; behind a proxy, set GATEWAY_TRUSTED_PROXIES",
+			"account", m.account(), "client", client)
+	case codeTooLarge:
+		s.Log.Warn("alarm: a notice of ECTicket is refused, because it is too large", "account", m.account(), "client", client, "most", mostNotice)
+	}
 }
 
 // notice takes one: it is stored before it is acknowledged.
@@ -114,6 +128,9 @@ func (s *Server) readNotice(w http.ResponseWriter, r *http.Request, m *Merchant)
 	if err != nil {
 		if errors.As(err, new(*http.MaxBytesError)) {
 			return nil, "", problem(http.StatusRequestEntityTooLarge, codeTooLarge, "the body is larger than a notice may be")
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil, "", problem(http.StatusRequestTimeout, codeTimeout, "the body did not come in time")
 		}
 		return nil, "", problem(http.StatusBadRequest, codeInvalid, "the body could not be read")
 	}

@@ -251,3 +251,46 @@ func TestFilledInAddressesChangeNoOrder(t *testing.T) {
 		t.Errorf("shape %s", st.Shape)
 	}
 }
+
+// A daily list is taken, up to what the documents say.
+func TestALongNoticeIsTaken(t *testing.T) {
+	h := takesNotices(t, nil)
+	long := `{"list":["` + strings.Repeat("A", 180<<10) + `"]}` // a third more in base64
+	h.want(http.StatusOK, nil, http.MethodPost, noticePath, envelope("2000132", long, wire.Variant{}))
+	if n := h.storedNotices(); n != 1 {
+		t.Errorf("%d are stored", n)
+	}
+}
+
+// A notice that is refused although it may be authentic is an alarm; the provider gives it up after a few repetitions.
+func TestRefusedNoticesAreAnAlarm(t *testing.T) {
+	h := takesNotices(t, func(c *frontdoor.Config) {
+		stopped := time.Now()
+		c.Now = func() time.Time { return stopped }
+	})
+	fine := envelope("2000132", noticeText, wire.Variant{})
+	h.want(http.StatusOK, nil, http.MethodPost, noticePath, fine)
+	if strings.Contains(h.log.String(), "alarm") {
+		t.Error("an alarm for nothing")
+	}
+	h.want(http.StatusRequestEntityTooLarge, nil, http.MethodPost, noticePath, strings.Repeat("A", 256<<10+1))
+	for range 499 {
+		h.want(http.StatusBadRequest, nil, http.MethodPost, noticePath, "{}")
+	}
+	h.want(http.StatusTooManyRequests, nil, http.MethodPost, noticePath, fine)
+	for _, alarm := range []string{"alarm: a notice of ECTicket is refused, because it is too large", "alarm: notices of ECTicket are refused unread"} {
+		if !strings.Contains(h.log.String(), alarm) {
+			t.Errorf("the log does not hold %q", alarm)
+		}
+	}
+}
+
+// A notice whose body is slow is answered like any other such request.
+func TestASlowNoticeIsATimeout(t *testing.T) {
+	addr, _ := listenAs(t, nil, func(c *frontdoor.Config) {
+		c.Notices = &frontdoor.Notices{Merchant: frontdoor.MerchantsOf(c.RDB, shopKeys), Ring: seal.Sandbox()}
+	})
+	if a := drip(t, addr, "POST "+noticePath+" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n"); !strings.HasPrefix(a, "HTTP/1.1 408") || !strings.Contains(a, `"timeout"`) {
+		t.Errorf("%.300q", a)
+	}
+}

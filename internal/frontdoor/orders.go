@@ -158,7 +158,7 @@ func (in *postOrder) read(ctx context.Context, s *Server) (*tasks.Order, error) 
 	}
 	k := in.key(in.RawBody, t.Name)
 	o, err := tasks.ParseOrder(k.document, s.Rules)
-	if list := k.violations(err); len(list) > 0 {
+	if list := whole(k.document, k.violations(err)); len(list) > 0 {
 		return nil, noted(ctx, s.broken(ctx, accountOf(k.document), accountInBody, list, k.detail))
 	}
 	if o.Account, err = s.Client.Account(ctx, o.Account); err != nil {

@@ -30,8 +30,11 @@ var looksLikeName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,39}$`)
 
 // request is what the problem that lists all that is wrong with a request needs.
 type request struct {
-	server *Server
-	stray  []ProblemViolation // parameters that the operation does not have
+	server  *Server
+	stray   []ProblemViolation // parameters that the operation does not have
+	nothing string             // what was not done, for the problem; "" where nothing would have been
+	// value is a parameter's, by where it is (query, path, header) and its name; "" for one that is not there.
+	value func(in, name string) string
 	// check says what is wrong with its account or its body, as a Problem, or that nothing is known. It changes nothing.
 	// nil where nothing but parameters can be wrong.
 	check func(ctx context.Context, s *Server) error
@@ -49,7 +52,13 @@ func remember[D any](c huma.Context, read func(context.Context, *Server) (D, err
 // refusal is the problem of wrong parameters, and of all else that is wrong with the request. Who may not make the request,
 // or sends another kind of body, is answered that alone.
 func (r request) refusal(ctx context.Context, wrong []ProblemViolation) *Problem {
-	p := problem(http.StatusUnprocessableEntity, codeInvalid, "the request breaks the rules that are listed")
+	p := r.refused(ctx, wrong)
+	r.shape(p)
+	return p
+}
+
+func (r request) refused(ctx context.Context, wrong []ProblemViolation) *Problem {
+	p := problem(http.StatusUnprocessableEntity, codeInvalid, "the request breaks the rules that are listed%s", r.nothing)
 	p.Violations = wrong
 	if p.ofAccount(); r.check == nil {
 		return p
@@ -97,7 +106,7 @@ func (s *Server) noteStray(c huma.Context, next func(huma.Context)) {
 		}
 	}
 	slices.SortFunc(stray, func(a, b ProblemViolation) int { return strings.Compare(a.Where, b.Where) })
-	seenOf(c.Context()).request = request{server: s, stray: stray}
+	seenOf(c.Context()).request = request{server: s, stray: stray, nothing: nothingDone(c.Operation()), value: valueOf(c)}
 	next(c)
 }
 

@@ -101,7 +101,7 @@ func (s *Server) getOrder(ctx context.Context, in *getOrder) (*foundOut, error) 
 		return nil, err
 	}
 	ref := tasks.Ref{Account: a, OrderID: in.OrderID}
-	seenOf(ctx).ref = ref.String()
+	s.name(ctx, ref)
 	var options []tasks.StatusOption
 	if in.Tickets {
 		if _, err := caller(ctx, Tickets, nil); err != nil {
@@ -180,10 +180,10 @@ func (s *Server) history(ctx context.Context, in *struct{ OrderPath }) (*history
 		return nil, err
 	}
 	ref := tasks.Ref{Account: a, OrderID: in.OrderID}
-	seenOf(ctx).ref = ref.String()
+	s.name(ctx, ref)
 	records, err := s.Ledger.Story(ctx, ref)
 	if err != nil {
-		return nil, noted(ctx, explain(err, accountInPath))
+		return nil, noted(ctx, s.missing(ctx, err, ref))
 	}
 	if len(records) == 0 {
 		return nil, noted(ctx, s.missing(ctx, tasks.ErrUnknownOrder, ref))

@@ -98,7 +98,7 @@ func New(c Config) *Server {
 	mux.HandleFunc(anything, s.unmatched)
 	s.complete()
 	s.docs(mux)
-	s.handler = s.outer(mux)
+	s.handler = s.early(s.outer(mux))
 	return s
 }
 

@@ -12,7 +12,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"issuance/internal/listfile"
 	"issuance/internal/livefile"
@@ -119,16 +118,7 @@ func (t *Tokens) current() []*Token { return t.file.Current() }
 
 // follow has the file read again when it changes although nobody calls, so that its mistakes are reported, until the context ends.
 func (t *Tokens) follow(ctx context.Context) {
-	tick := time.NewTicker(livefile.Reread)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			t.current()
-		case <-ctx.Done():
-			return
-		}
-	}
+	follow(ctx, func() { t.current() })
 }
 
 // tokenEntry is a token as the file writes it.
