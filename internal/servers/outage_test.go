@@ -129,6 +129,13 @@ func (c *counter) LookUp(ctx context.Context, o providers.Order) providers.Findi
 	return fakeprovider.Known(providers.Absent)
 }
 
+// setUnfit has an order that does not exist answered about otherwise than properly.
+func (c *counter) setUnfit(how string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unfit = how
+}
+
 // begin and end bound an outage; end returns how many calls met it.
 func (c *counter) begin(kind string) {
 	c.mu.Lock()
@@ -339,7 +346,7 @@ func TestAProviderThatCannotAnswerAProbeHoldsNoOrders(t *testing.T) {
 		t.Run(unfit, func(t *testing.T) {
 			t.Parallel()
 			atSite(t, 4, func(s *site) {
-				s.provider.unfit = unfit
+				s.provider.setUnfit(unfit)
 				<-time.After(10 * time.Minute)
 				began := time.Now()
 				s.enqueue(0, 5)
