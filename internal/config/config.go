@@ -57,7 +57,7 @@ type Worker struct {
 	PollConcurrency     int           `env:"WORKER_POLL_CONCURRENCY" envDefault:"4" help:"poll tasks of one account that one process runs at the same time"`
 	BulkConcurrency     int           `env:"WORKER_BULK_CONCURRENCY" envDefault:"4" help:"bulk tasks of one account that one process runs at the same time"`
 	TaskTimeout         time.Duration `env:"WORKER_TASK_TIMEOUT" envDefault:"60s" for:"tasks" help:"longest run of one task, in whole seconds; longer than the providers' timeouts"`
-	IdleProbe           time.Duration `env:"WORKER_IDLE_PROBE" envDefault:"10s" help:"how long nobody calls an account until the worker asks, by looking up an order that does not exist, whether its provider still answers, so that an outage is known before an order meets it; one such call a second for each provider at most; at least 5s, or 0s for never"`
+	IdleProbe           time.Duration `env:"WORKER_IDLE_PROBE" envDefault:"10s" help:"how long nobody calls an account until the worker asks, by looking up an order that does not exist, whether its provider still answers, so that an outage is known before an order meets it; one such question a second for each provider at most; at least 5s, or 0s for never"`
 	ShutdownTimeout     time.Duration `env:"WORKER_SHUTDOWN_TIMEOUT" envDefault:"70s" help:"how long a stopping worker waits for running tasks; longer than WORKER_TASK_TIMEOUT, shorter than the grace period of whatever stops it"`
 }
 
@@ -107,7 +107,7 @@ type Pass2U struct {
 	CallsPerSecond    float64       `env:"PASS2U_CALLS_PER_SECOND" envDefault:"4" for:"estimates" help:"calls per second of all workers together"`
 	Ban               time.Duration `env:"PASS2U_BAN" envDefault:"30m" help:"how long no worker calls after Pass2U answered 403"`
 	Timeout           time.Duration `env:"PASS2U_TIMEOUT" envDefault:"20s" help:"longest wait for one answer"`
-	SettleAfter       time.Duration `env:"PASS2U_SETTLE_AFTER" envDefault:"15m" help:"how long after a call without an answer an order unknown to Pass2U may still appear there"`
+	SettleAfter       time.Duration `env:"PASS2U_SETTLE_AFTER" envDefault:"15m" help:"how long after a call without an answer an order unknown to Pass2U may still appear there; the rejection of a refund is final 30s later, when no copy of its request can arrive any more"`
 	ProxyURL          Secret        `env:"PASS2U_PROXY_URL" help:"proxy for calls to Pass2U, which accepts one source address per account: http://user:password@host:port, https:// or socks5://"`
 	RefundQuantityKey string        `env:"PASS2U_REFUND_QUANTITY_KEY" envDefault:"quantity" help:"name of the number to refund on the wire: quantity (as in Pass2U's example) or quanity (as in its table)"`
 	QueryPath         string        `env:"PASS2U_QUERY_PATH" envDefault:"/query" help:"path of the query below PASS2U_BASE_URL; / for the base itself (Pass2U's document says both)"`
