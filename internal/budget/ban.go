@@ -28,8 +28,8 @@ func (b *Budget) Banned(ctx context.Context, reason string) {
 		r.logged = u.logged // the same ban
 	}
 	b.unpublished = r
-	if p := probeOf(ctx); p != nil && p.idle {
-		b.own.probes.drewBan()
+	if p := probeOf(ctx); p != nil && p.idle && !b.own.probes.proven {
+		b.own.probes.banned = true
 	}
 	b.mu.Unlock()
 

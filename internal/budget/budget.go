@@ -60,8 +60,11 @@
 // least a second, with no authentic answer to any worker in between, or one call that waits 10 s for
 // nothing, or one Retry-After, make the account down: its calls are held, whatever they are about, and
 // one probe leaves per interval, made by one of the workers (ClaimProbe). The first authentic answer ends
-// that. An account that nobody calls is asked now and then by such a probe, too (ClaimIdleProbe). The second is there so that a few calls which fail at the same moment are no outage. While
+// that. The second is there so that a few calls which fail at the same moment are no outage. While
 // nothing is wrong, answers cost Redis nothing.
+//
+// An account that nobody calls is probed, too, now and then (ClaimIdleProbe), so that an outage is known before an order
+// meets it. What such a probe is answered counts once a proper answer was seen (fitness).
 //
 // When Redis does not answer, Pass returns a plain error: no call leaves unbudgeted. A Redis
 // that forgets (a failover, a flush) allows at most one call more than it should, because

@@ -382,27 +382,3 @@ func TestAChangeOfTheTroubleIsLogged(t *testing.T) {
 		}
 	})
 }
-
-// An account whose probe drew a ban is not probed again while nothing is known to be wrong, unless probes were answered before.
-func TestABanOfAProbeIsTheLast(t *testing.T) {
-	for _, proven := range []bool{false, true} {
-		virtual(t, Config{Ban: time.Minute}, func(w *world) {
-			claim := func() (context.Context, bool) {
-				<-time.After(2 * time.Second)
-				ctx, ok, err := w.workers[0].ClaimIdleProbe(w.ctx)
-				if err != nil {
-					w.Fatal(err)
-				}
-				return ctx, ok
-			}
-			ctx, ok := claim()
-			if proven {
-				w.workers[0].Answered(ctx, fine)
-			}
-			w.workers[0].Banned(ctx, "HTTP 403")
-			if _, again := claim(); !ok || again != proven {
-				w.Errorf("proven %t: probed again %t", proven, again)
-			}
-		})
-	}
-}

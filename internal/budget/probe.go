@@ -33,13 +33,16 @@ func (b *Budget) ClaimProbe(ctx context.Context) (_ context.Context, ok bool, er
 }
 
 // ClaimIdleProbe is ClaimProbe of an account that nobody calls (State.IdleProbeDue). Of all accounts of a provider, one may be asked a
-// second.
+// second; none whose probe has drawn a ban before any was answered, because another one might draw the next.
 func (b *Budget) ClaimIdleProbe(ctx context.Context) (_ context.Context, ok bool, err error) {
+	if b.fitness().banned {
+		return ctx, false, nil
+	}
 	n, err := idleScript.Run(ctx, b.rdb, []string{keys.IdleProbe(b.cfg.Account.Provider)}, b.now(), idleProbes.Microseconds()).Int()
 	if err != nil {
 		return ctx, false, fmt.Errorf("probe %s: %w", b.cfg.Account, err)
 	}
-	return probing(ctx, true), n == 1 && !b.badly(), nil
+	return probing(ctx, true), n == 1, nil
 }
 
 // idleProbes is the least time between two probes of a provider's idle accounts, so that many accounts cost no more calls than few.
@@ -53,11 +56,11 @@ func probing(ctx context.Context, idle bool) context.Context {
 // that does not exist: it may be something that no other call is answered with.
 type fitness struct {
 	proven bool // a probe was answered authentically
-	// unfit is how many probes of an account that was well were answered as if it were not.
-	unfit   int
+	// refused is how many probes of an account that was well were answered as if it were not.
+	refused int
 	doubted time.Time // since when probes of an account that is down have been answered so
 	let     time.Time // when one of these was last taken for the end of the trouble
-	banned  bool      // one of an account that was well drew a ban
+	banned  bool      // one of an account that was well drew a ban, and none was answered before
 }
 
 // judge is what an answer to a probe says of the account; nothing, while the provider may answer so about any order that does
@@ -74,7 +77,7 @@ func (b *Budget) judge(ctx context.Context, p *probe, c providers.Condition) (_ 
 	case f.proven || ofEveryCall(c):
 		return c, true
 	case p.idle:
-		if f.unfit++; f.unfit == enoughTroubles {
+		if f.refused++; f.refused == enoughTroubles {
 			b.cfg.Log.WarnContext(ctx, "the provider has no proper answer about an order that does not exist: while nobody calls the account, only that nobody answers is noticed",
 				"account", b.cfg.Account.String(), "code", c.Code)
 		}
@@ -82,7 +85,7 @@ func (b *Budget) judge(ctx context.Context, p *probe, c providers.Condition) (_ 
 	case f.doubted.IsZero():
 		f.doubted = now
 	}
-	if f.unfit >= enoughTroubles && !b.own.answered.IsZero() && now.Sub(f.let) >= probeRarely || now.Sub(f.doubted) >= keepTrouble {
+	if f.unfit() && !b.own.answered.IsZero() && now.Sub(f.let) >= probeRarely || now.Sub(f.doubted) >= keepTrouble {
 		f.let, f.doubted = now, time.Time{}
 		return providers.Condition{State: providers.HealthOK, Code: c.Code, Took: c.Took}, true
 	}
@@ -94,22 +97,15 @@ func ofEveryCall(c providers.Condition) bool {
 	return c.State == providers.HealthUnreachable && c.Code != "http_500" && c.Code != "http_501"
 }
 
-// unprobed reports whether no probe of an account that is well was answered so far, and whether several were, and none properly.
-func (b *Budget) unprobed() (unprobed, unfit bool) {
+// unknown says that too few probes were answered to know what the provider answers them; unfit that enough were, and none
+// properly.
+func (f fitness) unknown() bool { return !f.proven && f.refused < enoughTroubles }
+func (f fitness) unfit() bool   { return !f.proven && f.refused >= enoughTroubles }
+
+func (b *Budget) fitness() fitness {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	f := b.own.probes
-	return !f.proven && f.unfit < enoughTroubles, !f.proven && f.unfit >= enoughTroubles
-}
-
-// drewBan notes that a probe was answered with a ban. Where no probe was ever answered otherwise, another one might draw the next.
-func (f *fitness) drewBan() { f.banned = f.banned || !f.proven }
-
-// badly reports whether probes of an idle account may do it harm.
-func (b *Budget) badly() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.own.probes.banned
+	return b.own.probes
 }
 
 func probeOf(ctx context.Context) *probe {

@@ -36,8 +36,8 @@ type State struct {
 	// NoWorker says that no worker has announced the account for two minutes. It is known of what States
 	// returns.
 	NoWorker bool
-	// Unprobed says that no probe of this process has been answered so far, so that it is not known what such answers mean; Unfit
-	// that several were, and none properly.
+	// Unprobed says that too few probes of this process have been answered to know what the provider answers them; Unfit that
+	// enough were, and none properly.
 	Unprobed, Unfit bool
 	// At is the moment of all this, by Redis' clock.
 	At time.Time
@@ -185,7 +185,8 @@ func (b *Budget) state(q questions, now time.Time) State {
 	s := State{Account: b.cfg.Account, Allowance: b.cfg.Allowance, PerSecond: b.cfg.PerSecond, Limit: b.cfg.PerSecond,
 		Paused: holdsOf(q.paused.Val()), Trouble: troubleOf(health), At: now,
 		KeyMissing: now.Sub(micros(health["key_missing"])) < keyMissingFor}
-	s.Unprobed, s.Unfit = b.unprobed()
+	f := b.fitness()
+	s.Unprobed, s.Unfit = f.unknown(), f.unfit()
 	s.Used, s.LastCall = usedSince(q.used.Val(), now)
 	if d := micros(q.tat.Val()["tat"]).Sub(now); d > 0 {
 		s.Ahead = d

@@ -81,7 +81,7 @@ func (h *QueueHolder) Once(ctx context.Context) error {
 	if len(accounts) == 0 {
 		return nil
 	}
-	p := probes{idle: h.Idle}
+	p := probes{after: h.Idle}
 	states, err := h.known.look(ctx, h.rdb, accounts, p.consider)
 	if err != nil {
 		return err

@@ -53,36 +53,41 @@ func (s *Served) Probe(ctx context.Context, idle bool) {
 // probes are the accounts of one look that are to be asked, beside everything else: a probe may hang for as long as a call
 // may take, and the next one leaves on time.
 type probes struct {
-	idle    time.Duration // see QueueHolder.Idle
-	due     []Prober
-	failed  []Prober // idle ones whose last call has failed
-	nothing []Prober // the other idle ones
+	after time.Duration // see QueueHolder.Idle
+	down  []Prober
+	idle  Prober // the one that has gone longest without a call, those whose last call has failed first; nil for none
+	state budget.State
 }
 
 func (p *probes) consider(a Account, s budget.State) {
 	switch prober, ok := a.(Prober); {
 	case !ok:
 	case s.ProbeDue():
-		p.due = append(p.due, prober)
-	case !s.IdleProbeDue(p.idle):
-	case s.Trouble != nil:
-		p.failed = append(p.failed, prober)
-	default:
-		p.nothing = append(p.nothing, prober)
+		p.down = append(p.down, prober)
+	case s.IdleProbeDue(p.after) && (p.idle == nil || sooner(s, p.state)):
+		p.idle, p.state = prober, s
 	}
 }
 
-// probe asks whether those accounts are answered again for which that is due, and one of those that nobody calls: another
-// one every time.
+// sooner reports whether an idle account is to be asked before another one. Calls are known to seconds, so of two that have gone
+// equally long without one either goes first.
+func sooner(s, than budget.State) bool {
+	failed, other := s.Trouble != nil, than.Trouble != nil
+	switch {
+	case failed != other:
+		return failed
+	case !s.LastCall.Equal(than.LastCall):
+		return s.LastCall.Before(than.LastCall)
+	}
+	return rand.IntN(2) == 0
+}
+
+// probe asks whether those accounts are answered again for which that is due, and one of those that nobody calls.
 func (h *QueueHolder) probe(ctx context.Context, p probes) {
-	for _, a := range p.due {
+	for _, a := range p.down {
 		h.probes.Go(func() { a.Probe(ctx, false) })
 	}
-	idle := p.failed
-	if len(idle) == 0 {
-		idle = p.nothing
-	}
-	if len(idle) > 0 {
-		h.probes.Go(func() { idle[rand.IntN(len(idle))].Probe(ctx, true) })
+	if p.idle != nil {
+		h.probes.Go(func() { p.idle.Probe(ctx, true) })
 	}
 }
