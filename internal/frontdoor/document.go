@@ -21,9 +21,14 @@ func document[D interface{ Ref() tasks.Ref }](ctx context.Context, s *Server, sc
 	if err != nil && (!errors.As(err, &unknown) || unknown.Code != codeAccount) {
 		return d, err
 	}
-	if unknown == nil {
-		s.name(ctx, tasks.Ref{Account: a, OrderID: at.OrderID, RefundID: refundID})
-	}
+	defer func() {
+		switch {
+		case err == nil:
+			seenOf(ctx).ref = d.Ref().String() // what the document allows, a log may hold
+		case unknown == nil:
+			s.name(ctx, tasks.Ref{Account: a, OrderID: at.OrderID, RefundID: refundID})
+		}
+	}()
 	if p := how.plainJSON(); p != nil {
 		return d, noted(ctx, p)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -28,24 +27,6 @@ func patient(t *testing.T) (addr string, tokens map[string]string, stop func() e
 		}
 	})
 	return addr, tokens, stop
-}
-
-// dripping sends text, and then a part of a body from time to time until the connection is closed; closed is closed then.
-func dripping(t *testing.T, addr, text, part string) (c net.Conn, closed <-chan struct{}) {
-	t.Helper()
-	c = write(t, addr, text)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		every := time.NewTicker(20 * time.Millisecond)
-		defer every.Stop()
-		for range every.C {
-			if _, err := io.WriteString(c, part); err != nil {
-				return
-			}
-		}
-	}()
-	return c, done
 }
 
 // An answer that is given before its request's body was read is sent at once, and the connection closed about a second later,

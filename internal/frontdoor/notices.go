@@ -123,7 +123,6 @@ func (s *Server) notice(w http.ResponseWriter, r *http.Request, m *Merchant, fro
 
 // readNotice reads and verifies a notice. What is wrong with it is never said with its content.
 func (s *Server) readNotice(w http.ResponseWriter, r *http.Request, m *Merchant) (text []byte, platform string, p *Problem) {
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.Timeout)) // a connection without deadlines is a test's
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostNotice))
 	if err != nil {
 		if errors.As(err, new(*http.MaxBytesError)) {

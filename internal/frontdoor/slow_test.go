@@ -34,24 +34,31 @@ func write(t *testing.T, addr, text string) net.Conn {
 	return c
 }
 
-// drip sends a request's head and then a byte of its body at a time, and returns the answer, or what was left of one.
-func drip(t *testing.T, addr, head string) string {
+// dripping sends text, and then a part of a body from time to time until the connection is closed; closed is closed then.
+func dripping(t *testing.T, addr, text, part string) (c net.Conn, closed <-chan struct{}) {
 	t.Helper()
-	c := write(t, addr, head)
-	sent := make(chan struct{})
+	c = write(t, addr, text)
+	done := make(chan struct{})
 	go func() {
-		defer close(sent)
+		defer close(done)
 		every := time.NewTicker(20 * time.Millisecond)
 		defer every.Stop()
 		for range every.C {
-			if _, err := io.WriteString(c, "x"); err != nil {
+			if _, err := io.WriteString(c, part); err != nil {
 				return
 			}
 		}
 	}()
+	return c, done
+}
+
+// drip sends a request's head and then a byte of its body at a time, and returns the answer, or what was left of one.
+func drip(t *testing.T, addr, head string) string {
+	t.Helper()
+	c, closed := dripping(t, addr, head, "x")
 	b, _ := io.ReadAll(c) // what came before the connection was closed counts
 	c.Close()
-	<-sent
+	<-closed
 	return string(b)
 }
 

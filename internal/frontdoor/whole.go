@@ -12,6 +12,9 @@ const mostNested = 10_000
 
 // whole puts right what the violations of a document say of its text as a whole.
 func whole(text []byte, list []ProblemViolation) []ProblemViolation {
+	if len(list) == 0 {
+		return nil
+	}
 	fault := doccheck.WellFormed(text)
 	deep := fault != nil && tooDeep(text[:min(fault.Offset+1, len(text))])
 	null := bytes.Equal(bytes.TrimSpace(text), []byte("null"))
