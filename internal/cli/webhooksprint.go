@@ -48,7 +48,7 @@ func (a *app) listWebhooks(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
-		late, err := behind(ctx, s.ledger, a.now(), w, st.Cursor)
+		late, err := w.Oldest(ctx, s.ledger, a.now(), st.Cursor)
 		if err != nil {
 			return err
 		}

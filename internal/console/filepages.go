@@ -83,8 +83,8 @@ type fileData struct {
 // More reports whether there are more wrong lines than are listed.
 func (d fileData) More() bool { return d.Wrong() > int64(len(d.Mistake)) }
 
-// Open says which results to follow, "" when every order of the page has ended.
-func (d fileData) Open() string {
+// Follows is the page of results that is followed, "" when every order of it has ended.
+func (d fileData) Follows() string {
 	if slices.ContainsFunc(d.Rows, func(f ledger.Found) bool { return !f.State.Settled() }) {
 		return resultsFrom(d.ID, d.From)
 	}

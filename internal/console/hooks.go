@@ -24,7 +24,7 @@ func (c *Console) hookPages() {
 type endpoint struct {
 	webhooks.Announced
 	webhooks.State
-	Behind time.Duration
+	Behind time.Duration // the age of the oldest event that is not on its way yet
 	Last   []delivery
 }
 
@@ -54,17 +54,17 @@ func (v *visit) hooksPage(status int, tested string, r webhooks.Result) error {
 	if err != nil {
 		return err
 	}
-	last, err := v.Ledger.LastEvent(ctx)
-	if err != nil {
-		return err
-	}
 	data := hooksData{Tests: v.Hooks != nil, Whole: len(v.who.Accounts) == 0, Tested: tested, Result: r}
 	for _, a := range all {
 		e := endpoint{Announced: a}
 		if e.State, err = v.hooks.State(ctx, a.Name); err != nil {
 			return err
 		}
-		e.Behind = e.State.Behind(last).Round(time.Second)
+		late, err := a.Oldest(ctx, v.Ledger, v.Now(), e.State.Cursor)
+		if err != nil {
+			return err
+		}
+		e.Behind = late.Round(time.Second)
 		if e.Last, err = v.lastOf(a.Name); err != nil {
 			return err
 		}

@@ -98,3 +98,42 @@ func TestAnOrderIsIssuedOnlyAsItWasOrdered(t *testing.T) {
 		})
 	}
 }
+
+// An order that the provider has shown under our number does not vanish: an answer that does not know it, from a machine that
+// lags, neither sends it again nor ends it before it was seen whose it is.
+func TestAnOrderThatWasShownDoesNotVanish(t *testing.T) {
+	t.Run("a lost request", func(t *testing.T) {
+		each(t, func(w *world) {
+			w.provider.MeasureSkew(providers.Skew{Answers: 2})
+			inDoubt(w)
+			shown := fakeprovider.Seen(providers.Sight{CreatedAt: handlertest.Start.Add(-3 * time.Minute), Precision: time.Second})
+			w.provider.AnswerLookUp(shown)
+			w.Clock.Advance(w.Waits(w.run()))
+			w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
+			w.Clock.Advance(w.Waits(w.run()))
+			if rec := w.state(order.Submitting, "list_lags"); !rec.Unproven || rec.Attempts != 1 {
+				w.T.Errorf("sent %d times, unproven %v", rec.Attempts, rec.Unproven)
+			}
+			w.provider.MeasureSkew(providers.Skew{Spread: 4 * time.Minute, Answers: 4})
+			w.provider.AnswerLookUp(shown)
+			w.Done(w.run())
+			if rec := w.state(order.Issued, ""); rec.Attempts != 1 {
+				w.T.Errorf("sent %d times", rec.Attempts)
+			}
+		})
+	})
+	t.Run("a rejected one", func(t *testing.T) {
+		each(t, func(w *world) {
+			w.rejected(fakeprovider.Known(providers.FoundPending))
+			w.Clock.Advance(time.Second)
+			for range 40 {
+				w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
+				w.Clock.Advance(w.Waits(w.run()))
+			}
+			w.state(order.Submitting, "list_lags")
+			w.provider.AnswerLookUp(fakeprovider.Seen(providers.Sight{CreatedAt: handlertest.Start.Add(-time.Hour), Precision: time.Second}))
+			w.Done(w.run())
+			w.state(order.Review, "number_taken")
+		})
+	})
+}

@@ -1,4 +1,4 @@
-package cli
+package webhooks
 
 import (
 	"fmt"
@@ -10,7 +10,6 @@ import (
 	"issuance/internal/keys"
 	"issuance/internal/ledger"
 	"issuance/internal/testredis"
-	"issuance/internal/webhooks"
 )
 
 // How far behind a webhook is, is the age of the oldest event that it waits for, whether another comes or not; what it does not
@@ -35,13 +34,13 @@ func TestAWebhookIsBehindByTheOldestEventThatItWaitsFor(t *testing.T) {
 	add(2*time.Second, "ecticket:2000132", "failed")
 	waits := add(3*time.Second, "ecticket:2000132", "issued")
 	l, now := ledger.New(rdb, ledger.Options{}), began.Add(60*time.Second)
-	w := webhooks.Announced{Events: []string{"order.issued"}, Accounts: []string{"ecticket:2000132"}}
+	w := Announced{Events: []string{"order.issued"}, Accounts: []string{"ecticket:2000132"}}
 	for cursor, want := range map[string]time.Duration{taken: 57 * time.Second, waits: 0, "": 0} {
-		if got, err := behind(t.Context(), l, now, w, cursor); err != nil || got != want {
+		if got, err := w.Oldest(t.Context(), l, now, cursor); err != nil || got != want {
 			t.Errorf("after %q: %s, %v, want %s", cursor, got, err, want)
 		}
 	}
-	if got, err := behind(t.Context(), l, now, webhooks.Announced{}, taken); err != nil || got < 60*time.Second {
+	if got, err := (Announced{}).Oldest(t.Context(), l, now, taken); err != nil || got < 60*time.Second {
 		t.Errorf("all events: %s, %v", got, err)
 	}
 }
