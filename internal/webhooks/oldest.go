@@ -17,14 +17,14 @@ const (
 // Oldest is the age of the oldest event for an endpoint with this cursor that is not on its way there yet, 0 where there is none.
 // An endpoint that is switched off falls behind for as long as one waits, also when no further event comes; State.Behind, which
 // asks nothing of Redis, does not show that. Where very many events are none that it wants, the next one counts.
-func (w Announced) Oldest(ctx context.Context, l *ledger.Ledger, now time.Time, cursor string) (time.Duration, error) {
-	e := Endpoint{Events: w.Events}
-	for _, text := range w.Accounts {
-		a, err := providers.ParseAccount(text)
+func (a Announced) Oldest(ctx context.Context, l *ledger.Ledger, now time.Time, cursor string) (time.Duration, error) {
+	e := Endpoint{Events: a.Events}
+	for _, text := range a.Accounts {
+		account, err := providers.ParseAccount(text)
 		if err != nil {
 			continue // of another version, and so no event's
 		}
-		e.Accounts = append(e.Accounts, a)
+		e.Accounts = append(e.Accounts, account)
 	}
 	for looked := 0; cursor != ""; looked += eventsAtOnce {
 		list, err := l.Events(ctx, cursor, eventsAtOnce, 0)
