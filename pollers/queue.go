@@ -43,7 +43,7 @@ func (q asynqQueue) revive(ctx context.Context, r order.Ref, h queue.Home, delay
 	if err != nil {
 		return err
 	}
-	if found[0].Ended() && !q.client.Delete(h) {
+	if found[0].Ended() && !q.client.Delete(ctx, h) {
 		return nil
 	}
 	if err := q.client.Enqueue(ctx, r, h, "", delay); err != nil && !errors.Is(err, queue.ErrTaken) {
@@ -52,8 +52,8 @@ func (q asynqQueue) revive(ctx context.Context, r order.Ref, h queue.Home, delay
 	return nil
 }
 
-func (q asynqQueue) RunNow(_ context.Context, r order.Ref) error {
-	if err := q.client.Run(queue.PollHome(r)); err != nil {
+func (q asynqQueue) RunNow(ctx context.Context, r order.Ref) error {
+	if err := q.client.Run(ctx, queue.PollHome(r)); err != nil {
 		return fmt.Errorf("pollers: %w", err)
 	}
 	return nil

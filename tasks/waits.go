@@ -249,7 +249,7 @@ func (c *Client) serves(ctx context.Context, a Account, name string) (bool, erro
 }
 
 func (c *Client) servesNow(ctx context.Context, a Account, name string, now time.Time) (bool, error) {
-	served, err := c.queue.Served(name)
+	served, err := c.queue.Served(ctx, name)
 	if err != nil || !served {
 		return false, err
 	}

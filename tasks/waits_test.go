@@ -113,7 +113,7 @@ func (b *bench) serve(t testing.TB, h asynq.HandlerFunc, queues ...string) (stop
 	}
 	t.Cleanup(stop)
 	eventually(t, "a worker serves "+queues[0], func() bool {
-		served, err := b.queue.Served(queues[0])
+		served, err := b.queue.Served(t.Context(), queues[0])
 		return err == nil && served
 	})
 	return stop

@@ -67,7 +67,7 @@ func TestAWorkerThatIsStartedWakesWhatWaitsForASealKey(t *testing.T) {
 			a.budget.KeyMissing(t.Context())
 		}
 		w.wakeSealed(t.Context())
-		if task, err := tasks.Look(home); err != nil || task.Pending() != missing {
+		if task, err := tasks.Look(t.Context(), home); err != nil || task.Pending() != missing {
 			t.Errorf("a key is missing: %t, and the task is %s, %v", missing, task.State, err)
 		}
 	}

@@ -36,7 +36,7 @@ func (d *Disasters) replay(ctx context.Context, l *Load, n int) (*Replays, error
 	before := TakeBooks(d.rig).Calls
 	var homes []queue.Home
 	push := func(ref order.Ref, h queue.Home) error {
-		d.queue.Delete(h) // what is left of the task that has ended is in the way
+		d.queue.Delete(ctx, h) // what is left of the task that has ended is in the way
 		homes = append(homes, h)
 		return d.queue.Enqueue(ctx, ref, h, "", 0)
 	}

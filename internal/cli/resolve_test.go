@@ -20,7 +20,7 @@ func TestADecisionWakesTheRefundsThatWaitForIt(t *testing.T) {
 		o := b.OrderIn(order.Review, wrapped(pass2uOrder("A1", 1)))
 		b.EnqueueRefund(refundOf("R1", 1))
 		q, home := queue.NewClient(b.RDB, queue.Options{}), queue.HomeOf(o.Refund("R1"), order.Queued, order.Checkout)
-		q.Delete(home)
+		q.Delete(b.T.Context(), home)
 		if err := q.Enqueue(b.T.Context(), o.Refund("R1"), home, "", time.Hour); err != nil {
 			b.T.Fatal(err)
 		}
@@ -30,7 +30,7 @@ func TestADecisionWakesTheRefundsThatWaitForIt(t *testing.T) {
 		if exit != cli.Fine || errs.Len() > 0 {
 			b.T.Fatalf("exit code %d, %s", exit, errs.String())
 		}
-		if task, err := q.Look(home); err != nil || task.State != asynq.TaskStatePending.String() {
+		if task, err := q.Look(b.T.Context(), home); err != nil || task.State != asynq.TaskStatePending.String() {
 			b.T.Errorf("the refund's task is %q, %v", task.State, err)
 		}
 		s, err := b.Client().Status(b.T.Context(), tasks.Account{Provider: "pass2u"}, "A1")

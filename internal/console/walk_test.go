@@ -38,18 +38,41 @@ func walk(t *testing.T, h *house) *walker {
 		t.Skip("there is no Chromium to walk through the console with: apt-get install chromium")
 	}
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.WindowSize(1000, 720),
-		chromedp.Flag("lang", "en-US"), chromedp.Flag("accept-lang", "en-US"), chromedp.UserDataDir(t.TempDir()))
+		chromedp.Flag("lang", "en-US"), chromedp.Flag("accept-lang", "en-US"), chromedp.UserDataDir(profile(t)))
 	alloc, stop := chromedp.NewExecAllocator(context.Background(), opts...)
 	ctx, cancel := chromedp.NewContext(alloc)
 	t.Cleanup(func() {
+		ending, over := context.WithTimeout(ctx, 10*time.Second)
+		defer over()
+		_ = chromedp.Cancel(ending) // asks the browser to end, and waits for it
 		cancel()
 		stop()
-		chromedp.FromContext(ctx).Allocator.Wait() // it writes to its folder, which is removed, until it has ended
+		chromedp.FromContext(ctx).Allocator.Wait()
 	})
 	if err := chromedp.Run(ctx); err != nil { // the browser lives as long as this context, not as one step
 		t.Fatal(err)
 	}
 	return &walker{h, ctx}
+}
+
+// profile is a folder for what a browser keeps. Processes that the browser started may write to it for a moment after the browser
+// itself has ended, which t.TempDir would report as the test's failure.
+func profile(t *testing.T) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "console-walk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		err := os.RemoveAll(folder)
+		for deadline := time.Now().Add(10 * time.Second); err != nil && time.Now().Before(deadline); err = os.RemoveAll(folder) {
+			time.Sleep(50 * time.Millisecond)
+		}
+		if err != nil {
+			t.Logf("left behind: %v", err)
+		}
+	})
+	return folder
 }
 
 // patience is how long one step may take: a walk of many pages has many.

@@ -128,8 +128,8 @@ func TestATaskThatWasHeldBackIsTheFirstOfItsLine(t *testing.T) {
 		s.enqueue("a1", 1, 20)
 		s.until("the others to be put aside", func() bool { return s.inLine("a1") == 20 })
 		home := queue.HomeOf(ref("a1", 0), order.Queued, order.Bulk)
-		s.until("the queue to know why it waits", func() bool { l, _ := s.queue.Look(home); return l.Waiting() })
-		look, err := s.queue.Look(home)
+		s.until("the queue to know why it waits", func() bool { l, _ := s.queue.Look(s.t.Context(), home); return l.Waiting() })
+		look, err := s.queue.Look(s.t.Context(), home)
 		if reason, _, ok := queue.ParseWait(look.Why); err != nil || !ok || !strings.Contains(reason, "banned") || time.Until(look.Next) < 10*time.Minute {
 			s.t.Errorf("%+v, %v", look, err)
 		}

@@ -24,7 +24,7 @@ func TestRefundsThatWaitForAnOrderAreWoken(t *testing.T) {
 		home := func(r order.Ref) queue.Home { return queue.HomeOf(r, order.Queued, order.Checkout) }
 		waiting := func(r order.Ref) {
 			b.T.Helper()
-			q.Delete(home(r))
+			q.Delete(b.T.Context(), home(r))
 			if err := q.Enqueue(b.T.Context(), r, home(r), "", time.Hour); err != nil {
 				b.T.Fatal(err)
 			}
@@ -42,7 +42,7 @@ func TestRefundsThatWaitForAnOrderAreWoken(t *testing.T) {
 		handler.RefundWaker(b.Ledger, q, b.Log)(context.Background(), a1)
 		for r, want := range map[order.Ref]asynq.TaskState{a1.Refund("R1"): asynq.TaskStatePending, a1.Refund("R2"): asynq.TaskStatePending,
 			a1.Refund("R3"): asynq.TaskStateScheduled, a2.Refund("R1"): asynq.TaskStateScheduled} {
-			if task, err := q.Look(home(r)); err != nil || task.State != want.String() {
+			if task, err := q.Look(b.T.Context(), home(r)); err != nil || task.State != want.String() {
 				b.T.Errorf("%s is %q, %v; want %s", r, task.State, err, want)
 			}
 		}

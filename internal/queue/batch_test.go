@@ -116,25 +116,25 @@ func TestABatchThatFailedHasNoTasks(t *testing.T) {
 func TestATaskIsPutOffAndRun(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		h := HomeOf(a1, order.Queued, order.Bulk)
-		must(t, b.Run(h)) // no such queue
+		must(t, b.Run(t.Context(), h)) // no such queue
 		must(t, b.Enqueue(t.Context(), a1, h, "", time.Hour))
-		found, err := b.Look(h)
+		found, err := b.Look(t.Context(), h)
 		if err != nil || !found.Waiting() || found.Ended() || found.Active() || found.Pending() || time.Until(found.Next) < 59*time.Minute {
 			t.Errorf("%+v, %v", found, err)
 		}
 		for range 2 { // the second time it is about to run already
-			must(t, b.Run(h))
+			must(t, b.Run(t.Context(), h))
 			b.want(t, h.Queue, h.ID, "pending")
 		}
-		if found, err := b.Look(h); err != nil || !found.Pending() || !found.Next.IsZero() {
+		if found, err := b.Look(t.Context(), h); err != nil || !found.Pending() || !found.Next.IsZero() {
 			t.Errorf("%+v, %v", found, err)
 		}
 		gone := Home{Queue: h.Queue, Type: h.Type, ID: "gone"}
-		must(t, b.Run(gone))
-		if found, err := b.Look(gone); err != nil || found != (Task{}) {
+		must(t, b.Run(t.Context(), gone))
+		if found, err := b.Look(t.Context(), gone); err != nil || found != (Task{}) {
 			t.Errorf("%+v, %v", found, err)
 		}
-		if !b.Delete(gone) || !b.Delete(h) {
+		if !b.Delete(t.Context(), gone) || !b.Delete(t.Context(), h) {
 			t.Error("what is not there, or waits, is not deleted")
 		}
 		b.want(t, h.Queue, h.ID, "")

@@ -63,14 +63,14 @@ func (c *Client) options(h Home) []asynq.Option {
 }
 
 // Run makes a waiting task run at once. One that does not wait, or is not there, is left as it is.
-func (c *Client) Run(h Home) error {
-	err := c.inspector.RunTask(h.Queue, h.ID)
+func (c *Client) Run(ctx context.Context, h Home) error {
+	err := tell(ctx, func() error { return c.inspector.RunTask(h.Queue, h.ID) })
 	if err == nil || missing(err) {
 		return nil
 	}
 	// asynq has no error of its own for "it runs, or is about to". A task that is there does, or did
 	// since; only one that cannot be looked at is a reason to complain.
-	if _, infoErr := c.inspector.GetTaskInfo(h.Queue, h.ID); infoErr == nil || missing(infoErr) {
+	if _, infoErr := c.info(ctx, h); infoErr == nil || missing(infoErr) {
 		return nil
 	}
 	return fmt.Errorf("queue: run %s: %w", h.ID, err)
@@ -133,8 +133,8 @@ func (c *Client) Find(ctx context.Context, homes []Home) ([]Task, error) {
 }
 
 // Look reads one task, with when it runs next and why it waits; Held is left out.
-func (c *Client) Look(h Home) (Task, error) {
-	info, err := c.inspector.GetTaskInfo(h.Queue, h.ID)
+func (c *Client) Look(ctx context.Context, h Home) (Task, error) {
+	info, err := c.info(ctx, h)
 	if missing(err) {
 		return Task{}, nil
 	}
@@ -148,10 +148,14 @@ func (c *Client) Look(h Home) (Task, error) {
 	return t, nil
 }
 
+func (c *Client) info(ctx context.Context, h Home) (*asynq.TaskInfo, error) {
+	return ask(ctx, func() (*asynq.TaskInfo, error) { return c.inspector.GetTaskInfo(h.Queue, h.ID) })
+}
+
 // Delete removes a task that has ended. done is false when the queue does not let go of it: asynq trims
 // its archive without letting go of the ids.
-func (c *Client) Delete(h Home) (done bool) {
-	err := c.inspector.DeleteTask(h.Queue, h.ID)
+func (c *Client) Delete(ctx context.Context, h Home) (done bool) {
+	err := tell(ctx, func() error { return c.inspector.DeleteTask(h.Queue, h.ID) })
 	return err == nil || missing(err)
 }
 
@@ -165,8 +169,8 @@ func (c *Client) Paused(ctx context.Context, queue string) (bool, error) {
 }
 
 // Served reports whether any worker serves a queue, as far as the workers' last heartbeats say.
-func (c *Client) Served(queue string) (bool, error) {
-	servers, err := c.inspector.Servers()
+func (c *Client) Served(ctx context.Context, queue string) (bool, error) {
+	servers, err := ask(ctx, c.inspector.Servers)
 	if err != nil {
 		return false, fmt.Errorf("queue: workers: %w", err)
 	}

@@ -44,7 +44,7 @@ func (c *Client) LookFor(ctx context.Context, r order.Ref, v *ledger.View) (Task
 	if !t.Waiting() {
 		return t, nil
 	}
-	return c.Look(h)
+	return c.Look(ctx, h)
 }
 
 func (c *Client) find(ctx context.Context, h Home) (Task, error) {
@@ -114,10 +114,10 @@ func (c *Client) settle(ctx context.Context, r order.Ref, v *ledger.View, h Home
 		return false, false, nil
 	case t.Waiting():
 		// When it cannot be run it has just begun to, or is gone: the next look shows.
-		return false, c.inspector.RunTask(h.Queue, h.ID) == nil, nil
+		return false, tell(ctx, func() error { return c.inspector.RunTask(h.Queue, h.ID) }) == nil, nil
 	case t.Ended():
 		*why = "its task has ended without it"
-		if !c.Delete(h) {
+		if !c.Delete(ctx, h) {
 			return false, false, nil
 		}
 	}

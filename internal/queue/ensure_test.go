@@ -274,16 +274,16 @@ func TestAQueueThatDoesNotAnswerIsAnError(t *testing.T) {
 		if why, err := b.Ensure(t.Context(), a1, v); err == nil || why != "" {
 			t.Errorf("%q, %v", why, err)
 		}
-		if found, err := b.Look(HomeOf(a1, order.Queued, order.Bulk)); err == nil {
+		if found, err := b.Look(t.Context(), HomeOf(a1, order.Queued, order.Bulk)); err == nil {
 			t.Errorf("%+v", found)
 		}
-		if err := b.Run(HomeOf(a1, order.Queued, order.Bulk)); err == nil {
+		if err := b.Run(t.Context(), HomeOf(a1, order.Queued, order.Bulk)); err == nil {
 			t.Error("run")
 		}
-		if served, err := b.Served(bulk); err == nil || served {
+		if served, err := b.Served(t.Context(), bulk); err == nil || served {
 			t.Errorf("served %t, %v", served, err)
 		}
-		if b.Delete(HomeOf(a1, order.Queued, order.Bulk)) {
+		if b.Delete(t.Context(), HomeOf(a1, order.Queued, order.Bulk)) {
 			t.Error("deleted")
 		}
 	})
@@ -294,7 +294,7 @@ func TestAQueueIsServedByItsWorkers(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
 		served := func(queue string, want bool) {
 			t.Helper()
-			if got, err := b.Served(queue); err != nil || got != want {
+			if got, err := b.Served(t.Context(), queue); err != nil || got != want {
 				t.Errorf("%s is served: %t, %v", queue, got, err)
 			}
 		}
@@ -305,7 +305,7 @@ func TestAQueueIsServedByItsWorkers(t *testing.T) {
 		tick := time.NewTicker(10 * time.Millisecond)
 		defer tick.Stop()
 		for giveUp := time.Now().Add(10 * time.Second); ; <-tick.C { // its first heartbeat
-			if ok, err := b.Served(bulk); err == nil && ok {
+			if ok, err := b.Served(t.Context(), bulk); err == nil && ok {
 				break
 			} else if time.Now().After(giveUp) {
 				t.Fatalf("%t, %v", ok, err)

@@ -2,7 +2,7 @@
 // handler answers, and how a record's task is made and found. A task is a wake-up: it names a record of
 // the ledger and holds nothing else but a version and a trace context.
 //
-// It may import internal/keys, internal/ledger, providers and tasks/order; it calls no provider.
+// It may import internal/keys, internal/ledger, internal/redisconn, providers and tasks/order; it calls no provider.
 package queue
 
 import (

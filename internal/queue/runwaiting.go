@@ -19,7 +19,9 @@ func (c *Client) RunWaiting(ctx context.Context, queue, words string) (n int, er
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		list, err := c.inspector.ListRetryTasks(queue, asynq.PageSize(page), asynq.Page(at))
+		list, err := ask(ctx, func() ([]*asynq.TaskInfo, error) {
+			return c.inspector.ListRetryTasks(queue, asynq.PageSize(page), asynq.Page(at))
+		})
 		if missing(err) {
 			return 0, nil
 		}
@@ -39,7 +41,7 @@ func (c *Client) RunWaiting(ctx context.Context, queue, words string) (n int, er
 		if err := ctx.Err(); err != nil {
 			return n, err
 		}
-		if err := c.Run(Home{Queue: queue, ID: id}); err != nil {
+		if err := c.Run(ctx, Home{Queue: queue, ID: id}); err != nil {
 			return n, err
 		}
 		n++

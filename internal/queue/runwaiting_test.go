@@ -40,7 +40,7 @@ func TestTasksThatWaitForTheSameAreRunAtOnce(t *testing.T) {
 			t.Errorf("%d are run, %v", n, err)
 		}
 		for i, h := range homes {
-			task, err := b.Look(h)
+			task, err := b.Look(t.Context(), h)
 			must(t, err)
 			if task.Pending() != (i%2 == 0) || task.Waiting() != (i%2 == 1) {
 				t.Errorf("task %d is %s (%s)", i, task.State, task.Why)

@@ -31,7 +31,7 @@ func (c *Client) RunRefunds(ctx context.Context, l *ledger.Ledger, r order.Ref) 
 	refunds, err := l.Refunds(ctx, r)
 	for _, rec := range refunds {
 		if err == nil && !rec.State.Final() {
-			err = c.Run(HomeOf(rec.Ref, rec.State, rec.Lane))
+			err = c.Run(ctx, HomeOf(rec.Ref, rec.State, rec.Lane))
 		}
 	}
 	return err

@@ -16,7 +16,7 @@ func TestARecordThatAPersonWakesHasItsTaskAtOnce(t *testing.T) {
 		b.record(t, a1)
 		home := HomeOf(a1, "queued", "bulk")
 		state := func() Task {
-			found, err := b.Look(home)
+			found, err := b.Look(t.Context(), home)
 			must(t, err)
 			return found
 		}

@@ -71,7 +71,7 @@ func enqueue(ctx context.Context, q *queue.Client, name string, e taken) error {
 			if t.Pending() || t.Waiting() || t.Active() && t.Held {
 				return nil
 			}
-			if t.Active() || t.Ended() && !q.Delete(h) {
+			if t.Active() || t.Ended() && !q.Delete(ctx, h) {
 				break // its worker is gone, or the queue does not let go of it
 			}
 		}

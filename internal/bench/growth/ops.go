@@ -81,7 +81,7 @@ func (s *site) pollIssued(ctx context.Context, n int) (time.Duration, error) {
 		if err != nil {
 			return err
 		}
-		return queue.NewClient(s.redis.RDB, queue.Options{}).Run(queue.PollHome(ref(id))) // it may be running already
+		return queue.NewClient(s.redis.RDB, queue.Options{}).Run(ctx, queue.PollHome(ref(id))) // it may be running already
 	})
 }
 
@@ -149,7 +149,7 @@ func (s *site) pollPending(ctx context.Context, n int) (time.Duration, error) {
 	}
 	q := queue.NewClient(s.redis.RDB, queue.Options{})
 	for _, id := range ids {
-		if err := q.Run(queue.PollHome(ref(id))); err != nil {
+		if err := q.Run(ctx, queue.PollHome(ref(id))); err != nil {
 			return 0, err
 		}
 	}
