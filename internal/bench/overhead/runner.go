@@ -159,7 +159,9 @@ func (e eager) Schedule(ctx context.Context, r order.Ref, _ time.Duration) error
 }
 
 // RunNow implements pollers.Queue.
-func (e eager) RunNow(ctx context.Context, r order.Ref) error { return e.client.Run(ctx, queue.PollHome(r)) }
+func (e eager) RunNow(ctx context.Context, r order.Ref) error {
+	return e.client.Run(ctx, queue.PollHome(r))
+}
 
 // counting notes when the first task starts.
 func (r *runner) counting(h asynq.Handler) asynq.Handler {
