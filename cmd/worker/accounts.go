@@ -63,6 +63,9 @@ func (k *wiring) open(c config.Account, before *account) (*account, error) {
 		if a.budget, err = budget.New(k.rdb, calls); err != nil {
 			return nil, err
 		}
+		if before != nil {
+			a.budget.After(before.budget)
+		}
 	}
 	a.gate = providers.Prepayable(modeGate{a.budget, c.Name, k.mode, k.counts})
 	client, err := c.Client(config.ClientOptions{Gate: a.gate, Log: log, Verified: noteEncoding(log, c.Name, k.counts), Transport: k.pool.Transport})

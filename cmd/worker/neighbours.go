@@ -42,8 +42,20 @@ func (n *neighbours) serves(ctx context.Context, a providers.Account) bool {
 	return serve[a]
 }
 
-// read reads which accounts the others serve.
+// read reads which accounts the others serve, and keeps it in mind.
 func (n *neighbours) read(ctx context.Context) (map[providers.Account]bool, error) {
+	serve, err := n.ask(ctx)
+	if err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.serve, n.readAt = serve, time.Now()
+	return serve, nil
+}
+
+// ask reads which accounts the others serve at this moment.
+func (n *neighbours) ask(ctx context.Context) (map[providers.Account]bool, error) {
 	all, now, err := announce.Workers(ctx, n.rdb)
 	if err != nil {
 		return nil, err
@@ -60,8 +72,5 @@ func (n *neighbours) read(ctx context.Context) (map[providers.Account]bool, erro
 			}
 		}
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.serve, n.readAt = serve, time.Now()
 	return serve, nil
 }

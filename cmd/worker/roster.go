@@ -25,6 +25,7 @@ type roster struct {
 	live *config.Live
 	mine func([]config.Account) []config.Account // of all accounts, those to serve
 	turn sync.Mutex                              // held by whoever changes the list
+	terms
 }
 
 // accounts are those of one moment, by name.
@@ -181,15 +182,23 @@ func (w *worker) followAccounts(again <-chan struct{}) func(context.Context) {
 func (w *worker) followOnce(ctx context.Context) error {
 	w.roster.turn.Lock()
 	defer w.roster.turn.Unlock()
-	c, err := w.changeTo(w.roster.mine(w.roster.live.Current()))
+	before, want := w.roster.now(), w.roster.mine(w.roster.live.Current())
+	w.roster.terms.read(ctx, before, want)
+	w.roster.report()
+	c, err := w.changeTo(w.roster.apply(want))
 	if err != nil || c.nothing() {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	// Announced before it is served, as at the start.
-	if err := budget.Announce(ctx, w.rdb, budgetsOf(slices.Concat(c.added, c.changed))...); err != nil {
+	if err := w.announceAccounts(ctx, slices.Concat(c.added, c.changed)); err != nil {
 		return err
+	}
+	for _, a := range c.changed { // where another worker has changed it, too, and met a ban since
+		if err := a.budget.TakeOver(ctx, before.byName[a.Name].budget.Terms()); err != nil {
+			return err
+		}
 	}
 	if err := w.use(c); err != nil {
 		return err
@@ -201,6 +210,18 @@ func (w *worker) followOnce(ctx context.Context) error {
 		w.log.Info("account changed: its next call has the new settings", "account", a.Name.String())
 	}
 	return w.withdraw(ctx, c.gone)
+}
+
+// announceAccounts announces accounts whose settings are new, beside the workers that serve them, too.
+func (w *worker) announceAccounts(ctx context.Context, list []*account) error {
+	if len(list) == 0 {
+		return nil
+	}
+	others, err := w.neighbours.ask(ctx)
+	if err != nil {
+		return err
+	}
+	return budget.AnnounceBeside(ctx, w.rdb, others, budgetsOf(list)...)
 }
 
 // use puts a change in force, and serves the queues of the providers that have accounts.

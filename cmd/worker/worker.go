@@ -144,6 +144,7 @@ func (w *worker) wire(again <-chan struct{}) error {
 	w.wiring = k
 	w.closes = append(w.closes, k.pool.Close)
 	w.roster.mine, w.roster.live = w.mine, w.Live(w.log)
+	w.roster.terms = terms{rdb: w.rdb, log: w.log, other: map[providers.Account]*otherTerms{}}
 	w.roster.list.Store(accountsOf(nil))
 	w.servers = servers.New(w.rdb, nil, serverOptions(w.Config, w.log))
 	w.fair = map[lane]*fair.Lane{}
@@ -191,8 +192,23 @@ func (w *worker) self() announce.Worker {
 // that a document for another account, or sealed with another key, is refused at once; who it is; and it registers the
 // queues, which the web UI goes by.
 func (w *worker) announce(ctx context.Context) error {
+	return w.announceWith(ctx, func() error { return w.announceAccounts(ctx, w.roster.now().all) })
+}
+
+// renew announces all of that again.
+func (w *worker) renew(ctx context.Context) error {
+	return w.announceWith(ctx, func() error {
+		differ, err := budget.Renew(ctx, w.rdb, budgetsOf(w.roster.now().all)...)
+		if differ {
+			w.roster.again()
+		}
+		return err
+	})
+}
+
+func (w *worker) announceWith(ctx context.Context, accounts func() error) error {
 	w.roster.turn.Lock() // an account that is withdrawn must not be announced again
-	err := budget.Announce(ctx, w.rdb, budgetsOf(w.roster.now().all)...)
+	err := accounts()
 	w.roster.turn.Unlock()
 	if err != nil {
 		return err
@@ -234,7 +250,7 @@ func (w *worker) wakeSealed(ctx context.Context) {
 // keepAnnouncing announces until the context ends.
 func (w *worker) keepAnnouncing(ctx context.Context) {
 	every(ctx, announce.Every, func(ctx context.Context) {
-		if err := w.announce(ctx); err != nil && ctx.Err() == nil {
+		if err := w.renew(ctx); err != nil && ctx.Err() == nil {
 			w.log.Warn("accounts, seal keys and queues could not be announced, trying again", "error", err)
 		}
 	})

@@ -26,11 +26,46 @@ type Announcement struct {
 }
 
 // Announce publishes this account. A worker announces every account before it serves it. Where the
-// account had another allowance, its pauses move to the new one.
+// account had another allowance, its pauses and a ban move to the new one.
 func (b *Budget) Announce(ctx context.Context) error { return Announce(ctx, b.rdb, b) }
 
 // Announce is Budget.Announce of many accounts, in a few round trips.
 func Announce(ctx context.Context, rdb redis.UniversalClient, budgets ...*Budget) error {
+	return AnnounceBeside(ctx, rdb, nil, budgets...)
+}
+
+// AnnounceBeside is Announce beside workers that serve some of the accounts, too: where terms change, these go by the former ones
+// until they have seen it (NewTerms).
+func AnnounceBeside(ctx context.Context, rdb redis.UniversalClient, others map[providers.Account]bool, budgets ...*Budget) error {
+	changed := false
+	err := announceAll(ctx, rdb, budgets, func(b *Budget, before Terms) (write bool, err error) {
+		changed = true
+		if before.Allowance == b.cfg.Allowance {
+			return true, nil
+		}
+		return false, b.move(ctx, before.Allowance, others[b.cfg.Account])
+	})
+	if err == nil && changed {
+		if err = rdb.Incr(ctx, keys.Terms).Err(); err != nil {
+			err = fmt.Errorf("announce: %w", err)
+		}
+	}
+	return err
+}
+
+// Renew announces accounts once more, but for those of which another worker has announced other terms since: it reports whether there
+// are any.
+func Renew(ctx context.Context, rdb redis.UniversalClient, budgets ...*Budget) (differ bool, err error) {
+	err = announceAll(ctx, rdb, budgets, func(*Budget, Terms) (bool, error) {
+		differ = true
+		return false, nil
+	})
+	return differ, err
+}
+
+// announceAll writes what is announced of accounts. change is asked about those that were announced with other terms, and
+// reports whether they are to be written as well.
+func announceAll(ctx context.Context, rdb redis.UniversalClient, budgets []*Budget, change func(b *Budget, before Terms) (write bool, err error)) error {
 	for some := range slices.Chunk(budgets, atOnce) {
 		names := make([]string, len(some))
 		for i, b := range some {
@@ -42,18 +77,24 @@ func Announce(ctx context.Context, rdb redis.UniversalClient, budgets ...*Budget
 		}
 		entries := make([]any, 0, 2*len(some))
 		for i, b := range some {
-			old, _ := before[i].(string)
-			was, err := readAnnouncement(names[i], old)
-			if moves := old != "" && err == nil && was.Allowance != b.cfg.Allowance; moves {
-				err = b.move(ctx, was.Allowance)
-			} else if err == nil || old == "" {
-				var entry []byte
-				entry, err = b.announcement()
-				entries = append(entries, names[i], entry)
+			write := true
+			if old, there := before[i].(string); there {
+				was, err := readAnnouncement(names[i], old)
+				if was := (Terms{was.Allowance, was.PerSecond}); err == nil && was != b.Terms() {
+					write, err = change(b, was)
+				}
+				if err != nil {
+					return fmt.Errorf("announce %s: %w", names[i], err)
+				}
 			}
+			if !write {
+				continue
+			}
+			entry, err := b.announcement()
 			if err != nil {
 				return fmt.Errorf("announce %s: %w", names[i], err)
 			}
+			entries = append(entries, names[i], entry)
 		}
 		if len(entries) > 0 {
 			if err := rdb.HSet(ctx, keys.Accounts, entries...).Err(); err != nil {
@@ -68,10 +109,16 @@ func (b *Budget) announcement() ([]byte, error) {
 	return json.Marshal(Announcement{Allowance: b.cfg.Allowance, PerSecond: b.cfg.PerSecond, Default: b.cfg.Default, At: b.clock().UTC()})
 }
 
-// move announces an account that had another allowance.
-func (b *Budget) move(ctx context.Context, allowance string) error {
-	old := keys.Paused(allowance, b.cfg.Account)
+// move announces an account that had another allowance, under which other workers may go on for a moment.
+func (b *Budget) move(ctx context.Context, allowance string, others bool) error {
+	old, wait := keys.Paused(allowance, b.cfg.Account), time.Duration(0)
+	if others {
+		wait = settle
+	}
 	err := copyHash(ctx, b.rdb, old, b.keys.paused) // first, so that no call slips through
+	if err == nil {
+		err = b.takeOver(ctx, allowance, wait)
+	}
 	if err != nil {
 		return err
 	}
@@ -82,7 +129,9 @@ func (b *Budget) move(ctx context.Context, allowance string) error {
 	if err == nil { // again, for a pause that came meanwhile
 		err = copyHash(ctx, b.rdb, old, b.keys.paused)
 	}
-	if err == nil {
+	if err == nil && others {
+		err = b.rdb.PExpire(ctx, old, settle).Err()
+	} else if err == nil {
 		err = b.rdb.Del(ctx, old).Err()
 	}
 	return err
@@ -113,7 +162,12 @@ func copyHash(ctx context.Context, rdb redis.UniversalClient, from, to string) e
 	if err != nil || len(fields) == 0 {
 		return err
 	}
-	return rdb.HSet(ctx, to, fields).Err()
+	_, err = rdb.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		p.HSet(ctx, to, fields)
+		p.Persist(ctx, to) // it may be one that an earlier move has left
+		return nil
+	})
+	return err
 }
 
 // forgotten is when an account that no worker has announced any more, while others were, is not listed any

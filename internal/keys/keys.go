@@ -36,6 +36,9 @@ const (
 	// whether it is its provider's default, when), so that producers and operators see it without
 	// credentials. No expiry.
 	Accounts = Prefix + "accounts"
+	// Terms is a counter of the announcements in which an account had another allowance, or other calls per second, than in the one
+	// before, so that the workers that serve it read what is in force. No expiry.
+	Terms = Prefix + "terms"
 	// Healths is a hash, account → the time (µs) and the health that were logged of it last, by which one program of all logs
 	// a change. No expiry.
 	Healths = Prefix + "healths"

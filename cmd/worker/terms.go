@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"issuance/internal/budget"
+	"issuance/internal/config"
+	"issuance/providers"
+)
+
+// terms has the accounts go by what the worker has announced whose file was changed last, where the workers' files differ in an
+// account's allowance or calls per second. Used by who holds the roster's turn.
+type terms struct {
+	rdb   redis.UniversalClient
+	log   *slog.Logger
+	seen  string // see budget.NewTerms
+	other map[providers.Account]*otherTerms
+}
+
+// otherTerms are in force for an account of whose own file says something else.
+type otherTerms struct {
+	own, inForce budget.Terms
+	since        time.Time
+	reported     bool
+}
+
+// spread is how long the file of one worker may be behind that of another before that is an alarm.
+const spread = time.Minute
+
+// read notes for which accounts others have announced terms that are not those by which this worker serves them. While Redis
+// does not answer, what was known stays.
+func (t *terms) read(ctx context.Context, now *accounts, want []config.Account) {
+	ctx, cancel := context.WithTimeout(ctx, rosterEvery)
+	defer cancel()
+	names := make([]providers.Account, len(now.all))
+	for i, a := range now.all {
+		names[i] = a.Name
+	}
+	in, seen, err := budget.NewTerms(ctx, t.rdb, t.seen, names)
+	if err != nil {
+		return
+	}
+	t.seen = seen
+	for _, cfg := range want {
+		a, announced := now.byName[cfg.Name], in[cfg.Name]
+		if a == nil || announced == (budget.Terms{}) || announced == a.budget.Terms() {
+			continue
+		}
+		if own := termsOf(cfg); announced != own {
+			t.other[cfg.Name] = &otherTerms{own: own, inForce: announced, since: time.Now()}
+			t.log.Info("another worker has announced other terms of the account, by which this one goes, too", "account", cfg.Name.String(),
+				"allowance", announced.Allowance, "calls_per_second", announced.PerSecond)
+		} else {
+			delete(t.other, cfg.Name)
+		}
+	}
+}
+
+// again has the terms read at the next look in any case.
+func (t *terms) again() { t.seen = "" }
+
+// apply puts the terms in force into settings. Those of an account that its own file has changed since are the file's.
+func (t *terms) apply(want []config.Account) []config.Account {
+	out := make([]config.Account, len(want))
+	there := map[providers.Account]bool{}
+	for i, cfg := range want {
+		there[cfg.Name] = true
+		if o := t.other[cfg.Name]; o != nil && o.own == termsOf(cfg) {
+			cfg.Allowance, cfg.CallsPerSecond = o.inForce.Allowance, o.inForce.PerSecond
+		} else {
+			delete(t.other, cfg.Name)
+		}
+		out[i] = cfg
+	}
+	for name := range t.other {
+		if !there[name] {
+			delete(t.other, name)
+		}
+	}
+	return out
+}
+
+// report reports files that have differed for longer than a change takes to reach all workers, once.
+func (t *terms) report() {
+	late, one := 0, providers.Account{}
+	for name, o := range t.other {
+		if !o.reported && time.Since(o.since) > spread {
+			o.reported = true
+			late, one = late+1, name
+		}
+	}
+	if late > 0 {
+		o := t.other[one]
+		t.log.Error("alarm: the accounts file of another worker has other allowances or calls per second than this one's; all go by the one that was changed last",
+			"accounts", late, "one", one.String(), "allowance", o.inForce.Allowance, "calls_per_second", o.inForce.PerSecond,
+			"own_allowance", o.own.Allowance, "own_calls_per_second", o.own.PerSecond)
+	}
+}
+
+func termsOf(c config.Account) budget.Terms {
+	return budget.TermsOf(c.Name, c.Allowance, c.CallsPerSecond)
+}
