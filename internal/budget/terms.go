@@ -75,7 +75,9 @@ var moveSource string
 var moveScript = redis.NewScript(moveSource)
 
 // TakeOver has the account's allowance keep a ban of the one that it had before.
-func (b *Budget) TakeOver(ctx context.Context, before Terms) error { return b.takeOver(ctx, before.Allowance, 0) }
+func (b *Budget) TakeOver(ctx context.Context, before Terms) error {
+	return b.takeOver(ctx, before.Allowance, 0)
+}
 
 func (b *Budget) takeOver(ctx context.Context, allowance string, wait time.Duration) error {
 	if allowance == b.cfg.Allowance {
