@@ -95,7 +95,7 @@ func (t *terms) report() {
 	}
 	if late > 0 {
 		o := t.other[one]
-		t.log.Error("alarm: the accounts file of another worker has other allowances or calls per second than this one's; all go by the one that was changed last",
+		t.log.Error("alarm: another worker was given other allowances or calls per second than this one; all go by those that were changed last",
 			"accounts", late, "one", one.String(), "allowance", o.inForce.Allowance, "calls_per_second", o.inForce.PerSecond,
 			"own_allowance", o.own.Allowance, "own_calls_per_second", o.own.PerSecond)
 	}

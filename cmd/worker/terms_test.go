@@ -108,7 +108,7 @@ func TestFilesThatGoOnDifferingAreAnAlarm(t *testing.T) {
 			t.Fatalf("%+v", got)
 		}
 	}
-	if n := strings.Count(log.String(), "alarm: the accounts file of another worker"); n != 1 {
+	if n := strings.Count(log.String(), "alarm: another worker was given other allowances"); n != 1 {
 		t.Errorf("%d alarms: %s", n, &log)
 	}
 	changed := config.Account{Name: name, Allowance: "own", CallsPerSecond: 8}
