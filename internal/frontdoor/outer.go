@@ -217,8 +217,8 @@ func (s *Server) finish(w *recorder, r *http.Request, at *seen, began time.Time)
 		}
 	}
 	if at.parked != nil {
-		v, line := &visit{id: at.id, began: began, until: at.parked.until}, append(s.line(r, at), "status", statusCallerGone, "outcome", callerGone)
-		at.space.park(w.ResponseWriter, r, at.parked, v, func() { s.Log.Info("request", line...) })
+		v := &visit{id: at.id, began: began, until: at.parked.until}
+		at.space.park(w.ResponseWriter, r, at.parked, v, s.goneWhileParked(r, at, began))
 		return
 	}
 	status := w.status
@@ -229,7 +229,7 @@ func (s *Server) finish(w *recorder, r *http.Request, at *seen, began time.Time)
 		status, at.outcome, at.cause = statusCallerGone, callerGone, nil
 	}
 	took := s.Now().Sub(began)
-	s.metrics.observe(r, status, took)
+	s.metrics.observer(r)(status, took)
 	if !s.logged(r) {
 		return
 	}
@@ -245,6 +245,16 @@ func (s *Server) finish(w *recorder, r *http.Request, at *seen, began time.Time)
 		attrs = append(attrs, "error", at.cause)
 	}
 	tracing.Log(r.Context(), s.Log).Log(r.Context(), level, "request", attrs...)
+}
+
+// goneWhileParked records that a request's caller did not wait for the answer. It keeps nothing else of the request.
+func (s *Server) goneWhileParked(r *http.Request, at *seen, began time.Time) func() {
+	line, observe := s.line(r, at), s.metrics.observer(r)
+	return func() {
+		took := s.Now().Sub(began)
+		observe(statusCallerGone, took)
+		s.Log.Info("request", append(line, "status", statusCallerGone, "took_ms", took.Milliseconds(), "outcome", callerGone)...)
+	}
 }
 
 // line is what the access log says of a request however it ends.
