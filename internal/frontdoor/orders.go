@@ -26,7 +26,7 @@ type OrderPath struct {
 
 // Waiting is how long a request may wait.
 type Waiting struct {
-	Wait   int    `query:"wait" minimum:"0" doc:"wait up to so many seconds for the final status, and answer what is known then. More than 60 is the same as 60"`
+	Wait   int    `query:"wait" minimum:"0" doc:"wait up to so many seconds for the final status of what the request is about, and answer what is known then. More than 60 is the same as 60"`
 	Prefer string `header:"Prefer" example:"wait=30" doc:"wait=N: the same as ?wait=N; of both, the longer one holds. Preference-Applied says how long it is, at most 60; what is no wait in whole seconds is left out of account (RFC 7240)"`
 }
 

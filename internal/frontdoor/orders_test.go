@@ -186,6 +186,17 @@ func TestARequestWaitsForTheFinalStatus(t *testing.T) {
 	}
 }
 
+// A number that no order has is answered at once: there is nothing that waiting would show.
+func TestAnUnknownOrderIsNotWaitedFor(t *testing.T) {
+	h := open(t, "")
+	began := time.Now()
+	h.want(http.StatusNotFound, nil, http.MethodGet, at+"A1?wait=30", "")
+	h.want(http.StatusNotFound, nil, http.MethodGet, at+"A1", "", "Prefer", "wait=30")
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("answered after %s", took)
+	}
+}
+
 func metric(h *house, name string) string {
 	for line := range strings.Lines(h.call(http.MethodGet, "/metrics", "").text) {
 		if rest, ok := strings.CutPrefix(line, name+" "); ok {

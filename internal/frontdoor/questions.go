@@ -87,7 +87,7 @@ func (s *Server) questions() {
 		return operation(http.MethodGet, path, id, "orders", summary, text, http.StatusOK, errors...)
 	}
 	status := get("/v1/orders/{account}/{order_id}", "get-order", "Where an order and its refunds stand",
-		"With wait, the answer comes when the order is final or the time is over; a refund that is not final is not waited for.", 304)
+		"With wait, the answer comes when the order is final or the time is over, and at once where there is no such order. A refund is not waited for: putting it again with wait does that.", 304)
 	register(s, status, s.getOrder)
 	register(s, get("/v1/orders/{account}/{order_id}/history", "get-history", "Everything that happened to an order",
 		"Each step with its time: when it was sent, what was unknown, what the provider answered, and what became of its tickets."), s.history)
@@ -155,9 +155,10 @@ func (s *Server) await(ctx context.Context, r tasks.Ref, wait time.Duration, ove
 	defer late.Stop()
 	for {
 		st, err := s.Client.Status(ctx, r.Account, r.OrderID, options...)
-		if err != nil && !errors.Is(err, tasks.ErrUnknownOrder) || err == nil && over(st) {
+		if err != nil || over(st) {
 			return st, err
 		}
+		s.recorded(ctx, r)
 		if at.space != nil && at.space.lot.reserve() {
 			at.parked, leave = &parked{w, leave, until}, func() {}
 			return nil, errParked
