@@ -181,6 +181,9 @@ func (s *Server) protected(r *http.Request) bool { return strings.HasPrefix(r.UR
 
 // admit finds the caller by its token, and holds it to its rate.
 func (s *Server) admit(r *http.Request, at *seen) *Problem {
+	if p := severalTokens(r); p != nil {
+		return p
+	}
 	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if strings.EqualFold(scheme, "Bearer") {
 		at.token = s.Tokens.Find(strings.TrimSpace(secret))
@@ -192,6 +195,17 @@ func (s *Server) admit(r *http.Request, at *seen) *Problem {
 		return nil // it has passed
 	}
 	return s.limits.pass(r.Context(), at.token)
+}
+
+// severalTokens is the problem of a request that says twice who calls, of which neither is believed; nil for any other.
+func severalTokens(r *http.Request) *Problem {
+	n := len(r.Header.Values("Authorization"))
+	if n <= 1 {
+		return nil
+	}
+	p := problem(http.StatusBadRequest, codeInvalid, "there are several Authorization headers; send one")
+	p.Violations = []ProblemViolation{sentOften("Authorization", n)}
+	return p
 }
 
 // statusCallerGone is what the access log and metrics say of a request whose caller did not wait for an answer. It is
