@@ -24,7 +24,7 @@ func document[D interface{ Ref() tasks.Ref }](ctx context.Context, s *Server, sc
 	defer func() {
 		switch {
 		case err == nil:
-			seenOf(ctx).ref = d.Ref().String() // what the document allows, a log may hold
+			seenOf(ctx).ref = s.shown(ctx, d.Ref()).String() // the document has proven the number
 		case unknown == nil:
 			s.name(ctx, tasks.Ref{Account: a, OrderID: at.OrderID, RefundID: refundID})
 		}
@@ -82,7 +82,7 @@ func (s *Server) unserved(ctx context.Context, a tasks.Account, account string) 
 func (s *Server) missing(ctx context.Context, err error, ref tasks.Ref) *Problem {
 	p := explain(err, accountInPath)
 	if p.Code != codeUnknown {
-		p.cause = s.hidden(p.cause, ref)
+		p.cause = s.hidden(ctx, p.cause, ref)
 		return p
 	}
 	if unserved := s.unserved(ctx, ref.Account, accountInPath); unserved != nil {
@@ -131,7 +131,7 @@ type numberedBody struct {
 	filled  string // pointer to the number, where it is the path's; "" where the body has its own
 }
 
-// numbered puts the order's number into a request that has none.
+// numbered puts the order's number into a request that has none: no field for it, or an empty one.
 func numbered(p providers.Name, request []byte, number string) numberedBody {
 	request, marked := unmarked(request)
 	out := numberedBody{request: request, wrong: marked}

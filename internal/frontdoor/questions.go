@@ -116,6 +116,7 @@ func (s *Server) getOrder(ctx context.Context, in *getOrder) (*foundOut, error) 
 	if err != nil {
 		return nil, noted(ctx, s.missing(ctx, err, ref))
 	}
+	s.recorded(ctx, ref)
 	out := &foundOut{Status: http.StatusOK, ETag: etag(st), Applied: in.applied(), Body: &Status{Status: *st}}
 	if slices.ContainsFunc(strings.Split(in.Match, ","), func(t string) bool {
 		t = strings.TrimSpace(t)
@@ -189,6 +190,7 @@ func (s *Server) history(ctx context.Context, in *struct{ OrderPath }) (*history
 	if len(records) == 0 {
 		return nil, noted(ctx, s.missing(ctx, tasks.ErrUnknownOrder, ref))
 	}
+	s.recorded(ctx, ref)
 	out := &historyOut{}
 	out.Body.Account, out.Body.OrderID, out.Body.Steps = a, in.OrderID, []Step{}
 	for _, r := range records {

@@ -65,7 +65,7 @@ func (s *Server) putRefund(ctx context.Context, in *putRefund) (*placedOut, erro
 	}
 	r, err := s.Client.EnqueueParsedRefund(ctx, refund, in.options()...)
 	if err != nil {
-		return nil, noted(ctx, explain(err, accountInPath))
+		return nil, noted(ctx, s.explained(ctx, err, accountInPath, refund.Ref()))
 	}
 	return s.placed(ctx, r, in.Placing, func(st *tasks.Status) bool {
 		for _, k := range st.Refunds {
