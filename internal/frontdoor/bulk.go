@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"reflect"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"issuance/internal/bulk"
 	"issuance/internal/bulk/workbook"
+	"issuance/providers"
 	"issuance/tasks"
 )
 
@@ -59,7 +61,8 @@ type BulkDone struct {
 
 func (s *Server) bulk() {
 	op := operation(http.MethodPost, "/v1/bulk", "post-bulk", "bulk", "Enqueue a file of orders",
-		"NDJSON (an order document on each line), CSV or an Excel workbook (.xlsx), recognised by its content, of any length. The answer is NDJSON and comes while the file is read: a receipt for each order, or what is wrong with its line; wrong lines do not keep the others from being enqueued. After a broken connection send the file again: what was enqueued is a duplicate.",
+		"NDJSON (an order document on each line), CSV or an Excel workbook (.xlsx), recognised by its content, of any length. The answer is NDJSON and comes while the file is read: a receipt for each order, or what is wrong with its line; wrong lines do not keep the others from being enqueued. After a broken connection send the file again: what was enqueued is a duplicate. "+
+			bulkColumns()+" With account, each line of NDJSON is the provider's own request alone.",
 		http.StatusOK, 415)
 	op.MaxBodyBytes, op.BodyReadTimeout = -1, -1
 	file := &huma.MediaType{Schema: &huma.Schema{Type: "string", Description: "an order document on each line, CSV with a header, or a workbook"}}
@@ -157,7 +160,7 @@ func (l *load) refusal(err error) *Problem {
 	var file *bulk.FileError
 	if errors.As(err, &file) {
 		for _, v := range bulkViolations(file.Problems, 0) {
-			p.Violations = append(p.Violations, ProblemViolation{Where: strings.TrimSuffix(inBody+" "+v.Where, " "), Rule: bulkAdvice.Replace(v.Rule), Shape: v.Shape})
+			p.Violations = append(p.Violations, ProblemViolation{Where: strings.TrimSuffix(inBody+" "+v.Where, " "), Rule: v.Rule, Shape: v.Shape})
 		}
 	}
 	if len(p.Violations) == 0 { // the file as a whole breaks one
@@ -166,8 +169,23 @@ func (l *load) refusal(err error) *Problem {
 	return p
 }
 
-// bulkAdvice leaves out the command line's options.
-var bulkAdvice = strings.NewReplacer("; print one with --template", "")
+// bulkAdvice puts in the place of the command line's options what a caller of HTTP has.
+var bulkAdvice = strings.NewReplacer("; print one with --template", "; /docs lists them", "; see: enqueue bulk --help", "; /docs lists them",
+	"--provider names an account", "?account= names one", "of --rejects", "of a rejected line", "as --rejects writes it", "as rejected lines have it")
+
+// bulkColumns lists what the first line of a table may hold.
+func bulkColumns() string {
+	var b strings.Builder
+	b.WriteString("The first line of a table holds the titles.")
+	for _, codec := range providers.Codecs() {
+		fmt.Fprintf(&b, " %s: %s", codec.Title, strings.Join(codec.Columns.Scalars, ", "))
+		if items := codec.Columns.Items; len(items) > 0 {
+			fmt.Fprintf(&b, "; of the first item %s1, of the second %s2, …", strings.Join(items, "1, "), strings.Join(items, "2, "))
+		}
+		b.WriteString(".")
+	}
+	return b.String()
+}
 
 func (l *load) options(progress *bulk.Progress) bulk.Options {
 	s := l.server
@@ -253,7 +271,7 @@ func bulkViolations(list []bulk.Problem, row int) []BulkViolation {
 	var out []BulkViolation
 	for _, whole := range list {
 		for _, p := range whole.Fields() {
-			v := BulkViolation{Where: p.Where, Rule: p.Rule, Shape: p.Shape, Advice: p.Advice}
+			v := BulkViolation{Where: p.Where, Rule: bulkAdvice.Replace(p.Rule), Shape: p.Shape, Advice: bulkAdvice.Replace(p.Advice)}
 			if p.IsPath {
 				v.Pointer = pointer(p.Where, "")
 			}

@@ -40,6 +40,7 @@ func (s *Server) cancel(ctx context.Context, r tasks.Ref, reason string) (*cance
 		}
 		return nil, noted(ctx, p)
 	}
+	s.recorded(ctx, r)
 	st, err := s.Client.Status(ctx, r.Account, r.OrderID)
 	if err != nil {
 		return nil, noted(ctx, explain(err, accountInPath))

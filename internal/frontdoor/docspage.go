@@ -25,7 +25,7 @@ var docsStyle string
 
 var docsPage = template.Must(template.New("docs").Funcs(template.FuncMap{"fields": fieldsOf, "refers": refers, "limits": limitsOf}).Parse(docsText))
 
-// docs serves the OpenAPI description as one page without scripts, which needs nothing of another machine.
+// docs serves the OpenAPI description as one page without scripts, which needs nothing of another machine, and leads to it.
 func (s *Server) docs(mux *http.ServeMux) {
 	var page bytes.Buffer
 	if err := docsPage.Execute(&page, describedBy(s.OpenAPI())); err != nil {
@@ -33,6 +33,7 @@ func (s *Server) docs(mux *http.ServeMux) {
 	}
 	sum := sha256.Sum256([]byte(docsStyle))
 	policy := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	mux.Handle("GET /{$}", http.RedirectHandler("/docs", http.StatusFound))
 	mux.HandleFunc("GET /docs", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", policy)

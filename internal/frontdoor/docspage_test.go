@@ -5,8 +5,12 @@ import (
 	"encoding/base64"
 	"html"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+
+	"issuance/internal/frontdoor"
+	"issuance/providers"
 )
 
 // The page describes every operation, and needs nothing that is not in it: a shop's network may have no way out.
@@ -47,5 +51,27 @@ func TestTheDocsAreAPageThatNeedsNoOtherMachine(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page lacks %q", want)
 		}
+	}
+}
+
+// Who has no command line finds the columns of a table of orders on the page.
+func TestTheDocsListTheColumnsOfABulk(t *testing.T) {
+	h := open(t, "")
+	text := html.UnescapeString(h.want(http.StatusOK, nil, http.MethodGet, "/docs", "").text)
+	for _, codec := range providers.Codecs() {
+		titles := codec.Columns.Scalars
+		for _, item := range codec.Columns.Items {
+			titles = append(slices.Clip(titles), item+"1")
+		}
+		for _, title := range titles {
+			if !strings.Contains(text, title) {
+				t.Errorf("the page lacks %s of %s", title, codec.Name)
+			}
+		}
+	}
+	var p frontdoor.Problem
+	h.want(http.StatusUnprocessableEntity, &p, http.MethodPost, "/v1/bulk", "MerchantTradeNo,IssueType,Operator,Nonsense\n", "Content-Type", "text/csv")
+	if len(p.Violations) != 1 || !strings.Contains(p.Violations[0].Rule, "/docs") {
+		t.Errorf("%+v", p)
 	}
 }

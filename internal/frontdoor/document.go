@@ -24,7 +24,7 @@ func document[D interface{ Ref() tasks.Ref }](ctx context.Context, s *Server, sc
 	defer func() {
 		switch {
 		case err == nil:
-			seenOf(ctx).ref = d.Ref().String() // what the document allows, a log may hold
+			seenOf(ctx).ref = s.shown(ctx, d.Ref()).String() // the document has proven the number
 		case unknown == nil:
 			s.name(ctx, tasks.Ref{Account: a, OrderID: at.OrderID, RefundID: refundID})
 		}
@@ -82,7 +82,7 @@ func (s *Server) unserved(ctx context.Context, a tasks.Account, account string) 
 func (s *Server) missing(ctx context.Context, err error, ref tasks.Ref) *Problem {
 	p := explain(err, accountInPath)
 	if p.Code != codeUnknown {
-		p.cause = s.hidden(p.cause, ref)
+		p.cause = s.hidden(ctx, p.cause, ref)
 		return p
 	}
 	if unserved := s.unserved(ctx, ref.Account, accountInPath); unserved != nil {
@@ -131,7 +131,7 @@ type numberedBody struct {
 	filled  string // pointer to the number, where it is the path's; "" where the body has its own
 }
 
-// numbered puts the order's number into a request that has none.
+// numbered puts the order's number into a request that has none: no field for it, or an empty one.
 func numbered(p providers.Name, request []byte, number string) numberedBody {
 	request, marked := unmarked(request)
 	out := numberedBody{request: request, wrong: marked}
@@ -142,7 +142,7 @@ func numbered(p providers.Name, request []byte, number string) numberedBody {
 	}
 	for _, id := range codec.Columns.IDs {
 		raw, there := fields[id]
-		if !there {
+		if !there || isEmpty(raw) {
 			continue
 		}
 		var text string
@@ -151,10 +151,22 @@ func numbered(p providers.Name, request []byte, number string) numberedBody {
 		}
 		return out
 	}
-	out.filled = "/" + codec.Columns.IDs[0]
-	out.request = inserted(request, codec.Columns.IDs[0], number)
+	first := codec.Columns.IDs[0]
+	switch from, to, times := placeOf(request, first); times {
+	case 0:
+		out.request = inserted(request, first, number)
+	case 1:
+		text, _ := json.Marshal(number) // strings cannot fail
+		out.request = slices.Concat(request[:from], text, request[to:])
+	default:
+		return out // the parser says that it is there twice
+	}
+	out.filled = "/" + first
 	return out
 }
+
+// isEmpty reports whether a field's value counts as absent.
+func isEmpty(value json.RawMessage) bool { return string(value) == `""` || string(value) == "null" }
 
 // violations are those of the number and of the document. A number that the body does not have is the path's.
 func (b numberedBody) violations(err error) []ProblemViolation {
@@ -169,6 +181,22 @@ func (b numberedBody) violations(err error) []ProblemViolation {
 		list = append(list, v)
 	}
 	return list
+}
+
+// placeOf is where the value of a JSON object's field stands, and how often the field is there.
+func placeOf(object []byte, name string) (from, to, times int) {
+	d := json.NewDecoder(bytes.NewReader(object))
+	_, _ = d.Token() // the caller has read the object, so that nothing of it can fail
+	for d.More() {
+		key, _ := d.Token()
+		var old json.RawMessage
+		_ = d.Decode(&old)
+		if key == name {
+			to, times = int(d.InputOffset()), times+1
+			from = to - len(old)
+		}
+	}
+	return from, to, times
 }
 
 // inserted adds a field at the beginning of a JSON object.

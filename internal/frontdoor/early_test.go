@@ -88,6 +88,34 @@ func TestABodyThatIsTooLargeIsRefusedAtOnce(t *testing.T) {
 	<-closed
 }
 
+// A body that is said to be too large is refused before any of it has come, and not asked for.
+func TestABodyThatWouldBeTooLargeIsNotWaitedFor(t *testing.T) {
+	addr, tokens, _ := patient(t)
+	for _, line := range []string{"PUT " + at + "A1", "PUT " + at + "A1/refunds/R1", "POST /v1/orders", "POST " + at + "A1/cancel"} {
+		for _, expect := range []string{"", "Expect: 100-continue\r\n"} {
+			began := time.Now()
+			c := write(t, addr, line+" HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer "+tokens["shop"]+"\r\nContent-Type: application/json\r\n"+expect+"Content-Length: 2900000\r\n\r\n")
+			res, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil || res.StatusCode != http.StatusRequestEntityTooLarge || !res.Close || time.Since(began) > 2*time.Second {
+				t.Errorf("%s %s: %v, %v after %s", line, expect, res, err, time.Since(began))
+			}
+			c.Close()
+		}
+	}
+}
+
+// A notice is held to that, too.
+func TestANoticeThatWouldBeTooLargeIsNotWaitedFor(t *testing.T) {
+	h := takesNotices(t, nil)
+	began := time.Now()
+	c := write(t, strings.TrimPrefix(h.url, "http://"), "POST "+noticePath+" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 300000\r\n\r\n")
+	defer c.Close()
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil || res.StatusCode != http.StatusRequestEntityTooLarge || time.Since(began) > 2*time.Second {
+		t.Errorf("%v, %v after %s", res, err, time.Since(began))
+	}
+}
+
 // Who is refused keeps the connection where the body has come.
 func TestARefusedCallerKeepsItsConnection(t *testing.T) {
 	addr, tokens, _ := patient(t)

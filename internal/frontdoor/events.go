@@ -20,7 +20,7 @@ import (
 )
 
 type eventsIn struct {
-	After string `query:"after" maxLength:"64" doc:"the position of the event that was read last; without it, from the oldest that is kept"`
+	After string `query:"after" maxLength:"64" doc:"the position of the event that was read last; without it, or 0, from the oldest that is kept"`
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 }
 
@@ -51,9 +51,9 @@ type streamIn struct {
 
 func (s *Server) events() {
 	register(s, operation(http.MethodGet, "/v1/events", "list-events", "events", "Final statuses, by page",
-		"At least once, in the order in which they happened. next is always there: ask again with it as after.", http.StatusOK), s.listEvents)
+		"At least once, in the order in which they happened. next is always there: ask again with it as after. A page without events may have others behind it, where the token is for some accounts alone; the end is where next is the after that was asked for.", http.StatusOK), s.listEvents)
 	op := operation(http.MethodGet, "/v1/events/stream", "stream-events", "events", "Final statuses as server-sent events",
-		"id is the position, event the type, data the event as in /v1/events. An event named gap says that events before are gone. A client that reconnects with Last-Event-ID misses nothing.", http.StatusOK)
+		"id is the position, event the type, data the event as in /v1/events. An id without an event, which the stream begins with, is where to go on after as well. An event named gap says that events before are gone. A client that reconnects with Last-Event-ID misses nothing.", http.StatusOK)
 	op.Responses = lines("text/event-stream", "Server-sent events", &huma.Schema{Type: "string"})
 	register(s, op, s.streamEvents)
 }
@@ -74,9 +74,7 @@ func (s *Server) listEvents(ctx context.Context, in *eventsIn) (*eventsOut, erro
 	if err != nil {
 		return nil, err
 	}
-	if in.After == "" {
-		in.After = beginning
-	}
+	in.After = canonical(in.After)
 	list, gap, err := s.page(ctx, in.After, int64(in.Limit))
 	if err != nil {
 		return nil, noted(ctx, explain(err, accountInPath))
@@ -97,6 +95,14 @@ func (s *Server) listEvents(ctx context.Context, in *eventsIn) (*eventsOut, erro
 
 // beginning is the position before every event.
 const beginning = "0"
+
+// canonical is a position, and beginning for each way to write that one.
+func canonical(position string) string {
+	if strings.Trim(position, "0-") == "" {
+		return beginning
+	}
+	return position
+}
 
 // page reads events that follow a position, and says whether there may be a gap before them. Events are trimmed from
 // the oldest on, so none is lost as long as the one that was read last is still there afterwards. A position ahead of all
@@ -139,6 +145,7 @@ func (s *Server) streamEvents(ctx context.Context, in *streamIn) (*huma.StreamRe
 			return nil, noted(ctx, explain(err, accountInPath))
 		}
 	}
+	after = canonical(after)
 	return &huma.StreamResponse{Body: func(c huma.Context) {
 		r, w := humago.Unwrap(c)
 		st := stream{server: s, token: t, w: w, flush: http.NewResponseController(w)}
@@ -173,10 +180,10 @@ func (st *stream) may() bool {
 }
 
 // run writes events until the caller is gone or may not read any more, the server stops, or Redis does not answer; the caller
-// comes again then.
+// comes again then, and needs the position for that: each one that the stream goes on from is sent before anything is waited for.
 func (st *stream) run(ctx context.Context, after string) {
 	s := st.server
-	if !st.send(fmt.Appendf(nil, "retry: 2000\n: from %s\n\n", after)) {
+	if !st.send(fmt.Appendf(nil, "retry: 2000\n%s", position(after))) {
 		return
 	}
 	beat := time.NewTicker(streamBeat)
@@ -193,7 +200,11 @@ func (st *stream) run(ctx context.Context, after string) {
 			}
 			if gap != nil {
 				after = beginning
-				if !st.send(message("", "gap", gap)) {
+				reached := beginning
+				if len(list) > 0 { // whose own positions follow
+					reached = ""
+				}
+				if !st.send(message(reached, "gap", gap)) {
 					return
 				}
 			}
@@ -229,7 +240,7 @@ func (st *stream) sendAll(list []ledger.Event) bool {
 		}
 	}
 	if last := list[len(list)-1]; !st.token.Sees(last.Account) { // where to go on, although it is not shown
-		fmt.Fprintf(&b, "id: %s\n\n", last.StreamID)
+		b.WriteString(position(last.StreamID))
 	}
 	return st.send(b.Bytes())
 }
@@ -242,6 +253,9 @@ func (st *stream) send(b []byte) bool {
 	}
 	return st.flush.Flush() == nil
 }
+
+// position is what a client keeps as the id to go on after, without an event: text/event-stream takes an id that has no data, too.
+func position(id string) string { return "id: " + id + "\n\n" }
 
 // message is one event as text/event-stream has it.
 func message(id, kind string, data any) []byte {

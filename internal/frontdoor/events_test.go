@@ -1,8 +1,6 @@
 package frontdoor_test
 
 import (
-	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -15,7 +13,6 @@ import (
 	"issuance/internal/frontdoor"
 	"issuance/internal/keys"
 	"issuance/internal/testredis"
-	"issuance/internal/thinevent"
 )
 
 type page struct {
@@ -117,83 +114,42 @@ func TestAPositionAheadOfAllEventsLeadsToTheOldest(t *testing.T) {
 	}
 }
 
-// stream reads server-sent events.
-type stream struct {
-	t testing.TB
-	s *bufio.Scanner
-}
-
-type sent struct{ id, kind, data string }
-
-func (h *house) stream(lastID string) stream {
-	h.t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, h.url+"/v1/events/stream", nil)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	req.Header.Set("Last-Event-ID", lastID)
-	req.Header.Set("Authorization", "Bearer "+h.token)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil || res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != "text/event-stream" {
-		h.t.Fatalf("%v, %v", res, err)
-	}
-	h.t.Cleanup(func() { cancel(); res.Body.Close() })
-	return stream{h.t, bufio.NewScanner(res.Body)}
-}
-
-// next is the next message; comments are left out.
-func (s stream) next() (m sent) {
-	s.t.Helper()
-	for s.s.Scan() {
-		line := s.s.Text()
-		name, value, _ := strings.Cut(line, ": ")
-		switch {
-		case line == "" && m != sent{}:
-			return m
-		case name == "id":
-			m.id = value
-		case name == "event":
-			m.kind = value
-		case name == "data":
-			m.data = value
+// However the position before all events is written, nothing is before it.
+func TestThereIsNoGapBeforeTheBeginning(t *testing.T) {
+	h := open(t, "")
+	h.issued("A1")
+	for _, beginning := range []string{"", "0", "0-0", "00"} {
+		var p page
+		if h.want(http.StatusOK, &p, http.MethodGet, "/v1/events?after="+beginning, ""); p.Gap != nil || len(p.Events) != 1 {
+			t.Errorf("%q: %+v", beginning, p)
+		}
+		if beginning == "" {
+			continue // where a stream begins with what happens from now on
+		}
+		if m := h.stream(beginning).next(); m.kind != "order.issued" {
+			t.Errorf("%q: %+v", beginning, m)
 		}
 	}
-	return m
 }
 
-// A stream goes on where the last one ended, over a restart of the front door, without a gap or a repetition.
-func TestAStreamGoesOnOverARestart(t *testing.T) {
-	h := openOver(t, testredis.Start(t), "")
-	h.issued("A0")
-	s := h.stream("0")
-	var got []string
-	last := ""
-	read := func(n int) {
-		for range n {
-			m := s.next()
-			var e thinevent.Event
-			if err := json.Unmarshal([]byte(m.data), &e); err != nil || m.kind != e.Type {
-				t.Fatalf("%+v: %v", m, err)
-			}
-			got, last = append(got, e.Data.OrderID), m.id
+// A token for some accounts is at the end where next is the position that it asked for, and not where a page is empty.
+func TestTheEndOfTheEventsIsWhereNextStands(t *testing.T) {
+	path, secrets := doortest.TokensFile(t, "shop orders,events", "other events pass2u:main")
+	h := open(t, path)
+	h.token = secrets["shop"]
+	h.issued("A1", "A2", "A3")
+	h.token = secrets["other"]
+	after, pages := "0", 0
+	for ; pages < 10; pages++ {
+		var p page
+		h.want(http.StatusOK, &p, http.MethodGet, "/v1/events?limit=1&after="+after, "")
+		if p.Next == after {
+			break
 		}
+		after = p.Next
 	}
-	read(1)
-	h.issued("A1", "A2") // live
-	read(2)
-	h.server.Drain()
-	if m := s.next(); m != (sent{}) {
-		t.Errorf("a stopping server sent %+v", m)
-	}
-	h.serve("")
-	h.issued("A3")
-	s = h.stream(last)
-	read(1)
-	h.issued("A4")
-	read(1)
-	if want := []string{"A0", "A1", "A2", "A3", "A4"}; !slices.Equal(got, want) {
-		t.Errorf("%v", got)
+	if pages != 3 || after != h.lastPosition() {
+		t.Errorf("%d pages, up to %s", pages, after)
 	}
 }
 
@@ -279,9 +235,10 @@ func TestABulkAnswersForEachLine(t *testing.T) {
 	if st.Lane != "bulk" {
 		t.Errorf("%+v", st)
 	}
-	for content, kind := range map[string]string{"": "text/csv", "[1]": "application/x-ndjson", "王小明,1\n": "text/csv"} {
+	for content, kind := range map[string]string{"": "text/csv", "[1]": "application/x-ndjson", "王小明,1\n": "text/csv", "MerchantTradeNo,王小明\n": "text/csv",
+		"MerchantTradeNo,account\n": "text/csv", "MerchantTradeNo,IssueType,Operator,Nonsense\n": "text/csv"} {
 		var p frontdoor.Problem
-		if h.want(http.StatusUnprocessableEntity, &p, http.MethodPost, "/v1/bulk", content, "Content-Type", kind); p.Code != "invalid" || len(p.Violations) == 0 || !strings.HasPrefix(p.Violations[0].Where, "body") || strings.Contains(fmt.Sprint(p), "--") {
+		if h.want(http.StatusUnprocessableEntity, &p, http.MethodPost, "/v1/bulk", content, "Content-Type", kind); p.Code != "invalid" || len(p.Violations) == 0 || !strings.HasPrefix(p.Violations[0].Where, "body") || strings.Contains(fmt.Sprint(p), "--") || strings.Contains(fmt.Sprint(p), "enqueue bulk") {
 			t.Errorf("%q: %+v", content, p)
 		}
 	}

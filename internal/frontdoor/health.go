@@ -1,6 +1,7 @@
 package frontdoor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,15 +90,15 @@ func Metrics() []prometheus.Collector {
 	return []prometheus.Collector{newSeconds(), newNotices(), newWaiting(nil)}
 }
 
-func (m *counters) observe(r *http.Request, status int, took time.Duration) {
-	operation := r.Pattern
-	if operation == "" {
-		operation = "none"
+// observer counts a request once it has ended, and keeps no more of it than is shown.
+func (m *counters) observer(r *http.Request) func(status int, took time.Duration) {
+	operation, labels := cmp.Or(r.Pattern, "none"), tracing.Exemplar(r.Context())
+	return func(status int, took time.Duration) {
+		o := m.seconds.WithLabelValues(operation, fmt.Sprint(status))
+		if labels != nil {
+			o.(prometheus.ExemplarObserver).ObserveWithExemplar(took.Seconds(), labels)
+			return
+		}
+		o.Observe(took.Seconds())
 	}
-	o := m.seconds.WithLabelValues(operation, fmt.Sprint(status))
-	if labels := tracing.Exemplar(r.Context()); labels != nil {
-		o.(prometheus.ExemplarObserver).ObserveWithExemplar(took.Seconds(), labels)
-		return
-	}
-	o.Observe(took.Seconds())
 }

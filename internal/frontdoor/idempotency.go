@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"issuance/internal/doccheck"
 	"issuance/providers"
 )
 
@@ -27,18 +29,14 @@ func strayKeyOf(op *huma.Operation) ProblemViolation {
 
 // KeyHeader holds a caller's own id of its request.
 type KeyHeader struct {
-	Key string `header:"Idempotency-Key" minLength:"1" maxLength:"255" doc:"the request's own id, from which the order's number is made; the document must have none then. It must be the same when the request is repeated; \"cart-1\" in quotes is the same as cart-1"`
+	Key string `header:"Idempotency-Key" minLength:"1" doc:"the request's own id, of at most 255 characters and best of ASCII, from which the order's number is made; the document must have none then. It must be the same when the request is repeated; \"cart-1\" in quotes, which do not count, is the same as cart-1"`
 
 	sent []string // every one of the request's
 }
 
 // Resolve implements huma.Resolver: it reads what a parameter cannot hold, that there are several keys or an empty one.
 func (k *KeyHeader) Resolve(c huma.Context) []error {
-	c.EachHeader(func(name, value string) {
-		if strings.EqualFold(name, idempotencyKey) {
-			k.sent = append(k.sent, value)
-		}
-	})
+	k.sent = headersOf(c, idempotencyKey)
 	return nil
 }
 
@@ -60,13 +58,20 @@ func (k *KeyHeader) key(document []byte, token string) keyed {
 	key := unquoted(strings.TrimSpace(k.sent[0]))
 	switch {
 	case len(k.sent) > 1:
-		out.refuse("there are several Idempotency-Key headers; send one", ProblemViolation{Where: inKey, Rule: "must be sent once", Shape: fmt.Sprintf("%d headers", len(k.sent))})
+		out.refuse("there are several Idempotency-Key headers; send one", sentOften(idempotencyKey, len(k.sent)))
 	case key == "":
-		out.refuse("the Idempotency-Key is empty; send one, or an order number in the document", ProblemViolation{Where: inKey, Rule: "must have 1 to 255 characters, or be left out", Shape: "empty"})
+		out.refuse("the Idempotency-Key is empty; send one, or an order number in the document", ProblemViolation{Where: inKey, Rule: keyRule, Shape: "empty"})
+	case utf8.RuneCountInString(key) > mostKey:
+		out.refuse("the Idempotency-Key is too long", ProblemViolation{Where: inKey, Rule: keyRule, Shape: doccheck.ShapeOf(key)})
 	}
 	out.derive(token, key)
 	return out
 }
+
+// mostKey is how many characters a key may have, without quotes around it.
+const mostKey = 255
+
+const keyRule = "must have 1 to 255 characters, or be left out"
 
 const inKey = "header Idempotency-Key"
 

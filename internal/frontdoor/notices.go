@@ -123,10 +123,14 @@ func (s *Server) notice(w http.ResponseWriter, r *http.Request, m *Merchant, fro
 
 // readNotice reads and verifies a notice. What is wrong with it is never said with its content.
 func (s *Server) readNotice(w http.ResponseWriter, r *http.Request, m *Merchant) (text []byte, platform string, p *Problem) {
+	tooLarge := problem(http.StatusRequestEntityTooLarge, codeTooLarge, "the body is larger than a notice may be")
+	if r.ContentLength > mostNotice {
+		return nil, "", tooLarge
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostNotice))
 	if err != nil {
 		if errors.As(err, new(*http.MaxBytesError)) {
-			return nil, "", problem(http.StatusRequestEntityTooLarge, codeTooLarge, "the body is larger than a notice may be")
+			return nil, "", tooLarge
 		}
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return nil, "", problem(http.StatusRequestTimeout, codeTimeout, "the body did not come in time")

@@ -26,7 +26,7 @@ type OrderPath struct {
 
 // Waiting is how long a request may wait.
 type Waiting struct {
-	Wait   int    `query:"wait" minimum:"0" doc:"wait up to so many seconds for the final status, and answer what is known then. More than 60 is the same as 60"`
+	Wait   int    `query:"wait" minimum:"0" doc:"wait up to so many seconds for the final status of what the request is about, and answer what is known then. More than 60 is the same as 60"`
 	Prefer string `header:"Prefer" example:"wait=30" doc:"wait=N: the same as ?wait=N; of both, the longer one holds. Preference-Applied says how long it is, at most 60; what is no wait in whole seconds is left out of account (RFC 7240)"`
 }
 
@@ -179,10 +179,10 @@ func (s *Server) postOrder(ctx context.Context, in *postOrder) (*placedOut, erro
 // enqueueOrder enqueues an order whose account stands at where.
 func (s *Server) enqueueOrder(ctx context.Context, o *tasks.Order, how Placing, where string) (*placedOut, error) {
 	ref := o.Ref()
-	seenOf(ctx).ref = ref.String()
+	seenOf(ctx).ref = s.shown(ctx, ref).String()
 	r, err := s.Client.EnqueueOrder(ctx, o, how.options()...)
 	if err != nil {
-		return nil, noted(ctx, explain(err, where))
+		return nil, noted(ctx, s.explained(ctx, err, where, ref))
 	}
 	return s.placed(ctx, r, how, func(st *tasks.Status) bool { return st.State.Final() })
 }
@@ -198,6 +198,7 @@ func (p Placing) options() []tasks.EnqueueOption {
 // placed answers for a document that is recorded. over says whether there is nothing more to wait for.
 func (s *Server) placed(ctx context.Context, r tasks.Receipt, how Placing, over func(*tasks.Status) bool) (*placedOut, error) {
 	out := &placedOut{Status: http.StatusCreated, Location: location(r.Ref())}
+	s.recorded(ctx, r.Ref())
 	seenOf(ctx).outcome = "recorded"
 	if r.Duplicate {
 		out.Status, seenOf(ctx).outcome = http.StatusOK, "duplicate"

@@ -86,6 +86,49 @@ func TestTheNumberInTheBodyIsThePathsOrLeftOut(t *testing.T) {
 	h.want(http.StatusNotFound, nil, http.MethodGet, at+"A2", "")
 }
 
+// A number that is empty, or null, is left out, as everywhere in a document: it is the path's, of orders and of refunds.
+func TestAnEmptyNumberInTheBodyIsThePaths(t *testing.T) {
+	h := open(t, "")
+	h.want(http.StatusCreated, nil, http.MethodPut, at+"A1", body)
+	h.want(http.StatusCreated, nil, http.MethodPut, at+"A1/refunds/R1", `{"all":true}`)
+	for _, empty := range []string{`{"MerchantTradeNo":"",`, `{ "MerchantTradeNo" : null , `, `{"FreeTradeNo":"",`, `{"FreeTradeNo":null,"MerchantTradeNo":"",`, `{"MerchantTradeNo":"","FreeTradeNo":null,`} {
+		h.want(http.StatusOK, nil, http.MethodPut, at+"A1", strings.Replace(body, "{", empty, 1))
+	}
+	h.want(http.StatusOK, nil, http.MethodPut, at+"A1", strings.TrimSuffix(body, "}")+`,"MerchantTradeNo":null}`)
+	h.want(http.StatusOK, nil, http.MethodPut, at+"A1/refunds/R1", `{"MerchantTradeNo":"","all":true}`)
+	h.want(http.StatusOK, nil, http.MethodPut, at+"A1/refunds/R1", `{"all":true,"MerchantTradeNo":null}`)
+	var p frontdoor.Problem
+	h.want(http.StatusUnprocessableEntity, &p, http.MethodPut, at+"A%20B", strings.Replace(body, "{", `{"MerchantTradeNo":"",`, 1))
+	if got := wheres(t, p); got != "path order_id" {
+		t.Errorf("%q", got)
+	}
+	h.want(http.StatusUnprocessableEntity, &p, http.MethodPut, at+"A1", strings.Replace(body, "{", `{"MerchantTradeNo":"B1","MerchantTradeNo":"",`, 1))
+	if got := wheres(t, p); !strings.Contains(got, "body/MerchantTradeNo") {
+		t.Errorf("%q", got)
+	}
+}
+
+// Quotes around a key do not count among its characters.
+func TestAKeyHasUpTo255CharactersWithoutItsQuotes(t *testing.T) {
+	h := open(t, "")
+	document := `{"provider":"ecticket","request":` + body + `}`
+	most := strings.Repeat("k", 255)
+	var first, quoted frontdoor.Status
+	h.want(http.StatusCreated, &first, http.MethodPost, "/v1/orders", document, "Idempotency-Key", most)
+	h.want(http.StatusOK, &quoted, http.MethodPost, "/v1/orders", document, "Idempotency-Key", `"`+most+`"`)
+	if first.OrderID != quoted.OrderID {
+		t.Errorf("%s and %s", first.OrderID, quoted.OrderID)
+	}
+	h.want(http.StatusCreated, nil, http.MethodPost, "/v1/orders", document, "Idempotency-Key", `"`+strings.Repeat(`\"`, 255)+`"`)
+	for _, long := range []string{most + "k", `"` + most + `k"`} {
+		var p frontdoor.Problem
+		h.want(http.StatusUnprocessableEntity, &p, http.MethodPost, "/v1/orders", document, "Idempotency-Key", long)
+		if v := violation(t, p, "header Idempotency-Key"); v.Shape != "string of 256 characters" || !strings.Contains(v.Rule, "255") {
+			t.Errorf("%+v", p)
+		}
+	}
+}
+
 func TestAKeyMakesTheSameNumberForTheSameCallerAlone(t *testing.T) {
 	path, secrets := doortest.TokensFile(t, "web orders", "app orders")
 	h := open(t, path)
@@ -183,6 +226,17 @@ func TestARequestWaitsForTheFinalStatus(t *testing.T) {
 	a := h.want(http.StatusCreated, &st, http.MethodPut, at+"A2", body, "Prefer", "wait=1")
 	if st.State != tasks.Queued || a.Header.Get("Preference-Applied") != "wait=1" {
 		t.Errorf("%+v, %v", st, a.Header)
+	}
+}
+
+// A number that no order has is answered at once: there is nothing that waiting would show.
+func TestAnUnknownOrderIsNotWaitedFor(t *testing.T) {
+	h := open(t, "")
+	began := time.Now()
+	h.want(http.StatusNotFound, nil, http.MethodGet, at+"A1?wait=30", "")
+	h.want(http.StatusNotFound, nil, http.MethodGet, at+"A1", "", "Prefer", "wait=30")
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("answered after %s", took)
 	}
 }
 

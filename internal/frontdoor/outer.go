@@ -181,6 +181,9 @@ func (s *Server) protected(r *http.Request) bool { return strings.HasPrefix(r.UR
 
 // admit finds the caller by its token, and holds it to its rate.
 func (s *Server) admit(r *http.Request, at *seen) *Problem {
+	if p := severalTokens(r); p != nil {
+		return p
+	}
 	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if strings.EqualFold(scheme, "Bearer") {
 		at.token = s.Tokens.Find(strings.TrimSpace(secret))
@@ -192,6 +195,17 @@ func (s *Server) admit(r *http.Request, at *seen) *Problem {
 		return nil // it has passed
 	}
 	return s.limits.pass(r.Context(), at.token)
+}
+
+// severalTokens is the problem of a request that says twice who calls, of which neither is believed; nil for any other.
+func severalTokens(r *http.Request) *Problem {
+	n := len(r.Header.Values("Authorization"))
+	if n <= 1 {
+		return nil
+	}
+	p := problem(http.StatusBadRequest, codeInvalid, "there are several Authorization headers; send one")
+	p.Violations = []ProblemViolation{sentOften("Authorization", n)}
+	return p
 }
 
 // statusCallerGone is what the access log and metrics say of a request whose caller did not wait for an answer. It is
@@ -217,8 +231,8 @@ func (s *Server) finish(w *recorder, r *http.Request, at *seen, began time.Time)
 		}
 	}
 	if at.parked != nil {
-		v, line := &visit{id: at.id, began: began, until: at.parked.until}, append(s.line(r, at), "status", statusCallerGone, "outcome", callerGone)
-		at.space.park(w.ResponseWriter, r, at.parked, v, func() { s.Log.Info("request", line...) })
+		v := &visit{id: at.id, began: began, until: at.parked.until}
+		at.space.park(w.ResponseWriter, r, at.parked, v, s.goneWhileParked(r, at, began))
 		return
 	}
 	status := w.status
@@ -229,7 +243,7 @@ func (s *Server) finish(w *recorder, r *http.Request, at *seen, began time.Time)
 		status, at.outcome, at.cause = statusCallerGone, callerGone, nil
 	}
 	took := s.Now().Sub(began)
-	s.metrics.observe(r, status, took)
+	s.metrics.observer(r)(status, took)
 	if !s.logged(r) {
 		return
 	}
@@ -245,6 +259,16 @@ func (s *Server) finish(w *recorder, r *http.Request, at *seen, began time.Time)
 		attrs = append(attrs, "error", at.cause)
 	}
 	tracing.Log(r.Context(), s.Log).Log(r.Context(), level, "request", attrs...)
+}
+
+// goneWhileParked records that a request's caller did not wait for the answer. It keeps nothing else of the request.
+func (s *Server) goneWhileParked(r *http.Request, at *seen, began time.Time) func() {
+	line, observe := s.line(r, at), s.metrics.observer(r)
+	return func() {
+		took := s.Now().Sub(began)
+		observe(statusCallerGone, took)
+		s.Log.Info("request", append(line, "status", statusCallerGone, "took_ms", took.Milliseconds(), "outcome", callerGone)...)
+	}
 }
 
 // line is what the access log says of a request however it ends.

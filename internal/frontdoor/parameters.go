@@ -79,11 +79,17 @@ func (r request) refused(ctx context.Context, wrong []ProblemViolation) *Problem
 // noteStray keeps which parameters of a query an operation does not have or that stand in it more than once, and a key that
 // it does not take, for the problem that lists all that is wrong.
 func (s *Server) noteStray(c huma.Context, next func(huma.Context)) {
+	if s.refuseLarge(c) {
+		return
+	}
+	joinLists(c)
 	var known []string
+	schemas := map[string]*huma.Schema{}
 	keyed := c.Method() == http.MethodGet || c.Method() == http.MethodHead // which do nothing that could be done twice
 	for _, p := range c.Operation().Parameters {
 		if p.In == "query" {
 			known = append(known, p.Name)
+			schemas[p.Name] = p.Schema
 		}
 		keyed = keyed || p.In == "header" && p.Name == idempotencyKey
 	}
@@ -97,17 +103,35 @@ func (s *Server) noteStray(c huma.Context, next func(huma.Context)) {
 		stray = append(stray, strayKeyOf(c.Operation()))
 	}
 	stray = append(stray, s.strayBody(c)...)
+	if n := len(headersOf(c, "Content-Type")); n > 1 && c.Operation().RequestBody != nil {
+		stray = append(stray, sentOften("Content-Type", n))
+	}
 	for name, values := range query {
 		switch {
 		case !slices.Contains(known, name):
 			stray = append(stray, strayParameter(name, known))
 		case len(values) > 1:
 			stray = append(stray, ProblemViolation{Where: "query " + name, Rule: "must stand once in the query", Shape: fmt.Sprintf("%d values", len(values))})
+		case values[0] == "" && !slices.Contains(mayBeEmpty, name):
+			stray = append(stray, ProblemViolation{Where: "query " + name, Rule: emptyRule(schemas[name]), Shape: "empty"})
 		}
 	}
 	slices.SortFunc(stray, func(a, b ProblemViolation) int { return strings.Compare(a.Where, b.Where) })
 	seenOf(c.Context()).request = request{server: s, stray: stray, nothing: nothingDone(c.Operation()), value: valueOf(c)}
 	next(c)
+}
+
+// mayBeEmpty are parameters that are free text or a place in a list, which nothing is left out of when they are empty. Of any
+// other, an empty value is a mistake: ?dry_run would enqueue.
+var mayBeEmpty = []string{"after", "cursor", "q", "item", "sheet", "reason"}
+
+// emptyRule says what a parameter must be that is there without a value.
+func emptyRule(s *huma.Schema) string {
+	const otherwise = "must have a value, or be left out"
+	if s == nil || s.Type == huma.TypeString && len(s.Enum) == 0 {
+		return otherwise
+	}
+	return plainRule(s, otherwise)
 }
 
 // strayBody refuses the body of a request that takes none and does something: what its caller writes there, such as a
@@ -193,6 +217,8 @@ func mayAsk(c huma.Context, scope Scope) bool {
 	return t != nil && t.May(scope)
 }
 
+const lastEventID = "Last-Event-ID"
+
 const positionRule = "must be the position of an event, or next of a page"
 
 // Resolve implements huma.Resolver.
@@ -208,11 +234,14 @@ func (in *streamIn) Resolve(c huma.Context) (bad []error) {
 	if !mayAsk(c, Events) {
 		return nil
 	}
+	if n := len(headersOf(c, lastEventID)); n > 1 {
+		bad = append(bad, sentOften(lastEventID, n))
+	}
 	if in.After != "" && !isPosition(in.After) {
 		bad = append(bad, ProblemViolation{Where: "query after", Rule: positionRule})
 	}
 	if in.Last != "" && !isPosition(in.Last) {
-		bad = append(bad, ProblemViolation{Where: "header Last-Event-ID", Rule: positionRule})
+		bad = append(bad, ProblemViolation{Where: "header " + lastEventID, Rule: positionRule})
 	}
 	return bad
 }
@@ -243,6 +272,9 @@ func (in *searchIn) Resolve(c huma.Context) (bad []error) {
 			break
 		}
 		in.query.States = append(in.query.States, st)
+	}
+	if in.State != "" && strings.Trim(in.State, ", ") == "" {
+		wrong("state", "must be of "+joined(states()))
 	}
 	if in.from, err = ledger.ParseCursor(in.Cursor); err != nil || in.Cursor != "" && in.Q != "" {
 		wrong("cursor", cursorRule)

@@ -195,6 +195,37 @@ func TestAParameterStandsOnceInAQuery(t *testing.T) {
 	h.want(http.StatusNotFound, nil, http.MethodGet, at+"A1", "")
 }
 
+// A parameter that is there without a value is a mistake, as ?dry_run, which would enqueue; a place in a list and free text may
+// be empty.
+func TestAParameterWithoutAValueIsRefused(t *testing.T) {
+	h := open(t, "")
+	h.want(http.StatusCreated, nil, http.MethodPut, at+"A1", body)
+	line := strings.ReplaceAll(`{"provider":"ecticket","request":`+strings.Replace(body, "{", `{"MerchantTradeNo":"B1",`, 1)+"}", "\n", "") + "\n"
+	for _, c := range []struct{ method, path, content, want string }{
+		{http.MethodGet, at + "A1?wait=", "", "query wait"},
+		{http.MethodGet, at + "A1?tickets", "", "query tickets"},
+		{http.MethodPut, at + "A2?lane=&wait", body, "query lane, query wait"},
+		{http.MethodGet, "/v1/orders?state=&account=&since=&limit=", "", "query account, query limit, query since, query state"},
+		{http.MethodGet, "/v1/orders?state=,", "", "query state"},
+		{http.MethodGet, "/v1/events?limit=", "", "query limit"},
+		{http.MethodPost, "/v1/bulk?dry_run", line, "query dry_run"},
+		{http.MethodPost, "/v1/bulk?dry_run=&account=", line, "query account, query dry_run"},
+	} {
+		var p frontdoor.Problem
+		h.want(http.StatusUnprocessableEntity, &p, c.method, c.path, c.content)
+		if got := wheres(t, p); got != c.want {
+			t.Errorf("%s %s: %q, want %q", c.method, c.path, got, c.want)
+		}
+	}
+	for _, number := range []string{"A2", "B1"} {
+		h.want(http.StatusNotFound, nil, http.MethodGet, at+number, "")
+	}
+	for _, path := range []string{"/v1/orders?q=&item=&cursor=", "/v1/events?after="} {
+		h.want(http.StatusOK, nil, http.MethodGet, path, "")
+	}
+	h.want(http.StatusOK, nil, http.MethodPost, at+"A1/cancel?reason=", "")
+}
+
 // What is written into the body of a request that takes none is not lost without a word, and nothing is done.
 func TestABodyThatIsNotTakenIsRefused(t *testing.T) {
 	h := open(t, "")

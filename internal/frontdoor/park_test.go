@@ -169,6 +169,14 @@ func TestACallerThatGoesAwayIsForgotten(t *testing.T) {
 			t.Fatalf("the log does not say so: %s", h.log)
 		}
 	}
+	for entry := range strings.Lines(h.log.String()) {
+		if strings.Contains(entry, "request=impatient") && !strings.Contains(entry, "took_ms=") {
+			t.Errorf("no duration: %s", entry)
+		}
+	}
+	if text := h.call(http.MethodGet, "/metrics", "").text; !strings.Contains(text, `status="499"`) {
+		t.Error("it is not among the metrics")
+	}
 }
 
 // A server that stops answers what is parked, and what is sent while it stops does not wait.

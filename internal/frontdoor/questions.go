@@ -87,7 +87,7 @@ func (s *Server) questions() {
 		return operation(http.MethodGet, path, id, "orders", summary, text, http.StatusOK, errors...)
 	}
 	status := get("/v1/orders/{account}/{order_id}", "get-order", "Where an order and its refunds stand",
-		"With wait, the answer comes when the order is final or the time is over; a refund that is not final is not waited for.", 304)
+		"With wait, the answer comes when the order is final or the time is over, and at once where there is no such order. A refund is not waited for: putting it again with wait does that.", 304)
 	register(s, status, s.getOrder)
 	register(s, get("/v1/orders/{account}/{order_id}/history", "get-history", "Everything that happened to an order",
 		"Each step with its time: when it was sent, what was unknown, what the provider answered, and what became of its tickets."), s.history)
@@ -116,6 +116,7 @@ func (s *Server) getOrder(ctx context.Context, in *getOrder) (*foundOut, error) 
 	if err != nil {
 		return nil, noted(ctx, s.missing(ctx, err, ref))
 	}
+	s.recorded(ctx, ref)
 	out := &foundOut{Status: http.StatusOK, ETag: etag(st), Applied: in.applied(), Body: &Status{Status: *st}}
 	if slices.ContainsFunc(strings.Split(in.Match, ","), func(t string) bool {
 		t = strings.TrimSpace(t)
@@ -155,9 +156,10 @@ func (s *Server) await(ctx context.Context, r tasks.Ref, wait time.Duration, ove
 	defer late.Stop()
 	for {
 		st, err := s.Client.Status(ctx, r.Account, r.OrderID, options...)
-		if err != nil && !errors.Is(err, tasks.ErrUnknownOrder) || err == nil && over(st) {
+		if err != nil || over(st) {
 			return st, err
 		}
+		s.recorded(ctx, r)
 		if at.space != nil && at.space.lot.reserve() {
 			at.parked, leave = &parked{w, leave, until}, func() {}
 			return nil, errParked
@@ -188,6 +190,7 @@ func (s *Server) history(ctx context.Context, in *struct{ OrderPath }) (*history
 	if len(records) == 0 {
 		return nil, noted(ctx, s.missing(ctx, tasks.ErrUnknownOrder, ref))
 	}
+	s.recorded(ctx, ref)
 	out := &historyOut{}
 	out.Body.Account, out.Body.OrderID, out.Body.Steps = a, in.OrderID, []Step{}
 	for _, r := range records {

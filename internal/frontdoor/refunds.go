@@ -39,7 +39,7 @@ func (in *cancelRefundIn) read(ctx context.Context, s *Server) (tasks.Account, e
 func (s *Server) refunds() {
 	const at = "/v1/orders/{account}/{order_id}/refunds/{refund_id}"
 	register(s, s.placing(operation(http.MethodPut, at, "put-refund", "refunds", "Enqueue a refund",
-		`The body is the refund document's request, without the order's number: {"TicketNo":["…"]}, {"quantity":2} or {"all":true}. The answer is the order's status with its refunds.`,
+		`The body is the refund document's request, without the order's number: {"TicketNo":["…"]}, {"quantity":2} or {"all":true}. The answer is the order's status with its refunds; with wait, it comes when this refund is final or the time is over.`,
 		http.StatusCreated, 409, 413, 415), aboutRefund, exampleRefunds), s.putRefund)
 	register(s, operation(http.MethodPost, at+"/cancel", "cancel-refund", "refunds", "Cancel a refund of which nothing was sent",
 		"The refund becomes cancelled, which is final.", http.StatusOK, 409), func(ctx context.Context, in *cancelRefundIn) (*cancelledOut, error) {
@@ -65,7 +65,7 @@ func (s *Server) putRefund(ctx context.Context, in *putRefund) (*placedOut, erro
 	}
 	r, err := s.Client.EnqueueParsedRefund(ctx, refund, in.options()...)
 	if err != nil {
-		return nil, noted(ctx, explain(err, accountInPath))
+		return nil, noted(ctx, s.explained(ctx, err, accountInPath, refund.Ref()))
 	}
 	return s.placed(ctx, r, in.Placing, func(st *tasks.Status) bool {
 		for _, k := range st.Refunds {

@@ -22,8 +22,11 @@ func (s *Server) unmatched(w http.ResponseWriter, r *http.Request) {
 	writeProblem(w, r, problem(http.StatusMethodNotAllowed, codeMethod, "this path takes %s alone; /docs lists what each is for", list))
 }
 
-// allowed are the methods that a request's path takes.
+// allowed are the methods that a request's path takes. CONNECT has none.
 func (s *Server) allowed(r *http.Request) (list []string) {
+	if r.URL.Path == "" {
+		return nil
+	}
 	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
 		if _, pattern := s.mux.Handler(&http.Request{Method: method, Host: r.Host, URL: r.URL}); pattern != anything && pattern != "" {
 			list = append(list, method)

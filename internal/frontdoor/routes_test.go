@@ -42,6 +42,19 @@ func TestAPathWithEmptySegmentsIsNoRedirect(t *testing.T) {
 	h.want(http.StatusNotFound, nil, http.MethodGet, at+"A%2F%2F1", "") // an order's number
 }
 
+// Who opens the front door's address in a browser is led to what it serves.
+func TestTheRootLeadsToTheDescription(t *testing.T) {
+	path, _ := doortest.TokensFile(t, "shop orders")
+	h := open(t, path)
+	if a := h.want(http.StatusOK, nil, http.MethodGet, "/", ""); a.Request.URL.Path != "/docs" {
+		t.Errorf("%s", a.Request.URL)
+	}
+	h.want(http.StatusNotFound, nil, http.MethodGet, "/x", "")
+	if a := h.want(http.StatusMethodNotAllowed, nil, http.MethodPost, "/", ""); a.Header.Get("Allow") != "GET, HEAD" {
+		t.Errorf("%v", a.Header)
+	}
+}
+
 // The access log says what was asked for, and names no order where the caller may not know of one.
 func TestTheAccessLogHoldsTheRoute(t *testing.T) {
 	path, secrets := doortest.TokensFile(t, "shop orders,events")

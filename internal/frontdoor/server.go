@@ -57,6 +57,7 @@ type Server struct {
 	limits   *limits
 	metrics  *counters
 	mounted  []string // paths
+	accounts sync.Map // of tasks.Account: those that are known to be some
 	draining atomic.Bool
 	drained  chan struct{} // closed by Drain
 }
