@@ -72,7 +72,8 @@ type Status struct {
 	// Tickets and Access hold bearer secrets; they are there only when asked for.
 	Tickets []providers.Ticket `json:"tickets,omitempty"`
 	Access  *providers.Access  `json:"access,omitempty"`
-	// TicketsAt is when the provider showed Tickets. What was redeemed or refunded since is not in them.
+	// TicketsAt is when the provider showed Tickets. What was redeemed since, or refunded by nobody here, is not in them;
+	// what Refunds have refunded is in RefundID.
 	TicketsAt *time.Time `json:"tickets_at,omitempty"`
 }
 
@@ -215,6 +216,7 @@ func (c *Client) recorded(ctx context.Context, ref Ref, w statusWish) (*Status, 
 		}
 		s.Refunds = append(s.Refunds, rs)
 	}
+	s.markRefunded()
 	if s.State == "" {
 		if len(s.Refunds) == 0 {
 			return nil, unknown(ref)
