@@ -252,7 +252,7 @@ func (c *Client) fill(s *Status, rec *ledger.Record, w statusWish) error {
 	}
 	res, err := vault.OpenResult(c.ring, rec.Ref, rec.Result)
 	if err != nil {
-		return unopened(rec.Ref, err)
+		return unopened(rec.Ref, "tickets", err)
 	}
 	s.Tickets, s.Access = res.Tickets, res.Access
 	if s.TicketsAt = s.FinalAt; s.State != Issued || s.ReviewCode != "" {
@@ -291,7 +291,7 @@ func (c *Client) fillLooked(ctx context.Context, s *Status, w statusWish) error 
 	}
 	numbers, err := vault.OpenTickets(c.ring, s.Ref(), list.Numbers)
 	if err != nil {
-		return unopened(s.Ref(), err)
+		return unopened(s.Ref(), "tickets", err)
 	}
 	for i, t := range list.Tickets {
 		if i < len(numbers) {
@@ -313,12 +313,12 @@ func ticketOf(s *Status, number string) *providers.Ticket {
 	return &s.Tickets[i]
 }
 
-// unopened is why sealed tickets cannot be shown.
-func unopened(r Ref, err error) error {
+// unopened is why what is sealed cannot be shown.
+func unopened(r Ref, what string, err error) error {
 	if errors.Is(err, seal.ErrUnknownKey) {
 		err = fmt.Errorf("%w: %w", ErrWrongKeys, err)
 	}
-	return fmt.Errorf("tasks: %s: tickets: %w", r, err)
+	return fmt.Errorf("tasks: %s: %s: %w", r, what, err)
 }
 
 func (c *Client) refundStatus(r *ledger.Record, w statusWish) (RefundStatus, error) {
@@ -327,7 +327,7 @@ func (c *Client) refundStatus(r *ledger.Record, w statusWish) (RefundStatus, err
 	if w.tickets && len(r.Tickets) > 0 && r.Plan != "" {
 		var err error
 		if numbers, err = vault.OpenPlan(c.ring, r.Ref, r.Plan); err != nil {
-			return s, unopened(r.Ref, err)
+			return s, unopened(r.Ref, "tickets", err)
 		}
 	}
 	for i, t := range r.Tickets {

@@ -27,7 +27,7 @@ func strayKeyOf(op *huma.Operation) ProblemViolation {
 
 // KeyHeader holds a caller's own id of its request.
 type KeyHeader struct {
-	Key string `header:"Idempotency-Key" minLength:"1" maxLength:"255" doc:"the request's own id, from which the order's number is made; the document must have none then. It must be the same when the request is repeated; \"cart-1\" in quotes is the same as cart-1"`
+	Key string `header:"Idempotency-Key" minLength:"1" maxLength:"255" doc:"the request's own id, from which the order's number is made; the document must have none then, at most an empty MerchantTradeNo or FreeTradeNo, which says where the number goes. It must be the same when the request is repeated; \"cart-1\" in quotes is the same as cart-1"`
 
 	sent []string // every one of the request's
 }
@@ -112,18 +112,19 @@ func (k *keyed) derive(token, key string) {
 	if !known || json.Unmarshal(request, &own) != nil || own == nil {
 		return // as above
 	}
-	ids := codec.Columns.IDs
-	for _, id := range ids {
-		if _, there := own[id]; there {
-			k.refuse("the document has an order number beside the Idempotency-Key; send one of both, as each identifies the order",
-				ProblemViolation{Where: inBody, Pointer: "/request/" + id, Rule: "must be left out beside an Idempotency-Key"})
-			k.numbers = append(k.numbers, "/request/"+id)
-		}
+	for _, id := range numbersOf(codec, own) {
+		k.refuse("the document has an order number beside the Idempotency-Key; send one of both, as each identifies the order",
+			ProblemViolation{Where: inBody, Pointer: "/request/" + id, Rule: "must be left out beside an Idempotency-Key, or be empty, which says that the number belongs there"})
+		k.numbers = append(k.numbers, "/request/"+id)
 	}
 	if len(k.numbers) > 0 {
 		return
 	}
-	with := inserted(request, ids[0], numberOf(token, provider, string(fields["account"]), key))
+	field := reserved(codec, own)
+	if field == "" {
+		field, _ = shownField(codec, request) // without an error
+	}
+	with := filled(codec, request, field, numberOf(token, provider, string(fields["account"]), key))
 	at := bytes.LastIndex(k.document, request) // once, as parsing finds the last of equal names, too
 	k.document = slices.Concat(k.document[:at], with, k.document[at+len(request):])
 }
