@@ -80,7 +80,7 @@ func (c *callers) placing(ctx context.Context, s shot, doc []byte) (*http.Reques
 	return req, nil
 }
 
-// leaveOut takes the number out of a request. A refund may come before its order, so it says in which field the number is.
+// leaveOut takes the number out of a request. A refund may come before its order, so it says which field the number is in.
 func leaveOut(request map[string]json.RawMessage, refund bool) {
 	for _, field := range []string{"MerchantTradeNo", "FreeTradeNo", "channelOrderId"} {
 		switch _, there := request[field]; {

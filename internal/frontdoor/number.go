@@ -2,11 +2,10 @@ package frontdoor
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
-	"strings"
 
 	"issuance/internal/doccheck"
 	"issuance/providers"
@@ -20,7 +19,7 @@ type numberedBody struct {
 	filled  string // pointer to the number, where it is the path's; "" where the body has its own
 }
 
-// numberField finds the field of a request in which the number of its order belongs; "" where that cannot be known.
+// numberField finds the field of a request in which the number of its order belongs.
 type numberField func(codec providers.Codec, request []byte) (string, error)
 
 // shownField is the field that the rest of an order's request shows.
@@ -31,13 +30,15 @@ func shownField(codec providers.Codec, request []byte) (string, error) {
 	return codec.NumberField(request), nil
 }
 
-// recordedField finds the field in which the record of an order has the number.
+// recordedField finds the field in which the record of an order has the number; of an order that is not recorded here, it is
+// the first one.
 func (s *Server) recordedField(ctx context.Context, a tasks.Account, orderID string) numberField {
 	return func(codec providers.Codec, request []byte) (string, error) {
 		if codec.NumberField == nil {
 			return codec.Columns.IDs[0], nil
 		}
-		return s.Client.NumberField(ctx, tasks.Ref{Account: a, OrderID: orderID})
+		field, err := s.Client.NumberField(ctx, tasks.Ref{Account: a, OrderID: orderID})
+		return cmp.Or(field, codec.Columns.IDs[0]), err
 	}
 }
 
@@ -63,11 +64,6 @@ func numbered(p providers.Name, request []byte, number string, field numberField
 		if name, err = field(codec, request); err != nil {
 			return out, err
 		}
-	}
-	if name == "" {
-		name = codec.Columns.IDs[0] // so that the rest is checked, too
-		out.wrong = append(out.wrong, ProblemViolation{Where: inBody, Rule: fmt.Sprintf(
-			"must have the order's number as %s: no order of this number is recorded here, which would say as which", strings.Join(codec.Columns.IDs, " or "))})
 	}
 	out.filled = "/" + name
 	out.request = filled(codec, request, name, number)

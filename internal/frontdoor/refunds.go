@@ -39,7 +39,7 @@ func (in *cancelRefundIn) read(ctx context.Context, s *Server) (tasks.Account, e
 func (s *Server) refunds() {
 	const at = "/v1/orders/{account}/{order_id}/refunds/{refund_id}"
 	register(s, s.placing(operation(http.MethodPut, at, "put-refund", "refunds", "Enqueue a refund",
-		`The body is the refund document's request, without the order's number: {"TicketNo":["…"]}, {"quantity":2} or {"all":true}. The number goes where the recorded order has it; of an order that is not recorded here, ECTicket's has to be named, in full or as an empty text ("FreeTradeNo":""). The answer is the order's status with its refunds.`,
+		`The body is the refund document's request, without the order's number: {"TicketNo":["…"]}, {"quantity":2} or {"all":true}. The number goes where the recorded order has it; of an order that is not recorded here, it is ECTicket's MerchantTradeNo unless FreeTradeNo is named, in full or as an empty text ("FreeTradeNo":""). The answer is the order's status with its refunds.`,
 		http.StatusCreated, 409, 413, 415), aboutRefund, exampleRefunds), s.putRefund)
 	register(s, operation(http.MethodPost, at+"/cancel", "cancel-refund", "refunds", "Cancel a refund of which nothing was sent",
 		"The refund becomes cancelled, which is final.", http.StatusOK, 409), func(ctx context.Context, in *cancelRefundIn) (*cancelledOut, error) {
