@@ -148,6 +148,9 @@ type Codec struct {
 	Tickets func(request json.RawMessage) int
 	// Calls is OrderDocument.Calls of a request, or a stub, which need not be valid; at least 1.
 	Calls func(request json.RawMessage) int
+	// NumberField is the one of Columns.IDs in which an order's number belongs, by what the rest of its request shows, which
+	// need not be valid. Nil where there is one alone.
+	NumberField func(request json.RawMessage) string
 	// Mentions are fields by which a request of this provider is recognised when a person forgot to
 	// name the provider.
 	Mentions []string
@@ -196,6 +199,7 @@ func (c Codec) missing() []string {
 	lacks("Calls", c.Calls == nil)
 	lacks("Mentions", len(c.Mentions) == 0)
 	lacks("Columns.IDs", len(c.Columns.IDs) == 0)
+	lacks("NumberField", len(c.Columns.IDs) > 1 && c.NumberField == nil)
 	lacks("Columns.ItemsField", len(c.Columns.Items) > 0 && c.Columns.ItemsField == "")
 	lacks("distinct StoredNames", len(c.StoredNames) > MaxStoredNames || slices.Contains(c.StoredNames, "") ||
 		len(slices.Compact(slices.Sorted(slices.Values(c.StoredNames)))) < len(c.StoredNames))

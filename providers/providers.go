@@ -62,12 +62,14 @@ type Ticket struct {
 	FaceValue  int       `json:"face_value,omitempty"` // New Taiwan dollars
 	UseStatus  UseStatus `json:"use_status"`
 	// RefundedElsewhere: it is refunded, and by no refund that is recorded here.
-	RefundedElsewhere bool   `json:"refunded_elsewhere,omitempty"`
-	StartDate         string `json:"start_date,omitempty"`  // provider's own text, yyyymmdd
-	ExpireDate        string `json:"expire_date,omitempty"` // provider's own text, yyyymmdd
-	RefundedAt        string `json:"-"`                     // ECTicket: provider's own text, where a list shows it
-	Barcode           string `json:"barcode,omitempty"`     // Pass2U: what the shop scans, a bearer secret
-	URL               string `json:"url,omitempty"`         // Pass2U: opening it counts as pick-up; never fetch it
+	RefundedElsewhere bool `json:"refunded_elsewhere,omitempty" doc:"it is refunded, by nobody here"`
+	// RefundID is the refund, recorded here, that has refunded it. Only statuses have it.
+	RefundID   string `json:"refund_id,omitempty" doc:"the refund, recorded here, that has refunded the ticket, though use_status may still be that of before"`
+	StartDate  string `json:"start_date,omitempty"`  // provider's own text, yyyymmdd
+	ExpireDate string `json:"expire_date,omitempty"` // provider's own text, yyyymmdd
+	RefundedAt string `json:"-"`                     // ECTicket: provider's own text, where a list shows it
+	Barcode    string `json:"barcode,omitempty"`     // Pass2U: what the shop scans, a bearer secret
+	URL        string `json:"url,omitempty"`         // Pass2U: opening it counts as pick-up; never fetch it
 }
 
 // UseStatus says what has become of a ticket.

@@ -72,7 +72,8 @@ type Status struct {
 	// Tickets and Access hold bearer secrets; they are there only when asked for.
 	Tickets []providers.Ticket `json:"tickets,omitempty"`
 	Access  *providers.Access  `json:"access,omitempty"`
-	// TicketsAt is when the provider showed Tickets. What was redeemed or refunded since is not in them.
+	// TicketsAt is when the provider showed Tickets. What was redeemed since, or refunded by nobody here, is not in them;
+	// what Refunds have refunded is in RefundID.
 	TicketsAt *time.Time `json:"tickets_at,omitempty"`
 }
 
@@ -215,6 +216,7 @@ func (c *Client) recorded(ctx context.Context, ref Ref, w statusWish) (*Status, 
 		}
 		s.Refunds = append(s.Refunds, rs)
 	}
+	s.markRefunded()
 	if s.State == "" {
 		if len(s.Refunds) == 0 {
 			return nil, unknown(ref)
@@ -250,7 +252,7 @@ func (c *Client) fill(s *Status, rec *ledger.Record, w statusWish) error {
 	}
 	res, err := vault.OpenResult(c.ring, rec.Ref, rec.Result)
 	if err != nil {
-		return unopened(rec.Ref, err)
+		return unopened(rec.Ref, "tickets", err)
 	}
 	s.Tickets, s.Access = res.Tickets, res.Access
 	if s.TicketsAt = s.FinalAt; s.State != Issued || s.ReviewCode != "" {
@@ -289,7 +291,7 @@ func (c *Client) fillLooked(ctx context.Context, s *Status, w statusWish) error 
 	}
 	numbers, err := vault.OpenTickets(c.ring, s.Ref(), list.Numbers)
 	if err != nil {
-		return unopened(s.Ref(), err)
+		return unopened(s.Ref(), "tickets", err)
 	}
 	for i, t := range list.Tickets {
 		if i < len(numbers) {
@@ -311,12 +313,12 @@ func ticketOf(s *Status, number string) *providers.Ticket {
 	return &s.Tickets[i]
 }
 
-// unopened is why sealed tickets cannot be shown.
-func unopened(r Ref, err error) error {
+// unopened is why what is sealed cannot be shown.
+func unopened(r Ref, what string, err error) error {
 	if errors.Is(err, seal.ErrUnknownKey) {
 		err = fmt.Errorf("%w: %w", ErrWrongKeys, err)
 	}
-	return fmt.Errorf("tasks: %s: tickets: %w", r, err)
+	return fmt.Errorf("tasks: %s: %s: %w", r, what, err)
 }
 
 func (c *Client) refundStatus(r *ledger.Record, w statusWish) (RefundStatus, error) {
@@ -325,7 +327,7 @@ func (c *Client) refundStatus(r *ledger.Record, w statusWish) (RefundStatus, err
 	if w.tickets && len(r.Tickets) > 0 && r.Plan != "" {
 		var err error
 		if numbers, err = vault.OpenPlan(c.ring, r.Ref, r.Plan); err != nil {
-			return s, unopened(r.Ref, err)
+			return s, unopened(r.Ref, "tickets", err)
 		}
 	}
 	for i, t := range r.Tickets {

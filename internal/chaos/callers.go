@@ -62,8 +62,7 @@ func (c *callers) placing(ctx context.Context, s shot, doc []byte) (*http.Reques
 		method, path = http.MethodPost, "/v1/orders"+query
 	default:
 		if r.IntN(2) == 0 {
-			delete(parts.Request, "MerchantTradeNo")
-			delete(parts.Request, "channelOrderId")
+			leaveOut(parts.Request, s.refund)
 		}
 		body = document(parts.Request)
 	}
@@ -79,6 +78,18 @@ func (c *callers) placing(ctx context.Context, s shot, doc []byte) (*http.Reques
 		req.Header.Set("Prefer", "wait=2")
 	}
 	return req, nil
+}
+
+// leaveOut takes the number out of a request. A refund may come before its order, so it says which field the number is in.
+func leaveOut(request map[string]json.RawMessage, refund bool) {
+	for _, field := range []string{"MerchantTradeNo", "FreeTradeNo", "channelOrderId"} {
+		switch _, there := request[field]; {
+		case there && refund:
+			request[field] = json.RawMessage(`""`)
+		case there:
+			delete(request, field)
+		}
+	}
 }
 
 // do makes a request. The error says that nothing is known, so that it is repeated.

@@ -27,7 +27,7 @@ func (l *Load) route(seed uint64) {
 		r := dice(seed, "route", o.ID)
 		alone := o.Cancel == nil && o.Forged == nil
 		switch x := r.IntN(100); {
-		case x < percentKeys && alone && len(o.Refunds) == 0 && o.Fate == Issues && o.Kind != kindPage && o.Kind != kindGift:
+		case x < percentKeys && alone && len(o.Refunds) == 0 && o.Fate == Issues && o.Kind != kindPage:
 			o.under("checkout-" + word(r.Uint64(), 12))
 		case x < percentKeys+percentBulks && alone:
 			o.Bulk = true

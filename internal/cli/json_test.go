@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"issuance/providers"
 	"issuance/tasks"
 )
 
@@ -30,7 +31,7 @@ func TestTheFieldsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for heading, v := range map[string]any{"Status": tasks.Status{}, "Waits": tasks.Waiting{}, "Refunds": tasks.RefundStatus{}, "Receipts": finalReceipt{},
+	for heading, v := range map[string]any{"Status": tasks.Status{}, "Waits": tasks.Waiting{}, "Refunds": tasks.RefundStatus{}, "Tickets": providers.Ticket{}, "Receipts": finalReceipt{},
 		"List": listLine{}, "History": historyLine{}, "Review": reviewLine{}} {
 		_, rest, found := strings.Cut(string(raw), "\n## "+heading+"\n")
 		if !found {

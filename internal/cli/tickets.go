@@ -63,11 +63,10 @@ func (a *app) printBlock(what string, t *table.Table) error {
 
 // printTicketTable prints the tickets as the provider showed them, and what our refunds did since.
 func (a *app) printTicketTable(s *tasks.Status) error {
-	since := refundedSince(s)
 	t := table.Table{Indent: "  ", Head: true}
 	t.Row("TICKET", "ITEM", "STATUS THEN", "SINCE", "REDEMPTION CODE", "LINK")
 	for _, k := range s.Tickets {
-		t.WholeRow(k.TicketNo, strings.TrimSpace(k.ItemNo+" "+k.ItemName), useStatus(k), since[k.TicketNo], k.WriteOffNo+k.Barcode, k.URL)
+		t.WholeRow(k.TicketNo, strings.TrimSpace(k.ItemNo+" "+k.ItemName), useStatus(k), refundedSince(k), k.WriteOffNo+k.Barcode, k.URL)
 	}
 	t.DropEmpty()
 	what := "tickets as the provider showed them"
@@ -94,7 +93,7 @@ func (a *app) printTicketTable(s *tasks.Status) error {
 
 // useStatus is a ticket's in words.
 func useStatus(k providers.Ticket) string {
-	if k.RefundedElsewhere {
+	if k.UseStatus == providers.Refunded && k.RefundedElsewhere {
 		return string(k.UseStatus) + " elsewhere"
 	}
 	return string(k.UseStatus)
@@ -117,17 +116,15 @@ func (a *app) looked(l *tasks.Looked) string {
 	return strings.Join(parts, ", ") + ", seen at " + a.time(l.At)
 }
 
-// refundedSince says, by ticket number, which tickets our refunds have refunded.
-func refundedSince(s *tasks.Status) map[string]string {
-	out := map[string]string{}
-	for _, r := range s.Refunds {
-		for _, k := range r.Tickets {
-			if k.TicketNo != "" && k.State == "refunded" {
-				out[k.TicketNo] = "refunded by " + r.RefundID
-			}
-		}
+// refundedSince says what refunds have found out about a ticket that the provider may not have shown yet.
+func refundedSince(k providers.Ticket) string {
+	switch {
+	case k.RefundID != "":
+		return "refunded by " + k.RefundID
+	case k.RefundedElsewhere && k.UseStatus != providers.Refunded:
+		return "refunded elsewhere"
 	}
-	return out
+	return ""
 }
 
 // noTickets says why an order shows none.

@@ -237,7 +237,7 @@ func (v *visit) ticketsOf() error {
 		}
 	}
 	t := v.lang.T
-	return v.exportFile(f, []string{t("account"), t("order"), t("state"), t("provider_ref"), t("ticket"), t("item"), t("use"), t("redemption"), t("link"), t("pass")}, mostWithTickets, v.ticketRows)
+	return v.exportFile(f, []string{t("account"), t("order"), t("state"), t("provider_ref"), t("ticket"), t("item"), t("use"), t("since.us"), t("redemption"), t("link"), t("pass")}, mostWithTickets, v.ticketRows)
 }
 
 // ticketRows writes a row for each ticket of some orders, and one for each order without any.
@@ -252,12 +252,12 @@ func (v *visit) ticketRows(list []ledger.Found, row func(...string)) error {
 		}
 		first := []string{r.Account.String(), r.OrderID, v.lang.or("state.", string(st.State)), st.ProviderRef}
 		for _, k := range st.Tickets {
-			row(append(first[:4:4], k.TicketNo, k.ItemNo+" "+k.ItemName, string(k.UseStatus), k.WriteOffNo+k.Barcode, k.URL, "")...)
+			row(append(first[:4:4], k.TicketNo, k.ItemNo+" "+k.ItemName, string(k.UseStatus), v.lang.since(k), k.WriteOffNo+k.Barcode, k.URL, "")...)
 		}
 		if a := st.Access; a != nil {
-			row(append(first[:4:4], "", "", "", "", a.URL, a.Passcode)...)
+			row(append(first[:4:4], "", "", "", "", "", a.URL, a.Passcode)...)
 		} else if len(st.Tickets) == 0 {
-			row(append(first[:4:4], "", "", "", "", "", "")...)
+			row(append(first[:4:4], "", "", "", "", "", "", "")...)
 		}
 	}
 	return nil

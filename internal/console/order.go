@@ -165,15 +165,3 @@ func (v *visit) opened(r order.Ref, records []*ledger.Record) (*shown, error) {
 	s.Status = st
 	return s, err
 }
-
-// Since says which tickets our refunds have refunded since the provider showed them.
-func (s *shown) Since(ticket string) string {
-	for _, r := range s.Status.Refunds {
-		for _, k := range r.Tickets {
-			if k.TicketNo == ticket && k.State == order.TicketRefunded {
-				return r.RefundID
-			}
-		}
-	}
-	return ""
-}

@@ -170,6 +170,7 @@ var pageWords = map[string]text{
 	"use":              {"當時狀態", "Status then"},
 	"since.us":         {"之後", "Since"},
 	"since.refunded":   {"由 %s 退款", "refunded by %s"},
+	"since.elsewhere":  {"他處已退款", "refunded elsewhere"},
 	"document":         {"送出的文件", "Document"},
 	"data":             {"客戶資料與票券", "Customer's data and tickets"},
 }

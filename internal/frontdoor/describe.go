@@ -92,5 +92,6 @@ var (
 const (
 	aboutRequest  = "The provider's own request, in its own field names: Issue Data of ECTicket, the body of generate of Pass2U."
 	aboutDocument = `{"provider":…,"request":{…}}, optionally with "account"; the request is the provider's own.`
+	aboutNumber   = `ECTicket's goes to FreeTradeNo where every item has ExpireDate, so that all are gift vouchers, else to MerchantTradeNo.`
 	aboutRefund   = `What to refund of the order: {"TicketNo":["…"]} (ECTicket), {"quantity":n} or {"all":true}.`
 )

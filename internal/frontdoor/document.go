@@ -8,14 +8,13 @@ import (
 	"net/http"
 	"slices"
 
-	"issuance/providers"
 	"issuance/tasks"
 )
 
 // document reads the body of a request whose path says which order it is about. Its problem lists all that is wrong with
-// both.
+// both. field finds where the number belongs that the body does not have.
 func document[D interface{ Ref() tasks.Ref }](ctx context.Context, s *Server, scope Scope, at OrderPath, refundID string, how Placing, raw []byte,
-	parse func(a tasks.Account, request []byte) (D, error)) (d D, err error) {
+	field func(a tasks.Account) numberField, parse func(a tasks.Account, request []byte) (D, error)) (d D, err error) {
 	a, err := s.resolve(ctx, scope, at.Account, accountInPath)
 	var unknown *Problem
 	if err != nil && (!errors.As(err, &unknown) || unknown.Code != codeAccount) {
@@ -32,7 +31,14 @@ func document[D interface{ Ref() tasks.Ref }](ctx context.Context, s *Server, sc
 	if p := how.plainJSON(); p != nil {
 		return d, noted(ctx, p)
 	}
-	body := numbered(a.Provider, raw, at.OrderID)
+	find := numberField(shownField)
+	if unknown == nil {
+		find = field(a)
+	}
+	body, err := numbered(a.Provider, raw, at.OrderID, find)
+	if err != nil {
+		return d, noted(ctx, s.explained(ctx, err, accountInPath, tasks.Ref{Account: a, OrderID: at.OrderID, RefundID: refundID}))
+	}
 	d, err = parse(a, body.request)
 	list := whole(body.request, body.violations(err))
 	if err == nil && len(list) == 0 && d.Ref().OrderID != at.OrderID {
@@ -122,90 +128,4 @@ func unmarked(body []byte) (rest []byte, wrong []ProblemViolation) {
 		wrong = []ProblemViolation{{Where: inBody, Rule: "must begin with the JSON itself", Shape: "a byte order mark before it"}}
 	}
 	return rest, wrong
-}
-
-// numberedBody is a body with the number of its order.
-type numberedBody struct {
-	request []byte
-	wrong   []ProblemViolation
-	filled  string // pointer to the number, where it is the path's; "" where the body has its own
-}
-
-// numbered puts the order's number into a request that has none: no field for it, or an empty one.
-func numbered(p providers.Name, request []byte, number string) numberedBody {
-	request, marked := unmarked(request)
-	out := numberedBody{request: request, wrong: marked}
-	codec, known := providers.CodecOf(p)
-	var fields map[string]json.RawMessage
-	if !known || json.Unmarshal(request, &fields) != nil || fields == nil {
-		return out // the parser says what is wrong with it
-	}
-	for _, id := range codec.Columns.IDs {
-		raw, there := fields[id]
-		if !there || isEmpty(raw) {
-			continue
-		}
-		var text string
-		if number != "" && json.Unmarshal(raw, &text) == nil && text != number {
-			out.wrong = append(out.wrong, ProblemViolation{Where: inBody, Pointer: "/" + id, Rule: "must be the number in the path, or be left out", Shape: "another number"})
-		}
-		return out
-	}
-	first := codec.Columns.IDs[0]
-	switch from, to, times := placeOf(request, first); times {
-	case 0:
-		out.request = inserted(request, first, number)
-	case 1:
-		text, _ := json.Marshal(number) // strings cannot fail
-		out.request = slices.Concat(request[:from], text, request[to:])
-	default:
-		return out // the parser says that it is there twice
-	}
-	out.filled = "/" + first
-	return out
-}
-
-// isEmpty reports whether a field's value counts as absent.
-func isEmpty(value json.RawMessage) bool { return string(value) == `""` || string(value) == "null" }
-
-// violations are those of the number and of the document. A number that the body does not have is the path's.
-func (b numberedBody) violations(err error) []ProblemViolation {
-	list := b.wrong
-	if err == nil {
-		return list
-	}
-	for _, v := range explain(err, accountInPath).Violations {
-		if v.Pointer == b.filled && b.filled != "" {
-			v.Where, v.Pointer = "path order_id", ""
-		}
-		list = append(list, v)
-	}
-	return list
-}
-
-// placeOf is where the value of a JSON object's field stands, and how often the field is there.
-func placeOf(object []byte, name string) (from, to, times int) {
-	d := json.NewDecoder(bytes.NewReader(object))
-	_, _ = d.Token() // the caller has read the object, so that nothing of it can fail
-	for d.More() {
-		key, _ := d.Token()
-		var old json.RawMessage
-		_ = d.Decode(&old)
-		if key == name {
-			to, times = int(d.InputOffset()), times+1
-			from = to - len(old)
-		}
-	}
-	return from, to, times
-}
-
-// inserted adds a field at the beginning of a JSON object.
-func inserted(object []byte, name, value string) []byte {
-	field, _ := json.Marshal(map[string]string{name: value}) // strings cannot fail
-	rest := bytes.TrimSpace(object)[1:]
-	out := slices.Concat(field[:len(field)-1], []byte(","), rest)
-	if bytes.HasPrefix(bytes.TrimSpace(rest), []byte("}")) {
-		out = slices.Concat(field[:len(field)-1], rest)
-	}
-	return out
 }

@@ -117,18 +117,16 @@ func (k *keyed) derive(token, key string) {
 	if !known || json.Unmarshal(request, &own) != nil || own == nil {
 		return // as above
 	}
-	ids := codec.Columns.IDs
-	for _, id := range ids {
-		if _, there := own[id]; there {
-			k.refuse("the document has an order number beside the Idempotency-Key; send one of both, as each identifies the order",
-				ProblemViolation{Where: inBody, Pointer: "/request/" + id, Rule: "must be left out beside an Idempotency-Key"})
-			k.numbers = append(k.numbers, "/request/"+id)
-		}
+	for _, id := range numbersOf(codec, own) {
+		k.refuse("the document has an order number beside the Idempotency-Key; send one of both, as each identifies the order",
+			ProblemViolation{Where: inBody, Pointer: "/request/" + id, Rule: "must be left out beside an Idempotency-Key"})
+		k.numbers = append(k.numbers, "/request/"+id)
 	}
-	if len(k.numbers) > 0 {
+	if len(k.numbers) > 0 || repeated(codec, request) {
 		return
 	}
-	with := inserted(request, ids[0], numberOf(token, provider, string(fields["account"]), key))
+	field, _ := shownField(codec, request) // without an error
+	with := filled(codec, request, field, numberOf(token, provider, string(fields["account"]), key))
 	at := bytes.LastIndex(k.document, request) // once, as parsing finds the last of equal names, too
 	k.document = slices.Concat(k.document[:at], with, k.document[at+len(request):])
 }

@@ -88,10 +88,10 @@ type placedOut struct {
 
 func (s *Server) orders() {
 	register(s, s.placing(operation(http.MethodPut, "/v1/orders/{account}/{order_id}", "put-order", "orders", "Enqueue an order",
-		"The body is the provider's own request. The number may be left out of it. 201: recorded, it comes to a final status whatever happens; 200: the same document was there, and this is where it stands.",
+		"The body is the provider's own request. The number may be left out of it. "+aboutNumber+" 201: recorded, it comes to a final status whatever happens; 200: the same document was there, and this is where it stands.",
 		http.StatusCreated, 409, 413, 415), aboutRequest, exampleRequests), s.putOrder)
 	register(s, s.placing(operation(http.MethodPost, "/v1/orders", "post-order", "orders", "Enqueue an order document",
-		`The body is {"provider":…,"request":{…}}, optionally with "account". With Idempotency-Key the number is left out: it is made from the key, so a request that is repeated is one order. A key beside a number is refused (422).`,
+		`The body is {"provider":…,"request":{…}}, optionally with "account". With Idempotency-Key the number is left out: it is made from the key, so a request that is repeated is one order. A key beside a number is refused (422). `+aboutNumber,
 		http.StatusCreated, 409, 413, 415), aboutDocument, exampleDocuments), s.postOrder)
 	register(s, operation(http.MethodPost, "/v1/orders/{account}/{order_id}/cancel", "cancel-order", "orders", "Cancel an order of which nothing was sent",
 		"The order becomes cancelled, which is final. An order that may have been sent is not cancelled (409).", http.StatusOK, 409), s.cancelOrder)
@@ -134,9 +134,11 @@ func (s *Server) resolve(ctx context.Context, scope Scope, text, where string) (
 
 // read is the order that a request puts, or the problem of all that is wrong with it.
 func (in *putOrder) read(ctx context.Context, s *Server) (*tasks.Order, error) {
-	return document(ctx, s, Orders, in.OrderPath, "", in.Placing, in.RawBody, func(a tasks.Account, request []byte) (*tasks.Order, error) {
-		return tasks.ParseRequest(a, request, s.Rules, false)
-	})
+	return document(ctx, s, Orders, in.OrderPath, "", in.Placing, in.RawBody,
+		func(tasks.Account) numberField { return shownField },
+		func(a tasks.Account, request []byte) (*tasks.Order, error) {
+			return tasks.ParseRequest(a, request, s.Rules, false)
+		})
 }
 
 func (s *Server) putOrder(ctx context.Context, in *putOrder) (*placedOut, error) {

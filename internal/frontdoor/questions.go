@@ -20,7 +20,7 @@ import (
 type getOrder struct {
 	OrderPath
 	Waiting
-	Tickets bool   `query:"tickets" doc:"with the tickets and what opens them; needs the scope tickets"`
+	Tickets bool   `query:"tickets" doc:"with the tickets and what opens them; needs the scope tickets. use_status is what the provider showed at tickets_at: a ticket with refund_id or refunded_elsewhere is refunded, whatever it says"`
 	Match   string `header:"If-None-Match" doc:"304 if the status is still the one with this ETag"`
 }
 

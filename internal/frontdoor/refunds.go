@@ -39,7 +39,7 @@ func (in *cancelRefundIn) read(ctx context.Context, s *Server) (tasks.Account, e
 func (s *Server) refunds() {
 	const at = "/v1/orders/{account}/{order_id}/refunds/{refund_id}"
 	register(s, s.placing(operation(http.MethodPut, at, "put-refund", "refunds", "Enqueue a refund",
-		`The body is the refund document's request, without the order's number: {"TicketNo":["…"]}, {"quantity":2} or {"all":true}. The answer is the order's status with its refunds; with wait, it comes when this refund is final or the time is over.`,
+		`The body is the refund document's request, without the order's number: {"TicketNo":["…"]}, {"quantity":2} or {"all":true}. The number goes where the recorded order has it; of an order that is not recorded here, it is ECTicket's MerchantTradeNo unless FreeTradeNo is named, in full or as an empty text ("FreeTradeNo":""). The answer is the order's status with its refunds; with wait, it comes when this refund is final or the time is over.`,
 		http.StatusCreated, 409, 413, 415), aboutRefund, exampleRefunds), s.putRefund)
 	register(s, operation(http.MethodPost, at+"/cancel", "cancel-refund", "refunds", "Cancel a refund of which nothing was sent",
 		"The refund becomes cancelled, which is final.", http.StatusOK, 409), func(ctx context.Context, in *cancelRefundIn) (*cancelledOut, error) {
@@ -53,9 +53,11 @@ func (s *Server) refunds() {
 
 // read is the refund that a request puts, or the problem of all that is wrong with it.
 func (in *putRefund) read(ctx context.Context, s *Server) (*tasks.Refund, error) {
-	return document(ctx, s, Refunds, in.OrderPath, in.RefundID, in.Placing, in.RawBody, func(a tasks.Account, request []byte) (*tasks.Refund, error) {
-		return tasks.ParseRefundRequest(a, in.RefundID, request, s.Rules)
-	})
+	return document(ctx, s, Refunds, in.OrderPath, in.RefundID, in.Placing, in.RawBody,
+		func(a tasks.Account) numberField { return s.recordedField(ctx, a, in.OrderID) },
+		func(a tasks.Account, request []byte) (*tasks.Refund, error) {
+			return tasks.ParseRefundRequest(a, in.RefundID, request, s.Rules)
+		})
 }
 
 func (s *Server) putRefund(ctx context.Context, in *putRefund) (*placedOut, error) {

@@ -73,6 +73,18 @@ func (f *fake) TicketStatus(_ context.Context, no string) (providers.TicketStatu
 	return providers.TicketStatus{}, providers.Outcome{Kind: providers.Rejected}
 }
 
+func (f *fake) StatusByWriteOffNo(_ context.Context, code string) (providers.TicketStatus, providers.Outcome) {
+	out := f.answer("code " + code)
+	for id, list := range f.orders {
+		for _, t := range list {
+			if t.WriteOffNo == code {
+				return providers.TicketStatus{Ticket: t, OrderID: id}, out
+			}
+		}
+	}
+	return providers.TicketStatus{}, providers.Outcome{Kind: providers.Rejected}
+}
+
 func (f *fake) set(id, no string, s providers.UseStatus) {
 	for i := range f.orders[id] {
 		if f.orders[id][i].TicketNo == no {

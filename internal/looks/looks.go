@@ -29,6 +29,11 @@ type Provider interface {
 	TicketStatus(ctx context.Context, ticketNo string) (providers.TicketStatus, providers.Outcome)
 }
 
+// ByCode is a Provider that finds a ticket by its redemption code, too.
+type ByCode interface {
+	StatusByWriteOffNo(ctx context.Context, code string) (providers.TicketStatus, providers.Outcome)
+}
+
 // Config of a Looker. Everything is required unless a default is given.
 type Config struct {
 	Provider Provider

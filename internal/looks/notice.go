@@ -39,7 +39,7 @@ func (l *Looker) notice(ctx context.Context, look notices.Look) ending {
 	switch {
 	case look.Kind == notices.OfTickets || len(found) == 0:
 		return l.tickets(ctx, at, names, found, tickets)
-	case len(tickets) > 0:
+	case len(tickets) > 0 || len(names.Codes) > 0:
 		err = l.Notices.WantTickets(ctx, at.String(), soon)
 	}
 	if err == nil {
@@ -65,16 +65,16 @@ func (l *Looker) tickets(ctx context.Context, at place, names notices.Names, ord
 	}
 	began := at
 	at.known = at.known || len(orders) > 0
-	for asked := 0; at.ticket < len(names.Tickets); at.ticket++ {
-		no := names.Tickets[at.ticket]
-		if !slices.Contains(rest, no) {
+	for asked := 0; at.ticket < len(names.Tickets)+len(names.Codes); at.ticket++ {
+		ask := l.question(names, rest, at.ticket)
+		if ask == nil {
 			continue
 		}
 		if asked == mostAsked {
 			return l.goOn(ctx, began, at, ending{})
 		}
 		asked++
-		known, e := l.orderOf(ctx, no)
+		known, e := l.orderOf(ctx, ask)
 		if e != nil {
 			return l.goOn(ctx, began, at, *e)
 		}
@@ -86,10 +86,35 @@ func (l *Looker) tickets(ctx context.Context, at place, names notices.Names, ord
 	return l.search(ctx, names.Orders)
 }
 
+// question asks the provider for a ticket.
+type question func(context.Context) (providers.TicketStatus, providers.Outcome)
+
+// question is about what a notice names at a place, its tickets and then its codes; nil where nothing is to be asked. rest
+// are the tickets that are not known.
+func (l *Looker) question(names notices.Names, rest []string, at int) question {
+	if at < len(names.Tickets) {
+		no := names.Tickets[at]
+		if !slices.Contains(rest, no) {
+			return nil
+		}
+		return func(ctx context.Context) (providers.TicketStatus, providers.Outcome) {
+			return l.Provider.TicketStatus(ctx, no)
+		}
+	}
+	p, ok := l.Provider.(ByCode)
+	if !ok {
+		return nil
+	}
+	code := names.Codes[at-len(names.Tickets)]
+	return func(ctx context.Context) (providers.TicketStatus, providers.Outcome) {
+		return p.StatusByWriteOffNo(ctx, code)
+	}
+}
+
 // orderOf has the order of a ticket looked at. known says that the provider knows whose it is; e is set when that is
 // still to be asked.
-func (l *Looker) orderOf(ctx context.Context, ticketNo string) (known bool, e *ending) {
-	st, out := l.Provider.TicketStatus(ctx, ticketNo)
+func (l *Looker) orderOf(ctx context.Context, ask question) (known bool, e *ending) {
+	st, out := ask(ctx)
 	switch {
 	case out.Kind == providers.Rejected: // no ticket of this account
 		return false, nil
@@ -119,10 +144,10 @@ func (l *Looker) goOn(ctx context.Context, began, at place, e ending) ending {
 	return ending{held: e.held, err: e.err}
 }
 
-// place is how far the tickets of a notice have been asked for: the name of a look, "NOTICE[/TICKET[/known]]".
+// place is how far the tickets and codes of a notice have been asked for: the name of a look, "NOTICE[/TICKET[/known]]".
 type place struct {
 	notice string
-	ticket int  // of those that it names, the next one
+	ticket int  // of those that it names, the next one; its codes come after its tickets
 	known  bool // an order of those before it is known
 }
 

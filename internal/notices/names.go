@@ -18,8 +18,12 @@ type Names struct {
 	Tickets []string
 	// Numbered is those of Orders whose fields are called as an order's number is in the provider's documents.
 	Numbered []string
+	// Codes may be a ticket's redemption code, a bearer secret: the values of fields that are called so, and others of such
+	// a form. Those beside which the notice names the order or the ticket by its number are left out.
+	Codes []string
 
 	seen map[[2]string]bool
+	in   *scope // that is being read
 }
 
 // mostNames bounds what is taken from one notice. A body of the front door's limit has fewer tickets.
@@ -34,12 +38,16 @@ var (
 	ticketForm  = regexp.MustCompile(`^[A-Za-z0-9]{1,16}$`)
 	ticketShape = regexp.MustCompile(`^[A-Za-z0-9]{16}$`)
 	ticketField = regexp.MustCompile(`(?i)^ticket_?no`)
+	codeForm    = regexp.MustCompile(`^[A-Za-z0-9]{1,18}$`)
+	codeShape   = regexp.MustCompile(`^[A-Za-z0-9]{18}$`)
+	codeField   = regexp.MustCompile(`(?i)^write_?off_?no`)
 )
 
 // Read finds what a notice names: in JSON at any depth, fields that come twice and what stands before a mistake
 // included, or in the values of a form. Other text names nothing.
-func Read(text []byte) Names {
-	n := Names{seen: map[[2]string]bool{}}
+func Read(text []byte) (n Names) {
+	n = Names{seen: map[[2]string]bool{}, in: &scope{}}
+	defer n.end()
 	if n.json(text, 0) {
 		return n
 	}
@@ -64,9 +72,13 @@ func (n *Names) json(text []byte, depth int) (ok bool) {
 		named  bool
 	}
 	at := []level{{}}
+	outer := n.in
 	for {
 		token, err := d.Token()
-		if err != nil {
+		if err != nil { // the end, or a mistake
+			for n.in != outer {
+				n.leave()
+			}
 			return ok
 		}
 		ok = true
@@ -82,10 +94,16 @@ func (n *Names) json(text []byte, depth int) (ok bool) {
 		switch v := token.(type) {
 		case json.Delim:
 			if v == '}' || v == ']' {
+				if v == '}' {
+					n.leave()
+				}
 				at = at[:len(at)-1]
 				continue
 			}
 			top.named = false
+			if v == '{' {
+				n.in = &scope{outer: n.in}
+			}
 			at = append(at, level{field: field, object: v == '{'})
 			continue
 		case string:
@@ -105,12 +123,21 @@ func (n *Names) add(field, text string, depth int) {
 		return
 	}
 	for value := range strings.FieldsFuncSeq(text, func(r rune) bool { return strings.ContainsRune(",;|", r) }) {
-		value = strings.TrimSpace(value)
-		order := orderForm.MatchString(value)
-		n.list(&n.Orders, "order", value, order)
-		n.list(&n.Numbered, "numbered", value, order && orderField.MatchString(field))
-		n.list(&n.Tickets, "ticket", value, ticketShape.MatchString(value) || ticketField.MatchString(field) && ticketForm.MatchString(value))
+		n.take(field, strings.TrimSpace(value))
 	}
+}
+
+func (n *Names) take(field, value string) {
+	order, ticket := orderForm.MatchString(value), ticketField.MatchString(field) && ticketForm.MatchString(value)
+	numbered := order && orderField.MatchString(field)
+	n.in.numbered = n.in.numbered || numbered || ticket
+	code := codeField.MatchString(field)
+	if code && codeForm.MatchString(value) || codeShape.MatchString(value) && !numbered && !ticket {
+		n.in.codes = append(n.in.codes, value)
+	}
+	n.list(&n.Orders, "order", value, order && !code)
+	n.list(&n.Numbered, "numbered", value, numbered)
+	n.list(&n.Tickets, "ticket", value, ticket || ticketShape.MatchString(value) && !code)
 }
 
 func (n *Names) list(list *[]string, kind, value string, fits bool) {

@@ -349,12 +349,13 @@ func TestNoTicketOfALongNoticeIsLeftOut(t *testing.T) {
 
 // Whatever a notice says, what is taken from it is of the form of numbers, bounded, and each once.
 func FuzzRead(f *testing.F) {
-	for _, s := range []string{string(text), `{"a":"[{\"TicketNo\":\"T1\"}"}`, `TicketNo=T1;x&y=%zz`, strings.Repeat(`{"a":`, 500), `{"a":1e999,"b":-0}`, `{"TicketNo":"T1","TicketNo":["T1,T2"]}`} {
+	for _, s := range []string{string(text), `{"a":"[{\"TicketNo\":\"T1\"}"}`, `TicketNo=T1;x&y=%zz`, strings.Repeat(`{"a":`, 500), `{"a":1e999,"b":-0}`, `{"TicketNo":"T1","TicketNo":["T1,T2"]}`,
+		`[{"WriteOffNo":"w00000000000001145"},{"x":"[{\"y\":{\"WriteOffNo\":\"W1,W1\"}"}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		got := Read(text)
-		for _, list := range [][]string{got.Orders, got.Tickets, got.Numbered} {
+		for _, list := range [][]string{got.Orders, got.Tickets, got.Numbered, got.Codes} {
 			sorted := slices.Sorted(slices.Values(list))
 			if len(list) > mostNames || len(slices.Compact(sorted)) != len(list) {
 				t.Errorf("%d names, some twice", len(list))

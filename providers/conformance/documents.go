@@ -17,10 +17,28 @@ func documents(t *testing.T, s Subject) {
 	t.Run("a refund is read completely", func(t *testing.T) { refundDocument(t, s) })
 	t.Run("one document has one canonical form", func(t *testing.T) { canonical(t, s) })
 	t.Run("a refund means its own order", func(t *testing.T) { otherOrder(t, s) })
+	t.Run("a number that is left out has a field", func(t *testing.T) { numberField(t, s) })
 	t.Run("what is no document is never accepted", func(t *testing.T) { noDocument(t, s) })
 	t.Run("violations hold no values", func(t *testing.T) { violations(t, s) })
 	t.Run("times are read", func(t *testing.T) { times(t, s) })
 	t.Run("a review says what to check", func(t *testing.T) { reviews(t, s) })
+}
+
+// numberField: the field is one of those that hold numbers, whatever the request is like, and the one that an example uses.
+func numberField(t *testing.T, s Subject) {
+	if s.Codec.NumberField == nil {
+		return
+	}
+	for _, request := range []string{``, `null`, `[]`, `{}`, `{"` + s.Codec.Columns.ItemsField + `":[{}]}`} {
+		if field := s.Codec.NumberField(json.RawMessage(request)); !slices.Contains(s.Codec.Columns.IDs, field) {
+			t.Errorf("%q: the number belongs in %q", request, field)
+		}
+	}
+	for name, request := range s.Examples {
+		if field := s.Codec.NumberField(json.RawMessage(request)); !slices.Contains(fields(t, json.RawMessage(request)), field) {
+			t.Errorf("%s: the number belongs in %q, where it is not", name, field)
+		}
+	}
 }
 
 // parse parses an order that must be valid.

@@ -23,6 +23,7 @@ func Codec() providers.Codec {
 		RefundedBy:  refundedBy,
 		Tickets:     func(request json.RawMessage) int { return read(request).TicketCount() },
 		Calls:       callsOf,
+		NumberField: numberField,
 		Mentions:    []string{"MerchantTradeNo", "FreeTradeNo", "IssueType", "TicketInfo"},
 		StoredNames: []string{"MerchantTradeNo", "FreeTradeNo", "MerchantID", "IssueType", "PrintType", "IsImmediate", "RefundNotifyURL",
 			"UseStatusNotifyURL", "StoreID", "Operator", "CustomerName", "CustomerPhone", "CustomerEmail", "CustomerAddress", "TicketInfo",

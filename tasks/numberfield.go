@@ -1,0 +1,41 @@
+package tasks
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"issuance/internal/doccheck"
+	"issuance/internal/ledger"
+	"issuance/internal/vault"
+	"issuance/providers"
+)
+
+// NumberField is the field of its request in which a recorded order has its number, such as FreeTradeNo; "" where there
+// is no such order, or nothing of its request is kept. The account is complete.
+func (c *Client) NumberField(ctx context.Context, r Ref) (string, error) {
+	codec, known := providers.CodecOf(r.Account.Provider)
+	if !known {
+		return "", nil
+	}
+	rec, err := c.ledger.Load(ctx, r.Order())
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("tasks: %s: %w", r, err)
+	}
+	request := json.RawMessage(rec.Stub)
+	if len(request) == 0 && rec.Document != "" { // nothing was sent yet
+		if request, err = vault.OpenDocument(c.ring, rec.Ref, rec.Document); err != nil {
+			return "", unopened(rec.Ref, "document", err)
+		}
+	}
+	for _, field := range codec.Columns.IDs {
+		if doccheck.Member(request, field) != "" {
+			return field, nil
+		}
+	}
+	return "", nil
+}
