@@ -53,6 +53,7 @@ func TestScripts(t *testing.T) {
 				Setup: w.setup,
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
 					"exits":     w.exits,
+					"narrow":    w.narrow,
 					"redis":     w.redisCommand,
 					"sandbox":   w.sandbox,
 					"work":      w.work,
@@ -121,6 +122,9 @@ func (w *world) exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
+	if onlyReads(args[1:]) {
+		fitsNarrowTerminal(ts, args[1:])
+	}
 	got := 0
 	if err := ts.Exec("enqueue", args[1:]...); err != nil {
 		var exit *exec.ExitError

@@ -81,7 +81,7 @@ func TestUsersMayDoWhatTheyAreFor(t *testing.T) {
 		return ecticketsim.Fault{}
 	})
 	o.env["ECTICKET_BAN"] = "1s"
-	w := start(t, o.env)
+	w := start(t, o.env, "--verbose")
 	url := w.sees(w.err, `"admin":"([^"]+)"`)[1]
 	dir := t.TempDir()
 	file := func(name string, text []byte) string {

@@ -169,7 +169,7 @@ func TestBanPausesTheQueues(t *testing.T) {
 	if _, err := client.Enqueue(t.Context(), ecticketOrder("E1")); err != nil {
 		t.Fatal(err)
 	}
-	w := start(t, o.env)
+	w := start(t, o.env, "--verbose")
 	w.sees(w.err, `queue paused.*ecticket-checkout`)
 	url := w.sees(w.err, `"admin":"([^"]+)"`)[1]
 	if _, body := get(t, url+"/metrics"); !strings.Contains(body, `issuance_queue_paused{queue="ecticket-checkout"} 1`+"\n") ||
@@ -203,7 +203,7 @@ func TestAnOutageIsShownAndEndsByItself(t *testing.T) {
 	if _, err := client.Enqueue(t.Context(), ecticketOrder("E1")); err != nil {
 		t.Fatal(err)
 	}
-	w := start(t, o.env)
+	w := start(t, o.env, "--verbose")
 	w.sees(w.err, `alarm: the account is unreachable.*"account":"ecticket:2000132"`)
 	w.sees(w.err, `queue paused.*ecticket-checkout`)
 	url := w.sees(w.err, `"admin":"([^"]+)"`)[1]

@@ -144,6 +144,7 @@ var (
 	_ providers.Gate           = (*Budget)(nil)
 	_ providers.BanReporter    = (*Budget)(nil)
 	_ providers.HealthReporter = (*Budget)(nil)
+	_ providers.BanReporter    = guest{}
 )
 
 // allowancePattern keeps names out that would leave the hash tag of the allowance's keys.
@@ -209,6 +210,21 @@ type gate struct {
 func (g gate) Pass(ctx context.Context) error {
 	return report(ctx, g.pass(ctx, LaneOf(ctx, g.lane)))
 }
+
+// Guest is Lane for programs that serve nothing, such as a person's command. Their calls count like any other, and a ban that one
+// draws holds all calls; what an answer says of the account is not recorded, because it may be about the keys of that program alone.
+func (b *Budget) Guest(l order.Lane) providers.Gate { return guest{b, l} }
+
+type guest struct {
+	budget *Budget
+	lane   order.Lane
+}
+
+// Pass implements providers.Gate.
+func (g guest) Pass(ctx context.Context) error { return gate{g.budget, g.lane}.Pass(ctx) }
+
+// Banned implements providers.BanReporter.
+func (g guest) Banned(ctx context.Context, reason string) { g.budget.Banned(ctx, reason) }
 
 func (b *Budget) pass(ctx context.Context, lane order.Lane) error {
 	policy, ok := b.policy(lane)

@@ -18,7 +18,7 @@ import (
 type Trouble struct {
 	Kind  providers.Health // unreachable, refused or garbage
 	Code  string           // of the last call, safe to show
-	Since time.Time        // of the first call
+	Since time.Time        // of the first call of this kind
 	Calls int              // in a row, of all workers
 	// Down says that the account's calls are held until a probe is answered.
 	Down bool
@@ -144,18 +144,21 @@ func (b *Budget) changed(ctx context.Context, reply []any, c providers.Condition
 		}
 		return nil
 	}
-	if len(reply) != 3 {
+	if len(reply) != 4 {
 		return fmt.Errorf("unexpected answer %v", reply)
 	}
-	micros, _ := reply[1].(int64)
-	since := time.UnixMicro(micros).UTC()
+	at := func(i int) time.Time { n, _ := reply[i].(int64); return time.UnixMicro(n).UTC() }
+	since, down := at(1), at(3)
+	if log = log.With("since", since); !down.Equal(since) {
+		log = log.With("down_since", down)
+	}
 	if reply[0] == recovered {
 		was, _ := reply[2].(string)
-		log.Log(ctx, b.reports(ctx, providers.HealthOK, slog.LevelInfo), "the account is ok again: calls leave", "was", was, "since", since, "for", b.clock().Sub(since).Round(time.Second))
+		log.Log(ctx, b.reports(ctx, providers.HealthOK, slog.LevelInfo), "the account is ok again: calls leave", "was", was, "for", b.clock().Sub(down).Round(time.Second))
 		return nil
 	}
 	log.Log(ctx, b.reports(ctx, c.State, slog.LevelError), "alarm: the account is "+string(c.State)+": its calls are held, and a probe now and then asks whether that is over",
-		"health", string(c.State), "code", c.Code, "since", since, "retry_after", c.RetryAfter.String())
+		"health", string(c.State), "code", c.Code, "retry_after", c.RetryAfter.String())
 	return nil
 }
 
@@ -182,9 +185,9 @@ func troubleOf(h map[string]string) *Trouble {
 	if _, err := fmt.Sscan(h["n"], &calls); err != nil || calls == 0 {
 		return nil
 	}
-	t := &Trouble{Kind: providers.Health(h["kind"]), Code: h["code"], Since: micros(h["first"]), Calls: calls}
+	t := &Trouble{Kind: providers.Health(h["kind"]), Code: h["code"], Since: micros(h["began"]), Calls: calls}
 	if h["since"] != "" {
-		t.Down, t.Since, t.NextProbe = true, micros(h["since"]), micros(h["probe"])
+		t.Down, t.NextProbe = true, micros(h["probe"])
 	}
 	if h["until"] != "0" && h["until"] != "" {
 		t.Until = micros(h["until"])

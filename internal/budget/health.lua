@@ -17,8 +17,9 @@
 --        12 how long a trouble is kept  13 how long a down account is kept  14 what is very long
 --        All times in microseconds.
 -- Result {0}                       nothing has changed
---        {1, since, kind}          the account is down, or for another reason than before
---        {2, since, kind}          it was down, and is ok again
+--        {1, since, kind, down}    the account is down, or for another reason than before: for this one since then, in all
+--                                  since down
+--        {2, since, kind, down}    it was down, and is ok again
 --        {3}                       not counted: other workers are answered
 local worker, kind, retry = ARGV[1], ARGV[3], tonumber(ARGV[5])
 local now = tonumber(ARGV[2])
@@ -29,17 +30,17 @@ end
 local function text(n) return string.format('%.0f', n) end
 local function expire(us) redis.call('PEXPIRE', KEYS[1], text(us / 1000)) end
 
-local h = redis.call('HMGET', KEYS[1], 'n', 'first', 'since', 'until', 'kind', 'cleared', 'clearer')
+local h = redis.call('HMGET', KEYS[1], 'n', 'first', 'since', 'until', 'kind', 'cleared', 'clearer', 'began', 'down')
 local n, since, held = tonumber(h[1] or '0'), tonumber(h[3] or ''), tonumber(h[4] or '0')
 local cleared = tonumber(h[6] or '')
 
 if kind == 'ok' then
 	-- An answer to a call that was under way does not end what the provider asked for.
 	if n == 0 or now < held then return {0} end
-	redis.call('HDEL', KEYS[1], 'n', 'first', 'since', 'until', 'kind', 'code', 'probe', 'prober', 'pages')
+	redis.call('HDEL', KEYS[1], 'n', 'first', 'began', 'since', 'down', 'until', 'kind', 'code', 'probe', 'prober', 'pages')
 	redis.call('HSET', KEYS[1], 'cleared', text(now), 'clearer', worker)
 	expire(tonumber(ARGV[12]))
-	if since then return {2, since, h[5]} end
+	if since then return {2, since, h[5], tonumber(h[9])} end
 	return {0}
 end
 
@@ -55,20 +56,22 @@ if ARGV[3] ~= 'garbage' then redis.call('HDEL', KEYS[1], 'pages') end
 
 n = n + 1
 local first = tonumber(h[2] or '') or now - took
+local began = was == kind and tonumber(h[8] or '') or math.max(now - took, first)
 local enough = n >= tonumber(ARGV[8]) and now - first >= tonumber(ARGV[9])
 held = math.max(held, retry > 0 and now + retry or 0)
-redis.call('HSET', KEYS[1], 'n', text(n), 'first', text(first), 'kind', kind, 'code', ARGV[4], 'until', text(held))
+redis.call('HSET', KEYS[1], 'n', text(n), 'first', text(first), 'began', text(began), 'kind', kind, 'code', ARGV[4], 'until', text(held))
 if not since and not enough and retry == 0 and took < tonumber(ARGV[14]) then
 	expire(tonumber(ARGV[12]))
 	return {0}
 end
 if not since then
-	redis.call('HSET', KEYS[1], 'since', text(first), 'probe', text(math.max(now + tonumber(ARGV[10]), held)))
+	redis.call('HSET', KEYS[1], 'down', text(first), 'probe', text(math.max(now + tonumber(ARGV[10]), held)))
 elseif kind == 'unreachable' and was ~= kind then -- probes leave more often now
 	redis.call('HSET', KEYS[1], 'probe', text(math.max(math.min(tonumber(redis.call('HGET', KEYS[1], 'probe') or '0'), now + tonumber(ARGV[10])), held)))
 elseif retry > 0 then
 	redis.call('HSET', KEYS[1], 'probe', text(math.max(tonumber(redis.call('HGET', KEYS[1], 'probe') or '0'), held)))
 end
 expire(tonumber(ARGV[13]))
+redis.call('HSET', KEYS[1], 'since', text(began))
 if since and was == kind then return {0} end
-return {1, since or first, kind}
+return {1, began, kind, tonumber(h[9] or '') or first}

@@ -382,3 +382,53 @@ func TestAChangeOfTheTroubleIsLogged(t *testing.T) {
 		}
 	})
 }
+
+// An account's health says since when it is what it is now, not since when something else was wrong; the log says both.
+func TestSinceIsTheStatesOwn(t *testing.T) {
+	refused := providers.Condition{State: providers.HealthRefused, Code: "http_401"}
+	log, out := logged()
+	virtual(t, Config{Log: log}, func(w *world) {
+		w.goDown(0, refused)
+		began := time.Now()
+		<-time.After(30 * time.Second)
+		out.Reset()
+		w.hears(1, providers.Condition{State: providers.HealthUnreachable, Code: "timeout", Took: 30 * time.Second})
+		<-time.After(time.Minute)
+		w.hears(0, silence)
+		s, err := w.workers[0].State(w.ctx)
+		if err != nil {
+			w.Fatal(err)
+		}
+		if h, since, _ := s.Health(); h != providers.HealthUnreachable || !since.Equal(began) {
+			w.Errorf("%s since %s, want %s", h, since, began)
+		}
+		if halt, held := s.Held(order.Bulk); !held || !halt.Since.Equal(began) {
+			w.Errorf("%+v", halt)
+		}
+		if err := w.pass(0, order.Bulk); err == nil || !strings.Contains(err.Error(), "since "+began.UTC().Format(time.RFC3339)) {
+			w.Error(err)
+		}
+		if text, want := out.String(), "since="+began.UTC().Format("2006-01-02T15:04:05.000Z07:00")+" down_since="; !strings.Contains(text, want) {
+			w.Errorf("%s\nlacks %s", text, want)
+		}
+		out.Reset()
+		ctx, _ := w.probes(1)
+		w.workers[1].Answered(ctx, fine)
+		if text := out.String(); !strings.Contains(text, "for=1m33s") {
+			w.Error(text)
+		}
+	})
+}
+
+// What was wrong before an account went down counts to its calls in a row, and not to the time of what is wrong then.
+func TestSinceIsTheStatesOwnFromTheBeginning(t *testing.T) {
+	virtual(t, Config{}, func(w *world) {
+		w.hears(0, noise)
+		<-time.After(20 * time.Second)
+		began := time.Now()
+		w.goDown(0, silence)
+		if tr := w.trouble(); tr.Kind != providers.HealthUnreachable || !tr.Since.Equal(began) {
+			w.Errorf("%+v, want since %s", tr, began)
+		}
+	})
+}

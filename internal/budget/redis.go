@@ -33,7 +33,8 @@ type keySet struct {
 	// paused is a hash, lane or pauseAll → a pauseEntry as JSON. It lives until an operator resumes.
 	paused string
 	// health is a hash of what the account's calls have said of it: n, how many troubles in a row there
-	// were; first, when they began; kind and code of the last one; since, when the account went down;
+	// were; first, when they began; kind and code of the last one; began, when those of its kind began;
+	// since, the same of an account that is down; down, since when it is, of whatever kind;
 	// until, the end of a Retry-After; probe, when the next probe leaves; prober, the worker of the last
 	// one; cleared and clearer, when which worker's answer ended the last troubles; pages,
 	// how many pages in place of answers came in a row while it is unreachable; key_missing, when a

@@ -156,7 +156,7 @@ func (a *app) checkAccounts(path string) error {
 		a.report("%s", w)
 	}
 	if !a.json {
-		return a.print("%s: right, %s\n", path, count(len(list), "account"))
+		return a.text("%s: right, %s", path, count(len(list), "account"))
 	}
 	for _, c := range list {
 		allowance := c.Allowance

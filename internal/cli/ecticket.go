@@ -58,7 +58,7 @@ func (a *app) addAccountFlag(cmd *cobra.Command, account *string) {
 }
 
 // lookUpClient makes a client for look-ups. Its calls count against the allowance that all workers
-// share, in the lane of the follow-up polls: checkouts go first.
+// share, in the lane of the follow-up polls: checkouts go first. What they are answered says nothing of the workers' account.
 func (s *session) lookUpClient(ctx context.Context, account config.Account) (config.Client, error) {
 	allowance, rate, err := s.allowance(ctx, account.Name, account.CallsPerSecond)
 	if err != nil {
@@ -68,7 +68,7 @@ func (s *session) lookUpClient(ctx context.Context, account config.Account) (con
 	if err != nil {
 		return nil, err
 	}
-	return account.Client(config.ClientOptions{Gate: calls.Lane(order.Poll)})
+	return account.Client(config.ClientOptions{Gate: calls.Guest(order.Poll)})
 }
 
 // ecticket makes the client of the account that a command names.

@@ -91,7 +91,7 @@ func (a *app) printHistory(rec *ledger.Record, decisions []ledger.Decision) erro
 		}
 		return nil
 	}
-	if err := a.print("%s  %s\n", table.Clean(rec.Ref.String()), rec.State); err != nil {
+	if err := a.text("%s  %s", table.Clean(rec.Ref.String()), rec.State); err != nil {
 		return err
 	}
 	t := table.Table{Indent: "  "}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"issuance/internal/cli/table"
@@ -27,6 +28,11 @@ func (a *app) print(format string, args ...any) error {
 // line prints cells beside one another, or below one another where the terminal is too narrow.
 func (a *app) line(cell ...string) error { return a.print("%s\n", table.Line(a.width, cell...)) }
 
+// text prints a line that goes on below itself where the terminal is too narrow.
+func (a *app) text(format string, args ...any) error {
+	return a.print("%s\n", strings.Join(table.Fold(fmt.Sprintf(format, args...), a.width), "\n"))
+}
+
 // printTable prints a table that fits the terminal.
 func (a *app) printTable(t *table.Table) error {
 	t.Width = a.width
@@ -37,9 +43,11 @@ func (a *app) printTable(t *table.Table) error {
 // printEntry prints a heading and what is to be said below it. gap keeps it apart from what was printed before.
 func (a *app) printEntry(gap bool, heading string, f *fields) error {
 	if gap {
-		heading = "\n" + heading
+		if err := a.print("\n"); err != nil {
+			return err
+		}
 	}
-	if err := a.print("%s\n", heading); err != nil {
+	if err := a.text("%s", heading); err != nil {
 		return err
 	}
 	return a.printTable(&f.Table)

@@ -68,7 +68,7 @@ func (a *app) tickets(ctx context.Context, s *session, r tasks.Ref, refresh bool
 	case a.json:
 		return a.printJSON(st)
 	}
-	if err := a.print("%s %s\n", table.Clean(st.Ref().String()), st.State); err != nil {
+	if err := a.text("%s %s", table.Clean(st.Ref().String()), st.State); err != nil {
 		return err
 	}
 	return a.printTickets(st)

@@ -54,7 +54,7 @@ func (a *app) printBlock(what string, t *table.Table) error {
 		return err
 	}
 	if what != "" {
-		if err := a.print("%s\n", strings.Join(table.Fold(t.Indent+what, a.width), "\n")); err != nil {
+		if err := a.text("%s", t.Indent+what); err != nil {
 			return err
 		}
 	}
@@ -84,7 +84,7 @@ func (a *app) printTicketTable(s *tasks.Status) error {
 			continue // each of its tickets is marked
 		}
 		note := fmt.Sprintf("refund %s has refunded %s of them since; the provider does not show which", r.RefundID, thousands(int64(r.Refunded)))
-		if err := a.print("%s\n", strings.Join(table.Fold("  "+note, a.width), "\n")); err != nil {
+		if err := a.text("  %s", note); err != nil {
 			return err
 		}
 	}

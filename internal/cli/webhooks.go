@@ -154,7 +154,7 @@ another try, there or at a webhook that fails, is tried at once. Nothing was los
 				if !changed {
 					is = "was on already"
 				}
-				return a.print("%s %s; %s to deliver\n", args[0], is, count(n, "event"))
+				return a.text("%s %s; %s to deliver", args[0], is, count(n, "event"))
 			})
 		},
 	}
@@ -201,7 +201,7 @@ func (a *app) forgetWebhook(ctx context.Context, s *session, name string) error 
 	if a.json {
 		return a.printJSON(map[string]any{"name": name, "outstanding": st.Outstanding})
 	}
-	return a.print("%s is forgotten, and with it %s not delivered\n", name, count(st.Outstanding, "event"))
+	return a.text("%s is forgotten, and with it %s not delivered", name, count(st.Outstanding, "event"))
 }
 
 // webhook is what front doors announce of a webhook.
@@ -236,7 +236,7 @@ func (a *app) replayWebhook(ctx context.Context, s *session, c *tasks.Client, na
 		if a.json {
 			return a.printJSON(map[string]any{"name": name, "replay_since": stamp(since)})
 		}
-		return a.print("%s gets what has ended since %s\n", name, a.time(since))
+		return a.text("%s gets what has ended since %s", name, a.time(since))
 	}
 	if err := complete(ctx, c, refs); err != nil {
 		return err
@@ -255,7 +255,7 @@ func (a *app) replayWebhook(ctx context.Context, s *session, c *tasks.Client, na
 	if a.json {
 		return a.printJSON(map[string]any{"name": name, "events": n})
 	}
-	return a.print("%s gets %s of %s\n", name, count(n, "event"), table.Clean(refs[0].String()))
+	return a.text("%s gets %s of %s", name, count(n, "event"), table.Clean(refs[0].String()))
 }
 
 // testLine is a test with --json.
@@ -296,7 +296,7 @@ func (a *app) testWebhook(ctx context.Context, name string) error {
 		if !l.OK {
 			word = "failed"
 		}
-		err = a.print("%s  %s  %s\n", name, word, answered(l.Status, l.Seconds, l.Error))
+		err = a.line(name, word, answered(l.Status, l.Seconds, l.Error))
 	}
 	if err == nil && !r.OK {
 		return &reportedError{exit: CouldNot}

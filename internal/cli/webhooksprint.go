@@ -26,6 +26,7 @@ type webhookLine struct {
 	FailingSince *time.Time `json:"failing_since"`
 	OffSince     *time.Time `json:"off_since"`
 	HeldUntil    *time.Time `json:"held_until"`
+	NextProbe    *time.Time `json:"next_probe,omitempty"` // while it takes nothing
 	ReplaySince  *time.Time `json:"replay_since"`
 	LastAt       *time.Time `json:"last_at"`
 	LastStatus   int        `json:"last_status,omitempty"`
@@ -62,7 +63,7 @@ func (a *app) listWebhooks(ctx context.Context, s *session) error {
 func webhookOf(now time.Time, w webhooks.Announced, st webhooks.State, late time.Duration) webhookLine {
 	l := webhookLine{Name: w.Name, Host: w.Host, State: w.Word(st), Events: w.Events, Accounts: w.Accounts, Outstanding: st.Outstanding,
 		Waiting: st.Waiting, Behind: late.Seconds(), Delivered: st.Delivered, GivenUp: st.GivenUp, Failures: st.Fails, FailingSince: stamp(st.FailingAt),
-		OffSince: stamp(st.OffAt), ReplaySince: stamp(st.ReplaySince), LastAt: stamp(st.At), LastStatus: st.Status,
+		OffSince: stamp(st.OffAt), NextProbe: stamp(st.ProbeAt), ReplaySince: stamp(st.ReplaySince), LastAt: stamp(st.At), LastStatus: st.Status,
 		LastSeconds: st.Took.Seconds(), LastError: st.Text, ServedAt: stamp(w.Seen)}
 	if st.HeldUntil.After(now) {
 		l.HeldUntil = stamp(st.HeldUntil)
@@ -91,6 +92,7 @@ func (a *app) printWebhook(l webhookLine, more bool) error {
 	}
 	f.row("off since", a.timeAt(l.OffSince))
 	f.row("held until", a.timeAt(l.HeldUntil))
+	f.row("next probe", a.timeAt(l.NextProbe))
 	f.row("replay since", a.timeAt(l.ReplaySince))
 	if l.LastAt != nil {
 		f.row("last answer", strings.TrimSpace(fmt.Sprintf("%s  %s", a.timeAt(l.LastAt), answered(l.LastStatus, l.LastSeconds, l.LastError))))

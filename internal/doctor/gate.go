@@ -11,9 +11,9 @@ import (
 )
 
 // Gate is an account's call budget, in the lane of the polls, which the workers' calls share. It remembers what a call has
-// shown. Safe for concurrent use.
+// shown, and keeps that from the workers, whose settings may be others. Safe for concurrent use.
 type Gate struct {
-	budget *budget.Budget
+	calls providers.Gate // a guest's
 
 	mu       sync.Mutex
 	answered providers.Health // what the last call has said of the account, "" for nothing
@@ -21,11 +21,11 @@ type Gate struct {
 }
 
 // NewGate makes one over a budget.
-func NewGate(b *budget.Budget) *Gate { return &Gate{budget: b} }
+func NewGate(b *budget.Budget) *Gate { return &Gate{calls: b.Guest(order.Poll)} }
 
 // Pass implements providers.Gate.
 func (g *Gate) Pass(ctx context.Context) error {
-	err := g.budget.Lane(order.Poll).Pass(ctx)
+	err := g.calls.Pass(ctx)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.failed = err
@@ -33,14 +33,15 @@ func (g *Gate) Pass(ctx context.Context) error {
 }
 
 // Banned implements providers.BanReporter.
-func (g *Gate) Banned(ctx context.Context, reason string) { g.budget.Banned(ctx, reason) }
+func (g *Gate) Banned(ctx context.Context, reason string) {
+	g.calls.(providers.BanReporter).Banned(ctx, reason)
+}
 
 // Answered implements providers.HealthReporter.
-func (g *Gate) Answered(ctx context.Context, c providers.Condition) {
+func (g *Gate) Answered(_ context.Context, c providers.Condition) {
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.answered = c.State
-	g.mu.Unlock()
-	g.budget.Answered(ctx, c)
 }
 
 // authentic reports whether the provider has answered as itself, whatever it said. A nil Gate does not know.

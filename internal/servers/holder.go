@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -129,7 +130,7 @@ func (h *QueueHolder) step(ctx context.Context, queue string, lane order.Lane, s
 // operator has paused; a worker that finds a mark of one that died in between goes on with it.
 func (h *QueueHolder) hold(ctx context.Context, queue string, lane order.Lane, states []budget.State, m mark, paused bool) error {
 	if m.state == "" {
-		m = newMark(states)
+		m = newMark(states, ofLane(lane, states))
 		first, err := h.rdb.HSetNX(ctx, keys.QueuesHeld(h.provider), queue, m.String()).Result()
 		if err != nil || !first { // another worker is pausing it
 			return err
@@ -154,7 +155,7 @@ func (h *QueueHolder) hold(ctx context.Context, queue string, lane order.Lane, s
 	if !halt.Until.IsZero() {
 		log = log.With("until", halt.Until.UTC().Format(time.RFC3339))
 	}
-	log.Warn("queue paused: no call may leave")
+	log.Log(ctx, m.level(slog.LevelWarn), "queue paused: no call may leave")
 	return nil
 }
 
@@ -180,7 +181,7 @@ func (h *QueueHolder) release(ctx context.Context, queue string, lane order.Lane
 		if err := h.unpause(ctx, queue); err != nil {
 			return err
 		}
-		h.log.Info("queue resumed: calls may leave", "queue", queue)
+		h.log.Log(ctx, m.level(slog.LevelInfo), "queue resumed: calls may leave", "queue", queue)
 	}
 	still, err := h.stillHeld(ctx, lane, states, m)
 	if err != nil {
@@ -217,6 +218,14 @@ func allHeld(lane order.Lane, states []budget.State) bool {
 		}
 	}
 	return len(states) > 0
+}
+
+// ofLane reports whether a queue's hold is no account's health alone: operators have paused this lane of one that is ok.
+func ofLane(lane order.Lane, states []budget.State) bool {
+	return slices.ContainsFunc(states, func(s budget.State) bool {
+		return s.Ban == nil && slices.ContainsFunc(s.Paused, func(h budget.Hold) bool { return h.Lane == lane }) &&
+			!slices.ContainsFunc(s.Paused, func(h budget.Hold) bool { return h.Lane == "" })
+	})
 }
 
 // stillHeld reports whether all accounts of a mark are held, those that other workers serve included.

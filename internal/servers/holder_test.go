@@ -21,14 +21,15 @@ import (
 
 // account is an account whose holds the test turns on and off.
 type account struct {
-	name   providers.Account
-	ban    *budget.Ban
-	paused []budget.Hold
-	err    error
+	name    providers.Account
+	ban     *budget.Ban
+	trouble *budget.Trouble
+	paused  []budget.Hold
+	err     error
 }
 
 func (a *account) State(context.Context) (budget.State, error) {
-	return budget.State{Account: a.name, Ban: a.ban, Paused: a.paused}, a.err
+	return budget.State{Account: a.name, Ban: a.ban, Trouble: a.trouble, Paused: a.paused}, a.err
 }
 
 // holdScene is one merchant's account, a holder that serves it, and a queue per lane.

@@ -3,6 +3,7 @@ package servers
 import (
 	"context"
 	_ "embed"
+	"log/slog"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -15,7 +16,7 @@ import (
 
 // mark is what the hash keys.QueuesHeld says of a queue that a QueueHolder has paused: a state, a random id,
 // and the accounts that were held when it was made, as "STATE ID ACCOUNT ACCOUNT…". The id distinguishes
-// the marks of two holds. The zero mark is none.
+// the marks of two holds, and begins with laneID where operators have paused the lane. The zero mark is none.
 type mark struct {
 	state    string
 	id       string
@@ -26,10 +27,15 @@ const (
 	markPausing = "pausing" // about to be paused
 	markPaused  = "paused"  // paused, and resumed when the hold is over
 	markResumed = "resumed" // resumed during the hold, and left alone until it is over
+
+	laneID = "lane-"
 )
 
-func newMark(states []budget.State) mark {
+func newMark(states []budget.State, ofLane bool) mark {
 	m := mark{state: markPausing, id: strconv.FormatUint(rand.Uint64(), 36)}
+	if ofLane {
+		m.id = laneID + m.id
+	}
 	for _, s := range states {
 		m.accounts = append(m.accounts, s.Account.String())
 	}
@@ -49,6 +55,14 @@ func (m mark) String() string {
 		return m.state
 	}
 	return strings.Join(append([]string{m.state, m.id}, m.accounts...), " ")
+}
+
+// level is that of a line about the queue: the hold's own, or debug where a line about an account's health says the same.
+func (m mark) level(own slog.Level) slog.Level {
+	if strings.HasPrefix(m.id, laneID) {
+		return own
+	}
+	return slog.LevelDebug
 }
 
 // as is the same mark in another state.

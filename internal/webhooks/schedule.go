@@ -29,10 +29,13 @@ const (
 	window     = 8
 	slowWindow = 2
 	slow       = 2 * time.Second
-	// failing is how many failures in a row make an endpoint one that takes nothing. Such a one is tried with one
-	// delivery at a time, and at least every probeEvery.
-	failing    = 10
-	probeEvery = time.Hour
+	// failing is how many failures in a row make an endpoint one that takes nothing. Such a one gets one delivery at a time, a
+	// probe, after a pause that begins with firstProbe, doubles, and is probeEvery at most; a part of it, up to probeJitter, is
+	// taken off at random.
+	failing     = 10
+	firstProbe  = 5 * time.Second
+	probeEvery  = time.Hour
+	probeJitter = 0.2
 	// timeout bounds one delivery; lease is for how long a task is believed to be on its way or under way.
 	timeout = 15 * time.Second
 	lease   = 30 * time.Second

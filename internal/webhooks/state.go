@@ -23,6 +23,7 @@ type State struct {
 	FailingAt   time.Time // since when
 	OffAt       time.Time // when it answered that it wants no more
 	HeldUntil   time.Time // when it may be asked again
+	ProbeAt     time.Time // when the next probe may leave; only while the endpoint fails all the time
 	// ReplaySince is the beginning of a replay that is under way.
 	ReplaySince time.Time
 	// The last answer, or why there was none.
@@ -67,7 +68,7 @@ func (s *Store) State(ctx context.Context, name string) (State, error) {
 	f := hash.Val()
 	return State{Cursor: f[cursorField], Outstanding: int(all.Val()), Waiting: int(waiting.Val()),
 		Delivered: number(f["delivered"]), GivenUp: number(f["given_up"]), Fails: number(f["fails"]), FailingAt: millis(f["failing_since"]),
-		OffAt: millis(f["off"]), HeldUntil: millis(f["hold"]), ReplaySince: replaySince(f), At: millis(f["at"]), Status: number(f["status"]),
+		OffAt: millis(f["off"]), HeldUntil: millis(f["hold"]), ProbeAt: millis(f["probe_at"]), ReplaySince: replaySince(f), At: millis(f["at"]), Status: number(f["status"]),
 		Took: time.Duration(number(f["ms"])) * time.Millisecond, Text: f["text"], replay: f[replayField], first: f["replay_first"] != ""}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
@@ -100,7 +101,7 @@ type taken struct{ id, place string }
 // take chooses the events that are to have a task.
 func (s *Store) take(ctx context.Context, name string) (list []taken, err error) {
 	found, err := s.run(ctx, takeScript, name, window, slowWindow, slow.Milliseconds(), lease.Milliseconds(),
-		failing, probeEvery.Milliseconds()).StringSlice()
+		failing).StringSlice()
 	for _, text := range found {
 		place, id, _ := strings.Cut(text, " ")
 		list = append(list, taken{id, place})
@@ -116,7 +117,7 @@ type begun struct {
 
 // begin is what the task of an event delivers, nil when there is nothing to deliver.
 func (s *Store) begin(ctx context.Context, name, id string) (*begun, error) {
-	reply, err := s.run(ctx, beginScript, name, id, lease.Milliseconds()).StringSlice()
+	reply, err := s.run(ctx, beginScript, name, id, lease.Milliseconds(), failing).StringSlice()
 	if err != nil || len(reply) != 2 {
 		return nil, failed(name, err)
 	}
@@ -157,7 +158,8 @@ type consequence struct {
 func (s *Store) settle(ctx context.Context, name, id string, e ending) (consequence, error) {
 	reply, err := s.run(ctx, settleScript, name, id, string(e.outcome), e.answer.status, e.answer.took.Milliseconds(), e.answer.text,
 		e.next.Milliseconds(), e.hold.Milliseconds(), e.last, wholeSchedule().Milliseconds(),
-		failing, alarmAfter.Milliseconds(), alarmEvery.Milliseconds(), remembered).Slice()
+		failing, alarmAfter.Milliseconds(), alarmEvery.Milliseconds(), remembered,
+		firstProbe.Milliseconds(), probeEvery.Milliseconds(), 1-probeJitter*rand.Float64()).Slice()
 	if err == nil && len(reply) != 4 {
 		err = errors.New("unexpected answer of a script")
 	}

@@ -56,7 +56,10 @@ func TestTablesFitANarrowTerminal(t *testing.T) {
 	plain := Table{Width: 40}
 	plain.Row("2026-03-01 12:00", "submitting", "attempt 1 by worker-1")
 	plain.Row("2026-03-01 12:00", "issued", "")
+	wide := Table{Indent: " ", Width: 40}
+	wide.Row("2026-03-01 12:00", "ecticket:2000132/A1001/issued/1", "try 1", "delivered")
 	for want, table := range map[string]*Table{
+		" 2026-03-01 12:00\n     ecticket:2000132/A1001/issued/1\n     try 1  delivered\n":                                                        &wide,
 		"  ITEM    VQT04959\n  NAME    百貨公司商品券\n  STATUS  listed\n\n  ITEM    B1\n  STATUS  delisted\n  LINK    https://example.com/a/long/way\n": &head,
 		"2026-03-01 12:00  submitting\n    attempt 1 by worker-1\n2026-03-01 12:00  issued\n":                                                     &plain,
 	} {

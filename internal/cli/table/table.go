@@ -4,6 +4,7 @@ package table
 
 import (
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -97,13 +98,18 @@ func (t *Table) Len() int { return len(t.rows) }
 
 // WriteTo writes the rows, every column as wide as its widest cell. Lines end without spaces. Where the terminal is
 // too narrow for that, a table with a heading is written as one block for each row, and other rows go on below
-// themselves.
+// themselves: with their last cell, or cell by cell where not even those before it fit.
 func (t *Table) WriteTo(w io.Writer) (int64, error) {
 	width, total := t.measure()
 	text := ""
-	if t.Head && t.Width > 0 && total > t.Width {
+	switch {
+	case t.Width == 0 || total <= t.Width:
+		text = t.columns(width)
+	case t.Head:
 		text = t.blocks()
-	} else {
+	case total-width[len(width)-1]-len(gap) > t.Width:
+		text = t.lines()
+	default:
 		text = t.columns(width)
 	}
 	n, err := io.WriteString(w, text)
@@ -146,6 +152,21 @@ func (t *Table) blocks() string {
 		}
 		width, _ := block.measure()
 		out.WriteString(block.columns(width))
+	}
+	return out.String()
+}
+
+// lines writes each row as Line does.
+func (t *Table) lines() string {
+	var out strings.Builder
+	for n, row := range t.rows {
+		width := max(t.Width-len(t.Indent), leastColumn)
+		if t.whole[n] {
+			width = 0
+		}
+		for l := range strings.SplitSeq(Line(width, slices.Clone(row)...), "\n") {
+			out.WriteString(strings.TrimRight(t.Indent+l, " ") + "\n")
+		}
 	}
 	return out.String()
 }

@@ -3,7 +3,8 @@
 --   state  hash: cursor, the stream id of the last event admitted; replay, where a replay goes on ('-' at its
 --          beginning), with replay_since (ms) and replay_first when the stream waits for it; seq, a counter; fails,
 --          failures in a row; failing_since, ok_at, off, hold, alarmed (ms); delivered, given_up, counters; at (ms),
---          status, ms, text: the last answer
+--          status, ms, text: the last answer; while it fails all the time, probe, the event that is tried now, probes, how
+--          many have failed, and probe_at, when the next one leaves (ms)
 --   events hash: event id → "TRIES FIRST SEQ ORDER BODY": failed tries, when the first failed (ms), the event's place
 --          in the line, its order, and the thin event as it is sent
 --   orders hash: order → the ids of its events here, oldest first, separated by blanks; only the first is in wait or due
