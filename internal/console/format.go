@@ -116,7 +116,7 @@ func printable(text string) string {
 
 // Why says why a job skipped records.
 func (v *view) Why(why string) string {
-	if _, known := words[why]; known {
+	if strings.HasPrefix(why, "job.note.") {
 		return v.T(why)
 	}
 	return v.T("job.note.state", v.visit.lang.or("state.", why))
