@@ -198,9 +198,9 @@ func (v *visit) results() error {
 		return err
 	}
 	t := v.lang.T
-	return v.exportFile(f, []string{t("account"), t("order"), t("state"), t("code"), t("created"), t("ended")}, mostRefs, func(list []ledger.Found, row func(...string)) error {
+	return v.exportFile(f, []string{t("account"), t("order"), t("state"), t("code"), t("created"), t("ended"), t("review.since")}, mostRefs, func(list []ledger.Found, row func(...string)) error {
 		for _, r := range list {
-			row(r.Account.String(), r.OrderID, v.lang.or("state.", string(r.State)), r.Code+r.ReviewCode, v.clock(r.CreatedAt), v.clock(r.FinalAt))
+			row(r.Account.String(), r.OrderID, v.lang.or("state.", string(r.State)), r.Code+r.ReviewCode, v.clock(r.CreatedAt), v.clock(settledAt(r)), v.clock(reviewAt(r)))
 		}
 		return nil
 	})
