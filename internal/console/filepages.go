@@ -33,14 +33,37 @@ type bulkData struct {
 	Accounts  []providers.Account
 	Templates []bulk.Template
 	Most      int
+	Full      bool     // an upload was refused, because these hold all places
+	Holders   []holder // where Full
 }
 
-func (v *visit) bulk() error {
+// holder is a file that holds a place of the front door.
+type holder struct {
+	*file
+	Unseen bool // which one it is may not be seen
+}
+
+func (v *visit) bulk() error { return v.bulkPage(http.StatusOK, bulkData{}) }
+
+// full says which files hold all places of this front door, and until when.
+func (v *visit) full() error {
+	list, err := v.files.holders(v.r.Context())
+	if err != nil {
+		return err
+	}
+	data := bulkData{Full: true}
+	for _, f := range list {
+		data.Holders = append(data.Holders, holder{f, !v.mayOpen(f)})
+	}
+	return v.bulkPage(http.StatusServiceUnavailable, data)
+}
+
+func (v *visit) bulkPage(status int, data bulkData) error {
 	list, err := v.files.list(v.r.Context(), v.Now())
 	if err != nil {
 		return err
 	}
-	data := bulkData{Templates: bulk.Templates(), Most: mostUpload >> 20}
+	data.Templates, data.Most = bulk.Templates(), mostUpload>>20
 	for _, f := range list {
 		if v.mayOpen(f) {
 			data.Files = append(data.Files, f)
@@ -51,7 +74,7 @@ func (v *visit) bulk() error {
 		return err
 	}
 	data.Accounts = v.offered(accounts, providers.Account{})
-	return v.page("bulk", "title.bulk", data)
+	return v.answer(status, "bulk", "title.bulk", data)
 }
 
 // mayOpen reports whether a visitor may see a file: it is its own, or the visitor's token is limited to no accounts.

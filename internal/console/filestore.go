@@ -50,6 +50,8 @@ type file struct {
 	Reason           string
 	Created          time.Time
 	Started, Stopped hand
+	Until            time.Time // so long it waits for its start at most; zero before it is checked
+	Instead          string    // the name of the file whose place it has taken
 	Problem          string    // why it ended early: a key of words
 	Whole            []mistake // what is wrong with it as a whole
 	Hidden           string    // rows that Excel hides
@@ -121,7 +123,7 @@ func keysOfFile(id string) fileKeys {
 func (s fileStore) make(ctx context.Context, f *file) error {
 	k := keysOfFile(f.ID)
 	pipe := s.rdb.Pipeline()
-	pipe.HSet(ctx, k.state, "name", f.Name, "sheet", f.Sheet, "size", f.Size, "state", f.State, "mark", f.Mark, "by", f.By, "address", f.Address, "created", f.Created.UnixMilli())
+	pipe.HSet(ctx, k.state, "name", f.Name, "sheet", f.Sheet, "size", f.Size, "state", f.State, "mark", f.Mark, "by", f.By, "address", f.Address, "created", f.Created.UnixMilli(), "instead", f.Instead)
 	pipe.PExpire(ctx, k.state, fileLife)
 	pipe.Set(ctx, k.lease, "1", fileLease)
 	pipe.ZAdd(ctx, keys.ConsoleFiles, redis.Z{Score: float64(f.Created.UnixMilli()), Member: f.ID})
@@ -144,8 +146,8 @@ func (s fileStore) load(ctx context.Context, id string) (*file, error) {
 	n := func(name string) int64 { v, _ := strconv.ParseInt(f[name], 10, 64); return v }
 	out := &file{ID: id, Name: f["name"], Sheet: f["sheet"], Size: n("size"), State: f["state"], Mark: f["mark"], By: f["by"], Address: f["address"], Reason: f["reason"],
 		Created: time.UnixMilli(n("created")).UTC(), Problem: f["problem"], Whole: wholeOf(f["detail"]), Hidden: f["hidden"], Kept: f["kept"] != "", Held: lease.Val() > 0,
-		count:   count{n("bytes"), n("lines"), n("enqueued"), n("duplicates"), n("conflicts"), n("invalid"), n("failed")},
-		Started: handOf(f, didStart), Stopped: handOf(f, didStop)}
+		count: count{n("bytes"), n("lines"), n("enqueued"), n("duplicates"), n("conflicts"), n("invalid"), n("failed")},
+		Until: millisOf(f["until"]), Instead: f["instead"], Started: handOf(f, didStart), Stopped: handOf(f, didStop)}
 	if !out.Held && (out.Moving() || out.State == fileChecked) {
 		out.State = fileLost
 	}
@@ -179,6 +181,11 @@ func (s fileStore) list(ctx context.Context, now time.Time) (out []*file, err er
 // move has a file take a step; see move.
 func (s fileStore) move(ctx context.Context, id string, to step) (*standing, error) {
 	return move(ctx, s.rdb, keysOfFile(id).state, to)
+}
+
+// waitsUntil notes how long a file waits for its start.
+func (s fileStore) waitsUntil(ctx context.Context, id string, until time.Time) error {
+	return s.rdb.HSet(ctx, keysOfFile(id).state, "until", until.UnixMilli()).Err()
 }
 
 // beat renews the lease, writes what was counted, and reads the state.
