@@ -2,11 +2,13 @@ package console
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
 
 	"issuance/internal/bulk"
+	"issuance/internal/bulk/workbook"
 	"issuance/internal/frontdoor"
 	"issuance/internal/ledger"
 	"issuance/providers"
@@ -205,13 +207,36 @@ func (v *visit) rejectsOf() error {
 		return err
 	}
 	v.Log.Info("the wrong lines of an uploaded file were downloaded", "file", f.ID, "who", v.who.Name, "address", v.Door.Address(v.r), "reason", reason)
-	kind, name := "text/csv; charset=utf-8", "rejects-"+f.ID[:8]+".csv"
+	kind, ending := "text/csv; charset=utf-8", ".csv"
 	if first := bytes.TrimLeft(text, "\ufeff \t\r\n"); len(first) > 0 && first[0] == '{' {
-		kind, name = "application/x-ndjson", "rejects-"+f.ID[:8]+".ndjson"
+		kind, ending = "application/x-ndjson", ".ndjson"
 	}
-	v.attach(kind, name)
+	if f.Book != "" {
+		book, err := f.bookOf(text)
+		if err == nil {
+			text, kind, ending = book, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", ".xlsx"
+		} else if !errors.Is(err, workbook.ErrTooLarge) { // which no other program minds
+			return err
+		}
+	}
+	v.attach(kind, "rejects-"+f.ID[:8]+ending)
 	_, _ = v.w.Write(text) // a browser that is gone needs no file
 	return nil
+}
+
+// bookOf are the wrong lines of a workbook as one, for Excel changes cells of CSV that were right.
+func (f *file) bookOf(rejects []byte) (text []byte, err error) {
+	book, err := bulk.NewBook(f.Book)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, book.Close()) }()
+	if err := book.Add(rejects); err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	err = book.Finish(&out)
+	return out.Bytes(), err
 }
 
 // results is what became of the orders of a file, without their tickets.

@@ -35,6 +35,7 @@ type held struct {
 	raw     *os.File
 	account providers.Account // whose requests they are, where lines do not say it
 	token   *frontdoor.Token  // of who uploaded it
+	lang    Lang              // in which that one reads what is wrong with lines
 	kick    chan struct{}
 
 	// Of files, under its lock.
@@ -198,7 +199,7 @@ func (s *files) pass(ctx context.Context, h *held, dry bool) error {
 	cancel(nil)
 	beating.Wait()
 	h.count = p.counted()
-	return errors.Join(err, s.found(context.WithoutCancel(ctx), h.ID, h.count, p.wrong, p.rejects, !p.dropped, f.Hidden))
+	return errors.Join(err, s.found(context.WithoutCancel(ctx), h.ID, h.count, p.wrong, p.rejects, !p.dropped, f.Hidden, f.Sheet))
 }
 
 // why says how a file ended that did not finish.

@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"mime/multipart"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/xuri/excelize/v2"
 
+	"issuance/internal/bulk"
 	"issuance/internal/bulk/workbook"
 	"issuance/internal/doortest"
 	"issuance/internal/keys"
@@ -162,8 +164,14 @@ func TestAWorkbookIsCheckedCorrectedAndEnqueued(t *testing.T) {
 		}
 	}
 	rejects := b.submit(file, file+"/rejects", "reason", "to correct them")
-	if n := strings.Count(rejects.text, "rejected: "); n != 3 || !strings.Contains(rejects.text, customer) {
-		t.Fatalf("the rejects have %d lines: %s", n, rejects.text)
+	wrong, fix := rejectsBook(t, rejects)
+	if wrong[0][len(wrong[0])-1] != bulk.Note || len(wrong) != 4 || wrong[2][5] != customer {
+		t.Fatalf("the rejects are %q", wrong)
+	}
+	for _, row := range wrong[1:] {
+		if note := row[len(row)-1]; !strings.HasPrefix(note, "rejected: ") {
+			t.Errorf("a line without its reason: %q", row)
+		}
 	}
 	for _, key := range h.rdb.Keys(t.Context(), keys.Prefix+"{console:*").Val() {
 		if dump := h.rdb.Dump(t.Context(), key).Val(); strings.Contains(dump, customer) {
@@ -171,8 +179,7 @@ func TestAWorkbookIsCheckedCorrectedAndEnqueued(t *testing.T) {
 		}
 	}
 	// Corrected as a person would, they are enqueued, and the old notes mean nothing.
-	fixed := strings.NewReplacer(",912345678,", ",0912345678,", ",none,", ",2,", ",20990230,", ",20990101,").Replace(rejects.text)
-	file, live, _ = b.checked("rejects.csv", []byte(fixed), "Enqueue these 3 orders")
+	file, live, _ = b.checked("rejects.xlsx", fix("G2", "0912345678", "J3", "2", "K4", "20990101"), "Enqueue these 3 orders")
 	b.submit(file, file+"/start", "reason", "corrected")
 	b.until(file, live, "finished")
 	if s := h.state(order.Ref{Account: shop, OrderID: "BOOK3"}); s != order.Queued {
@@ -188,7 +195,10 @@ func TestAWorkbookIsCheckedCorrectedAndEnqueued(t *testing.T) {
 		t.Errorf("the decisions: %+v", d)
 	}
 	b.lang = "zh-TW"
-	_, _, text = b.checked("wrong.xlsx", threeWrong(t), "等待開始")
+	again, _, text := b.checked("wrong.xlsx", threeWrong(t), "等待開始")
+	if wrong, _ := rejectsBook(t, b.submit(again, again+"/rejects", "reason", "to correct them")); !strings.Contains(wrong[1][len(wrong[1])-1], "rejected: CustomerPhone：須為國內手機號碼") {
+		t.Errorf("the reasons are not in the page's language: %q", wrong[1])
+	}
 	for _, want := range []string{"須為國內手機號碼：09 加 8 碼數字", "須為實際存在的日期，格式 yyyymmdd", "Excel 去掉了開頭的 0：請將該欄格式設為「文字」後重新輸入", "9 個字元的文字"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the Chinese page lacks %s: %s", want, text)
@@ -196,6 +206,62 @@ func TestAWorkbookIsCheckedCorrectedAndEnqueued(t *testing.T) {
 	}
 	if !strings.Contains(b.page(file), "已完成") || !strings.Contains(b.page("/console/bulk"), "上傳並檢查") {
 		t.Error("not in Chinese")
+	}
+}
+
+// rejectsBook is a downloaded workbook of wrong lines, whose cells are all texts. fix writes cells as a person does who opens,
+// corrects and saves it.
+func rejectsBook(t *testing.T, a answer) (rows [][]string, fix func(cells ...string) []byte) {
+	t.Helper()
+	if !strings.HasSuffix(a.Header.Get("Content-Disposition"), `.xlsx"`) {
+		t.Fatalf("%d: %s", a.StatusCode, a.Header.Get("Content-Disposition"))
+	}
+	f, err := excelize.OpenReader(strings.NewReader(a.text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	if rows, err = f.GetRows("Orders"); err != nil {
+		t.Fatal(err)
+	}
+	for i, row := range rows {
+		for j := range row {
+			cell := workbook.Cell(j+1, i+1)
+			id, err := f.GetCellStyle("Orders", cell)
+			style, err2 := f.GetStyle(id)
+			kind, err3 := f.GetCellType("Orders", cell)
+			if err := errors.Join(err, err2, err3); err != nil || style.NumFmt != 49 || kind == excelize.CellTypeNumber {
+				t.Errorf("%s is no text: %v, %v", cell, kind, err)
+			}
+		}
+	}
+	return rows, func(cells ...string) []byte {
+		t.Helper()
+		for i := 0; i+1 < len(cells); i += 2 {
+			if err := f.SetCellStr("Orders", cells[i], cells[i+1]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var out bytes.Buffer
+		if err := f.Write(&out); err != nil {
+			t.Fatal(err)
+		}
+		return out.Bytes()
+	}
+}
+
+// A file of text has its wrong lines as text.
+func TestTheWrongLinesOfCSVAreCSV(t *testing.T) {
+	h := open(t, "")
+	b := h.browser()
+	var text strings.Builder
+	for _, row := range exampleRows {
+		text.WriteString(strings.Join(row, ",") + "\n")
+	}
+	file, _, _ := b.checked("orders.csv", []byte(text.String()), "ready to start")
+	a := b.submit(file, file+"/rejects", "reason", "to correct them")
+	if !strings.HasSuffix(a.Header.Get("Content-Disposition"), `.csv"`) || strings.Count(a.text, "rejected: ") != 3 || !strings.Contains(a.text, ",0912345678,") {
+		t.Errorf("%s: %s", a.Header.Get("Content-Disposition"), a.text)
 	}
 }
 
@@ -223,8 +289,10 @@ func TestADownloadOfWrongLinesIsRecorded(t *testing.T) {
 	if d := h.decisions(order.Ref{}); len(d) != 0 {
 		t.Errorf("a download that was refused is recorded: %+v", d)
 	}
-	if a := h.loggedIn(secrets["bob"]).submit(file, file+"/rejects", "reason", "angela is ill"); a.StatusCode != http.StatusOK || !strings.Contains(a.text, customer) {
+	if a := h.loggedIn(secrets["bob"]).submit(file, file+"/rejects", "reason", "angela is ill"); a.StatusCode != http.StatusOK {
 		t.Errorf("bob: %d", a.StatusCode)
+	} else if rows, _ := rejectsBook(t, a); rows[1][5] != customer {
+		t.Errorf("bob: %q", rows)
 	}
 	if d := h.decisions(order.Ref{}); len(d) != 1 || d[0].Who != "bob" || d[0].Reason != "angela is ill" || d[0].What != "show wrong lines of file "+id {
 		t.Errorf("the decisions: %+v", d)

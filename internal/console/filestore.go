@@ -55,6 +55,7 @@ type file struct {
 	Problem          string    // why it ended early: a key of words
 	Whole            []mistake // what is wrong with it as a whole
 	Hidden           string    // rows that Excel hides
+	Book             string    // the sheet that was read, "" of a file of text
 	count
 	Kept bool // all wrong lines are kept
 	Held bool // a front door holds the file
@@ -145,7 +146,7 @@ func (s fileStore) load(ctx context.Context, id string) (*file, error) {
 	}
 	n := func(name string) int64 { v, _ := strconv.ParseInt(f[name], 10, 64); return v }
 	out := &file{ID: id, Name: f["name"], Sheet: f["sheet"], Size: n("size"), State: f["state"], Mark: f["mark"], By: f["by"], Address: f["address"], Reason: f["reason"],
-		Created: time.UnixMilli(n("created")).UTC(), Problem: f["problem"], Whole: wholeOf(f["detail"]), Hidden: f["hidden"], Kept: f["kept"] != "", Held: lease.Val() > 0,
+		Created: time.UnixMilli(n("created")).UTC(), Problem: f["problem"], Whole: wholeOf(f["detail"]), Hidden: f["hidden"], Book: f["book"], Kept: f["kept"] != "", Held: lease.Val() > 0,
 		count: count{n("bytes"), n("lines"), n("enqueued"), n("duplicates"), n("conflicts"), n("invalid"), n("failed")},
 		Until: millisOf(f["until"]), Instead: f["instead"], Started: handOf(f, didStart), Stopped: handOf(f, didStop)}
 	if !out.Held && (out.Moving() || out.State == fileChecked) {
@@ -210,7 +211,7 @@ func (s fileStore) begin(ctx context.Context, id string) error {
 }
 
 // found writes what a pass has found.
-func (s fileStore) found(ctx context.Context, id string, c count, wrong []string, rejects []byte, all bool, hidden string) error {
+func (s fileStore) found(ctx context.Context, id string, c count, wrong []string, rejects []byte, all bool, hidden, book string) error {
 	k := keysOfFile(id)
 	pipe := s.rdb.Pipeline()
 	kept := ""
@@ -228,7 +229,7 @@ func (s fileStore) found(ctx context.Context, id string, c count, wrong []string
 		pipe.RPush(ctx, k.wrong, toAny(wrong)...)
 		pipe.PExpire(ctx, k.wrong, fileLife)
 	}
-	pipe.HSet(ctx, k.state, append(c.fields(), "kept", kept, "hidden", hidden)...)
+	pipe.HSet(ctx, k.state, append(c.fields(), "kept", kept, "hidden", hidden, "book", book)...)
 	_, err := pipe.Exec(ctx)
 	return err
 }

@@ -130,7 +130,7 @@ func (v *visit) take(account providers.Account) (*held, error) {
 		return nil, err
 	}
 	_ = os.Remove(raw.Name()) // nothing of it is left behind, however this program ends
-	h := &held{raw: raw, account: account, token: v.who}
+	h := &held{raw: raw, account: account, token: v.who, lang: v.lang}
 	size, err := io.Copy(raw, v.file)
 	if err != nil {
 		return h, broken(err)
