@@ -48,8 +48,9 @@ long numbers and numbers that begin with 0 in columns formatted as Text: Excel k
 Wrong lines do not keep the others from being enqueued: all others ARE enqueued, and the exit code
 is 2. Keep the wrong ones with --rejects: that file holds them as they came, with what is wrong in
 a column (or field) rejected_because, in CSV behind "rejected: "; correct the lines and feed that
-file in again. Name it .xlsx to correct it in Excel, which changes cells of CSV that were right. The notes may stay: they are never read as a part of an order. With --dry-run,
-every line is checked and nothing is enqueued.
+file in again. Name it .xlsx to correct it in Excel, which changes cells of CSV that were right. The
+notes may stay: they are never read as a part of an order. With --dry-run, every line is checked and
+nothing is enqueued.
 
 Running the same file again enqueues only what is missing, so after an interruption (Ctrl-C), or
 with Redis gone, just run it again. A line with the number of another order is rejected, and so are

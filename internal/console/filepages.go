@@ -99,6 +99,9 @@ type fileData struct {
 	Rows    []ledger.Found
 	From    int64
 	Orders  int64 // that are remembered
+	States  []stateCount
+	Counted int64 // of the orders, in States
+	Open    int64 // of those, which may change
 	Next    string
 	First   string
 	Most    int
@@ -108,9 +111,9 @@ type fileData struct {
 // More reports whether there are more wrong lines than are listed.
 func (d fileData) More() bool { return d.Wrong() > int64(len(d.Mistake)) }
 
-// Follows is the page of results that is followed, "" when every order of it has ended.
+// Follows is the page of results that is followed, "" when every order of the file has ended.
 func (d fileData) Follows() string {
-	if slices.ContainsFunc(d.Rows, func(f ledger.Found) bool { return !f.State.Settled() }) {
+	if d.Open > 0 || d.Counted < d.Orders || slices.ContainsFunc(d.Rows, func(f ledger.Found) bool { return !f.State.Settled() }) {
 		return resultsFrom(d.ID, d.From)
 	}
 	return ""
@@ -143,6 +146,13 @@ func (v *visit) fileOf() error {
 	}
 	if data.Rows, err = v.Ledger.Find(ctx, ledger.Query{}, refs); err != nil {
 		return err
+	}
+	if all > 0 {
+		t, err := v.files.tally(ctx, f.ID)
+		if err != nil {
+			return err
+		}
+		data.States, data.Counted, data.Open = t.counts()
 	}
 	return v.page("file", "title.file", data)
 }
@@ -347,13 +357,11 @@ func (v *visit) exportFile(f *file, titles []string, most int64, rows func([]led
 // FileBadge is the class of the badge of a file's state.
 func (v *view) FileBadge(state string) string {
 	switch state {
-	case fileFinished:
-		return "good"
 	case fileChecked:
 		return "warn"
 	case fileRejected, fileUnread, fileBroken, fileLost:
 		return "bad"
-	case fileStopped:
+	case fileStopped, fileFinished: // what became of its orders is another question
 		return "off"
 	}
 	return "busy"

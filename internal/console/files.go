@@ -24,6 +24,7 @@ type files struct {
 	arrived chan *held
 	slots   chan struct{}
 	seen    peeks[file]
+	counted tallies
 
 	mu   sync.Mutex
 	here map[string]*held // by their ids

@@ -19,6 +19,7 @@ import (
 	"issuance/internal/bulk/workbook"
 	"issuance/internal/doortest"
 	"issuance/internal/keys"
+	"issuance/internal/ledger"
 	"issuance/tasks/order"
 )
 
@@ -156,7 +157,7 @@ func TestAWorkbookIsCheckedCorrectedAndEnqueued(t *testing.T) {
 		t.Errorf("a start without a reason: %d", a.StatusCode)
 	}
 	b.submit(file, file+"/start", "reason", "the March sale")
-	text = b.until(file, live, "finished")
+	text = b.until(file, live, "enqueueing done")
 	for _, id := range []string{"BOOK1", "BOOK5"} {
 		r := order.Ref{Account: shop, OrderID: id}
 		if h.state(r) != order.Queued || !strings.Contains(text, at(r)) {
@@ -181,7 +182,7 @@ func TestAWorkbookIsCheckedCorrectedAndEnqueued(t *testing.T) {
 	// Corrected as a person would, they are enqueued, and the old notes mean nothing.
 	file, live, _ = b.checked("rejects.xlsx", fix("G2", "0912345678", "J3", "2", "K4", "20990101"), "Enqueue these 3 orders")
 	b.submit(file, file+"/start", "reason", "corrected")
-	b.until(file, live, "finished")
+	b.until(file, live, "enqueueing done")
 	if s := h.state(order.Ref{Account: shop, OrderID: "BOOK3"}); s != order.Queued {
 		t.Errorf("BOOK3 is %q", s)
 	}
@@ -204,7 +205,7 @@ func TestAWorkbookIsCheckedCorrectedAndEnqueued(t *testing.T) {
 			t.Errorf("the Chinese page lacks %s: %s", want, text)
 		}
 	}
-	if !strings.Contains(b.page(file), "已完成") || !strings.Contains(b.page("/console/bulk"), "上傳並檢查") {
+	if !strings.Contains(b.page(file), "送入完畢") || !strings.Contains(b.page("/console/bulk"), "上傳並檢查") {
 		t.Error("not in Chinese")
 	}
 }
@@ -360,7 +361,7 @@ func TestAFileWhoseFrontDoorIsGoneSaysSo(t *testing.T) {
 	}
 	file, live, _ := b.checked("orders.xlsx", threeWrong(t), "ready to start")
 	b.submit(file, file+"/start", "reason", "again")
-	b.until(file, live, "finished")
+	b.until(file, live, "enqueueing done")
 	if s := h.state(order.Ref{Account: shop, OrderID: "BOOK1"}); s != order.Queued {
 		t.Errorf("BOOK1 is %q", s)
 	}
@@ -388,7 +389,7 @@ func TestAFileIsStartedOnce(t *testing.T) {
 	if a.StatusCode != http.StatusConflict || !strings.Contains(a.text, "localhost started it at 20") {
 		t.Errorf("%d: %s", a.StatusCode, a.text)
 	}
-	if text := b.until(file, live, "finished"); !strings.Contains(text, "<dt>Started by</dt><dd>localhost (127.0.0.1) · <time") || !strings.Contains(text, "the March sale") {
+	if text := b.until(file, live, "enqueueing done"); !strings.Contains(text, "<dt>Started by</dt><dd>localhost (127.0.0.1) · <time") || !strings.Contains(text, "the March sale") {
 		t.Errorf("the page does not show who started it: %s", text)
 	}
 }
@@ -449,5 +450,38 @@ func TestOthersFilesThatHoldThePlacesAreNotNamed(t *testing.T) {
 	a := bob.upload(bob.csrf("/console/bulk"), "bobs.xlsx", threeWrong(t))
 	if a.StatusCode != http.StatusServiceUnavailable || strings.Count(a.text, "<li>其他帳號的檔案 · 等待開始 · 最晚占用至 <time") != 4 || strings.Contains(a.text, "secret") || strings.Contains(a.text, "angela") {
 		t.Errorf("%d: %s", a.StatusCode, a.text)
+	}
+}
+
+// That a file is enqueued says nothing of its orders: they are counted by state, the counts are followed, and a rejection shows.
+func TestAFileCountsItsOrdersByState(t *testing.T) {
+	h := open(t, "")
+	b := h.browser()
+	file, live, _ := b.checked("orders.xlsx", book(t, corrected), "ready to start")
+	b.submit(file, file+"/start", "reason", "the March sale")
+	text := b.until(file, live, "enqueueing done")
+	shows := func(state, class, n string) bool {
+		return strings.Contains(text, `<dt><span class="badge `+class+`">`+state+`</span></dt><dd>`+n+`</dd>`)
+	}
+	if !shows("queued", "busy", "5") || !strings.Contains(text, `<span class="badge off">enqueueing done</span>`) {
+		t.Errorf("a file that was just enqueued: %s", text)
+	}
+	s := b.follow(text, "")
+	h.end(order.Ref{Account: shop, OrderID: "BOOK1"}, ledger.Ending{State: order.Issued})
+	h.end(order.Ref{Account: shop, OrderID: "BOOK2"}, ledger.Ending{State: order.Failed, Reason: ledger.Reason{Code: "10200047"}})
+	for text = b.page(file); !shows("failed", "bad", "1"); text = b.page(file) {
+		s.changed()
+	}
+	if !shows("issued", "good", "1") || !shows("queued", "busy", "3") {
+		t.Errorf("after two ends: %s", text)
+	}
+	for _, id := range []string{"BOOK3", "BOOK4", "BOOK5"} {
+		h.end(order.Ref{Account: shop, OrderID: id}, ledger.Ending{State: order.Issued})
+	}
+	for text = b.page(file); !shows("issued", "good", "4"); text = b.page(file) {
+		s.changed()
+	}
+	if strings.Contains(text, "data-live=") {
+		t.Errorf("it is followed although every order has ended: %s", text)
 	}
 }
