@@ -16,7 +16,7 @@ const (
 )
 
 // ErrTooLarge says that Excel would not open what was to be written, or only a part of it.
-var ErrTooLarge = errors.New("Excel takes no more than 1,048,576 rows, 16,384 columns and 32,767 characters in a cell")
+var ErrTooLarge = errors.New("no more than 1,048,576 rows, 16,384 columns and 32,767 characters in a cell fit into a workbook")
 
 // Writer writes a workbook of one sheet whose cells are all texts, in columns formatted as such, so that Excel changes none of
 // them. It is not safe for concurrent use.
