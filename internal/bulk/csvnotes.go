@@ -58,12 +58,8 @@ func (t *table) fitted(row [][]byte, noted bool) ([][]byte, []Problem) {
 	return row, nil
 }
 
-// Reject implements Format. The row stays as it came, but for older notes.
-func (t *table) Reject(raw []byte, problems []Problem) []byte {
-	notes := make([]string, len(problems))
-	for i, p := range problems {
-		notes[i] = p.String()
-	}
+// Noted implements Format. The row stays as it came, but for older notes.
+func (t *table) Noted(raw []byte, notes []string) []byte {
 	note := []byte(notePrefix + strings.Join(notes, "; "))
 	row, err := cells(raw, nil)
 	if err != nil {

@@ -131,9 +131,9 @@ type Format interface {
 	Number(raw []byte) (ref tasks.Ref, ok bool)
 	// Header starts a file of rejected records; it is empty or ends a line.
 	Header() []byte
-	// Reject is the record as it came with a note of what is wrong, as a line of a file that
-	// can be read again once it was corrected: the notes are left out then.
-	Reject(raw []byte, problems []Problem) []byte
+	// Noted is the record as it came with notes of what is wrong, in any language, as a line of a file
+	// that can be read again once it was corrected: the notes are left out then.
+	Noted(raw []byte, notes []string) []byte
 }
 
 // Note is the CSV column, or the JSON field, in which a rejected record says what is wrong with

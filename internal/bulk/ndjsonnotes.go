@@ -7,13 +7,9 @@ import (
 	"issuance/internal/doccheck"
 )
 
-// Reject implements Format. A document gets the note as its last field. What is no document gets
+// Noted implements Format. A document gets the note as its last field. What is no document gets
 // it behind itself, or in front where nothing else would show that the file holds documents.
-func (l *lines) Reject(raw []byte, problems []Problem) []byte {
-	notes := make([]string, len(problems))
-	for i, p := range problems {
-		notes[i] = p.String()
-	}
+func (l *lines) Noted(raw []byte, notes []string) []byte {
 	note, err := json.Marshal(map[string][]string{Note: notes})
 	if err != nil { // strings always have a JSON
 		note = []byte("{}")
@@ -30,7 +26,7 @@ func (l *lines) Reject(raw []byte, problems []Problem) []byte {
 	return append(append(append(doc, ','), note[1:]...), '\n')
 }
 
-// stripNote leaves out what Reject has written, wherever a JSON tool has put it since. Nothing is
+// stripNote leaves out what Noted has written, wherever a JSON tool has put it since. Nothing is
 // left of a line that was only a note.
 func stripNote(doc []byte) []byte {
 	if !bytes.Contains(doc, []byte(`"`+Note+`"`)) {

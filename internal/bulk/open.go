@@ -53,6 +53,15 @@ func (f *File) Header() []byte {
 	return f.Format.Header()
 }
 
+// Reject is Noted with what is wrong in English.
+func (f *File) Reject(raw []byte, problems []Problem) []byte {
+	notes := make([]string, len(problems))
+	for i, p := range problems {
+		notes[i] = p.String()
+	}
+	return f.Noted(raw, notes)
+}
+
 // Reading says how a file is read.
 type Reading struct {
 	// Account is whose requests they are: in NDJSON it wraps bare ones, in CSV it names the merchant of rows

@@ -48,8 +48,9 @@ long numbers and numbers that begin with 0 in columns formatted as Text: Excel k
 Wrong lines do not keep the others from being enqueued: all others ARE enqueued, and the exit code
 is 2. Keep the wrong ones with --rejects: that file holds them as they came, with what is wrong in
 a column (or field) rejected_because, in CSV behind "rejected: "; correct the lines and feed that
-file in again. The notes may stay: they are never read as a part of an order. With --dry-run,
-every line is checked and nothing is enqueued.
+file in again. Name it .xlsx to correct it in Excel, which changes cells of CSV that were right. The
+notes may stay: they are never read as a part of an order. With --dry-run, every line is checked and
+nothing is enqueued.
 
 Running the same file again enqueues only what is missing, so after an interruption (Ctrl-C), or
 with Redis gone, just run it again. A line with the number of another order is rejected, and so are
@@ -83,7 +84,7 @@ not answer.`,
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&f.dryRun, "dry-run", false, "check every line and enqueue nothing")
-	flags.StringVar(&f.rejects, "rejects", "", "write wrong lines, with what is wrong, into this `FILE`, CSV or NDJSON (an old one is replaced)")
+	flags.StringVar(&f.rejects, "rejects", "", "write wrong lines, with what is wrong, into this `FILE`: CSV, NDJSON, or a workbook where it is named .xlsx (an old one is replaced)")
 	flags.StringVar(&f.template, "template", "", "print a CSV file to start from: "+strings.Join(templateNames(), ", "))
 	flags.StringVar(&f.provider, "provider", "", "the orders are of this `ACCOUNT`, or PROVIDER, and NDJSON holds bare requests to it")
 	flags.StringVar(&f.lane, "lane", string(tasks.Bulk), "bulk (nobody waits for single orders) or checkout")

@@ -34,7 +34,8 @@ type rejects struct {
 	// stays. What is no regular file (a device, a pipe) is written into and left alone.
 	whole    bool
 	w        *bufio.Writer
-	kept     bool // the lines are where name says
+	book     *bulk.Book // what w is written of in the end; nil for a file of text
+	kept     bool       // the lines are where name says
 	n        int
 	long     int // lines too long to be kept
 	formulas int // kept lines of which a spreadsheet would run a cell
@@ -52,8 +53,9 @@ func (a *app) newRejects(ctx context.Context, name string, input *bulkFile) (*re
 	if old, err := os.Stat(name); err == nil && in != nil && os.SameFile(old, in) && old.Mode()&fs.ModeDevice == 0 {
 		return nil, usagef("--rejects: %s is the file that is read; give another name", shownName(name))
 	}
-	if strings.EqualFold(filepath.Ext(name), ".xlsx") {
-		return nil, usagef("--rejects: %s: rejects are written as CSV; give a name that ends in .csv", shownName(name))
+	asBook := strings.EqualFold(filepath.Ext(name), ".xlsx")
+	if asBook && !input.IsTable() {
+		return nil, usagef("--rejects: %s: rejects of NDJSON are NDJSON; give a name that ends in .ndjson", shownName(name))
 	}
 	if err := r.open(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -64,7 +66,14 @@ func (a *app) newRejects(ctx context.Context, name string, input *bulkFile) (*re
 		}
 		return nil, fmt.Errorf("--rejects: %w", fileError(name, err))
 	}
-	if r.w = bufio.NewWriter(r.file); !r.whole { // who reads a pipe may have stopped doing so
+	if r.w = bufio.NewWriter(r.file); asBook {
+		book, err := bulk.NewBook(input.Sheet)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("--rejects: %w", err), r.close(false))
+		}
+		r.book = book
+	}
+	if !r.whole { // who reads a pipe may have stopped doing so
 		context.AfterFunc(ctx, func() { _ = r.file.SetWriteDeadline(time.Now().Add(drainFor)) })
 	}
 	return r, nil
@@ -130,13 +139,36 @@ func (r *rejects) keep(line bulk.Rejected) error {
 	if r.n-r.long == 1 {
 		text = append(r.input.Header(), text...)
 	}
+	if r.book != nil {
+		return r.unwritten(r.book.Add(text))
+	}
 	if r.input.Formula(line.Raw) {
 		r.formulas++
 	}
-	if _, err := r.w.Write(text); err != nil {
-		return fmt.Errorf("--rejects: %w", fileError(r.name, err))
+	_, err := r.w.Write(text)
+	return r.unwritten(err)
+}
+
+// unwritten says that the file could not be written, nil for nil.
+func (r *rejects) unwritten(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, workbook.ErrTooLarge):
+		return usagef("--rejects: %s: %s; give a name that ends in .csv", shownName(r.name), err)
 	}
-	return nil
+	return fmt.Errorf("--rejects: %w", fileError(r.name, err))
+}
+
+// written writes what is left, the workbook where there is one.
+func (r *rejects) written(lines bool) (err error) {
+	if r.book != nil {
+		if lines {
+			err = r.book.Finish(r.w)
+		}
+		err = errors.Join(err, r.book.Close())
+	}
+	return errors.Join(err, r.w.Flush())
 }
 
 // printWrong prints a line with --json.
@@ -159,7 +191,7 @@ func (r *rejects) close(complete bool) error {
 		return nil
 	}
 	lines := r.n > r.long
-	err := errors.Join(r.w.Flush(), r.file.Close())
+	err := errors.Join(r.written(lines), r.file.Close())
 	switch {
 	case r.whole && (err != nil || !lines && !complete):
 		err = errors.Join(err, os.Remove(r.file.Name()))
@@ -170,11 +202,8 @@ func (r *rejects) close(complete bool) error {
 			err = os.Remove(r.name) // it is the one that was just put there
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("--rejects: %w", fileError(r.name, err))
-	}
-	r.kept = lines
-	return nil
+	r.kept = err == nil && lines
+	return r.unwritten(err)
 }
 
 // print lists what is wrong, unless it is in the file.
@@ -187,7 +216,7 @@ func (r *rejects) print() {
 		fmt.Fprintf(r.err, "… and %s more; keep all of them with --rejects FILE\n", thousands(int64(more)))
 	case r.kept:
 		as := ""
-		if r.input.Sheet != "" {
+		if r.input.Sheet != "" && r.book == nil {
 			as = " as CSV"
 		}
 		r.report("wrong lines are in %s%s; correct them and feed that file in", shownName(r.name), as)

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/xuri/excelize/v2"
+
 	"issuance/internal/testredis"
 	"issuance/providers"
 )
@@ -198,5 +200,40 @@ func TestRejectsThatWereNotWrittenAreNotPromised(t *testing.T) {
 	}
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Error(err)
+	}
+}
+
+// Rejects that are named .xlsx are a workbook, whose cells Excel leaves as they are, and are taken again once they are corrected;
+// its owner alone may read it.
+func TestRejectsAreAWorkbookWhereTheyAreNamedSo(t *testing.T) {
+	d := deskAt(t, testredis.Mini(t))
+	t.Setenv("TMPDIR", t.TempDir())
+	name := filepath.Join(t.TempDir(), "rejects.xlsx")
+	code, _, text := d.run(t.Context(), strings.NewReader(bulkHeader+bulkRow(1)+"007,S1,1,voucher\nB 1,=1+1,1,voucher\n"), "bulk", "--rejects", name, "-")
+	if code != Wrong || !strings.Contains(text, "wrong lines are in "+name+"; correct them") || strings.Contains(text, "formula") {
+		t.Fatalf("exit code %d: %s", code, text)
+	}
+	if stat, err := os.Stat(name); err != nil || stat.Mode().Perm() != 0o600 {
+		t.Errorf("%v %v", stat, err)
+	}
+	f, err := excelize.OpenFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := f.GetRows("Orders")
+	if err != nil || len(rows) != 2 || rows[1][0] != "B 1" || rows[1][1] != "=1+1" || !strings.HasPrefix(rows[1][4], "rejected: channelOrderId: must") {
+		t.Fatalf("%q %v", rows, err)
+	}
+	if err := errors.Join(f.SetCellStr("Orders", "A2", "0B1"), f.SetCellStr("Orders", "B2", "S1"), f.Save(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, text := d.run(t.Context(), nil, "bulk", name); code != Fine || !strings.HasPrefix(out, "1 enqueued") {
+		t.Errorf("exit code %d\n%s%s", code, out, text)
+	}
+	if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	if code, _, text := d.run(t.Context(), strings.NewReader(bulkHeader+bulkRow(1)), "bulk", "--rejects", name, "-"); code != Fine || fileNames(t, filepath.Dir(name)) != "" {
+		t.Errorf("exit code %d, left: %s: %s", code, fileNames(t, filepath.Dir(name)), text)
 	}
 }

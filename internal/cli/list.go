@@ -13,6 +13,7 @@ import (
 
 	"issuance/internal/cli/table"
 	"issuance/internal/ledger"
+	"issuance/internal/operate"
 	"issuance/internal/typed"
 	"issuance/tasks"
 )
@@ -66,19 +67,22 @@ description, so it takes some ten times as long.
 			})
 		},
 	}
-	cmd.Flags().StringSliceVar(&f.states, "state", nil, "one or more `STATES`, comma-separated: "+strings.Join(stateNames(), ", "))
+	cmd.Flags().StringSliceVar(&f.states, "state", nil, "one or more `STATES`, comma-separated: "+strings.Join(listable(), ", "))
 	cmd.Flags().StringVar(&f.account, "account", "", "of this `ACCOUNT`, or of all accounts of a provider")
 	cmd.Flags().StringVar(&f.since, "since", "", "recorded since this `TIME`: 24h, 7d, 2026-03-01 or 2026-03-01T12:00:00+08:00")
 	cmd.Flags().StringVar(&f.item, "item", "", "whose document's description holds this `VALUE`")
 	cmd.Flags().StringVar(&f.find, "find", "", "with this `NUMBER`: the order's, the provider's, or a refund's id")
 	cmd.Flags().IntVar(&f.limit, "limit", 0, "the newest `N` alone, at most 10000 (default: all)")
-	completeFlag(cmd, "state", stateNames()...)
+	completeFlag(cmd, "state", listable()...)
 	a.completeAccountFlag(cmd, "account")
 	for _, name := range []string{"since", "item", "find", "limit"} {
 		completeFlag(cmd, name)
 	}
 	return cmd
 }
+
+// listable are the names by which lists are asked for: those of groups and of states.
+func listable() []string { return append(stateNames(), operate.Open, operate.Ended) }
 
 const (
 	sortedList = 1000   // how many lines are sorted without a limit
@@ -99,8 +103,12 @@ func (a *app) query(f listFlags) (ledger.Query, error) {
 		if name == string(tasks.Unrecorded) {
 			return q, usagef("--state: %s stands for what has no record, so nothing can be found by it; its refunds are listed by their own states", name)
 		}
-		if !slices.Contains(stateNames(), name) {
-			return q, usagef("--state: unknown state %q; there are %s", name, strings.Join(stateNames(), ", "))
+		if !slices.Contains(listable(), name) {
+			return q, usagef("--state: unknown state %q; there are %s", name, strings.Join(listable(), ", "))
+		}
+		if group := operate.Group(name); group != nil {
+			q.States = append(q.States, group...)
+			continue
 		}
 		q.States = append(q.States, tasks.State(name))
 	}

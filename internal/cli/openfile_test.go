@@ -108,7 +108,10 @@ func TestAWorkbookIsTakenWhereverCSVIs(t *testing.T) {
 	if code, out, text = d.run(t.Context(), nil, "issue", name); code != Wrong || !strings.Contains(text, "is an Excel workbook, not JSON; enqueue it with: enqueue bulk") {
 		t.Errorf("exit code %d\n%s%s", code, out, text)
 	}
-	if code, out, text = d.run(t.Context(), nil, "bulk", name, "--rejects", "rejects.xlsx"); code != Wrong || !strings.Contains(text, "rejects are written as CSV") {
+	if code, out, text = d.run(t.Context(), nil, "bulk", name, "--rejects", rejects+".xlsx"); code != Wrong || !strings.Contains(text, "rejects.csv.xlsx; correct them") {
+		t.Errorf("exit code %d\n%s%s", code, out, text)
+	}
+	if code, out, text = d.run(t.Context(), strings.NewReader("{}\n"), "bulk", "-", "--rejects", rejects+".xlsx"); code != Wrong || !strings.Contains(text, "rejects of NDJSON are NDJSON") {
 		t.Errorf("exit code %d\n%s%s", code, out, text)
 	}
 	if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 0 {

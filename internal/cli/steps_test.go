@@ -200,3 +200,20 @@ func TestListsAreSortedWhileTheyAreShort(t *testing.T) {
 		}
 	}
 }
+
+// The groups of states by which the console lists are those of the command line, too.
+func TestListsAreAskedForByGroupsOfStates(t *testing.T) {
+	for text, want := range map[string][]tasks.State{
+		"open":          {tasks.Queued, tasks.Submitting, tasks.Accepted},
+		"ended":         {tasks.Issued, tasks.Failed, tasks.Cancelled, tasks.Refunded, tasks.PartiallyRefunded},
+		"open,review":   {tasks.Queued, tasks.Submitting, tasks.Accepted, tasks.Review},
+		"queued,issued": {tasks.Queued, tasks.Issued},
+	} {
+		q, err := (&app{zone: time.UTC}).query(listFlags{states: strings.Split(text, ",")})
+		slices.Sort(want)
+		slices.Sort(q.States)
+		if err != nil || !slices.Equal(q.States, want) {
+			t.Errorf("%s: %v, %v", text, q.States, err)
+		}
+	}
+}

@@ -132,3 +132,27 @@ func TestManyUnfinishedOrdersCostABoundedLook(t *testing.T) {
 		t.Errorf("the second browser costs %v", again)
 	}
 }
+
+// An estimate goes by what the provider has ended: cancellations and decisions say nothing of its pace.
+func TestAnEstimateCountsWhatTheProviderHasEnded(t *testing.T) {
+	h := open(t, "")
+	b := h.browser()
+	h.enqueue(shop, "OPEN")
+	for i := range 50 {
+		if err := h.client.Cancel(t.Context(), h.enqueue(shop, fmt.Sprintf("C%d", i)), "angela", "wrong event"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.end(h.enqueue(shop, "OURS"), ledger.Ending{State: order.Failed, Reason: ledger.Reason{Code: string(order.CodeInvalidDocument)}})
+	if text := b.page("/console/accounts"); !strings.Contains(text, "No estimate: ") {
+		t.Errorf("cancelled orders make a rate: %s", text)
+	}
+	h.end(h.enqueue(shop, "ISSUED"), ledger.Ending{State: order.Issued})
+	h.end(h.enqueue(shop, "REJECTED"), ledger.Ending{State: order.Failed, Reason: ledger.Reason{Code: "10200047"}})
+	if a := b.submit("/console/accounts", accountPath(other, "pause"), "lane", "", "reason", "to read the accounts again"); !strings.Contains(a.text, "recent rate of 12 an hour") {
+		t.Errorf("two ends in ten minutes: %s", a.text)
+	}
+	if a := b.submit("/console/accounts", accountPath(shop, "pause"), "lane", "checkout", "reason", "the provider asked"); !strings.Contains(a.text, "No estimate: ") || strings.Contains(a.text, "an hour)") {
+		t.Errorf("calls are held: %s", a.text)
+	}
+}

@@ -1,6 +1,16 @@
 package console
 
-import "net/http"
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+
+	"github.com/redis/go-redis/v9"
+
+	"issuance/internal/redisconn"
+)
 
 // failure is an answer that says why something was not done. Its texts are keys of words.
 type failure struct {
@@ -12,6 +22,17 @@ type failure struct {
 func (f *failure) Error() string { return "console: " + f.key }
 
 func fail(status int, key string, args ...any) *failure { return &failure{status, key, args} }
+
+// withoutRedis reports whether an error says that Redis does not answer, or takes no writes.
+func withoutRedis(err error) bool {
+	var network *net.OpError
+	for _, is := range []error{redisconn.ErrNoPatience, context.DeadlineExceeded, io.EOF, redis.ErrPoolTimeout, redis.ErrClosed} {
+		if errors.Is(err, is) {
+			return true
+		}
+	}
+	return errors.As(err, &network) || redisconn.NoWrites(err) != "" || redis.HasErrorPrefix(err, "LOADING")
+}
 
 var (
 	notFound    = fail(http.StatusNotFound, "fail.not_found")

@@ -2,11 +2,13 @@ package console
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
 
 	"issuance/internal/bulk"
+	"issuance/internal/bulk/workbook"
 	"issuance/internal/frontdoor"
 	"issuance/internal/ledger"
 	"issuance/providers"
@@ -33,14 +35,37 @@ type bulkData struct {
 	Accounts  []providers.Account
 	Templates []bulk.Template
 	Most      int
+	Full      bool     // an upload was refused, because these hold all places
+	Holders   []holder // where Full
 }
 
-func (v *visit) bulk() error {
+// holder is a file that holds a place of the front door.
+type holder struct {
+	*file
+	Unseen bool // which one it is may not be seen
+}
+
+func (v *visit) bulk() error { return v.bulkPage(http.StatusOK, bulkData{}) }
+
+// full says which files hold all places of this front door, and until when.
+func (v *visit) full() error {
+	list, err := v.files.holders(v.r.Context())
+	if err != nil {
+		return err
+	}
+	data := bulkData{Full: true}
+	for _, f := range list {
+		data.Holders = append(data.Holders, holder{f, !v.mayOpen(f)})
+	}
+	return v.bulkPage(http.StatusServiceUnavailable, data)
+}
+
+func (v *visit) bulkPage(status int, data bulkData) error {
 	list, err := v.files.list(v.r.Context(), v.Now())
 	if err != nil {
 		return err
 	}
-	data := bulkData{Templates: bulk.Templates(), Most: mostUpload >> 20}
+	data.Templates, data.Most = bulk.Templates(), mostUpload>>20
 	for _, f := range list {
 		if v.mayOpen(f) {
 			data.Files = append(data.Files, f)
@@ -51,7 +76,7 @@ func (v *visit) bulk() error {
 		return err
 	}
 	data.Accounts = v.offered(accounts, providers.Account{})
-	return v.page("bulk", "title.bulk", data)
+	return v.answer(status, "bulk", "title.bulk", data)
 }
 
 // mayOpen reports whether a visitor may see a file: it is its own, or the visitor's token is limited to no accounts.
@@ -74,6 +99,9 @@ type fileData struct {
 	Rows    []ledger.Found
 	From    int64
 	Orders  int64 // that are remembered
+	States  []stateCount
+	Counted int64 // of the orders, in States
+	Open    int64 // of those, which may change
 	Next    string
 	First   string
 	Most    int
@@ -83,9 +111,9 @@ type fileData struct {
 // More reports whether there are more wrong lines than are listed.
 func (d fileData) More() bool { return d.Wrong() > int64(len(d.Mistake)) }
 
-// Follows is the page of results that is followed, "" when every order of it has ended.
+// Follows is the page of results that is followed, "" when every order of the file has ended.
 func (d fileData) Follows() string {
-	if slices.ContainsFunc(d.Rows, func(f ledger.Found) bool { return !f.State.Settled() }) {
+	if d.Open > 0 || d.Counted < d.Orders || slices.ContainsFunc(d.Rows, func(f ledger.Found) bool { return !f.State.Settled() }) {
 		return resultsFrom(d.ID, d.From)
 	}
 	return ""
@@ -118,6 +146,13 @@ func (v *visit) fileOf() error {
 	}
 	if data.Rows, err = v.Ledger.Find(ctx, ledger.Query{}, refs); err != nil {
 		return err
+	}
+	if all > 0 {
+		t, err := v.files.tally(ctx, f.ID)
+		if err != nil {
+			return err
+		}
+		data.States, data.Counted, data.Open = t.counts()
 	}
 	return v.page("file", "title.file", data)
 }
@@ -182,13 +217,36 @@ func (v *visit) rejectsOf() error {
 		return err
 	}
 	v.Log.Info("the wrong lines of an uploaded file were downloaded", "file", f.ID, "who", v.who.Name, "address", v.Door.Address(v.r), "reason", reason)
-	kind, name := "text/csv; charset=utf-8", "rejects-"+f.ID[:8]+".csv"
+	kind, ending := "text/csv; charset=utf-8", ".csv"
 	if first := bytes.TrimLeft(text, "\ufeff \t\r\n"); len(first) > 0 && first[0] == '{' {
-		kind, name = "application/x-ndjson", "rejects-"+f.ID[:8]+".ndjson"
+		kind, ending = "application/x-ndjson", ".ndjson"
 	}
-	v.attach(kind, name)
+	if f.Book != "" {
+		book, err := f.bookOf(text)
+		if err == nil {
+			text, kind, ending = book, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", ".xlsx"
+		} else if !errors.Is(err, workbook.ErrTooLarge) { // which no other program minds
+			return err
+		}
+	}
+	v.attach(kind, "rejects-"+f.ID[:8]+ending)
 	_, _ = v.w.Write(text) // a browser that is gone needs no file
 	return nil
+}
+
+// bookOf are the wrong lines of a workbook as one, for Excel changes cells of CSV that were right.
+func (f *file) bookOf(rejects []byte) (text []byte, err error) {
+	book, err := bulk.NewBook(f.Book)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, book.Close()) }()
+	if err := book.Add(rejects); err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	err = book.Finish(&out)
+	return out.Bytes(), err
 }
 
 // results is what became of the orders of a file, without their tickets.
@@ -198,9 +256,9 @@ func (v *visit) results() error {
 		return err
 	}
 	t := v.lang.T
-	return v.exportFile(f, []string{t("account"), t("order"), t("state"), t("code"), t("created"), t("ended")}, mostRefs, func(list []ledger.Found, row func(...string)) error {
+	return v.exportFile(f, []string{t("account"), t("order"), t("state"), t("code"), t("created"), t("ended"), t("review.since")}, mostRefs, func(list []ledger.Found, row func(...string)) error {
 		for _, r := range list {
-			row(r.Account.String(), r.OrderID, v.lang.or("state.", string(r.State)), r.Code+r.ReviewCode, v.clock(r.CreatedAt), v.clock(r.FinalAt))
+			row(r.Account.String(), r.OrderID, v.lang.or("state.", string(r.State)), r.Code+r.ReviewCode, v.clock(r.CreatedAt), v.clock(settledAt(r)), v.clock(reviewAt(r)))
 		}
 		return nil
 	})
@@ -299,13 +357,11 @@ func (v *visit) exportFile(f *file, titles []string, most int64, rows func([]led
 // FileBadge is the class of the badge of a file's state.
 func (v *view) FileBadge(state string) string {
 	switch state {
-	case fileFinished:
-		return "good"
 	case fileChecked:
 		return "warn"
 	case fileRejected, fileUnread, fileBroken, fileLost:
 		return "bad"
-	case fileStopped:
+	case fileStopped, fileFinished: // what became of its orders is another question
 		return "off"
 	}
 	return "busy"

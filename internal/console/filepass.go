@@ -89,7 +89,11 @@ func (p *pass) reject(r bulk.Rejected) error {
 	}
 	text := []byte(nil)
 	if !r.Long {
-		text = p.file.Reject(r.Raw, r.Problems)
+		notes := make([]string, len(r.Problems))
+		for i, problem := range r.Problems {
+			notes[i] = p.held.lang.note(problem)
+		}
+		text = p.file.Noted(r.Raw, notes)
 	}
 	if len(p.rejects) == 0 && len(text) > 0 {
 		text = append(p.file.Header(), text...)
@@ -100,6 +104,25 @@ func (p *pass) reject(r bulk.Rejected) error {
 	}
 	p.rejects = append(p.rejects, text...)
 	return nil
+}
+
+// note is a problem of a line as one text.
+func (l Lang) note(p bulk.Problem) string {
+	if l != Chinese {
+		return p.String()
+	}
+	say := ruleTexts().say
+	text := say(p.Rule)
+	if p.Where != "" {
+		text = say(p.Where) + "：" + text
+	}
+	if p.Shape != "" {
+		text += "（目前：" + say(p.Shape) + "）"
+	}
+	if p.Advice != "" {
+		text += "；" + say(p.Advice)
+	}
+	return text
 }
 
 func (p *pass) note(w wrongLine) error {

@@ -24,9 +24,10 @@ type files struct {
 	arrived chan *held
 	slots   chan struct{}
 	seen    peeks[file]
+	counted tallies
 
-	mu    sync.Mutex
-	kicks map[string]chan struct{}
+	mu   sync.Mutex
+	here map[string]*held // by their ids
 }
 
 // held is a file in this front door's hands.
@@ -35,7 +36,13 @@ type held struct {
 	raw     *os.File
 	account providers.Account // whose requests they are, where lines do not say it
 	token   *frontdoor.Token  // of who uploaded it
+	lang    Lang              // in which that one reads what is wrong with lines
 	kick    chan struct{}
+
+	// Of files, under its lock.
+	waits bool          // it is checked, and nobody has started it
+	heir  bool          // its place goes to an upload that waits for it
+	gone  chan struct{} // closed when it has left its place to the heir
 }
 
 // Limits of one front door.
@@ -46,7 +53,7 @@ const (
 )
 
 func newFiles(c *Console) *files {
-	return &files{fileStore: fileStore{c.RDB, c.Ring}, c: c, arrived: make(chan *held), slots: make(chan struct{}, mostHeld), kicks: map[string]chan struct{}{}}
+	return &files{fileStore: fileStore{c.RDB, c.Ring}, c: c, arrived: make(chan *held), slots: make(chan struct{}, mostHeld), here: map[string]*held{}}
 }
 
 var (
@@ -74,25 +81,18 @@ func (s *files) run(ctx context.Context) {
 func (s *files) wake(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	select {
-	case s.kicks[id] <- struct{}{}: // a nil channel is never ready
-	default:
+	if h := s.here[id]; h != nil {
+		select {
+		case h.kick <- struct{}{}:
+		default:
+		}
 	}
 }
 
 func (s *files) hold(ctx context.Context, h *held) {
-	s.mu.Lock()
-	h.kick = make(chan struct{}, 1)
-	s.kicks[h.ID] = h.kick
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		delete(s.kicks, h.ID)
-		s.mu.Unlock()
-		h.drop()
-		<-s.slots
-	}()
+	s.enter(h)
 	state, problem, detail := s.carry(ctx, h)
+	s.leave(h) // so that whoever reads how it ended finds its place free
 	if err := s.end(context.WithoutCancel(ctx), h.ID, state, problem, detail); err != nil {
 		s.c.Log.Warn("how an uploaded file ended could not be recorded", "file", h.ID, "error", err)
 	}
@@ -112,7 +112,11 @@ func (s *files) carry(ctx context.Context, h *held) (state, problem, detail stri
 	if h.Enqueued == 0 {
 		return fileRejected, "", ""
 	}
-	refused, err := s.move(ctx, h.ID, step{from: fileChecking, to: fileChecked})
+	err := s.waitsUntil(ctx, h.ID, s.c.Now().Add(heldFor))
+	var refused *standing
+	if err == nil {
+		refused, err = s.move(ctx, h.ID, step{from: fileChecking, to: fileChecked})
+	}
 	if err == nil && refused == nil {
 		err = s.await(ctx, h)
 	}
@@ -135,6 +139,8 @@ func (s *files) carry(ctx context.Context, h *held) (state, problem, detail stri
 func (s *files) await(ctx context.Context, h *held) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, heldFor, errTooLate)
 	defer cancel()
+	s.waiting(h, true)
+	defer s.waiting(h, false)
 	before := h.count
 	err := s.beats(ctx, h, func() count { return before }, fileChecked)
 	if errors.Is(err, errStarted) {
@@ -194,13 +200,15 @@ func (s *files) pass(ctx context.Context, h *held, dry bool) error {
 	cancel(nil)
 	beating.Wait()
 	h.count = p.counted()
-	return errors.Join(err, s.found(context.WithoutCancel(ctx), h.ID, h.count, p.wrong, p.rejects, !p.dropped, f.Hidden))
+	return errors.Join(err, s.found(context.WithoutCancel(ctx), h.ID, h.count, p.wrong, p.rejects, !p.dropped, f.Hidden, f.Sheet))
 }
 
 // why says how a file ended that did not finish.
 func (s *files) why(ctx context.Context, h *held, err error) (state, problem, detail string) {
 	bad, sheets := new(bulk.FileError), new(workbook.SheetsError)
 	switch {
+	case errors.Is(err, errStopped) && s.replaced(h):
+		return fileStopped, "file.why.replaced", ""
 	case errors.Is(err, errStopped):
 		return fileStopped, "", ""
 	case errors.Is(err, errTooLate):

@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"mime/multipart"
 	"net/http"
@@ -14,9 +15,11 @@ import (
 
 	"github.com/xuri/excelize/v2"
 
+	"issuance/internal/bulk"
 	"issuance/internal/bulk/workbook"
 	"issuance/internal/doortest"
 	"issuance/internal/keys"
+	"issuance/internal/ledger"
 	"issuance/tasks/order"
 )
 
@@ -154,7 +157,7 @@ func TestAWorkbookIsCheckedCorrectedAndEnqueued(t *testing.T) {
 		t.Errorf("a start without a reason: %d", a.StatusCode)
 	}
 	b.submit(file, file+"/start", "reason", "the March sale")
-	text = b.until(file, live, "finished")
+	text = b.until(file, live, "enqueueing done")
 	for _, id := range []string{"BOOK1", "BOOK5"} {
 		r := order.Ref{Account: shop, OrderID: id}
 		if h.state(r) != order.Queued || !strings.Contains(text, at(r)) {
@@ -162,8 +165,14 @@ func TestAWorkbookIsCheckedCorrectedAndEnqueued(t *testing.T) {
 		}
 	}
 	rejects := b.submit(file, file+"/rejects", "reason", "to correct them")
-	if n := strings.Count(rejects.text, "rejected: "); n != 3 || !strings.Contains(rejects.text, customer) {
-		t.Fatalf("the rejects have %d lines: %s", n, rejects.text)
+	wrong, fix := rejectsBook(t, rejects)
+	if wrong[0][len(wrong[0])-1] != bulk.Note || len(wrong) != 4 || wrong[2][5] != customer {
+		t.Fatalf("the rejects are %q", wrong)
+	}
+	for _, row := range wrong[1:] {
+		if note := row[len(row)-1]; !strings.HasPrefix(note, "rejected: ") {
+			t.Errorf("a line without its reason: %q", row)
+		}
 	}
 	for _, key := range h.rdb.Keys(t.Context(), keys.Prefix+"{console:*").Val() {
 		if dump := h.rdb.Dump(t.Context(), key).Val(); strings.Contains(dump, customer) {
@@ -171,10 +180,9 @@ func TestAWorkbookIsCheckedCorrectedAndEnqueued(t *testing.T) {
 		}
 	}
 	// Corrected as a person would, they are enqueued, and the old notes mean nothing.
-	fixed := strings.NewReplacer(",912345678,", ",0912345678,", ",none,", ",2,", ",20990230,", ",20990101,").Replace(rejects.text)
-	file, live, _ = b.checked("rejects.csv", []byte(fixed), "Enqueue these 3 orders")
+	file, live, _ = b.checked("rejects.xlsx", fix("G2", "0912345678", "J3", "2", "K4", "20990101"), "Enqueue these 3 orders")
 	b.submit(file, file+"/start", "reason", "corrected")
-	b.until(file, live, "finished")
+	b.until(file, live, "enqueueing done")
 	if s := h.state(order.Ref{Account: shop, OrderID: "BOOK3"}); s != order.Queued {
 		t.Errorf("BOOK3 is %q", s)
 	}
@@ -188,14 +196,73 @@ func TestAWorkbookIsCheckedCorrectedAndEnqueued(t *testing.T) {
 		t.Errorf("the decisions: %+v", d)
 	}
 	b.lang = "zh-TW"
-	_, _, text = b.checked("wrong.xlsx", threeWrong(t), "等待開始")
+	again, _, text := b.checked("wrong.xlsx", threeWrong(t), "等待開始")
+	if wrong, _ := rejectsBook(t, b.submit(again, again+"/rejects", "reason", "to correct them")); !strings.Contains(wrong[1][len(wrong[1])-1], "rejected: CustomerPhone：須為國內手機號碼") {
+		t.Errorf("the reasons are not in the page's language: %q", wrong[1])
+	}
 	for _, want := range []string{"須為國內手機號碼：09 加 8 碼數字", "須為實際存在的日期，格式 yyyymmdd", "Excel 去掉了開頭的 0：請將該欄格式設為「文字」後重新輸入", "9 個字元的文字"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the Chinese page lacks %s: %s", want, text)
 		}
 	}
-	if !strings.Contains(b.page(file), "已完成") || !strings.Contains(b.page("/console/bulk"), "上傳並檢查") {
+	if !strings.Contains(b.page(file), "送入完畢") || !strings.Contains(b.page("/console/bulk"), "上傳並檢查") {
 		t.Error("not in Chinese")
+	}
+}
+
+// rejectsBook is a downloaded workbook of wrong lines, whose cells are all texts. fix writes cells as a person does who opens,
+// corrects and saves it.
+func rejectsBook(t *testing.T, a answer) (rows [][]string, fix func(cells ...string) []byte) {
+	t.Helper()
+	if !strings.HasSuffix(a.Header.Get("Content-Disposition"), `.xlsx"`) {
+		t.Fatalf("%d: %s", a.StatusCode, a.Header.Get("Content-Disposition"))
+	}
+	f, err := excelize.OpenReader(strings.NewReader(a.text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Close() })
+	if rows, err = f.GetRows("Orders"); err != nil {
+		t.Fatal(err)
+	}
+	for i, row := range rows {
+		for j := range row {
+			cell := workbook.Cell(j+1, i+1)
+			id, err := f.GetCellStyle("Orders", cell)
+			style, err2 := f.GetStyle(id)
+			kind, err3 := f.GetCellType("Orders", cell)
+			if err := errors.Join(err, err2, err3); err != nil || style.NumFmt != 49 || kind == excelize.CellTypeNumber {
+				t.Errorf("%s is no text: %v, %v", cell, kind, err)
+			}
+		}
+	}
+	return rows, func(cells ...string) []byte {
+		t.Helper()
+		for i := 0; i+1 < len(cells); i += 2 {
+			if err := f.SetCellStr("Orders", cells[i], cells[i+1]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var out bytes.Buffer
+		if err := f.Write(&out); err != nil {
+			t.Fatal(err)
+		}
+		return out.Bytes()
+	}
+}
+
+// A file of text has its wrong lines as text.
+func TestTheWrongLinesOfCSVAreCSV(t *testing.T) {
+	h := open(t, "")
+	b := h.browser()
+	var text strings.Builder
+	for _, row := range exampleRows {
+		text.WriteString(strings.Join(row, ",") + "\n")
+	}
+	file, _, _ := b.checked("orders.csv", []byte(text.String()), "ready to start")
+	a := b.submit(file, file+"/rejects", "reason", "to correct them")
+	if !strings.HasSuffix(a.Header.Get("Content-Disposition"), `.csv"`) || strings.Count(a.text, "rejected: ") != 3 || !strings.Contains(a.text, ",0912345678,") {
+		t.Errorf("%s: %s", a.Header.Get("Content-Disposition"), a.text)
 	}
 }
 
@@ -223,8 +290,10 @@ func TestADownloadOfWrongLinesIsRecorded(t *testing.T) {
 	if d := h.decisions(order.Ref{}); len(d) != 0 {
 		t.Errorf("a download that was refused is recorded: %+v", d)
 	}
-	if a := h.loggedIn(secrets["bob"]).submit(file, file+"/rejects", "reason", "angela is ill"); a.StatusCode != http.StatusOK || !strings.Contains(a.text, customer) {
+	if a := h.loggedIn(secrets["bob"]).submit(file, file+"/rejects", "reason", "angela is ill"); a.StatusCode != http.StatusOK {
 		t.Errorf("bob: %d", a.StatusCode)
+	} else if rows, _ := rejectsBook(t, a); rows[1][5] != customer {
+		t.Errorf("bob: %q", rows)
 	}
 	if d := h.decisions(order.Ref{}); len(d) != 1 || d[0].Who != "bob" || d[0].Reason != "angela is ill" || d[0].What != "show wrong lines of file "+id {
 		t.Errorf("the decisions: %+v", d)
@@ -292,7 +361,7 @@ func TestAFileWhoseFrontDoorIsGoneSaysSo(t *testing.T) {
 	}
 	file, live, _ := b.checked("orders.xlsx", threeWrong(t), "ready to start")
 	b.submit(file, file+"/start", "reason", "again")
-	b.until(file, live, "finished")
+	b.until(file, live, "enqueueing done")
 	if s := h.state(order.Ref{Account: shop, OrderID: "BOOK1"}); s != order.Queued {
 		t.Errorf("BOOK1 is %q", s)
 	}
@@ -320,7 +389,99 @@ func TestAFileIsStartedOnce(t *testing.T) {
 	if a.StatusCode != http.StatusConflict || !strings.Contains(a.text, "localhost started it at 20") {
 		t.Errorf("%d: %s", a.StatusCode, a.text)
 	}
-	if text := b.until(file, live, "finished"); !strings.Contains(text, "<dt>Started by</dt><dd>localhost (127.0.0.1) · <time") || !strings.Contains(text, "the March sale") {
+	if text := b.until(file, live, "enqueueing done"); !strings.Contains(text, "<dt>Started by</dt><dd>localhost (127.0.0.1) · <time") || !strings.Contains(text, "the March sale") {
 		t.Errorf("the page does not show who started it: %s", text)
+	}
+}
+
+// Whoever uploads, looks, corrects and uploads again is not kept from it by the files before: the oldest gives way, and both
+// pages say so.
+func TestAFifthUploadTakesThePlaceOfOnesOldest(t *testing.T) {
+	path, secrets := doortest.TokensFile(t, "angela operate", "bob operate")
+	h := open(t, path)
+	b, bob := h.loggedIn(secrets["angela"]), h.loggedIn(secrets["bob"])
+	var files []string
+	for _, name := range []string{"first.xlsx", "second.xlsx", "third.xlsx", "fourth.xlsx"} {
+		file, _, text := b.checked(name, threeWrong(t), "ready to start")
+		if !strings.Contains(text, "<dt>Waits for its start until</dt><dd><time") || strings.Contains(text, "taken that of") {
+			t.Errorf("%s: %s", name, text)
+		}
+		files = append(files, file)
+	}
+	a := bob.upload(bob.csrf("/console/bulk"), "bobs.xlsx", threeWrong(t))
+	if a.StatusCode != http.StatusServiceUnavailable || !strings.Contains(a.text, "these files hold all 4 places") || strings.Contains(a.text, "bobs.xlsx") {
+		t.Errorf("%d: %s", a.StatusCode, a.text)
+	}
+	for i, file := range files {
+		if want := `<a href="` + file + `">` + []string{"first", "second", "third", "fourth"}[i] + `.xlsx</a> · angela · ready to start · Holds it until <time`; !strings.Contains(a.text, want) {
+			t.Errorf("what holds the places lacks %s: %s", want, a.text)
+		}
+		if !strings.Contains(a.text, `action="`+file+`/stop"`) {
+			t.Errorf("%s cannot be discarded from there", file)
+		}
+	}
+	_, _, text := b.checked("fifth.xlsx", threeWrong(t), "ready to start")
+	if !strings.Contains(text, "taken that of “first.xlsx”") {
+		t.Errorf("the page does not say what it has replaced: %s", text)
+	}
+	if text := b.until(files[0], "/console/live?file="+strings.TrimPrefix(files[0], "/console/bulk/"), "stopped<"); !strings.Contains(text, "uploaded later has taken its place") {
+		t.Errorf("the file that gave way: %s", text)
+	}
+	for _, file := range files[1:] {
+		if text := b.page(file); !strings.Contains(text, "ready to start") {
+			t.Errorf("%s gave way, too: %s", file, text)
+		}
+	}
+	b.submit(files[1], files[1]+"/stop")
+	b.until(files[1], "/console/live?file="+strings.TrimPrefix(files[1], "/console/bulk/"), "stopped<")
+	bob.checked("bobs.xlsx", threeWrong(t), "ready to start")
+}
+
+// Who may not see others' files sees that they hold the places, and no name of theirs.
+func TestOthersFilesThatHoldThePlacesAreNotNamed(t *testing.T) {
+	path, secrets := doortest.TokensFile(t, "angela operate", "bob operate "+other.String())
+	h := open(t, path)
+	b := h.loggedIn(secrets["angela"])
+	for range 4 {
+		b.checked("secret.xlsx", threeWrong(t), "ready to start")
+	}
+	bob := h.loggedIn(secrets["bob"])
+	bob.lang = "zh-TW"
+	a := bob.upload(bob.csrf("/console/bulk"), "bobs.xlsx", threeWrong(t))
+	if a.StatusCode != http.StatusServiceUnavailable || strings.Count(a.text, "<li>其他帳號的檔案 · 等待開始 · 最晚占用至 <time") != 4 || strings.Contains(a.text, "secret") || strings.Contains(a.text, "angela") {
+		t.Errorf("%d: %s", a.StatusCode, a.text)
+	}
+}
+
+// That a file is enqueued says nothing of its orders: they are counted by state, the counts are followed, and a rejection shows.
+func TestAFileCountsItsOrdersByState(t *testing.T) {
+	h := open(t, "")
+	b := h.browser()
+	file, live, _ := b.checked("orders.xlsx", book(t, corrected), "ready to start")
+	b.submit(file, file+"/start", "reason", "the March sale")
+	text := b.until(file, live, "enqueueing done")
+	shows := func(state, class, n string) bool {
+		return strings.Contains(text, `<dt><span class="badge `+class+`">`+state+`</span></dt><dd>`+n+`</dd>`)
+	}
+	if !shows("queued", "busy", "5") || !strings.Contains(text, `<span class="badge off">enqueueing done</span>`) {
+		t.Errorf("a file that was just enqueued: %s", text)
+	}
+	s := b.follow(text, "")
+	h.end(order.Ref{Account: shop, OrderID: "BOOK1"}, ledger.Ending{State: order.Issued})
+	h.end(order.Ref{Account: shop, OrderID: "BOOK2"}, ledger.Ending{State: order.Failed, Reason: ledger.Reason{Code: "10200047"}})
+	for text = b.page(file); !shows("failed", "bad", "1"); text = b.page(file) {
+		s.changed()
+	}
+	if !shows("issued", "good", "1") || !shows("queued", "busy", "3") {
+		t.Errorf("after two ends: %s", text)
+	}
+	for _, id := range []string{"BOOK3", "BOOK4", "BOOK5"} {
+		h.end(order.Ref{Account: shop, OrderID: id}, ledger.Ending{State: order.Issued})
+	}
+	for text = b.page(file); !shows("issued", "good", "4"); text = b.page(file) {
+		s.changed()
+	}
+	if strings.Contains(text, "data-live=") {
+		t.Errorf("it is followed although every order has ended: %s", text)
 	}
 }

@@ -50,9 +50,12 @@ type file struct {
 	Reason           string
 	Created          time.Time
 	Started, Stopped hand
+	Until            time.Time // so long it waits for its start at most; zero before it is checked
+	Instead          string    // the name of the file whose place it has taken
 	Problem          string    // why it ended early: a key of words
 	Whole            []mistake // what is wrong with it as a whole
 	Hidden           string    // rows that Excel hides
+	Book             string    // the sheet that was read, "" of a file of text
 	count
 	Kept bool // all wrong lines are kept
 	Held bool // a front door holds the file
@@ -121,7 +124,7 @@ func keysOfFile(id string) fileKeys {
 func (s fileStore) make(ctx context.Context, f *file) error {
 	k := keysOfFile(f.ID)
 	pipe := s.rdb.Pipeline()
-	pipe.HSet(ctx, k.state, "name", f.Name, "sheet", f.Sheet, "size", f.Size, "state", f.State, "mark", f.Mark, "by", f.By, "address", f.Address, "created", f.Created.UnixMilli())
+	pipe.HSet(ctx, k.state, "name", f.Name, "sheet", f.Sheet, "size", f.Size, "state", f.State, "mark", f.Mark, "by", f.By, "address", f.Address, "created", f.Created.UnixMilli(), "instead", f.Instead)
 	pipe.PExpire(ctx, k.state, fileLife)
 	pipe.Set(ctx, k.lease, "1", fileLease)
 	pipe.ZAdd(ctx, keys.ConsoleFiles, redis.Z{Score: float64(f.Created.UnixMilli()), Member: f.ID})
@@ -143,9 +146,9 @@ func (s fileStore) load(ctx context.Context, id string) (*file, error) {
 	}
 	n := func(name string) int64 { v, _ := strconv.ParseInt(f[name], 10, 64); return v }
 	out := &file{ID: id, Name: f["name"], Sheet: f["sheet"], Size: n("size"), State: f["state"], Mark: f["mark"], By: f["by"], Address: f["address"], Reason: f["reason"],
-		Created: time.UnixMilli(n("created")).UTC(), Problem: f["problem"], Whole: wholeOf(f["detail"]), Hidden: f["hidden"], Kept: f["kept"] != "", Held: lease.Val() > 0,
-		count:   count{n("bytes"), n("lines"), n("enqueued"), n("duplicates"), n("conflicts"), n("invalid"), n("failed")},
-		Started: handOf(f, didStart), Stopped: handOf(f, didStop)}
+		Created: time.UnixMilli(n("created")).UTC(), Problem: f["problem"], Whole: wholeOf(f["detail"]), Hidden: f["hidden"], Book: f["book"], Kept: f["kept"] != "", Held: lease.Val() > 0,
+		count: count{n("bytes"), n("lines"), n("enqueued"), n("duplicates"), n("conflicts"), n("invalid"), n("failed")},
+		Until: millisOf(f["until"]), Instead: f["instead"], Started: handOf(f, didStart), Stopped: handOf(f, didStop)}
 	if !out.Held && (out.Moving() || out.State == fileChecked) {
 		out.State = fileLost
 	}
@@ -181,6 +184,11 @@ func (s fileStore) move(ctx context.Context, id string, to step) (*standing, err
 	return move(ctx, s.rdb, keysOfFile(id).state, to)
 }
 
+// waitsUntil notes how long a file waits for its start.
+func (s fileStore) waitsUntil(ctx context.Context, id string, until time.Time) error {
+	return s.rdb.HSet(ctx, keysOfFile(id).state, "until", until.UnixMilli()).Err()
+}
+
 // beat renews the lease, writes what was counted, and reads the state.
 func (s fileStore) beat(ctx context.Context, id string, c count) (state string, err error) {
 	k := keysOfFile(id)
@@ -203,7 +211,7 @@ func (s fileStore) begin(ctx context.Context, id string) error {
 }
 
 // found writes what a pass has found.
-func (s fileStore) found(ctx context.Context, id string, c count, wrong []string, rejects []byte, all bool, hidden string) error {
+func (s fileStore) found(ctx context.Context, id string, c count, wrong []string, rejects []byte, all bool, hidden, book string) error {
 	k := keysOfFile(id)
 	pipe := s.rdb.Pipeline()
 	kept := ""
@@ -221,7 +229,7 @@ func (s fileStore) found(ctx context.Context, id string, c count, wrong []string
 		pipe.RPush(ctx, k.wrong, toAny(wrong)...)
 		pipe.PExpire(ctx, k.wrong, fileLife)
 	}
-	pipe.HSet(ctx, k.state, append(c.fields(), "kept", kept, "hidden", hidden)...)
+	pipe.HSet(ctx, k.state, append(c.fields(), "kept", kept, "hidden", hidden, "book", book)...)
 	_, err := pipe.Exec(ctx)
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"issuance/internal/ledger"
+	"issuance/internal/operate"
 	"issuance/providers"
 	"issuance/tasks/order"
 )
@@ -21,8 +22,8 @@ type filter struct {
 
 // Groups of states.
 const (
-	openStates  = "open"
-	endedStates = "ended"
+	openStates  = operate.Open
+	endedStates = operate.Ended
 )
 
 // ages are how old a record may be, or has to be: since it was recorded, or since its end where it has ended.
@@ -99,16 +100,7 @@ func (f filter) old(at, now time.Time) bool {
 // query is the part of the filter that the ledger looks at.
 func (f filter) query() ledger.Query {
 	q := ledger.Query{Account: f.Account, Item: f.Item}
-	switch f.State {
-	case openStates:
-		q.States = []order.State{order.Queued, order.Submitting, order.Accepted}
-	case endedStates:
-		for _, s := range append(order.OrderStates(), order.RefundStates()...) {
-			if s.Settled() {
-				q.States = append(q.States, s)
-			}
-		}
-	default:
+	if q.States = operate.Group(f.State); q.States == nil {
 		q.States = []order.State{order.State(f.State)}
 	}
 	return q

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode"
 
+	"issuance/internal/ledger"
 	"issuance/internal/operate"
 	"issuance/tasks/order"
 )
@@ -31,6 +32,14 @@ func (v *view) When(t any) template.HTML {
 	}
 	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s <span class="ago">%s</span></time>`,
 		at.UTC().Format(time.RFC3339), at.In(v.visit.Zone).Format(timeFormat), template.HTMLEscapeString(v.visit.lang.relative(at.Sub(v.visit.Now())))))
+}
+
+// EndedAt is when a record came to its end, or since when it needs review.
+func (v *view) EndedAt(r ledger.Found) template.HTML {
+	if since := reviewAt(r); !since.IsZero() {
+		return template.HTML(`<span class="sub">`+template.HTMLEscapeString(v.T("review.since"))+`</span> `) + v.When(since)
+	}
+	return v.When(r.FinalAt)
 }
 
 // relative is a distance of time in words, as Intl.RelativeTimeFormat has it.
@@ -116,7 +125,7 @@ func printable(text string) string {
 
 // Why says why a job skipped records.
 func (v *view) Why(why string) string {
-	if _, known := words[why]; known {
+	if strings.HasPrefix(why, "job.note.") {
 		return v.T(why)
 	}
 	return v.T("job.note.state", v.visit.lang.or("state.", why))

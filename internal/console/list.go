@@ -135,11 +135,11 @@ func (v *visit) export() error {
 	out := v.csv("orders-" + v.Now().In(v.Zone).Format("20060102-150405"))
 	row := out.row
 	t := v.lang.T
-	row(t("account"), t("order"), t("refund"), t("state"), t("code"), t("lane"), t("created"), t("ended"))
+	row(t("account"), t("order"), t("refund"), t("state"), t("code"), t("lane"), t("created"), t("ended"), t("review.since"))
 	written, began := 0, v.Now()
 	for {
 		for _, r := range page.Rows {
-			row(r.Account.String(), r.OrderID, r.RefundID, v.lang.or("state.", string(r.State)), r.Code+r.ReviewCode, v.lang.or("lane.", string(r.Lane)), v.clock(r.CreatedAt), v.clock(r.FinalAt))
+			row(r.Account.String(), r.OrderID, r.RefundID, v.lang.or("state.", string(r.State)), r.Code+r.ReviewCode, v.lang.or("lane.", string(r.Lane)), v.clock(r.CreatedAt), v.clock(settledAt(r)), v.clock(reviewAt(r)))
 		}
 		written += len(page.Rows)
 		if out.Flush(); out.Error() != nil || page.Next == "" {
@@ -156,6 +156,22 @@ func (v *visit) export() error {
 	row(t("export.more"))
 	out.Flush()
 	return nil
+}
+
+// settledAt is when a record came to its end, zero for one that has none: a review is not yet one.
+func settledAt(r ledger.Found) time.Time {
+	if r.State == order.Review {
+		return time.Time{}
+	}
+	return r.FinalAt
+}
+
+// reviewAt is since when a record needs review, zero for one that does not.
+func reviewAt(r ledger.Found) time.Time {
+	if r.State == order.Review {
+		return r.FinalAt
+	}
+	return time.Time{}
 }
 
 // spreadsheet is an answer that is CSV for Excel.

@@ -30,6 +30,7 @@ const (
 // itself how far it is. The events are those of the front door's one reader, so a page that is open asks nothing of Redis.
 func (v *visit) live() error {
 	q := v.r.URL.Query()
+	var err error
 	wants := func(ledger.Event) bool { return false }
 	if text := q.Get("order"); text != "" {
 		r, ok := order.ParseRef(text)
@@ -44,11 +45,9 @@ func (v *visit) live() error {
 		}
 	}
 	if q.Has("results") {
-		shown, err := v.resultsShown(q.Get("results"))
-		if err != nil {
+		if wants, err = v.resultsOf(q.Get("results")); err != nil {
 			return err
 		}
-		wants = func(e ledger.Event) bool { return shown[e.Ref] }
 	}
 	id := q.Get("job")
 	if id != "" {
@@ -85,9 +84,9 @@ func (v *visit) live() error {
 	return nil
 }
 
-// resultsShown are the orders of a page of a file's results, by what resultsFrom wrote.
-func (v *visit) resultsShown(text string) (map[order.Ref]bool, error) {
-	id, place, _ := strings.Cut(text, ":")
+// resultsOf reports ends of orders of a file, by what resultsFrom wrote, and has them counted.
+func (v *visit) resultsOf(text string) (func(ledger.Event) bool, error) {
+	id, _, _ := strings.Cut(text, ":")
 	f, err := v.files.peek(v.r.Context(), id)
 	if err == nil && (f == nil || !v.mayOpen(f)) {
 		err = notFound
@@ -95,13 +94,13 @@ func (v *visit) resultsShown(text string) (map[order.Ref]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	from, _ := strconv.ParseInt(place, 10, 64)
-	refs, _, err := v.files.refs(v.r.Context(), id, max(0, from), fileRows)
-	shown := map[order.Ref]bool{}
-	for _, r := range refs {
-		shown[r] = true
-	}
-	return shown, err
+	t, err := v.files.tally(v.r.Context(), id)
+	return func(e ledger.Event) bool {
+		if now := v.files.counted.get(id, v.Now()); now != t { // it was forgotten meanwhile, and the page makes another
+			now.heard(e)
+		}
+		return t.heard(e)
+	}, err
 }
 
 // resultsFrom names a page of a file's results.

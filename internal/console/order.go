@@ -81,7 +81,11 @@ func (v *visit) orderPage(status int, r order.Ref, s *shown) error {
 		return err
 	}
 	data.Deliveries = fold(sent, unfoldedDeliveries)
-	data.Timeline = fold(v.lang.timeline(records, decisions, sent), unfoldedMoments)
+	story := v.lang.timeline(records, decisions, sent)
+	for i := range story {
+		story[i].Detail = v.local(story[i].Detail)
+	}
+	data.Timeline = fold(story, unfoldedMoments)
 	for _, rec := range records {
 		if rec.State == order.Review {
 			review, err := v.review(ctx, rec)

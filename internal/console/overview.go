@@ -34,7 +34,8 @@ type account struct {
 	Lanes         []lane
 	// AtLeast says that there are so many unfinished records that an older one may exist than is shown.
 	AtLeast bool
-	// PerHour is how many records have ended lately, DoneAt when the rest will have at that rate; zero where nobody knows.
+	// PerHour is how many records the provider has ended lately, DoneAt when the rest will have at that rate; zero where nobody
+	// knows, and while calls of the account may not leave.
 	PerHour int64
 	DoneAt  time.Time
 }
@@ -108,16 +109,36 @@ func (c *Console) lookAtAccounts(ctx context.Context) ([]account, error) {
 		if err := c.addLanes(ctx, &a); err != nil {
 			return nil, err
 		}
-		if rate := rates[s.Account]; rate > 0 && a.PerSecond > 0 && !s.NoWorker {
-			a.PerHour = int64(rate * time.Hour.Seconds())
-			a.DoneAt = c.Now().Add(time.Duration(float64(a.Open) / rate * float64(time.Second)))
-		}
+		a.estimate(rates[s.Account], c.Now())
 		out[i] = a
 	}
 	return out, nil
 }
 
-// rates are how many records of each account have ended per second lately.
+// estimate says when what is unfinished will have ended. No record ends without a call, so no rate is above the account's. While
+// calls are held, or records wait for a seal key, what has ended before says nothing.
+func (a *account) estimate(perSecond float64, now time.Time) {
+	rate := min(perSecond, a.PerSecond)
+	if rate <= 0 || a.Health != providers.HealthOK || len(a.Paused) > 0 {
+		return
+	}
+	a.PerHour = int64(rate * time.Hour.Seconds())
+	a.DoneAt = now.Add(time.Duration(float64(a.Open) / rate * float64(time.Second)))
+}
+
+// byTheProvider reports whether an end is what a provider's answers came to: not a cancellation, a person's decision, or an end
+// that was found here.
+func byTheProvider(e ledger.Event) bool {
+	switch e.State {
+	case order.Issued, order.Refunded, order.PartiallyRefunded:
+		return e.Ticket == 0 && e.By == ""
+	case order.Failed:
+		return e.By == "" && !ours(order.Code(e.Code))
+	}
+	return false
+}
+
+// rates are how many records of each account the provider has ended per second lately.
 func (c *Console) rates(ctx context.Context) (map[providers.Account]float64, error) {
 	counts := map[providers.Account]float64{}
 	before, now := "", c.Now()
@@ -131,7 +152,7 @@ func (c *Console) rates(ctx context.Context) (map[providers.Account]float64, err
 			if now.Sub(e.At) > rateOver {
 				break // events stand in the order in which they were published, about that of their ends
 			}
-			if e.Ticket == 0 {
+			if byTheProvider(e) {
 				counts[e.Account]++
 			}
 		}

@@ -256,3 +256,25 @@ func TestEndedOrdersAreListedByTheirEnds(t *testing.T) {
 		t.Error("what has just ended is older than a day")
 	}
 }
+
+// A review has no end: its files and lists name since when it is one.
+func TestAReviewHasNoTimeOfAnEnd(t *testing.T) {
+	h, _, issued, review := story(t, "")
+	b := h.browser()
+	const ended, since = 7, 8
+	for state, of := range map[string]struct {
+		of     order.Ref
+		filled int
+	}{"review": {review, since}, "ended": {issued, ended}} {
+		rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(b.page("/console/export.csv?state="+state), "\ufeff"))).ReadAll()
+		if err != nil || len(rows) != 2 || rows[0][ended] != "Ended" || rows[0][since] != "In review since" {
+			t.Fatalf("%s: %v, %q", state, err, rows)
+		}
+		if rows[1][1] != of.of.OrderID || rows[1][of.filled] == "" || rows[1][ended+since-of.filled] != "" {
+			t.Errorf("%s: %q", state, rows[1])
+		}
+	}
+	if text := b.page("/console/?state=review"); !strings.Contains(text, `<span class="sub">In review since</span> <time`) {
+		t.Errorf("the list: %s", text)
+	}
+}

@@ -18,8 +18,21 @@ type part struct {
 // With gives a part of a page something to show.
 func (v *view) With(of any) part { return part{v, of} }
 
-// Explain says what a code means, "" for one that is the provider's own.
-func (v *view) Explain(code string) string { return v.visit.lang.explain(code) }
+// Explain says what the code of a record in a state means, "" for one that is the provider's own.
+func (v *view) Explain(state order.State, code string) string {
+	return v.visit.lang.explainIn(state, code)
+}
+
+// Reviewed says what a code means as the reason of a review.
+func (v *view) Reviewed(code string) string { return v.visit.lang.explainIn(order.Review, code) }
+
+// explainIn is explain for the code of a record in a state: as the reason of a review a code may say more.
+func (l Lang) explainIn(state order.State, code string) string {
+	if text, known := words["reviewed."+code]; known && state == order.Review {
+		return text[l]
+	}
+	return l.explain(code)
+}
 
 func (l Lang) explain(code string) string {
 	for _, name := range []string{code, strings.TrimRight(code, "0123456789")} { // such as http_503

@@ -17,7 +17,26 @@ func (l Lang) said(text string) string {
 }
 
 // Said is how a record ended, what it waits for, or what its last run found.
-func (v *view) Said(text string) string { return v.visit.lang.said(text) }
+func (v *view) Said(text string) string { return v.visit.local(v.visit.lang.said(text)) }
+
+// spokenTime is a moment as programs of ours write it into a text, or a time of the last or next hours alone.
+var spokenTime = regexp.MustCompile(`\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z|(?:\d{4}-\d{2}-\d{2} )?\d{2}:\d{2}:\d{2} UTC`)
+
+// local is a text with the times in it in the pages' zone: whoever wrote them knew no zone of readers.
+func (v *visit) local(text string) string {
+	return spokenTime.ReplaceAllStringFunc(text, func(spoken string) string {
+		for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05 UTC"} {
+			if at, err := time.Parse(layout, spoken); err == nil {
+				return v.clock(at)
+			}
+		}
+		at, err := time.Parse("2006-01-02 15:04:05 UTC", v.Now().UTC().Format("2006-01-02 ")+spoken)
+		if err != nil {
+			return spoken
+		}
+		return at.In(v.Zone).Format("15:04:05 -07:00")
+	})
+}
 
 // partOfReason says lengths of time, and the violations of a document.
 func partOfReason(english string) (string, bool) {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -23,6 +24,7 @@ type phrases struct {
 type phrase struct {
 	pattern *regexp.Regexp
 	text    string
+	quotes  []bool // which of its places stand between quotes of the other language
 }
 
 const hole = "%s"
@@ -37,7 +39,11 @@ func newPhrases(texts map[string]string) *phrases {
 			continue
 		}
 		pattern := strings.ReplaceAll(regexp.QuoteMeta(english), hole, "(.+?)")
-		p.patterns = append(p.patterns, phrase{regexp.MustCompile("(?s)^" + pattern + "$"), texts[english]})
+		var quotes []bool
+		for _, before := range strings.Split(texts[english], hole) {
+			quotes = append(quotes, strings.HasSuffix(before, "「"))
+		}
+		p.patterns = append(p.patterns, phrase{regexp.MustCompile("(?s)^" + pattern + "$"), texts[english], quotes})
 	}
 	return p
 }
@@ -65,7 +71,9 @@ func (p *phrases) say(english string) string {
 		if m := one.pattern.FindStringSubmatch(english); m != nil {
 			parts := make([]any, len(m)-1)
 			for i, part := range m[1:] {
-				parts[i] = p.say(part)
+				if parts[i] = p.say(part); one.quotes[i] {
+					parts[i] = strings.Join(unquoted(part), "」、「")
+				}
 			}
 			return fmt.Sprintf(one.text, parts...)
 		}
@@ -73,9 +81,34 @@ func (p *phrases) say(english string) string {
 	return english
 }
 
+// unquoted are names that stand quoted in a list, as the %q of strings.
+func unquoted(list string) (names []string) {
+	for rest := list; ; {
+		quoted, err := strconv.QuotedPrefix(rest)
+		if err != nil {
+			return []string{list}
+		}
+		name, _ := strconv.Unquote(quoted) // a quoted prefix is one
+		names = append(names, name)
+		if rest = strings.TrimPrefix(rest[len(quoted):], ", "); rest == "" {
+			return names
+		}
+	}
+}
+
+// enumerated is a list of places in a file, or of fields.
+var enumerated = regexp.MustCompile(`^[A-Za-z0-9:]+(, [A-Za-z0-9:]+)+$`)
+
+// partOfRule says lists.
+func partOfRule(english string) (string, bool) {
+	return strings.ReplaceAll(english, ", ", "、"), enumerated.MatchString(english)
+}
+
 // ruleTexts are the rules of documents and files in Chinese, the providers' own among them.
 var ruleTexts = sync.OnceValue(func() *phrases {
-	return inChinese(ruleWords, func(c providers.Codec) map[string]string { return c.RulesInChinese })
+	p := inChinese(ruleWords, func(c providers.Codec) map[string]string { return c.RulesInChinese })
+	p.other = partOfRule
+	return p
 })
 
 // reasonTexts are how records end and what they wait for in Chinese, with what the providers' clients say of answers.

@@ -86,8 +86,8 @@ func (l Lang) detail(s ledger.Step) string {
 		n, rest, _ := strings.Cut(s.Detail, " ")
 		return l.T("ticket.no", n) + " " + l.said(rest)
 	}
-	if words := l.explain(s.Detail); words != "" {
-		return l.code(s.Detail)
+	if words := l.explainIn(order.State(s.Event), s.Detail); words != "" {
+		return s.Detail + " — " + words
 	}
 	return l.said(s.Detail)
 }
@@ -168,22 +168,24 @@ func (l Lang) waitText(text string) string {
 
 // heldText is why no call may leave.
 func (l Lang) heldText(text string) string {
-	for _, prefix := range []string{"banned: ", "paused by "} {
-		if rest, ok := strings.CutPrefix(text, prefix); ok {
-			return l.T("held."+prefix, rest)
-		}
+	if why, ok := strings.CutPrefix(text, "banned: "); ok {
+		return l.T("held.banned: ", l.said(why))
+	}
+	if rest, ok := strings.CutPrefix(text, "paused by "); ok {
+		who, why, _ := strings.Cut(rest, ": ")
+		return l.T("held.paused by ", who, why)
 	}
 	return l.said(text)
 }
 
 // Waits is what an unfinished record waits for.
-func (v *view) Waits(text string) string { return v.visit.lang.waitText(text) }
+func (v *view) Waits(text string) string { return v.visit.local(v.visit.lang.waitText(text)) }
 
 // Held is why no call may leave.
-func (v *view) Held(text string) string { return v.visit.lang.heldText(text) }
+func (v *view) Held(text string) string { return v.visit.local(v.visit.lang.heldText(text)) }
 
 // Detail is what a step of a history says beyond its event.
-func (v *view) Detail(s ledger.Step) string { return v.visit.lang.detail(s) }
+func (v *view) Detail(s ledger.Step) string { return v.visit.local(v.visit.lang.detail(s)) }
 
 // EventName is a step of a history in words.
 func (v *view) EventName(event string) string { return v.visit.lang.or("event.", event) }

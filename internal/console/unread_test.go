@@ -31,7 +31,7 @@ func TestAFileThatIsRefusedAsAWholeSaysWhyInThePagesLanguage(t *testing.T) {
 		englishless bool
 	}{
 		"picture": {[]byte("\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"), []string{"<li>這是 PNG 圖片；請將其中的表格另存為 .xlsx"}, []string{"<li>it is a PNG picture; save its table as .xlsx"}, true},
-		"rounded": {changed(t, rounded), []string{"<li>Excel 只保留 15 位數字，已將 A2, A3, A4, A5, A6, A7, A8, A9, A10, A11 及另外 2 處 四捨五入", "<li>儲存格 B2:B3 已合併"},
+		"rounded": {changed(t, rounded), []string{"<li>Excel 只保留 15 位數字，已將 A2、A3、A4、A5、A6、A7、A8、A9、A10、A11 及另外 2 處 四捨五入", "<li>儲存格 B2:B3 已合併"},
 			[]string{"<li>Excel keeps 15 digits", "<li>these cells are merged"}, true},
 		"sheets": {changed(t, func(f *excelize.File) error {
 			_, err := f.NewSheet("Other")
@@ -39,8 +39,8 @@ func TestAFileThatIsRefusedAsAWholeSaysWhyInThePagesLanguage(t *testing.T) {
 				err = f.SetCellValue("Other", "A1", "x")
 			}
 			return err
-		}), []string{`有多張工作表含有內容：&#34;Sheet1&#34;, &#34;Other&#34;`}, []string{"several sheets hold something"}, true},
-		"titles": {[]byte("MerchantTradeNo,IssueType,Operator,備註\nA,B,C,D\n"), []string{"<li>標題列（第 1 行）第 4 欄: "}, []string{"<li>header (line 1), column 4: "}, false},
+		}), []string{`有多張工作表含有內容：「Sheet1」、「Other」`}, []string{"several sheets hold something"}, true},
+		"titles": {[]byte("MerchantTradeNo,IssueType,Operator,備註\nA,B,C,D\n"), []string{"<li>標題列（第 1 列）第 4 欄: 「備註」不是欄位名稱"}, []string{"<li>header (line 1), column 4: "}, true},
 	} {
 		_, _, text := b.checkedIn("zh-TW", name, c.content, "無法讀取")
 		m := refusal.FindStringSubmatch(text)

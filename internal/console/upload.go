@@ -92,12 +92,17 @@ func (v *visit) upload() error {
 		}
 		account = a
 	}
-	select {
-	case v.files.slots <- struct{}{}:
-	default:
-		return fail(http.StatusServiceUnavailable, "fail.files_busy")
+	instead, err := v.files.place(v.r.Context(), v.who.Mark(), v.step(fileChecked, fileStopping, didStop, ""))
+	switch {
+	case errors.Is(err, errNoPlace):
+		return v.full()
+	case err != nil:
+		return err
 	}
 	h, err := v.take(account)
+	if err == nil && instead != nil {
+		h.Instead = instead.Name
+	}
 	if err == nil {
 		err = v.files.make(v.r.Context(), h.file)
 	}
@@ -106,7 +111,7 @@ func (v *visit) upload() error {
 		case v.files.arrived <- h:
 			return v.redirect(bulkPath+"/"+h.ID, "")
 		case <-v.Door.Drained():
-			err = fail(http.StatusServiceUnavailable, "fail.files_busy")
+			err = fail(http.StatusServiceUnavailable, "fail.door_stops")
 		case <-v.r.Context().Done():
 			err = v.r.Context().Err()
 		}
@@ -125,7 +130,7 @@ func (v *visit) take(account providers.Account) (*held, error) {
 		return nil, err
 	}
 	_ = os.Remove(raw.Name()) // nothing of it is left behind, however this program ends
-	h := &held{raw: raw, account: account, token: v.who}
+	h := &held{raw: raw, account: account, token: v.who, lang: v.lang}
 	size, err := io.Copy(raw, v.file)
 	if err != nil {
 		return h, broken(err)

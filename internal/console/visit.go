@@ -135,7 +135,11 @@ func (v *visit) end(err error) {
 			return
 		}
 		v.Log.Error("a page of the console could not be shown", "request", v.w.Header().Get("X-Request-Id"), "error", err)
-		f = fail(http.StatusServiceUnavailable, "fail.unavailable", v.w.Header().Get("X-Request-Id"))
+		why := "fail.unavailable"
+		if withoutRedis(err) {
+			why = "fail.redis"
+		}
+		f = fail(http.StatusServiceUnavailable, why, v.w.Header().Get("X-Request-Id"))
 	}
 	if err := v.answer(f.status, "failure", "title.failure", f.text(v.lang)); err != nil {
 		v.Log.Error("a page of the console could not be shown", "error", err)

@@ -203,7 +203,7 @@ func TestAPersonWalksThroughTheConsole(t *testing.T) {
 	w.do(chromedp.Evaluate(`document.querySelector("table.list").scrollIntoView({block: "center"})`, nil))
 	w.shoots("console-file")
 	w.sends("/start", "reason", "the March sale")
-	w.sees("finished")
+	w.sees("enqueueing done")
 	if s := h.state(order.Ref{Account: shop, OrderID: "BOOK1"}); s != order.Queued {
 		t.Errorf("BOOK1 is %q", s)
 	}
@@ -212,7 +212,7 @@ func TestAPersonWalksThroughTheConsole(t *testing.T) {
 	w.sends("/bulk")
 	w.sees("Enqueue these 5 orders")
 	w.sends("/start", "reason", "corrected")
-	w.sees("finished")
+	w.sees("enqueueing done")
 	// Its results are followed to their ends.
 	w.sees("queued")
 	h.end(order.Ref{Account: shop, OrderID: "BOOK1"}, ledger.Ending{State: order.Issued})

@@ -21,7 +21,7 @@ var accountWords = map[string]text{
 	"acc.reviews":     {"待人工確認", "In review"},
 	"acc.done":        {"預計完成", "Done by"},
 	"acc.pace":        {"（依最近每小時結束 %s 筆推算）", "(at the recent rate of %s an hour)"},
-	"acc.no_pace":     {"無法估計：最近 10 分鐘沒有訂單結束，或目前不能呼叫。", "No estimate: nothing has ended in the last 10 minutes, or no calls leave."},
+	"acc.no_pace":     {"無法估計：最近 10 分鐘服務商沒有結束任何訂單，或目前有呼叫暫停或缺少金鑰。", "No estimate: the provider has ended nothing in the last 10 minutes, calls are held, or a key is missing."},
 	"acc.used":        {"最近一分鐘呼叫", "Calls in the last minute"},
 	"acc.oldest":      {"等待最久", "Waiting longest"},
 	"acc.at_least":    {"未完成的訂單很多，可能還有等待更久的。", "There are so many unfinished orders that one may have waited longer."},

@@ -39,6 +39,7 @@ var actWords = map[string]text{
 	"fail.reason":      {"請填寫原因（最多 500 字）。沒有任何變更。", "Give a reason of at most 500 characters. Nothing was changed."},
 	"fail.too_large":   {"送出的內容過大。", "The form is too large."},
 	"fail.unavailable": {"暫時無法處理，請稍後再試。（要求編號 %s）", "It cannot be done just now; try again. (Request %s)"},
+	"fail.redis":       {"Redis 沒有回應，或不接受寫入，因此暫時無法處理；已收下的訂單不受影響。請稍後再試。（要求編號 %s）", "Redis does not answer, or takes no writes, so nothing can be done just now; orders that were taken are safe. Try again. (Request %s)"},
 	"fail.sent":        {"可能已經送出（狀態：%s），無法取消。", "It may have been sent already (it is %s), so it cannot be cancelled."},
 	"fail.ended":       {"已經結束（狀態：%s）。", "It has ended already (it is %s)."},
 	"fail.decided":     {"%s 已先處理：%s（%s）。原因：%s。您的決定沒有生效。", "%s was faster: %s at %s, because: %s. Your decision changed nothing."},

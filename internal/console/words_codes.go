@@ -10,10 +10,21 @@ import (
 var codeWords = func() map[string]text {
 	out := map[string]text{}
 	for _, c := range order.Codes() {
-		out["code."+string(c.Code)] = text{codesInChinese[c.Code], strings.ToUpper(c.Meaning[:1]) + c.Meaning[1:] + "."}
+		meaning := text{codesInChinese[c.Code], strings.ToUpper(c.Meaning[:1]) + c.Meaning[1:] + "."}
+		if before, known := beforeReview[c.Code]; known {
+			out["reviewed."+string(c.Code)], meaning = meaning, before
+		}
+		out["code."+string(c.Code)] = meaning
 	}
 	return out
 }()
+
+// beforeReview explains codes that say less while a record is worked on than as the reason of its review: what could not be
+// found out by then is only not known yet.
+var beforeReview = map[order.Code]text{
+	order.CodeNumberExists: {"服務商表示已有此編號的訂單，查詢後才能確定屬於誰。", "The provider says that it has an order under this number; looking it up shows whose it is."},
+	order.CodeInDoubt:      {"尚未查明請求是否生效。", "Whether a request took effect is not known yet."},
+}
 
 var codesInChinese = map[order.Code]string{
 	order.CodeNumberTaken:       "服務商已有同編號的訂單，且不可能是這筆紀錄所送出。",
@@ -72,7 +83,7 @@ var waitWords = map[string]text{
 	"wait.the sweeper, which brings its task back within 30s": {"清掃程序在 30 秒內找回它的工作", "The sweeper, which brings its task back within 30 s"},
 	"wait.order":      {"它的訂單（%s）", "Its order (%s)"},
 	"held.banned: ":   {"服務商封鎖：%s", "Banned by the provider: %s"},
-	"held.paused by ": {"已由人員暫停：%s", "Paused by %s"},
+	"held.paused by ": {"已由 %s 暫停：%s", "Paused by %s: %s"},
 }
 
 // eventWords are the steps of a history.

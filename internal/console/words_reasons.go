@@ -176,15 +176,20 @@ var reasonWords = map[string]string{
 	"it cannot be signed":                                   "無法簽章",
 
 	// Steps of a history and what people did.
-	"show wrong lines of file %s":                       "查看檔案 %s 有誤的行",
+	"show wrong lines of file %s":                       "查看檔案 %s 有誤的列",
 	"show tickets of file %s":                           "查看檔案 %s 的票券",
 	"replay order to webhook %s":                        "重送給 Webhook 端點 %s",
+	"found issued":                                      "服務商已開立",
+	"found pending":                                     "服務商已有訂單，尚未開立",
+	"found failed":                                      "服務商表示開立失敗",
 	"attempt %s by %s":                                  "第 %s 次，由 %s 送出",
 	"ticket %s attempt %s":                              "第 %s 張票券，第 %s 次",
 	"confirmed, its effect has still to show":           "服務商已確認，待清單證實",
 	"its effect has still to show":                      "待清單證實",
 	"shown as refunded, which is still to be confirmed": "服務商顯示已退款，尚待證實",
 	"shown as refunded by the list":                     "清單顯示已退款",
+	"paused by %s: %s":                                  "已由 %s 暫停：%s",
+	"banned: %s":                                        "服務商封鎖：%s",
 	"by %s: %s":                                         "由 %s：%s",
 	"by %s":                                             "由 %s",
 

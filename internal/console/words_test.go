@@ -92,7 +92,7 @@ func TestNoTemplateHasATextOfItsOwn(t *testing.T) {
 			}
 		}
 	}
-	prefixes := []string{"code.", "wait.", "held.", "event.", "state.", "story.", "ticket.", "job.", "job.state.", "delivery.", "lane.", "age.", "done.", "check.", "decision."}
+	prefixes := []string{"code.", "reviewed.", "wait.", "held.", "event.", "state.", "story.", "ticket.", "job.", "job.state.", "delivery.", "lane.", "age.", "done.", "check.", "decision."}
 	for _, m := range prefixed.FindAllStringSubmatch(all, -1) {
 		prefixes = append(prefixes, m[1])
 	}
