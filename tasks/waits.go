@@ -110,7 +110,7 @@ func (c *Client) waits(ctx context.Context, u unfinished, v *ledger.View) (*Wait
 // putOff says what a record waits for whose task waits for its time.
 func (w *Waiting) putOff(u unfinished, t queue.Task) {
 	if t.InLine {
-		w.inLine(u)
+		w.inLine(u, t)
 		return
 	}
 	w.NextAt = stamp(t.Next)
@@ -135,13 +135,14 @@ func (w *Waiting) putOff(u unfinished, t queue.Task) {
 	}
 }
 
-// inLine says what a record waits for whose task its account's line lets go on. Why it was put aside, and when the queue would
-// run it by itself, say nothing of that.
-func (w *Waiting) inLine(u unfinished) {
+// inLine says what a record waits for whose task its account's line lets go on. Why it was put aside may be over since, and
+// when the queue would run it by itself says nothing of that.
+func (w *Waiting) inLine(u unfinished, t queue.Task) {
+	reason, _, _ := queue.ParseWait(t.Why)
 	switch {
 	case u.early(): // its order's end wakes it
 		w.For, w.OrderState = u.waitsFor(), u.order
-	case w.NoWorker:
+	case w.NoWorker && queue.IsUnserved(reason): // as it still is
 		w.For = accountsWorker
 	case w.Held != "":
 		w.For, w.Until = heldText, w.HeldUntil

@@ -294,9 +294,12 @@ func TestAnOrderThatWasPutAsideSaysWhatItWaitsForNow(t *testing.T) {
 			return w.For == "its account's calls, which are held" && w.Until != nil && time.Until(*w.Until) <= time.Minute && w.Held == "banned: HTTP 403"
 		})
 		stop()
-		all(func(w Waiting) bool {
-			return w.For == "a worker that serves its account" && w.NoWorker && w.Until == nil && w.Held == "banned: HTTP 403"
-		})
+		all(func(w Waiting) bool { return w.NoWorker && w.Held == "banned: HTTP 403" })
+		for id, reason := range reasons {
+			if w := b.waiting(t, ref(id)); (w.For == "a worker that serves its account") != queue.IsUnserved(reason) {
+				t.Errorf("%s: %+v", reason, w)
+			}
+		}
 	})
 }
 
