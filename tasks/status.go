@@ -110,7 +110,7 @@ type Waiting struct {
 	For string `json:"for"`
 	// Until is when that is over at the latest; nil when nobody knows.
 	Until *time.Time `json:"until,omitempty"`
-	// NextAt is when it is looked at next; nil when that is as soon as a worker is free.
+	// NextAt is when it is looked at next; nil when that is as soon as a worker is free, or when what it waits for lets it go on.
 	NextAt *time.Time `json:"next_at,omitempty"`
 	// OrderState is the state of the order that a refund waits for; the order's end makes the refund go on.
 	OrderState State `json:"order_state,omitempty"`

@@ -109,6 +109,10 @@ func (c *Client) waits(ctx context.Context, u unfinished, v *ledger.View) (*Wait
 
 // putOff says what a record waits for whose task waits for its time.
 func (w *Waiting) putOff(u unfinished, t queue.Task) {
+	if t.InLine {
+		w.inLine(u, t)
+		return
+	}
 	w.NextAt = stamp(t.Next)
 	text, until, known := queue.ParseWait(t.Why)
 	w.For = u.waitsFor()
@@ -126,17 +130,24 @@ func (w *Waiting) putOff(u unfinished, t queue.Task) {
 	} else if w.adds(u, text) {
 		w.LastRun = text
 	}
-	switch {
-	case (budget.IsHold(text) || budget.IsBan(text)) && w.Held != "": // it runs soon after that is over
-		w.For, w.Until, w.NextAt = heldText, w.HeldUntil, nil
-	case budget.IsHold(text): // that is over
+	if budget.IsHold(text) || budget.IsBan(text) { // whether calls are held now is said apart
 		w.Until = nil
-	case budget.IsBan(text): // that is over: it is in its account's line since
-		w.For, w.Until, w.NextAt = strings.TrimPrefix(queue.TurnText, queue.WaitsFor), nil, nil
-	case text == queue.TurnText: // it runs when the orders before it have
-		w.NextAt = nil
-	case t.Why == "" && t.Scheduled() && u.State == Queued && u.Lane == Bulk: // it went into its account's line when it was enqueued
-		w.For, w.NextAt = strings.TrimPrefix(queue.TurnText, queue.WaitsFor), nil
+	}
+}
+
+// inLine says what a record waits for whose task its account's line lets go on. Why it was put aside may be over since, and
+// when the queue would run it by itself says nothing of that.
+func (w *Waiting) inLine(u unfinished, t queue.Task) {
+	reason, _, _ := queue.ParseWait(t.Why)
+	switch {
+	case u.early(): // its order's end wakes it
+		w.For, w.OrderState = u.waitsFor(), u.order
+	case w.NoWorker && queue.IsUnserved(reason): // as it still is
+		w.For = accountsWorker
+	case w.Held != "":
+		w.For, w.Until = heldText, w.HeldUntil
+	default:
+		w.For = turn
 	}
 }
 
@@ -179,7 +190,10 @@ func (u unfinished) waitsFor() string {
 
 // adds reports whether the last run's answer says more than the rest of a status does.
 func (w *Waiting) adds(u unfinished, text string) bool {
-	if text == "" || budget.IsHold(text) || budget.IsBan(text) || w.Held != "" && strings.Contains(text, w.Held) {
+	if cause := strings.TrimPrefix(text, "held: "); cause == "" || budget.IsHold(cause) || budget.IsBan(cause) || queue.IsUnserved(text) { // as it was then
+		return false
+	}
+	if w.Held != "" && strings.Contains(text, w.Held) {
 		return false
 	}
 	e := u.Error
@@ -190,6 +204,11 @@ func (w *Waiting) adds(u unfinished, text string) bool {
 const freeWorker = "a free worker"
 
 const heldText = "its account's calls, which are held"
+
+// accountsWorker is what a record waits for whose account no worker serves, and turn what others in their account's line do.
+const accountsWorker = "a worker that serves its account"
+
+var turn = strings.TrimPrefix(queue.TurnText, queue.WaitsFor)
 
 // addHold says why no worker takes a task although it could run: its account or its queue is held.
 func (c *Client) addHold(ctx context.Context, w *Waiting, name string) error {

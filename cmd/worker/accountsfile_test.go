@@ -75,6 +75,11 @@ func (h *houses) write(name, text string) {
 // accounts writes the accounts file; the first is the default.
 func (h *houses) accounts(merchants ...string) {
 	h.Helper()
+	h.accountsIn("accounts.yaml", merchants...)
+}
+
+func (h *houses) accountsIn(name string, merchants ...string) {
+	h.Helper()
 	text := "accounts:\n"
 	for i, m := range merchants {
 		key := "key"
@@ -93,7 +98,7 @@ func (h *houses) accounts(merchants ...string) {
   calls_per_second: 100
 `, m, i == 0, h.urls[m], filepath.Join(h.dir, key), filepath.Join(h.dir, "iv"))
 	}
-	h.write("accounts.yaml", text)
+	h.write(name, text)
 }
 
 func (h *houses) client() *tasks.Client {
@@ -332,6 +337,28 @@ func TestWorkersOfSomeAccountsShareTheQueues(t *testing.T) {
 			}
 		}
 	}
+}
+
+// An account that moves from one worker's file to another's, which is changed a moment later, is no alarm, although an order
+// comes in between to the worker that has it no more.
+func TestAnAccountThatMovesToAnotherWorkerIsNoAlarm(t *testing.T) {
+	t.Parallel()
+	h := newHouses(t)
+	h.accounts(houseA, houseB)
+	one := h.program()
+	one.sees(`"serving".*"accounts":2`)
+	h.accountsIn("other.yaml", houseA)
+	h.env["ISSUANCE_ACCOUNTS_FILE"] = filepath.Join(h.dir, "other.yaml")
+	other := h.program()
+	other.sees(`"serving".*"accounts":1`)
+	c := h.client()
+	h.accounts(houseA)
+	h.enqueue(c, h.order(houseB, "S1"))
+	h.accountsIn("other.yaml", houseA, houseB)
+	other.sees(`account added.*"account":"ecticket:3085676"`)
+	h.issued(c, houseB, "S1")
+	one.sees(`account removed; another worker serves it.*"account":"ecticket:3085676"`)
+	no(t, "the logs", one.log.String()+other.log.String(), "alarm")
 }
 
 // An account that --accounts names has to be there, and a worker without one of its own serves nothing.

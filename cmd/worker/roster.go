@@ -25,6 +25,7 @@ type roster struct {
 	live *config.Live
 	mine func([]config.Account) []config.Account // of all accounts, those to serve
 	turn sync.Mutex                              // held by whoever changes the list
+	left map[providers.Account]time.Time         // those that were removed lately, and when; guarded by turn
 	terms
 }
 
@@ -186,15 +187,26 @@ func (w *worker) followOnce(ctx context.Context) error {
 	w.roster.terms.read(ctx, before, want)
 	w.roster.report()
 	c, err := w.changeTo(w.roster.apply(want))
-	if err != nil || c.nothing() {
+	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
+	if !c.nothing() {
+		if err := w.follow(ctx, c); err != nil {
+			return err
+		}
+	}
+	return w.withdraw(ctx)
+}
+
+// follow puts a change in force, and announces it.
+func (w *worker) follow(ctx context.Context, c change) error {
 	// Announced before it is served, as at the start.
 	if err := w.announceAccounts(ctx, slices.Concat(c.added, c.changed)); err != nil {
 		return err
 	}
+	before := w.roster.now()
 	for _, a := range c.changed { // where another worker has changed it, too, and met a ban since
 		if err := a.budget.TakeOver(ctx, before.byName[a.Name].budget.Terms()); err != nil {
 			return err
@@ -203,13 +215,17 @@ func (w *worker) followOnce(ctx context.Context) error {
 	if err := w.use(c); err != nil {
 		return err
 	}
+	for _, a := range c.gone {
+		w.roster.leaves(a.Name)
+	}
 	for _, a := range c.added {
+		delete(w.roster.left, a.Name)
 		w.log.Info("account added", "account", a.Name.String())
 	}
 	for _, a := range c.changed {
 		w.log.Info("account changed: its next call has the new settings", "account", a.Name.String())
 	}
-	return w.withdraw(ctx, c.gone)
+	return announce.AnnounceWorker(ctx, w.rdb, w.self()) // other workers go by it before they raise an alarm
 }
 
 // announceAccounts announces accounts whose settings are new, beside the workers that serve them, too.
@@ -257,27 +273,36 @@ func (w *worker) lanesOf(p providers.Name) (lanes []servers.Lane) {
 	return lanes
 }
 
-// withdraw announces that accounts are not served here any more.
-func (w *worker) withdraw(ctx context.Context, gone []*account) error {
-	if len(gone) == 0 {
-		return nil
+// removedGrace is how long after an account was removed it is withdrawn: its file may be changed on another worker, which gets
+// it, a little later.
+const removedGrace = 10 * time.Second
+
+// leaves takes note of an account that was removed.
+func (r *roster) leaves(a providers.Account) {
+	if r.left == nil {
+		r.left = map[providers.Account]time.Time{}
 	}
-	if err := announce.AnnounceWorker(ctx, w.rdb, w.self()); err != nil { // first: of two workers that do so at once, one sees the other's
-		return err
-	}
-	elsewhere, err := w.neighbours.read(ctx)
-	if err != nil {
-		return err
-	}
-	for _, a := range gone {
-		if elsewhere[a.Name] {
-			w.log.Info("account removed; another worker serves it", "account", a.Name.String())
+	r.left[a] = time.Now()
+}
+
+// withdraw announces of the accounts that were removed a while ago that nobody serves them, where that is so.
+func (w *worker) withdraw(ctx context.Context) error {
+	for a, at := range w.roster.left {
+		if time.Since(at) < removedGrace {
 			continue
 		}
-		w.log.Error("alarm: an account was removed, and no other worker serves it: its orders wait until one does", "account", a.Name.String())
-		if err := budget.Withdraw(ctx, w.rdb, a.Name); err != nil {
+		elsewhere, err := w.neighbours.read(ctx)
+		if err != nil {
 			return err
 		}
+		if elsewhere[a] {
+			w.log.Info("account removed; another worker serves it", "account", a.String())
+		} else if err := budget.Withdraw(ctx, w.rdb, a); err != nil {
+			return err
+		} else {
+			w.log.Error("alarm: an account was removed, and no other worker serves it: its orders wait until one does", "account", a.String())
+		}
+		delete(w.roster.left, a)
 	}
 	return nil
 }

@@ -92,7 +92,7 @@ func (b *Budget) published(r *refusal) {
 func (b *Budget) heldByBan(a answer) error {
 	return &providers.HeldError{
 		RetryAfter: max(a.wait, minRetry),
-		Reason:     fmt.Sprintf("%s is banned by the provider until %s", b.cfg.Account, b.clock().Add(a.wait).UTC().Format("15:04:05 UTC")),
+		Reason:     b.cfg.Account.String() + bannedUntil + b.clock().Add(a.wait).UTC().Format("15:04:05 UTC"),
 	}
 }
 

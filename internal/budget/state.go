@@ -110,8 +110,13 @@ type Halt struct {
 // bannedFor begins the Reason of the Halt of a ban.
 const bannedFor = "banned: "
 
-// IsBan reports whether a text is a ban's Halt.Reason.
-func IsBan(text string) bool { return strings.HasPrefix(text, bannedFor) }
+// bannedUntil ends what a call that a ban held back says of the account, before the time.
+const bannedUntil = " is banned by the provider until "
+
+// IsBan reports whether a text is a ban's Halt.Reason, or the Reason with which it held a call back.
+func IsBan(text string) bool {
+	return strings.HasPrefix(text, bannedFor) || strings.Contains(text, bannedUntil)
+}
 
 // Held reports whether no call of a lane may leave, and why.
 func (s State) Held(l order.Lane) (Halt, bool) {

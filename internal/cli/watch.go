@@ -228,7 +228,7 @@ func (w *watcher) printNew(ctx context.Context, o *watched, ref tasks.Ref, waits
 
 // waitLine says in one line what a record waits for that is put off; "" for one that runs or is about to.
 func (a *app) waitLine(w *tasks.Waiting) string {
-	if w == nil || w.NextAt == nil && w.Held == "" {
+	if w == nil || w.NextAt == nil && w.Held == "" && w.OrderState == "" {
 		return ""
 	}
 	if w.Held != "" {

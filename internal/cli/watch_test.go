@@ -17,6 +17,8 @@ func TestWhatAnOrderIsPutOffFor(t *testing.T) {
 	}{
 		{nil, ""},
 		{&tasks.Waiting{For: "a free worker"}, ""},
+		{&tasks.Waiting{For: "its turn among the orders of its account"}, ""},
+		{&tasks.Waiting{For: "its order (queued)", OrderState: tasks.Queued}, "its order (queued)"},
 		{&tasks.Waiting{For: "its next try", NextAt: &at}, "its next try"},
 		{&tasks.Waiting{For: "the provider to issue it", NextAt: &at, Until: &at}, "the provider to issue it, until 2026-03-01 04:00:00+00:00"},
 		{&tasks.Waiting{For: "its account's calls, which are held", Held: "paused by ann: x"}, "its account's calls: paused by ann: x"},

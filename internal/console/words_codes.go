@@ -73,6 +73,7 @@ var codesInChinese = map[order.Code]string{
 var waitWords = map[string]text{
 	"wait.the worker that is working on it":                   {"正在處理它的工作程式", "The worker that is working on it"},
 	"wait.a free worker":                                      {"空閒的工作程式", "A free worker"},
+	"wait.a worker that serves its account":                   {"處理此帳號的工作程式", "A worker that serves its account"},
 	"wait.the provider to issue it":                           {"服務商開立票券", "The provider to issue it"},
 	"wait.the provider to issue its order":                    {"服務商開立它的訂單", "The provider to issue its order"},
 	"wait.its order, which nobody knows yet":                  {"尚未送入的訂單", "Its order, which nobody knows yet"},

@@ -12,8 +12,8 @@
 // they are enqueued (package tasks), and wait in the queue's scheduled set.
 //
 // Whenever there is room again, as many tasks of the line are put at the head of the queue: the releaser of each process does
-// so for the accounts that it serves, when a task has passed the call budget or has ended, and otherwise every half second.
-// No process leads. So a task costs a constant number of commands until it runs, however long that takes: one to be put
+// so for the accounts that it serves, when a task has passed the call budget or has ended, and otherwise every half second; ten
+// times a second for a minute after it has found a line that another process has begun. No process leads. So a task costs a constant number of commands until it runs, however long that takes: one to be put
 // aside, one to be let go on.
 //
 // A line is a hint: should Redis lose one, or a task's place in it, the queue runs the task by itself later (queue.Behind).
@@ -64,7 +64,10 @@ type Config struct {
 	Elsewhere func(context.Context, providers.Account) bool
 	// Expect is how long a task is expected at most after it was let go on, should nobody else have got it. Default 1 s.
 	Expect time.Duration
-	Log    *slog.Logger
+	// Grace is how long nobody may serve an account before an alarm reports it: longer than a change of the accounts takes until
+	// all workers know of it. Default 10 s.
+	Grace time.Duration
+	Log   *slog.Logger
 }
 
 // Lane is one queue, shared by accounts. Safe for concurrent use.
@@ -77,7 +80,9 @@ type Lane struct {
 	mu     sync.Mutex
 	places map[providers.Account]*place
 	groups map[string]*group
-	alarms map[providers.Account]time.Time // of accounts that nobody serves: when that was reported
+	absent map[providers.Account]*absence // of accounts that nobody serves
+	// oftenUntil is until when lines are looked for more often.
+	oftenUntil time.Time
 }
 
 // NewLane makes a lane's.
@@ -88,8 +93,11 @@ func NewLane(rdb redis.UniversalClient, c Config) *Lane {
 	if c.Expect <= 0 {
 		c.Expect = time.Second
 	}
+	if c.Grace <= 0 {
+		c.Grace = 10 * time.Second
+	}
 	return &Lane{Config: c, queue: queue.Name(c.Provider, c.Lane), rdb: rdb, kick: make(chan struct{}, 1),
-		places: map[providers.Account]*place{}, groups: map[string]*group{}, alarms: map[providers.Account]time.Time{}}
+		places: map[providers.Account]*place{}, groups: map[string]*group{}, absent: map[providers.Account]*absence{}}
 }
 
 // Handler runs a task when its account has room for it, and puts it aside otherwise.
@@ -128,28 +136,4 @@ func (l *Lane) enter(ctx context.Context, r order.Ref, id string) (*visit, error
 		return l.force(r.Account, terms), nil
 	}
 	return nil, wait
-}
-
-// unservedAlarm is how often an account that nobody serves is reported.
-const unservedAlarm = time.Hour
-
-// unserved puts a task aside whose account this process does not serve: it is never worked on under another one.
-func (l *Lane) unserved(ctx context.Context, r order.Ref, id string) error {
-	wait := &queue.WaitError{Reason: "no worker serves account " + r.Account.String()}
-	if l.Elsewhere(ctx, r.Account) {
-		wait.Reason = "another worker serves account " + r.Account.String()
-	} else if l.alarm(r.Account) {
-		l.Log.Error("alarm: no worker serves the account of this order; its orders wait until one does", "account", r.Account.String(), "order", r.OrderID)
-	}
-	return l.aside(ctx, r, id, true, wait)
-}
-
-func (l *Lane) alarm(a providers.Account) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if at := l.alarms[a]; time.Since(at) < unservedAlarm {
-		return false
-	}
-	l.alarms[a] = time.Now()
-	return true
 }

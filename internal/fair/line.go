@@ -29,10 +29,14 @@ var (
 )
 
 const (
-	// lookEvery is how often the lines are looked for of which this process knows nothing.
+	// lookEvery is how often the lines are looked for of which this process knows nothing, and lookOften how often for a while
+	// after others have put something aside: where it was one that does not serve the account, the next task may come to it too.
 	lookEvery = 500 * time.Millisecond
-	// lookForMissing is how often it is looked for whether another process has got a task that was let go on.
-	lookForMissing = 100 * time.Millisecond
+	lookOften = 100 * time.Millisecond
+	oftenFor  = time.Minute
+	// lookAgain is after how long it is looked at what is between two states: what was let go on and has not come yet, and what
+	// was put aside a moment ago.
+	lookAgain = 25 * time.Millisecond
 	// lookedAt is how many tasks of a line are looked at beyond those that may go on: some are between two states.
 	lookedAt = 100
 	// remembered is for how long another process knows that a task was let go on.
@@ -55,22 +59,31 @@ func (l *Lane) aside(ctx context.Context, r order.Ref, id string, head bool, why
 	if n < 0 {
 		return nil
 	}
-	rate := 0.0
+	return &queue.WaitError{After: max(why.After, 0) + queue.Behind(n, l.joined(r.Account)), Reason: why.Reason, Until: why.Until}
+}
+
+// joined takes note of a task that is in an account's line now, and returns the account's calls per second; 0 of one that this
+// process does not serve.
+func (l *Lane) joined(a providers.Account) (rate float64) {
 	l.mu.Lock()
-	if p := l.places[r.Account]; p != nil {
-		p.line = true
-		rate = p.terms.PerSecond
+	defer l.mu.Unlock()
+	p := l.places[a]
+	if p == nil {
+		return 0
 	}
-	l.mu.Unlock()
-	return &queue.WaitError{After: max(why.After, 0) + queue.Behind(n, rate), Reason: why.Reason, Until: why.Until}
+	p.line = true
+	if l.room(p, time.Now()) > 0 {
+		l.wake()
+	}
+	return p.terms.PerSecond
 }
 
 // Run lets tasks go on for which there is room, until the context ends.
 func (l *Lane) Run(ctx context.Context) {
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
-	missing := time.NewTimer(lookForMissing)
-	defer missing.Stop()
+	next := time.NewTimer(lookEvery)
+	defer next.Stop()
+	again := time.NewTimer(lookAgain)
+	defer again.Stop()
 	armed, failing := true, false
 	var err error // of the last step
 	for {
@@ -86,23 +99,35 @@ func (l *Lane) Run(ctx context.Context) {
 		failing = err != nil
 		kick := l.kick
 		if failing {
-			kick = nil // it is tried again at the next tick
+			kick = nil // it is tried again at the next look
 		}
-		if !armed && l.expects() {
-			missing.Reset(lookForMissing)
+		if !armed && l.unsettled() {
+			again.Reset(lookAgain)
 			armed = true
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-kick:
-		case <-missing.C:
+		case <-again.C:
 			armed = false
 			err = l.missing(ctx)
-		case <-tick.C:
+		case <-next.C:
 			err = l.look(ctx)
+			l.report(ctx)
+			next.Reset(l.untilLook())
 		}
 	}
+}
+
+// untilLook is how long until the next look.
+func (l *Lane) untilLook() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if time.Now().Before(l.oftenUntil) {
+		return lookOften
+	}
+	return lookEvery
 }
 
 // look finds the lines of the accounts that this process serves.
@@ -116,26 +141,40 @@ func (l *Lane) look(ctx context.Context) error {
 	for _, m := range merchants {
 		a := providers.Account{Provider: l.Provider, Merchant: m}
 		if terms, ok := l.Terms(a); ok {
-			l.place(a, terms).line = true
-			delete(l.alarms, a)
+			l.found(l.place(a, terms))
+			delete(l.absent, a)
 		}
 	}
 	return err
 }
 
-// expects reports whether tasks are expected that were let go on.
-func (l *Lane) expects() bool {
+// found takes note of a line that another process has begun.
+func (l *Lane) found(p *place) {
+	if !p.line {
+		p.line = true
+		l.oftenUntil = time.Now().Add(oftenFor)
+	}
+}
+
+// unsettled reports whether tasks are expected that were let go on, or are in a line although there is room: they are between
+// two states.
+func (l *Lane) unsettled() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, p := range l.places {
+	now := time.Now()
+	for a, p := range l.places {
 		if len(p.expected) > 0 {
+			return true
+		}
+		if _, served := l.Terms(a); served && p.line && l.room(p, now) > 0 {
 			return true
 		}
 	}
 	return false
 }
 
-// missing expects those tasks no longer that another process has got, or whose time is over.
+// missing expects those tasks no longer that another process has got, or whose time is over. One that was put aside there is
+// let go on again.
 func (l *Lane) missing(ctx context.Context) error {
 	pipe := l.rdb.Pipeline()
 	states := map[string]*redis.StringCmd{}
@@ -158,6 +197,9 @@ func (l *Lane) missing(ctx context.Context) error {
 	for _, p := range l.places {
 		p.forget(func(id string, until time.Time) bool {
 			state, asked := states[id]
+			if asked && state.Val() == asynq.TaskStateRetry.String() {
+				l.found(p)
+			}
 			return now.After(until) || asked && state.Val() != asynq.TaskStatePending.String()
 		})
 	}
@@ -243,8 +285,7 @@ func (l *Lane) released(list []going, answered chan struct{}) (any bool) {
 		left, _ := reply[0].(int64)
 		g.line = left > 0
 		for _, id := range reply[1:] {
-			g.expected[fmt.Sprint(id)] = until
-			g.waiting++
+			g.expect(fmt.Sprint(id), until)
 			any = true
 		}
 	}

@@ -53,6 +53,15 @@ func (l *Lane) place(a providers.Account, t Terms) *place {
 	return p
 }
 
+// expect expects a task that was let go on. One that is expected already, because another process has put it aside again, takes
+// no more room.
+func (p *place) expect(id string, until time.Time) {
+	if _, known := p.expected[id]; !known {
+		p.waiting++
+	}
+	p.expected[id] = until
+}
+
 // forget expects those tasks no longer of which over says so.
 func (p *place) forget(over func(id string, until time.Time) bool) {
 	for id, until := range p.expected {
@@ -184,6 +193,11 @@ func (l *Lane) change(do func()) {
 	l.mu.Lock()
 	do()
 	l.mu.Unlock()
+	l.wake()
+}
+
+// wake has the releaser look whether tasks may go on.
+func (l *Lane) wake() {
 	select {
 	case l.kick <- struct{}{}:
 	default:

@@ -31,6 +31,10 @@ type scene struct {
 	log   *strings.Builder
 	// expect is how long workers expect what they have let go on. Default: theirs.
 	expect time.Duration
+	// grace is how long nobody may serve an account without an alarm. Default: theirs.
+	grace time.Duration
+	// elsewhere reports whether another worker serves an account. Default: none does.
+	elsewhere func() bool
 
 	mu  sync.Mutex
 	ran []string // "ACCOUNT ORDER" by the time at which they began
@@ -54,8 +58,9 @@ type process struct {
 // worker starts one that serves accounts, each with an allowance of its own unless they are of one letter.
 func (s *scene) worker(accounts ...string) *process {
 	s.t.Helper()
-	l := fair.NewLane(s.srv.Client(), fair.Config{Provider: providers.ECTicket, Lane: order.Bulk, Slots: slots, Expect: s.expect, Log: slog.New(slog.NewTextHandler(&writer{s}, nil)),
-		Accounts: func() int { s.mu.Lock(); defer s.mu.Unlock(); return len(accounts) },
+	l := fair.NewLane(s.srv.Client(), fair.Config{Provider: providers.ECTicket, Lane: order.Bulk, Slots: slots, Expect: s.expect, Grace: s.grace, Log: slog.New(slog.NewTextHandler(&writer{s}, nil)),
+		Elsewhere: func(context.Context, providers.Account) bool { return s.elsewhere != nil && s.elsewhere() },
+		Accounts:  func() int { s.mu.Lock(); defer s.mu.Unlock(); return len(accounts) },
 		Terms: func(a providers.Account) (fair.Terms, bool) {
 			return fair.Terms{Allowance: allowanceOf(a.Merchant), PerSecond: 1}, slices.Contains(accounts, a.Merchant)
 		}})
@@ -78,6 +83,13 @@ func (w *writer) Write(b []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.log.Write(b)
+}
+
+// alarms are how often it was reported that nobody serves an account.
+func (s *scene) alarms() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Count(s.log.String(), "no worker serves the account")
 }
 
 func (s *scene) run(ctx context.Context, t *asynq.Task) error {

@@ -65,7 +65,7 @@ func ByAccount(log *slog.Logger, find func(providers.Account) asynq.Handler) asy
 		if h := find(r.Account); h != nil {
 			return h.ProcessTask(ctx, t)
 		}
-		return queue.Wait(time.Second, "no worker serves account "+r.Account.String())
+		return queue.Wait(time.Second, queue.NowhereText+r.Account.String())
 	})
 }
 

@@ -88,6 +88,9 @@ type Task struct {
 	Held bool
 	Next time.Time // scheduled and retry: when it runs next
 	Why  string    // retry: what its last run answered
+	// InLine: it waits in the line of its account (package fair), which lets it go on. Next is a safety net then, later than its
+	// turn, that nobody should be shown.
+	InLine bool
 }
 
 // Waiting reports whether the task waits for its time.
@@ -109,7 +112,7 @@ func (t Task) Active() bool { return t.State == asynq.TaskStateActive.String() }
 // Pending reports whether the task runs as soon as a worker is free.
 func (t Task) Pending() bool { return t.State == asynq.TaskStatePending.String() }
 
-// Find reads many tasks in one round trip, state and lease of each; Next and Why are left out.
+// Find reads many tasks in one round trip, state and lease of each; Next, Why and InLine are left out.
 func (c *Client) Find(ctx context.Context, homes []Home) ([]Task, error) {
 	pipe := c.rdb.Pipeline()
 	states, leases := make([]*redis.StringCmd, len(homes)), make([]*redis.FloatCmd, len(homes))
@@ -132,7 +135,7 @@ func (c *Client) Find(ctx context.Context, homes []Home) ([]Task, error) {
 	return out, nil
 }
 
-// Look reads one task, with when it runs next and why it waits; Held is left out.
+// Look reads one task, with when it runs next, why it waits, and whether that is in its account's line; Held is left out.
 func (c *Client) Look(ctx context.Context, h Home) (Task, error) {
 	info, err := c.info(ctx, h)
 	if missing(err) {
@@ -142,10 +145,11 @@ func (c *Client) Look(ctx context.Context, h Home) (Task, error) {
 		return Task{}, fmt.Errorf("queue: %s: %w", h.ID, err)
 	}
 	t := Task{State: info.State.String(), Why: info.LastErr}
-	if t.Waiting() {
-		t.Next = info.NextProcessAt
+	if !t.Waiting() {
+		return t, nil
 	}
-	return t, nil
+	t.Next = info.NextProcessAt
+	return c.lookInLine(ctx, h, t)
 }
 
 func (c *Client) info(ctx context.Context, h Home) (*asynq.TaskInfo, error) {

@@ -3,6 +3,7 @@ package queue
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -49,6 +50,28 @@ func (c *Client) Lines(ctx context.Context, p providers.Name, l order.Lane, acco
 		}
 	}
 	return out, nil
+}
+
+// lookInLine adds to a task that waits whether it is in its account's line. One that was let go on meanwhile waits no more.
+func (c *Client) lookInLine(ctx context.Context, h Home, t Task) (Task, error) {
+	r, ok := RefOf(h.ID)
+	if !ok {
+		return t, nil
+	}
+	pipe := c.rdb.Pipeline()
+	place := pipe.ZScore(ctx, keys.QueueLine(h.Queue)+"of:"+r.Account.Merchant, h.ID)
+	state := pipe.HGet(ctx, keys.Task(h.Queue, h.ID), "state")
+	_, _ = pipe.Exec(ctx) // each command has its error
+	for _, err := range []error{place.Err(), state.Err()} {
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return Task{}, fmt.Errorf("queue: %s: %w", h.ID, err)
+		}
+	}
+	if now := (Task{State: state.Val()}); !now.Waiting() {
+		return now, nil
+	}
+	t.InLine = place.Err() == nil
+	return t, nil
 }
 
 // WakeInLine is Wake for a task that goes to the end of its account's line, behind so many others, instead of to the queue: Join

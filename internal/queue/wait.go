@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -36,6 +37,18 @@ const WaitsFor = "waiting for "
 // TurnText is the Reason of a task that waits in the line of its account (package fair). When the queue runs it by itself says
 // nothing: that is later than its turn.
 const TurnText = WaitsFor + "its turn among the orders of its account"
+
+// ElsewhereText and NowhereText begin the Reason of a task that came to a worker that does not serve its account, which follows:
+// whether another one was known to serve it then.
+const (
+	ElsewhereText = "another worker serves account "
+	NowhereText   = "no worker serves account "
+)
+
+// IsUnserved reports whether a Reason says only that a worker does not serve the task's account.
+func IsUnserved(reason string) bool {
+	return strings.HasPrefix(reason, ElsewhereText) || strings.HasPrefix(reason, NowhereText)
+}
 
 var waitText = regexp.MustCompile(`^(.*?)(?:, until ([0-9T:Z-]+))?; next look in [0-9hms.]+$`)
 
