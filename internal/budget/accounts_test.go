@@ -3,6 +3,7 @@ package budget
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -109,6 +110,21 @@ func TestAccountsOfOneAllowanceShareIt(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// Whose calls are used up is the allowance, where accounts share one.
+func TestAUsedUpAllowanceIsNamed(t *testing.T) {
+	srv, now := testredis.Mini(t), time.Unix(1_900_000_000, 0)
+	for _, c := range []struct{ allowance, says string }{{"platform-3085672", "call budget of allowance platform-3085672 ("}, {"", "call budget of ecticket:1 ("}} {
+		b := announce(t, srv, Config{Account: account, PerSecond: 0.01, Allowance: c.allowance, Now: func() time.Time { return now }})
+		bulk := b.Lane(order.Bulk)
+		if err := bulk.Pass(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := bulk.Pass(t.Context()); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%v does not say %q", err, c.says)
+		}
+	}
 }
 
 // A pause stays in force when the account's allowance changes.
