@@ -241,6 +241,9 @@ func (b *Budget) pass(ctx context.Context, lane order.Lane) error {
 		switch a.verdict {
 		case leave:
 			b.suspects(a.suspect)
+			if p != nil {
+				p.left.Store(true)
+			}
 			return nil
 		case banned:
 			return b.heldByBan(a)
