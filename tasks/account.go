@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"issuance/internal/announce"
 	"issuance/internal/budget"
+	"issuance/internal/plain"
 	"issuance/internal/redisconn"
 	"issuance/providers"
 )
@@ -19,26 +19,28 @@ import (
 type UnknownAccountError struct {
 	Account Account   // as far as it is known
 	Served  []Account // those of the provider that workers have announced; all, where none is of it
+	// Own says that the client has settings of its own for the provider's accounts (Rules.Accounts), which Served then lists.
+	Own bool
 }
 
-// mostListed is how many accounts an error text lists.
-const mostListed = 20
-
 func (e *UnknownAccountError) Error() string {
-	served := make([]string, len(e.Served))
+	names := make([]string, len(e.Served))
 	for i, a := range e.Served {
-		served[i] = a.String()
+		names[i] = a.String()
 	}
-	list := strings.Join(served, ", ")
-	if more := len(served) - mostListed; more > 0 {
-		list = fmt.Sprintf("%s, and %d more", strings.Join(served[:mostListed], ", "), more)
-	}
+	list := plain.Choices(names, e.Account.String())
 	switch {
+	case e.Own && e.Account.Merchant != "":
+		return fmt.Sprintf("account %s is not among the accounts that are configured here: %s", e.Account, list)
+	case e.Own && len(e.Served) > 0:
+		return fmt.Sprintf("%s: which account? none of those that are configured here is the default: %s", e.Account, list)
+	case e.Own:
+		return fmt.Sprintf("%s: which account? no default is configured here", e.Account)
 	case e.Account.Merchant != "" && list == "":
 		return fmt.Sprintf("no worker serves account %s, nor any other", e.Account)
 	case e.Account.Merchant != "":
 		return fmt.Sprintf("no worker serves account %s; there are: %s", e.Account, list)
-	case len(served) == 0:
+	case len(e.Served) == 0:
 		return fmt.Sprintf("%s: which account? none is configured, and no worker has announced one", e.Account)
 	default:
 		return fmt.Sprintf("%s: which account? there are: %s", e.Account, list)
@@ -140,8 +142,9 @@ func (c *Client) check(ctx context.Context) error {
 	return nil
 }
 
-// Account resolves a question's account: one without a merchant is the provider's default, by the rules,
-// by the provider, or the only one that workers have announced.
+// Account resolves a question's account: one without a merchant is the provider's default, by the rules or
+// by the provider. Where the rules have accounts of their own, nothing else is; otherwise it is the default one
+// that workers have announced, or the only one.
 func (c *Client) Account(ctx context.Context, a Account) (Account, error) {
 	codec, known := providers.CodecOf(a.Provider)
 	switch {
@@ -157,6 +160,9 @@ func (c *Client) Account(ctx context.Context, a Account) (Account, error) {
 	}
 	if a.Merchant = codec.DefaultMerchant; a.Merchant != "" {
 		return a, nil
+	}
+	if c.opt.Rules.alone(codec) {
+		return a, &UnknownAccountError{Account: a, Served: c.opt.Rules.own(a.Provider), Own: true}
 	}
 	announced, _, err := c.announced(ctx, fresh)
 	if err != nil {
@@ -208,8 +214,8 @@ func (c *Client) served(ctx context.Context, a Account) (Account, error) {
 	return c.Served(ctx, a)
 }
 
-// Served is Account for a document, whose account has to be one that workers have announced, if any have; else the
-// error is an *UnknownAccountError. It asks for no seal keys.
+// Served is Account for a document, whose account has to be one of the rules' own, where they have any of the provider, and
+// one that workers have announced, if any have; else the error is an *UnknownAccountError. It asks for no seal keys.
 func (c *Client) Served(ctx context.Context, a Account) (Account, error) {
 	for _, age := range []time.Duration{fresh, justNow} {
 		announced, _, err := c.announced(ctx, age)
@@ -218,6 +224,9 @@ func (c *Client) Served(ctx context.Context, a Account) (Account, error) {
 		}
 		if a, err = c.Account(ctx, a); err != nil {
 			return a, err
+		}
+		if own := c.opt.Rules.own(a.Provider); len(own) > 0 && !slices.Contains(own, a) {
+			return a, &UnknownAccountError{Account: a, Served: own, Own: true}
 		}
 		served := accountsOf(announced, a.Provider)
 		if len(announced) == 0 || slices.Contains(served, a) {

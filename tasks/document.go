@@ -29,6 +29,9 @@ type Rules struct {
 	// "". ok is false where there is none, which is a violation. With it MerchantID and Escrow are not used. Safe for
 	// concurrent use. Default nil.
 	Merchants func(id string) (m Merchant, ok bool)
+	// Accounts are those of a provider that the client has settings of its own for, by name. A document of another one is
+	// refused, whatever workers announce; of a provider without any, workers decide. Safe for concurrent use. Default nil.
+	Accounts func(p providers.Name) []Account
 	// Now is the clock for rules about dates. Default time.Now.
 	Now func() time.Time
 }
@@ -57,6 +60,19 @@ func (r Rules) forProvider(p providers.Name) providers.Rules {
 	return out
 }
 
+// own are the accounts of a provider that the client has settings of its own for.
+func (r Rules) own(p providers.Name) []Account {
+	if r.Accounts == nil {
+		return nil
+	}
+	return r.Accounts(p)
+}
+
+// alone reports whether the rules decide by themselves which account of a provider is the default.
+func (r Rules) alone(c providers.Codec) bool {
+	return r.Merchants != nil && c.Columns.Merchant != "" || len(r.own(c.Name)) > 0
+}
+
 // of are the rules for a well-formed request: those of the merchant that it names, in itself or beside it.
 func (r Rules) of(c *doccheck.Check, e envelope, request json.RawMessage) providers.Rules {
 	out := r.forProvider(e.codec.Name)
@@ -74,7 +90,7 @@ func (r Rules) of(c *doccheck.Check, e envelope, request json.RawMessage) provid
 	case id == "":
 		c.Violate("request."+field, "is required: orders are issued for several merchants here, and none of them is the default", "missing")
 	default:
-		c.Violate(at, "must be a configured merchant's", "another merchant")
+		c.Violate(at, "must be a configured merchant's", doccheck.ShapeOfMerchant(id))
 	}
 	out.Merchant, out.Escrow = m.ID, m.Escrow
 	return out
@@ -284,9 +300,9 @@ type envelope struct {
 func (e envelope) account(c *doccheck.Check, inDocument, configured string) Account {
 	a := Account{Provider: e.codec.Name, Merchant: e.merchant}
 	if a.Merchant != "" && inDocument != "" && a.Merchant != inDocument {
-		c.Violate("account", "must be the merchant that the request names, or be left out", "another merchant")
+		c.Violate("account", "must be the merchant that the request names, or be left out", doccheck.ShapeOfMerchant(a.Merchant))
 	} else if a.Merchant != "" && configured != "" && a.Merchant != configured {
-		c.Violate("account", "must be the configured merchant's, or be left out", "another merchant")
+		c.Violate("account", "must be the configured merchant's, or be left out", doccheck.ShapeOfMerchant(a.Merchant))
 	}
 	for _, m := range []string{inDocument, configured, e.codec.DefaultMerchant} {
 		if a.Merchant == "" {

@@ -108,7 +108,7 @@ func TestWrongEnvelopesAreRefused(t *testing.T) {
 		`{"provider":"pass2u","provider":"ecticket","request":{}}`:   "provider: must be given only once",
 		`{"provider":"pass2u","request":"王小明"}`:                      "request: must be a JSON object (found: string of 3 characters)",
 		`{"provider":"pass2u","request":{},"refund_id":"R1"}`:        "refund_id: is not a field here; known fields: account, provider, request",
-		`{"provider":"ecticket","request":{"MerchantID":"2000133"}}`: "request.MerchantID: must be the configured merchant's",
+		`{"provider":"ecticket","request":{"MerchantID":"2000133"}}`: "request.MerchantID: must be the configured merchant's; leave it out or correct it (found: merchant 2000133)",
 	} {
 		_, err := ParseOrder([]byte(doc), Rules{MerchantID: "2000132", Now: before})
 		if e := invalid(t, err); !strings.Contains(e.Error(), want) {

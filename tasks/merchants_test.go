@@ -3,6 +3,7 @@ package tasks
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,10 +40,11 @@ func TestADocumentsMerchantChoosesTheAccount(t *testing.T) {
 		{"", `"MerchantID":"1",`, several(false), "ecticket:1", ""},
 		{"", `"MerchantID":"2","PaymentProvider":"2",`, several(true), "ecticket:2", ""},
 		{"", `"MerchantID":"2",`, several(true), "", "PaymentProvider"}, // its own rules hold
-		{"", `"MerchantID":"3",`, several(true), "", "request.MerchantID: must be a configured merchant's"},
+		{"", `"MerchantID":"3",`, several(true), "", "request.MerchantID: must be a configured merchant's (found: merchant 3)"},
+		{"", `"MerchantID":"Kanarie-Kanarie-",`, several(true), "", "must be a configured merchant's (found: string of 16 characters)"}, // may be a key
 		{`,"account":"ecticket:1"`, "", several(false), "ecticket:1", ""},
-		{`,"account":"ecticket:3"`, "", several(true), "", "account: must be a configured merchant's"},
-		{`,"account":"ecticket:1"`, `"MerchantID":"2","PaymentProvider":"2",`, several(true), "", "account: must be the merchant that the request names"},
+		{`,"account":"ecticket:3"`, "", several(true), "", "account: must be a configured merchant's (found: merchant 3)"},
+		{`,"account":"ecticket:1"`, `"MerchantID":"2","PaymentProvider":"2",`, several(true), "", "account: must be the merchant that the request names, or be left out (found: merchant 1)"},
 	} {
 		o, err := ParseOrder(document(c.account, c.fields), c.rules)
 		var invalid *providers.InvalidError
@@ -69,4 +71,53 @@ func TestARefundsMerchantChoosesTheAccount(t *testing.T) {
 	if p := several(true).forProvider(providers.ECTicket); p.Merchant != "1" {
 		t.Errorf("%+v", p)
 	}
+}
+
+// Whoever has settings of its own for a provider's accounts goes by them alone: without a default there, a document without a merchant
+// is refused, and so is one of an account that is not there, while workers serve both.
+func TestOwnAccountsAreGoneByAlone(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		gifts := Account{Provider: providers.Pass2U, Merchant: "gifts"}
+		for _, a := range []Account{shop, second, pass, gifts} {
+			b.announce(t, a, a == shop || a == pass)
+		}
+		own := map[providers.Name][]Account{providers.ECTicket: {shop, second}, providers.Pass2U: {gifts}}
+		c := b.clientWith(t, Options{SealKeys: newKey, Rules: Rules{Now: before, Accounts: func(p providers.Name) []Account { return own[p] },
+			Merchants: func(id string) (Merchant, bool) {
+				return Merchant{ID: id}, id == shop.Merchant || id == second.Merchant
+			}}})
+		unnamed := Account{Provider: providers.ECTicket}
+		prepared := func(a Account) error {
+			o, err := ParseRequest(shop, parsed(t, orderDoc("O1")).Request, Rules{Now: before}, false)
+			must(t, err)
+			o.Account = a
+			return failure(c.EnqueueOrder(b.ctx, o))
+		}
+		for what, refused := range map[string]struct {
+			err  error
+			a    Account
+			list []Account
+		}{
+			"a question":          {failure(c.Account(b.ctx, unnamed)), unnamed, own[providers.ECTicket]},
+			"an order":            {prepared(unnamed), unnamed, own[providers.ECTicket]},
+			"a removed account":   {failure(c.Served(b.ctx, pass)), pass, own[providers.Pass2U]},
+			"a document of it":    {failure(c.Enqueue(b.ctx, printed(t, "pass2u"))), pass, own[providers.Pass2U]},
+			"an unknown merchant": {prepared(Account{Provider: providers.ECTicket, Merchant: "9"}), Account{Provider: providers.ECTicket, Merchant: "9"}, own[providers.ECTicket]},
+		} {
+			var e *UnknownAccountError
+			if !errors.As(refused.err, &e) || !e.Own || e.Account != refused.a || !slices.Equal(e.Served, refused.list) || !strings.Contains(refused.err.Error(), "configured here") {
+				t.Errorf("%s: %v", what, refused.err)
+			}
+		}
+		if a, err := c.Account(b.ctx, pass); err != nil || a != pass {
+			t.Errorf("a question about an account that was removed: %v, %v", a, err)
+		}
+		if err := prepared(second); err != nil {
+			t.Error(err)
+		}
+		own[providers.Pass2U] = nil
+		if a, err := c.Served(b.ctx, pass); err != nil || a != pass {
+			t.Errorf("without accounts of a provider, workers decide: %v, %v", a, err)
+		}
+	})
 }

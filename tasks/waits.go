@@ -272,9 +272,9 @@ func (c *Client) servesNow(ctx context.Context, a Account, name string, now time
 	if err != nil || !served {
 		return false, err
 	}
-	at, err := budget.LastAnnounced(ctx, c.rdb, a)
+	served, err = budget.ServedLately(ctx, c.rdb, a, now)
 	if errors.Is(err, budget.ErrNotAnnounced) { // by nobody yet: the queue is all that is known
 		return true, nil
 	}
-	return now.Sub(at) < budget.Silent, err
+	return served, err
 }

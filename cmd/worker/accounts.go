@@ -74,6 +74,7 @@ func (k *wiring) open(c config.Account, before *account) (*account, error) {
 	}
 	a.provider = client
 	a.held = servers.Serve(a.budget, client, k.log)
+	a.held.Access = c.Access(k.ring.Fingerprint)
 	a.looker = k.looker(a)
 	return a, k.handlers(a)
 }

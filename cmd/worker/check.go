@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"issuance/internal/config"
+	"issuance/internal/plain"
 	"issuance/internal/queue"
 	"issuance/internal/sandbox"
 	"issuance/internal/thismachine"
@@ -113,21 +114,24 @@ func (s *settings) checkAccounts(configured bool, mistake func(name, format stri
 		}
 		s.limits = append(s.limits, a)
 		if configured && !slices.ContainsFunc(s.Callable(), func(c config.Account) bool { return a.Covers(c.Name) }) {
-			mistake("--accounts", "has %s, which is not configured; there are %s", text, accountNames(s.Callable()))
+			mistake("--accounts", "has %s, which is not configured; there are %s", text, accountNames(s.Callable(), a))
 		}
 	}
 }
 
-func accountNames(list []config.Account) string {
-	names := make([]string, 0, len(list))
+// accountNames lists the accounts of the provider of a name that is none of them, or all where there are none of it.
+func accountNames(list []config.Account, not providers.Account) string {
+	var all, same []string
 	for _, a := range list {
-		if len(names) == 20 {
-			names = append(names, "…")
-			break
+		all = append(all, a.Name.String())
+		if a.Name.Provider == not.Provider {
+			same = append(same, a.Name.String())
 		}
-		names = append(names, a.Name.String())
 	}
-	return strings.Join(names, ", ")
+	if len(same) > 0 {
+		all = same
+	}
+	return plain.Choices(all, not.String())
 }
 
 // mine are the accounts that this worker serves, of all that are configured.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"issuance/internal/cli/helptext"
 	"issuance/internal/config"
@@ -43,6 +44,21 @@ type flags struct {
 	noticesEvery  time.Duration
 
 	sandboxOnly []string // given flags that mean something in a sandbox only
+}
+
+// addProduction adds the flags that a production worker takes, and a check of one.
+func (f *flags) addProduction(fs *pflag.FlagSet) {
+	fs.StringSliceVar(&f.queues, "queues", nil, "serve only these queues, comma-separated (default: all of the configured providers)")
+	fs.StringSliceVar(&f.only, "accounts", nil, "serve only these accounts, comma-separated, such as ecticket:2000132,pass2u:main (default: all that are configured; see docs/accounts.md)")
+	fs.StringVar(&f.httpAddr, "http-addr", "", "address of web UI, health and metrics (WORKER_HTTP_ADDR, default 127.0.0.1:8080)")
+	fs.BoolVar(&f.uiWrite, "ui-write", false, "let the web UI run, archive and delete tasks and pause queues; only on a loopback address")
+	fs.BoolVar(&f.verbose, "verbose", false, "log every call to a provider, too (in a sandbox: show the log at all)")
+}
+
+// given notes which flags were given though they may be empty.
+func (f *flags) given(cmd *cobra.Command) {
+	f.queuesGiven = cmd.Flags().Changed("queues")
+	f.accountsGiven = cmd.Flags().Changed("accounts")
 }
 
 const about = `Issue and refund ticket orders at ECPay ECTicket and Pass2U.
@@ -91,8 +107,7 @@ func run(ctx context.Context, args []string, env map[string]string, stdout, stde
 					f.sandboxOnly = append(f.sandboxOnly, "--"+name)
 				}
 			}
-			f.queuesGiven = cmd.Flags().Changed("queues")
-			f.accountsGiven = cmd.Flags().Changed("accounts")
+			f.given(cmd)
 			code = serve(ctx, f, env, stdout, stderr)
 			return nil
 		},
@@ -100,11 +115,7 @@ func run(ctx context.Context, args []string, env map[string]string, stdout, stde
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	fs.BoolVar(&f.sandbox, "sandbox", false, "run without any setup: own Redis (unless REDIS_URL is set), simulated providers, demo orders")
-	fs.StringSliceVar(&f.queues, "queues", nil, "serve only these queues, comma-separated (default: all of the configured providers)")
-	fs.StringSliceVar(&f.only, "accounts", nil, "serve only these accounts, comma-separated, such as ecticket:2000132,pass2u:main (default: all that are configured; see docs/accounts.md)")
-	fs.StringVar(&f.httpAddr, "http-addr", "", "address of web UI, health and metrics (WORKER_HTTP_ADDR, default 127.0.0.1:8080)")
-	fs.BoolVar(&f.uiWrite, "ui-write", false, "let the web UI run, archive and delete tasks and pause queues; only on a loopback address")
-	fs.BoolVar(&f.verbose, "verbose", false, "log every call to a provider, too (in a sandbox: show the log at all)")
+	f.addProduction(fs)
 	fs.IntVar(&f.demo, "demo", 12, "sandbox: number of demo orders, 0 for none")
 	fs.BoolVar(&f.once, "once", false, "sandbox: end when the demo's orders are final; 0 if they ended as they should, else 1")
 	fs.StringVar(&f.ecticketAddr, "sandbox-ecticket-addr", "", "sandbox: where the ECTicket simulator listens (default 127.0.0.1:9301 or the next free port)")

@@ -18,14 +18,20 @@ func checkCommand(f *flags, env map[string]string, code *int, stdout, stderr io.
 		Use:   "check",
 		Short: "Check the settings and Redis, and start nothing; exit code 0 if a worker would start",
 		Long: `Check the settings and Redis as a worker does when it starts, print what an operator should know, and start
-nothing. No provider is called, and Redis is only read. The exit code is 0 if a worker would start, with
-warnings or without, 2 for mistakes in the settings, and 1 for a Redis that cannot be used.`,
+nothing. No provider is called, and Redis is only read. Give it the flags that the worker will have. The exit
+code is 0 if a worker would start, with warnings or without, 2 for mistakes in the settings, and 1 for a Redis
+that cannot be used.`,
+		Example: `  worker check
+  worker check --accounts pass2u`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			f.given(cmd)
 			*code = checkAll(cmd.Context(), *f, env, stdout, stderr)
 			return nil
 		},
 	}
+	cmd.Flags().SortFlags = false
+	f.addProduction(cmd.Flags())
 	return cmd
 }
 
@@ -46,6 +52,9 @@ func checkAll(ctx context.Context, f flags, env map[string]string, stdout, stder
 	}
 	for _, l := range s.lanes {
 		fmt.Fprintf(stdout, "would serve %s\n", l.queue())
+	}
+	if len(s.limits) > 0 {
+		fmt.Fprintf(stdout, "would serve %d of %d accounts\n", len(s.mine(s.Accounts)), len(s.Callable()))
 	}
 	return exitFine
 }

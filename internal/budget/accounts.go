@@ -23,7 +23,12 @@ type Announcement struct {
 	PerSecond float64           `json:"calls_per_second"`
 	Default   bool              `json:"default"` // it is its provider's default account
 	At        time.Time         `json:"at"`      // by the last worker's clock
+	// Withdrawn says that the last worker that served it has said at At that none does any more.
+	Withdrawn bool `json:"withdrawn,omitempty"`
 }
+
+// silent reports whether no worker serves the account at a moment by Redis' clock, as far as announcements say.
+func (a Announcement) silent(now time.Time) bool { return a.Withdrawn || now.Sub(a.At) > Silent }
 
 // Announce publishes this account. A worker announces every account before it serves it. Where the
 // account had another allowance, its pauses and a ban move to the new one.
@@ -145,7 +150,7 @@ func Withdraw(ctx context.Context, rdb redis.UniversalClient, account providers.
 		return nil
 	}
 	if err == nil {
-		a.Default, a.At = false, time.Now().UTC().Add(-2*Silent)
+		a.Default, a.Withdrawn, a.At = false, true, time.Now().UTC()
 		var entry []byte
 		if entry, err = json.Marshal(a); err == nil {
 			err = rdb.HSet(ctx, keys.Accounts, account.String(), entry).Err()
@@ -178,11 +183,11 @@ const forgotten = 30 * 24 * time.Hour
 // clocks of their own.
 const Silent = 2 * time.Minute
 
-// LastAnnounced is when a worker has announced an account last, by that worker's clock; ErrNotAnnounced if
-// none has.
-func LastAnnounced(ctx context.Context, rdb redis.UniversalClient, account providers.Account) (time.Time, error) {
+// ServedLately reports whether a worker serves an account at a moment by Redis' clock, as far as announcements say;
+// ErrNotAnnounced if none has announced it.
+func ServedLately(ctx context.Context, rdb redis.UniversalClient, account providers.Account, now time.Time) (bool, error) {
 	a, err := announcement(ctx, rdb, account)
-	return a.At, err
+	return err == nil && !a.silent(now), err
 }
 
 // Announced lists by name all accounts that workers announce, and those they announced up to 30 days before
@@ -292,7 +297,7 @@ func StatesOfAnnounced(ctx context.Context, rdb redis.UniversalClient, list []An
 	}
 	states, err := StatesOf(ctx, rdb, budgets)
 	for i := range states {
-		states[i].NoWorker = states[i].At.Sub(list[i].At) > Silent
+		states[i].NoWorker = list[i].silent(states[i].At)
 	}
 	return states, err
 }

@@ -3,6 +3,7 @@ package budget
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,8 +69,8 @@ func TestAnAccountThatIsNotAnnouncedAnyMoreIsForgotten(t *testing.T) {
 		if list, err := Announced(t.Context(), srv.Client()); err != nil || len(list) != 2 {
 			t.Errorf("after 30 days: %+v, %v", list, err)
 		}
-		if at, err := LastAnnounced(t.Context(), srv.Client(), pass2uMain); err != nil || !at.Equal(now) {
-			t.Errorf("%s, %v", at, err)
+		if served, err := ServedLately(t.Context(), srv.Client(), pass2uMain, now.Add(Silent)); err != nil || !served {
+			t.Errorf("%t, %v", served, err)
 		}
 		now = now.Add(time.Hour)
 		announce(t, srv, Config{Account: pass2uMain, PerSecond: 4, Now: clock})
@@ -109,6 +110,21 @@ func TestAccountsOfOneAllowanceShareIt(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// Whose calls are used up is the allowance, where accounts share one.
+func TestAUsedUpAllowanceIsNamed(t *testing.T) {
+	srv, now := testredis.Mini(t), time.Unix(1_900_000_000, 0)
+	for _, c := range []struct{ allowance, says string }{{"platform-3085672", "call budget of allowance platform-3085672 ("}, {"", "call budget of ecticket:1 ("}} {
+		b := announce(t, srv, Config{Account: account, PerSecond: 0.01, Allowance: c.allowance, Now: func() time.Time { return now }})
+		bulk := b.Lane(order.Bulk)
+		if err := bulk.Pass(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := bulk.Pass(t.Context()); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%v does not say %q", err, c.says)
+		}
+	}
 }
 
 // A pause stays in force when the account's allowance changes.

@@ -257,6 +257,9 @@ func (b *Budget) pass(ctx context.Context, lane order.Lane) error {
 		switch a.verdict {
 		case leave:
 			b.suspects(a.suspect)
+			if p != nil {
+				p.left.Store(true)
+			}
 			return nil
 		case banned:
 			return b.heldByBan(a)
@@ -305,9 +308,13 @@ func (b *Budget) late(took time.Duration) time.Duration {
 }
 
 func (b *Budget) usedUp(retry time.Duration) error {
+	whose := b.cfg.Account.String()
+	if b.cfg.Allowance != whose {
+		whose = "allowance " + b.cfg.Allowance
+	}
 	return &providers.HeldError{
 		RetryAfter: spread(retry),
-		Reason:     fmt.Sprintf("call budget of %s (%g per second) is used up", b.cfg.Account, b.cfg.PerSecond),
+		Reason:     fmt.Sprintf("call budget of %s (%g per second) is used up", whose, b.cfg.PerSecond),
 	}
 }
 

@@ -25,6 +25,8 @@ type Trouble struct {
 	// Until is until when the provider asked not to be called; zero if it did not.
 	Until     time.Time
 	NextProbe time.Time
+
+	tried []string // with which credentials and addresses probes were made
 }
 
 // String is what waiting for the end of a trouble is called, with its beginning. It is safe to show.
@@ -188,6 +190,7 @@ func troubleOf(h map[string]string) *Trouble {
 	t := &Trouble{Kind: providers.Health(h["kind"]), Code: h["code"], Since: micros(h["began"]), Calls: calls}
 	if h["since"] != "" {
 		t.Down, t.NextProbe = true, micros(h["probe"])
+		t.tried = strings.Fields(h["tried"])
 	}
 	if h["until"] != "0" && h["until"] != "" {
 		t.Until = micros(h["until"])

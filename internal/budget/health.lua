@@ -37,7 +37,7 @@ local cleared = tonumber(h[6] or '')
 if kind == 'ok' then
 	-- An answer to a call that was under way does not end what the provider asked for.
 	if n == 0 or now < held then return {0} end
-	redis.call('HDEL', KEYS[1], 'n', 'first', 'began', 'since', 'down', 'until', 'kind', 'code', 'probe', 'prober', 'pages')
+	redis.call('HDEL', KEYS[1], 'n', 'first', 'began', 'since', 'down', 'until', 'kind', 'code', 'probe', 'prober', 'pages', 'tried')
 	redis.call('HSET', KEYS[1], 'cleared', text(now), 'clearer', worker)
 	expire(tonumber(ARGV[12]))
 	if since then return {2, since, h[5], tonumber(h[9])} end

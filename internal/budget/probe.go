@@ -2,9 +2,12 @@ package budget
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/keys"
 	"issuance/providers"
@@ -15,9 +18,23 @@ import (
 type probe struct {
 	idle bool        // nothing was known to be wrong
 	over atomic.Bool // it was not answered
+	left atomic.Bool // a call of it has left
 }
 
 type probeKey struct{}
+
+type accessKey struct{}
+
+// WithAccess says with which credentials and addresses the probes under a context are made: a keyed digest of them, which is the same
+// in all workers that have the same, and never the credentials themselves. Default: nobody knows, and no probe is due because of them.
+func WithAccess(ctx context.Context, access string) context.Context {
+	return context.WithValue(ctx, accessKey{}, access)
+}
+
+func accessOf(ctx context.Context) string {
+	access, _ := ctx.Value(accessKey{}).(string)
+	return access
+}
 
 // ClaimProbe lets one worker at a time ask whether an account that is down is answered again: ok is true
 // when the next probe is due and this process is the one to make it, now, with calls under the returned
@@ -25,11 +42,25 @@ type probeKey struct{}
 // them has found nobody there.
 func (b *Budget) ClaimProbe(ctx context.Context) (_ context.Context, ok bool, err error) {
 	n, err := claimScript.Run(ctx, b.rdb, []string{b.keys.health}, b.worker, b.now(),
-		probeEvery.Microseconds(), probeRarely.Microseconds(), goesFirst.Microseconds()).Int()
+		probeEvery.Microseconds(), probeRarely.Microseconds(), goesFirst.Microseconds(), accessOf(ctx)).Int()
 	if err != nil {
 		return ctx, false, fmt.Errorf("probe %s: %w", b.cfg.Account, err)
 	}
 	return probing(ctx, false), n == 1, nil
+}
+
+// EndProbe ends a probe that was claimed. One of which no call has left, because the call budget was used up, is due again soon.
+func (b *Budget) EndProbe(ctx context.Context) error {
+	p := probeOf(ctx)
+	if p == nil || p.idle || p.left.Load() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishLimit)
+	defer cancel()
+	if err := unaskedScript.Run(ctx, b.rdb, []string{b.keys.health}, b.worker, b.now(), firstProbe.Microseconds(), accessOf(ctx)).Err(); err != nil && !errors.Is(err, redis.Nil) {
+		return fmt.Errorf("probe %s: %w", b.cfg.Account, err)
+	}
+	return nil
 }
 
 // ClaimIdleProbe is ClaimProbe of an account that nobody calls (State.IdleProbeDue). Of all accounts of a provider, one may be asked a

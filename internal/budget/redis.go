@@ -36,7 +36,8 @@ type keySet struct {
 	// were; first, when they began; kind and code of the last one; began, when those of its kind began;
 	// since, the same of an account that is down; down, since when it is, of whatever kind;
 	// until, the end of a Retry-After; probe, when the next probe leaves; prober, the worker of the last
-	// one; cleared and clearer, when which worker's answer ended the last troubles; pages,
+	// one; tried, with which settings probes of this trouble were made (WithAccess), keyed digests with a space in
+	// between, the latest first; cleared and clearer, when which worker's answer ended the last troubles; pages,
 	// how many pages in place of answers came in a row while it is unreachable; key_missing, when a
 	// worker met a document whose seal key it does not hold. It is empty or absent while all is well,
 	// and lives minutes without a change, a day while the account is down.
@@ -67,6 +68,8 @@ var (
 	healthSource string
 	//go:embed claim.lua
 	claimSource string
+	//go:embed unasked.lua
+	unaskedSource string
 	//go:embed idle.lua
 	idleSource string
 	//go:embed report.lua
@@ -77,6 +80,7 @@ var (
 	confirmScript = redis.NewScript(confirmSource)
 	healthScript  = redis.NewScript(healthSource)
 	claimScript   = redis.NewScript(claimSource)
+	unaskedScript = redis.NewScript(unaskedSource)
 	idleScript    = redis.NewScript(idleSource)
 	reportScript  = redis.NewScript(reportSource)
 )

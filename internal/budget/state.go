@@ -70,6 +70,17 @@ func (s State) ProbeDue() bool {
 	return !s.pollsPaused() && !s.At.Before(s.Trouble.NextProbe.Add(-goesFirst))
 }
 
+// ProbeDueWith is ProbeDue of a worker with these credentials and addresses (WithAccess): it is due at once where probes of this trouble
+// were made with others only, and it is a kind of trouble that these can end.
+func (s State) ProbeDueWith(access string) bool {
+	if s.ProbeDue() {
+		return true
+	}
+	t := s.Trouble
+	return t != nil && t.Down && t.Kind != providers.HealthUnreachable && s.Ban == nil && !s.pollsPaused() && !s.At.Before(t.Until) &&
+		access != "" && len(t.tried) > 0 && !slices.Contains(t.tried, access)
+}
+
 // IdleProbeDue reports whether an account whose allowance has made no call for so long should be asked whether its
 // provider still answers: soon where the last call has failed, so that one failure is no outage for long, and at once where none
 // was asked so before, whether it is called or not. Nobody asks during a ban or a pause of the polls; one that is down is asked anyway (ProbeDue).

@@ -3,13 +3,15 @@ package budget_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"issuance/internal/budget"
 	"issuance/internal/testredis"
 	"issuance/providers"
 )
 
-// Many accounts are announced and read at once, and one that is withdrawn has no worker at once and is no default.
+// Many accounts are announced and read at once, and one that is withdrawn has no worker at once, is no default, and was
+// seen last when it was withdrawn.
 func TestManyAccountsAreAnnouncedAndOneIsWithdrawn(t *testing.T) {
 	testredis.Each(t, func(t *testing.T, s *testredis.Server) {
 		rdb := s.Client()
@@ -33,6 +35,7 @@ func TestManyAccountsAreAnnouncedAndOneIsWithdrawn(t *testing.T) {
 			t.Fatalf("%d states, %v", len(states), err)
 		}
 		gone := providers.Account{Provider: providers.ECTicket, Merchant: "M0"}
+		began := time.Now().Truncate(time.Millisecond)
 		if err := budget.Withdraw(t.Context(), rdb, gone); err != nil {
 			t.Fatal(err)
 		}
@@ -40,12 +43,21 @@ func TestManyAccountsAreAnnouncedAndOneIsWithdrawn(t *testing.T) {
 			t.Error(err)
 		}
 		announced, err := budget.Announced(t.Context(), rdb)
-		if err != nil || len(announced) != n || announced[0].Account != gone || announced[0].Default {
+		if err != nil || len(announced) != n || announced[0].Account != gone || announced[0].Default || announced[0].At.Before(began) || !announced[0].Withdrawn || announced[1].Withdrawn {
 			t.Errorf("%d are announced, %+v, %v", len(announced), announced[0], err)
+		}
+		if served, err := budget.ServedLately(t.Context(), rdb, gone, time.Now()); err != nil || served {
+			t.Errorf("%t, %v", served, err)
 		}
 		states, err = budget.States(t.Context(), rdb)
 		if err != nil || !states[0].NoWorker || states[1].NoWorker {
 			t.Errorf("%+v, %+v, %v", states[0], states[1], err)
+		}
+		if err := budgets[0].Announce(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if states, err = budget.States(t.Context(), rdb); err != nil || states[0].NoWorker {
+			t.Errorf("served again: %+v, %v", states[0], err)
 		}
 	})
 }

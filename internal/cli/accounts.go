@@ -127,8 +127,15 @@ func (s *session) unannounced(ctx context.Context, account tasks.Account, err er
 	}
 	unknown := &tasks.UnknownAccountError{Account: account}
 	announced, err := budget.Announced(ctx, s.rdb)
+	var all []tasks.Account
 	for _, n := range announced {
-		unknown.Served = append(unknown.Served, n.Account)
+		all = append(all, n.Account)
+		if n.Account.Provider == account.Provider {
+			unknown.Served = append(unknown.Served, n.Account)
+		}
+	}
+	if len(unknown.Served) == 0 {
+		unknown.Served = all
 	}
 	return cmp.Or(err, error(unknown))
 }

@@ -272,7 +272,7 @@ func rulesOf(cfg config.Config, log *slog.Logger, now func() time.Time) tasks.Ru
 	}
 	live := cfg.Live(log)
 	_, escrow, _ := live.Merchant("") // of templates
-	return tasks.Rules{Escrow: escrow, Now: now, Merchants: func(id string) (tasks.Merchant, bool) {
+	return tasks.Rules{Escrow: escrow, Now: now, Accounts: live.Names, Merchants: func(id string) (tasks.Merchant, bool) {
 		merchant, escrow, ok := live.Merchant(id)
 		return tasks.Merchant{ID: merchant, Escrow: escrow}, ok
 	}}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,25 +19,31 @@ import (
 )
 
 func (a *app) doctorCommand() *cobra.Command {
-	return &cobra.Command{
+	all := false
+	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Look at everything that issuing depends on, and say what to do",
 		Long: `Look at everything that issuing depends on, and say what to do: Redis, this environment's settings
 and seal keys, accounts, clocks, queues, running workers and webhooks. Nothing is changed.
 
 Of each account whose credentials are set here, one order that does not exist is looked up at the
-provider, within the call budget. The exit code is 1 when something is wrong.`,
+provider, within the call budget. The exit code is 1 when something is wrong.
+
+Where many are well in the same way, one line says how many they are; --all and --json list each.`,
 		Example: `  enqueue doctor
+  enqueue doctor --all
   enqueue doctor --json`,
 		Args:              takes(0, 0, "no arguments"),
 		ValidArgsFunction: completeNothing,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.with(cmd.Context(), func(s *session) error { return a.doctor(cmd.Context(), s) })
+			return a.with(cmd.Context(), func(s *session) error { return a.doctor(cmd.Context(), s, all) })
 		},
 	}
+	cmd.Flags().BoolVar(&all, "all", false, "list each account that is well, too")
+	return cmd
 }
 
-func (a *app) doctor(ctx context.Context, s *session) error {
+func (a *app) doctor(ctx context.Context, s *session, all bool) error {
 	c := doctor.Config{RDB: s.rdb, Redis: s.redis, Version: metrics.Version(), Now: a.now}
 	mode, err := redisconn.ReadMode(ctx, s.rdb)
 	if err != nil {
@@ -60,7 +67,7 @@ func (a *app) doctor(ctx context.Context, s *session) error {
 	}
 	defer stop()
 	c.Clients = clients
-	return a.printFindings(doctor.Examine(ctx, c))
+	return a.printFindings(doctor.Examine(ctx, c), all || a.json)
 }
 
 // clients are those of the accounts that are configured, in the lane of the polls, which the workers' calls share.
@@ -86,13 +93,18 @@ func (s *session) clients(ctx context.Context, cfg config.Config) (list []doctor
 	return list, pool.Close, nil
 }
 
-// printFindings prints by area; it is an error when something is wrong.
-func (a *app) printFindings(list []doctor.Finding) error {
+// printFindings prints by area, in brief or all; it is an error when something is wrong.
+func (a *app) printFindings(list []doctor.Finding, all bool) error {
 	wrong, area := 0, ""
 	for _, f := range list {
 		if f.Level == doctor.Wrong {
 			wrong++
 		}
+	}
+	if !all {
+		list = brief(list)
+	}
+	for _, f := range list {
 		if err := a.printFinding(f, f.Area != area); err != nil {
 			return err
 		}
@@ -102,6 +114,48 @@ func (a *app) printFindings(list []doctor.Finding) error {
 		return coded(codeFailed, "%s wrong", map[bool]string{true: "1 thing is", false: count(wrong, "thing") + " are"}[wrong == 1])
 	}
 	return nil
+}
+
+// fewAlike is how many that are well in the same way are listed by name.
+const fewAlike = 3
+
+// brief is a list in which those that are well in the same way are one finding, where they are many.
+func brief(list []doctor.Finding) (out []doctor.Finding) {
+	type kind struct{ area, text string }
+	alike := map[kind]int{}
+	well := func(f doctor.Finding) bool { return f.Level == doctor.OK && f.About != "" }
+	for _, f := range list {
+		if well(f) {
+			alike[kind{f.Area, f.Text}]++
+		}
+	}
+	said := map[kind]bool{}
+	for _, f := range list {
+		k := kind{f.Area, f.Text}
+		f.Text = cmp.Or(f.Brief, f.Text)
+		switch n := alike[k]; {
+		case !well(f) || n <= fewAlike:
+			out = append(out, f)
+		case !said[k]:
+			said[k] = true
+			f.About = count(n, thing(f.Area))
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// thing is what findings of an area are about.
+func thing(area string) string {
+	switch area {
+	case doctor.Accounts, doctor.Clocks:
+		return "account"
+	case doctor.Workers:
+		return "worker"
+	case doctor.Webhooks:
+		return "webhook"
+	}
+	return "queue"
 }
 
 func (a *app) printFinding(f doctor.Finding, heading bool) error {

@@ -265,7 +265,10 @@ func classify(err error) problem {
 
 // whichAccount says how to name an account that workers have.
 func whichAccount(e *tasks.UnknownAccountError) string {
-	if e.Account.Merchant == "" {
+	switch {
+	case e.Own && e.Account.Merchant != "":
+		return "`enqueue accounts check FILE` reads the file of ISSUANCE_ACCOUNTS_FILE"
+	case e.Account.Merchant == "":
 		return fmt.Sprintf("write ACCOUNT as %s:MERCHANT", e.Account)
 	}
 	return "`enqueue budget` lists those that workers serve"

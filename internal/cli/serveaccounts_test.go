@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"issuance/internal/budget"
 	"issuance/internal/cli"
 	"issuance/internal/keys"
 	"issuance/internal/redisconn"
@@ -34,7 +35,8 @@ func noticeOf(merchant string, k wire.Keys) string {
 }
 
 // A front door takes the notices of every merchant of the accounts file by that merchant's keys, those of one that is added
-// while it runs, too. The merchant of an order's address decides whose it is, and one that is not in the file is refused.
+// while it runs, too. The merchant of an order's address decides whose it is, and one that is not in the file is refused; so is an order
+// without a merchant where the file has no default, whatever workers announce.
 func TestAFrontDoorServesTheMerchantsOfTheFile(t *testing.T) {
 	s := testredis.Start(t)
 	must(t, redisconn.Mark(t.Context(), s.Client(), redisconn.Production))
@@ -96,6 +98,12 @@ func TestAFrontDoorServesTheMerchantsOfTheFile(t *testing.T) {
 	}
 	if stored("M1") != 1 || stored("M2") != 1 {
 		t.Errorf("%d and %d notices are stored", stored("M1"), stored("M2"))
+	}
+	// A default that workers still have is none of the file.
+	for n, merchant := range []string{"M1", "M2"} {
+		b, err := budget.New(s.Client(), budget.Config{Account: providers.Account{Provider: providers.ECTicket, Merchant: merchant}, PerSecond: 1, Default: n == 0})
+		must(t, err)
+		must(t, b.Announce(ctx))
 	}
 	document := `{"IssueType":"4","Operator":"me","TicketInfo":[{"ItemName":"一日入場券","TicketPrice":500,"TicketAmount":2}],"MerchantTradeNo":"S1"}`
 	for account, want := range map[string]int{"ecticket:M1": 201, "ecticket:M2": 201, "ecticket:M9": 422, "ecticket": 422} {

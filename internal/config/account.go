@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"time"
 
 	"issuance/providers"
@@ -33,6 +34,7 @@ type settings interface {
 	rules() providers.Rules
 	client(name providers.Account, o ClientOptions) (Client, error)
 	equal(settings) bool
+	access() []string // credentials and addresses: what a provider may refuse
 }
 
 // Configured reports whether the account is complete, so that it can be called.
@@ -53,6 +55,15 @@ func (a Account) Equal(b Account) bool {
 	same := a.settings.equal(b.settings)
 	a.settings, b.settings = nil, nil
 	return same && a == b
+}
+
+// Access is a keyed digest of the account's credentials and addresses, the same wherever these are the same.
+func (a Account) Access(digest func([]byte) string) string {
+	var b []byte
+	for _, text := range a.settings.access() {
+		b = strconv.AppendQuote(b, text)
+	}
+	return digest(b)
 }
 
 // NoticeKeys are what notices of an ECTicket account are verified with; ok is false for others, and where they are not set.

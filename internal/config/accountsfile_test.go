@@ -117,6 +117,35 @@ func TestEverySettingMakesAnAccountAnother(t *testing.T) {
 	}
 }
 
+// What a provider may refuse is told apart by a keyed digest: it is another one with another secret or address, and the same otherwise.
+func TestAccessDiffersWithEverySecretAndAddress(t *testing.T) {
+	digest := func(b []byte) string { return string(b) }
+	for _, a := range load(t, production(), all...).Accounts {
+		fields := reflect.ValueOf(a.settings).Elem()
+		for i := range fields.NumField() {
+			b, name := a, fields.Type().Field(i).Name
+			other := reflect.New(fields.Type())
+			other.Elem().Set(fields)
+			secret := fields.Field(i).Type() == reflect.TypeFor[Secret]()
+			switch f := other.Elem().Field(i); {
+			case secret:
+				f.Set(reflect.ValueOf(NewSecret("other")))
+			case f.Kind() == reflect.String:
+				f.SetString(f.String() + "x")
+			case f.Kind() == reflect.Float64:
+				f.SetFloat(f.Float() + 1)
+			default:
+				f.SetInt(f.Int() + 1)
+			}
+			b.settings = other.Interface().(settings)
+			wanted := secret || slices.Contains([]string{"BaseURL", "PlatformID", "MerchantID", "Paths", "QueryPath"}, name)
+			if differs := a.Access(digest) != b.Access(digest); differs != wanted {
+				t.Errorf("%s: with another %s the digest differs: %t", a, name, differs)
+			}
+		}
+	}
+}
+
 // Every mistake of a file is reported at once, with its line and the entry's name, and no secret.
 func TestAllMistakesOfAFileTogether(t *testing.T) {
 	text := `accounts:

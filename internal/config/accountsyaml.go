@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"issuance/internal/listfile"
 )
 
 // entry is one account of the file, as it is written.
@@ -53,17 +55,12 @@ func (e entry) name() string {
 // MostAccountsFile bounds an accounts file, in bytes.
 const MostAccountsFile = 16 << 20
 
-var yamlLine = regexp.MustCompile(`line (\d+)`)
-
-// entries reads the file's form. The library's own words are not repeated, because they may hold a secret.
+// entries reads the file's form.
 func (r *fileReading) entries(raw []byte) (out []entry) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(raw, &doc); err != nil {
-		line := 0
-		if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
-			_, _ = fmt.Sscan(m[1], &line)
-		}
-		r.wrongAt(line, "", "it is no YAML; it must be accounts: [{provider, account, …}]")
+		line, cause := listfile.Cause(raw, err)
+		r.wrongAt(line, "", "it is no YAML: %s", cause)
 		return nil
 	}
 	if len(doc.Content) == 0 {

@@ -78,6 +78,10 @@ func (e *ECTicket) equal(s settings) bool {
 	return ok && *e == *o
 }
 
+func (e *ECTicket) access() []string {
+	return []string{e.BaseURL, e.Paths, e.MerchantID, e.PlatformID, e.HashKey.Reveal(), e.HashIV.Reveal()}
+}
+
 func (e *ECTicket) client(_ providers.Account, o ClientOptions) (Client, error) {
 	cfg, err := e.Client()
 	if err != nil {
@@ -112,6 +116,10 @@ func (p *Pass2U) rules() providers.Rules { return providers.Rules{} }
 func (p *Pass2U) equal(s settings) bool {
 	o, ok := s.(*Pass2U)
 	return ok && *p == *o
+}
+
+func (p *Pass2U) access() []string {
+	return []string{p.BaseURL, p.QueryPath, p.APIKey.Reveal(), p.ProxyURL.Reveal()}
 }
 
 func (p *Pass2U) client(name providers.Account, o ClientOptions) (Client, error) {

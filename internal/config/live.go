@@ -46,6 +46,16 @@ func (c Config) Live(log *slog.Logger) *Live {
 // Current are the accounts by name. A file that cannot be read, or has mistakes, changes nothing.
 func (l *Live) Current() []Account { return l.file.Current().accounts }
 
+// Names are the accounts of a provider by name, with or without what their calls need.
+func (l *Live) Names(p providers.Name) (names []providers.Account) {
+	for _, a := range l.Current() {
+		if a.Name.Provider == p {
+			names = append(names, a.Name)
+		}
+	}
+	return names
+}
+
 // Reload reads the file at once.
 func (l *Live) Reload() ([]Account, error) {
 	now, err := l.file.Reload()

@@ -60,7 +60,7 @@ func called(e *ast.CallExpr) string {
 }
 
 // ruleAt is the place of the rule among the arguments of the functions that take one.
-var ruleAt = map[string]int{"Violate": 1, "Require": 1, "Forbid": 1, "wrong": 0, "errorf": 0, "broken": 1}
+var ruleAt = map[string]int{"Violate": 1, "ViolateMerchant": 1, "Require": 1, "Forbid": 1, "wrong": 0, "errorf": 0, "broken": 1}
 
 func (s *sources) take(fset *token.FileSet, e ast.Expr) {
 	if text, ok := s.text(e); ok && strings.Contains(text, " ") && strings.ContainsFunc(text, unicode.IsLetter) {

@@ -182,6 +182,11 @@ func (o Object) Violate(name, rule string) {
 	o.check.Violate(o.Path(name), rule, Shape(o.Raw(name)))
 }
 
+// ViolateMerchant is Violate of a field that names another merchant.
+func (o Object) ViolateMerchant(name, rule, id string) {
+	o.check.Violate(o.Path(name), rule, ShapeOfMerchant(id))
+}
+
 // Require records rule when the field is absent, and reports whether it is there.
 func (o Object) Require(name, rule string) bool {
 	if o.Has(name) {
@@ -299,6 +304,17 @@ func ShapeOf(s string) string {
 		return "empty string"
 	}
 	return "string of " + characters(utf8.RuneCountInString(s))
+}
+
+var merchantID = regexp.MustCompile(`^[0-9A-Za-z]{1,10}$`)
+
+// ShapeOfMerchant names a merchant, whose id is part of an account's name and no secret. Anything longer may be a key, or a
+// customer's data, and is not shown.
+func ShapeOfMerchant(id string) string {
+	if merchantID.MatchString(id) {
+		return "merchant " + id
+	}
+	return ShapeOf(id)
 }
 
 func characters(n int) string {

@@ -53,6 +53,8 @@ type Finding struct {
 	About string `json:"about,omitempty"`
 	Text  string `json:"text"`
 	Do    string `json:"do,omitempty"` // what to do about it
+	// Brief is Text without its long list; "" where there is none.
+	Brief string `json:"-"`
 }
 
 // Client is an account that can be called.

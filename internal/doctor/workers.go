@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +26,9 @@ func (x *examination) workers(ctx context.Context) error {
 	for _, w := range running {
 		versions, keySets = append(versions, w.Version), append(keySets, strings.Join(w.SealKeys, ","))
 		x.add(OK, w.Name, w.Version+", serves "+strings.Join(w.Accounts, ", "), "")
+		if n := len(w.Accounts); n > fewAccounts {
+			x.found[len(x.found)-1].Brief = fmt.Sprintf("%s, serves %d accounts", w.Version, n)
+		}
 	}
 	if distinct(versions) > 1 {
 		x.add(Note, "", "workers of different versions are running", "finish the upgrade: see the changelog whether both may run")
@@ -41,6 +45,9 @@ func (x *examination) workers(ctx context.Context) error {
 	}
 	return nil
 }
+
+// fewAccounts of a worker are listed in a brief finding, too.
+const fewAccounts = 5
 
 func distinct(list []string) int { return len(slices.Compact(slices.Sorted(slices.Values(list)))) }
 

@@ -164,7 +164,11 @@ func explain(err error, account string) *Problem {
 		return problem(http.StatusNotFound, codeUnknown, "no such order, or its record was removed some time after its end")
 	case errors.As(err, &unknown):
 		p := problem(http.StatusUnprocessableEntity, codeAccount, "%s", unknown)
-		p.Violations = []ProblemViolation{placedAt("account", account, "must be an account that a worker serves", "")}
+		rule := "must be an account that a worker serves"
+		if unknown.Own {
+			rule = "must be an account that is configured here"
+		}
+		p.Violations = []ProblemViolation{placedAt("account", account, rule, "")}
 		return p
 	case errors.As(err, &sent):
 		p := problem(http.StatusConflict, codeCancel, "it may have been sent already, or it has ended").about(sent.Ref)

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"regexp"
 	"slices"
@@ -45,11 +46,15 @@ func Parse[T any](raw []byte, name, list string) (*File[T], error) {
 	f := &File[T]{name: name, known: keysOf(reflect.TypeFor[T]())}
 	var document yaml.Node
 	if err := yaml.NewDecoder(bytes.NewReader(raw)).Decode(&document); err != nil {
-		return nil, f.noList(list, lineIn(err.Error()))
+		line, cause := Cause(raw, err)
+		if errors.Is(err, io.EOF) {
+			cause = ""
+		}
+		return nil, f.noList(list, line, cause)
 	}
 	top := real(document.Content[0])
 	if top.Kind != yaml.MappingNode {
-		return nil, f.noList(list, top.Line)
+		return nil, f.noList(list, top.Line, "")
 	}
 	f.read(top, list)
 	return f, nil
@@ -68,10 +73,13 @@ func lineIn(text string) int {
 	return n
 }
 
-func (f *File[T]) noList(list string, line int) error {
+func (f *File[T]) noList(list string, line int, cause string) error {
 	where := "it cannot be read"
 	if line > 0 {
 		where = fmt.Sprintf("line %d", line)
+	}
+	if cause != "" {
+		where += ": " + cause
 	}
 	return fmt.Errorf("%s: %s: it must be YAML: %s: [{%s}]", f.name, where, list, strings.Join(f.known, ", "))
 }

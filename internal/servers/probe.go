@@ -25,6 +25,8 @@ type Served struct {
 	provider providers.Provider
 	order    providers.Order
 	log      *slog.Logger
+	// Access is the keyed digest of the credentials and addresses that the client calls with (budget.WithAccess). Default "".
+	Access string
 }
 
 // Serve makes one of an account's budget and client.
@@ -42,11 +44,14 @@ func (s *Served) Probe(ctx context.Context, idle bool) {
 	if idle {
 		claim = s.ClaimIdleProbe
 	}
-	ctx, mine, err := claim(ctx)
+	ctx, mine, err := claim(budget.WithAccess(ctx, s.Access))
 	if err != nil || !mine { // what is wrong with Redis, the QueueHolder logs
 		return
 	}
 	f := s.provider.LookUp(ctx, s.order)
+	if err := s.EndProbe(ctx); err != nil {
+		s.log.DebugContext(ctx, "a probe that could not leave could not be taken back", "error", err)
+	}
 	s.log.DebugContext(ctx, "probed", "account", s.provider.Account().String(), "finding", string(f.State), "code", f.Outcome.Code)
 }
 
@@ -60,9 +65,13 @@ type probes struct {
 }
 
 func (p *probes) consider(a Account, s budget.State) {
+	access := ""
+	if served, ok := a.(*Served); ok {
+		access = served.Access
+	}
 	switch prober, ok := a.(Prober); {
 	case !ok:
-	case s.ProbeDue():
+	case s.ProbeDueWith(access):
 		p.down = append(p.down, prober)
 	case s.IdleProbeDue(p.after) && (p.idle == nil || sooner(s, p.state)):
 		p.idle, p.state = prober, s

@@ -93,7 +93,7 @@ type parser struct {
 func merchant(o doccheck.Object, opt Options) string {
 	id := code(o, "MerchantID", 1, 10)
 	if id != "" && opt.MerchantID != "" && id != opt.MerchantID {
-		o.Violate("MerchantID", "must be the configured merchant's; leave it out or correct it")
+		o.ViolateMerchant("MerchantID", "must be the configured merchant's; leave it out or correct it", id)
 	}
 	return id
 }
