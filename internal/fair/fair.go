@@ -13,8 +13,8 @@
 //
 // Whenever there is room again, as many tasks of the line are put at the head of the queue: the releaser of each process does
 // so for the accounts that it serves, when a task has passed the call budget or has ended, and otherwise every half second; ten
-// times a second for a minute after it has found a line that another process has begun. No process leads. So a task costs a constant number of commands until it runs, however long that takes: one to be put
-// aside, one to be let go on.
+// times a second for a minute after it has found a line that another process has begun. No process leads. So a task costs a
+// constant number of commands until it runs, however long that takes: one to be put aside, one to be let go on.
 //
 // A line is a hint: should Redis lose one, or a task's place in it, the queue runs the task by itself later (queue.Behind).
 //
