@@ -17,6 +17,7 @@ import (
 	"issuance/internal/keys"
 	"issuance/internal/metrics"
 	"issuance/internal/queue"
+	"issuance/internal/seal"
 	"issuance/internal/testredis"
 	"issuance/providers"
 	"issuance/tasks"
@@ -87,7 +88,7 @@ func TestAccountsAreWired(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &wiring{cfg: cfg, rdb: rdb, mode: &modeWatch{rdb: rdb}, log: slog.New(slog.DiscardHandler), counts: metrics.NewProcess(), company: handler.NewCompany(), keyWaits: &handler.KeyWaits{}}
+	k := &wiring{cfg: cfg, rdb: rdb, mode: &modeWatch{rdb: rdb}, log: slog.New(slog.DiscardHandler), counts: metrics.NewProcess(), company: handler.NewCompany(), keyWaits: &handler.KeyWaits{}, ring: seal.Sandbox()}
 	defer k.pool.Close()
 	for name, want := range map[providers.Name]struct {
 		account, host string
@@ -117,6 +118,9 @@ func TestAccountsAreWired(t *testing.T) {
 		rules.Now = time.Time{}
 		if rules != want.rules {
 			t.Errorf("%s: %+v", name, rules)
+		}
+		if access := a.held.Access; access == "" || access != found.Access(k.ring.Fingerprint) {
+			t.Errorf("%s: probes are made with the settings %q", name, access)
 		}
 		a.budget.Banned(t.Context(), "the test")
 		s, err := a.budget.State(t.Context())

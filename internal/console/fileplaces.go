@@ -11,7 +11,7 @@ import (
 // that waits for its start; one that is checked or enqueued keeps its own.
 
 // errNoPlace says that files that may not be replaced hold all places.
-var errNoPlace = errors.New("console: no place for a file")
+var errNoPlace = errors.New("there is no place for a file")
 
 // enter has a file take its place among those that are here.
 func (s *files) enter(h *held) {
