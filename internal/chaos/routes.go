@@ -39,7 +39,7 @@ func (l *Load) route(seed uint64) {
 
 // under has the order sent under a key, without a number.
 func (o *Order) under(key string) {
-	o.Key, o.ID, o.Doc = key, "", without(o.Doc, "MerchantTradeNo", "channelOrderId")
+	o.Key, o.ID, o.Doc = key, "", without(o.Doc, "MerchantTradeNo", "FreeTradeNo", "channelOrderId")
 }
 
 // without is a document without some fields of its request.

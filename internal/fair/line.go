@@ -36,7 +36,7 @@ const (
 	oftenFor  = time.Minute
 	// lookAgain is after how long it is looked at what is between two states: what was let go on and has not come yet, and what
 	// was put aside a moment ago.
-	lookAgain = 25 * time.Millisecond
+	lookAgain = 50 * time.Millisecond
 	// lookedAt is how many tasks of a line are looked at beyond those that may go on: some are between two states.
 	lookedAt = 100
 	// remembered is for how long another process knows that a task was let go on.
@@ -72,9 +72,6 @@ func (l *Lane) joined(a providers.Account) (rate float64) {
 		return 0
 	}
 	p.line = true
-	if l.room(p, time.Now()) > 0 {
-		l.wake()
-	}
 	return p.terms.PerSecond
 }
 
