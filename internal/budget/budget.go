@@ -41,8 +41,9 @@
 // and the time that Redis' answers take, asks for another one: its process or Redis stood still, and
 // otherwise all callers that waited would leave at once. For the same reason an answer that travelled
 // longer than T/2 (or 100 ms) and half a second does not let a call leave. Lower lanes wait by asking
-// again, those of one process one after the other, each when the slot comes that is left for it. When no slot is within MaxWait the answer is a providers.HeldError. Pass blocks no longer
-// than MaxWait (out of patience: twice that and 3·T), and never beyond its context's deadline.
+// again, those of one process one after the other, each when the slot comes that is left for it. When
+// no slot is within MaxWait the answer is a providers.HeldError. Pass blocks no longer than MaxWait (out
+// of patience: twice that and 3·T), and never beyond its context's deadline.
 //
 // # Bans
 //

@@ -20,6 +20,7 @@
 // What is uploaded is the one form with a file, see upload.go: its fields stand before the file, the token against forgery among
 // them, and it is in the hands of the front door that took it (files.go), with its state in Redis (filestore.go).
 //
-// It may import internal/budget, internal/bulk and its package workbook, internal/queue, internal/queueui, internal/redisconn, internal/frontdoor, internal/operate, internal/ledger, internal/webhooks, internal/vault, internal/seal,
-// internal/keys, package tasks and providers, and no provider's client.
+// It may import internal/budget, internal/bulk and its package workbook, internal/queue, internal/queueui, internal/redisconn,
+// internal/frontdoor, internal/operate, internal/ledger, internal/webhooks, internal/vault, internal/seal, internal/keys, packages
+// tasks and providers, and no provider's client.
 package console

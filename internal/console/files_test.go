@@ -2,7 +2,6 @@ package console_test
 
 import (
 	"bytes"
-	"errors"
 	"flag"
 	"mime/multipart"
 	"net/http"
@@ -210,96 +209,6 @@ func TestAWorkbookIsCheckedCorrectedAndEnqueued(t *testing.T) {
 	}
 }
 
-// rejectsBook is a downloaded workbook of wrong lines, whose cells are all texts. fix writes cells as a person does who opens,
-// corrects and saves it.
-func rejectsBook(t *testing.T, a answer) (rows [][]string, fix func(cells ...string) []byte) {
-	t.Helper()
-	if !strings.HasSuffix(a.Header.Get("Content-Disposition"), `.xlsx"`) {
-		t.Fatalf("%d: %s", a.StatusCode, a.Header.Get("Content-Disposition"))
-	}
-	f, err := excelize.OpenReader(strings.NewReader(a.text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = f.Close() })
-	if rows, err = f.GetRows("Orders"); err != nil {
-		t.Fatal(err)
-	}
-	for i, row := range rows {
-		for j := range row {
-			cell := workbook.Cell(j+1, i+1)
-			id, err := f.GetCellStyle("Orders", cell)
-			style, err2 := f.GetStyle(id)
-			kind, err3 := f.GetCellType("Orders", cell)
-			if err := errors.Join(err, err2, err3); err != nil || style.NumFmt != 49 || kind == excelize.CellTypeNumber {
-				t.Errorf("%s is no text: %v, %v", cell, kind, err)
-			}
-		}
-	}
-	return rows, func(cells ...string) []byte {
-		t.Helper()
-		for i := 0; i+1 < len(cells); i += 2 {
-			if err := f.SetCellStr("Orders", cells[i], cells[i+1]); err != nil {
-				t.Fatal(err)
-			}
-		}
-		var out bytes.Buffer
-		if err := f.Write(&out); err != nil {
-			t.Fatal(err)
-		}
-		return out.Bytes()
-	}
-}
-
-// A file of text has its wrong lines as text.
-func TestTheWrongLinesOfCSVAreCSV(t *testing.T) {
-	h := open(t, "")
-	b := h.browser()
-	var text strings.Builder
-	for _, row := range exampleRows {
-		text.WriteString(strings.Join(row, ",") + "\n")
-	}
-	file, _, _ := b.checked("orders.csv", []byte(text.String()), "ready to start")
-	a := b.submit(file, file+"/rejects", "reason", "to correct them")
-	if !strings.HasSuffix(a.Header.Get("Content-Disposition"), `.csv"`) || strings.Count(a.text, "rejected: ") != 3 || !strings.Contains(a.text, ",0912345678,") {
-		t.Errorf("%s: %s", a.Header.Get("Content-Disposition"), a.text)
-	}
-}
-
-// Wrong lines hold customers' data: they are given to operators alone, for a reason, which is recorded before.
-func TestADownloadOfWrongLinesIsRecorded(t *testing.T) {
-	path, secrets := doortest.TokensFile(t, "angela operate "+shop.String(), "bob operate", "carol operate "+shop.String(), "viewer events")
-	h := open(t, path)
-	angela := h.loggedIn(secrets["angela"])
-	file, _, _ := angela.checked("orders.xlsx", threeWrong(t), "ready to start")
-	id := strings.TrimPrefix(file, "/console/bulk/")
-	for _, c := range []struct {
-		who, reason string
-		want        int
-	}{
-		{"angela", "", http.StatusUnprocessableEntity},
-		{"bob", " ", http.StatusUnprocessableEntity},
-		{"carol", "another operator's file", http.StatusNotFound},
-		{"viewer", "curious", http.StatusForbidden},
-	} {
-		a := h.loggedIn(secrets[c.who]).submit("/console/", file+"/rejects", "reason", c.reason)
-		if a.StatusCode != c.want || strings.Contains(a.text, customer) {
-			t.Errorf("%s, because %q: %d", c.who, c.reason, a.StatusCode)
-		}
-	}
-	if d := h.decisions(order.Ref{}); len(d) != 0 {
-		t.Errorf("a download that was refused is recorded: %+v", d)
-	}
-	if a := h.loggedIn(secrets["bob"]).submit(file, file+"/rejects", "reason", "angela is ill"); a.StatusCode != http.StatusOK {
-		t.Errorf("bob: %d", a.StatusCode)
-	} else if rows, _ := rejectsBook(t, a); rows[1][5] != customer {
-		t.Errorf("bob: %q", rows)
-	}
-	if d := h.decisions(order.Ref{}); len(d) != 1 || d[0].Who != "bob" || d[0].Reason != "angela is ill" || d[0].What != "show wrong lines of file "+id {
-		t.Errorf("the decisions: %+v", d)
-	}
-}
-
 func TestAnUploadFromElsewhereIsRefused(t *testing.T) {
 	path, secrets := doortest.TokensFile(t, "angela operate", "viewer events")
 	h := open(t, path)
@@ -391,65 +300,6 @@ func TestAFileIsStartedOnce(t *testing.T) {
 	}
 	if text := b.until(file, live, "enqueueing done"); !strings.Contains(text, "<dt>Started by</dt><dd>localhost (127.0.0.1) · <time") || !strings.Contains(text, "the March sale") {
 		t.Errorf("the page does not show who started it: %s", text)
-	}
-}
-
-// Whoever uploads, looks, corrects and uploads again is not kept from it by the files before: the oldest gives way, and both
-// pages say so.
-func TestAFifthUploadTakesThePlaceOfOnesOldest(t *testing.T) {
-	path, secrets := doortest.TokensFile(t, "angela operate", "bob operate")
-	h := open(t, path)
-	b, bob := h.loggedIn(secrets["angela"]), h.loggedIn(secrets["bob"])
-	var files []string
-	for _, name := range []string{"first.xlsx", "second.xlsx", "third.xlsx", "fourth.xlsx"} {
-		file, _, text := b.checked(name, threeWrong(t), "ready to start")
-		if !strings.Contains(text, "<dt>Waits for its start until</dt><dd><time") || strings.Contains(text, "taken that of") {
-			t.Errorf("%s: %s", name, text)
-		}
-		files = append(files, file)
-	}
-	a := bob.upload(bob.csrf("/console/bulk"), "bobs.xlsx", threeWrong(t))
-	if a.StatusCode != http.StatusServiceUnavailable || !strings.Contains(a.text, "these files hold all 4 places") || strings.Contains(a.text, "bobs.xlsx") {
-		t.Errorf("%d: %s", a.StatusCode, a.text)
-	}
-	for i, file := range files {
-		if want := `<a href="` + file + `">` + []string{"first", "second", "third", "fourth"}[i] + `.xlsx</a> · angela · ready to start · Holds it until <time`; !strings.Contains(a.text, want) {
-			t.Errorf("what holds the places lacks %s: %s", want, a.text)
-		}
-		if !strings.Contains(a.text, `action="`+file+`/stop"`) {
-			t.Errorf("%s cannot be discarded from there", file)
-		}
-	}
-	_, _, text := b.checked("fifth.xlsx", threeWrong(t), "ready to start")
-	if !strings.Contains(text, "taken that of “first.xlsx”") {
-		t.Errorf("the page does not say what it has replaced: %s", text)
-	}
-	if text := b.until(files[0], "/console/live?file="+strings.TrimPrefix(files[0], "/console/bulk/"), "stopped<"); !strings.Contains(text, "uploaded later has taken its place") {
-		t.Errorf("the file that gave way: %s", text)
-	}
-	for _, file := range files[1:] {
-		if text := b.page(file); !strings.Contains(text, "ready to start") {
-			t.Errorf("%s gave way, too: %s", file, text)
-		}
-	}
-	b.submit(files[1], files[1]+"/stop")
-	b.until(files[1], "/console/live?file="+strings.TrimPrefix(files[1], "/console/bulk/"), "stopped<")
-	bob.checked("bobs.xlsx", threeWrong(t), "ready to start")
-}
-
-// Who may not see others' files sees that they hold the places, and no name of theirs.
-func TestOthersFilesThatHoldThePlacesAreNotNamed(t *testing.T) {
-	path, secrets := doortest.TokensFile(t, "angela operate", "bob operate "+other.String())
-	h := open(t, path)
-	b := h.loggedIn(secrets["angela"])
-	for range 4 {
-		b.checked("secret.xlsx", threeWrong(t), "ready to start")
-	}
-	bob := h.loggedIn(secrets["bob"])
-	bob.lang = "zh-TW"
-	a := bob.upload(bob.csrf("/console/bulk"), "bobs.xlsx", threeWrong(t))
-	if a.StatusCode != http.StatusServiceUnavailable || strings.Count(a.text, "<li>其他帳號的檔案 · 等待開始 · 最晚占用至 <time") != 4 || strings.Contains(a.text, "secret") || strings.Contains(a.text, "angela") {
-		t.Errorf("%d: %s", a.StatusCode, a.text)
 	}
 }
 

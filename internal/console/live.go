@@ -26,8 +26,8 @@ const (
 
 // live writes a line whenever something happened that a page shows: ?order= the end of that order or of a refund of it,
 // ?reviews= an end that comes to review or leaves it, ?results= the end of an order of a file, ?job= and ?file= progress,
-// ?accounts= a change of the accounts. ?from= is how things stood when the page was made: a position of the events, or a fingerprint. A browser that comes again says
-// itself how far it is. The events are those of the front door's one reader, so a page that is open asks nothing of Redis.
+// ?accounts= a change of the accounts. ?from= is how things stood when the page was made: a position of the events, or a
+// fingerprint. A browser that comes again says itself how far it is. The events are those of the front door's one reader, so a page that is open asks nothing of Redis.
 func (v *visit) live() error {
 	q := v.r.URL.Query()
 	var err error

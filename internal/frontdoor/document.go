@@ -20,12 +20,13 @@ func document[D interface{ Ref() tasks.Ref }](ctx context.Context, s *Server, sc
 	if err != nil && (!errors.As(err, &unknown) || unknown.Code != codeAccount) {
 		return d, err
 	}
+	named := tasks.Ref{Account: a, OrderID: at.OrderID, RefundID: refundID}
 	defer func() {
 		switch {
 		case err == nil:
 			seenOf(ctx).ref = s.shown(ctx, d.Ref()).String() // the document has proven the number
 		case unknown == nil:
-			s.name(ctx, tasks.Ref{Account: a, OrderID: at.OrderID, RefundID: refundID})
+			s.name(ctx, named)
 		}
 	}()
 	if p := how.plainJSON(); p != nil {
@@ -37,7 +38,7 @@ func document[D interface{ Ref() tasks.Ref }](ctx context.Context, s *Server, sc
 	}
 	body, err := numbered(a.Provider, raw, at.OrderID, find)
 	if err != nil {
-		return d, noted(ctx, s.explained(ctx, err, accountInPath, tasks.Ref{Account: a, OrderID: at.OrderID, RefundID: refundID}))
+		return d, noted(ctx, s.explained(ctx, err, accountInPath, named))
 	}
 	d, err = parse(a, body.request)
 	list := whole(body.request, body.violations(err))

@@ -16,10 +16,10 @@ const (
 )
 
 // early surrounds every route, and every answer that comes before one. It says how long a body may take, for all of them: the
-// server's Timeout, unless its handler sets another deadline (pacedBody; huma, which would set a shorter one by itself). None holds from the body's end on: it would end the
-// request, which may wait. An answer that is given before the body was read is sent at once, and the connection is closed
-// leftWithin after it; net/http by itself would read on first, for as long as the caller likes. HTTP/2 does not need that: there
-// the rest of a body holds nothing up.
+// server's Timeout, unless its handler sets another deadline (pacedBody; huma, which would set a shorter one by itself). None
+// holds from the body's end on: it would end the request, which may wait. An answer that is given before the body was read is
+// sent at once, and the connection is closed leftWithin after it; net/http by itself would read on first, for as long as the
+// caller likes. HTTP/2 does not need that: there the rest of a body holds nothing up.
 func (s *Server) early(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Body == nil || r.Body == http.NoBody {

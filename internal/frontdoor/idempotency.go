@@ -112,17 +112,24 @@ func (k *keyed) derive(token, key string) {
 		return // the parser says what is wrong with it
 	}
 	request := fields["request"]
-	var own map[string]json.RawMessage
 	codec, known := providers.CodecOf(providers.Name(provider))
-	if !known || json.Unmarshal(request, &own) != nil || own == nil {
+	if !known {
 		return // as above
 	}
-	for _, id := range numbersOf(codec, own) {
-		k.refuse("the document has an order number beside the Idempotency-Key; send one of both, as each identifies the order",
-			ProblemViolation{Where: inBody, Pointer: "/request/" + id, Rule: "must be left out beside an Idempotency-Key"})
-		k.numbers = append(k.numbers, "/request/"+id)
+	in, ok := numbersOf(codec, request)
+	if !ok {
+		return // as above
 	}
-	if len(k.numbers) > 0 || repeated(codec, request) {
+	given := in.null // whoever makes a document writes null where a number was to be
+	for _, own := range in.own {
+		given = append(given, own.field)
+	}
+	for _, field := range given {
+		k.refuse("the document has an order number beside the Idempotency-Key; send one of both, as each identifies the order",
+			ProblemViolation{Where: inBody, Pointer: "/request/" + field, Rule: "must be left out beside an Idempotency-Key"})
+		k.numbers = append(k.numbers, "/request/"+field)
+	}
+	if len(given) > 0 {
 		return
 	}
 	field, _ := shownField(codec, request) // without an error

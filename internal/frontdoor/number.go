@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"maps"
 	"slices"
 
 	"issuance/internal/doccheck"
@@ -48,18 +47,17 @@ func numbered(p providers.Name, request []byte, number string, field numberField
 	request, marked := unmarked(request)
 	out := numberedBody{request: request, wrong: marked}
 	codec, known := providers.CodecOf(p)
-	var fields map[string]json.RawMessage
-	if !known || json.Unmarshal(request, &fields) != nil || fields == nil {
+	if !known {
 		return out, nil // the parser says what is wrong with it
 	}
-	if repeated(codec, request) {
+	in, ok := numbersOf(codec, request)
+	if !ok {
 		return out, nil // as above
 	}
-	maps.DeleteFunc(fields, func(_ string, raw json.RawMessage) bool { return string(raw) == "null" }) // as one that is left out
-	if own := numbersOf(codec, fields); len(own) > 0 {
+	if len(in.own) > 0 {
 		var text string
-		if number != "" && json.Unmarshal(fields[own[0]], &text) == nil && text != number {
-			out.wrong = append(out.wrong, ProblemViolation{Where: inBody, Pointer: "/" + own[0], Rule: "must be the number in the path, or be left out", Shape: "another number"})
+		if number != "" && json.Unmarshal(in.own[0].value, &text) == nil && text != number {
+			out.wrong = append(out.wrong, ProblemViolation{Where: inBody, Pointer: "/" + in.own[0].field, Rule: "must be the number in the path, or be left out", Shape: "another number"})
 		}
 		return out, nil
 	}
@@ -87,53 +85,58 @@ func (b numberedBody) violations(err error) []ProblemViolation {
 	return list
 }
 
-// numbersOf are the fields of a request that hold a number of its order, or something else in place of one.
-func numbersOf(codec providers.Codec, fields map[string]json.RawMessage) (own []string) {
-	for _, id := range codec.Columns.IDs {
-		if raw, there := fields[id]; there && !empty(raw) {
-			own = append(own, id)
-		}
-	}
-	return own
+// numbers are the fields of a request for the number of its order, in the codec's order.
+type numbers struct {
+	own   []ownNumber // with a number, or something else in place of one
+	null  []string
+	empty []string // with an empty text
 }
 
-// repeated reports whether a request has a field for numbers twice, of which reading keeps the last.
-func repeated(codec providers.Codec, request []byte) bool {
-	seen := map[string]bool{}
+type ownNumber struct {
+	field string
+	value json.RawMessage
+}
+
+// numbersOf reads them. ok is false of what is no object, and where one of them stands twice, of which reading would keep the
+// last: the parser says so.
+func numbersOf(codec providers.Codec, request []byte) (n numbers, ok bool) {
+	var whole map[string]json.RawMessage
+	if json.Unmarshal(request, &whole) != nil || whole == nil {
+		return numbers{}, false
+	}
+	times := map[string]int{}
 	d := json.NewDecoder(bytes.NewReader(request))
-	_, _ = d.Token() // the caller has read the request, so that nothing of it can fail
+	_, _ = d.Token() // it was read, so that nothing of it can fail
 	for d.More() {
 		name, _ := d.Token()
-		var value json.RawMessage
-		_ = d.Decode(&value)
-		if id, _ := name.(string); slices.Contains(codec.Columns.IDs, id) {
-			if seen[id] {
-				return true
-			}
-			seen[id] = true
+		_ = d.Decode(new(json.RawMessage))
+		field, _ := name.(string)
+		times[field]++
+	}
+	for _, id := range codec.Columns.IDs {
+		switch value, there := whole[id]; {
+		case times[id] > 1:
+			return numbers{}, false
+		case !there:
+		case string(value) == "null":
+			n.null = append(n.null, id)
+		case string(value) == `""`:
+			n.empty = append(n.empty, id)
+		default:
+			n.own = append(n.own, ownNumber{id, value})
 		}
 	}
-	return false
+	return n, true
 }
 
 // reserved is the one field for numbers that stands empty in a request, by which its author says where the number belongs;
 // "" where there is none, or several.
 func reserved(codec providers.Codec, request []byte) string {
-	var fields map[string]json.RawMessage
-	_ = json.Unmarshal(request, &fields) // the caller has read it
-	var list []string
-	for _, id := range codec.Columns.IDs {
-		if raw, there := fields[id]; there && empty(raw) {
-			list = append(list, id)
-		}
+	if n, _ := numbersOf(codec, request); len(n.empty) == 1 {
+		return n.empty[0]
 	}
-	if len(list) != 1 {
-		return ""
-	}
-	return list[0]
+	return ""
 }
-
-func empty(raw json.RawMessage) bool { return string(raw) == `""` }
 
 // filled is a request without a number, which has one now in a field.
 func filled(codec providers.Codec, request []byte, field, number string) []byte {
