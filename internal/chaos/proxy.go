@@ -186,8 +186,12 @@ func (p *proxy) serve(caller net.Conn) {
 			_, _ = caller.Close(), door.Close()
 		})
 	}
+	if b.kind == AfterRequest { // an answer might be faster than the break
+		end(pass(door, caller, b.up, true))
+		return
+	}
 	var up sync.WaitGroup
-	up.Go(func() { end(pass(door, caller, b.up, b.kind == AfterRequest)) })
+	up.Go(func() { end(pass(door, caller, b.up, false)) })
 	end(pass(caller, door, b.down, false))
 	up.Wait()
 }

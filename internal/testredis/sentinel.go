@@ -96,7 +96,7 @@ func (s *Sentinel) KillMaster() (dead *Server) {
 	dead = s.Master()
 	host, port, _ := net.SplitHostPort(dead.Addr)
 	dead.must(context.Background(), "CLIENT", "PAUSE", failoverLimit.Milliseconds(), "WRITE")
-	until(s.t, startLimit, dead.drained)
+	until(s.t, startLimit, func() error { return dead.drained(len(s.Servers) - 1) })
 	dead.Kill()
 	until(s.t, failoverLimit, func() error {
 		for _, n := range s.Sentinels {
@@ -114,13 +114,14 @@ func (s *Sentinel) KillMaster() (dead *Server) {
 	return dead
 }
 
-// drained reports that a replica that follows has not yet confirmed all that its master has written.
-func (s *Server) drained() error {
+// drained reports that fewer replicas than these have confirmed all that their master has written. One that is catching up does
+// not follow yet, and may be chosen all the same.
+func (s *Server) drained(replicas int) error {
 	text, err := s.admin().Info(context.Background(), "replication").Result()
 	_, rest, _ := strings.Cut(text, "master_repl_offset:")
 	at, _, _ := strings.Cut(rest, "\r")
-	if n, all := strings.Count(text, ",offset="+at+","), strings.Count(text, "state=online"); err != nil || n < all {
-		return fmt.Errorf("%d of %d replicas have what %s has: %v", n, all, s.Addr, err)
+	if n := strings.Count(text, "state=online,offset="+at+","); err != nil || n < replicas {
+		return fmt.Errorf("%d of %d replicas have what %s has: %v", n, replicas, s.Addr, err)
 	}
 	return nil
 }
