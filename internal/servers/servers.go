@@ -1,6 +1,10 @@
-// Package servers runs one asynq server per provider and lane, so that neither a provider's outage
+// Package servers runs asynq servers for each provider and lane, so that neither a provider's outage
 // nor a bulk load takes another lane's workers, and shows in the queues what the call budget holds. It
 // applies the mapping of handlers' results to the queue's vocabulary (package queue) in one place.
+//
+// An asynq server fetches one task at a time, and each fetch waits until Redis has it on disk (appendfsync always), so that one
+// server starts at most one task for each write to disk. A lane's tasks at once are divided among several servers, whose
+// fetches are written together.
 //
 // It imports packages providers, tasks/order, internal/budget, internal/keys and internal/queue.
 package servers
@@ -29,7 +33,10 @@ type Lane struct {
 	Provider    providers.Name
 	Lane        order.Lane
 	Concurrency int // tasks at once, at least 1
-	Handler     asynq.Handler
+	// Fetchers is how many asynq servers fetch tasks at the same time and share Concurrency. Default: one for every two tasks
+	// at once, at most 8.
+	Fetchers int
+	Handler  asynq.Handler
 	// Named is a queue that is no provider's; Provider and Lane are empty then.
 	Named string
 }
@@ -40,6 +47,23 @@ func (l Lane) Queue() string {
 		return l.Named
 	}
 	return queue.Name(l.Provider, l.Lane)
+}
+
+// mostFetchers is with how many fetchers what Redis does is the limit, however many there are.
+const mostFetchers = 8
+
+// shares are how many tasks each of the lane's servers runs at once.
+func (l Lane) shares() []int {
+	n := max(l.Concurrency, 1)
+	k := l.Fetchers
+	if k <= 0 {
+		k = min((n+1)/2, mostFetchers)
+	}
+	all := make([]int, min(k, n))
+	for i := range n {
+		all[i%len(all)]++
+	}
+	return all
 }
 
 // Options of a Set.
@@ -67,10 +91,10 @@ type Set struct {
 	ending sync.WaitGroup // servers that were dropped
 }
 
-// server is one lane's.
+// server is one lane's: asynq servers that share its tasks.
 type server struct {
 	Lane
-	*asynq.Server
+	parts []*asynq.Server
 }
 
 // New makes a server for each lane over rdb, which stays the caller's to close.
@@ -92,33 +116,67 @@ func New(rdb redis.UniversalClient, lanes []Lane, opt Options) *Set {
 }
 
 func (s *Set) server(l Lane) *server {
-	return &server{l, asynq.NewServerFromRedisClient(s.rdb, asynq.Config{
-		Concurrency:     max(l.Concurrency, 1),
-		Queues:          map[string]int{l.Queue(): 1},
-		RetryDelayFunc:  queue.RetryDelay,
-		IsFailure:       queue.IsFailure,
-		ErrorHandler:    asynq.ErrorHandlerFunc(s.unexpected),
-		ShutdownTimeout: s.opt.ShutdownTimeout,
-		// Measured: asynq's defaults (5 s, 1 s) start a due task 2.7 s late in the median; these, 0.4 s.
-		DelayedTaskCheckInterval: time.Second,
-		TaskCheckInterval:        s.opt.CheckEvery,
-		HealthCheckInterval:      s.opt.HealthEvery,
-		HealthCheckFunc:          func(err error) { s.setHealth(l.Queue(), err) },
-		Logger:                   asynqLog{s.log.With("queue", l.Queue())},
-		LogLevel:                 asynq.WarnLevel,
-	})}
+	one := &server{Lane: l}
+	for i, concurrency := range l.shares() {
+		c := asynq.Config{
+			Concurrency:     concurrency,
+			Queues:          map[string]int{l.Queue(): 1},
+			RetryDelayFunc:  queue.RetryDelay,
+			IsFailure:       queue.IsFailure,
+			ErrorHandler:    asynq.ErrorHandlerFunc(s.unexpected),
+			ShutdownTimeout: s.opt.ShutdownTimeout,
+			// Measured: asynq's defaults (5 s, 1 s) start a due task 2.7 s late in the median; these, 0.4 s.
+			DelayedTaskCheckInterval: time.Second,
+			TaskCheckInterval:        s.opt.CheckEvery,
+			Logger:                   asynqLog{s.log.With("queue", l.Queue())},
+			LogLevel:                 asynq.WarnLevel,
+		}
+		if i == 0 {
+			c.HealthCheckInterval = s.opt.HealthEvery
+			c.HealthCheckFunc = func(err error) { s.setHealth(l.Queue(), err) }
+		} else {
+			c.DelayedTaskCheckInterval, c.JanitorInterval = never, never // the first one looks after the queue
+		}
+		one.parts = append(one.parts, asynq.NewServerFromRedisClient(s.rdb, c))
+	}
+	return one
 }
 
-// begin starts a lane's server.
+// never is how often a server does what another one of its lane does.
+const never = 10 * 365 * 24 * time.Hour
+
+// begin starts a lane's servers; when one does not start, those before it are stopped again.
 func (l *server) begin() error {
 	err := errors.New("it has no handler")
 	if l.Handler != nil {
-		err = l.Server.Start(guard(l.Handler))
+		err = nil
 	}
-	if err != nil {
-		return fmt.Errorf("servers: queue %s: %w", l.Queue(), err)
+	h := guard(l.Handler)
+	for i, part := range l.parts {
+		if err == nil {
+			err = part.Start(h)
+		}
+		if err != nil {
+			(&server{parts: l.parts[:i]}).shutdown()
+			return fmt.Errorf("servers: queue %s: %w", l.Queue(), err)
+		}
 	}
 	return nil
+}
+
+// stop takes no new tasks.
+func (l *server) stop() { l.each((*asynq.Server).Stop) }
+
+// shutdown lets running tasks end, and gives the rest back.
+func (l *server) shutdown() { l.each((*asynq.Server).Shutdown) }
+
+// each calls f for all servers of the lane at once: each of them may take a moment.
+func (l *server) each(f func(*asynq.Server)) {
+	var wg sync.WaitGroup
+	for _, part := range l.parts {
+		wg.Go(func() { f(part) })
+	}
+	wg.Wait()
 }
 
 // Add serves further lanes, at once where the set runs. Those that did start stay when another does not.
@@ -147,8 +205,8 @@ func (s *Set) Drop(p providers.Name) {
 			return false
 		}
 		if s.up {
-			l.Stop()
-			s.ending.Go(l.Shutdown)
+			l.stop()
+			s.ending.Go(l.shutdown)
 		}
 		return true
 	})
@@ -175,7 +233,7 @@ func (s *Set) Start() error {
 	for i, l := range s.lanes {
 		if err := l.begin(); err != nil {
 			for _, started := range s.lanes[:i] {
-				started.Shutdown()
+				started.shutdown()
 			}
 			return err
 		}
@@ -195,14 +253,13 @@ func (s *Set) Stop() {
 	if !wasUp {
 		return
 	}
-	for _, l := range lanes {
-		l.Server.Stop()
+	for _, end := range []func(*server){(*server).stop, (*server).shutdown} {
+		var wg sync.WaitGroup
+		for _, l := range lanes {
+			wg.Go(func() { end(l) })
+		}
+		wg.Wait()
 	}
-	var wg sync.WaitGroup
-	for _, l := range lanes {
-		wg.Go(l.Shutdown)
-	}
-	wg.Wait()
 }
 
 // Health reports, for every queue served, why it is not served, or nil.

@@ -71,13 +71,13 @@ const (
 	// concurrency is how many deliveries one process makes at a time: enough for many slow endpoints, of which none
 	// gets more than window.
 	concurrency = 256
-	// checkEvery is short, because a backlog has no more than window tasks at a time.
+	// checkEvery is short, because a backlog has no more than window tasks at a time. For the same reason one fetcher is enough.
 	checkEvery = 25 * time.Millisecond
 )
 
 // Run delivers until the context ends; deliveries that are under way are finished.
 func (d *Dispatcher) Run(ctx context.Context) error {
-	set := servers.New(d.RDB, []servers.Lane{{Named: Queue, Concurrency: concurrency, Handler: relay{d}}},
+	set := servers.New(d.RDB, []servers.Lane{{Named: Queue, Concurrency: concurrency, Fetchers: 1, Handler: relay{d}}},
 		servers.Options{ShutdownTimeout: taskTimeout + 5*time.Second, CheckEvery: checkEvery, Log: d.Log})
 	if err := set.Start(); err != nil {
 		return err
