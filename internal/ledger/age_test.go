@@ -18,6 +18,18 @@ func (b *bench) ttl(key string) time.Duration { return max(0, b.rdb.PTTL(b.ctx, 
 // about reports whether d is as long as want, give or take what the test takes.
 func about(d, want time.Duration) bool { return d > want-time.Minute && d <= want }
 
+// unclaimed reports what is left of a claim of r, in record and details.
+func (b *bench) unclaimed(t *testing.T, r order.Ref) {
+	t.Helper()
+	for _, key := range []string{keys.Record(r), keys.Details(r)} {
+		for _, name := range []string{"runner", "until", "phase", "solo"} {
+			if b.rdb.HExists(b.ctx, key, name).Val() {
+				t.Errorf("%s still has %s", key, name)
+			}
+		}
+	}
+}
+
 // A settled record ages: its details expire first, the bare record later, a review neither.
 func TestASettledRecordAges(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {
@@ -31,6 +43,9 @@ func TestASettledRecordAges(t *testing.T) {
 			}
 			if n := b.rdb.Exists(b.ctx, keys.Details(k)).Val(); (n == 1) != settled {
 				t.Errorf("%s: %d hashes of details", s.name, n)
+			}
+			if settled {
+				b.unclaimed(t, k)
 			}
 		}
 		// It can be read as before.
@@ -205,6 +220,7 @@ func TestARefundOfManyTicketsAges(t *testing.T) {
 		if n := b.rdb.HLen(b.ctx, keys.Record(k)).Val(); n > 30 {
 			t.Errorf("the bare record has %d fields", n)
 		}
+		b.unclaimed(t, k)
 	})
 }
 

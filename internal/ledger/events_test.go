@@ -123,6 +123,8 @@ func TestAnEndThatCannotBePublishedStaysOpen(t *testing.T) {
 		if a, err := b.Finish(b.ctx, rk, rf, Ending{State: order.Refunded}); err == nil || !a.Applied {
 			t.Errorf("refund: %+v, %v", a, err)
 		}
+		b.unclaimed(t, k)
+		b.unclaimed(t, rk)
 		must(t, b.rdb.Del(b.ctx, keys.Events).Err())
 		if c, err := b.begin(k, "late"); err != nil || c.Verdict != IsFinal || c.Record.Event != "" {
 			t.Errorf("%+v, %v", c, err)

@@ -68,13 +68,13 @@ type Record struct {
 	Confirmed bool
 	Reason    Reason
 
-	CreatedAt, UpdatedAt, FirstSentAt, SentAt, AcceptedAt, FinalAt time.Time
-	ReopenedAt                                                     time.Time // when a person last had a review worked on again
-	ErasedAt                                                       time.Time
-	Event                                                          string // id of the stream entry of the last end
-	ResolvedBy, Resolved                                           string // who decided (a review, a cancellation), and why
-	ReviewReason                                                   Reason // of a review that was resolved: why it was one
-	History                                                        []Step
+	CreatedAt, FirstSentAt, SentAt, AcceptedAt, FinalAt time.Time
+	ReopenedAt                                          time.Time // when a person last had a review worked on again
+	ErasedAt                                            time.Time
+	Event                                               string // id of the stream entry of the last end
+	ResolvedBy, Resolved                                string // who decided (a review, a cancellation), and why
+	ReviewReason                                        Reason // of a review that was resolved: why it was one
+	History                                             []Step
 
 	// Orders.
 	ProviderRef string
@@ -219,7 +219,7 @@ func record(r order.Ref, f map[string]string) *Record {
 		Attempts: number(f["attempts"]), Unsent: number(f["unsent"]),
 		DoubtAt: millis(f["doubt_at"]), DoubtSince: millis(f["doubt_since"]), Doubts: number(f["doubts"]),
 		Rejection: Reason{Code: f["rejected_code"], Message: f["rejected_message"]}, Confirmed: f["confirmed"] == "1", Reason: Reason{Code: f["code"], Message: f["message"]},
-		CreatedAt: millis(f["created"]), UpdatedAt: millis(f["updated_at"]), SentAt: millis(f["sent_at"]),
+		CreatedAt: millis(f["created"]), SentAt: millis(f["sent_at"]),
 		AcceptedAt: millis(f["accepted"]), FinalAt: millis(f["final"]), ReopenedAt: millis(f["reopened_at"]),
 		ErasedAt: millis(f["erased_at"]), Event: f["event"], ResolvedBy: f["resolved_by"], Resolved: f["resolved_reason"], ReviewReason: Reason{Code: f["review_code"], Message: f["review_message"]},
 		ProviderRef: f["ref"], Result: unpack(f["result"]), Polls: number(f["polls"]), PolledAt: millis(f["polled_at"]),

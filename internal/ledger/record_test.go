@@ -40,7 +40,7 @@ func TestAnOrdersRecordIsReadBack(t *testing.T) {
 		got.History = nil
 		want := &Record{Ref: k, State: order.Submitting, Lane: "checkout", Fingerprint: "k.f", Shape: json.RawMessage(`{"n":1}`),
 			Document: "s1.k.doc", Stub: stub, Host: host, Trace: "00-trace-01", Fence: "3", Runner: "runner", Until: taken.Add(lease), Attempts: 2, Doubts: 2, Baseline: -1, Abandoned: 1,
-			Reason: Reason{"timeout", "no answer"}, CreatedAt: created, UpdatedAt: taken, FirstSentAt: doubt, SentAt: sent, DoubtAt: taken, DoubtSince: doubt}
+			Reason: Reason{"timeout", "no answer"}, CreatedAt: created, FirstSentAt: doubt, SentAt: sent, DoubtAt: taken, DoubtSince: doubt}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("in doubt (-want +got):\n%s", d)
 		}
@@ -63,7 +63,7 @@ func TestAnOrdersRecordIsReadBack(t *testing.T) {
 		got.History, got.Event = nil, ""
 		want.State, want.Runner, want.Until, want.DoubtAt, want.DoubtSince, want.Doubts = order.Issued, "", time.Time{}, time.Time{}, time.Time{}, 0
 		want.Abandoned = 0
-		want.Reason, want.UpdatedAt, want.FinalAt = Reason{}, at(), at()
+		want.Reason, want.FinalAt = Reason{}, at()
 		want.ProviderRef, want.Result, want.Polls, want.PolledAt, want.AcceptedAt = "REF2", "s1.k.result", 2, at(), accepted
 		want.HostMark = "721"
 		if d := cmp.Diff(want, got); d != "" {
@@ -93,7 +93,7 @@ func TestARefundsRecordIsReadBack(t *testing.T) {
 		end := b.clock.Now()
 		want := &Record{Ref: k, Plan: "s1.k.plan", Planned: true, Count: 3, Baseline: 4, BaselineAt: created, Refunded: 2,
 			State: order.PartiallyRefunded, Lane: "checkout", Fingerprint: "k.f", Shape: json.RawMessage(`{"n":1}`), Document: "s1.k.doc", Stub: stub, Host: host, HostMark: "721", Trace: "00-trace-01", Fence: "1",
-			Attempts: 1, ReviewReason: Reason{"in_doubt", "ask"}, CreatedAt: created, UpdatedAt: end, FirstSentAt: sent, SentAt: sent, FinalAt: end,
+			Attempts: 1, ReviewReason: Reason{"in_doubt", "ask"}, CreatedAt: created, FirstSentAt: sent, SentAt: sent, FinalAt: end,
 			ResolvedBy: "ann", Resolved: "two came back"}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("(-want +got):\n%s", d)

@@ -121,7 +121,7 @@ func TestTheSweeperSeesWhoIsWorkingOnIt(t *testing.T) {
 			return list[1]
 		}
 		b.record(t, k)
-		if v := view(k); v.Live() || v.Abandoned() || v.State != order.Queued || !v.UpdatedAt.Equal(b.clock.Now()) {
+		if v := view(k); v.Live() || v.Abandoned() || v.State != order.Queued {
 			t.Errorf("nobody has begun it: %+v", v)
 		}
 		f := b.claim(t, k).Record.Fence

@@ -13,13 +13,12 @@ import (
 
 // View is what the sweeper needs of a record, with the ledger's time.
 type View struct {
-	Now       time.Time
-	State     order.State
-	Lane      order.Lane
-	Runner    string
-	Until     time.Time
-	Fence     int
-	UpdatedAt time.Time
+	Now    time.Time
+	State  order.State
+	Lane   order.Lane
+	Runner string
+	Until  time.Time
+	Fence  int
 }
 
 // Live reports whether a runner holds a valid claim.
@@ -34,7 +33,7 @@ func (l *Ledger) Views(ctx context.Context, refs []order.Ref) ([]*View, error) {
 	now := l.timeIn(ctx, pipe)
 	cmds := make([]*redis.SliceCmd, len(refs))
 	for i, r := range refs {
-		cmds[i] = pipe.HMGet(ctx, keys.Record(r), "state", "lane", "runner", "until", "fence", "updated_at", "created")
+		cmds[i] = pipe.HMGet(ctx, keys.Record(r), "state", "lane", "runner", "until", "fence")
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, fmt.Errorf("ledger: view: %w", err)
@@ -51,9 +50,5 @@ func view(now time.Time, f []any) *View {
 	if s(0) == "" {
 		return nil
 	}
-	v := &View{Now: now, State: order.State(s(0)), Lane: order.Lane(s(1)), Runner: s(2), Until: millis(s(3)), Fence: number(s(4)), UpdatedAt: millis(s(5))}
-	if v.UpdatedAt.IsZero() { // nobody has begun it
-		v.UpdatedAt = millis(s(6))
-	}
-	return v
+	return &View{Now: now, State: order.State(s(0)), Lane: order.Lane(s(1)), Runner: s(2), Until: millis(s(3)), Fence: number(s(4))}
 }

@@ -5,7 +5,7 @@
 local key, t = KEYS[1], clock()
 local f = read(key, 'state', 'fence', 'runner', 'erased_at', 'doubt_at', 'rejected_code', 'confirmed')
 if f.state ~= 'submitting' or f.fence ~= ARGV[2] or f.runner == '' then return refused(f.state) end
-local fields = {'state', 'accepted', 'accepted', int(t), 'updated_at', int(t)}
+local fields = {'state', 'accepted', 'accepted', int(t)}
 local function with(...) for _, v in ipairs({...}) do fields[#fields + 1] = v end end
 if ARGV[3] ~= '' then with('ref', ARGV[3]) end
 if ARGV[4] ~= '' and f.erased_at == '' then with('result', ARGV[4]) end

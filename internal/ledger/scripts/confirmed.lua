@@ -7,7 +7,7 @@ local state = get(key, 'state')
 if state ~= 'submitting' or not held(key, ARGV[2]) or get(key, 'phase') ~= 'send'
   or get(key, 'count') == '' or get(key, 't:0') ~= '' then return refused(state) end
 doubt(key, int(t))
-redis.call('HSET', key, 'phase', 'claim', 'confirmed', '1', 'code', ARGV[3], 'message', ARGV[4], 'updated_at', int(t))
+redis.call('HSET', key, 'phase', 'claim', 'confirmed', '1', 'code', ARGV[3], 'message', ARGV[4])
 note(key, t, 'confirmed', 'its effect has still to show')
 local r = applied(state)
 r[5], r[6] = 'now', int(t)

@@ -10,8 +10,7 @@ local state = get(key, 'state')
 if state ~= 'queued' or not held(key, ARGV[2]) or get(key, 't:0') ~= '' or in_doubt(key) then
   return refused(state)
 end
-redis.call('HSET', key, 'plan', ARGV[3], 'count', ARGV[4], 'baseline', ARGV[5], 'baseline_at', int(t),
-  'updated_at', int(t))
+redis.call('HSET', key, 'plan', ARGV[3], 'count', ARGV[4], 'baseline', ARGV[5], 'baseline_at', int(t))
 for i = 7, #ARGV, 2 do
   local at = int((i - 7) / 2)
   redis.call('HSET', key, 't:' .. at, ARGV[i])

@@ -125,18 +125,27 @@ local function take(key, t, fence, runner, lease, ...)
 end
 
 -- Ends a record, with a line of history where there is a detail for it, and other fields. The event of each end has an id
--- of its own, so earlier ends are counted (see again).
-local function finish(key, t, state, code, message, detail, fields)
+-- of its own, so earlier ends are counted (see again). ages says that the record ages right afterwards, with which its claim goes.
+-- Answers the code.
+local function finish(key, t, state, code, message, detail, fields, ages)
   fields = fields or {}
-  local f = read(key, 'history', 'doubt_at', 'rejected_code', 'rejected_message', 'confirmed')
-  for _, v in ipairs({'state', state, 'final', int(t), 'updated_at', int(t)}) do fields[#fields + 1] = v end
+  local f = read(key, 'history', 'doubt_at', 'rejected_code', 'rejected_message', 'confirmed', 'event', 'code', 'message', 'solo')
+  for _, v in ipairs({'state', state, 'final', int(t)}) do fields[#fields + 1] = v end
   if detail then note(key, t, state, detail, fields, f.history) else redis.call('HSET', key, unpack(fields)) end
   if code == '' and state == 'failed' then
     code, message = f.rejected_code, f.rejected_message -- the rejection that was confirmed
   end
   if code ~= '' then redis.call('HSET', key, 'code', code, 'message', message) end
   if state ~= 'review' then no_doubt(key, f) end
-  if code == '' then give_back(key, 'event', 'code', 'message') else give_back(key, 'event') end
+  -- Only what there is: a name takes as much of Redis's log as a value.
+  local gone = {}
+  local function without(...) for _, name in ipairs({...}) do gone[#gone + 1] = name end end
+  if f.event ~= '' and not ages then without('event') end
+  if code == '' and f.code .. f.message ~= '' then without('code', 'message') end
+  if not ages then without('runner', 'until', 'phase') end
+  if not ages and f.solo ~= '' then without('solo') end
+  if #gone > 0 then redis.call('HDEL', key, unpack(gone)) end
+  return code
 end
 
 -- The provider was asked after a request without a clear answer, and has the order: what it says of it, or ''.
@@ -173,18 +182,28 @@ local function age_list(list, key, id, keep_record)
   if busy then redis.call('PERSIST', list) else redis.call('PEXPIRE', list, keep_record) end
 end
 
+-- What stays of a settled record besides: where it was sent to, as a number of twelve bits, which takes six bytes, because refunds
+-- of it go there; and that its event is on the stream, where the record does not have it yet. Which entry of the stream
+-- that is, is of no use any more.
+local function stays(host, marked)
+  local fields = {}
+  if host ~= '' then fields = {'h', tonumber(string.sub(redis.sha1hex(host), 1, 3), 16)} end
+  if marked then fields[#fields + 1], fields[#fields + 2] = 'event', 1 end
+  return fields
+end
+
+-- Fields of a claim, which is over when a record ages.
+local claims = {runner = true, ['until'] = true, phase = true, solo = true}
+
 -- Lets a settled record age: its bulky fields move to the details, and each expires in its time. list is
--- that of the refunds, for a refund of this id; marked says that its event is on the stream and the record does not have it yet.
-local function age(key, details, keep_details, keep_record, list, id, marked)
+-- that of the refunds, for a refund of this id; stay are fields that it does not have yet.
+local function age(key, details, keep_details, keep_record, list, id, stay)
   if list then age_list(list, key, id, keep_record) end
-  local names, kept, stay, host = {}, {}, {}, get(key, 'host')
+  local names, kept = {}, {}
   for _, name in ipairs(redis.call('HKEYS', key)) do
-    if bare[name] then kept[#kept + 1] = name else names[#names + 1] = name end
+    if claims[name] or bare[name] then kept[#kept + 1] = name end
+    if not bare[name] then names[#names + 1] = name end
   end
-  -- Where it was sent to stays, as a number of twelve bits, which takes six bytes: refunds of it go there.
-  if host ~= '' then stay = {'h', tonumber(string.sub(redis.sha1hex(host), 1, 3), 16)} end
-  -- Which entry of the stream its event is, is of no use any more, only that there is one.
-  if marked then stay[#stay + 1], stay[#stay + 2] = 'event', 1 end
   -- A copy without what stays takes less of Redis's log than all that moves.
   if #names > 0 and #names <= 500 and redis.call('COPY', key, details) == 1 then
     redis.call('HDEL', details, unpack(kept))
@@ -198,6 +217,7 @@ local function age(key, details, keep_details, keep_record, list, id, marked)
     redis.call('HSET', details, unpack(moved))
     redis.call('HDEL', key, unpack(part))
   end
+  if #names > 0 then redis.call('HDEL', details, 'runner', 'until', 'phase', 'solo') end
   if #stay > 0 then redis.call('HSET', key, unpack(stay)) end
   expire(details, keep_details)
   expire(key, keep_record)
@@ -224,10 +244,12 @@ end
 -- KEYS: record, details, and k… events, open set, reviews, and of a refund: the order's refunds
 -- ARGV[a]… name of the record, provider, account, order, refund or '', member of the sets, events to keep,
 --   milliseconds to keep details and record
+-- known are state, code, final, event, ends, resolved_by and review_code where the caller has them, of a record that has what
+-- stays of it already.
 -- Answers what went wrong, '' when nothing did.
-local function publish(key, details, k, a)
+local function publish(key, details, k, a, known)
   if not KEYS[k] then return '' end
-  local f = redis.call('HMGET', key, 'state', 'code', 'final', 'event', 'ends', 'resolved_by', 'review_code')
+  local f = known or redis.call('HMGET', key, 'state', 'code', 'final', 'event', 'ends', 'resolved_by', 'review_code')
   local marked = not f[4] or f[4] == ''
   if marked then
     local id = redis.pcall('XADD', KEYS[k], 'MAXLEN', '~', ARGV[a + 6], '*',
@@ -241,7 +263,7 @@ local function publish(key, details, k, a)
     redis.call('ZADD', KEYS[k + 2], f[3], ARGV[a + 5])
   else
     redis.call('ZREM', KEYS[k + 2], ARGV[a + 5])
-    age(key, details, ARGV[a + 7], ARGV[a + 8], KEYS[k + 3], ARGV[a + 4], marked)
+    age(key, details, ARGV[a + 7], ARGV[a + 8], KEYS[k + 3], ARGV[a + 4], known and {} or stays(get(key, 'host'), marked))
   end
   redis.call('ZREM', KEYS[k + 1], ARGV[a + 5])
   return ''

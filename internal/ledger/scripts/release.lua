@@ -26,7 +26,7 @@ else
     state = 'queued'
   end
 end
-redis.call('HSET', key, 'state', state, 'updated_at', int(t))
+redis.call('HSET', key, 'state', state)
 if ARGV[4] ~= '' then redis.call('HSET', key, 'code', ARGV[4], 'message', ARGV[5]) end
 if how == 'absent' then
   redis.call('HDEL', key, 'unclear_since')

@@ -13,7 +13,7 @@ if ARGV[7] == '1' and before == 'sending' and get(key, 'phase') == 'send' then
   redis.call('HINCRBY', key, 'unsent', 1)
   if get(key, 'n:' .. ARGV[3]) == '' then redis.call('HDEL', key, 's:' .. ARGV[3]) end -- none for it has ever left
 end
-redis.call('HSET', key, 't:' .. ARGV[3], ARGV[4], 'phase', 'claim', 'updated_at', int(t))
+redis.call('HSET', key, 't:' .. ARGV[3], ARGV[4], 'phase', 'claim')
 if ARGV[5] ~= '' then redis.call('HSET', key, 'c:' .. ARGV[3], ARGV[5])
 elseif ARGV[4] == 'refunded' then redis.call('HDEL', key, 'c:' .. ARGV[3]) end -- what was in doubt before is not
 if ARGV[8] ~= '' then redis.call('HSET', key, 'r:' .. ARGV[3], ARGV[8]) else redis.call('HDEL', key, 'r:' .. ARGV[3]) end

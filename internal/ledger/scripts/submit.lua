@@ -22,7 +22,7 @@ if f.absent .. f.confirmed .. f.unclear_since ~= '' then
 end
 local n = int((tonumber(f.attempts) or 0) + 1)
 local fields = {'attempts', n, 'state', 'submitting', 'phase', 'send', 'sent_at', int(t), 'host', ARGV[4],
-  'until', int(t + tonumber(ARGV[3])), 'updated_at', int(t)}
+  'until', int(t + tonumber(ARGV[3]))}
 local function with(name, value) fields[#fields + 1], fields[#fields + 2] = name, value end
 if f.first == '' then with('first', int(t)) end
 if ARGV[5] ~= '' and ARGV[5] ~= f.stub then with('stub', ARGV[5]) end

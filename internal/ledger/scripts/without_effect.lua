@@ -7,6 +7,6 @@ local f = read(key, 'state', 'phase', 'count', 't:0', 'attempts', 'doubt_at', 'r
 if f.state ~= 'submitting' or not held(key, ARGV[2]) or f.phase == 'send' or f.count == '' or f['t:0'] ~= '' then return refused(f.state) end
 no_doubt(key, f)
 redis.call('HDEL', key, 'absent', 'absent_last')
-redis.call('HSET', key, 'state', 'queued', 'unsent', f.attempts, 'updated_at', int(t))
+redis.call('HSET', key, 'state', 'queued', 'unsent', f.attempts)
 note(key, t, 'without_effect', '')
 return applied('queued')

@@ -6,7 +6,7 @@
 local key, t = KEYS[1], clock()
 local state = get(key, 'state')
 if state ~= 'queued' or not held(key, ARGV[2]) or get(key, 'count') ~= '' then return refused(state) end
-redis.call('HSET', key, 'code', ARGV[3], 'message', ARGV[4], 'updated_at', int(t))
+redis.call('HSET', key, 'code', ARGV[3], 'message', ARGV[4])
 if ARGV[5] == '1' then redis.call('HSETNX', key, 'unclear_since', int(t)) end
 note(key, t, 'waiting', ARGV[3])
 give_back(key)
