@@ -44,6 +44,7 @@ type Client struct {
 	ring   *seal.Ring
 	opt    Options
 	near   neighbourhood
+	crowd  crowd
 	// wall is this machine's clock, for how long questions took. Tests have their own.
 	wall func() time.Time
 }
@@ -57,8 +58,10 @@ func NewClient(rdb redis.UniversalClient, opt Options) (*Client, error) {
 	if opt.Rules.Now == nil {
 		opt.Rules.Now = opt.Now
 	}
-	return &Client{rdb: rdb, queue: queue.NewClient(rdb, queue.Options{Timeout: opt.TaskTimeout, Retention: opt.Retention}),
-		ledger: ledger.New(rdb, ledger.Options{Now: opt.Now, KeepDetails: opt.KeepDetails, KeepRecords: opt.KeepRecords, KeepEvents: opt.KeepEvents, WaitReplicas: opt.WaitReplicas}), ring: ring, opt: opt, near: newNeighbourhood(), wall: time.Now}, nil
+	c := &Client{rdb: rdb, queue: queue.NewClient(rdb, queue.Options{Timeout: opt.TaskTimeout, Retention: opt.Retention}),
+		ledger: ledger.New(rdb, ledger.Options{Now: opt.Now, KeepDetails: opt.KeepDetails, KeepRecords: opt.KeepRecords, KeepEvents: opt.KeepEvents, WaitReplicas: opt.WaitReplicas}), ring: ring, opt: opt, near: newNeighbourhood(), wall: time.Now}
+	c.crowd.send = func(ctx context.Context, items []item) ([]made, error) { return c.batch(items, nil).send(ctx) }
+	return c, nil
 }
 
 // Receipt says where a document stands after it was enqueued. It is given once the document is recorded:

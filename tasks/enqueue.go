@@ -54,10 +54,8 @@ const enqueueTries = 3
 // enqueue records a batch of documents and makes their tasks. On one node both happen in one step; in a
 // cluster records come first, so that a task without a record never exists.
 func (c *Client) enqueue(ctx context.Context, items []item, l lines) []Enqueued {
-	b := &batch{c: c, items: items, lines: l, out: make([]Enqueued, len(items)), left: make([]int, len(items)), fresh: make([]bool, len(items))}
-	for i := range items {
-		b.left[i] = i
-	}
+	b := c.batch(items, l)
+	b.single = len(items) == 1 && l == nil
 	backoff := retry.WithMaxRetries(enqueueTries-1, retry.NewExponential(50*time.Millisecond))
 	err := retry.Do(ctx, backoff, func(ctx context.Context) error {
 		err := b.try(ctx)
@@ -80,6 +78,14 @@ func (c *Client) enqueue(ctx context.Context, items []item, l lines) []Enqueued 
 	return b.out
 }
 
+func (c *Client) batch(items []item, l lines) *batch {
+	b := &batch{c: c, items: items, lines: l, out: make([]Enqueued, len(items)), left: make([]int, len(items)), fresh: make([]bool, len(items))}
+	for i := range items {
+		b.left[i] = i
+	}
+	return b
+}
+
 // batch is one batch under way.
 type batch struct {
 	c        *Client
@@ -89,6 +95,7 @@ type batch struct {
 	fresh    []bool // those that a try of this call recorded, also when it could not make the task
 	asleep   []Ref  // recorded and unfinished, without a task of this batch's making
 	noScript error  // Redis did not know asynq's script
+	single   bool   // it is one document, whose first try others may share
 	lines    lines  // of accounts whose tasks wait for their turn
 }
 
@@ -100,11 +107,7 @@ type made struct {
 
 // try sends what is left and keeps in left what has to be sent again.
 func (b *batch) try(ctx context.Context) error {
-	send := b.together
-	if b.c.ledger.Sharded() {
-		send = b.inSteps
-	}
-	results, err := send(ctx)
+	results, err := b.send(ctx)
 	if err == nil {
 		err = b.c.ledger.Replicated(ctx, b.recorded(results))
 	}
@@ -130,6 +133,29 @@ func (b *batch) try(ctx context.Context) error {
 	}
 	b.left = again
 	return err
+}
+
+// send makes records and tasks of what is left.
+func (b *batch) send(ctx context.Context) (results []made, err error) {
+	switch {
+	case b.single:
+		b.single = false
+		err = redisconn.Patiently(ctx, func(ctx context.Context) error {
+			m := b.c.crowd.first(ctx, b.items[0])
+			results = []made{m}
+			return m.err
+		})
+		if results == nil {
+			return nil, err
+		}
+		if ledger.NoScript(results[0].err) {
+			b.noScript = results[0].err
+		}
+		return results, nil
+	case b.c.ledger.Sharded():
+		return b.inSteps(ctx)
+	}
+	return b.together(ctx)
 }
 
 // recorded are the records that a try has made or found.

@@ -21,7 +21,7 @@ func overheadBench() bench {
 			f := cmd.Flags()
 			f.IntVar(&c.Orders, "orders", 3000, "orders in a round")
 			f.IntVar(&c.Rounds, "rounds", 7, "rounds of each variant, interleaved")
-			f.IntVar(&c.Concurrency, "concurrency", 8, "tasks at a time of each process; 8 is the worker's default")
+			f.IntSliceVar(&c.Concurrency, "concurrency", []int{32, 8}, "tasks at a time of each process: so many that the machine is the limit, and the worker's default for one account")
 			f.StringSliceVar(&c.Kinds, "kinds", []string{overhead.Voucher, overhead.Electronic}, "kinds of orders; also "+overhead.Paper)
 			f.DurationSliceVar(&c.Delays, "delays", []time.Duration{0, 5 * time.Millisecond}, "how long the provider takes for an answer")
 			f.StringVar(&c.RedisConf, "redis-conf", "", "config file of Redis (default: appendfsync always)")
@@ -40,7 +40,7 @@ func overheadBench() bench {
 			o.progress("")
 			return &report{Machine: thisMachine(redis), Rows: rows, Targets: overheadTargets(rows), Seconds: seconds(time.Since(began)),
 				table: overheadTable(rows), notes: []string{"",
-					fmt.Sprintf("%d tasks at a time. Each worker, bare handler, simulator and Redis is a process of its own; the rounds of all variants are interleaved.", c.Concurrency)}}, nil
+					"Each worker, bare handler, simulator and Redis is a process of its own; the rounds of all variants are interleaved."}}, nil
 		},
 	}
 }
@@ -61,24 +61,29 @@ var tripsMost = map[string]float64{overhead.Paper: 6.2, overhead.Voucher: 5.2, o
 func overheadTargets(rows []overhead.Row) (all []target) {
 	for _, r := range rows {
 		for _, t := range overheadLeast {
-			all = append(all, atLeast(fmt.Sprintf("orders/s of %s to %s, %s, provider takes %s", t.of, t.to, r.Kind, r.Delay), lab.Median(r.Ratios(t.of, t.to)), t.least))
+			all = append(all, atLeast(fmt.Sprintf("orders/s of %s to %s, %s", t.of, t.to, scene(r)), lab.Median(r.Ratios(t.of, t.to)), t.least))
 		}
 	}
 	for _, r := range rows {
-		all = append(all, atMost(fmt.Sprintf("bytes of Redis's log per order, %s, provider takes %s", r.Kind, r.Delay), lab.Median(r.Sides[overhead.Worker].Log), logMost))
-		all = append(all, atMost(fmt.Sprintf("round trips per order, %s, provider takes %s", r.Kind, r.Delay), lab.Median(r.Sides[overhead.Worker].Trips), tripsMost[r.Kind]))
+		all = append(all, atMost("bytes of Redis's log per order, "+scene(r), lab.Median(r.Sides[overhead.Worker].Log), logMost))
+		all = append(all, atMost("round trips per order, "+scene(r), lab.Median(r.Sides[overhead.Worker].Trips), tripsMost[r.Kind]))
 	}
 	return all
 }
 
+// scene is what a row was measured with.
+func scene(r overhead.Row) string {
+	return fmt.Sprintf("%s, provider takes %s, %d at a time", r.Kind, r.Delay, r.Concurrency)
+}
+
 func overheadTable(rows []overhead.Row) *table.Table {
-	t := &table.Table{Right: []int{1, 3, 4, 5, 6, 7, 8, 9, 10, 11}}
-	t.Row("orders", "provider takes", "", "orders/s", "to bare", "(rounds)", "enqueued/s", "CPU us/order", "Redis us/order", "log bytes", "round trips", "commands, scripts' too")
+	t := &table.Table{Right: []int{1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12}}
+	t.Row("orders", "provider takes", "at a time", "", "orders/s", "to bare", "(rounds)", "enqueued/s", "CPU us/order", "Redis us/order", "log bytes", "round trips", "commands, scripts' too")
 	for _, r := range rows {
 		for _, variant := range overhead.Variants() {
 			m, ratios := r.Sides[variant], r.Ratios(variant, overhead.Bare)
 			number := func(values []float64) string { return fmt.Sprintf("%.0f", lab.Median(values)) }
-			t.Row(r.Kind, r.Delay, variant, number(m.PerSecond), fmt.Sprintf("%.2f", lab.Median(ratios)), lab.Spread(ratios), number(m.Enqueued), number(m.CPU),
+			t.Row(r.Kind, r.Delay, fmt.Sprint(r.Concurrency), variant, number(m.PerSecond), fmt.Sprintf("%.2f", lab.Median(ratios)), lab.Spread(ratios), number(m.Enqueued), number(m.CPU),
 				number(m.RedisCPU), number(m.Log), fmt.Sprintf("%.1f", lab.Median(m.Trips)), fmt.Sprintf("%.1f", lab.Median(m.Run)))
 		}
 	}

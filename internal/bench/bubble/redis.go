@@ -16,7 +16,7 @@ import (
 
 // Redis is a client of a server outside of the bubble, which answers in no time. Nothing that is published arrives.
 func Redis(addr string) *redis.Client {
-	return redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1, PoolSize: 40,
+	return redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1, PoolSize: 200,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		Dialer: func(ctx context.Context, network, addr string) (net.Conn, error) {
 			c, err := (&net.Dialer{}).DialContext(ctx, network, addr)

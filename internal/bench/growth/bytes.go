@@ -110,7 +110,8 @@ func bytesOf(ctx context.Context, n int, settings ...string) ([]float64, error) 
 		},
 		func() error {
 			s.provider.pending.Store(false)
-			_, err := s.serve(order.Poll, s.lonePolls, string(order.Issued), n-1, func() error {
+			// (The template and its copy wait for their polls as well.)
+			_, err := s.serve(order.Poll, s.lonePolls, string(order.Issued), n+1, func() error {
 				_, err := s.inspector.RunAllScheduledTasks(pollQueue)
 				return err
 			})

@@ -18,7 +18,7 @@ type Config struct {
 	Delays      []time.Duration // how long the provider takes for an answer
 	Orders      int             // in a round; half of it where the provider takes its time
 	Rounds      int             // of each variant, interleaved
-	Concurrency int             // tasks at a time of one process
+	Concurrency []int           // tasks at a time of one process, each measured by itself
 	// RedisConf is a config file of Redis. Default: every write is in the log on disk before it is answered.
 	RedisConf string
 	// Profile is how files with CPU profiles of the last round start. Default: none.
@@ -40,28 +40,31 @@ const (
 	childRun  = "run"
 )
 
-// Measure compares the variants, for every kind of order and every distance of the provider, and returns
-// which Redis it was.
+// Measure compares the variants, for so many tasks at a time, every kind of order and every distance of the provider, and
+// returns which Redis it was.
 func Measure(ctx context.Context, c Config) (rows []Row, redis string, err error) {
 	b := &bench{Config: c, numbers: newNumbers(time.Now())}
-	for _, kind := range c.Kinds {
-		for _, delay := range c.Delays {
-			r, err := b.compare(ctx, kind, delay)
-			if err != nil {
-				return nil, "", err
+	for _, n := range c.Concurrency {
+		for _, kind := range c.Kinds {
+			for _, delay := range c.Delays {
+				r, err := b.compare(ctx, kind, delay, n)
+				if err != nil {
+					return nil, "", err
+				}
+				rows = append(rows, r)
 			}
-			rows = append(rows, r)
 		}
 	}
 	return rows, b.redis, nil
 }
 
-// Row compares the variants for one kind of order and one distance of the provider.
+// Row compares the variants for one kind of order, one distance of the provider and so many tasks at a time.
 type Row struct {
-	Kind   string              `json:"kind"`
-	Delay  string              `json:"provider_takes"`
-	Orders int                 `json:"orders_per_round"`
-	Sides  map[string]Measured `json:"variants"`
+	Kind        string              `json:"kind"`
+	Delay       string              `json:"provider_takes"`
+	Concurrency int                 `json:"tasks_at_a_time"`
+	Orders      int                 `json:"orders_per_round"`
+	Sides       map[string]Measured `json:"variants"`
 }
 
 // Ratios are the orders per second of one variant to those of another, round by round.
@@ -87,7 +90,7 @@ type bench struct {
 	redis   string // what it is
 }
 
-func (b *bench) compare(ctx context.Context, kind string, delay time.Duration) (Row, error) {
+func (b *bench) compare(ctx context.Context, kind string, delay time.Duration, concurrency int) (Row, error) {
 	sim, err := lab.StartChild(Name, childSims)
 	if err != nil {
 		return Row{}, err
@@ -99,14 +102,14 @@ func (b *bench) compare(ctx context.Context, kind string, delay time.Duration) (
 	}
 	var sides []*side
 	for _, variant := range Variants() {
-		s, err := b.open(ctx, variant, kind, at.URL)
+		s, err := b.open(ctx, variant, kind, at.URL, concurrency)
 		if err != nil {
 			return Row{}, err
 		}
 		defer s.close()
 		sides = append(sides, s)
 	}
-	r := Row{Kind: kind, Delay: delay.String(), Orders: b.Orders, Sides: map[string]Measured{}}
+	r := Row{Kind: kind, Delay: delay.String(), Concurrency: concurrency, Orders: b.Orders, Sides: map[string]Measured{}}
 	if delay > 0 { // these rounds are slow and steady
 		r.Orders = max(b.Orders/2, 1)
 	}
@@ -114,12 +117,12 @@ func (b *bench) compare(ctx context.Context, kind string, delay time.Duration) (
 		b.redis = "redis-server " + sides[0].redis.Version(ctx) + ", " + b.RedisConf
 	}
 	for round := range b.Rounds + 1 {
-		b.Progress(fmt.Sprintf("%s, provider takes %s: round %d of %d", kind, delay, round, b.Rounds))
+		b.Progress(fmt.Sprintf("%s, provider takes %s, %d tasks at a time: round %d of %d", kind, delay, concurrency, round, b.Rounds))
 		for i := range sides {
 			s := sides[(i+round)%len(sides)] // whoever goes first changes
 			profile := ""
 			if b.Profile != "" && round == b.Rounds {
-				profile = fmt.Sprintf("%s-%s-%s-%s", b.Profile, kind, r.Delay, s.variant)
+				profile = fmt.Sprintf("%s-%s-%s-%d-%s", b.Profile, kind, r.Delay, concurrency, s.variant)
 			}
 			if err := s.round(ctx, b.numbers.take(r.Orders), profile, round > 0); err != nil { // the first warms up
 				return r, fmt.Errorf("%s, %s: %w", kind, s.variant, err)

@@ -28,7 +28,7 @@ func TestAnOrderCostsLittleOfRedis(t *testing.T) {
 		t.Log("needs redis-server, did not run")
 		return
 	}
-	rows, redis, err := Measure(t.Context(), Config{Kinds: []string{Paper, Voucher, Electronic}, Delays: []time.Duration{0}, Orders: 100, Rounds: 1, Concurrency: 8,
+	rows, redis, err := Measure(t.Context(), Config{Kinds: []string{Paper, Voucher, Electronic}, Delays: []time.Duration{0}, Orders: 100, Rounds: 1, Concurrency: []int{8},
 		Progress: func(string) {}})
 	if err != nil {
 		t.Fatal(err)

@@ -38,7 +38,7 @@ type side struct {
 	got      Measured
 }
 
-func (b *bench) open(ctx context.Context, variant, kind, provider string) (*side, error) {
+func (b *bench) open(ctx context.Context, variant, kind, provider string, concurrency int) (*side, error) {
 	args := onDisk
 	if b.RedisConf != "" {
 		args = []string{b.RedisConf}
@@ -55,7 +55,7 @@ func (b *bench) open(ctx context.Context, variant, kind, provider string) (*side
 	}
 	for range processes {
 		child, err := lab.StartChild(Name, childRun, "-variant", variant, "-kind", kind, "-redis", redis.URL(),
-			"-provider", provider, "-concurrency", fmt.Sprint(b.Concurrency))
+			"-provider", provider, "-concurrency", fmt.Sprint(concurrency))
 		if err != nil {
 			s.close()
 			return nil, err
