@@ -2,6 +2,8 @@ package tasks
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -34,7 +36,8 @@ type goer struct {
 	done chan made // with room for it
 }
 
-// first makes the first try of a document, alone or with others. The result is the context's error when that ends before.
+// first makes the first try of a document, alone or with others. The result is the context's error when that ends before the
+// document has left, or its time is over; one that has left is not given up only because nobody wants it any more.
 func (c *crowd) first(ctx context.Context, it item) made {
 	g := &goer{ctx: ctx, item: it, done: make(chan made, 1)}
 	c.mu.Lock()
@@ -45,18 +48,39 @@ func (c *crowd) first(ctx context.Context, it item) made {
 	c.mu.Unlock()
 	late := time.NewTimer(mostWait)
 	defer late.Stop()
+	over := ctx.Done()
 	for {
 		select {
 		case m := <-g.done:
 			return m
-		case <-ctx.Done():
-			return made{err: ctx.Err()}
+		case <-over:
+			if c.takeBack(g) || errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return made{err: ctx.Err()}
+			}
+			over = nil
+			if end, limited := ctx.Deadline(); limited {
+				within, cancel := context.WithDeadline(context.WithoutCancel(ctx), end)
+				defer cancel()
+				ctx, over = within, within.Done()
+			}
 		case <-late.C:
 			c.mu.Lock()
 			c.leave()
 			c.mu.Unlock()
 		}
 	}
+}
+
+// takeBack takes a document back that has not left.
+func (c *crowd) takeBack(g *goer) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := slices.Index(c.waiting, g)
+	if i < 0 {
+		return false
+	}
+	c.waiting = slices.Delete(c.waiting, i, i+1)
+	return true
 }
 
 // leave sends those who wait on their way. The lock is held.

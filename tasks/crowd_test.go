@@ -20,11 +20,12 @@ type road struct {
 
 	mu   sync.Mutex
 	gone []string // groups that have left and are not expected yet
+	back map[string]time.Time
 	away map[string]chan error
 }
 
 func newRoad(t *testing.T) *road {
-	r := &road{t: t, away: map[string]chan error{}}
+	r := &road{t: t, back: map[string]time.Time{}, away: map[string]chan error{}}
 	r.send = func(ctx context.Context, items []item) ([]made, error) {
 		if err := <-r.leaves(items); err != nil {
 			return nil, err
@@ -66,6 +67,9 @@ func (r *road) come(ctx context.Context, want error, ids ...string) {
 			if m := r.first(ctx, it); !errors.Is(m.err, want) {
 				r.t.Errorf("%s: %v, want %v", id, m.err, want)
 			}
+			r.mu.Lock()
+			r.back[id] = time.Now()
+			r.mu.Unlock()
 		})
 	}
 	synctest.Wait()
@@ -81,6 +85,17 @@ func (r *road) left(want ...string) {
 		r.t.Errorf("%q have left, want %q", r.gone, want)
 	}
 	r.gone = nil
+}
+
+// returned expects a caller to have got its answer at a time.
+func (r *road) returned(id string, at time.Time) {
+	r.t.Helper()
+	synctest.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.back[id].Equal(at) {
+		r.t.Errorf("%s came back at %s, want %s", id, r.back[id], at)
+	}
 }
 
 // onRoad has a crowd of which as many as may are away: A and those of full. What test leaves unanswered of full is answered.
@@ -153,16 +168,41 @@ func TestACrowdGoesInParts(t *testing.T) {
 	})
 }
 
-// Whoever gives up gets an error at once, and ends nobody else's try.
+// Whoever gives up before the document has left takes it back, and whoever does later gets its answer; nobody else's try ends.
 func TestWhoGivesUpEndsNobodyElsesTry(t *testing.T) {
 	onRoad(t, func(t *testing.T, r *road) {
-		impatient, giveUp := context.WithCancel(t.Context())
-		r.come(impatient, context.Canceled, "C")
-		r.come(t.Context(), nil, "D")
+		early, giveUpEarly := context.WithCancel(t.Context())
+		late, giveUpLate := context.WithCancel(t.Context())
+		r.come(late, nil, "C")
+		r.come(early, context.Canceled, "D")
+		r.come(t.Context(), nil, "E")
+		giveUpEarly()
+		synctest.Wait()
 		r.answer("A", nil)
-		r.left("C D")
+		r.left("C E")
+		giveUpLate()
+		synctest.Wait()
+		r.answer("C E", nil)
+	})
+}
+
+// Whose time is over gets an error then, whether it has given up before or not, and though its group has no answer.
+func TestNobodyWaitsLongerThanItsTime(t *testing.T) {
+	onRoad(t, func(t *testing.T, r *road) {
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		given, giveUp := context.WithTimeout(t.Context(), time.Second)
+		began := time.Now()
+		r.come(short, context.DeadlineExceeded, "C")
+		r.come(given, context.DeadlineExceeded, "D")
+		r.come(t.Context(), nil, "E")
+		r.answer("A", nil)
+		r.left("C D E")
 		giveUp()
-		r.answer("C D", nil)
+		time.Sleep(2 * time.Second)
+		r.answer("C D E", nil)
+		r.returned("C", began.Add(time.Second))
+		r.returned("D", began.Add(time.Second))
 	})
 }
 
