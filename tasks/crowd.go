@@ -65,7 +65,9 @@ func (c *crowd) first(ctx context.Context, it item) made {
 			}
 		case <-late.C:
 			c.mu.Lock()
-			c.leave()
+			if slices.Contains(c.waiting, g) {
+				c.leave()
+			}
 			c.mu.Unlock()
 		}
 	}
