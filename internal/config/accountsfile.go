@@ -112,9 +112,15 @@ func (r *fileReading) accounts(raw []byte) ([]Account, error) {
 	return list, nil
 }
 
-// defaults finds each provider's default account: the one that says so, or the only one.
+// defaults finds each provider's default account: the one that says so, or the only one. Where documents without an account
+// have one by the provider's rules, it is that.
 func (r *fileReading) defaults(list []Account) {
 	for _, k := range kinds {
+		codec, _ := providers.CodecOf(k.provider)
+		if codec.DefaultMerchant != "" {
+			r.fixedDefault(list, providers.Account{Provider: k.provider, Merchant: codec.DefaultMerchant})
+			continue
+		}
 		var of []int
 		said := -1
 		for i, a := range list {
@@ -131,6 +137,18 @@ func (r *fileReading) defaults(list []Account) {
 		}
 		if len(of) == 1 && said < 0 {
 			list[of[0]].Default = true
+		}
+	}
+}
+
+// fixedDefault makes the account of this name its provider's default, and no other.
+func (r *fileReading) fixedDefault(list []Account, name providers.Account) {
+	for i, a := range list {
+		switch {
+		case a.Name == name:
+			list[i].Default = true
+		case a.Name.Provider == name.Provider && a.Default:
+			r.wrongAt(r.lines[a.Name], a.Name.String(), "default is always %s: leave it out, or name the account %s", name, name.Merchant)
 		}
 	}
 }

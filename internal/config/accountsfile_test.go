@@ -219,6 +219,7 @@ func TestMistakesAmongEntries(t *testing.T) {
 		"different bans":      {two("", "    allowance: ecticket:a1\n    ban: 1h\n"), "ban is 1h0m0s, and 30m0s for ecticket:a1"},
 		"a wrong allowance":   {two("    allowance: a b\n", ""), "allowance must be 1 to 100"},
 		"providers share":     {"accounts: [{provider: pass2u, api_key: k, allowance: x}, {provider: ecticket, account: a1, hash_key: Kanarie-hash-key, hash_iv: Kanarie--hash-iv, allowance: x}]", "provider is ecticket, and pass2u for pass2u:main"},
+		"another default":     {"accounts: [{provider: pass2u, account: a1, default: true, api_key: Kanarie}]", "line 1: pass2u:a1: default is always pass2u:main: leave it out, or name the account main"},
 		"a key twice":         {"accounts:\n- provider: pass2u\n  api_key: Kanarie\n  api_key: other\n", "line 4: pass2u: a key is there twice"},
 		"no accounts":         {"accounts: []\n", "it has no accounts"},
 		"nothing":             {"", "it has no accounts"},
@@ -268,6 +269,13 @@ func TestDefaults_OfAFile(t *testing.T) {
 	c = load(t, file(t, "accounts:\n"+entry("a1", "")+entry("b2", "    default: true\n")), all...)
 	if a, ok := Find(c.Accounts, providers.Account{Provider: providers.ECTicket}); !ok || a.Name.Merchant != "b2" {
 		t.Errorf("%v %t", a, ok)
+	}
+	// Of Pass2U it is the one that orders without an account go to.
+	for text, want := range map[string]string{"{provider: pass2u, account: a1, api_key: k}, {provider: pass2u, api_key: k}": "main", "{provider: pass2u, account: a1, api_key: k}": ""} {
+		c = load(t, file(t, "accounts: ["+text+"]"), all...)
+		if a, ok := Find(c.Accounts, providers.Account{Provider: providers.Pass2U}); ok != (want != "") || a.Name.Merchant != want {
+			t.Errorf("%s: %v %t", text, a, ok)
+		}
 	}
 }
 
