@@ -33,8 +33,8 @@ type Lane struct {
 	Provider    providers.Name
 	Lane        order.Lane
 	Concurrency int // tasks at once, at least 1
-	// Fetchers is how many asynq servers fetch tasks at the same time and share Concurrency. Default: one for every two tasks
-	// at once, at most 8.
+	// Fetchers is how many asynq servers fetch tasks at the same time and share Concurrency. Default: one for every four
+	// tasks at once, at most 8.
 	Fetchers int
 	Handler  asynq.Handler
 	// Named is a queue that is no provider's; Provider and Lane are empty then.
@@ -49,15 +49,20 @@ func (l Lane) Queue() string {
 	return queue.Name(l.Provider, l.Lane)
 }
 
-// mostFetchers is with how many fetchers what Redis does is the limit, however many there are.
-const mostFetchers = 8
+const (
+	// tasksEach is how many tasks a fetcher is there for: with fewer, all of them would sleep too often when the queue is empty
+	// for a moment.
+	tasksEach = 4
+	// mostFetchers is with how many of them what Redis does is the limit, however many there are.
+	mostFetchers = 8
+)
 
 // shares are how many tasks each of the lane's servers runs at once.
 func (l Lane) shares() []int {
 	n := max(l.Concurrency, 1)
 	k := l.Fetchers
 	if k <= 0 {
-		k = min((n+1)/2, mostFetchers)
+		k = min(max(n/tasksEach, 1), mostFetchers)
 	}
 	all := make([]int, min(k, n))
 	for i := range n {
