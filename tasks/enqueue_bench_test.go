@@ -24,9 +24,15 @@ func durable(b *testing.B) *redis.Client {
 	return rdb
 }
 
-// parallel runs a call for every size orders on 16 goroutines; one gets the number of the last of them.
-func parallel(b *testing.B, size int, one func(last int)) {
-	const goroutines = 16
+// callers runs a benchmark from some goroutines, and from many.
+func callers(b *testing.B, run func(b *testing.B, goroutines int)) {
+	for _, goroutines := range []int{16, 64, 200} {
+		b.Run(fmt.Sprintf("%d callers", goroutines), func(b *testing.B) { run(b, goroutines) })
+	}
+}
+
+// parallel runs a call for every size orders on so many goroutines; one gets the number of the last of them.
+func parallel(b *testing.B, goroutines, size int, one func(last int)) {
 	var n atomic.Int64
 	b.SetParallelism(max(1, goroutines/runtime.GOMAXPROCS(0)))
 	b.ResetTimer()
@@ -43,15 +49,16 @@ func parallel(b *testing.B, size int, one func(last int)) {
 
 // What asynq's own client takes with a task as large as a sealed document: the measure of the others.
 func BenchmarkBareQueue(b *testing.B) {
-	rdb := durable(b)
-	c := asynq.NewClientFromRedisClient(rdb)
-	payload := bytes.Repeat([]byte("x"), 900)
-	parallel(b, 1, func(i int) {
-		_, err := c.EnqueueContext(context.Background(), asynq.NewTask("issue:ecticket", payload), asynq.Queue("ecticket-bulk"),
-			asynq.TaskID(fmt.Sprintf("issue:ecticket:2000132:O%d", i)), asynq.MaxRetry(queue.MaxRetry), asynq.Retention(queue.DefaultRetention))
-		if err != nil {
-			b.Error(err)
-		}
+	callers(b, func(b *testing.B, goroutines int) {
+		c := asynq.NewClientFromRedisClient(durable(b))
+		payload := bytes.Repeat([]byte("x"), 900)
+		parallel(b, goroutines, 1, func(i int) {
+			_, err := c.EnqueueContext(context.Background(), asynq.NewTask("issue:ecticket", payload), asynq.Queue("ecticket-bulk"),
+				asynq.TaskID(fmt.Sprintf("issue:ecticket:2000132:O%d", i)), asynq.MaxRetry(queue.MaxRetry), asynq.Retention(queue.DefaultRetention))
+			if err != nil {
+				b.Error(err)
+			}
+		})
 	})
 }
 
@@ -65,11 +72,13 @@ func benchClient(b *testing.B) *Client {
 
 // Enqueueing one by one, from the document on.
 func BenchmarkEnqueue(b *testing.B) {
-	c := benchClient(b)
-	parallel(b, 1, func(i int) {
-		if _, err := c.Enqueue(context.Background(), orderDoc(fmt.Sprintf("O%d", i))); err != nil {
-			b.Error(err)
-		}
+	callers(b, func(b *testing.B, goroutines int) {
+		c := benchClient(b)
+		parallel(b, goroutines, 1, func(i int) {
+			if _, err := c.Enqueue(context.Background(), orderDoc(fmt.Sprintf("O%d", i))); err != nil {
+				b.Error(err)
+			}
+		})
 	})
 }
 
@@ -77,7 +86,7 @@ func BenchmarkEnqueue(b *testing.B) {
 func BenchmarkEnqueueBatches(b *testing.B) {
 	const size = 256
 	c := benchClient(b)
-	parallel(b, size, func(last int) {
+	parallel(b, 16, size, func(last int) {
 		batch := make([]Prepared, size)
 		for i := range batch {
 			o, err := ParseOrder(orderDoc(fmt.Sprintf("O%d", last-i)), rules)
