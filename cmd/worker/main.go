@@ -48,12 +48,12 @@ func (o standard) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// untilSignal ends the context at the first signal and calls now at the second.
+// untilSignal ends the context at the first signal, which is its cause, and calls now at the second.
 func untilSignal(ctx context.Context, signals <-chan os.Signal, now func()) context.Context {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
-		<-signals
-		cancel()
+		first := <-signals
+		cancel(fmt.Errorf("%s signal received", first))
 		<-signals
 		now()
 	}()

@@ -148,6 +148,9 @@ func TestSecondSignal(t *testing.T) {
 	}
 	signals <- syscall.SIGTERM
 	<-ctx.Done()
+	if why := context.Cause(ctx).Error(); why != "terminated signal received" {
+		t.Errorf("it ended because of %q", why)
+	}
 	select {
 	case <-now:
 		t.Fatal("one signal already ended the process at once")

@@ -62,7 +62,7 @@ func serveProduction(ctx context.Context, s settings, log *slog.Logger) error {
 		},
 		Waits: func(err error) bool { return errors.As(err, new(*redisconn.NoAnswerError)) }})
 	if err != nil && ctx.Err() != nil {
-		log.Info("stopped")
+		log.Info("stopped", "because", context.Cause(ctx))
 		return nil
 	}
 	if err != nil {
@@ -78,7 +78,7 @@ func serveProduction(ctx context.Context, s settings, log *slog.Logger) error {
 	}
 	log.Info("serving", "queues", w.servers.Queues(), "accounts", len(w.names()), "redis", w.redis.Describe(), "admin", w.url, "version", version(), "seal_key", w.ring.ID())
 	<-ctx.Done()
-	log.Info("stopping: running tasks end first", "at_most", s.Worker.ShutdownTimeout.String())
+	log.Info("stopping: running tasks end first", "because", context.Cause(ctx), "at_most", s.Worker.ShutdownTimeout.String())
 	w.stop()
 	log.Info("stopped")
 	return nil

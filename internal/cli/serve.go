@@ -81,7 +81,7 @@ func (a *app) serve(ctx context.Context, addr string) error {
 	defer d.listens.Close()
 	s, err := a.await(ctx, d)
 	if err != nil && ctx.Err() != nil {
-		d.log.Info("stopped")
+		d.log.Info("stopped", "because", context.Cause(ctx))
 		return nil
 	}
 	if err != nil {
@@ -185,6 +185,7 @@ func (s *session) serveAt(ctx context.Context, d *door, c frontdoor.Config, hook
 		scheme = "https"
 	}
 	d.log.Info("serving", "url", fmt.Sprintf("%s://%s", scheme, d.listens.Addr()), "console", console.Path, "tokens", c.Tokens != nil, "notices", c.Notices != nil, "version", c.Version)
+	defer d.saysWhy(ctx)()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	sent := make(chan error, 1)
@@ -211,11 +212,22 @@ func (s *session) serveAt(ctx context.Context, d *door, c frontdoor.Config, hook
 	err = front.Listen(ctx, d.listens, d.cert, d.config.ShutdownTimeout)
 	stop()
 	beside.Wait()
-	if err := errors.Join(err, <-sent); err != nil {
-		return err
+	return errors.Join(err, <-sent)
+}
+
+// saysWhy logs why the front door stops, once it has to, and that it has, when stopped is called afterwards.
+func (d *door) saysWhy(ctx context.Context) (stopped func()) {
+	said := make(chan struct{})
+	early := context.AfterFunc(ctx, func() {
+		defer close(said)
+		d.log.Info("stopping: requests end first", "because", context.Cause(ctx), "at_most", d.config.ShutdownTimeout.String())
+	})
+	return func() {
+		if !early() {
+			<-said
+			d.log.Info("stopped")
+		}
 	}
-	d.log.Info("stopped")
-	return nil
 }
 
 // notices is what takes ECTicket's notices, nil where no account's keys are set.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -48,6 +49,20 @@ func served(t *testing.T, env map[string]string) string {
 		t.Errorf("enqueue serve: %d\n%s", code, log)
 	}
 	return log.String()
+}
+
+// Whoever looks at the log of a front door that has ended sees why.
+func TestServeSaysWhyItEnds(t *testing.T) {
+	ctx, stop := context.WithCancelCause(t.Context())
+	log := &until{text: `"msg":"serving"`, do: func() { stop(errors.New("terminated signal received")) }}
+	env := maps.Clone(environment(testredis.Mini(t)))
+	env["GATEWAY_HTTP_ADDR"], env["LOG_FORMAT"] = "127.0.0.1:0", "json"
+	if code := cli.Run(ctx, []string{"serve"}, env, cli.Streams{In: strings.NewReader(""), Out: io.Discard, Err: log}); code != 0 {
+		t.Errorf("enqueue serve: %d\n%s", code, log)
+	}
+	if !strings.Contains(log.String(), `"msg":"stopping: requests end first","because":"terminated signal received"`) || !strings.Contains(log.String(), `"msg":"stopped"`) {
+		t.Errorf("%s", log)
+	}
 }
 
 // A front door that is started before its Redis lives, is not ready, and serves once Redis is there; the same address answers
