@@ -125,11 +125,11 @@ local function take(key, t, fence, runner, lease, ...)
 end
 
 -- Ends a record, with a line of history where there is a detail for it, and other fields. The event of each end has an id
--- of its own, so earlier ends are counted (see again). ages says that the record ages right afterwards, with which its claim goes.
--- Answers the code.
-local function finish(key, t, state, code, message, detail, fields, ages)
+-- of its own, so earlier ends are counted (see again). published says that the script publishes the end as well (see publish):
+-- the claim of a record that ages with it goes then.
+local function finish(key, t, state, code, message, detail, fields, published)
   fields = fields or {}
-  local f = read(key, 'history', 'doubt_at', 'rejected_code', 'rejected_message', 'confirmed', 'event', 'code', 'message', 'solo')
+  local f = read(key, 'history', 'doubt_at', 'rejected_code', 'rejected_message', 'confirmed', 'event', 'code', 'message')
   for _, v in ipairs({'state', state, 'final', int(t)}) do fields[#fields + 1] = v end
   if detail then note(key, t, state, detail, fields, f.history) else redis.call('HSET', key, unpack(fields)) end
   if code == '' and state == 'failed' then
@@ -137,15 +137,9 @@ local function finish(key, t, state, code, message, detail, fields, ages)
   end
   if code ~= '' then redis.call('HSET', key, 'code', code, 'message', message) end
   if state ~= 'review' then no_doubt(key, f) end
-  -- Only what there is: a name takes as much of Redis's log as a value.
-  local gone = {}
-  local function without(...) for _, name in ipairs({...}) do gone[#gone + 1] = name end end
-  if f.event ~= '' and not ages then without('event') end
-  if code == '' and f.code .. f.message ~= '' then without('code', 'message') end
-  if not ages then without('runner', 'until', 'phase') end
-  if not ages and f.solo ~= '' then without('solo') end
-  if #gone > 0 then redis.call('HDEL', key, unpack(gone)) end
-  return code
+  if f.event ~= '' then redis.call('HDEL', key, 'event') end
+  if code == '' and f.code .. f.message ~= '' then redis.call('HDEL', key, 'code', 'message') end
+  if state == 'review' or not published then give_back(key) end
 end
 
 -- The provider was asked after a request without a clear answer, and has the order: what it says of it, or ''.
@@ -182,28 +176,22 @@ local function age_list(list, key, id, keep_record)
   if busy then redis.call('PERSIST', list) else redis.call('PEXPIRE', list, keep_record) end
 end
 
--- What stays of a settled record besides: where it was sent to, as a number of twelve bits, which takes six bytes, because refunds
--- of it go there; and that its event is on the stream, where the record does not have it yet. Which entry of the stream
--- that is, is of no use any more.
-local function stays(host, marked)
-  local fields = {}
-  if host ~= '' then fields = {'h', tonumber(string.sub(redis.sha1hex(host), 1, 3), 16)} end
-  if marked then fields[#fields + 1], fields[#fields + 2] = 'event', 1 end
-  return fields
-end
-
 -- Fields of a claim, which is over when a record ages.
 local claims = {runner = true, ['until'] = true, phase = true, solo = true}
 
 -- Lets a settled record age: its bulky fields move to the details, and each expires in its time. list is
--- that of the refunds, for a refund of this id; stay are fields that it does not have yet.
-local function age(key, details, keep_details, keep_record, list, id, stay)
+-- that of the refunds, for a refund of this id; marked says that its event is on the stream and the record does not have it yet.
+local function age(key, details, keep_details, keep_record, list, id, marked)
   if list then age_list(list, key, id, keep_record) end
-  local names, kept = {}, {}
+  local names, kept, stay, host = {}, {}, {}, get(key, 'host')
   for _, name in ipairs(redis.call('HKEYS', key)) do
     if claims[name] or bare[name] then kept[#kept + 1] = name end
     if not bare[name] then names[#names + 1] = name end
   end
+  -- Where it was sent to stays, as a number of twelve bits, which takes six bytes: refunds of it go there.
+  if host ~= '' then stay = {'h', tonumber(string.sub(redis.sha1hex(host), 1, 3), 16)} end
+  -- Which entry of the stream its event is, is of no use any more, only that there is one.
+  if marked then stay[#stay + 1], stay[#stay + 2] = 'event', 1 end
   -- A copy without what stays takes less of Redis's log than all that moves.
   if #names > 0 and #names <= 500 and redis.call('COPY', key, details) == 1 then
     redis.call('HDEL', details, unpack(kept))
@@ -244,26 +232,27 @@ end
 -- KEYS: record, details, and k… events, open set, reviews, and of a refund: the order's refunds
 -- ARGV[a]… name of the record, provider, account, order, refund or '', member of the sets, events to keep,
 --   milliseconds to keep details and record
--- known are state, code, final, event, ends, resolved_by and review_code where the caller has them, of a record that has what
--- stays of it already.
 -- Answers what went wrong, '' when nothing did.
-local function publish(key, details, k, a, known)
+local function publish(key, details, k, a)
   if not KEYS[k] then return '' end
-  local f = known or redis.call('HMGET', key, 'state', 'code', 'final', 'event', 'ends', 'resolved_by', 'review_code')
+  local f = redis.call('HMGET', key, 'state', 'code', 'final', 'event', 'ends', 'resolved_by', 'review_code')
   local marked = not f[4] or f[4] == ''
   if marked then
     local id = redis.pcall('XADD', KEYS[k], 'MAXLEN', '~', ARGV[a + 6], '*',
       'event_id', ARGV[a] .. '/' .. f[1] .. '/' .. int((tonumber(f[5]) or 0) + 1), 'provider', ARGV[a + 1], 'account', ARGV[a + 2],
       'order_id', ARGV[a + 3], 'refund_id', ARGV[a + 4], 'state', f[1], 'code', f[2] or '', 'at', f[3],
       'by', f[6] or '', 'review_code', f[7] or '')
-    if type(id) == 'table' then return id.err end
+    if type(id) == 'table' then
+      give_back(key) -- it does not age yet
+      return id.err
+    end
     if f[1] == 'review' then redis.call('HSET', key, 'event', id) end
   end
   if f[1] == 'review' then
     redis.call('ZADD', KEYS[k + 2], f[3], ARGV[a + 5])
   else
     redis.call('ZREM', KEYS[k + 2], ARGV[a + 5])
-    age(key, details, ARGV[a + 7], ARGV[a + 8], KEYS[k + 3], ARGV[a + 4], known and {} or stays(get(key, 'host'), marked))
+    age(key, details, ARGV[a + 7], ARGV[a + 8], KEYS[k + 3], ARGV[a + 4], marked)
   end
   redis.call('ZREM', KEYS[k + 1], ARGV[a + 5])
   return ''

@@ -8,6 +8,6 @@
 local key = KEYS[1]
 local state = get(key, 'state')
 if not final[state] or get(key, 'ends') ~= ARGV[2] then return refused(state) end
-if state ~= 'review' then age(key, KEYS[2], ARGV[4], ARGV[5], KEYS[3], ARGV[6], stays(get(key, 'host'), ARGV[3] ~= ''))
+if state ~= 'review' then age(key, KEYS[2], ARGV[4], ARGV[5], KEYS[3], ARGV[6], ARGV[3] ~= '')
 elseif ARGV[3] ~= '' then redis.call('HSET', key, 'event', ARGV[3]) end
 return applied(state)
