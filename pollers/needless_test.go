@@ -12,6 +12,7 @@ import (
 	"issuance/internal/fakeprovider"
 	"issuance/internal/handlertest"
 	"issuance/internal/keys"
+	"issuance/internal/testredis"
 	"issuance/pollers"
 	"issuance/providers"
 	"issuance/tasks/order"
@@ -40,11 +41,10 @@ func behind(t *testing.T) (w *world, run func() error) {
 
 // seen notes the keys of records that commands name.
 type seen struct {
+	testredis.Hook
 	mu    sync.Mutex
 	names []string
 }
-
-func (s *seen) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (s *seen) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {

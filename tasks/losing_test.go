@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"github.com/redis/go-redis/v9"
+
+	"issuance/internal/testredis"
 )
 
 var errLost = errors.New("connection reset by peer")
@@ -13,6 +15,7 @@ var errLost = errors.New("connection reset by peer")
 // losing breaks exchanges with Redis, which it counts from 0: those for which broken is true. Where executed
 // is true Redis has carried them out and only the answer is lost.
 type losing struct {
+	testredis.Hook
 	mu       sync.Mutex
 	n        int
 	broken   func(n int) bool
@@ -31,8 +34,6 @@ func (h *losing) count() int {
 	defer h.mu.Unlock()
 	return h.n
 }
-
-func (*losing) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (h *losing) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {

@@ -10,17 +10,17 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/keys"
+	"issuance/internal/testredis"
 )
 
 // onRead shows when a client reads the stream of events for the first time.
 type onRead struct {
+	testredis.Hook
 	once    sync.Once
 	reading chan struct{}
 }
 
 func newOnRead() *onRead { return &onRead{reading: make(chan struct{})} }
-
-func (*onRead) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (h *onRead) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
@@ -29,10 +29,6 @@ func (h *onRead) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		}
 		return next(ctx, cmd)
 	}
-}
-
-func (*onRead) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
 }
 
 // waiter is a client of its own that waits for an order in the background.

@@ -11,21 +11,19 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/testredis"
 	"issuance/providers"
 	"issuance/tasks/order"
 )
 
 // badScripts is a Redis whose scripts run and are then answered wrongly, after skip right answers.
 type badScripts struct {
+	testredis.Hook
 	skip   int64
 	answer func(redis.Cmder)
 	asked  atomic.Int64
 }
 
-func (*badScripts) DialHook(next redis.DialHook) redis.DialHook { return next }
-func (*badScripts) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
-}
 func (b *badScripts) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := next(ctx, cmd)

@@ -295,7 +295,7 @@ func TestAnyArrivals(t *testing.T) {
 func TestALateReportDoesNotShortenANewerBan(t *testing.T) {
 	virtual(t, Config{Ban: 10 * time.Minute}, func(w *world) {
 		var losing atomic.Bool
-		w.workers[1].rdb.(hooked).AddHook(refusing{&lossy{&losing}})
+		w.workers[1].rdb.(hooked).AddHook(refusing{&lossy{on: &losing}})
 		losing.Store(true)
 		w.workers[1].Banned(w.ctx, "HTTP 403") // ends at 10 min, and nobody else knows
 		<-time.After(4 * time.Minute)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/testredis"
 	"issuance/providers"
 	"issuance/tasks/order"
 )
@@ -162,12 +163,11 @@ func TestManyTroublesWithinASecondAreNoOutage(t *testing.T) {
 }
 
 // commands counts what a client asks of Redis.
-type commands struct{ n atomic.Int64 }
-
-func (*commands) DialHook(next redis.DialHook) redis.DialHook { return next }
-func (*commands) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+type commands struct {
+	testredis.Hook
+	n atomic.Int64
 }
+
 func (c *commands) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		c.n.Add(1)

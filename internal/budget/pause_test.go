@@ -285,7 +285,7 @@ func TestALateAnswerIsNoPermission(t *testing.T) {
 // A Redis that is slow for good lets none leave, and does not keep them for ever.
 func TestCallsDoNotWaitForeverForASlowRedis(t *testing.T) {
 	virtual(t, Config{}, func(w *world) {
-		w.workers[1].rdb.(hooked).AddHook(far{2 * time.Second})
+		w.workers[1].rdb.(hooked).AddHook(far{rtt: 2 * time.Second})
 		ctx, cancel := context.WithTimeout(w.ctx, time.Minute)
 		defer cancel()
 		if err := w.workers[1].Lane(order.Checkout).Pass(ctx); !isHeld(err) {

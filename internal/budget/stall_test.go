@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/testredis"
 	"issuance/providers"
 	"issuance/tasks/order"
 )
@@ -66,12 +67,11 @@ func TestAForgottenLineIsNotUsed(t *testing.T) {
 }
 
 // lossy is a Redis that does what it is asked for, and whose answers are lost while on is set.
-type lossy struct{ on *atomic.Bool }
-
-func (lossy) DialHook(next redis.DialHook) redis.DialHook { return next }
-func (lossy) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+type lossy struct {
+	testredis.Hook
+	on *atomic.Bool
 }
+
 func (l lossy) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		if err := next(ctx, cmd); err != nil || !l.on.Load() {
@@ -86,7 +86,7 @@ func (l lossy) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 func TestABanIsNotPublishedAnew(t *testing.T) {
 	virtual(t, Config{Ban: 10 * time.Second}, func(w *world) {
 		var losing atomic.Bool
-		w.rdb.AddHook(lossy{&losing}) // the second worker's
+		w.rdb.AddHook(lossy{on: &losing}) // the second worker's
 		losing.Store(true)
 		w.workers[1].Banned(w.ctx, "HTTP 403")
 		losing.Store(false)
@@ -117,7 +117,7 @@ func TestABanIsNotPublishedAnew(t *testing.T) {
 func TestReadingTheStatePublishesABan(t *testing.T) {
 	virtual(t, Config{}, func(w *world) {
 		var losing atomic.Bool
-		hook := &lossy{&losing}
+		hook := &lossy{on: &losing}
 		w.rdb.AddHook(refusing{hook})
 		losing.Store(true)
 		w.workers[1].Banned(w.ctx, "HTTP 403")
@@ -149,15 +149,12 @@ type hooked interface{ AddHook(redis.Hook) }
 
 // lateAnswers is a Redis whose scripts' answers, but for the first skip of them, travel long, once.
 type lateAnswers struct {
+	testredis.Hook
 	delay time.Duration
 	skip  int
 	done  bool
 }
 
-func (*lateAnswers) DialHook(next redis.DialHook) redis.DialHook { return next }
-func (*lateAnswers) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
-}
 func (l *lateAnswers) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := next(ctx, cmd)
@@ -174,15 +171,12 @@ func (l *lateAnswers) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 
 // meanwhile does something before the first command of a name.
 type meanwhile struct {
+	testredis.Hook
 	command string
 	before  func(context.Context, redis.Cmder)
 	done    bool
 }
 
-func (*meanwhile) DialHook(next redis.DialHook) redis.DialHook { return next }
-func (*meanwhile) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
-}
 func (m *meanwhile) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		if cmd.Name() == m.command && !m.done {
@@ -199,10 +193,11 @@ func isHeld(err error) bool {
 }
 
 // far is a Redis whose answers travel long.
-type far struct{ rtt time.Duration }
+type far struct {
+	testredis.Hook
+	rtt time.Duration
+}
 
-func (far) DialHook(next redis.DialHook) redis.DialHook                                  { return next }
-func (far) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook { return next }
 func (f far) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		<-time.After(f.rtt / 2)
@@ -218,7 +213,7 @@ func TestAFarRedisCostsNoCalls(t *testing.T) {
 		for _, lane := range []order.Lane{order.Checkout, order.Poll} {
 			virtual(t, Config{}, func(w *world) {
 				for _, b := range w.workers {
-					b.rdb.(hooked).AddHook(far{rtt})
+					b.rdb.(hooked).AddHook(far{rtt: rtt})
 				}
 				var wg sync.WaitGroup
 				w.load(&wg, 12, lane, 20*time.Second)

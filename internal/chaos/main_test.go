@@ -13,28 +13,32 @@ import (
 
 var binDir string
 
-// builtWorker is the product's worker, built once for all tests.
-var builtWorker = sync.OnceValues(func() (string, error) { return build(binDir, "worker", "") })
-
-func theWorker(t *testing.T) string {
-	t.Helper()
-	return must(t, builtWorker)
-}
-
-// builtDoor is the product's enqueue with short times for webhooks, built once for all tests.
-var builtDoor struct {
+// built is one of the product's programs with short times, built once for all tests.
+type built struct {
 	sync.Once
 	bin string
 	err error
 }
 
+var builtWorker, builtDoor built
+
+func (b *built) get(t *testing.T, program, times string) string {
+	t.Helper()
+	overlay := plant(t, times)
+	return must(t, func() (string, error) {
+		b.Do(func() { b.bin, b.err = build(binDir, program, overlay) })
+		return b.bin, b.err
+	})
+}
+
+func theWorker(t *testing.T) string {
+	t.Helper()
+	return builtWorker.get(t, "worker", shortConfirmations)
+}
+
 func theDoor(t *testing.T) string {
 	t.Helper()
-	overlay := plant(t, shortTimes)
-	return must(t, func() (string, error) {
-		builtDoor.Do(func() { builtDoor.bin, builtDoor.err = build(binDir, "enqueue", overlay) })
-		return builtDoor.bin, builtDoor.err
-	})
+	return builtDoor.get(t, "enqueue", shortWebhooks)
 }
 
 func must(t *testing.T, build func() (string, error)) string {

@@ -23,9 +23,12 @@ var mutationFiles embed.FS
 
 const mutationDir = "testdata/mutations"
 
-// shortTimes is no bug: it makes the times of webhooks short enough for a test. They are constants of the product,
-// which no setting, variable or build tag changes, so that no installation can ever run with these.
-const shortTimes = "testdata/times/webhooks"
+// These are no bugs: they make times short enough for a test. They are constants of the product, which no setting, variable or
+// build tag changes, so that no installation can ever run with these.
+const (
+	shortWebhooks      = "testdata/times/webhooks"      // for front doors
+	shortConfirmations = "testdata/times/confirmations" // for workers
+)
 
 // Mutations lists the planted bugs by name.
 func Mutations(t testing.TB) (names []string) {

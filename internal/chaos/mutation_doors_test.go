@@ -68,7 +68,7 @@ func TestPlantedBugsOfFrontDoorsAreFound(t *testing.T) {
 	t.Parallel()
 	mustFind := func(t *testing.T, names ...string) {
 		t.Helper()
-		overlay := plant(t, append([]string{shortTimes}, names...)...)
+		overlay := plant(t, append([]string{shortWebhooks}, names...)...)
 		run := playAtTheDoor(t, must(t, func() (string, error) { return build(t.TempDir(), "enqueue", overlay) }))
 		for _, name := range names {
 			if !run.Report.Has(doorBugs[name]) {

@@ -55,12 +55,11 @@ type house struct {
 
 // counter counts Redis commands by name.
 type counter struct {
-	redis.Hook
+	testredis.Hook
 	mu    sync.Mutex
 	names map[string]int
 }
 
-func (c *counter) DialHook(next redis.DialHook) redis.DialHook { return next }
 func (c *counter) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error { c.add(cmd); return next(ctx, cmd) }
 }

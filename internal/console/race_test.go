@@ -15,20 +15,18 @@ import (
 	"issuance/internal/doortest"
 	"issuance/internal/keys"
 	"issuance/internal/ledger"
+	"issuance/internal/testredis"
 	"issuance/tasks/order"
 )
 
 // meanwhile does something once, just before Redis gets a command that holds a text.
 type meanwhile struct {
+	testredis.Hook
 	text string
 	do   func()
 	done atomic.Bool
 }
 
-func (m *meanwhile) DialHook(next redis.DialHook) redis.DialHook { return next }
-func (m *meanwhile) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
-}
 func (m *meanwhile) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		if slices.ContainsFunc(cmd.Args(), func(a any) bool { return a == m.text }) && !m.done.Swap(true) {

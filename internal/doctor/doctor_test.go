@@ -56,7 +56,7 @@ func newWard(t *testing.T) *ward {
 		t.Skip("most of what can be wrong with Redis needs a real redis-server")
 	}
 	w.rdb = w.redis.Client()
-	w.rdb.AddHook(ages{&w.young})
+	w.rdb.AddHook(ages{young: &w.young})
 	options, err := redisconn.Parse(redisconn.Source{URL: w.redis.URL()})
 	w.must(err)
 	w.sim = ecticketsim.New(ecticketsim.Config{})

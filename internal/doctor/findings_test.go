@@ -12,6 +12,7 @@ import (
 
 	"issuance/internal/budget"
 	"issuance/internal/doctor"
+	"issuance/internal/testredis"
 	"issuance/providers"
 	"issuance/providers/ecticket/ecticketsim"
 	"issuance/providers/pass2u"
@@ -19,12 +20,9 @@ import (
 )
 
 // slow moves a clock while Redis is asked whether it is there.
-type slow struct{ passes func() }
-
-func (slow) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (slow) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+type slow struct {
+	testredis.Hook
+	passes func()
 }
 
 func (s slow) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
@@ -41,7 +39,7 @@ func TestASlowRedisIsFound(t *testing.T) {
 	w := newWard(t)
 	var passed time.Duration
 	w.config.Now = func() time.Time { return time.Now().Add(passed) }
-	w.rdb.AddHook(slow{func() { passed += 60 * time.Millisecond }})
+	w.rdb.AddHook(slow{passes: func() { passed += 60 * time.Millisecond }})
 	w.finds(doctor.Note, doctor.Redis, "Redis takes 6")
 }
 

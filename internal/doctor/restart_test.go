@@ -10,15 +10,13 @@ import (
 
 	"issuance/internal/doctor"
 	"issuance/internal/keys"
+	"issuance/internal/testredis"
 )
 
 // ages has Redis say that it has run for hours, unless it is to be young.
-type ages struct{ young *bool }
-
-func (ages) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (ages) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+type ages struct {
+	testredis.Hook
+	young *bool
 }
 
 func (a ages) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
@@ -66,13 +64,11 @@ func TestARestartOfRedisIsNoAlarm(t *testing.T) {
 }
 
 // loading answers as a Redis does that reads its data.
-type loading struct{}
+type loading struct{ testredis.Hook }
 
 func (loading) RedisError() {}
 
 func (loading) Error() string { return "LOADING Redis is loading the dataset in memory" }
-
-func (l loading) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (l loading) ProcessHook(redis.ProcessHook) redis.ProcessHook {
 	return func(_ context.Context, cmd redis.Cmder) error { cmd.SetErr(l); return l }

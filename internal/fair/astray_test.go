@@ -23,6 +23,7 @@ import (
 
 // astray is a queue whose tasks come to a worker that does not serve their account; of the one that does, only the releaser runs.
 type astray struct {
+	testredis.Hook
 	*testing.T
 	queue *queue.Client
 	taken atomic.Int64 // tasks that the wrong worker got
@@ -70,8 +71,6 @@ func (s *astray) enqueue(r order.Ref) {
 	}
 }
 
-func (s *astray) DialHook(next redis.DialHook) redis.DialHook { return next }
-
 func (s *astray) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		if cmd.Name() == "smembers" {
@@ -79,10 +78,6 @@ func (s *astray) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		}
 		return next(ctx, cmd)
 	}
-}
-
-func (s *astray) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
 }
 
 // A task that was let go on and came to a worker that does not serve its account again goes on before lines are looked for the

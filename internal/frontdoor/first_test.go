@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/frontdoor"
+	"issuance/internal/testredis"
 )
 
 // Who reads the answer to a first request finds in it what the answer to a repetition says, and asks nothing more.
@@ -53,9 +54,10 @@ func TestAFirstAnswerAsksRedisNothing(t *testing.T) {
 }
 
 // roundTrips counts those of a Redis client.
-type roundTrips struct{ count atomic.Int64 }
-
-func (r *roundTrips) DialHook(next redis.DialHook) redis.DialHook { return next }
+type roundTrips struct {
+	testredis.Hook
+	count atomic.Int64
+}
 
 func (r *roundTrips) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {

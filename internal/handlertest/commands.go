@@ -4,13 +4,15 @@ import (
 	"context"
 
 	"github.com/redis/go-redis/v9"
+
+	"issuance/internal/testredis"
 )
 
 // Commands reports every command that Redis has answered. It is a go-redis hook.
-type Commands struct{ Done chan<- struct{} }
-
-// DialHook implements redis.Hook.
-func (c Commands) DialHook(next redis.DialHook) redis.DialHook { return next }
+type Commands struct {
+	testredis.Hook
+	Done chan<- struct{}
+}
 
 // ProcessHook implements redis.Hook.
 func (c Commands) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
@@ -22,9 +24,4 @@ func (c Commands) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		}
 		return err
 	}
-}
-
-// ProcessPipelineHook implements redis.Hook.
-func (c Commands) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
 }

@@ -199,15 +199,16 @@ func TestAResolutionIsPublishedInEveryOrderOfThings(t *testing.T) {
 func slowPublisher(t testing.TB, b *bench, f func()) *Ledger {
 	rdb := redis.NewClient(b.rdb.Options())
 	t.Cleanup(func() { _ = rdb.Close() })
-	rdb.AddHook(afterXAdd{f})
+	rdb.AddHook(afterXAdd{f: f})
 	l := New(rdb, b.opt)
 	l.sharded = true // where they are on one node, nothing can happen in between
 	return l
 }
 
-type afterXAdd struct{ f func() }
-
-func (afterXAdd) DialHook(next redis.DialHook) redis.DialHook { return next }
+type afterXAdd struct {
+	testredis.Hook
+	f func()
+}
 
 func (h afterXAdd) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
@@ -217,10 +218,6 @@ func (h afterXAdd) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		}
 		return err
 	}
-}
-
-func (afterXAdd) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
 }
 
 // A resolution that dies before its event leaves the record where the sweeper finds it.

@@ -11,6 +11,7 @@ import (
 
 	"issuance/internal/keys"
 	"issuance/internal/seal"
+	"issuance/internal/testredis"
 	"issuance/tasks/order"
 )
 
@@ -293,9 +294,10 @@ func (b *bench) hooked(t testing.TB, hook redis.Hook) *Ledger {
 }
 
 // faulty loses the answers of all scripts, which Redis has executed or not.
-type faulty struct{ executed bool }
-
-func (f *faulty) DialHook(next redis.DialHook) redis.DialHook { return next }
+type faulty struct {
+	testredis.Hook
+	executed bool
+}
 
 func (f *faulty) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {

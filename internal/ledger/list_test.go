@@ -77,7 +77,7 @@ func TestAListIsReadByFullPages(t *testing.T) {
 		}
 		since := b.load(t, order.Ref{Account: shop, OrderID: "A10"}).CreatedAt
 		var names []string
-		b.rdb.AddHook(counting{&names})
+		b.rdb.AddHook(counting{names: &names})
 		all := []providers.Account{shop, second, other}
 		everything := slices.Concat(of["open"], of["second"], of["refund"], of["review"], of["issued"])
 		later := func(list []string, from int) []string { return list[from:] }

@@ -158,7 +158,7 @@ func TestLocatingIsBoundedWork(t *testing.T) {
 	k := order.Ref{Account: shop, OrderID: "A1"}
 	b.accept(t, k, "T100")
 	var names []string
-	l := b.hooked(t, counting{&names})
+	l := b.hooked(t, counting{names: &names})
 	must(t, l.rdb.Ping(b.ctx).Err()) // connects
 	names = nil
 	if list, err := l.Locate(b.ctx, shop, "T100"); err != nil || len(list) != 1 || list[0] != k {
@@ -175,9 +175,10 @@ func TestLocatingIsBoundedWork(t *testing.T) {
 }
 
 // counting notes commands and round trips.
-type counting struct{ names *[]string }
-
-func (counting) DialHook(next redis.DialHook) redis.DialHook { return next }
+type counting struct {
+	testredis.Hook
+	names *[]string
+}
 
 func (h counting) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {

@@ -81,11 +81,10 @@ func TestAnEarlierEndOfTheOrderIsPublishedFirst(t *testing.T) {
 
 // nthTrip calls something once, after the n-th round trip of the ledger whose client it hooks.
 type nthTrip struct {
+	testredis.Hook
 	n  int
 	do func()
 }
-
-func (*nthTrip) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (h *nthTrip) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
@@ -140,7 +139,7 @@ func TestAReviewThatIsDecidedWhileItIsPublished(t *testing.T) {
 				k := b.order()
 				f := b.claim(t, k).Record.Fence
 				var failed error
-				slow := b.hooked(t, &nthTrip{n, func() { failed = decide(b, k) }})
+				slow := b.hooked(t, &nthTrip{n: n, do: func() { failed = decide(b, k) }})
 				b.clock.pass(lease / 2)
 				a, err := slow.Finish(b.ctx, k, f, Ending{State: order.Review, Reason: Reason{Code: "in_doubt"}})
 				applied(t, a, err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"issuance/internal/testredis"
 	"issuance/providers"
 )
 
@@ -16,10 +17,9 @@ var errCut = errors.New("cut")
 
 // between is a connection of which the test decides what becomes of a command.
 type between struct {
+	testredis.Hook
 	before, after func(name string) error
 }
-
-func (c *between) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (c *between) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {

@@ -150,14 +150,12 @@ func TestARefusedMarkLosesNothing(t *testing.T) {
 }
 
 // cut is a connection that fails before a command is sent, or loses its answer.
-type cut struct{ before, after bool }
+type cut struct {
+	testredis.Hook
+	before, after bool
+}
 
 var errCut = errors.New("cut")
-
-func (c *cut) DialHook(next redis.DialHook) redis.DialHook { return next }
-func (c *cut) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
-}
 
 func (c *cut) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {

@@ -13,6 +13,7 @@ import (
 	"issuance/internal/handlertest"
 	"issuance/internal/ledger"
 	"issuance/internal/refunding"
+	"issuance/internal/testredis"
 	"issuance/providers"
 )
 
@@ -29,6 +30,7 @@ var errFault = errors.New("the connection broke")
 
 // faults is a hook of a Redis client that has the next script suffer a fault.
 type faults struct {
+	testredis.Hook
 	mu   sync.Mutex
 	next fault
 }
@@ -51,11 +53,6 @@ func (f *faults) take() fault {
 // DialHook implements redis.Hook.
 func (f *faults) DialHook(next redis.DialHook) redis.DialHook {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
-}
-
-// ProcessPipelineHook implements redis.Hook.
-func (f *faults) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
 }
 
 // ProcessHook implements redis.Hook.

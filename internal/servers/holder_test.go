@@ -267,15 +267,12 @@ func TestNothingIsResumedWhileAnAccountCannotBeRead(t *testing.T) {
 
 // before runs something before the first command of a name, or lets that command fail.
 type before struct {
+	testredis.Hook
 	command string
 	run     func() error
 	done    bool
 }
 
-func (*before) DialHook(next redis.DialHook) redis.DialHook { return next }
-func (*before) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
-}
 func (b *before) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		if cmd.Name() == b.command && !b.done {

@@ -25,51 +25,7 @@ import (
 	"issuance/internal/keys"
 	"issuance/internal/queue"
 	"issuance/providers"
-	"issuance/tasks/order"
 )
-
-// Lane is one queue to serve.
-type Lane struct {
-	Provider    providers.Name
-	Lane        order.Lane
-	Concurrency int // tasks at once, at least 1
-	// Fetchers is how many asynq servers fetch tasks at the same time and share Concurrency. Default: one for every four
-	// tasks at once, at most 8.
-	Fetchers int
-	Handler  asynq.Handler
-	// Named is a queue that is no provider's; Provider and Lane are empty then.
-	Named string
-}
-
-// Queue is the lane's queue.
-func (l Lane) Queue() string {
-	if l.Named != "" {
-		return l.Named
-	}
-	return queue.Name(l.Provider, l.Lane)
-}
-
-const (
-	// tasksEach is how many tasks a fetcher is there for: with fewer, all of them would sleep too often when the queue is empty
-	// for a moment.
-	tasksEach = 4
-	// mostFetchers is with how many of them what Redis does is the limit, however many there are.
-	mostFetchers = 8
-)
-
-// shares are how many tasks each of the lane's servers runs at once.
-func (l Lane) shares() []int {
-	n := max(l.Concurrency, 1)
-	k := l.Fetchers
-	if k <= 0 {
-		k = min(max(n/tasksEach, 1), mostFetchers)
-	}
-	all := make([]int, min(k, n))
-	for i := range n {
-		all[i%len(all)]++
-	}
-	return all
-}
 
 // Options of a Set.
 type Options struct {
@@ -94,12 +50,6 @@ type Set struct {
 	health map[string]error
 	up     bool
 	ending sync.WaitGroup // servers that were dropped
-}
-
-// server is one lane's: asynq servers that share its tasks.
-type server struct {
-	Lane
-	parts []*asynq.Server
 }
 
 // New makes a server for each lane over rdb, which stays the caller's to close.
@@ -145,43 +95,6 @@ func (s *Set) server(l Lane) *server {
 		one.parts = append(one.parts, asynq.NewServerFromRedisClient(s.rdb, c))
 	}
 	return one
-}
-
-// never is how often a server does what another one of its lane does.
-const never = 10 * 365 * 24 * time.Hour
-
-// begin starts a lane's servers; when one does not start, those before it are stopped again.
-func (l *server) begin() error {
-	err := errors.New("it has no handler")
-	if l.Handler != nil {
-		err = nil
-	}
-	h := guard(l.Handler)
-	for i, part := range l.parts {
-		if err == nil {
-			err = part.Start(h)
-		}
-		if err != nil {
-			(&server{parts: l.parts[:i]}).shutdown()
-			return fmt.Errorf("servers: queue %s: %w", l.Queue(), err)
-		}
-	}
-	return nil
-}
-
-// stop takes no new tasks.
-func (l *server) stop() { l.each((*asynq.Server).Stop) }
-
-// shutdown lets running tasks end, and gives the rest back.
-func (l *server) shutdown() { l.each((*asynq.Server).Shutdown) }
-
-// each calls f for all servers of the lane at once: each of them may take a moment.
-func (l *server) each(f func(*asynq.Server)) {
-	var wg sync.WaitGroup
-	for _, part := range l.parts {
-		wg.Go(func() { f(part) })
-	}
-	wg.Wait()
 }
 
 // Add serves further lanes, at once where the set runs. Those that did start stay when another does not.
@@ -258,13 +171,8 @@ func (s *Set) Stop() {
 	if !wasUp {
 		return
 	}
-	for _, end := range []func(*server){(*server).stop, (*server).shutdown} {
-		var wg sync.WaitGroup
-		for _, l := range lanes {
-			wg.Go(func() { end(l) })
-		}
-		wg.Wait()
-	}
+	atOnce(lanes, (*server).stop)
+	atOnce(lanes, (*server).shutdown)
 }
 
 // Health reports, for every queue served, why it is not served, or nil.

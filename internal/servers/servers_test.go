@@ -15,6 +15,7 @@ import (
 	"issuance/internal/keys"
 	"issuance/internal/queue"
 	"issuance/internal/servers"
+	"issuance/internal/testredis"
 	"issuance/providers"
 	"issuance/tasks/order"
 )
@@ -300,12 +301,11 @@ func TestDanglingIDsBreakNeitherTheQueueNorItsHealth(t *testing.T) {
 }
 
 // pings counts how often servers look at their health.
-type pings struct{ n atomic.Int64 }
-
-func (*pings) DialHook(next redis.DialHook) redis.DialHook { return next }
-func (*pings) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+type pings struct {
+	testredis.Hook
+	n atomic.Int64
 }
+
 func (p *pings) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		if cmd.Name() == "ping" {

@@ -192,9 +192,10 @@ func (s *scene) pending(name string) map[order.Ref]int {
 }
 
 // trips counts round trips to Redis. It is a go-redis hook.
-type trips struct{ n atomic.Int64 }
-
-func (t *trips) DialHook(next redis.DialHook) redis.DialHook { return next }
+type trips struct {
+	testredis.Hook
+	n atomic.Int64
+}
 
 func (t *trips) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error { t.n.Add(1); return next(ctx, cmd) }

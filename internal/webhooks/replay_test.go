@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/keys"
+	"issuance/internal/testredis"
 	"issuance/tasks/order"
 )
 
@@ -171,11 +172,9 @@ func TestTheStreamWaitsUntilAGapIsFilled(t *testing.T) {
 
 // scans counts searches of the keyspace.
 type scans struct {
-	redis.Hook
+	testredis.Hook
 	n atomic.Int32
 }
-
-func (s *scans) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (s *scans) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
@@ -184,10 +183,6 @@ func (s *scans) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		}
 		return next(ctx, cmd)
 	}
-}
-
-func (s *scans) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
 }
 
 // A replay since a time that the stream still covers is made from the stream, however many records there are: the keyspace is

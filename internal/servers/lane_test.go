@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/servers"
+	"issuance/internal/testredis"
 	"issuance/tasks/order"
 )
 
@@ -68,14 +69,11 @@ func TestALanesTasksAreFetchedTogether(t *testing.T) {
 
 // fetches holds up those of tasks until they are released.
 type fetches struct {
+	testredis.Hook
 	release chan struct{}
 	gauge   gauge
 }
 
-func (*fetches) DialHook(next redis.DialHook) redis.DialHook { return next }
-func (*fetches) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
-}
 func (f *fetches) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		// asynq's only script of a queue's paused mark is the one that fetches.
