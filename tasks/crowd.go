@@ -2,7 +2,6 @@ package tasks
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -48,21 +47,25 @@ func (c *crowd) first(ctx context.Context, it item) made {
 	c.mu.Unlock()
 	late := time.NewTimer(mostWait)
 	defer late.Stop()
+	var end <-chan time.Time
+	if at, limited := ctx.Deadline(); limited {
+		t := time.NewTimer(time.Until(at))
+		defer t.Stop()
+		end = t.C
+	}
 	over := ctx.Done()
 	for {
 		select {
 		case m := <-g.done:
 			return m
 		case <-over:
-			if c.takeBack(g) || errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			if c.takeBack(g) {
 				return made{err: ctx.Err()}
 			}
 			over = nil
-			if end, limited := ctx.Deadline(); limited {
-				within, cancel := context.WithDeadline(context.WithoutCancel(ctx), end)
-				defer cancel()
-				ctx, over = within, within.Done()
-			}
+		case <-end:
+			c.takeBack(g)
+			return made{err: context.DeadlineExceeded}
 		case <-late.C:
 			c.mu.Lock()
 			if slices.Contains(c.waiting, g) {
