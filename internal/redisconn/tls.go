@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"syscall"
 
 	"issuance/internal/tlstext"
 )
@@ -66,6 +67,8 @@ func (o *Options) ownCertificate(cert, key string) error {
 	return nil
 }
 
+const wantsCertificate = "it wants a certificate of its clients: give cert_file and key_file"
+
 // tlsAdvice says what to do about a handshake that failed, "" where nothing better is known than the error.
 func (o Options) tlsAdvice(err error) string {
 	text := err.Error()
@@ -75,7 +78,9 @@ func (o Options) tlsAdvice(err error) string {
 	case o.tls == nil:
 		return ""
 	case strings.Contains(text, "tls: certificate required"), strings.Contains(text, "tls: bad certificate") && o.tls.GetClientCertificate == nil:
-		return "it wants a certificate of its clients: give cert_file and key_file"
+		return wantsCertificate
+	case o.tls.GetClientCertificate == nil && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)): // before its reason was read
+		return "unless the network is broken, " + wantsCertificate
 	case strings.Contains(text, "does not look like a TLS handshake"):
 		return "it answers without TLS there: check the port, or write redis instead of rediss"
 	case errors.As(err, new(x509.UnknownAuthorityError)):

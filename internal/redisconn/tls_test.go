@@ -202,6 +202,33 @@ func TestClientCertificate(t *testing.T) {
 	_ = c.Close()
 }
 
+// A server that breaks the connection off faster than its reason can be read most likely wants a certificate.
+func TestAConnectionThatIsBrokenOffMayLackACertificate(t *testing.T) {
+	a := newAuthority(t)
+	a.issue(t, "server")
+	pair := must[tls.Certificate](t)(tls.LoadX509KeyPair(a.file("server.crt"), a.file("server.key")))
+	l := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_ = tls.Server(c, &tls.Config{Certificates: []tls.Certificate{pair}}).Handshake()
+			_ = c.(*net.TCPConn).SetLinger(0)
+			_ = c.Close()
+		}
+	}()
+	o := must[Options](t)(Parse(Source{URL: "rediss://" + l.Addr().String() + "/0?ca_file=" + a.file("ca.crt")}))
+	if c, err := Connect(context.Background(), o); err == nil {
+		_ = c.Close()
+		t.Fatal("it is connected")
+	} else if !strings.Contains(err.Error(), "unless the network is broken, it wants a certificate of its clients: give cert_file and key_file") {
+		t.Errorf("%v", err)
+	}
+}
+
 // A certificate and a key that do not belong together are found when the URL is read.
 func TestACertificateNeedsItsOwnKey(t *testing.T) {
 	a := newAuthority(t)
