@@ -3,7 +3,6 @@ package pollers
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"issuance/internal/handler"
 	"issuance/internal/ledger"
@@ -12,20 +11,11 @@ import (
 
 // claimed asks for the order while its claim shows that somebody does, so that a worker that dies of the answer is
 // known to have died with this order. One that several workers died with is asked for alone.
-func (p *poll) claimed(ctx context.Context) (err error) {
-	runner := fmt.Sprintf("%s/poll %d", p.Worker, p.runs.Add(1))
-	p.claim, err = p.Ledger.BeginPoll(ctx, p.rec.Ref, runner, handler.Lease)
-	switch {
-	case err != nil:
-		return err
-	case p.claim.Busy > 0:
-		return queue.Wait(min(p.claim.Busy, handler.Lease), "another worker is asking for it")
-	case !p.claim.Applied:
-		return p.Follower.finished(ctx, p.rec.Ref, p.claim.State, p.received())
-	case p.claim.Crashes >= handler.MaxCrashes:
-		return p.finish(handler.Crashed(p.claim.Crashes))
+func (p *poll) claimed(ctx context.Context) error {
+	if p.rec.Crashes >= handler.MaxCrashes {
+		return p.finish(handler.Crashed(p.rec.Crashes))
 	}
-	solo := handler.Alone(p.claim.Crashes, p.claim.Abandoned)
+	solo := handler.Alone(p.rec.Crashes, p.rec.Abandoned)
 	within, cancel := context.WithTimeout(ctx, handler.Lease/2)
 	defer cancel()
 	leave, ok := p.Company.Join(within, solo)
@@ -34,7 +24,7 @@ func (p *poll) claimed(ctx context.Context) (err error) {
 	}
 	defer leave()
 	extend := func(ctx context.Context) error {
-		return p.Ledger.Extend(ctx, p.rec.Ref, p.claim.Fence, handler.Lease, solo)
+		return p.Ledger.Extend(ctx, p.rec.Ref, p.fence, handler.Lease, solo)
 	}
 	if solo { // from here on, the death of this process counts for this order
 		if err := extend(ctx); errors.Is(err, ledger.ErrFenced) {
@@ -50,11 +40,11 @@ func (p *poll) claimed(ctx context.Context) (err error) {
 
 // giveBack gives the claim back, unless the poll was counted or has ended the order, which did so.
 func (p *poll) giveBack(unworked bool) error {
-	if p.claim.Fence == "" {
+	if p.fence == "" {
 		return nil
 	}
 	ctx, cancel := p.recording()
 	defer cancel()
-	_, err := p.Ledger.EndPoll(ctx, p.rec.Ref, p.claim.Fence, unworked)
+	_, err := p.Ledger.EndPoll(ctx, p.rec.Ref, p.fence, unworked)
 	return err
 }

@@ -72,7 +72,7 @@ type poll struct {
 	now   time.Time
 	age   time.Duration // since the provider accepted
 	log   *slog.Logger
-	claim ledger.PollClaim
+	fence string // of its claim, until that is given back
 	span  *tracing.Span
 	// saysIssued: the provider has answered that the order, which is certainly ours, is issued.
 	saysIssued bool
@@ -101,28 +101,38 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	if worth == needless {
 		return spokenFor(wait)
 	}
-	rec, now, err := h.Ledger.LoadNow(ctx, ref)
-	switch {
-	case errors.Is(err, ledger.ErrNotFound):
+	runner := fmt.Sprintf("%s/poll %d", h.Worker, h.runs.Add(1))
+	claim, err := h.Ledger.BeginPoll(ctx, ref, runner, handler.Lease)
+	if err != nil {
+		return err
+	}
+	rec := claim.Record
+	switch claim.Verdict {
+	case ledger.MayPoll:
+	case ledger.Missing:
 		handler.NoRecord(log)
 		return h.Follower.unasked(ctx, ref)
-	case err != nil:
-		return err
-	case rec.State.Final() && rec.Event == "":
-		return errors.Join(h.Ledger.Publish(ctx, ref), h.Follower.finished(ctx, ref, rec.State, time.Time{}))
-	case rec.State != order.Accepted:
-		return h.Follower.finished(ctx, ref, rec.State, time.Time{})
+	case ledger.Busy:
+		return queue.Wait(min(rec.Until.Sub(claim.Now), handler.Lease), "another worker is asking for it")
+	case ledger.Newer:
+		return errors.Join(handler.NewerRecord(log), h.Follower.unasked(ctx, ref))
+	default: // it is not accepted, or not any more
+		if rec.State.Final() && rec.Event == "" {
+			err = h.Ledger.Publish(ctx, ref)
+		}
+		return errors.Join(err, h.Follower.finished(ctx, ref, rec.State, time.Time{}))
 	}
-	p := &poll{Handler: h, rec: rec, now: now, age: now.Sub(rec.AcceptedAt), log: log.With("attempt", rec.Attempts, "poll", rec.Polls+1)}
+	p := &poll{Handler: h, rec: rec, fence: rec.Fence, now: claim.Now, age: claim.Now.Sub(rec.AcceptedAt),
+		log: log.With("attempt", rec.Attempts, "poll", rec.Polls+1)}
 	if end, err := p.open(); end || err != nil {
-		return errors.Join(err, h.Follower.unasked(ctx, ref))
+		return errors.Join(err, p.giveBack(true), h.Follower.unasked(ctx, ref))
 	}
 	if worth == unclear && !p.Schedule.Overdue(p.age) {
 		if worth, wait, err = h.Follower.worth(ctx, ref, rec.AcceptedAt, p.age); err != nil {
-			return err
+			return errors.Join(err, p.giveBack(true))
 		}
 		if worth == needless {
-			return spokenFor(wait)
+			return errors.Join(p.giveBack(true), spokenFor(wait))
 		}
 	}
 	return p.traced(ctx)
@@ -150,9 +160,6 @@ func spokenFor(wait time.Duration) error {
 // open takes the order's request from the record: the document, or the stub once that was erased. end says
 // that the order was ended instead.
 func (p *poll) open() (end bool, err error) {
-	if p.rec.Newer {
-		return false, handler.NewerRecord(p.log)
-	}
 	if host := p.Provider.Host(); p.rec.Host != "" && p.rec.Host != host {
 		handler.ElsewhereSent(p.log, p.rec.Host, host)
 		return false, queue.Wait(time.Minute, "the order is at "+p.rec.Host+", and this worker calls "+host)
@@ -340,8 +347,8 @@ func (p *poll) polled(why ledger.Reason, answer ledger.Release) (done bool, err 
 	}
 	ctx, cancel := p.recording()
 	defer cancel()
-	a, err := p.Ledger.Polled(ctx, p.rec.Ref, p.claim.Fence, why, answer)
-	p.claim.Fence = ""
+	a, err := p.Ledger.Polled(ctx, p.rec.Ref, p.fence, why, answer)
+	p.fence = ""
 	return err == nil && !a.Applied, err
 }
 
@@ -375,7 +382,7 @@ func (p *poll) finish(e ledger.Ending) error {
 	if err != nil {
 		return err
 	}
-	p.claim.Fence = ""
+	p.fence = ""
 	if a.Applied && a.Refunds > 0 && p.Wake != nil {
 		p.Wake(ctx, p.rec.Ref)
 	}

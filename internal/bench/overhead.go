@@ -56,7 +56,7 @@ const logMost = 4500
 
 // tripsMost is how many round trips to Redis an order may take: dequeue, claim, intent, end and done, and
 // accepted in between for paper; an electronic order's poll is enqueued, and read, claimed, ended and done as well. The tenths are the servers' own, more of them the longer an order takes.
-var tripsMost = map[string]float64{overhead.Paper: 6.2, overhead.Voucher: 5.2, overhead.Electronic: 11.5}
+var tripsMost = map[string]float64{overhead.Paper: 6.2, overhead.Voucher: 5.2, overhead.Electronic: 10.5}
 
 func overheadTargets(rows []overhead.Row) (all []target) {
 	for _, r := range rows {

@@ -221,7 +221,7 @@ func (h *house) browser() *browser {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return &browser{h, &http.Client{Jar: jar}, "en"}
+	return &browser{h, &http.Client{Jar: jar, Timeout: 2 * patience}, "en"}
 }
 
 // loggedIn is a browser with a token's login.

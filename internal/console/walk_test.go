@@ -42,6 +42,8 @@ func walk(t *testing.T, h *house) *walker {
 	alloc, stop := chromedp.NewExecAllocator(context.Background(), opts...)
 	ctx, cancel := chromedp.NewContext(alloc)
 	t.Cleanup(func() {
+		kill := time.AfterFunc(2*patience, stop)
+		defer kill.Stop()
 		ending, over := context.WithTimeout(ctx, 10*time.Second)
 		defer over()
 		_ = chromedp.Cancel(ending) // asks the browser to end, and waits for it
@@ -49,8 +51,11 @@ func walk(t *testing.T, h *house) *walker {
 		stop()
 		chromedp.FromContext(ctx).Allocator.Wait()
 	})
-	if err := chromedp.Run(ctx); err != nil { // the browser lives as long as this context, not as one step
-		t.Fatal(err)
+	// The browser lives as long as this context, not as one step: one that does not begin is ended by its allocator.
+	late := time.AfterFunc(2*patience, stop)
+	err := chromedp.Run(ctx)
+	if late.Stop(); err != nil {
+		t.Fatalf("the browser does not begin: %v", err)
 	}
 	return &walker{h, ctx}
 }
@@ -111,7 +116,9 @@ func (w *walker) seesIn(document, text string) {
 	for there := false; !there; {
 		if err := chromedp.Run(ctx, chromedp.Evaluate(look, &there, await)); ctx.Err() != nil {
 			var body string
-			_ = chromedp.Run(w.ctx, chromedp.Evaluate(document+`?.body?.innerHTML ?? "nothing"`, &body))
+			last, cancel := context.WithTimeout(w.ctx, patience)
+			defer cancel()
+			_ = chromedp.Run(last, chromedp.Evaluate(document+`?.body?.innerHTML ?? "nothing"`, &body))
 			w.t.Fatalf("the page never says %q: %v: %s", text, err, body)
 		}
 	}

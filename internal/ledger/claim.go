@@ -12,7 +12,7 @@ import (
 	"issuance/tasks/order"
 )
 
-// Verdict says what the caller of Claim may do.
+// Verdict says what the caller of Claim or BeginPoll may do.
 type Verdict string
 
 const (
@@ -20,12 +20,16 @@ const (
 	MaySend Verdict = "send"
 	// MustLookUp: claimed, but an earlier request may have taken effect: ask the provider first.
 	MustLookUp Verdict = "look_up"
+	// MayPoll: claimed for a poll.
+	MayPoll Verdict = "poll"
 	// Busy: another runner's claim is valid until Record.Until.
 	Busy Verdict = "busy"
 	// IsAccepted: the provider has the order; only polling is left.
 	IsAccepted Verdict = "accepted"
 	// IsFinal: nothing is left to do, but for an event that is due (Record.Event is empty).
 	IsFinal Verdict = "final"
+	// NotAccepted: the provider is not known to have the order, so there is nothing to poll for.
+	NotAccepted Verdict = "not_accepted"
 	// WaitTurn: another refund of the same order (Claim.Turn) is under way.
 	WaitTurn Verdict = "wait_turn"
 	// Missing: there is no such record, so nothing may be done.
@@ -34,7 +38,7 @@ const (
 	Newer Verdict = "newer"
 )
 
-// Claim is the answer of Ledger.Claim.
+// Claim is the answer of Ledger.Claim and BeginPoll.
 type Claim struct {
 	Verdict Verdict
 	Record  *Record   // as it is now; nil when it is missing
@@ -57,14 +61,19 @@ func (l *Ledger) Claim(ctx context.Context, r order.Ref, runner string, lease ti
 	if err != nil {
 		return Claim{}, err
 	}
-	c := Claim{Verdict: Verdict(f["verdict"]), Now: millis(f["now"]), Turn: f["turn"]}
-	if c.Verdict != Missing {
-		c.Record = record(r, f)
-	}
+	c := claimOf(r, f)
 	if c.Verdict == MaySend && c.Record.Fence == "1" {
 		l.observeFirst(r)
 	}
 	return c, l.stayOpen(ctx, c, lease)
+}
+
+func claimOf(r order.Ref, f reply) Claim {
+	c := Claim{Verdict: Verdict(f["verdict"]), Now: millis(f["now"]), Turn: f["turn"]}
+	if c.Verdict != Missing {
+		c.Record = record(r, f)
+	}
+	return c
 }
 
 // stayOpen makes sure that an unfinished record is in the open set, to be inspected when the claim should

@@ -83,14 +83,14 @@ func TestCrashesOfPollsCountInARow(t *testing.T) {
 		poll := func(crashes, abandoned int) string {
 			t.Helper()
 			c, err := b.BeginPoll(b.ctx, k, "poller", lease)
-			applied(t, c.Answer, err)
-			if c.Crashes != crashes || c.Abandoned != abandoned {
-				t.Fatalf("%d crashes, %d times abandoned, want %d and %d", c.Crashes, c.Abandoned, crashes, abandoned)
+			applied(t, answerOf(c), err)
+			if c.Record.Crashes != crashes || c.Record.Abandoned != abandoned {
+				t.Fatalf("%d crashes, %d times abandoned, want %d and %d", c.Record.Crashes, c.Record.Abandoned, crashes, abandoned)
 			}
-			return c.Fence
+			return c.Record.Fence
 		}
 		poll(0, 0)
-		if c, err := b.BeginPoll(b.ctx, k, "another", lease); err != nil || c.Applied || c.Busy != lease {
+		if c, err := b.BeginPoll(b.ctx, k, "another", lease); err != nil || c.Verdict != Busy || c.Record.Until.Sub(c.Now) != lease {
 			t.Fatalf("%+v, %v", c, err)
 		}
 		b.clock.pass(lease)

@@ -8,27 +8,15 @@ import (
 	"issuance/tasks/order"
 )
 
-// PollClaim is the answer of Ledger.BeginPoll.
-type PollClaim struct {
-	Answer
-	Busy  time.Duration // another runner's claim is valid for so long; then it is not applied
-	Fence string
-	// Crashes and Abandoned are as in Record.
-	Crashes, Abandoned int
-}
-
-// BeginPoll claims an accepted order for a poll. Polls only read, so what they learn needs no claim; the claim shows
-// that a worker died in one. Extend keeps it, and Polled, Finish or EndPoll gives it back.
-func (l *Ledger) BeginPoll(ctx context.Context, r order.Ref, runner string, lease time.Duration) (PollClaim, error) {
+// BeginPoll claims an accepted order for a poll; the verdict is MayPoll, Busy, IsFinal, NotAccepted, Missing or Newer. Polls
+// only read, so what they learn needs no claim; the claim shows that a worker died in one. Extend keeps it, and Polled, Finish
+// or EndPoll gives it back.
+func (l *Ledger) BeginPoll(ctx context.Context, r order.Ref, runner string, lease time.Duration) (Claim, error) {
 	f, err := l.run(ctx, r, "begin_poll", []string{keys.Record(r)}, runner, lease.Milliseconds())
 	if err != nil {
-		return PollClaim{}, err
+		return Claim{}, err
 	}
-	c := PollClaim{Answer: f.answer(), Fence: f["fence"], Crashes: number(f["crashes"]), Abandoned: number(f["abandoned"])}
-	if f["verdict"] == string(Busy) {
-		c.Busy = millis(f["until"]).Sub(millis(f["now"]))
-	}
-	return c, nil
+	return claimOf(r, f), nil
 }
 
 // EndPoll gives the claim of a poll back that is not counted. unworked says that nothing was done with it.

@@ -142,20 +142,14 @@ func (r *Record) SentElsewhere(host string) bool {
 
 // Load reads a record, details included, or ErrNotFound.
 func (l *Ledger) Load(ctx context.Context, r order.Ref) (*Record, error) {
-	rec, _, err := l.LoadNow(ctx, r)
-	return rec, err
-}
-
-// LoadNow is Load with the ledger's time, in the same round trip.
-func (l *Ledger) LoadNow(ctx context.Context, r order.Ref) (*Record, time.Time, error) {
-	list, now, err := l.LoadMany(ctx, []order.Ref{r})
-	if err != nil {
-		return nil, time.Time{}, err
+	list, _, err := l.LoadMany(ctx, []order.Ref{r})
+	switch {
+	case err != nil:
+		return nil, err
+	case list[0] == nil:
+		return nil, ErrNotFound
 	}
-	if list[0] == nil {
-		return nil, now, ErrNotFound
-	}
-	return list[0], now, nil
+	return list[0], nil
 }
 
 // LoadMany reads many records, and the time, in one round trip. A record that does not exist is nil.

@@ -117,23 +117,58 @@ func TestNoBaselineIsNotZero(t *testing.T) {
 	})
 }
 
-// A record that is loaded with the time is the same, and the time is the ledger's.
+// A record that is loaded with the time, or claimed for a poll, is the same, and the time is the ledger's.
 func TestARecordComesWithTheTime(t *testing.T) {
 	eachClock(t, func(t *testing.T, b *bench) {
 		k := b.order()
-		if _, _, err := b.LoadNow(b.ctx, k); !errors.Is(err, ErrNotFound) {
-			t.Error(err)
-		}
-		b.claim(t, k)
+		f := b.claim(t, k).Record.Fence
+		b.submit(t, k, f)
+		a, err := b.Accept(b.ctx, k, f, Acceptance{ProviderRef: "ref", Result: "s1.k.r"})
+		applied(t, a, err)
 		before, err := b.Time(b.ctx)
 		must(t, err)
-		r, now, err := b.LoadNow(b.ctx, k)
-		must(t, err)
-		if d := cmp.Diff(b.load(t, k), r); d != "" {
-			t.Errorf("(-Load +LoadNow):\n%s", d)
+		same := func(r *Record, now time.Time) {
+			t.Helper()
+			if d := cmp.Diff(b.load(t, k), r); d != "" {
+				t.Errorf("(-Load +it):\n%s", d)
+			}
+			if now.Before(before.Truncate(time.Millisecond)) || now.Sub(before) > time.Minute {
+				t.Errorf("it is %s, a moment after %s", now, before)
+			}
 		}
-		if now.Before(before) || now.Sub(before) > time.Minute {
-			t.Errorf("it is %s, a moment after %s", now, before)
+		list, now, err := b.LoadMany(b.ctx, []order.Ref{k})
+		must(t, err)
+		same(list[0], now)
+		for range 2 { // the second one finds the first one's claim
+			c, err := b.BeginPoll(b.ctx, k, "poller", lease)
+			must(t, err)
+			same(c.Record, c.Now)
+		}
+	})
+}
+
+// What a poll finds instead of an accepted order is told apart, and not claimed.
+func TestAPollOfWhatIsNotAcceptedClaimsNothing(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		for name, c := range map[string]struct {
+			make func(k order.Ref)
+			want Verdict
+		}{
+			"missing": {func(order.Ref) {}, Missing},
+			"queued":  {func(k order.Ref) { b.record(t, k) }, NotAccepted},
+			"newer": {func(k order.Ref) {
+				b.record(t, k)
+				must(t, b.rdb.HSet(b.ctx, keys.Record(k), "state", "accepted", "v", "3").Err())
+			}, Newer},
+			"final": {func(k order.Ref) { b.record(t, k); must(t, b.rdb.HSet(b.ctx, keys.Record(k), "state", "failed").Err()) }, IsFinal},
+		} {
+			k := b.order()
+			c.make(k)
+			got, err := b.BeginPoll(b.ctx, k, "poller", lease)
+			must(t, err)
+			if got.Verdict != c.want || got.Record != nil && (got.Record.Runner != "" || got.Record.Event != "") {
+				t.Errorf("%s: %+v", name, got)
+			}
 		}
 	})
 }

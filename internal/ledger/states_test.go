@@ -67,8 +67,8 @@ var situations = []situation{
 		a, err := b.Accept(b.ctx, k, f, Acceptance{ProviderRef: "ref"})
 		applied(t, a, err)
 		c, err := b.BeginPoll(b.ctx, k, "poller", lease)
-		applied(t, c.Answer, err)
-		return c.Fence
+		applied(t, answerOf(c), err)
+		return c.Record.Fence
 	}},
 	{"issued", finished(order.Issued)}, {"failed", finished(order.Failed)}, {"review", finished(order.Review)},
 	{"cancelled", func(t testing.TB, b *bench, k order.Ref) string {
@@ -77,6 +77,14 @@ var situations = []situation{
 		applied(t, a, err)
 		return f
 	}},
+}
+
+// answerOf is a poll's claim as the answer of a transition.
+func answerOf(c Claim) Answer {
+	if c.Record == nil {
+		return Answer{}
+	}
+	return Answer{Applied: c.Verdict == MayPoll, State: c.Record.State}
 }
 
 func finished(s order.State) func(testing.TB, *bench, order.Ref) string {
@@ -137,7 +145,7 @@ var transitions = []transition{
 	}, while(order.Accepted, "accepted", "accepted, being polled")},
 	{"begin a poll", func(b *bench, k order.Ref, _ string) (Answer, error) {
 		c, err := b.BeginPoll(b.ctx, k, "another", lease)
-		return c.Answer, err
+		return answerOf(c), err
 	}, while(order.Accepted, "accepted")},
 	{"end a poll", func(b *bench, k order.Ref, f string) (Answer, error) {
 		return b.EndPoll(b.ctx, k, f, false)

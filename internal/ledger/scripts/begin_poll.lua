@@ -1,17 +1,21 @@
 -- begin_poll: claim an accepted order for a poll, so that a worker that dies in it is known to have.
 -- KEYS[1] order  ARGV: now, runner, lease ms
--- Answers {verdict ok|busy|refused, state, now, fence, crashes, abandoned, until}; busy while another runner's claim is valid
+-- Answers {verdict, now} and every field of the record; verdict is one of
+--   poll          claimed
+--   busy          another runner's claim is valid until `until`
+--   final         nothing left to do (event is missing when its event is still to be published)
+--   not_accepted  the provider is not known to have it
+--   missing       there is no such record
+--   newer         a newer program wrote the record; nothing was claimed
 local key, t = KEYS[1], clock()
-local f = read(key, 'state', 'fence', 'runner', 'crashes', 'abandoned', 'until')
-if f.state ~= 'accepted' then return refused(f.state) end
-local function reply(verdict)
-  return {'verdict', verdict, 'state', f.state, 'now', int(t), 'fence', f.fence, 'crashes', f.crashes, 'abandoned', f.abandoned, 'until', f['until']}
-end
-if f.runner ~= '' then
-  if tonumber(f['until']) > t then return reply('busy') end
+local list, f = whole(key)
+if not f.state then return about(list, 'missing') end
+if final[f.state] then return about(list, 'final') end
+if newer(f) then return about(list, 'newer') end
+if f.state ~= 'accepted' then return about(list, 'not_accepted') end
+if f.runner then
+  if tonumber(f['until']) > t then return about(list, 'busy') end
   lost_runner(key, t)
-  f.crashes, f.abandoned = get(key, 'crashes'), get(key, 'abandoned')
+  list, f = whole(key)
 end
-local _
-_, f.fence, _, _, _, f['until'] = take(key, t, f.fence, ARGV[2], ARGV[3])
-return reply('ok')
+return about(list, 'poll', take(key, t, f.fence, ARGV[2], ARGV[3]))

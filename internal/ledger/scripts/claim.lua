@@ -17,25 +17,17 @@ local open, turn = KEYS[2], ''
 if ARGV[5] ~= '' then
   open, turn = KEYS[3], redis.call('GET', KEYS[2]) or ''
 end
-local list, f
-local function look()
-  list, f = redis.call('HGETALL', key), {}
-  for i = 1, #list, 2 do f[list[i]] = list[i + 1] end
-end
-look()
+local list, f = whole(key)
 local function reply(verdict, ...)
   if open and verdict ~= 'missing' and (verdict ~= 'final' or not f.event) then
     redis.call('ZADD', open, int(t + tonumber(ARGV[3])), ARGV[4])
   end
-  local n = #list
-  for i, v in ipairs({'verdict', verdict, 'now', int(t), 'turn', turn, ...}) do list[n + i] = v end
-  return list
+  return about(list, verdict, 'turn', turn, ...)
 end
 
 local state = f.state
 if not state then return reply('missing') end
--- (A settled record keeps no version: nothing is left to do with it.)
-if (tonumber(f.v) or 0) > 2 then return reply('newer') end
+if newer(f) then return reply('newer') end
 if final[state] then return reply('final') end
 if state == 'accepted' then return reply('accepted') end
 local planned = f['t:0'] -- by ticket: nobody else's tickets
@@ -49,7 +41,7 @@ if f.runner then
   lost_runner(key, t)
   -- If it had written an intent, its request may have left at any moment until the claim ran out.
   if f.phase == 'send' then doubt(key, f['until']) end
-  look()
+  list, f = whole(key)
 end
 if ARGV[5] ~= '' and not planned then redis.call('SET', KEYS[2], ARGV[5]) end
 local verdict = (f.doubt_at or f.rejected_code) and 'look_up' or 'send'

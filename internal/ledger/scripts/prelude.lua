@@ -30,6 +30,23 @@ local function read(key, ...)
   return f
 end
 
+-- All fields of a record: as Redis lists them, and by name.
+local function whole(key)
+  local list, f = redis.call('HGETALL', key), {}
+  for i = 1, #list, 2 do f[list[i]] = list[i + 1] end
+  return list, f
+end
+
+-- Answers all fields of a record, and what comes of claiming it.
+local function about(list, verdict, ...)
+  local n = #list
+  for i, v in ipairs({'verdict', verdict, 'now', int(ms), ...}) do list[n + i] = v end
+  return list
+end
+
+-- A newer program wrote the record. (A settled one keeps no version: nothing is left to do with it.)
+local function newer(f) return (tonumber(f.v) or 0) > 2 end
+
 local final = {issued = true, refunded = true, partially_refunded = true, failed = true, cancelled = true, review = true}
 
 local function applied(state) return {'verdict', 'ok', 'state', state} end
