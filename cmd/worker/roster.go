@@ -265,9 +265,15 @@ func (w *worker) use(c change) error {
 // lanesOf are a provider's lanes that this worker may serve.
 func (w *worker) lanesOf(p providers.Name) (lanes []servers.Lane) {
 	h := mux(p, w.log, w.roster.find)
+	perSecond := 0.0
+	for _, a := range w.roster.now().all {
+		if a.Name.Provider == p {
+			perSecond = max(perSecond, a.CallsPerSecond)
+		}
+	}
 	for _, l := range order.Lanes() {
 		if q := (lane{p, l}); w.mayServe(q) {
-			lanes = append(lanes, w.wiring.lane(q, w.fair[q], h))
+			lanes = append(lanes, w.wiring.lane(q, perSecond, w.fair[q], h))
 		}
 	}
 	return lanes

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 
@@ -127,7 +128,7 @@ func serverOptions(c config.Config, log *slog.Logger) servers.Options {
 	return servers.Options{ShutdownTimeout: c.Worker.ShutdownTimeout, Log: log}
 }
 
-// slots is how many tasks of one account this process runs at once in a lane.
+// slots is how many tasks of one account this process runs at once in a lane; 0 leaves it to the account's calls per second.
 func (k *wiring) slots(l order.Lane) int {
 	return map[order.Lane]int{order.Checkout: k.cfg.Worker.CheckoutConcurrency, order.Poll: k.cfg.Worker.PollConcurrency, order.Bulk: k.cfg.Worker.BulkConcurrency}[l]
 }
@@ -136,9 +137,10 @@ func (k *wiring) slots(l order.Lane) int {
 // slow uses no more than its own slots.
 const manySlots = 10_000
 
-// lane is a lane's queue with its handler, whose calls then are the lane's in the budget.
-func (k *wiring) lane(l lane, f *fair.Lane, h asynq.Handler) servers.Lane {
-	concurrency := k.slots(l.lane)
+// lane is a lane's queue with its handler, whose calls then are the lane's in the budget. perSecond is what the account may call
+// where it is the only one.
+func (k *wiring) lane(l lane, perSecond float64, f *fair.Lane, h asynq.Handler) servers.Lane {
+	concurrency := cmp.Or(k.slots(l.lane), fair.Slots(l.lane, perSecond))
 	if k.cfg.File.Path != "" {
 		concurrency = max(concurrency, manySlots)
 	}

@@ -31,7 +31,7 @@ func wired(c config.Config) string {
 	text := fmt.Sprintf("%+v|%+v|%+v|%+v|%+v", k.tasks(), k.schedule(), k.sentinel(), ledgerOptions(c), serverOptions(c, nil))
 	text += fmt.Sprintf("|idle %s", k.holder(providers.ECTicket, nil).Idle)
 	for _, l := range order.Lanes() {
-		text += fmt.Sprintf("|%s %d", l, k.lane(lane{providers.ECTicket, l}, nil, nil).Concurrency)
+		text += fmt.Sprintf("|%s %d", l, k.lane(lane{providers.ECTicket, l}, 4, nil, nil).Concurrency)
 	}
 	return text
 }
@@ -70,6 +70,34 @@ func TestEverySettingIsWired(t *testing.T) {
 	base.Worker.CheckoutConcurrency, base.Worker.PollConcurrency, base.Worker.BulkConcurrency = 11, 12, 13
 	if text := wired(base); !strings.Contains(text, "|checkout 11|poll 12|bulk 13") {
 		t.Error(text)
+	}
+}
+
+// Without a setting an account has as many tasks at once as its calls per second need; all accounts of a file share many.
+func TestTasksAtOnceFollowTheCallsPerSecond(t *testing.T) {
+	cfg, err := config.Load(production("redis://127.0.0.1:1/0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &wiring{cfg: cfg}
+	of := func(perSecond float64) (list []int) {
+		for _, l := range order.Lanes() {
+			list = append(list, k.lane(lane{providers.Pass2U, l}, perSecond, nil, nil).Concurrency)
+		}
+		return list
+	}
+	if got := fmt.Sprint(order.Lanes(), of(1), of(4), of(30), of(1e6)); got != "[checkout poll bulk] [8 4 4] [8 8 8] [60 60 60] [200 200 200]" {
+		t.Error(got)
+	}
+	w := &worker{wiring: k}
+	w.roster.list.Store(accountsOf([]*account{{Account: config.Account{Name: providers.Account{Provider: providers.Pass2U, Merchant: "main"}, CallsPerSecond: 30}}}))
+	for _, l := range w.lanesOf(providers.Pass2U) {
+		if l.Concurrency != 60 {
+			t.Errorf("%s: %d", l.Lane, l.Concurrency)
+		}
+	}
+	if k.cfg.File.Path = "accounts.yaml"; fmt.Sprint(of(1)) != "[10000 10000 10000]" {
+		t.Error(of(1))
 	}
 }
 

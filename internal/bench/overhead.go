@@ -21,7 +21,7 @@ func overheadBench() bench {
 			f := cmd.Flags()
 			f.IntVar(&c.Orders, "orders", 3000, "orders in a round")
 			f.IntVar(&c.Rounds, "rounds", 7, "rounds of each variant, interleaved")
-			f.IntSliceVar(&c.Concurrency, "concurrency", []int{32, 8}, "tasks at a time of each process: so many that the machine is the limit, and the worker's default for one account")
+			f.IntSliceVar(&c.Concurrency, "concurrency", []int{64, 8}, "tasks at a time of each process: so many that the machine is the limit, and what an account of 4 calls a second has")
 			f.StringSliceVar(&c.Kinds, "kinds", []string{overhead.Voucher, overhead.Electronic}, "kinds of orders; also "+overhead.Paper)
 			f.DurationSliceVar(&c.Delays, "delays", []time.Duration{0, 5 * time.Millisecond}, "how long the provider takes for an answer")
 			f.StringVar(&c.RedisConf, "redis-conf", "", "config file of Redis (default: appendfsync always)")

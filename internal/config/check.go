@@ -111,9 +111,9 @@ func (l *loader) worker() {
 		}
 	}
 	l.oneOf("LOG_FORMAT", string(w.LogFormat), string(LogAuto), string(LogText), string(LogJSON))
-	l.between("WORKER_CHECKOUT_CONCURRENCY", w.CheckoutConcurrency, 1, 1000)
-	l.between("WORKER_POLL_CONCURRENCY", w.PollConcurrency, 1, 1000)
-	l.between("WORKER_BULK_CONCURRENCY", w.BulkConcurrency, 1, 1000)
+	l.between("WORKER_CHECKOUT_CONCURRENCY", w.CheckoutConcurrency, 0, 1000)
+	l.between("WORKER_POLL_CONCURRENCY", w.PollConcurrency, 0, 1000)
+	l.between("WORKER_BULK_CONCURRENCY", w.BulkConcurrency, 0, 1000)
 }
 
 var merchantID = regexp.MustCompile(`^[0-9A-Za-z]{1,10}$`)

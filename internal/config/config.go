@@ -53,9 +53,9 @@ type Worker struct {
 	HTTPHosts           string        `env:"WORKER_HTTP_HOSTS" help:"further names, comma-separated and without ports, under which a browser may open the web UI, such as that of a proxy, which has to pass its own as Host; those of this machine, without a proxy, and the host of WORKER_HTTP_ADDR always may"`
 	LogFormat           LogFormat     `env:"LOG_FORMAT" envDefault:"auto" for:"gateway" help:"text (coloured), json, or auto: text on a terminal, else json"`
 	Retention           time.Duration `env:"WORKER_RETENTION" envDefault:"24h" for:"tasks" help:"how long a finished task stays visible in the web UI; the order's record is kept in any case"`
-	CheckoutConcurrency int           `env:"WORKER_CHECKOUT_CONCURRENCY" envDefault:"8" help:"checkout tasks of one account that one process runs at the same time"`
-	PollConcurrency     int           `env:"WORKER_POLL_CONCURRENCY" envDefault:"4" help:"poll tasks of one account that one process runs at the same time"`
-	BulkConcurrency     int           `env:"WORKER_BULK_CONCURRENCY" envDefault:"4" help:"bulk tasks of one account that one process runs at the same time"`
+	CheckoutConcurrency int           `env:"WORKER_CHECKOUT_CONCURRENCY" envDefault:"0" help:"checkout tasks of one account that one process runs at the same time; 0: twice its calls per second, at least 8 and at most 200"`
+	PollConcurrency     int           `env:"WORKER_POLL_CONCURRENCY" envDefault:"0" help:"poll tasks of one account that one process runs at the same time; 0: twice its calls per second, at least 4 and at most 200"`
+	BulkConcurrency     int           `env:"WORKER_BULK_CONCURRENCY" envDefault:"0" help:"bulk tasks of one account that one process runs at the same time; 0: twice its calls per second, at least 4 and at most 200"`
 	TaskTimeout         time.Duration `env:"WORKER_TASK_TIMEOUT" envDefault:"60s" for:"tasks" help:"longest run of one task, in whole seconds; longer than the providers' timeouts"`
 	IdleProbe           time.Duration `env:"WORKER_IDLE_PROBE" envDefault:"10s" help:"how long nobody calls an account until the worker asks, by looking up an order that does not exist, whether its provider still answers, so that an outage is known before an order meets it; one such question a second for each provider at most; at least 5s, or 0s for never"`
 	ShutdownTimeout     time.Duration `env:"WORKER_SHUTDOWN_TIMEOUT" envDefault:"70s" help:"how long a stopping worker waits for running tasks; longer than WORKER_TASK_TIMEOUT, shorter than the grace period of whatever stops it"`

@@ -55,7 +55,7 @@ func TestDefaults(t *testing.T) {
 	c := load(t, nil)
 	want := Config{
 		Redis:  Redis{Network: "public"},
-		Worker: Worker{"127.0.0.1:8080", "", LogAuto, 24 * time.Hour, 8, 4, 4, time.Minute, 10 * time.Second, 70 * time.Second},
+		Worker: Worker{"127.0.0.1:8080", "", LogAuto, 24 * time.Hour, 0, 0, 0, time.Minute, 10 * time.Second, 70 * time.Second},
 		ECTicket: ECTicket{BaseURL: "https://ecticket.ecpay.com.tw", Mode: Pure, CallsPerSecond: 4,
 			Ban: 30 * time.Minute, Timeout: 20 * time.Second, SettleAfter: 12 * time.Minute},
 		Pass2U: Pass2U{BaseURL: "https://www.pass2u.net/api/v1/public/product", CallsPerSecond: 4, Ban: 30 * time.Minute,
@@ -108,9 +108,9 @@ func TestMistakes(t *testing.T) {
 		{"WORKER_HTTP_ADDR", "8080", "127.0.0.1:8080"},
 		{"LOG_FORMAT", "xml", "auto or text or json"},
 		{"WORKER_RETENTION", "1", "duration"},
-		{"WORKER_CHECKOUT_CONCURRENCY", "0", "1 to 1000"},
+		{"WORKER_CHECKOUT_CONCURRENCY", "1001", "0 to 1000"},
 		{"WORKER_POLL_CONCURRENCY", "many", "whole number"},
-		{"WORKER_BULK_CONCURRENCY", "-1", "1 to 1000"},
+		{"WORKER_BULK_CONCURRENCY", "-1", "0 to 1000"},
 		{"WORKER_TASK_TIMEOUT", "20s", "longer than ECTICKET_TIMEOUT"},
 		{"WORKER_TASK_TIMEOUT", "60.5s", "whole seconds"},
 		{"WORKER_SHUTDOWN_TIMEOUT", "60s", "longer than WORKER_TASK_TIMEOUT"},

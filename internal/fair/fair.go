@@ -54,7 +54,8 @@ func (t Terms) waiting() int {
 type Config struct {
 	Provider providers.Name
 	Lane     order.Lane
-	// Slots is how many tasks of one account this process runs at once.
+	// Slots is how many tasks of one account this process runs at once. Default: as many as its calls per second need, see the
+	// function Slots.
 	Slots int
 	// Terms of an account; ok is false for one that this process does not serve.
 	Terms func(providers.Account) (t Terms, ok bool)

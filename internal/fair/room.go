@@ -77,7 +77,7 @@ func (l *Lane) room(p *place, now time.Time) int {
 	if p.held != nil || now.Before(p.notBefore) {
 		return 0
 	}
-	slots := l.Slots - p.inside - len(p.expected)
+	slots := l.slots(p.terms) - p.inside - len(p.expected)
 	if l.Accounts() <= 1 {
 		return slots
 	}

@@ -25,10 +25,8 @@ import (
 	"issuance/tasks/order"
 )
 
-// PerSecond is the accounts' allowance, as configured by default; slots are a lane's, as configured by default.
+// PerSecond is the accounts' allowance, as configured by default.
 const PerSecond = 4
-
-var slots = map[order.Lane]int{order.Checkout: 8, order.Bulk: 4}
 
 // manySlots is how many tasks of all accounts a lane runs at once, as cmd/worker has it for an accounts file.
 const manySlots = 10_000
@@ -108,7 +106,7 @@ func (h *house) run() (stop func(), err error) {
 	var lanes []servers.Lane
 	var fairs []*fair.Lane
 	for _, lane := range []order.Lane{order.Checkout, order.Bulk} {
-		f := fair.NewLane(h.rdb, fair.Config{Provider: providers.Pass2U, Lane: lane, Slots: slots[lane], Log: log,
+		f := fair.NewLane(h.rdb, fair.Config{Provider: providers.Pass2U, Lane: lane, Log: log,
 			Accounts: func() int { return len(h.shops) },
 			Terms: func(a providers.Account) (fair.Terms, bool) {
 				return fair.Terms{Allowance: a.String(), PerSecond: PerSecond}, h.shops[a] != nil
