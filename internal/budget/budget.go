@@ -7,7 +7,7 @@
 // # Arithmetic
 //
 // One allowance has one virtual line of slots, kept as a single time in Redis, the theoretical
-// arrival time TAT of a GCRA (generic cell rate algorithm). With the spacing T = 1/PerSecond, a
+// arrival time TAT of a GCRA (generic cell rate algorithm). With the spacing T = 1.01/PerSecond, a
 // call that asks at time now gets
 //
 //	slot = max(TAT, now)     when it may leave
@@ -16,7 +16,11 @@
 // Slots are at least T apart: time that was not used is not made up for, because a provider that counts the calls of
 // each second does not either. Hence
 //
-//	calls in ANY window of W seconds, both ends included  <=  PerSecond·W + 1
+//	calls in ANY window of W seconds, both ends included  <=  PerSecond·W/1.01 + 1
+//
+// and no second, both ends included, holds more than PerSecond of them (rounded up). The hundredth (margin) is there for a provider
+// that counts the calls of any second by its own clock. With T = 1/PerSecond the fifth of four calls a second had its slot exactly
+// a second after the first, so that it was one too many whenever the first arrived a little late; with it five slots span 1.01 s.
 //
 // Slots are moments by Redis' clock, the same for all workers; the network and a busy machine
 // may move two calls closer to each other than their slots are, by no more than T/2 (or 100 ms).
@@ -111,6 +115,10 @@ const (
 	defaultRamp    = time.Minute
 	defaultMaxWait = 5 * time.Second
 
+	// margin is by how much slots are farther apart than PerSecond says, so that calls which leave, travel and arrive some
+	// milliseconds later or sooner than others are not too many for a provider that counts those of any second.
+	margin = 0.01
+
 	rampFrom     = 0.25 // share of the allowance right after a ban
 	minRetry     = time.Second
 	leastLate    = 100 * time.Millisecond // a waiting call may miss its slot by this much, or by half of T,
@@ -166,7 +174,7 @@ func New(rdb redis.UniversalClient, cfg Config) (*Budget, error) {
 		return nil, fmt.Errorf("call budget of %s: %g calls per second; it must be above 0", cfg.Account, cfg.PerSecond)
 	}
 	cfg.setDefaults()
-	micros := math.Ceil(1e6 / cfg.PerSecond) // rounded to the safe side
+	micros := math.Ceil((1 + margin) * 1e6 / cfg.PerSecond) // rounded to the safe side
 	return &Budget{
 		cfg:     cfg,
 		spacing: time.Duration(micros) * time.Microsecond,
