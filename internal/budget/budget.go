@@ -22,8 +22,10 @@
 // that counts the calls of any second by its own clock. With T = 1/PerSecond the fifth of four calls a second had its slot exactly
 // a second after the first, so that it was one too many whenever the first arrived a little late; with it five slots span 1.01 s.
 //
-// Slots are moments by Redis' clock, the same for all workers; the network and a busy machine
-// may move two calls closer to each other than their slots are, by no more than T/2 (or 100 ms).
+// Slots are moments by Redis' clock, the same for all workers. A call that was given one may leave later: it writes its intent
+// first, its answer travels, the machine is busy. So that it does not leave together with those behind it, the calls of one process
+// leave one after the other, T apart (Depart, see departure.go). Calls of different processes may come closer to each other than
+// their slots are, by as much as one of them was held up.
 //
 // # Lanes
 //
@@ -107,7 +109,9 @@ type Config struct {
 	// Sleep replaces waiting by timers, for simulations whose clock is their own. It returns the
 	// context's error when that ends first. Default: timers.
 	Sleep func(ctx context.Context, d time.Duration) error
-	Log   *slog.Logger // Default: none
+	// Departures lets accounts of one allowance leave in one line. Default nil: a line of the budget's own.
+	Departures *Departures
+	Log        *slog.Logger // Default: none
 }
 
 const (
@@ -132,6 +136,7 @@ type Budget struct {
 	spacing time.Duration // T
 	rdb     redis.UniversalClient
 	keys    keySet
+	line    *departures
 
 	waiters waiters
 
@@ -153,6 +158,7 @@ var (
 	_ providers.Gate           = (*Budget)(nil)
 	_ providers.BanReporter    = (*Budget)(nil)
 	_ providers.HealthReporter = (*Budget)(nil)
+	_ providers.Departer       = (*Budget)(nil)
 	_ providers.BanReporter    = guest{}
 )
 
@@ -180,6 +186,7 @@ func New(rdb redis.UniversalClient, cfg Config) (*Budget, error) {
 		spacing: time.Duration(micros) * time.Microsecond,
 		rdb:     rdb,
 		keys:    keysOf(cfg.Allowance, cfg.Account),
+		line:    cfg.Departures.of(cfg.Allowance),
 		worker:  strconv.FormatUint(rand.Uint64(), 36),
 	}, nil
 }
