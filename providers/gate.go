@@ -15,6 +15,15 @@ type Gate interface {
 	Pass(ctx context.Context) error
 }
 
+// Departer is a Gate whose passes may be used later than they were given: several calls that were held up for different
+// times in between would otherwise leave together.
+type Departer interface {
+	// Depart blocks until a call that has passed may really leave, which is right away unless another one has just left.
+	// The call leaves when Depart returns, without anything in between that takes time. An error, the context's, means that
+	// it may not leave. Safe for concurrent use.
+	Depart(ctx context.Context) error
+}
+
 // BanReporter is a Gate that wants to hear of a ban (HTTP 403).
 type BanReporter interface {
 	// Banned records that the provider has just answered "too fast".

@@ -18,8 +18,9 @@ type prepaidKey struct{}
 
 // prepayment is one pass that was taken ahead.
 type prepayment struct {
-	unused atomic.Bool
-	at     time.Time
+	unused  atomic.Bool
+	at      time.Time
+	leaveBy time.Time // zero: at any time
 }
 
 // fresh is how long a prepayment is good for: longer than writing an intent takes, unless Redis or this
@@ -27,7 +28,7 @@ type prepayment struct {
 const fresh = time.Second
 
 // Prepay passes the gate now. The next Pass with the returned context within a second, and only that one,
-// is free.
+// is free; where the gate is a Departer it still waits until the call may leave.
 func (p *PrepayableGate) Prepay(ctx context.Context) (context.Context, error) {
 	if p == nil || p.gate == nil {
 		return ctx, nil
@@ -40,16 +41,41 @@ func (p *PrepayableGate) Prepay(ctx context.Context) (context.Context, error) {
 	return context.WithValue(ctx, prepaidKey{}, paid), nil
 }
 
-// Pass implements Gate.
+// LeaveWithin bounds when the call leaves that a context of Prepay is for: after d, counted from now, its Pass returns a
+// *HeldError. It is for whoever may not let it leave later, whatever stood still meanwhile, and has to be called before
+// the context is handed on. A context without a prepayment stays without a bound.
+func LeaveWithin(ctx context.Context, d time.Duration) {
+	if paid, ok := ctx.Value(prepaidKey{}).(*prepayment); ok {
+		paid.leaveBy = time.Now().Add(d)
+	}
+}
+
+// Pass implements Gate. The call leaves when it returns.
 func (p *PrepayableGate) Pass(ctx context.Context) error {
 	paid, ok := ctx.Value(prepaidKey{}).(*prepayment)
-	if ok && paid.unused.CompareAndSwap(true, false) && time.Since(paid.at) <= fresh {
-		return nil
-	}
+	first := ok && paid.unused.CompareAndSwap(true, false)
 	if p.gate == nil {
 		return nil
 	}
-	return p.gate.Pass(ctx)
+	if !first || time.Since(paid.at) > fresh {
+		if err := p.gate.Pass(ctx); err != nil {
+			return err
+		}
+	}
+	if d, ok := p.gate.(Departer); ok {
+		if err := d.Depart(ctx); err != nil {
+			return err
+		}
+	}
+	if first && paid.late(time.Now()) {
+		return &HeldError{RetryAfter: time.Second, Reason: "the call would have left too late"}
+	}
+	return nil
+}
+
+// late reports whether the call may not leave any more. A machine that was suspended notices it by its wall clock alone.
+func (p *prepayment) late(now time.Time) bool {
+	return !p.leaveBy.IsZero() && (!now.Before(p.leaveBy) || !now.Round(0).Before(p.leaveBy.Round(0)))
 }
 
 // Banned implements BanReporter where the wrapped gate does.

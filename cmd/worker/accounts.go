@@ -58,7 +58,7 @@ func (k *wiring) open(c config.Account, before *account) (*account, error) {
 		a.budget = before.budget // it may know of a ban that is not in Redis yet
 	} else {
 		calls := a.calls
-		calls.Log = log
+		calls.Log, calls.Departures = log, &k.leave
 		var err error
 		if a.budget, err = budget.New(k.rdb, calls); err != nil {
 			return nil, err

@@ -38,6 +38,7 @@ type wiring struct {
 	mode   *modeWatch
 	counts *metrics.Process
 	pool   httpcall.Pool
+	leave  budget.Departures // of all accounts: those of one allowance leave in one line
 	queue  *queue.Client
 	wake   func(context.Context, order.Ref)
 	// company and keyWaits are shared by all accounts of the process.

@@ -161,6 +161,47 @@ func TestAccountsAreWired(t *testing.T) {
 	}
 }
 
+// Calls of a process leave in one line where their accounts share an allowance, and where an account is replaced by itself with other settings.
+func TestAccountsOfOneAllowanceDepartTogether(t *testing.T) {
+	cfg, err := config.Load(production("redis://127.0.0.1:1/0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rdb := testredis.Mini(t).Client()
+	k := &wiring{cfg: cfg, rdb: rdb, mode: &modeWatch{rdb: rdb}, log: slog.New(slog.DiscardHandler), counts: metrics.NewProcess(), company: handler.NewCompany(), keyWaits: &handler.KeyWaits{}, ring: seal.Sandbox()}
+	defer k.pool.Close()
+	open := func(p providers.Name, allowance string, before *account) *account {
+		found, _ := config.Find(cfg.Callable(), providers.Account{Provider: p})
+		found.Allowance, found.CallsPerSecond = allowance, 0.001
+		if before != nil {
+			found.CallsPerSecond = 0.002
+		}
+		a, err := k.open(found, before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	one := open(providers.ECTicket, "platform", nil)
+	if err := one.gate.Pass(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	gone, stop := context.WithCancel(t.Context())
+	stop()
+	for name, c := range map[string]struct {
+		of    *account
+		waits bool
+	}{
+		"of the same allowance": {open(providers.Pass2U, "platform", nil), true},
+		"changed":               {open(providers.ECTicket, "platform", one), true},
+		"of another allowance":  {open(providers.Pass2U, "own", nil), false},
+	} {
+		if err := c.of.budget.Depart(gone); (err != nil) != c.waits {
+			t.Errorf("an account %s: %v", name, err)
+		}
+	}
+}
+
 // Bulk orders are called for in the bulk lane; finished records and tasks are kept as long as the settings
 // say; and the worker announces its accounts and its seal keys.
 func TestABulkOrderAndWhatStaysOfIt(t *testing.T) {

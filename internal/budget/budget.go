@@ -7,7 +7,7 @@
 // # Arithmetic
 //
 // One allowance has one virtual line of slots, kept as a single time in Redis, the theoretical
-// arrival time TAT of a GCRA (generic cell rate algorithm). With the spacing T = 1/PerSecond, a
+// arrival time TAT of a GCRA (generic cell rate algorithm). With the spacing T = 1.01/PerSecond, a
 // call that asks at time now gets
 //
 //	slot = max(TAT, now)     when it may leave
@@ -16,10 +16,16 @@
 // Slots are at least T apart: time that was not used is not made up for, because a provider that counts the calls of
 // each second does not either. Hence
 //
-//	calls in ANY window of W seconds, both ends included  <=  PerSecond·W + 1
+//	calls in ANY window of W seconds, both ends included  <=  PerSecond·W/1.01 + 1
 //
-// Slots are moments by Redis' clock, the same for all workers; the network and a busy machine
-// may move two calls closer to each other than their slots are, by no more than T/2 (or 100 ms).
+// and no second, both ends included, holds more than PerSecond of them (rounded up). The hundredth (margin) is there for a provider
+// that counts the calls of any second by its own clock. With T = 1/PerSecond the fifth of four calls a second had its slot exactly
+// a second after the first, so that it was one too many whenever the first arrived a little late; with it five slots span 1.01 s.
+//
+// Slots are moments by Redis' clock, the same for all workers. A call that was given one may leave later: it writes its intent
+// first, its answer travels, the machine is busy. So that it does not leave together with those behind it, the calls of one process
+// leave one after the other, T apart (Depart, see departure.go). Calls of different processes may come closer to each other than
+// their slots are, by as much as one of them was held up.
 //
 // # Lanes
 //
@@ -103,13 +109,19 @@ type Config struct {
 	// Sleep replaces waiting by timers, for simulations whose clock is their own. It returns the
 	// context's error when that ends first. Default: timers.
 	Sleep func(ctx context.Context, d time.Duration) error
-	Log   *slog.Logger // Default: none
+	// Departures lets accounts of one allowance leave in one line. Default nil: a line of the budget's own.
+	Departures *Departures
+	Log        *slog.Logger // Default: none
 }
 
 const (
 	defaultBan     = 30 * time.Minute
 	defaultRamp    = time.Minute
 	defaultMaxWait = 5 * time.Second
+
+	// margin is by how much slots are farther apart than PerSecond says, so that calls which leave, travel and arrive some
+	// milliseconds later or sooner than others are not too many for a provider that counts those of any second.
+	margin = 0.01
 
 	rampFrom     = 0.25 // share of the allowance right after a ban
 	minRetry     = time.Second
@@ -124,6 +136,7 @@ type Budget struct {
 	spacing time.Duration // T
 	rdb     redis.UniversalClient
 	keys    keySet
+	line    *departures
 
 	waiters waiters
 
@@ -145,6 +158,7 @@ var (
 	_ providers.Gate           = (*Budget)(nil)
 	_ providers.BanReporter    = (*Budget)(nil)
 	_ providers.HealthReporter = (*Budget)(nil)
+	_ providers.Departer       = (*Budget)(nil)
 	_ providers.BanReporter    = guest{}
 )
 
@@ -166,12 +180,13 @@ func New(rdb redis.UniversalClient, cfg Config) (*Budget, error) {
 		return nil, fmt.Errorf("call budget of %s: %g calls per second; it must be above 0", cfg.Account, cfg.PerSecond)
 	}
 	cfg.setDefaults()
-	micros := math.Ceil(1e6 / cfg.PerSecond) // rounded to the safe side
+	micros := math.Ceil((1 + margin) * 1e6 / cfg.PerSecond) // rounded to the safe side
 	return &Budget{
 		cfg:     cfg,
 		spacing: time.Duration(micros) * time.Microsecond,
 		rdb:     rdb,
 		keys:    keysOf(cfg.Allowance, cfg.Account),
+		line:    cfg.Departures.of(cfg.Allowance),
 		worker:  strconv.FormatUint(rand.Uint64(), 36),
 	}, nil
 }

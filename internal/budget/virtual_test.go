@@ -38,7 +38,10 @@ type call struct {
 	lane order.Lane
 }
 
-const rate = 4.0 // calls per second of every test; T is 250 ms
+const (
+	rate    = 4.0                       // calls per second of every test
+	spacing = 252500 * time.Microsecond // T: a hundredth more than a quarter of a second
+)
 
 // account is every test's.
 var account = providers.Account{Provider: providers.ECTicket, Merchant: "1"}
@@ -116,13 +119,13 @@ func (w *world) count(from, to time.Duration, lanes ...order.Lane) (n int) {
 }
 
 // checkWindows is the promise itself: no window, of whatever length and wherever, holds more
-// than PerSecond·W + reserve calls.
+// than W/T + reserve calls.
 func (w *world) checkWindows(reserve int) {
 	w.Helper()
 	for i := range w.calls {
 		for j := i; j < len(w.calls); j++ {
 			span := w.calls[j].at - w.calls[i].at
-			if n := j - i + 1; float64(n) > rate*span.Seconds()+float64(reserve)+1e-3 {
+			if n := j - i + 1; float64(n) > float64(span)/float64(spacing)+float64(reserve)+1e-3 {
 				w.Fatalf("%d calls left within %s (from %s)", n, span, w.calls[i].at)
 			}
 		}

@@ -52,7 +52,7 @@ func TestLookUpsAreNoFasterThanTheWorkers(t *testing.T) {
 	for _, c := range []struct {
 		own, announced string
 		spacing        time.Duration
-	}{{"50", "0.1", 10 * time.Second}, {"0.2", "50", 5 * time.Second}} {
+	}{{"50", "0.1", 10100 * time.Millisecond}, {"0.2", "50", 5050 * time.Millisecond}} {
 		for _, args := range [][]string{{"items", "VQT04959"}, {"ticket", "NOSUCH"}, {"bulk", "--dry-run", "--precheck", "-"}} {
 			d := shop(t)
 			d.env["ECTICKET_CALLS_PER_SECOND"] = c.own

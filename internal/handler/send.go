@@ -26,6 +26,7 @@ func (r *Run) Send(ctx context.Context, ticket int, stub []byte, call func(conte
 		return providers.Outcome{}, heldBack(err), nil
 	}
 	asked := r.Now()
+	providers.LeaveWithin(paid, r.Lease) // it may wait once more, for calls that have just left
 	a, attempts, err := r.Ledger.Submit(ctx, r.Ref, r.Rec.Fence, ledger.Intent{Host: r.Provider.Host(), Stub: stub, Lease: r.Lease, Ticket: ticket})
 	if err != nil {
 		// The intent may stand all the same (too few replicas have it), but nothing was sent.

@@ -175,3 +175,40 @@ func TestAClaimThatWasTakenOverBeforeTheCallSendsNothing(t *testing.T) {
 		}
 	})
 }
+
+// lateGate is a gate whose calls leave when their claims may have run out.
+type lateGate struct {
+	gateFunc
+	after time.Duration
+}
+
+// Depart implements providers.Departer.
+func (g lateGate) Depart(context.Context) error { <-time.After(g.after); return nil }
+
+// A call that waits at the gate once more, after its intent, does not leave when the claim may have run out meanwhile, and is in no doubt.
+func TestACallThatWouldLeaveAfterItsClaimIsNotMade(t *testing.T) {
+	b := handlertest.Mini(t)
+	w := newWorld(b, "order")
+	c := w.config("w")
+	c.Lease = 50 * time.Millisecond
+	c.Gate = providers.Prepayable(lateGate{func() error { return nil }, c.Lease})
+	asked := 0
+	h := handler.New(c, false, func(ctx context.Context, r *handler.Run) (handler.Result, error) {
+		out, stop, err := r.Send(ctx, handler.All, []byte("{}"), func(ctx context.Context) providers.Outcome {
+			asked++
+			var held *providers.HeldError
+			if err := c.Gate.Pass(ctx); !errors.As(err, &held) {
+				t.Errorf("it left: %v", err)
+			}
+			return providers.Outcome{Kind: providers.Held, RetryAfter: time.Second}
+		})
+		if err != nil || stop.Ends() {
+			return stop, err
+		}
+		return handler.WaitFor(out.RetryAfter, handler.Reason(out), "not sent").As(ledger.NotSent), nil
+	})
+	w.Waits(w.Run(h, w.task))
+	if rec := w.record(); asked != 1 || !rec.DoubtAt.IsZero() || rec.Attempts != rec.Unsent {
+		t.Errorf("asked %d times, in doubt since %s, %d attempts of which %d had no effect", asked, rec.DoubtAt, rec.Attempts, rec.Unsent)
+	}
+}

@@ -1,0 +1,123 @@
+package budget
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"time"
+	"weak"
+)
+
+// slack is how late a call may leave without putting those behind it off: half of what the margin makes of a second. A timer that is
+// a little late then costs no calls, and PerSecond calls and one more still span more than a second.
+const slack = time.Duration(margin / 2 * float64(time.Second))
+
+// Departures are the lines in which the calls of one process leave, one for each allowance. The zero value is ready; it keeps a line
+// only as long as a budget does. Safe for concurrent use.
+type Departures struct {
+	mu    sync.Mutex
+	lines map[string]weak.Pointer[departures]
+}
+
+// of is an allowance's line. A nil registry makes one that nobody shares.
+func (d *Departures) of(allowance string) *departures {
+	if d == nil {
+		return &departures{}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if l := d.lines[allowance].Value(); l != nil {
+		return l
+	}
+	if d.lines == nil {
+		d.lines = map[string]weak.Pointer[departures]{}
+	}
+	l := &departures{}
+	d.lines[allowance] = weak.Make(l)
+	runtime.AddCleanup(l, d.drop, allowance)
+	return l
+}
+
+// drop forgets a line that no budget uses any more.
+func (d *Departures) drop(allowance string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.lines[allowance].Value() == nil { // unless another one has taken its place
+		delete(d.lines, allowance)
+	}
+}
+
+// departures is one line: when the last call left, and how many wait to leave.
+type departures struct {
+	mu      sync.Mutex
+	left    time.Time // by the process's clock; earlier than it was by slack, where it was late by more than that
+	waiting int
+}
+
+// Depart implements providers.Departer: calls of this process and allowance that have passed leave T apart, in the order in which they
+// come. Each has a place T behind the one before it, so that timers that are late do not add up. Of those that wake up together,
+// because their process stood still, one leaves at once and the others T later each.
+//
+// A call waits T at most for each one that has passed and has not left. Calls that wait for their slots, checkouts up to MaxWait,
+// are none of these: they join the line when they leave. As slots are T apart, too, and a prepayment is good for a second, the wait
+// is no longer than a call before it was held up since its slot: a second, and what a slot may be missed by. That is short beside a
+// lease; after a stall providers.LeaveWithin holds those for which it was too long. A context that ends while its call
+// waits leaves a place unused, nothing worse. A ban, a pause or an outage that comes meanwhile does not stop a call here, as it
+// does not stop one that is under way.
+func (b *Budget) Depart(ctx context.Context) error {
+	asked := b.clock()
+	for wait := b.line.join(asked, b.spacing); wait > 0; wait = b.line.leave(asked, b.clock(), b.spacing) {
+		if err := b.cfg.Sleep(ctx, wait); err != nil {
+			b.line.giveUp()
+			return err
+		}
+	}
+	return nil
+}
+
+// join lets a call leave now (0), or says how far away its place behind those that wait is.
+func (l *departures) join(now time.Time, spacing time.Duration) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.setBack(now, spacing)
+	place := l.left.Add(time.Duration(l.waiting+1) * spacing)
+	if !now.Before(place) {
+		l.left = now
+		return 0
+	}
+	l.waiting++
+	return place.Sub(now)
+}
+
+// leave lets a call that has waited leave now (0), or says how much longer it waits, because another one left late.
+func (l *departures) leave(asked, now time.Time, spacing time.Duration) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.setBack(now, spacing)
+	place := l.left.Add(spacing)
+	if asked.After(place) && !asked.After(now) {
+		place = asked
+	}
+	if now.Before(place) {
+		return place.Sub(now)
+	}
+	l.waiting--
+	l.left = place
+	if late := now.Add(-slack); late.After(place) {
+		l.left = late
+	}
+	return 0
+}
+
+// setBack has nobody wait for a moment that the clock has come to twice.
+func (l *departures) setBack(now time.Time, spacing time.Duration) {
+	if now.Before(l.left) {
+		l.left = now.Add(-spacing)
+	}
+}
+
+func (l *departures) giveUp() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.waiting--
+}
