@@ -255,7 +255,7 @@ func (b *Budget) pass(ctx context.Context, lane order.Lane) error {
 		return &providers.HeldError{RetryAfter: minRetry, Reason: "the probe was not answered"}
 	}
 	w := b.waiters.join(lane)
-	defer w.leave()
+	defer w.leave(0)
 	giveUp := b.clock().Add(b.cfg.MaxWait)
 	deadline, bounded := ctx.Deadline()
 	for {
@@ -265,6 +265,7 @@ func (b *Budget) pass(ctx context.Context, lane order.Lane) error {
 		}
 		a, err := b.ask(ctx, lane, policy, reach, p != nil)
 		if err == nil && a.verdict == leave {
+			w.leave(a.slot)
 			a, err = b.atSlot(ctx, lane, a, p != nil)
 		}
 		if err != nil {
@@ -289,12 +290,19 @@ func (b *Budget) pass(ctx context.Context, lane order.Lane) error {
 			}
 		case again:
 			// A checkout's slot only moves away; for the others, is it worth waiting here? Those before it go first.
-			own := a.wait + time.Duration(w.ahead())*b.spacing
-			if policy.patience == 0 || own > giveUp.Sub(b.clock()) || own >= reach {
-				return b.usedUp(max(a.wait, minRetry))
-			}
-			if err := b.cfg.Sleep(ctx, own); err != nil {
-				return err
+			w.refused(a.slot)
+			asked := b.clock()
+			for ahead, early := w.ahead(), time.Duration(0); ; ahead, early = w.ahead(), b.clock().Sub(asked) {
+				own := a.wait + time.Duration(ahead)*b.spacing - early
+				if own <= 0 {
+					break
+				}
+				if policy.patience == 0 || own > giveUp.Sub(b.clock()) || own >= reach-early {
+					return b.usedUp(max(a.wait, minRetry))
+				}
+				if err := w.sleep(ctx, ahead, own, b.cfg.Sleep); err != nil {
+					return err
+				}
 			}
 		default:
 			return b.unreachable(fmt.Errorf("unknown verdict %d", a.verdict))

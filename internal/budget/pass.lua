@@ -9,7 +9,7 @@
 --        All times in microseconds.
 -- Result {0, us, slot, tat, line, suspect}  leave after us; the slot is taken. For confirm.lua. suspect is 1
 --          while an authentic answer would be news, see health.lua
---        {1, us}  ask again after us
+--        {1, us, slot}  ask again after us; slot is the next free one
 --        {2, us}  banned for us
 --        {3, json}  paused by an operator
 --        {5, us, kind, code, since}  the account is down; the next probe leaves after us
@@ -81,4 +81,4 @@ if patience > 0 and not hungry then
 	end
 	wait = math.min(wait, since + patience - now)
 end
-return {1, math.max(1000, math.ceil(wait))}
+return {1, math.max(1000, math.ceil(wait)), math.floor(slot)}

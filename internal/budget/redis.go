@@ -104,7 +104,7 @@ type answer struct {
 	trouble Trouble       // kind, code and since
 	suspect bool          // an authentic answer would be news
 	took    time.Duration // how long the answer travelled
-	// What confirm needs to know of a slot, in Redis' microseconds.
+	// What confirm needs to know of a slot, in Redis' microseconds. With again, slot is the next free one.
 	slot, tat, line int64
 }
 
@@ -169,6 +169,9 @@ func parse(reply []any) (a answer, ok bool) {
 	case a.verdict == leave:
 		a.slot, a.tat, a.line, a.suspect = n[2], n[3], n[4], n[5] == 1
 		return a, numbers == 6
+	case a.verdict == again:
+		a.slot = n[2]
+		return a, len(reply) == 3 && numbers == 3
 	}
 	return a, numbers == len(reply) && len(reply) == 2
 }
