@@ -196,6 +196,9 @@ const taskTimeout = 20 * time.Second
 // waitForOne has receipts and intents wait for a replica.
 const waitForOne = "REDIS_WAIT_REPLICAS=1"
 
+// idleProbe is longer than a run: when all orders have ended, a call that nobody needs is an error of the worker's.
+const idleProbe = time.Hour
+
 func (r *Rig) environment() []string {
 	list := slices.Clone(r.Env)
 	allowed := "1000"
@@ -208,6 +211,7 @@ func (r *Rig) environment() []string {
 		"WORKER_HTTP_ADDR":          "127.0.0.1:0",
 		"LOG_FORMAT":                "json",
 		"WORKER_TASK_TIMEOUT":       taskTimeout.String(),
+		"WORKER_IDLE_PROBE":         idleProbe.String(),
 		"WORKER_SHUTDOWN_TIMEOUT":   "25s",
 		"ISSUANCE_SEAL_KEYS":        r.Secrets.SealKeys,
 		"ECTICKET_BASE_URL":         r.ecticketURL,
