@@ -10,12 +10,16 @@ import (
 
 // Half of a typical request is the names of its fields. A document waits in Redis under many others, so
 // before it is sealed each name that its provider's codec lists becomes one byte; a name that is not listed
-// stays as it is. Documents are well-formed JSON, which has no control characters beside tab and line ends,
+// stays as it is. Results, of which each ticket repeats all names, are stored in the same way. Documents are well-formed JSON, which has no control characters beside tab and line ends,
 // so the other control characters are free to stand for names.
 
 // marks stand for the names of a codec's list, by place. The first two are the first bytes of what is stored.
 const marks = "\x02\x03\x04\x05\x06\x07\x08\x0b\x0c\x0e\x0f" +
 	"\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f"
+
+// resultNames are those of providers.Result. Their places are stored: new ones go to the end.
+var resultNames = []string{"ref", "tickets", "access", "expires_at", "created_at", "url", "passcode", "ticket_no", "write_off_no", "item_no", "item_name",
+	"face_value", "use_status", "refunded_elsewhere", "refund_id", "start_date", "expire_date", "barcode"}
 
 // names is the list of a provider's codec; none for a provider that is not known.
 func names(p providers.Name) []string {

@@ -3,7 +3,12 @@ package vault
 import (
 	"bytes"
 	"fmt"
+	"reflect"
+	"slices"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"issuance/internal/seal"
 	"issuance/providers"
@@ -28,6 +33,39 @@ func TestADocumentIsOpenedByteForByte(t *testing.T) {
 		if got, err := OpenDocument(ring, a1, s); err != nil || string(got) != doc {
 			t.Errorf("%q is opened as %q, %v", doc, got, err)
 		}
+	}
+}
+
+// Every name of a result has a place, which stays what it is, and tickets take a fraction of their names.
+func TestResultsAreStoredWithShortNames(t *testing.T) {
+	var in func(typ reflect.Type)
+	in = func(typ reflect.Type) {
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if name != "-" && !slices.Contains(resultNames, name) {
+				t.Errorf("%s of %s has no place", name, typ)
+			}
+			if of := f.Type; of.Kind() == reflect.Slice || of.Kind() == reflect.Pointer {
+				in(of.Elem())
+			}
+		}
+	}
+	in(reflect.TypeFor[providers.Result]())
+	ring := seal.Sandbox()
+	stored, opened := "\x01{\x02\"P1\",\x03[{\x11\"unused\",\x16\"B1\",\x07\"http://x/1\"}],\x06\"now\"}", providers.Result{Ref: "P1", CreatedAt: "now",
+		Tickets: []providers.Ticket{{UseStatus: providers.Unused, Barcode: "B1", URL: "http://x/1"}}}
+	s, err := ring.Seal([]byte(stored), binding(a1, resultField))
+	must(t, err)
+	got, err := OpenResult(ring, a1, s)
+	must(t, err)
+	if d := cmp.Diff(&opened, got); d != "" {
+		t.Error(d)
+	}
+	again, err := SealResult(ring, a1, got)
+	must(t, err)
+	if text, err := ring.Open(again, binding(a1, resultField)); err != nil || string(text) != stored {
+		t.Errorf("%q, %v", text, err)
 	}
 }
 

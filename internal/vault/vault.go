@@ -42,14 +42,24 @@ func SealResult(ring *seal.Ring, r order.Ref, res *providers.Result) (seal.Seale
 	if res == nil {
 		return "", nil
 	}
-	return sealJSON(ring, res, binding(r, resultField))
+	raw, err := json.Marshal(res)
+	if err != nil {
+		return "", fmt.Errorf("seal: %T cannot be encoded", res)
+	}
+	return ring.Seal(shorten(resultNames, raw), binding(r, resultField))
 }
 
 // OpenResult opens what SealResult made.
 func OpenResult(ring *seal.Ring, r order.Ref, s seal.Sealed) (*providers.Result, error) {
+	text, err := ring.Open(s, binding(r, resultField))
+	if err != nil {
+		return nil, err
+	}
 	var res providers.Result
-	err := openJSON(ring, s, binding(r, resultField), &res)
-	return &res, err
+	if err := json.Unmarshal(lengthen(resultNames, text), &res); err != nil {
+		return nil, fmt.Errorf("seal: the opened value is not a %T", res)
+	}
+	return &res, nil
 }
 
 // SealPlan seals the numbers of the tickets a refund is going to refund.
