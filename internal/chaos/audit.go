@@ -23,6 +23,7 @@ type Auditor struct {
 	refunds  map[*Refund]*ledger.Record
 	events   map[order.Ref]map[string]order.State // of each record its events' ids, and what each reports
 	stream   []ledger.Event                       // all of them
+	replaced bool                                 // see Place
 	Report
 }
 
@@ -96,7 +97,7 @@ func (a *Auditor) differ(kind Trouble, what fmt.Stringer, format string, args ..
 // Audit makes the report. Nothing may be under way any more.
 func Audit(ctx context.Context, run *Run) (*Report, error) {
 	l := run.Load
-	a := &Auditor{rig: run.Rig, load: l, books: TakeBooks(run.Rig), replayed: run.Replays.Records, orders: map[*Order]*ledger.Record{}, refunds: map[*Refund]*ledger.Record{},
+	a := &Auditor{rig: run.Rig, replaced: run.Rig.Place.Replaced, load: l, books: TakeBooks(run.Rig), replayed: run.Replays.Records, orders: map[*Order]*ledger.Record{}, refunds: map[*Refund]*ledger.Record{},
 		events: map[order.Ref]map[string]order.State{}, Report: Report{OrderStates: map[string]map[order.State]int{},
 			RefundStates: map[string]map[order.State]int{}, Reviews: map[string]int{}}}
 	if err := a.readEvents(ctx); err != nil {

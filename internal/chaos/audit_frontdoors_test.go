@@ -100,6 +100,45 @@ func TestTheAuditFindsGapsAndRepetitionsInAStream(t *testing.T) {
 	}
 }
 
+// Where a master was replaced, an end that it had published alone comes again under its id, later; nothing else may.
+func TestTheAuditKnowsWhatAReplacedMasterHadPublishedAlone(t *testing.T) {
+	t.Parallel()
+	e := two()
+	lost := e[0]
+	lost.StreamID, lost.At = "0-9", time.UnixMilli(0).UTC()
+	other := lost
+	other.ID = "A1/issued/2"
+	read := func(events ...ledger.Event) (list []streamed) {
+		for _, e := range events {
+			list = append(list, streamed{position: e.StreamID, event: thinevent.New(e)})
+		}
+		return list
+	}
+	for _, c := range []struct {
+		name     string
+		got      []ledger.Event
+		replaced bool
+		found    []Trouble
+	}{
+		{"again", []ledger.Event{lost, e[0], e[1]}, true, nil},
+		{"again, and no master was replaced", []ledger.Event{lost, e[0], e[1]}, false, []Trouble{Unfounded, StreamBroken}},
+		{"of no record", []ledger.Event{other, e[0], e[1]}, true, []Trouble{Unfounded, StreamBroken}},
+		{"not again", []ledger.Event{lost, e[1]}, true, []Trouble{StreamBroken}},
+		{"twice", []ledger.Event{e[0], e[0], e[1]}, true, []Trouble{StreamBroken}},
+	} {
+		a := &Auditor{stream: e, replaced: c.replaced}
+		var arrivals []arrival
+		for _, e := range c.got {
+			arrivals = append(arrivals, delivery(e, true))
+		}
+		a.deliveries("shop", arrivals)
+		a.streams("reader", read(c.got...), nil)
+		if found := troubles(a.Differences); !slices.Equal(found, c.found) {
+			t.Errorf("%s: found %v, want %v", c.name, a.Differences, c.found)
+		}
+	}
+}
+
 // A receipt means that the record is there, with the document that was acknowledged, is new once, and ends as was
 // answered.
 func TestTheAuditFindsReceiptsThatAreNotTrue(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 
 // clusterPlace is a cluster as an installation's Redis.
 func clusterPlace(c *testredis.Cluster) *Place {
-	return &Place{redisconn.Source{ClusterAddrs: c.Addrs()}, func() redis.UniversalClient { return c.Client() }}
+	return &Place{Source: redisconn.Source{ClusterAddrs: c.Addrs()}, Connect: func() redis.UniversalClient { return c.Client() }}
 }
 
 // struck runs an installation with two workers and a front door under a load of orders and refunds of two accounts, with
@@ -143,7 +143,7 @@ func operate(t *testing.T, run *Run) {
 func TestOrdersOutliveTheMaster(t *testing.T) {
 	t.Parallel()
 	s := testredis.StartSentinel(t)
-	place := &Place{redisconn.Source{URL: s.URL()}, func() redis.UniversalClient { return s.Client() }}
+	place := &Place{redisconn.Source{URL: s.URL()}, func() redis.UniversalClient { return s.Client() }, true}
 	rdb, replaced := s.Client(), false
 	struck(t, place, []string{waitForOne}, func(ctx context.Context) error {
 		if !ended(ctx, rdb, 20) {

@@ -62,6 +62,9 @@ type RigConfig struct {
 type Place struct {
 	Source  redisconn.Source
 	Connect func() redis.UniversalClient // a client of the harness, closed with the test
+	// Replaced: a master is replaced by a replica, which may be some milliseconds behind. An end that it does not have yet comes
+	// again, under the same id, to those who have read it.
+	Replaced bool
 }
 
 // Rig is a whole installation for one test.
@@ -178,8 +181,8 @@ func (r *Rig) startRedis() {
 		r.t.Fatal("chaos: needs a redis-server that can be killed: install the package redis-server")
 	}
 	r.letIn(r.t.Context())
-	r.Place = &Place{redisconn.Source{URL: fmt.Sprintf("redis://%s:%s@%s/0", redisUser, r.Secrets.RedisPassword, r.Redis.Addr)},
-		func() redis.UniversalClient { return r.Redis.Client() }}
+	r.Place = &Place{Source: redisconn.Source{URL: fmt.Sprintf("redis://%s:%s@%s/0", redisUser, r.Secrets.RedisPassword, r.Redis.Addr)},
+		Connect: func() redis.UniversalClient { return r.Redis.Client() }}
 }
 
 // letIn makes the workers' login. A Redis that was started again has forgotten it.
