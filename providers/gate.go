@@ -19,8 +19,8 @@ type Gate interface {
 // times in between would otherwise leave together.
 type Departer interface {
 	// Depart blocks until a call that has passed may really leave, which is right away unless another one has just left.
-	// The call leaves when Depart returns, without anything in between that takes time. An error, the context's, means that
-	// it may not leave. Safe for concurrent use.
+	// The call leaves when Depart returns, without anything in between that takes time. An error means that it may not leave:
+	// the context's, or ErrMissed when its slot (SlotOf) has passed. Safe for concurrent use.
 	Depart(ctx context.Context) error
 }
 

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 )
@@ -33,6 +34,7 @@ func (p *PrepayableGate) Prepay(ctx context.Context) (context.Context, error) {
 	if p == nil || p.gate == nil {
 		return ctx, nil
 	}
+	ctx = withSlot(ctx)
 	if err := p.gate.Pass(ctx); err != nil {
 		return ctx, err
 	}
@@ -57,20 +59,41 @@ func (p *PrepayableGate) Pass(ctx context.Context) error {
 	if p.gate == nil {
 		return nil
 	}
-	if !first || time.Since(paid.at) > fresh {
-		if err := p.gate.Pass(ctx); err != nil {
-			return err
-		}
-	}
-	if d, ok := p.gate.(Departer); ok {
-		if err := d.Depart(ctx); err != nil {
-			return err
-		}
+	if err := p.depart(ctx, first && time.Since(paid.at) <= fresh); err != nil {
+		return err
 	}
 	if first && paid.late(time.Now()) {
 		return &HeldError{RetryAfter: time.Second, Reason: "the call would have left too late"}
 	}
 	return nil
+}
+
+// mostMissed is how many slots a call may miss until it leaves with the next one, be it late: on a machine that is late with everything
+// it would never leave otherwise.
+const mostMissed = 3
+
+// depart lets a call leave that has passed, or has to pass first.
+func (p *PrepayableGate) depart(ctx context.Context, passed bool) error {
+	d, departs := p.gate.(Departer)
+	for missed := 0; ; missed++ {
+		if !passed {
+			if missed < mostMissed {
+				ctx = withSlot(ctx)
+			} else {
+				ctx = context.WithValue(ctx, slotKey{}, (*Slot)(nil))
+			}
+			if err := p.gate.Pass(ctx); err != nil {
+				return err
+			}
+		}
+		if !departs {
+			return nil
+		}
+		if err := d.Depart(ctx); !errors.Is(err, ErrMissed) {
+			return err
+		}
+		passed = false
+	}
 }
 
 // late reports whether the call may not leave any more. A machine that was suspended notices it by its wall clock alone.

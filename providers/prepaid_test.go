@@ -88,6 +88,56 @@ func TestACallDepartsOnceWhenItLeaves(t *testing.T) {
 	})
 }
 
+// A call that misses its slot passes again, prepaid or not. One that has missed three leaves with the next, whose slot nobody minds.
+func TestACallThatMissesItsSlotPassesAgain(t *testing.T) {
+	for _, c := range []struct{ misses, passed, minded int }{{0, 1, 1}, {1, 2, 2}, {2, 3, 3}, {3, 4, 3}} {
+		for _, ahead := range []bool{false, true} {
+			d := &missing{misses: c.misses}
+			gate, ctx := providers.Prepayable(d), t.Context()
+			var err error
+			if ahead {
+				if ctx, err = gate.Prepay(ctx); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := gate.Pass(ctx); err != nil || int(d.counting) != c.passed || d.minded != c.minded {
+				t.Errorf("missed %d, ahead %t: passed %d times, want %d; with a slot %d times, want %d; %v", c.misses, ahead, d.counting, c.passed, d.minded, c.minded, err)
+			}
+			// What the gate says the next time counts.
+			d.misses, d.refuses = 1, errors.New("held")
+			if err := gate.Pass(t.Context()); !errors.Is(err, d.refuses) {
+				t.Errorf("missed %d: %v", c.misses, err)
+			}
+		}
+	}
+}
+
+// missing misses so many slots.
+type missing struct {
+	counting
+	misses, minded int
+	refuses        error
+}
+
+func (m *missing) Pass(ctx context.Context) error {
+	if m.refuses != nil {
+		return m.refuses
+	}
+	if s := providers.SlotOf(ctx); s != nil {
+		m.minded++
+		s.Set(time.Now(), time.Now())
+	}
+	return m.counting.Pass(ctx)
+}
+
+func (m *missing) Depart(ctx context.Context) error {
+	if _, due := providers.SlotOf(ctx).Due(); m.misses == 0 || due.IsZero() {
+		return nil
+	}
+	m.misses--
+	return providers.ErrMissed
+}
+
 // A prepaid call that would leave later than it may does not leave at all, and only that one.
 func TestACallThatMayNotLeaveAnyMoreIsHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

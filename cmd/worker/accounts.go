@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"strconv"
 	"sync"
@@ -59,6 +60,9 @@ func (k *wiring) open(c config.Account, before *account) (*account, error) {
 	} else {
 		calls := a.calls
 		calls.Log, calls.Departures = log, &k.leave
+		if k.elsewhere != nil {
+			calls.Shared = func(ctx context.Context) bool { return k.elsewhere(ctx, c.Name) }
+		}
 		var err error
 		if a.budget, err = budget.New(k.rdb, calls); err != nil {
 			return nil, err

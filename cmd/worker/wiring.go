@@ -39,8 +39,10 @@ type wiring struct {
 	counts *metrics.Process
 	pool   httpcall.Pool
 	leave  budget.Departures // of all accounts: those of one allowance leave in one line
-	queue  *queue.Client
-	wake   func(context.Context, order.Ref)
+	// elsewhere reports whether another worker serves an account; nil where none does.
+	elsewhere func(context.Context, providers.Account) bool
+	queue     *queue.Client
+	wake      func(context.Context, order.Ref)
 	// company and keyWaits are shared by all accounts of the process.
 	company  *handler.Company
 	keyWaits *handler.KeyWaits

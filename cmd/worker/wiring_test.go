@@ -202,6 +202,33 @@ func TestAccountsOfOneAllowanceDepartTogether(t *testing.T) {
 	}
 }
 
+// Where another worker serves an account, too, calls keep to their slots: an account knows it by its own name.
+func TestCallsKeepToTheirSlotsBesideAnotherWorker(t *testing.T) {
+	cfg, err := config.Load(production("redis://127.0.0.1:1/0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rdb := testredis.Mini(t).Client()
+	ec, _ := config.Find(cfg.Callable(), providers.Account{Provider: providers.ECTicket})
+	p2, _ := config.Find(cfg.Callable(), providers.Account{Provider: providers.Pass2U})
+	k := &wiring{cfg: cfg, rdb: rdb, mode: &modeWatch{rdb: rdb}, log: slog.New(slog.DiscardHandler), counts: metrics.NewProcess(), company: handler.NewCompany(), keyWaits: &handler.KeyWaits{}, ring: seal.Sandbox(),
+		elsewhere: func(_ context.Context, a providers.Account) bool { return a == ec.Name }}
+	defer k.pool.Close()
+	for c, shared := range map[*config.Account]bool{&ec: true, &p2: false} {
+		a, err := k.open(*c, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paid, err := a.gate.Prepay(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, due := providers.SlotOf(paid).Due(); due.IsZero() == shared {
+			t.Errorf("%s: its slot is at %v", c.Name, due)
+		}
+	}
+}
+
 // Bulk orders are called for in the bulk lane; finished records and tasks are kept as long as the settings
 // say; and the worker announces its accounts and its seal keys.
 func TestABulkOrderAndWhatStaysOfIt(t *testing.T) {

@@ -263,7 +263,7 @@ func TestAnyArrivals(t *testing.T) {
 			now = now.Add(time.Duration(rapid.IntRange(0, 700).Draw(t, "ms")) * time.Millisecond)
 			lane := rapid.SampledFrom(order.Lanes()).Draw(t, "lane")
 			p, _ := b.policy(lane)
-			a, err := b.ask(ctx, lane, p, time.Hour, false)
+			a, err := b.ask(ctx, lane, p, time.Hour, 0, false)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -24,8 +24,10 @@
 //
 // Slots are moments by Redis' clock, the same for all workers. A call that was given one may leave later: it writes its intent
 // first, its answer travels, the machine is busy. So that it does not leave together with those behind it, the calls of one process
-// leave one after the other, T apart (Depart, see departure.go). Calls of different processes may come closer to each other than
-// their slots are, by as much as one of them was held up.
+// leave one after the other, T apart (Depart, see departure.go). Where several processes
+// call under an allowance (Config.Shared), that is not enough: one that was held up would send its calls right beside those of
+// another one. There a call passes some milliseconds ahead of its slot, as many as its intent took to be written lately, leaves at the
+// slot, and takes another one when it has missed it by more than onTime.
 //
 // # Lanes
 //
@@ -111,7 +113,10 @@ type Config struct {
 	Sleep func(ctx context.Context, d time.Duration) error
 	// Departures lets accounts of one allowance leave in one line. Default nil: a line of the budget's own.
 	Departures *Departures
-	Log        *slog.Logger // Default: none
+	// Shared reports whether other processes call under the allowance at the same time: calls then leave at their slots or take
+	// others. Default nil: none does.
+	Shared func(context.Context) bool
+	Log    *slog.Logger // Default: none
 }
 
 const (
@@ -254,6 +259,11 @@ func (b *Budget) pass(ctx context.Context, lane order.Lane) error {
 	if p != nil && p.over.Load() {
 		return &providers.HeldError{RetryAfter: minRetry, Reason: "the probe was not answered"}
 	}
+	slot, lead := providers.SlotOf(ctx), time.Duration(0)
+	if slot != nil && b.cfg.Shared != nil && b.cfg.Shared(ctx) {
+		lead = b.lead()
+		policy.ahead = max(policy.ahead, lead)
+	}
 	w := b.waiters.join(lane)
 	defer w.leave(0)
 	giveUp := b.clock().Add(b.cfg.MaxWait)
@@ -263,10 +273,10 @@ func (b *Budget) pass(ctx context.Context, lane order.Lane) error {
 		if bounded {
 			reach = time.Until(deadline)
 		}
-		a, err := b.ask(ctx, lane, policy, reach, p != nil)
+		a, err := b.ask(ctx, lane, policy, reach, lead, p != nil)
 		if err == nil && a.verdict == leave {
 			w.leave(a.slot)
-			a, err = b.atSlot(ctx, lane, a, p != nil)
+			a, err = b.atSlot(ctx, lane, a, lead, p != nil)
 		}
 		if err != nil {
 			return err
@@ -276,6 +286,9 @@ func (b *Budget) pass(ctx context.Context, lane order.Lane) error {
 			b.suspects(a.suspect)
 			if p != nil {
 				p.left.Store(true)
+			}
+			if lead > 0 {
+				slot.Set(b.clock(), a.due)
 			}
 			return nil
 		case banned:
@@ -310,16 +323,17 @@ func (b *Budget) pass(ctx context.Context, lane order.Lane) error {
 	}
 }
 
-// atSlot waits for the slot of an answer and says whether the call may leave then. A slot that is
-// free now needs no second question, unless the answer comes late.
-func (b *Budget) atSlot(ctx context.Context, lane order.Lane, a answer, probing bool) (answer, error) {
-	if a.wait == 0 && a.took <= b.late(farthest) {
+// atSlot waits until so much ahead of the slot of an answer, and says whether the call may leave then. A slot that is
+// as near now needs no second question, unless the answer comes late.
+func (b *Budget) atSlot(ctx context.Context, lane order.Lane, a answer, lead time.Duration, probing bool) (answer, error) {
+	if a.wait <= lead && a.took <= b.late(farthest) {
 		return a, nil
 	}
-	if err := b.cfg.Sleep(ctx, a.wait); err != nil {
+	if err := b.cfg.Sleep(ctx, a.wait-lead); err != nil {
 		return answer{}, err
 	}
 	c, err := b.confirm(ctx, lane, a, probing)
+	c.due = a.due
 	if err == nil && c.verdict == leave && c.took > b.late(farthest) {
 		c.verdict = missed
 	}

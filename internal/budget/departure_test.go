@@ -262,3 +262,85 @@ func BenchmarkDepart(b *testing.B) {
 		}
 	}
 }
+
+// Workers that share an allowance leave at their slots or not at all, however long their intents take: no second holds more calls of
+// all of them, and most slots are used once it is known how long intents take.
+func TestWorkersThatShareAnAllowanceLeaveAtTheirSlots(t *testing.T) {
+	for _, intent := range []time.Duration{3 * time.Millisecond, 80 * time.Millisecond, 250 * time.Millisecond} {
+		shared := func(context.Context) bool { return true }
+		virtual(t, Config{Shared: shared}, func(w *world) {
+			var wg sync.WaitGroup
+			var left departed
+			const long = 2 * time.Minute
+			for i := range 16 {
+				gate := providers.Prepayable(w.workers[i%2].Lane(order.Bulk))
+				wg.Go(func() {
+					for w.since() < long {
+						paid, err := gate.Prepay(w.ctx)
+						if err != nil {
+							<-time.After(time.Second)
+							continue
+						}
+						<-time.After(rand.N(intent))
+						if err := gate.Pass(paid); err != nil {
+							if !isHeld(err) {
+								w.Error(err)
+							}
+							continue
+						}
+						left.mu.Lock()
+						left.at = append(left.at, time.Now())
+						left.mu.Unlock()
+					}
+				})
+			}
+			wg.Wait()
+			left.check(t, int(rate))
+			if n, want := len(left.at), int(long/spacing)*9/10; n < want {
+				t.Errorf("intents of up to %s: %d left, want %d", intent, n, want)
+			}
+		})
+	}
+}
+
+// A call that shares its slots leaves at its own, a moment after it has passed; one that was held up longer has missed it. Alone, it may
+// leave late.
+func TestACallThatSharesItsSlotsMayMissItsOwn(t *testing.T) {
+	for _, shared := range []bool{true, false} {
+		virtual(t, Config{Shared: func(context.Context) bool { return shared }}, func(w *world) {
+			b := w.workers[0]
+			for late, missed := range map[time.Duration]bool{0: false, onTime: false, onTime + time.Millisecond: true, 400 * time.Millisecond: true} {
+				gate := &seeing{Budget: b}
+				if _, err := providers.Prepayable(gate).Prepay(w.ctx); err != nil {
+					t.Fatal(err)
+				}
+				passed, due := gate.slot.Due()
+				if !shared {
+					if !due.IsZero() {
+						t.Errorf("a slot at %v", due)
+					}
+					continue
+				}
+				if lead := due.Sub(passed); lead < leastLead || lead > mostLead+spacing {
+					t.Errorf("it passed %s ahead of its slot", lead)
+				}
+				<-time.After(time.Until(due) + late)
+				if err := b.Depart(gate.ctx); errors.Is(err, providers.ErrMissed) != missed || !missed && err != nil {
+					t.Errorf("%s late: %v", late, err)
+				}
+			}
+		})
+	}
+}
+
+// seeing is a gate that keeps the slot of the last call, and its context.
+type seeing struct {
+	*Budget
+	slot *providers.Slot
+	ctx  context.Context
+}
+
+func (s *seeing) Pass(ctx context.Context) error {
+	s.slot, s.ctx = providers.SlotOf(ctx), ctx
+	return s.Budget.Pass(ctx)
+}

@@ -6,6 +6,7 @@
 --        6 ramp  7 share of the allowance at the ramp's start
 --        8 now, or empty for Redis' clock
 --        9 bucket of the counters  10 how many buckets are kept  11 "1" for a probe, else empty
+--        12 how far ahead of its slot the call passes, at least
 --        All times in microseconds.
 -- Result {0, us, slot, tat, line, suspect}  leave after us; the slot is taken. For confirm.lua. suspect is 1
 --          while an authentic answer would be news, see health.lua
@@ -35,7 +36,7 @@ if h[2] and ARGV[11] == '' then return {5, math.max(0, math.ceil(tonumber(h[3] o
 local tat = tonumber(redis.call('HGET', KEYS[1], 'tat') or '0')
 -- No line is ever that long: the clock was set back. Start a new line, one spacing from now.
 if tat > now + 60000000 + 100 * spacing then tat = now + spacing end
-local slot = math.max(tat, now)
+local slot = math.max(tat, now + tonumber(ARGV[12]))
 if over and slot - over < ramp then
 	spacing = spacing / (share + (1 - share) * (slot - over) / ramp)
 end

@@ -104,16 +104,17 @@ type answer struct {
 	trouble Trouble       // kind, code and since
 	suspect bool          // an authentic answer would be news
 	took    time.Duration // how long the answer travelled
+	due     time.Time     // when the slot is, by this process's clock
 	// What confirm needs to know of a slot, in Redis' microseconds. With again, slot is the next free one.
 	slot, tat, line int64
 }
 
-// ask runs pass.lua. reach bounds how far ahead a slot is of any use.
-func (b *Budget) ask(ctx context.Context, l order.Lane, p policy, reach time.Duration, probing bool) (answer, error) {
+// ask runs pass.lua. reach bounds how far ahead a slot is of any use, lead how near.
+func (b *Budget) ask(ctx context.Context, l order.Lane, p policy, reach, lead time.Duration, probing bool) (answer, error) {
 	return b.run(ctx, passScript, b.keys.all(), string(l),
 		b.spacing.Microseconds(), min(p.ahead, reach).Microseconds(),
 		p.patience.Microseconds(), min(p.impatient, reach).Microseconds(),
-		b.cfg.Ramp.Microseconds(), rampFrom, b.now(), bucket.Microseconds(), keep, flag(probing))
+		b.cfg.Ramp.Microseconds(), rampFrom, b.now(), bucket.Microseconds(), keep, flag(probing), lead.Microseconds())
 }
 
 // confirm asks whether a slot that was waited for is still good: a ban or a pause may have come, this
@@ -135,6 +136,7 @@ func (b *Budget) run(ctx context.Context, s *redis.Script, on []string, args ...
 		return answer{}, b.unreachable(fmt.Errorf("unexpected answer %v", reply))
 	}
 	a.took = b.clock().Sub(asked)
+	a.due = asked.Add(a.took/2 + a.wait) // Redis looked at its clock halfway, by and large
 	return a, nil
 }
 
