@@ -18,8 +18,9 @@ import (
 const (
 	// maxAnswer bounds an answer: 10,000 vouchers take about 4 MB.
 	maxAnswer = 8 << 20
-	// refusedFor is the wait after refused credentials: a person has to act first.
-	refusedFor = time.Minute
+	// refusedFor is the wait after refused credentials. A person has to act first; until then, after two more such answers, the account
+	// is held and probed, and what waits goes on with the first proper answer.
+	refusedFor = 5 * time.Second
 )
 
 // verdict is what one call came to: an authentic success, or an outcome that explains.
