@@ -271,7 +271,7 @@ func TestWorkersThatShareAnAllowanceLeaveAtTheirSlots(t *testing.T) {
 		virtual(t, Config{Shared: shared}, func(w *world) {
 			var wg sync.WaitGroup
 			var left departed
-			const long = 2 * time.Minute
+			const long = 45 * time.Second
 			for i := range 16 {
 				gate := providers.Prepayable(w.workers[i%2].Lane(order.Bulk))
 				wg.Go(func() {
