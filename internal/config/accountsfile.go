@@ -87,24 +87,28 @@ func (r *fileReading) wrongKey(e entry, k entryKey, line int, format string, a .
 
 // accounts reads the whole file. The error is a *FileError.
 func (r *fileReading) accounts(raw []byte) ([]Account, error) {
-	var list []Account
+	var list, comparable []Account // an entry with mistakes, a secret's for example, is compared with the others all the same
 	r.lines = map[providers.Account]int{}
 	for _, e := range r.entries(raw) {
-		a, ok := r.account(e)
+		a, terms := r.account(e)
 		if first := r.lines[a.Name]; first > 0 && a.Name.Merchant != "" {
 			r.wrongAt(e.line, e.name(), "is there twice; the first is in line %d", first)
 			continue
 		}
 		r.lines[a.Name] = e.line
-		if ok {
-			list = append(list, a)
+		if a.Name.Merchant == "" {
+			continue
+		}
+		list = append(list, a)
+		if terms {
+			comparable = append(comparable, a)
 		}
 	}
 	if len(r.lines)+len(r.mistakes) == 0 {
 		r.wrongAt(0, "", "it has no accounts")
 	}
 	r.defaults(list)
-	r.allowances(list)
+	r.allowances(comparable)
 	if len(r.mistakes) > 0 {
 		slices.SortStableFunc(r.mistakes, func(a, b FileMistake) int { return cmp.Compare(a.Line, b.Line) })
 		return nil, &FileError{r.mistakes}

@@ -253,6 +253,34 @@ func TestMistakesAmongEntries(t *testing.T) {
 	}
 }
 
+// An entry with mistakes of its own is compared with the others all the same, but for what is not known of it.
+func TestMistakesAmongEntriesThatHaveOthers(t *testing.T) {
+	const second = "  - provider: ecticket\n    account: b2\n    default: true\n    allowance: p\n    calls_per_second: 3\n    " + keysOfFile
+	for name, c := range map[string]struct {
+		first      string
+		want, none []string
+	}{
+		"a secret": {"hash_key: short\n", []string{"hash_key", "line 7: ecticket:b2: default is ecticket:a1 already, in line 2", "calls_per_second is 3, and 4 for ecticket:a1"}, nil},
+		"a rate":   {keysOfFile + "    calls_per_second: many\n", []string{"calls_per_second", "default is ecticket:a1 already"}, []string{"and 4 for"}},
+		"a ban":    {keysOfFile + "    ban: long\n", []string{"ban", "default is ecticket:a1 already"}, []string{"with which it shares"}},
+	} {
+		_, err := Load(file(t, "accounts:\n  - provider: ecticket\n    account: a1\n    default: true\n    allowance: p\n    "+c.first+second), all...)
+		if err == nil {
+			t.Fatalf("%s: no mistake", name)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v; should say %q", name, err, want)
+			}
+		}
+		for _, none := range c.none {
+			if strings.Contains(err.Error(), none) {
+				t.Errorf("%s: %v; should not say %q", name, err, none)
+			}
+		}
+	}
+}
+
 // An only account is its provider's default by itself; of several, the one that says so.
 func TestDefaults_OfAFile(t *testing.T) {
 	entry := func(account, more string) string {

@@ -47,15 +47,14 @@ func (k kind) inFile(text string) string {
 	return regexp.MustCompile(k.prefix+`[A-Z_]+`).ReplaceAllStringFunc(text, k.key)
 }
 
-// account reads an entry: an account, unless it has mistakes.
-func (r *fileReading) account(e entry) (a Account, ok bool) {
+// account reads an entry. It is an account unless there are mistakes; terms says that there is none in what accounts of one allowance share.
+func (r *fileReading) account(e entry) (a Account, terms bool) {
 	text := e.text(keyProvider)
 	k, known := kindOf(providers.Name(text))
 	if !known {
 		r.wrong(e, keyProvider, "must be %s", strings.Join(kindNames(), " or "))
 		return a, false
 	}
-	before := len(r.mistakes)
 	sub, merchant := r.loader(k, e)
 	sub.readFiles()
 	group, _ := reflect.TypeFor[Config]().FieldByName(groupOf(k))
@@ -72,13 +71,15 @@ func (r *fileReading) account(e entry) (a Account, ok bool) {
 	a = k.accountOf(&sub.cfg, merchant)
 	a.Allowance = e.text(keyAllowance)
 	a.Default = r.flag(e, keyDefault)
+	terms = !sub.broken[k.prefix+"CALLS_PER_SECOND"] && !sub.broken[k.prefix+"BAN"]
 	if a.Allowance != "" && !allowancePattern.MatchString(a.Allowance) {
+		terms = false
 		r.wrong(e, keyAllowance, "must be 1 to 100 letters, digits, '_', '.', ':' or '-'")
 	}
 	if r.taskTimeout > 0 && sub.usable(k.prefix+"TIMEOUT") && a.Timeout >= r.taskTimeout {
 		r.wrong(e, "timeout", "is %s; it must be shorter than WORKER_TASK_TIMEOUT (%s): otherwise a task ends while its call is under way", a.Timeout, r.taskTimeout)
 	}
-	return a, len(r.mistakes) == before
+	return a, terms
 }
 
 // allowancePattern is the call budget's rule.
