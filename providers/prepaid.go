@@ -77,10 +77,8 @@ func (p *PrepayableGate) depart(ctx context.Context, passed bool) error {
 	d, departs := p.gate.(Departer)
 	for missed := 0; ; missed++ {
 		if !passed {
-			if missed < mostMissed {
-				ctx = withSlot(ctx)
-			} else {
-				ctx = context.WithValue(ctx, slotKey{}, (*Slot)(nil))
+			if ctx = withSlot(ctx); missed >= mostMissed {
+				ctx = withoutSlot(ctx)
 			}
 			if err := p.gate.Pass(ctx); err != nil {
 				return err

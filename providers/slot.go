@@ -21,6 +21,11 @@ type slotKey struct{}
 // withSlot makes room for a gate's slot.
 func withSlot(ctx context.Context) context.Context { return context.WithValue(ctx, slotKey{}, &Slot{}) }
 
+// withoutSlot has the call leave whenever it has passed.
+func withoutSlot(ctx context.Context) context.Context {
+	return context.WithValue(ctx, slotKey{}, (*Slot)(nil))
+}
+
 // SlotOf is where a gate puts the slot of the call of a context; nil when the call leaves as soon as it has passed.
 func SlotOf(ctx context.Context) *Slot {
 	s, _ := ctx.Value(slotKey{}).(*Slot)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"log/slog"
 	"strconv"
 	"sync"
@@ -61,7 +60,7 @@ func (k *wiring) open(c config.Account, before *account) (*account, error) {
 		calls := a.calls
 		calls.Log, calls.Departures = log, &k.leave
 		if k.elsewhere != nil {
-			calls.Shared = func(ctx context.Context) bool { return k.elsewhere(ctx, c.Name) }
+			calls.Shared = k.elsewhere(c)
 		}
 		var err error
 		if a.budget, err = budget.New(k.rdb, calls); err != nil {

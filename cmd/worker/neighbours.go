@@ -1,13 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"issuance/internal/announce"
+	"issuance/internal/config"
 	"issuance/providers"
 )
 
@@ -40,6 +43,20 @@ func (n *neighbours) serves(ctx context.Context, a providers.Account) bool {
 		return known
 	}
 	return serve[a]
+}
+
+// elsewhere makes what reports whether another worker calls under an account's allowance: for that account, or for another one that
+// shares it.
+func (w *worker) elsewhere(c config.Account) func(context.Context) bool {
+	allowance := cmp.Or(c.Allowance, c.Name.String())
+	var own providers.Account // whose allowance it is where no name was made up for it
+	_ = own.UnmarshalText([]byte(allowance))
+	return func(ctx context.Context) bool {
+		return slices.ContainsFunc(w.roster.live.Current(), func(a config.Account) bool {
+			shares := a.Allowance == allowance || a.Allowance == "" && a.Name == own
+			return shares && w.neighbours.serves(ctx, a.Name)
+		})
+	}
 }
 
 // read reads which accounts the others serve, and keeps it in mind.

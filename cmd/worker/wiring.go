@@ -39,8 +39,8 @@ type wiring struct {
 	counts *metrics.Process
 	pool   httpcall.Pool
 	leave  budget.Departures // of all accounts: those of one allowance leave in one line
-	// elsewhere reports whether another worker serves an account; nil where none does.
-	elsewhere func(context.Context, providers.Account) bool
+	// elsewhere makes what reports whether another worker calls under an account's allowance; nil where none does.
+	elsewhere func(config.Account) func(context.Context) bool
 	queue     *queue.Client
 	wake      func(context.Context, order.Ref)
 	// company and keyWaits are shared by all accounts of the process.

@@ -212,7 +212,9 @@ func TestCallsKeepToTheirSlotsBesideAnotherWorker(t *testing.T) {
 	ec, _ := config.Find(cfg.Callable(), providers.Account{Provider: providers.ECTicket})
 	p2, _ := config.Find(cfg.Callable(), providers.Account{Provider: providers.Pass2U})
 	k := &wiring{cfg: cfg, rdb: rdb, mode: &modeWatch{rdb: rdb}, log: slog.New(slog.DiscardHandler), counts: metrics.NewProcess(), company: handler.NewCompany(), keyWaits: &handler.KeyWaits{}, ring: seal.Sandbox(),
-		elsewhere: func(_ context.Context, a providers.Account) bool { return a == ec.Name }}
+		elsewhere: func(a config.Account) func(context.Context) bool {
+			return func(context.Context) bool { return a.Name == ec.Name }
+		}}
 	defer k.pool.Close()
 	for c, shared := range map[*config.Account]bool{&ec: true, &p2: false} {
 		a, err := k.open(*c, nil)
@@ -225,6 +227,21 @@ func TestCallsKeepToTheirSlotsBesideAnotherWorker(t *testing.T) {
 		}
 		if _, due := providers.SlotOf(paid).Due(); due.IsZero() == shared {
 			t.Errorf("%s: its slot is at %v", c.Name, due)
+		}
+	}
+}
+
+// Another worker calls under an allowance when it serves any account of it.
+func TestAnAllowanceIsSharedWithWhoServesAnyOfItsAccounts(t *testing.T) {
+	of := func(merchant, allowance string) config.Account {
+		return config.Account{Name: providers.Account{Provider: providers.ECTicket, Merchant: merchant}, Allowance: allowance}
+	}
+	all := []config.Account{of("1", "platform"), of("2", "platform"), of("3", ""), of("4", "ecticket:3"), of("5", ""), of("6", "")}
+	w := &worker{neighbours: &neighbours{serve: map[providers.Account]bool{all[1].Name: true, all[3].Name: true, all[5].Name: true}, readAt: time.Now()}}
+	w.roster.live = config.Config{Accounts: all}.Live(nil)
+	for i, shared := range []bool{true, true, true, true, false, true} {
+		if got := w.elsewhere(all[i])(t.Context()); got != shared {
+			t.Errorf("%s with the allowance %q: %t", all[i].Name, all[i].Allowance, got)
 		}
 	}
 }

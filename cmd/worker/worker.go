@@ -141,7 +141,7 @@ func (w *worker) wire(again <-chan struct{}) error {
 	q := queue.NewClient(w.rdb, queue.Options{Timeout: w.Worker.TaskTimeout, Retention: w.Worker.Retention})
 	k := &wiring{cfg: w.Config, rdb: w.rdb, ledger: w.ledger, ring: w.ring, worker: w.name, log: w.log, mode: w.mode, counts: w.counts,
 		queue: q, wake: handler.RefundWaker(w.ledger, q, w.log), company: handler.NewCompany(), keyWaits: &handler.KeyWaits{}}
-	k.elsewhere = w.neighbours.serves
+	k.elsewhere = w.elsewhere
 	w.wiring = k
 	w.closes = append(w.closes, k.pool.Close)
 	w.roster.mine, w.roster.live = w.mine, w.Live(w.log)

@@ -33,8 +33,9 @@ func line(t testing.TB, cfg Config) *Budget {
 
 // departed collects when calls have left.
 type departed struct {
-	mu sync.Mutex
-	at []time.Time
+	mu   sync.Mutex
+	at   []time.Time
+	held int // calls that were held when they were to leave
 }
 
 func (d *departed) leave(ctx context.Context, b *Budget) error {
@@ -58,35 +59,49 @@ func (d *departed) check(t testing.TB, most int) {
 	}
 }
 
+// sells has so many callers, spread over workers, pass ahead, write intents that take up to so long, and leave, again and again.
+func (w *world) sells(workers []*Budget, callers int, intent, during time.Duration) *departed {
+	var wg sync.WaitGroup
+	var left departed
+	for i := range callers {
+		gate := providers.Prepayable(workers[i%len(workers)].Lane(order.Bulk))
+		wg.Go(func() {
+			for w.since() < during {
+				paid, err := gate.Prepay(w.ctx)
+				if err != nil {
+					<-time.After(time.Second)
+					continue
+				}
+				<-time.After(rand.N(intent))
+				err = gate.Pass(paid)
+				if err != nil && !isHeld(err) {
+					w.Error(err)
+					return
+				}
+				left.mu.Lock()
+				if err == nil {
+					left.at = append(left.at, time.Now())
+				} else {
+					left.held++
+				}
+				left.mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return &left
+}
+
 // Calls that have their slots and write their intents first, for as long as that takes, leave so that no second holds more of them
 // than are allowed.
 func TestHoweverLongIntentsTakeNoSecondHoldsMoreCalls(t *testing.T) {
 	virtual(t, Config{}, func(w *world) {
-		gate := providers.Prepayable(w.workers[0].Lane(order.Bulk))
-		var wg sync.WaitGroup
-		var left departed
 		const long = 2 * time.Minute
-		for range 8 {
-			wg.Go(func() {
-				for w.since() < long {
-					paid, err := gate.Prepay(w.ctx)
-					if err != nil {
-						<-time.After(time.Second)
-						continue
-					}
-					<-time.After(rand.N(200 * time.Millisecond))
-					if err := gate.Pass(paid); err != nil {
-						w.Error(err)
-						return
-					}
-					left.mu.Lock()
-					left.at = append(left.at, time.Now())
-					left.mu.Unlock()
-				}
-			})
-		}
-		wg.Wait()
+		left := w.sells(w.workers[:1], 8, 200*time.Millisecond, long)
 		left.check(w, rate)
+		if left.held > 0 {
+			w.Errorf("%d calls were held", left.held)
+		}
 		if n := len(left.at); float64(n) < float64(long)/float64(spacing)-2 {
 			w.Errorf("only %d calls in %s", n, long)
 		}
@@ -269,35 +284,11 @@ func TestWorkersThatShareAnAllowanceLeaveAtTheirSlots(t *testing.T) {
 	for _, intent := range []time.Duration{3 * time.Millisecond, 80 * time.Millisecond, 250 * time.Millisecond} {
 		shared := func(context.Context) bool { return true }
 		virtual(t, Config{Shared: shared}, func(w *world) {
-			var wg sync.WaitGroup
-			var left departed
 			const long = 45 * time.Second
-			for i := range 16 {
-				gate := providers.Prepayable(w.workers[i%2].Lane(order.Bulk))
-				wg.Go(func() {
-					for w.since() < long {
-						paid, err := gate.Prepay(w.ctx)
-						if err != nil {
-							<-time.After(time.Second)
-							continue
-						}
-						<-time.After(rand.N(intent))
-						if err := gate.Pass(paid); err != nil {
-							if !isHeld(err) {
-								w.Error(err)
-							}
-							continue
-						}
-						left.mu.Lock()
-						left.at = append(left.at, time.Now())
-						left.mu.Unlock()
-					}
-				})
-			}
-			wg.Wait()
-			left.check(t, int(rate))
+			left := w.sells(w.workers[:], 16, intent, long)
+			left.check(w, rate)
 			if n, want := len(left.at), int(long/spacing)*9/10; n < want {
-				t.Errorf("intents of up to %s: %d left, want %d", intent, n, want)
+				w.Errorf("intents of up to %s: %d left, want %d", intent, n, want)
 			}
 		})
 	}
