@@ -24,10 +24,10 @@
 //
 // Slots are moments by Redis' clock, the same for all workers. A call that was given one may leave later: it writes its intent
 // first, its answer travels, the machine is busy. So that it does not leave together with those behind it, the calls of one process
-// leave one after the other, T apart (Depart, see departure.go). Where several processes
-// call under an allowance (Config.Shared), that is not enough: one that was held up would send its calls right beside those of
-// another one. There a call passes some milliseconds ahead of its slot, as many as its intent took to be written lately, leaves at the
-// slot, and takes another one when it has missed it by more than onTime.
+// leave one after the other, T apart (Depart, see departure.go). Where several processes call under an allowance (Config.Shared), that
+// is not enough: one that was held up would send its calls right beside those of another one. There a call passes some milliseconds
+// ahead of its slot, as many as intents took to be written lately, leaves at the slot, and takes another one when it has missed it by
+// more than onTime. One that has missed three leaves with the next, late or not.
 //
 // # Lanes
 //
