@@ -106,8 +106,8 @@ func (m *claimModel) differs(b *bench, r *Record) string {
 		runner = runnerName(m.holder)
 	}
 	phase := b.rdb.HGet(b.ctx, keys.Record(r.Ref), "phase").Val()
-	got := fmt.Sprint(r.State, r.Runner, r.Until, phase, r.DoubtAt, r.Attempts, r.Unsent, r.Abandoned)
-	want := fmt.Sprint(m.state, runner, m.until, m.phase, m.doubt, m.attempts, m.unsent, m.crashes)
+	got := fmt.Sprint(r.State, r.Runner, r.Until, phase == "send", r.DoubtAt, r.Attempts, r.Unsent, r.Abandoned)
+	want := fmt.Sprint(m.state, runner, m.until, m.phase == "send", m.doubt, m.attempts, m.unsent, m.crashes)
 	if got != want {
 		return fmt.Sprintf("the record says %s, the model %s", got, want)
 	}

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha1"
 	"encoding/json"
@@ -209,7 +210,7 @@ func record(r order.Ref, f map[string]string) *Record {
 	rec := &Record{Ref: r, State: order.State(f["state"]), Lane: order.Lane(f["lane"]), Fingerprint: f["fp"],
 		Shape: json.RawMessage(f["shape"]), Document: unpack(f["doc"]), Stub: []byte(f["stub"]), Host: f["host"], HostMark: f["h"], Trace: f["trace"],
 		Newer: number(f["v"]) > 2, Fence: f["fence"], Runner: f["runner"], Until: millis(f["until"]), Crashes: number(f["crashes"]),
-		Abandoned: number(f["abandoned"]), Bans: number(f["bans"]), BannedAt: millis(f["banned_at"]), AbsentAt: millis(f["absent"]), AbsentLast: millis(f["absent_last"]), Unproven: f["unproven"] == "1", FirstSentAt: millis(f["first"]),
+		Abandoned: number(f["abandoned"]), Bans: number(f["bans"]), BannedAt: millis(f["banned_at"]), AbsentAt: millis(f["absent"]), AbsentLast: millis(f["absent_last"]), Unproven: f["unproven"] == "1", FirstSentAt: millis(cmp.Or(f["first"], f["sent_at"])),
 		Attempts: number(f["attempts"]), Unsent: number(f["unsent"]),
 		DoubtAt: millis(f["doubt_at"]), DoubtSince: millis(f["doubt_since"]), Doubts: number(f["doubts"]),
 		Rejection: Reason{Code: f["rejected_code"], Message: f["rejected_message"]}, Confirmed: f["confirmed"] == "1", Reason: Reason{Code: f["code"], Message: f["message"]},

@@ -40,10 +40,15 @@ func (l *Ledger) publishSteps(ctx context.Context, r order.Ref) error {
 		if err := l.publishEarlier(ctx, r, number(e.at)); err != nil {
 			return err
 		}
-		marked, err = l.rdb.XAdd(ctx, &redis.XAddArgs{Stream: keys.Events, MaxLen: l.opt.KeepEvents, Approx: true, Values: []any{
-			"event_id", fmt.Sprintf("%s/%s/%d", r, e.state, number(e.ends)+1), "provider", string(r.Account.Provider), "account", r.Account.String(),
-			"order_id", r.OrderID, "refund_id", r.RefundID, "state", string(e.state), "code", e.code, "at", e.at,
-			"by", e.by, "review_code", e.reviewCode}}).Result()
+		values := []any{"event_id", eventID(r, e.state, number(e.ends)), "provider", string(r.Account.Provider), "account", r.Account.String(),
+			"order_id", r.OrderID, "refund_id", r.RefundID, "state", string(e.state), "code", e.code, "at", e.at}
+		if e.by != "" {
+			values = append(values, "by", e.by)
+		}
+		if e.reviewCode != "" {
+			values = append(values, "review_code", e.reviewCode)
+		}
+		marked, err = l.rdb.XAdd(ctx, &redis.XAddArgs{Stream: keys.Events, MaxLen: l.opt.KeepEvents, Approx: true, Values: values}).Result()
 		if err != nil {
 			return err
 		}

@@ -20,5 +20,5 @@ else
   if redis.call('GET', KEYS[3]) == id then redis.call('DEL', KEYS[3]) end
 end
 local r = applied('cancelled')
-r[5], r[6], r[7], r[8] = 'refunds', waiting, 'problem', publish(key, KEYS[2], 4, 5)
+r[5], r[6], r[7], r[8] = 'refunds', waiting, 'problem', publish(key, KEYS[2], 4, 5, true)
 return r

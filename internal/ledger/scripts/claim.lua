@@ -45,4 +45,4 @@ if f.runner then
 end
 if ARGV[5] ~= '' and not planned then redis.call('SET', KEYS[2], ARGV[5]) end
 local verdict = (f.doubt_at or f.rejected_code) and 'look_up' or 'send'
-return reply(verdict, take(key, t, f.fence, ARGV[2], ARGV[3], 'phase', 'claim'))
+return reply(verdict, take(key, t, f.fence, ARGV[2], ARGV[3]))

@@ -32,4 +32,4 @@ else
   if redis.call('GET', KEYS[3]) == id then redis.call('DEL', KEYS[3]) end
 end
 return {'verdict', 'ok', 'state', ARGV[3], 'accepted', f.accepted, 'final', int(t), 'lane', f.lane, 'trace', f.trace,
-  'refunds', waiting, 'problem', publish(key, KEYS[2], 4, 12)}
+  'refunds', waiting, 'problem', publish(key, KEYS[2], 4, 12, true)}

@@ -22,7 +22,7 @@ if f[1] then
   return {'verdict', ours and 'new' or 'known', 'state', f[1], 'fp', f[2] or '', 'created', f[4] or '',
     'woken', ours and woken() or ''}
 end
-redis.call('HSET', key, 'v', '2', 'state', 'queued', 'lane', ARGV[4], 'fp', ARGV[5], 'shape', ARGV[6],
+redis.call('HSET', key, 'state', 'queued', 'lane', ARGV[4], 'fp', ARGV[5], 'shape', ARGV[6],
   'doc', ARGV[7], 'created', int(t))
 if ARGV[9] ~= '' then redis.call('HSET', key, 'trace', ARGV[9]) end
 local open = 2

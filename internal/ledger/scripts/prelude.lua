@@ -44,7 +44,8 @@ local function about(list, verdict, ...)
   return list
 end
 
--- A newer program wrote the record. (A settled one keeps no version: nothing is left to do with it.)
+-- A newer program wrote the record: those after this one, whose version is 2, say theirs. (A settled one keeps no version:
+-- nothing is left to do with it.)
 local function newer(f) return (tonumber(f.v) or 0) > 2 end
 
 local final = {issued = true, refunded = true, partially_refunded = true, failed = true, cancelled = true, review = true}
@@ -127,34 +128,43 @@ end
 -- was all that the worker did.
 local function lost_runner(key, t)
   redis.call('HINCRBY', key, get(key, 'solo') == '1' and 'crashes' or 'abandoned', 1)
-  redis.call('HDEL', key, 'solo')
+  redis.call('HDEL', key, 'solo', 'phase')
   note(key, t, 'abandoned', get(key, 'runner'))
 end
 
 -- Crashes count in a row: a runner that worked on the record and gives its claim back was not crashed by it.
 local function no_crashes(key) redis.call('HDEL', key, 'crashes', 'abandoned') end
 
--- Gives the claim to a runner, after the claim of this fence, and writes other fields with it. Answers all that it wrote.
-local function take(key, t, fence, runner, lease, ...)
-  local taken = {'fence', int((tonumber(fence) or 0) + 1), 'runner', runner, 'until', int(t + tonumber(lease)), ...}
+-- Gives the claim to a runner, after the claim of this fence. Answers all that it wrote. (A claim's phase is send while an
+-- intent of it has no answer, else claim, or nothing before its first intent.)
+local function take(key, t, fence, runner, lease)
+  local taken = {'fence', int((tonumber(fence) or 0) + 1), 'runner', runner, 'until', int(t + tonumber(lease))}
   redis.call('HSET', key, unpack(taken))
   return unpack(taken)
 end
 
+-- What stays of where a settled record was sent to: refunds of it go there. A number of twelve bits takes six bytes.
+local function host_mark(host) return tonumber(string.sub(redis.sha1hex(host), 1, 3), 16) end
+
 -- Ends a record, with a line of history where there is a detail for it, and other fields. The event of each end has an id
 -- of its own, so earlier ends are counted (see again). published says that the script publishes the end as well (see publish):
--- the claim of a record that ages with it goes then.
+-- the claim of a record that ages with it goes then, and it is marked at once, because each command costs its key in Redis's log.
 local function finish(key, t, state, code, message, detail, fields, published)
   fields = fields or {}
-  local f = read(key, 'history', 'doubt_at', 'rejected_code', 'rejected_message', 'confirmed', 'event', 'code', 'message')
-  for _, v in ipairs({'state', state, 'final', int(t)}) do fields[#fields + 1] = v end
+  local f = read(key, 'history', 'doubt_at', 'rejected_code', 'rejected_message', 'confirmed', 'event', 'code', 'message', 'host')
+  local function with(...) for _, v in ipairs({...}) do fields[#fields + 1] = v end end
+  with('state', state, 'final', int(t))
+  if f.event ~= '' then redis.call('HDEL', key, 'event') end
+  if published and state ~= 'review' then
+    with('event', 1)
+    if f.host ~= '' then with('h', host_mark(f.host)) end
+  end
   if detail then note(key, t, state, detail, fields, f.history) else redis.call('HSET', key, unpack(fields)) end
   if code == '' and state == 'failed' then
     code, message = f.rejected_code, f.rejected_message -- the rejection that was confirmed
   end
   if code ~= '' then redis.call('HSET', key, 'code', code, 'message', message) end
   if state ~= 'review' then no_doubt(key, f) end
-  if f.event ~= '' then redis.call('HDEL', key, 'event') end
   if code == '' and f.code .. f.message ~= '' then redis.call('HDEL', key, 'code', 'message') end
   if state == 'review' or not published then give_back(key) end
 end
@@ -200,13 +210,12 @@ local claims = {runner = true, ['until'] = true, phase = true, solo = true}
 -- that of the refunds, for a refund of this id; marked says that its event is on the stream and the record does not have it yet.
 local function age(key, details, keep_details, keep_record, list, id, marked)
   if list then age_list(list, key, id, keep_record) end
-  local names, kept, stay, host = {}, {}, {}, get(key, 'host')
+  local names, kept, stay, f = {}, {}, {}, read(key, 'host', 'h')
   for _, name in ipairs(redis.call('HKEYS', key)) do
     if claims[name] or bare[name] then kept[#kept + 1] = name end
     if not bare[name] then names[#names + 1] = name end
   end
-  -- Where it was sent to stays, as a number of twelve bits, which takes six bytes: refunds of it go there.
-  if host ~= '' then stay = {'h', tonumber(string.sub(redis.sha1hex(host), 1, 3), 16)} end
+  if f.host ~= '' and f.h == '' then stay = {'h', host_mark(f.host)} end
   -- Which entry of the stream its event is, is of no use any more, only that there is one.
   if marked then stay[#stay + 1], stay[#stay + 2] = 'event', 1 end
   -- A copy without what stays takes less of Redis's log than all that moves.
@@ -249,27 +258,28 @@ end
 -- KEYS: record, details, and k… events, open set, reviews, and of a refund: the order's refunds
 -- ARGV[a]… name of the record, provider, account, order, refund or '', member of the sets, events to keep,
 --   milliseconds to keep details and record
+-- new says that this very script has ended it: then a mark is that of finish, and its event is still to be appended.
 -- Answers what went wrong, '' when nothing did.
-local function publish(key, details, k, a)
+local function publish(key, details, k, a, new)
   if not KEYS[k] then return '' end
-  local f = redis.call('HMGET', key, 'state', 'code', 'final', 'event', 'ends', 'resolved_by', 'review_code')
-  local marked = not f[4] or f[4] == ''
-  if marked then
-    local id = redis.pcall('XADD', KEYS[k], 'MAXLEN', '~', ARGV[a + 6], '*',
-      'event_id', ARGV[a] .. '/' .. f[1] .. '/' .. int((tonumber(f[5]) or 0) + 1), 'provider', ARGV[a + 1], 'account', ARGV[a + 2],
-      'order_id', ARGV[a + 3], 'refund_id', ARGV[a + 4], 'state', f[1], 'code', f[2] or '', 'at', f[3],
-      'by', f[6] or '', 'review_code', f[7] or '')
+  local f = read(key, 'state', 'code', 'final', 'event', 'ends', 'resolved_by', 'review_code')
+  if new or f.event == '' then
+    local event = {'event_id', ARGV[a] .. '/' .. f.state .. '/' .. int((tonumber(f.ends) or 0) + 1), 'provider', ARGV[a + 1],
+      'account', ARGV[a + 2], 'order_id', ARGV[a + 3], 'refund_id', ARGV[a + 4], 'state', f.state, 'code', f.code, 'at', f.final}
+    if f.resolved_by ~= '' then event[#event + 1], event[#event + 2] = 'by', f.resolved_by end
+    if f.review_code ~= '' then event[#event + 1], event[#event + 2] = 'review_code', f.review_code end
+    local id = redis.pcall('XADD', KEYS[k], 'MAXLEN', '~', ARGV[a + 6], '*', unpack(event))
     if type(id) == 'table' then
-      give_back(key) -- it does not age yet
+      give_back(key, 'event') -- it does not age yet
       return id.err
     end
-    if f[1] == 'review' then redis.call('HSET', key, 'event', id) end
+    if f.state == 'review' then redis.call('HSET', key, 'event', id) end
   end
-  if f[1] == 'review' then
-    redis.call('ZADD', KEYS[k + 2], f[3], ARGV[a + 5])
+  if f.state == 'review' then
+    redis.call('ZADD', KEYS[k + 2], f.final, ARGV[a + 5])
   else
     redis.call('ZREM', KEYS[k + 2], ARGV[a + 5])
-    age(key, details, ARGV[a + 7], ARGV[a + 8], KEYS[k + 3], ARGV[a + 4], marked)
+    age(key, details, ARGV[a + 7], ARGV[a + 8], KEYS[k + 3], ARGV[a + 4], f.event == '')
   end
   redis.call('ZREM', KEYS[k + 1], ARGV[a + 5])
   return ''

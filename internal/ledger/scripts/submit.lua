@@ -6,7 +6,7 @@
 -- Answers {verdict ok|refused, state, attempts, now}
 local key, t, i = KEYS[1], clock(), ARGV[6]
 local status = i ~= '' and 't:' .. i or 't:0'
-local f = read(key, 'state', 'fence', 'runner', 'phase', 'attempts', 'first', 'stub', 'count', 'absent', 'confirmed',
+local f = read(key, 'state', 'fence', 'runner', 'phase', 'attempts', 'sent_at', 'first', 'stub', 'count', 'absent', 'confirmed',
   'unclear_since', 'history', status)
 local function allowed()
   if (f.state ~= 'queued' and f.state ~= 'submitting') or f.fence ~= ARGV[2] or f.runner == '' then return false end
@@ -24,7 +24,7 @@ local n = int((tonumber(f.attempts) or 0) + 1)
 local fields = {'attempts', n, 'state', 'submitting', 'phase', 'send', 'sent_at', int(t), 'host', ARGV[4],
   'until', int(t + tonumber(ARGV[3]))}
 local function with(name, value) fields[#fields + 1], fields[#fields + 2] = name, value end
-if f.first == '' then with('first', int(t)) end
+if f.first == '' and f.sent_at ~= '' then with('first', f.sent_at) end -- only one that is sent again has two times
 if ARGV[5] ~= '' and ARGV[5] ~= f.stub then with('stub', ARGV[5]) end
 local what = 'attempt ' .. n .. ' by ' .. f.runner
 if i ~= '' then
