@@ -1,7 +1,7 @@
 // Package vault seals and opens what records hold of customers: documents, results, plans. Each sealed
 // value is bound to its record and its field, so that one cannot be taken for another's.
 //
-// It may import internal/seal, providers and tasks/order.
+// It may import internal/seal, internal/shortnames, providers and tasks/order.
 package vault
 
 import (
@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"issuance/internal/seal"
+	"issuance/internal/shortnames"
 	"issuance/providers"
 	"issuance/tasks/order"
 )
@@ -20,11 +21,15 @@ const (
 	ticketsField  = "tickets"
 )
 
+// resultNames are those of providers.Result. Their places are stored: new ones go to the end.
+var resultNames = []string{"ref", "tickets", "access", "expires_at", "created_at", "url", "passcode", "ticket_no", "write_off_no", "item_no", "item_name",
+	"face_value", "use_status", "refunded_elsewhere", "refund_id", "start_date", "expire_date", "barcode"}
+
 func binding(r order.Ref, field string) string { return r.String() + "/" + field }
 
 // SealDocument seals the request of a record.
 func SealDocument(ring *seal.Ring, r order.Ref, request json.RawMessage) (seal.Sealed, error) {
-	return ring.Seal(shorten(names(r.Account.Provider), request), binding(r, documentField))
+	return ring.Seal(shortnames.Shorten(shortnames.Of(r.Account.Provider), request), binding(r, documentField))
 }
 
 // OpenDocument opens what SealDocument made. It is not validated against rules that change with time.
@@ -34,7 +39,7 @@ func OpenDocument(ring *seal.Ring, r order.Ref, s seal.Sealed) (json.RawMessage,
 	if err != nil {
 		return nil, err
 	}
-	return lengthen(names(r.Account.Provider), text), nil
+	return shortnames.Lengthen(shortnames.Of(r.Account.Provider), text), nil
 }
 
 // SealResult seals what the provider answered of an issued order. A nil result seals to nothing.
@@ -46,7 +51,7 @@ func SealResult(ring *seal.Ring, r order.Ref, res *providers.Result) (seal.Seale
 	if err != nil {
 		return "", fmt.Errorf("seal: %T cannot be encoded", res)
 	}
-	return ring.Seal(shorten(resultNames, raw), binding(r, resultField))
+	return ring.Seal(shortnames.Shorten(resultNames, raw), binding(r, resultField))
 }
 
 // OpenResult opens what SealResult made.
@@ -56,7 +61,7 @@ func OpenResult(ring *seal.Ring, r order.Ref, s seal.Sealed) (*providers.Result,
 		return nil, err
 	}
 	var res providers.Result
-	if err := json.Unmarshal(lengthen(resultNames, text), &res); err != nil {
+	if err := json.Unmarshal(shortnames.Lengthen(resultNames, text), &res); err != nil {
 		return nil, fmt.Errorf("seal: the opened value is not a %T", res)
 	}
 	return &res, nil

@@ -3,6 +3,8 @@ package vault
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,6 +12,7 @@ import (
 
 	"issuance/internal/seal"
 	"issuance/providers"
+	_ "issuance/providers/codecs"
 	"issuance/tasks/order"
 )
 
@@ -95,5 +98,55 @@ func TestAMissingKeyIsSaid(t *testing.T) {
 	must(t, err)
 	if _, err := OpenPlan(key(1), a1, s); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("%v", err)
+	}
+}
+
+// A document is sealed in short and opened byte for byte, whether its names are short, long, or none at all.
+func TestADocumentIsOpenedByteForByte(t *testing.T) {
+	ring := seal.Sandbox()
+	for _, doc := range []string{`{"MerchantTradeNo":"A1","later":{"ItemNo" : "x\"ItemNo\":\"y"}}`, "", "{}", `"ItemNo":`, "\x00", "\x01\x02", "\xff\x00"} {
+		s, err := SealDocument(ring, a1, []byte(doc))
+		must(t, err)
+		if got, err := OpenDocument(ring, a1, s); err != nil || string(got) != doc {
+			t.Errorf("%q is opened as %q, %v", doc, got, err)
+		}
+	}
+	if s, err := ring.Seal([]byte("\x01{\x02\"A1\"}"), binding(a1, documentField)); err != nil {
+		t.Error(err)
+	} else if got, err := OpenDocument(ring, a1, s); err != nil || string(got) != `{"MerchantTradeNo":"A1"}` {
+		t.Errorf("%s, %v", got, err)
+	}
+}
+
+// Every name of a result has a place, which stays what it is, and tickets take a fraction of their names.
+func TestResultsAreStoredWithShortNames(t *testing.T) {
+	var in func(typ reflect.Type)
+	in = func(typ reflect.Type) {
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if name != "-" && !slices.Contains(resultNames, name) {
+				t.Errorf("%s of %s has no place", name, typ)
+			}
+			if of := f.Type; of.Kind() == reflect.Slice || of.Kind() == reflect.Pointer {
+				in(of.Elem())
+			}
+		}
+	}
+	in(reflect.TypeFor[providers.Result]())
+	ring := seal.Sandbox()
+	stored, opened := "\x01{\x02\"P1\",\x03[{\x11\"unused\",\x16\"B1\",\x07\"http://x/1\"}],\x06\"now\"}", providers.Result{Ref: "P1", CreatedAt: "now",
+		Tickets: []providers.Ticket{{UseStatus: providers.Unused, Barcode: "B1", URL: "http://x/1"}}}
+	s, err := ring.Seal([]byte(stored), binding(a1, resultField))
+	must(t, err)
+	got, err := OpenResult(ring, a1, s)
+	must(t, err)
+	if d := cmp.Diff(&opened, got); d != "" {
+		t.Error(d)
+	}
+	again, err := SealResult(ring, a1, got)
+	must(t, err)
+	if text, err := ring.Open(again, binding(a1, resultField)); err != nil || string(text) != stored {
+		t.Errorf("%q, %v", text, err)
 	}
 }

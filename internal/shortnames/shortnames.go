@@ -1,4 +1,8 @@
-package vault
+// Package shortnames takes the names of fields out of JSON texts that are stored in great numbers: documents, what may be
+// shown of them, results.
+//
+// It may import providers.
+package shortnames
 
 import (
 	"bytes"
@@ -8,21 +12,17 @@ import (
 	"issuance/providers"
 )
 
-// Half of a typical request is the names of its fields. A document waits in Redis under many others, so
-// before it is sealed each name that its provider's codec lists becomes one byte; a name that is not listed
-// stays as it is. Results, of which each ticket repeats all names, are stored in the same way. Documents are well-formed JSON, which has no control characters beside tab and line ends,
-// so the other control characters are free to stand for names.
+// Half of a typical request is the names of its fields. A document waits in Redis under many others, so each name that
+// its provider's codec lists becomes one byte; a name that is not listed stays as it is. Results, of which each ticket
+// repeats all names, are stored in the same way. Documents are well-formed JSON, which has no control characters beside
+// tab and line ends, so the other control characters are free to stand for names.
 
 // marks stand for the names of a codec's list, by place. The first two are the first bytes of what is stored.
 const marks = "\x02\x03\x04\x05\x06\x07\x08\x0b\x0c\x0e\x0f" +
 	"\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f"
 
-// resultNames are those of providers.Result. Their places are stored: new ones go to the end.
-var resultNames = []string{"ref", "tickets", "access", "expires_at", "created_at", "url", "passcode", "ticket_no", "write_off_no", "item_no", "item_name",
-	"face_value", "use_status", "refunded_elsewhere", "refund_id", "start_date", "expire_date", "barcode"}
-
-// names is the list of a provider's codec; none for a provider that is not known.
-func names(p providers.Name) []string {
+// Of is the list of a provider's codec; none for a provider that is not known.
+func Of(p providers.Name) []string {
 	codec, _ := providers.CodecOf(p)
 	return codec.StoredNames
 }
@@ -33,11 +33,11 @@ const (
 	shortened = 1 // with bytes in the place of names
 )
 
-// isMark reports whether a byte may stand for a name, or begin what shorten makes.
+// isMark reports whether a byte may stand for a name, or begin what Shorten makes.
 func isMark(b byte) bool { return b < ' ' && b != '\t' && b != '\n' && b != '\r' }
 
-// shorten is undone by lengthen, whatever the text is.
-func shorten(names []string, text []byte) []byte {
+// Shorten is undone by Lengthen, whatever the text is.
+func Shorten(names []string, text []byte) []byte {
 	out := make([]byte, 1, len(text)+1)
 	if slices.ContainsFunc(text, isMark) {
 		out[0] = verbatim
@@ -60,9 +60,9 @@ func shorten(names []string, text []byte) []byte {
 	}
 }
 
-// lengthen reads what shorten wrote with the same names or the first of them, and any text that it did not
+// Lengthen reads what Shorten wrote with the same names or the first of them, and any text that it did not
 // write as it is.
-func lengthen(names []string, s []byte) []byte {
+func Lengthen(names []string, s []byte) []byte {
 	if len(s) == 0 || s[0] > shortened {
 		return s
 	}
