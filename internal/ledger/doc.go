@@ -30,6 +30,6 @@
 // A settled record ages: what is bulky or personal moves to a hash of its own, the details, which
 // expires first; the bare record (number, state, times, the provider's id) stays longer.
 //
-// The package may import internal/keys, internal/seal (for the type of sealed values), internal/tracing, providers and
+// The package may import internal/keys, internal/seal (for the type of sealed values), internal/shortnames, internal/tracing, providers and
 // tasks/order; it knows nothing of the queue.
 package ledger

@@ -112,8 +112,8 @@ func (b *Intakes) of(ctx context.Context, in Intake) (k []string, args []any) {
 	if !b.l.sharded {
 		k = append(k, keys.Open(in.Account))
 	}
-	return k, append(make([]any, 0, 13), b.l.now(), keys.Member(in.Ref), firstLook.Milliseconds(), string(in.Lane), in.Fingerprint, in.Shape,
-		pack(in.Document), in.RefundID, in.Trace)
+	return k, append(make([]any, 0, 13), b.l.now(), keys.Member(in.Ref), firstLook.Milliseconds(), string(in.Lane), packFingerprint(in.Fingerprint),
+		packText(in.Account.Provider, in.Shape), pack(in.Document), in.RefundID, in.Trace)
 }
 
 // Result says, once the pipeline was executed, what became of intake i.
@@ -123,7 +123,7 @@ func (b *Intakes) Result(i int) (Known, error) {
 	if err != nil {
 		return Known{}, err
 	}
-	return Known{New: r["verdict"] == "new", State: order.State(r["state"]), Fingerprint: r["fp"], CreatedAt: millis(r["created"]),
+	return Known{New: r["verdict"] == "new", State: order.State(r["state"]), Fingerprint: unpackFingerprint(r["fp"]), CreatedAt: millis(r["created"]),
 		Woken: r["woken"] == "1"}, nil
 }
 

@@ -207,8 +207,8 @@ func (l *Ledger) Refunds(ctx context.Context, r order.Ref) ([]*Record, error) {
 }
 
 func record(r order.Ref, f map[string]string) *Record {
-	rec := &Record{Ref: r, State: order.State(f["state"]), Lane: order.Lane(f["lane"]), Fingerprint: f["fp"],
-		Shape: json.RawMessage(f["shape"]), Document: unpack(f["doc"]), Stub: []byte(f["stub"]), Host: f["host"], HostMark: f["h"], Trace: f["trace"],
+	rec := &Record{Ref: r, State: order.State(f["state"]), Lane: order.Lane(f["lane"]), Fingerprint: unpackFingerprint(f["fp"]),
+		Shape: json.RawMessage(unpackText(r.Account.Provider, f["shape"])), Document: unpack(f["doc"]), Stub: unpackText(r.Account.Provider, f["stub"]), Host: f["host"], HostMark: f["h"], Trace: f["trace"],
 		Newer: number(f["v"]) > 2, Fence: f["fence"], Runner: f["runner"], Until: millis(f["until"]), Crashes: number(f["crashes"]),
 		Abandoned: number(f["abandoned"]), Bans: number(f["bans"]), BannedAt: millis(f["banned_at"]), AbsentAt: millis(f["absent"]), AbsentLast: millis(f["absent_last"]), Unproven: f["unproven"] == "1", FirstSentAt: millis(cmp.Or(f["first"], f["sent_at"])),
 		Attempts: number(f["attempts"]), Unsent: number(f["unsent"]),

@@ -142,13 +142,18 @@ func (q Query) found(r order.Ref, f []any, details *redis.SliceCmd) *Found {
 	if rec.State == "" || len(q.States) > 0 && !slices.Contains(q.States, rec.State) || rec.CreatedAt.Before(q.Since) {
 		return nil
 	}
-	if q.Item != "" && !holds(text(f, len(searched)-1), q.Item) && (details == nil || !holds(text(details.Val(), 0), q.Item)) {
+	if q.Item != "" && !q.holds(r, text(f, len(searched)-1)) && (details == nil || !q.holds(r, text(details.Val(), 0))) {
 		return nil
 	}
 	if rec.Lane == "" && q.whole && details != nil {
 		rec.Lane = order.Lane(text(details.Val(), 1))
 	}
 	return rec
+}
+
+// holds reports whether a shape, as Redis holds it, holds the item.
+func (q Query) holds(r order.Ref, shape string) bool {
+	return holds(string(unpackText(r.Account.Provider, shape)), q.Item)
 }
 
 // asIs reports whether a text is written in JSON as it is.

@@ -35,7 +35,7 @@ func (l *Ledger) Submit(ctx context.Context, r order.Ref, fence string, in Inten
 	if r.IsRefund() && in.Ticket >= 0 {
 		ticket = strconv.Itoa(in.Ticket)
 	}
-	f, err := l.runIntent(ctx, r, "submit", []string{keys.Record(r)}, fence, in.Lease.Milliseconds(), in.Host, in.Stub, ticket, bit(r.IsRefund()))
+	f, err := l.runIntent(ctx, r, "submit", []string{keys.Record(r)}, fence, in.Lease.Milliseconds(), in.Host, packText(r.Account.Provider, in.Stub), ticket, bit(r.IsRefund()))
 	if err != nil {
 		return Answer{}, 0, err
 	}

@@ -27,7 +27,7 @@ func Codec() providers.Codec {
 		Mentions:    []string{"MerchantTradeNo", "FreeTradeNo", "IssueType", "TicketInfo"},
 		StoredNames: []string{"MerchantTradeNo", "FreeTradeNo", "MerchantID", "IssueType", "PrintType", "IsImmediate", "RefundNotifyURL",
 			"UseStatusNotifyURL", "StoreID", "Operator", "CustomerName", "CustomerPhone", "CustomerEmail", "CustomerAddress", "TicketInfo",
-			"ItemNo", "ItemName", "TicketPrice", "TicketAmount", "StartDate", "ExpireDate", "TicketNo"},
+			"ItemNo", "ItemName", "TicketPrice", "TicketAmount", "StartDate", "ExpireDate", "TicketNo", "PaymentProvider", "tickets"},
 		Columns:       columns,
 		Templates:     templates(),
 		EscrowColumns: [][2]string{{"PaymentProvider", "2"}},
