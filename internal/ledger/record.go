@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -232,7 +233,19 @@ func record(r order.Ref, f map[string]string) *Record {
 		rec.AcceptedAt = rec.FinalAt // issued at once, not by a person
 	}
 	rec.History = append([]Step{{At: rec.CreatedAt, Event: string(order.Queued), Detail: string(rec.Lane)}}, history(f["history"])...)
+	if rec.State.Final() && rec.ResolvedBy == "" {
+		rec.History = withEnd(rec.History, Step{At: rec.FinalAt, Event: string(rec.State), Detail: rec.Reason.Code})
+	}
 	return rec
+}
+
+// withEnd is a history with the record's end, which has no line of its own unless a person was its cause.
+func withEnd(steps []Step, end Step) []Step {
+	n := len(steps)
+	for n > 1 && steps[n-1].At.After(end.At) { // what came after it, such as an erasure
+		n--
+	}
+	return slices.Insert(steps, n, end)
 }
 
 func history(text string) []Step {

@@ -24,7 +24,7 @@ if ARGV[8] ~= '0' then
   with('polled_at', int(t))
 end
 if id ~= '' then with('refunded', ARGV[9]) end
-finish(key, t, ARGV[3], ARGV[4], ARGV[5], ARGV[4], fields, KEYS[4])
+finish(key, t, ARGV[3], ARGV[4], ARGV[5], nil, fields, KEYS[4])
 local waiting = '0'
 if id == '' then
   waiting = int(redis.call('ZCARD', KEYS[3]))

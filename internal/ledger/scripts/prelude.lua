@@ -146,8 +146,9 @@ end
 -- What stays of where a settled record was sent to: refunds of it go there. A number of twelve bits takes six bytes.
 local function host_mark(host) return tonumber(string.sub(redis.sha1hex(host), 1, 3), 16) end
 
--- Ends a record, with a line of history where there is a detail for it, and other fields. The event of each end has an id
--- of its own, so earlier ends are counted (see again). published says that the script publishes the end as well (see publish):
+-- Ends a record, with a line of history where a person ended it, and other fields. (An end without one is read from the
+-- fields, which takes less of Redis's log than its line; see again.) The event of each end has an id
+-- of its own, so earlier ends are counted. published says that the script publishes the end as well (see publish):
 -- the claim of a record that ages with it goes then, and it is marked at once, because each command costs its key in Redis's log.
 local function finish(key, t, state, code, message, detail, fields, published)
   fields = fields or {}
@@ -176,8 +177,13 @@ local function found(key, t, what)
   note(key, t, 'looked_up', what)
 end
 
--- A review that is resolved or reopened will end once more.
-local function again(key) redis.call('HINCRBY', key, 'ends', 1) end
+-- A review that is resolved or reopened will end once more. This end gets its line of history, for its fields will be those
+-- of the next one.
+local function again(key)
+  local f = read(key, 'final', 'code')
+  note(key, tonumber(f.final), 'review', f.code)
+  redis.call('HINCRBY', key, 'ends', 1)
+end
 
 -- What stays of a settled record when its details have expired: enough to answer for it, and to refund it.
 -- Short names keep it below 600 bytes with all that Redis needs for it.

@@ -11,11 +11,11 @@ if in_doubt(key) or not never_sent(key) then
   state = 'submitting'
   if not in_doubt(key) and get(key, 't:0') == '' then doubt(key, int(t)) end
 end
+again(key)
 redis.call('HSET', key, 'state', state, 'reopened_at', int(t))
 -- Whoever asks for another try gives it all the time that the first one had.
 if get(key, 'doubt_since') ~= '' then redis.call('HSET', key, 'doubt_since', int(t)) end
 if KEYS[2] then redis.call('ZREM', KEYS[2], ARGV[4]) end
-again(key)
 redis.call('HDEL', key, 'crashes', 'abandoned', 'bans', 'banned_at', 'absent', 'absent_last', 'doubts', 'unclear_since', 'unclear', 'unproven', 'event', 'final', 'code', 'message')
 note(key, t, 'reopened', 'by ' .. ARGV[2] .. ': ' .. ARGV[3])
 return applied(state)
