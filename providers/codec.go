@@ -144,6 +144,8 @@ type Codec struct {
 	// RefundedBy says who refunds, by the refund's request and that of its order (or its stub); both may
 	// be "" where the provider does not ask.
 	RefundedBy func(refund, order json.RawMessage) (operator, storeID string)
+	// ShapeOf is OrderDocument.Shape by the stub, where that shows it all, so that it need not be stored beside it. May be nil.
+	ShapeOf func(stub json.RawMessage) []byte
 	// Tickets is how many tickets a request, or a stub, orders; 0 when it does not say.
 	Tickets func(request json.RawMessage) int
 	// Calls is OrderDocument.Calls of a request, or a stub, which need not be valid; at least 1.

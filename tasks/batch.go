@@ -22,7 +22,7 @@ func (c *Client) Prepare(ctx context.Context, o *Order, lane Lane) (Prepared, er
 	if ref.Account, err = c.served(ctx, ref.Account); err != nil {
 		return Prepared{}, err
 	}
-	it, err := c.seal(ref, sealable{o.Request, o.canonical, o.shape}, enqueueing{lane: lane, trace: tracing.Traceparent(ctx)})
+	it, err := c.seal(ref, sealable{o.Request, o.canonical, o.shape, o.stub}, enqueueing{lane: lane, trace: tracing.Traceparent(ctx)})
 	return Prepared{it}, err
 }
 

@@ -144,7 +144,7 @@ func (c *Client) Enqueue(ctx context.Context, raw []byte, opts ...EnqueueOption)
 
 // EnqueueOrder is Enqueue for a document that has been validated.
 func (c *Client) EnqueueOrder(ctx context.Context, o *Order, opts ...EnqueueOption) (Receipt, error) {
-	return c.enqueueOne(ctx, o.Ref(), sealable{o.Request, o.canonical, o.shape}, opts)
+	return c.enqueueOne(ctx, o.Ref(), sealable{o.Request, o.canonical, o.shape, o.stub}, opts)
 }
 
 // EnqueueRefund validates a refund document, records it, and enqueues it; see Enqueue.
@@ -158,7 +158,7 @@ func (c *Client) EnqueueRefund(ctx context.Context, raw []byte, opts ...EnqueueO
 
 // EnqueueParsedRefund is EnqueueRefund for a document that has been validated.
 func (c *Client) EnqueueParsedRefund(ctx context.Context, r *Refund, opts ...EnqueueOption) (Receipt, error) {
-	return c.enqueueOne(ctx, r.Ref(), sealable{r.Request, r.canonical, r.shape}, opts)
+	return c.enqueueOne(ctx, r.Ref(), sealable{r.Request, r.canonical, r.shape, nil}, opts)
 }
 
 func (c *Client) enqueueOne(ctx context.Context, ref Ref, doc sealable, opts []EnqueueOption) (Receipt, error) {

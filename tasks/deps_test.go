@@ -19,7 +19,7 @@ func TestThePackageIsLight(t *testing.T) {
 	}
 	allowed := map[string]bool{"issuance/tasks": true, "issuance/tasks/order": true, "issuance/providers": true, "issuance/providers/codecs": true,
 		"issuance/providers/ecticket/ecticketdoc": true, "issuance/providers/pass2u/pass2udoc": true}
-	for _, name := range []string{"announce", "budget", "doccheck", "keys", "ledger", "plain", "queue", "redisconn", "seal", "tlstext", "tracing", "vault"} {
+	for _, name := range []string{"announce", "budget", "doccheck", "keys", "ledger", "plain", "queue", "redisconn", "seal", "shortnames", "tlstext", "tracing", "vault"} {
 		allowed["issuance/internal/"+name] = true
 	}
 	for _, d := range deps {

@@ -106,7 +106,7 @@ type Order struct {
 	Calls   int             // provider calls that issuing it takes when all goes well
 	Request json.RawMessage // the provider's own request body, with what Rules fill in
 
-	canonical, shape []byte
+	canonical, shape, stub []byte
 }
 
 // Refund is a validated refund document.
@@ -245,7 +245,7 @@ func parseOrder(c *doccheck.Check, e envelope, request json.RawMessage, rules Ru
 		request = d.Completed
 	}
 	return &Order{Account: e.account(c, d.Merchant, r.Merchant), ID: d.ID, Tickets: d.Tickets, Calls: d.Calls, Request: request,
-		canonical: d.Canonical, shape: d.Shape}
+		canonical: d.Canonical, shape: d.Shape, stub: d.Stub}
 }
 
 var refundIDPattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)

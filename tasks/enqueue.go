@@ -19,8 +19,8 @@ import (
 
 // sealable is what is recorded of a validated document.
 type sealable struct {
-	request          json.RawMessage
-	canonical, shape []byte
+	request                json.RawMessage
+	canonical, shape, stub []byte
 }
 
 // item is one document on its way into the ledger and the queue.
@@ -38,7 +38,7 @@ func (c *Client) seal(ref Ref, doc sealable, e enqueueing) (item, error) {
 		return item{}, fmt.Errorf("tasks: enqueue %s: %w", ref, err)
 	}
 	return item{canonical: doc.canonical, intake: ledger.Intake{Ref: ref, Lane: e.lane, Fingerprint: c.ring.Fingerprint(doc.canonical),
-		Shape: doc.shape, Document: sealed, Trace: e.trace}}, nil
+		Shape: doc.shape, Stub: doc.stub, Document: sealed, Trace: e.trace}}, nil
 }
 
 // Enqueued is how one document of a batch fared: a receipt or an error, as from EnqueueOrder.

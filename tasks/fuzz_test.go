@@ -82,7 +82,7 @@ func FuzzParseOrder(f *testing.F) {
 		if !o.Account.Provider.Known() || !safeID(o.ID) || o.Tickets < 1 || !json.Valid(o.Request) || !json.Valid(o.shape) {
 			t.Fatalf("%q is read as %#v with %d tickets", raw, o, o.Tickets)
 		}
-		recognised(t, ring, o.Ref(), sealable{o.Request, o.canonical, o.shape})
+		recognised(t, ring, o.Ref(), sealable{o.Request, o.canonical, o.shape, o.stub})
 		codec, _ := providers.CodecOf(o.Account.Provider)
 		again, invalid := codec.ParseOrder("request", o.Request, rules.forProvider(o.Account.Provider))
 		if invalid != nil || again.ID != o.ID || string(again.Canonical) != string(o.canonical) {
@@ -115,6 +115,6 @@ func FuzzParseRefund(f *testing.F) {
 		if !r.Account.Provider.Known() || !safeID(r.OrderID) || !safeID(r.RefundID) || !json.Valid(r.shape) {
 			t.Fatalf("%q is read as %#v", raw, r)
 		}
-		recognised(t, ring, r.Ref(), sealable{r.Request, r.canonical, r.shape})
+		recognised(t, ring, r.Ref(), sealable{r.Request, r.canonical, r.shape, nil})
 	})
 }

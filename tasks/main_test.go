@@ -225,7 +225,7 @@ func (b *bench) submit(t testing.TB, r Ref, fence string) {
 		a, err := b.ledger.WritePlan(b.ctx, r, fence, ledger.Plan{Count: 1, Baseline: 0})
 		applied(t, a, err)
 	}
-	a, _, err := b.ledger.Submit(b.ctx, r, fence, ledger.Intent{Host: "provider.example", Stub: []byte(`{}`), Lease: time.Minute, Ticket: -1})
+	a, _, err := b.ledger.Submit(b.ctx, r, fence, ledger.Intent{Host: "provider.example", Lease: time.Minute, Ticket: -1})
 	applied(t, a, err)
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"issuance/internal/doccheck"
 	"issuance/internal/ledger"
-	"issuance/internal/vault"
 	"issuance/providers"
 )
 
@@ -27,11 +26,6 @@ func (c *Client) NumberField(ctx context.Context, r Ref) (string, error) {
 		return "", fmt.Errorf("tasks: %s: %w", r, err)
 	}
 	request := json.RawMessage(rec.Stub)
-	if len(request) == 0 && rec.Document != "" { // nothing was sent yet
-		if request, err = vault.OpenDocument(c.ring, rec.Ref, rec.Document); err != nil {
-			return "", unopened(rec.Ref, "document", err)
-		}
-	}
 	for _, field := range codec.Columns.IDs {
 		if doccheck.Member(request, field) != "" {
 			return field, nil

@@ -72,7 +72,7 @@ func (w *world) issue(ctx context.Context, client *ecticket.Client, r order.Ref)
 	if err := w.worker.begin(ctx, r, "new"); err != nil {
 		return err
 	}
-	a, _, err := w.worker.ledger.Submit(ctx, r, w.worker.fences[r], ledger.Intent{Host: client.Host(), Stub: request, Lease: time.Minute, Ticket: -1})
+	a, _, err := w.worker.ledger.Submit(ctx, r, w.worker.fences[r], ledger.Intent{Host: client.Host(), Lease: time.Minute, Ticket: -1})
 	if err := wanted(err, a.Applied); err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ var (
 
 // intent is how the worker writes intents.
 func intent(ticket int) ledger.Intent {
-	return ledger.Intent{Host: "ticket.example", Stub: []byte("{}"), Lease: time.Minute, Ticket: ticket}
+	return ledger.Intent{Host: "ticket.example", Lease: time.Minute, Ticket: ticket}
 }
 
 func (w *worker) step(ctx context.Context, r order.Ref, step string) error {
@@ -148,7 +148,7 @@ func (w *worker) begin(ctx context.Context, r order.Ref, step string) error {
 		if err != nil {
 			return err
 		}
-		in := ledger.Intake{Ref: r, Lane: order.Checkout, Fingerprint: "another program's", Shape: []byte(`{"tickets":8}`), Document: document}
+		in := ledger.Intake{Ref: r, Lane: order.Checkout, Fingerprint: "another program's", Shape: []byte(`{"tickets":8}`), Stub: fmt.Appendf(nil, `{"MerchantTradeNo":%q}`, r.OrderID), Document: document}
 		if _, err := w.ledger.Record(ctx, in); err != nil {
 			return err
 		}

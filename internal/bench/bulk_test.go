@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/hibiken/asynq"
 
+	"issuance/internal/keys"
 	"issuance/internal/queue"
 	"issuance/internal/testredis"
 	"issuance/tasks"
@@ -54,8 +56,11 @@ func TestTheBulkBenchmarkComparesLikeWithLike(t *testing.T) {
 	if err != nil || states[0] != tasks.Queued || states[1] != tasks.Queued {
 		t.Errorf("states %v, %v", states, err)
 	}
-	if len(p.payload) < len(document("BENCH0000000000")) {
-		t.Errorf("payloads of the bare client have %d bytes", len(p.payload))
+	held := keys.Record(tasks.Ref{Account: account, OrderID: "BENCH0000000000"})
+	for _, field := range []string{"doc", "fp", "stub"} {
+		if v := p.rdb.HGet(t.Context(), held, field).Val(); v == "" || !bytes.Contains(p.payload, []byte(v)) {
+			t.Errorf("payloads of the bare client, of %d bytes, lack %s, of %d", len(p.payload), field, len(v))
+		}
 	}
 }
 

@@ -57,14 +57,14 @@ func document(id string) []byte {
 		account, id)
 }
 
-// typical enqueues one order and takes what its record holds of the document: sealed, its fingerprint, and
-// its shape.
+// typical enqueues one order and takes what its record holds of the document: sealed, its fingerprint, its
+// shape and its stub.
 func (p *producers) typical(ctx context.Context) ([]byte, error) {
 	r, err := p.product.Enqueue(ctx, document("BENCH0000000000"), tasks.InLane(tasks.Bulk))
 	if err != nil {
 		return nil, err
 	}
-	held, err := p.rdb.HMGet(ctx, keys.Record(r.Ref()), "doc", "fp", "shape").Result()
+	held, err := p.rdb.HMGet(ctx, keys.Record(r.Ref()), "doc", "fp", "shape", "stub").Result()
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (p *producers) typical(ctx context.Context) ([]byte, error) {
 	for _, v := range held {
 		text, ok := v.(string)
 		if !ok {
-			return nil, fmt.Errorf("the record holds no document, fingerprint or shape")
+			return nil, fmt.Errorf("the record holds no document, fingerprint, shape or stub")
 		}
 		all.WriteString(text)
 	}

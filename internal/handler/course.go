@@ -287,14 +287,14 @@ func (r *Run) open() (res Result, ok bool) {
 }
 
 // Recheck validates an order's opened request again: rules about dates change with time. The error lists
-// every violation. stub is what is kept of it with the intent.
-func (r *Run) Recheck() (stub []byte, err error) {
+// every violation.
+func (r *Run) Recheck() error {
 	d, invalid := r.Codec.ParseOrder("request", r.Request, r.Rules())
 	if invalid != nil {
-		return nil, invalid
+		return invalid
 	}
 	if d.ID != r.Ref.OrderID {
-		return nil, fmt.Errorf("the document is of order %s", d.ID)
+		return fmt.Errorf("the document is of order %s", d.ID)
 	}
-	return d.Stub, nil
+	return nil
 }

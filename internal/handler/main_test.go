@@ -80,7 +80,7 @@ func (w *world) act(ctx context.Context, r *handler.Run) (handler.Result, error)
 		end = ledger.Ending{State: order.Refunded, Refunded: 1}
 		call = func(ctx context.Context) providers.Outcome { return w.provider.RefundCount(ctx, r.Order, 1) }
 	}
-	out, stop, err := r.Send(ctx, handler.All, []byte("{}"), call)
+	out, stop, err := r.Send(ctx, handler.All, call)
 	switch {
 	case err != nil || stop.Ends():
 		return stop, err

@@ -17,7 +17,7 @@ const All = -1
 // Send passes the call budget, writes the intent, and makes the call. Where no call was made, the result
 // ends the run. Otherwise the outcome is the handler's to settle. The claim is looked at once more right before the
 // call: a process or a Redis that stood still between the intent and the call may have lost it meanwhile.
-func (r *Run) Send(ctx context.Context, ticket int, stub []byte, call func(context.Context) providers.Outcome) (providers.Outcome, Result, error) {
+func (r *Run) Send(ctx context.Context, ticket int, call func(context.Context) providers.Outcome) (providers.Outcome, Result, error) {
 	if r.Rec.Bans >= MaxBans {
 		return providers.Outcome{}, DrawsBan(r.Rec.Bans), nil
 	}
@@ -27,7 +27,7 @@ func (r *Run) Send(ctx context.Context, ticket int, stub []byte, call func(conte
 	}
 	asked := r.Now()
 	providers.LeaveWithin(paid, r.Lease) // it may wait once more, for calls that have just left
-	a, attempts, err := r.Ledger.Submit(ctx, r.Ref, r.Rec.Fence, ledger.Intent{Host: r.Provider.Host(), Stub: stub, Lease: r.Lease, Ticket: ticket})
+	a, attempts, err := r.Ledger.Submit(ctx, r.Ref, r.Rec.Fence, ledger.Intent{Host: r.Provider.Host(), Lease: r.Lease, Ticket: ticket})
 	if err != nil {
 		// The intent may stand all the same (too few replicas have it), but nothing was sent.
 		r.unsent(ticket)

@@ -116,7 +116,7 @@ func neverSent(b *handlertest.Bench, spoil func(*world, *handler.Config)) {
 			return handler.GoOn(), r.Written("plan", a, err)
 		}
 		r.Rec.Tickets = []ledger.Ticket{{State: order.TicketPlanned}}
-		_, stop, err := r.Send(ctx, 0, nil, func(context.Context) providers.Outcome {
+		_, stop, err := r.Send(ctx, 0, func(context.Context) providers.Outcome {
 			w.T.Error("something was sent")
 			return fakeprovider.Lost
 		})
@@ -194,7 +194,7 @@ func TestACallThatWouldLeaveAfterItsClaimIsNotMade(t *testing.T) {
 	c.Gate = providers.Prepayable(lateGate{func() error { return nil }, c.Lease})
 	asked := 0
 	h := handler.New(c, false, func(ctx context.Context, r *handler.Run) (handler.Result, error) {
-		out, stop, err := r.Send(ctx, handler.All, []byte("{}"), func(ctx context.Context) providers.Outcome {
+		out, stop, err := r.Send(ctx, handler.All, func(ctx context.Context) providers.Outcome {
 			asked++
 			var held *providers.HeldError
 			if err := c.Gate.Pass(ctx); !errors.As(err, &held) {

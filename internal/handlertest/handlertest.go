@@ -261,7 +261,7 @@ func (b *Bench) OrderIn(s order.State, document string) order.Ref {
 		b.T.Fatal(err)
 	}
 	fence := c.Record.Fence
-	a, _, err := b.Ledger.Submit(ctx, r, fence, ledger.Intent{Host: fakeprovider.Host, Stub: []byte("{}"), Lease: time.Minute, Ticket: -1})
+	a, _, err := b.Ledger.Submit(ctx, r, fence, ledger.Intent{Host: fakeprovider.Host, Lease: time.Minute, Ticket: -1})
 	must(a, err)
 	switch s {
 	case order.Submitting:

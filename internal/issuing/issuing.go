@@ -52,13 +52,12 @@ func (r *run) act(ctx context.Context) (handler.Result, error) {
 		return r.lookUp(ctx)
 	}
 	// Again before every sending: a date may have passed while the order waited.
-	stub, err := r.Recheck()
-	if err != nil {
+	if err := r.Recheck(); err != nil {
 		// Nothing of it is in doubt, so nothing was issued.
 		return handler.Fail(ledger.Reason{Code: string(order.CodeInvalidDocument),
 			Message: "the document no longer keeps the rules, nothing was issued: " + err.Error()}), nil
 	}
-	return r.send(ctx, stub)
+	return r.send(ctx)
 }
 
 // issued ends the order with what the provider answered. found is the state in which a look-up found it, if one did.

@@ -198,9 +198,9 @@ func (r *run) sendAgain(ctx context.Context) (handler.Result, error) {
 		return handler.Review(order.CodeInDoubt, fmt.Sprintf(
 			"sent %d times in %s, never with a clear answer, and the provider does not know it when asked; ask the provider", r.Rec.Doubts, r.GiveUp)), nil
 	}
-	stub, invalid := r.Recheck()
+	invalid := r.Recheck()
 	if invalid == nil {
-		return r.send(ctx, stub)
+		return r.send(ctx)
 	}
 	// It must not be sent again, because its date has passed. An earlier request may have taken effect, or
 	// may still, so it is no failure, and review does not come too early.

@@ -14,8 +14,8 @@ import (
 )
 
 // send calls the provider once and settles the answer.
-func (r *run) send(ctx context.Context, stub []byte) (handler.Result, error) {
-	out, stop, err := r.Send(ctx, handler.All, stub, func(ctx context.Context) providers.Outcome { return r.Provider.Issue(ctx, r.Order) })
+func (r *run) send(ctx context.Context) (handler.Result, error) {
+	out, stop, err := r.Send(ctx, handler.All, func(ctx context.Context) providers.Outcome { return r.Provider.Issue(ctx, r.Order) })
 	if err != nil || stop.Ends() {
 		return stop, err
 	}

@@ -145,6 +145,11 @@ func TestWhatIsNotDecidedIsNotErased(t *testing.T) {
 		}
 		// Without a stub an accepted order is found by its document only.
 		k = b.order()
+		in := document(k)
+		in.Stub = nil
+		if known, err := b.Record(b.ctx, in); err != nil || !known.New {
+			t.Fatalf("%+v, %v", known, err)
+		}
 		f := b.claim(t, k).Record.Fence
 		a, _, err := b.Submit(b.ctx, k, f, Intent{Host: host, Lease: lease, Ticket: -1})
 		applied(t, a, err)
@@ -156,7 +161,7 @@ func TestWhatIsNotDecidedIsNotErased(t *testing.T) {
 		// What was found under its number is recognised by the customer.
 		k = b.order()
 		f = b.claim(t, k).Record.Fence
-		a, _, err = b.Submit(b.ctx, k, f, Intent{Host: host, Lease: lease, Ticket: -1, Stub: []byte(`{"a":1}`)})
+		a, _, err = b.Submit(b.ctx, k, f, Intent{Host: host, Lease: lease, Ticket: -1})
 		applied(t, a, err)
 		a, err = b.Accept(b.ctx, k, f, Acceptance{Unproven: true})
 		applied(t, a, err)

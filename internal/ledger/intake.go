@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"sync"
@@ -19,6 +20,7 @@ type Intake struct {
 	Lane        order.Lane
 	Fingerprint string
 	Shape       []byte      // public description of the document, JSON
+	Stub        []byte      // enough of an order's document to look it up and refund it, JSON; nil for a refund
 	Document    seal.Sealed // never twice the same, so it identifies this very intake
 	Trace       string      // W3C traceparent of the enqueueing, or ""
 }
@@ -112,8 +114,12 @@ func (b *Intakes) of(ctx context.Context, in Intake) (k []string, args []any) {
 	if !b.l.sharded {
 		k = append(k, keys.Open(in.Account))
 	}
-	return k, append(make([]any, 0, 13), b.l.now(), keys.Member(in.Ref), firstLook.Milliseconds(), string(in.Lane), packFingerprint(in.Fingerprint),
-		packText(in.Account.Provider, in.Shape), pack(in.Document), in.RefundID, in.Trace)
+	shape := in.Shape
+	if bytes.Equal(shape, shown(in.Account.Provider, in.Stub)) {
+		shape = nil
+	}
+	return k, append(make([]any, 0, 14), b.l.now(), keys.Member(in.Ref), firstLook.Milliseconds(), string(in.Lane), packFingerprint(in.Fingerprint),
+		pack(in.Document), in.RefundID, in.Trace, packText(in.Account.Provider, in.Stub), packText(in.Account.Provider, shape))
 }
 
 // Result says, once the pipeline was executed, what became of intake i.

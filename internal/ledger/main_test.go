@@ -115,7 +115,11 @@ func (b *bench) order() order.Ref {
 func (b *bench) refund() order.Ref { return b.order().Refund("R1") }
 
 func document(r order.Ref) Intake {
-	return Intake{Ref: r, Lane: order.Checkout, Fingerprint: "k.f", Shape: []byte(`{"n":1}`), Document: "s1.k.doc", Trace: "00-trace-01"}
+	in := Intake{Ref: r, Lane: order.Checkout, Fingerprint: "k.f", Shape: []byte(`{"n":1}`), Document: "s1.k.doc", Trace: "00-trace-01"}
+	if !r.IsRefund() {
+		in.Stub = stub
+	}
+	return in
 }
 
 // record makes a record.
@@ -155,7 +159,7 @@ var stub = []byte(`{"MerchantTradeNo":"O"}`)
 
 // trySubmit writes the intent of a request for all of the record.
 func (b *bench) trySubmit(r order.Ref, fence string) (Answer, int, error) {
-	return b.Submit(b.ctx, r, fence, Intent{Host: host, Stub: stub, Lease: lease, Ticket: -1})
+	return b.Submit(b.ctx, r, fence, Intent{Host: host, Lease: lease, Ticket: -1})
 }
 
 func (b *bench) submit(t testing.TB, r order.Ref, fence string) {

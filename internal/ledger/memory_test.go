@@ -61,12 +61,13 @@ func finalOrder(t testing.TB, b *bench, k order.Ref, providerRef string, polled 
 	in.Fingerprint = "9f86d081." + strings.Repeat("Qm", 11)
 	in.Shape = []byte(`{"tickets":2,"type":"paper","items":[{"item":"IT0001","quantity":2}],"amount":2400}`)
 	in.Document = "s1.9f86d081.d"
+	full := fmt.Sprintf(`{"MerchantTradeNo":%q,"MerchantID":"2000132","Type":"1","TradeDesc":"%s"}`, k.OrderID, strings.Repeat("x", 200))
+	in.Stub = []byte(full[:200])
 	in.Trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	_, err := b.Record(b.ctx, in)
 	must(t, err)
 	f := b.claim(t, k).Record.Fence
-	full := fmt.Sprintf(`{"MerchantTradeNo":%q,"MerchantID":"2000132","Type":"1","TradeDesc":"%s"}`, k.OrderID, strings.Repeat("x", 200))
-	a, _, err := b.Submit(b.ctx, k, f, Intent{Host: "ecticket.ecpay.com.tw", Stub: []byte(full[:200]), Lease: lease, Ticket: -1})
+	a, _, err := b.Submit(b.ctx, k, f, Intent{Host: "ecticket.ecpay.com.tw", Lease: lease, Ticket: -1})
 	applied(t, a, err)
 	b.clock.pass(time.Second)
 	if polled {

@@ -161,7 +161,7 @@ func (o *orderMachine) actions() map[string]func(*rapid.T) {
 		"erase": func(t *rapid.T) {
 			e, err := b.Erase(b.ctx, k, "ann")
 			o.lost = o.lost && b.rdb.HGet(b.ctx, keys.Record(k), "event").Val() == ""
-			may := m.state == order.Accepted && m.attempts > 0 || m.state.Settled() && !o.lost
+			may := m.state == order.Accepted || m.state.Settled() && !o.lost
 			o.expect(t, "erase", Answer{Applied: e.Applied, State: e.State}, err, may, func() {})
 		},
 		"poll finds the end": func(t *rapid.T) {

@@ -82,5 +82,24 @@ func packText(p providers.Name, text []byte) string {
 
 // unpackText reads what packText wrote.
 func unpackText(p providers.Name, s string) []byte {
+	if s == "" {
+		return nil
+	}
 	return shortnames.Lengthen(shortnames.Of(p), []byte(s))
+}
+
+// shapeOf is an order's or a refund's shape, from what Redis holds of it: where a stub shows it all, it is not stored.
+func shapeOf(p providers.Name, shape, stub string) []byte {
+	if shape != "" || stub == "" {
+		return unpackText(p, shape)
+	}
+	return shown(p, unpackText(p, stub))
+}
+
+// shown is the shape that a stub shows, nil where the provider's codec does not say.
+func shown(p providers.Name, stub []byte) []byte {
+	if codec, _ := providers.CodecOf(p); codec.ShapeOf != nil && len(stub) > 0 {
+		return codec.ShapeOf(stub)
+	}
+	return nil
 }

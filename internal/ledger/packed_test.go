@@ -60,13 +60,13 @@ func TestShapeAndStubAreStoredWithShortNames(t *testing.T) {
 		k.Account = providers.Account{Provider: providers.Pass2U, Merchant: "main"}
 		shape, stub := `{"productSaleId":"P1","quantity":2}`, `{"channelOrderId":"X","productSaleId":"P1"}`
 		in := document(k)
-		in.Shape = []byte(shape)
+		in.Shape, in.Stub = []byte(shape), []byte(stub)
 		if known, err := b.Record(b.ctx, in); err != nil || !known.New {
 			t.Fatalf("%+v, %v", known, err)
 		}
 		c := b.claim(t, k)
 		for range 2 { // the second finds the stub of the first
-			a, _, err := b.Submit(b.ctx, k, c.Record.Fence, Intent{Host: "h", Stub: []byte(stub), Lease: time.Minute, Ticket: -1})
+			a, _, err := b.Submit(b.ctx, k, c.Record.Fence, Intent{Host: "h", Lease: time.Minute, Ticket: -1})
 			applied(t, a, err)
 		}
 		holds := func(when string) {

@@ -32,7 +32,7 @@ type Record struct {
 	Fingerprint string
 	Shape       json.RawMessage
 	Document    seal.Sealed
-	Stub        []byte // enough of the request to look the order up; empty until the first intent
+	Stub        []byte // enough of an order's request to look it up; a refund has none
 	Host        string // where the last intent was for; gone with the details, but see SentElsewhere
 	HostMark    string // what stays of Host when the details are gone
 	Trace       string // W3C traceparent of the enqueueing
@@ -209,7 +209,7 @@ func (l *Ledger) Refunds(ctx context.Context, r order.Ref) ([]*Record, error) {
 
 func record(r order.Ref, f map[string]string) *Record {
 	rec := &Record{Ref: r, State: order.State(f["state"]), Lane: order.Lane(f["lane"]), Fingerprint: unpackFingerprint(f["fp"]),
-		Shape: json.RawMessage(unpackText(r.Account.Provider, f["shape"])), Document: unpack(f["doc"]), Stub: unpackText(r.Account.Provider, f["stub"]), Host: f["host"], HostMark: f["h"], Trace: f["trace"],
+		Shape: json.RawMessage(shapeOf(r.Account.Provider, f["shape"], f["stub"])), Document: unpack(f["doc"]), Stub: unpackText(r.Account.Provider, f["stub"]), Host: f["host"], HostMark: f["h"], Trace: f["trace"],
 		Newer: number(f["v"]) > 2, Fence: f["fence"], Runner: f["runner"], Until: millis(f["until"]), Crashes: number(f["crashes"]),
 		Abandoned: number(f["abandoned"]), Bans: number(f["bans"]), BannedAt: millis(f["banned_at"]), AbsentAt: millis(f["absent"]), AbsentLast: millis(f["absent_last"]), Unproven: f["unproven"] == "1", FirstSentAt: millis(cmp.Or(f["first"], f["sent_at"])),
 		Attempts: number(f["attempts"]), Unsent: number(f["unsent"]),

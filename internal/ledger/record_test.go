@@ -92,7 +92,7 @@ func TestARefundsRecordIsReadBack(t *testing.T) {
 		got.Event, got.History = "", nil
 		end := b.clock.Now()
 		want := &Record{Ref: k, Plan: "s1.k.plan", Planned: true, Count: 3, Baseline: 4, BaselineAt: created, Refunded: 2,
-			State: order.PartiallyRefunded, Lane: "checkout", Fingerprint: "k.f", Shape: json.RawMessage(`{"n":1}`), Document: "s1.k.doc", Stub: stub, Host: host, HostMark: "721", Trace: "00-trace-01", Fence: "1",
+			State: order.PartiallyRefunded, Lane: "checkout", Fingerprint: "k.f", Shape: json.RawMessage(`{"n":1}`), Document: "s1.k.doc", Host: host, HostMark: "721", Trace: "00-trace-01", Fence: "1",
 			Attempts: 1, ReviewReason: Reason{"in_doubt", "ask"}, CreatedAt: created, FirstSentAt: sent, SentAt: sent, FinalAt: end,
 			ResolvedBy: "ann", Resolved: "two came back"}
 		if d := cmp.Diff(want, got); d != "" {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -77,7 +78,7 @@ func (q Query) step(ctx context.Context, node *redis.Client, place uint64) (foun
 	return found, after, err
 }
 
-var searched = []string{"state", "lane", "code", "created", "final", "review_code", "event", "shape"}
+var searched = []string{"state", "lane", "code", "created", "final", "review_code", "event", "shape", "stub"}
 
 // find reads the records among keys of one node that match.
 func (q Query) find(ctx context.Context, node *redis.Client, names []string) ([]Found, error) {
@@ -110,8 +111,8 @@ func (q Query) readEach(ctx context.Context, rdb redis.UniversalClient, refs []o
 		if !q.Account.IsZero() && !q.Account.Covers(r.Account) {
 			continue
 		}
-		fields := searched[:len(searched)-1]
-		if q.Item != "" { // large, and read only where it is looked for
+		fields := searched[:len(searched)-2]
+		if q.Item != "" { // shapes are large, and read only where an item is looked for
 			fields = searched
 		}
 		if (q.Item != "" || q.whole) && !q.unsettled {
@@ -142,7 +143,7 @@ func (q Query) found(r order.Ref, f []any, details *redis.SliceCmd) *Found {
 	if rec.State == "" || len(q.States) > 0 && !slices.Contains(q.States, rec.State) || rec.CreatedAt.Before(q.Since) {
 		return nil
 	}
-	if q.Item != "" && !q.holds(r, text(f, len(searched)-1)) && (details == nil || !q.holds(r, text(details.Val(), 0))) {
+	if q.Item != "" && !q.holds(r, text(f, len(searched)-2), text(f, len(searched)-1)) && (details == nil || !q.holds(r, text(details.Val(), 0), "")) {
 		return nil
 	}
 	if rec.Lane == "" && q.whole && details != nil {
@@ -151,9 +152,15 @@ func (q Query) found(r order.Ref, f []any, details *redis.SliceCmd) *Found {
 	return rec
 }
 
-// holds reports whether a shape, as Redis holds it, holds the item.
-func (q Query) holds(r order.Ref, shape string) bool {
-	return holds(string(unpackText(r.Account.Provider, shape)), q.Item)
+// holds reports whether a shape, or the stub that shows it, as Redis holds them, holds the item.
+func (q Query) holds(r order.Ref, shape, stub string) bool {
+	return mayHold(cmp.Or(shape, stub), q.Item) && holds(string(shapeOf(r.Account.Provider, shape, stub)), q.Item)
+}
+
+// mayHold reports whether a value of a JSON text, which may be packed, can be the given string: most hold none, and reading the
+// text is what a search takes its time for.
+func mayHold(text, value string) bool {
+	return strings.Contains(text, value) || !asIs(text) || !asIs(value)
 }
 
 // asIs reports whether a text is written in JSON as it is.
@@ -161,9 +168,6 @@ func asIs(text string) bool { return !strings.ContainsAny(text, "\\<>&\u2028\u20
 
 // holds reports whether a value of a JSON text, at any depth, is the given string.
 func holds(text, value string) bool {
-	if !strings.Contains(text, value) && asIs(text) && asIs(value) {
-		return false // most are not, and reading the text is what a search takes its time for
-	}
 	var v any
 	if text == "" || json.Unmarshal([]byte(text), &v) != nil {
 		return false

@@ -20,7 +20,6 @@ type Reason struct{ Code, Message string }
 // Intent is what is written before a provider is called.
 type Intent struct {
 	Host  string // where the request goes
-	Stub  []byte // enough of the document to look the order up later; may be nil for a refund
 	Lease time.Duration
 	// Ticket is the place of a ticket in a refund's plan; negative when the request is for all of the refund.
 	// Orders have none.
@@ -35,7 +34,7 @@ func (l *Ledger) Submit(ctx context.Context, r order.Ref, fence string, in Inten
 	if r.IsRefund() && in.Ticket >= 0 {
 		ticket = strconv.Itoa(in.Ticket)
 	}
-	f, err := l.runIntent(ctx, r, "submit", []string{keys.Record(r)}, fence, in.Lease.Milliseconds(), in.Host, packText(r.Account.Provider, in.Stub), ticket, bit(r.IsRefund()))
+	f, err := l.runIntent(ctx, r, "submit", []string{keys.Record(r)}, fence, in.Lease.Milliseconds(), in.Host, ticket, bit(r.IsRefund()))
 	if err != nil {
 		return Answer{}, 0, err
 	}

@@ -167,7 +167,7 @@ func TestAnIntentThatDoesNotStandIsNeverTakenForOne(t *testing.T) {
 	}{
 		"order": {func(t testing.TB, b *bench) (order.Ref, string) { k := b.order(); return k, b.claim(t, k).Record.Fence },
 			func(b *bench, l *Ledger, r order.Ref, f string) (Answer, int, error) {
-				return l.Submit(b.ctx, r, f, Intent{Host: host, Stub: stub, Lease: lease, Ticket: -1})
+				return l.Submit(b.ctx, r, f, Intent{Host: host, Lease: lease, Ticket: -1})
 			}},
 		"refund by number": {func(t testing.TB, b *bench) (order.Ref, string) { k := b.refund(); return k, b.plan(t, k, byNumber) },
 			func(b *bench, l *Ledger, r order.Ref, f string) (Answer, int, error) {

@@ -141,11 +141,11 @@ func (b *bench) issued(id string, n int) {
 func (b *bench) submitted(r order.Ref, stub string) (fence string) {
 	b.t.Helper()
 	ctx := b.t.Context()
-	_, err := b.Ledger.Record(ctx, ledger.Intake{Ref: r, Lane: order.Checkout, Fingerprint: "k.f", Shape: []byte(`{}`), Document: "s1.k.doc"})
+	_, err := b.Ledger.Record(ctx, ledger.Intake{Ref: r, Lane: order.Checkout, Fingerprint: "k.f", Shape: []byte(`{}`), Stub: []byte(stub), Document: "s1.k.doc"})
 	b.must(err)
 	c, err := b.Ledger.Claim(ctx, r, "test", time.Minute)
 	b.must(err)
-	_, _, err = b.Ledger.Submit(ctx, r, c.Record.Fence, ledger.Intent{Host: "ecticket.example", Stub: []byte(stub), Lease: time.Minute, Ticket: -1})
+	_, _, err = b.Ledger.Submit(ctx, r, c.Record.Fence, ledger.Intent{Host: "ecticket.example", Lease: time.Minute, Ticket: -1})
 	b.must(err)
 	return c.Record.Fence
 }

@@ -186,7 +186,7 @@ func TestNoticesOfOrdersInEveryState(t *testing.T) {
 	b := start(t)
 	ctx := t.Context()
 	for _, id := range []string{"QUEUED", "CANCELLED"} {
-		_, err := b.Ledger.Record(ctx, ledger.Intake{Ref: ref(id), Lane: order.Checkout, Fingerprint: "k.f", Shape: []byte(`{}`), Document: "s1.k.doc"})
+		_, err := b.Ledger.Record(ctx, ledger.Intake{Ref: ref(id), Lane: order.Checkout, Fingerprint: "k.f", Shape: []byte(`{}`), Stub: []byte(`{"TicketInfo":[{"TicketAmount":1}]}`), Document: "s1.k.doc"})
 		b.must(err)
 	}
 	_, err := b.Ledger.Cancel(ctx, ref("CANCELLED"), "ann", "test")
@@ -203,7 +203,7 @@ func TestNoticesOfOrdersInEveryState(t *testing.T) {
 	b.fake.orders["QUEUED"] = []providers.Ticket{{TicketNo: "Q1", UseStatus: providers.Redeemed}}
 	c, err := b.Ledger.Claim(ctx, ref("QUEUED"), "test", time.Minute)
 	b.must(err)
-	_, _, err = b.Ledger.Submit(ctx, ref("QUEUED"), c.Record.Fence, ledger.Intent{Host: "ecticket.example", Stub: []byte(`{"TicketInfo":[{"TicketAmount":1}]}`), Lease: time.Minute, Ticket: -1})
+	_, _, err = b.Ledger.Submit(ctx, ref("QUEUED"), c.Record.Fence, ledger.Intent{Host: "ecticket.example", Lease: time.Minute, Ticket: -1})
 	b.must(err)
 	_, err = b.Ledger.Finish(ctx, ref("QUEUED"), c.Record.Fence, ledger.Ending{State: order.Issued})
 	b.must(err)

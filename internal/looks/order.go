@@ -31,10 +31,6 @@ func (l *Looker) order(ctx context.Context, ref order.Ref, tries int) ending {
 	case rec.State != order.Issued, !rec.ErasedAt.IsZero():
 		return done()
 	}
-	o, err := l.request(rec)
-	if err != nil {
-		return failed(err)
-	}
 	before, err := l.Ledger.TicketList(ctx, ref)
 	if err != nil {
 		return failed(err)
@@ -43,7 +39,7 @@ func (l *Looker) order(ctx context.Context, ref order.Ref, tries int) ending {
 	if err != nil {
 		return failed(err)
 	}
-	shown, out := l.Provider.Tickets(ctx, o)
+	shown, out := l.Provider.Tickets(ctx, providers.Order{ID: rec.OrderID, Request: rec.Stub, Ref: rec.ProviderRef})
 	switch {
 	case out.Kind == providers.Rejected && tries+1 < mostRefused:
 		return unshown(notices.Unfound)
@@ -54,17 +50,6 @@ func (l *Looker) order(ctx context.Context, ref order.Ref, tries int) ending {
 		return unanswered(out)
 	}
 	return l.record(ctx, rec, before, numbers, shown)
-}
-
-// request is an order as it is asked for: its stub, or, for one that was never sent from here, its document.
-func (l *Looker) request(rec *ledger.Record) (providers.Order, error) {
-	o := providers.Order{ID: rec.OrderID, Request: rec.Stub, Ref: rec.ProviderRef}
-	if len(o.Request) > 0 || rec.Document == "" {
-		return o, nil
-	}
-	var err error
-	o.Request, err = vault.OpenDocument(l.Ring, rec.Ref, rec.Document)
-	return o, err
 }
 
 // numbers are those of the tickets that are known, by their places: of the looks before, or of the tickets that were

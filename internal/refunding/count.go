@@ -135,7 +135,7 @@ func (s byCount) confirm(ctx context.Context, r *run) (handler.Result, error) {
 // send calls the provider once and settles the answer.
 func (s byCount) send(ctx context.Context, r *run) (handler.Result, error) {
 	refund, respells := s.spelling(r)
-	out, stop, err := r.Send(ctx, handler.All, nil, func(ctx context.Context) providers.Outcome {
+	out, stop, err := r.Send(ctx, handler.All, func(ctx context.Context) providers.Outcome {
 		return refund(ctx, r.Order, r.Rec.Count)
 	})
 	if err != nil || stop.Ends() {

@@ -74,7 +74,7 @@ func (t ticket) send(ctx context.Context) (handler.Result, error) {
 	before := *t.state()
 	recorded := func() {}
 	defer func() { recorded() }()
-	out, stop, err := t.Send(ctx, t.i, nil, func(ctx context.Context) providers.Outcome {
+	out, stop, err := t.Send(ctx, t.i, func(ctx context.Context) providers.Outcome {
 		recorded = t.lists.calling(t.Order.ID)
 		return t.provider.RefundTicket(ctx, t.call)
 	})

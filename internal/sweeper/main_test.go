@@ -100,7 +100,7 @@ func (s *scene) given(state order.State) {
 		s.must(err)
 		return
 	}
-	_, _, err := s.ledger.Submit(s.ctx, ref, fence, ledger.Intent{Host: "fake.invalid", Stub: []byte("{}"), Lease: lease, Ticket: -1})
+	_, _, err := s.ledger.Submit(s.ctx, ref, fence, ledger.Intent{Host: "fake.invalid", Lease: lease, Ticket: -1})
 	s.must(err)
 	if state == order.Accepted {
 		_, err = s.ledger.Accept(s.ctx, ref, fence, ledger.Acceptance{ProviderRef: "REF"})

@@ -95,6 +95,9 @@ func orderDocument(t *testing.T, s Subject) {
 		if a, b := s.Codec.Calls(request), s.Codec.Calls(doc.Stub); a != doc.Calls || b != doc.Calls {
 			t.Errorf("%d calls by the document, %d by the request, %d by the stub", doc.Calls, a, b)
 		}
+		if of := s.Codec.ShapeOf; of != nil && !bytes.Equal(of(doc.Stub), doc.Shape) {
+			t.Errorf("the stub shows %s, the shape is %s", of(doc.Stub), doc.Shape)
+		}
 		for name, text := range map[string][]byte{"shape": doc.Shape, "stub": doc.Stub} {
 			var m map[string]any
 			if err := json.Unmarshal(text, &m); err != nil || len(m) == 0 {

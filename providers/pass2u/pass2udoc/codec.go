@@ -20,6 +20,7 @@ func Codec() providers.Codec {
 		ParseOrder:      parseOrder,
 		ParseRefund:     parseRefund,
 		Canonical:       canonical,
+		ShapeOf:         shapeOf,
 		OtherOrder:      otherOrder,
 		RefundedBy:      func(json.RawMessage, json.RawMessage) (operator, storeID string) { return "", "" },
 		Tickets:         func(request json.RawMessage) int { return read(request).Quantity },
@@ -78,6 +79,11 @@ func parseRefund(path string, request json.RawMessage, _ providers.Rules) (*prov
 	stub := Order{ProductSaleID: d.ProductSaleID, ChannelOrderID: d.ChannelOrderID, PickupType: d.PickupType}
 	doc.Outside = &providers.Order{ID: d.OrderID(), Request: stub.Stub(), Ref: d.Pass2uOrderID}
 	return doc, nil
+}
+
+func shapeOf(stub json.RawMessage) []byte {
+	o := read(stub)
+	return o.Shape()
 }
 
 // read reads a request that was validated before, or its stub. What cannot be read is empty.
