@@ -119,9 +119,13 @@ local function no_doubt(key, f)
   redis.call('HDEL', key, 'doubt_at', 'doubt_since', 'doubts', 'rejected_code', 'rejected_message', 'confirmed')
 end
 
--- Gives the claim back, and removes other fields with it.
+-- Gives the claim back, and removes other fields with it: those that there are, because all that are named stand in Redis's log.
 local function give_back(key, ...)
-  redis.call('HDEL', key, 'runner', 'until', 'phase', 'solo', ...)
+  local names, there = {'runner', 'until', 'phase', 'solo', ...}, {}
+  for i, value in ipairs(redis.call('HMGET', key, unpack(names))) do
+    if value then there[#there + 1] = names[i] end
+  end
+  if #there > 0 then redis.call('HDEL', key, unpack(there)) end
 end
 
 -- The runner died, or lost Redis, with the claim in its hands. It counts as the record's own doing only if that
