@@ -250,6 +250,9 @@ func TestQueuesAreExamined(t *testing.T) {
 	w.finds(doctor.Wrong, doctor.Queues, "1 tasks name no record")
 	w.must(w.rdb.HSet(ctx, keys.Record(ref), "state", "queued").Err())
 	w.must(w.rdb.HSet(ctx, keys.Task(name, id), "msg", "x").Err())
+	beside := id + "~3" // as the sweeper makes it where a dead worker's task has the record's own id
+	w.must(w.rdb.LPush(ctx, key+"pending", beside).Err())
+	w.must(w.rdb.HSet(ctx, keys.Task(name, beside), "msg", "x").Err())
 	for _, f := range w.examine() {
 		if f.Area == doctor.Queues && f.Level != doctor.OK {
 			t.Errorf("%+v", f)

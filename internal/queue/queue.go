@@ -6,6 +6,7 @@
 package queue
 
 import (
+	"regexp"
 	"strings"
 	"time"
 
@@ -74,8 +75,15 @@ func identity(r order.Ref) string {
 	return s
 }
 
-// RefOf is the record that a task's id names, of any home; ok is false where it is no task id of ours.
+// detoured is the end of an id that detour makes.
+var detoured = regexp.MustCompile(`~[0-9]+(\.[0-9]+)?$`)
+
+// RefOf is the record that a task's id names, of any home and beside its own (see detour); ok is false where it is no task id of
+// ours.
 func RefOf(id string) (r order.Ref, ok bool) {
+	if strings.Contains(id, "~") {
+		id = detoured.ReplaceAllLiteralString(id, "")
+	}
 	parts := strings.Split(id, ":")
 	if len(parts) < 4 || len(parts) > 5 {
 		return r, false

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"strings"
 	"testing"
 
 	"issuance/providers"
@@ -46,5 +47,31 @@ func TestARecordHasOneHome(t *testing.T) {
 	}
 	if HomeOf(a1, order.Queued, order.Bulk).ID == HomeOf(order.Ref{Account: other, OrderID: "A1"}, order.Queued, order.Bulk).ID {
 		t.Error("two merchants' orders of one number are one task")
+	}
+}
+
+// A task's id names its record, also one beside the record's own; what is no id of ours names none.
+func TestATasksIDNamesItsRecord(t *testing.T) {
+	for _, r := range []order.Ref{a1, a1.Refund("R1"), {Account: other, OrderID: "A-1.2"}, a1.Refund("R~1")} {
+		homes := []Home{HomeOf(r, order.Queued, order.Bulk)}
+		if !r.IsRefund() {
+			homes = append(homes, PollHome(r))
+		}
+		for _, h := range homes {
+			ids := []string{detour(h.ID, 3, 1), detour(h.ID, 12, 2)}
+			if !strings.Contains(h.ID, "~") { // no rule of ids allows it
+				ids = append(ids, h.ID)
+			}
+			for _, id := range ids {
+				if got, ok := RefOf(id); !ok || got != r {
+					t.Errorf("%s names %s, %t, want %s", id, got, ok, r)
+				}
+			}
+		}
+	}
+	for _, id := range []string{"", "issue:ecticket:2000132", "issue:ecticket:2000132:A1:R1", "refund:ecticket:2000132:A1", "poll:pass2u:main:A1:R1", "other:ecticket:2000132:A1", "~1"} {
+		if r, ok := RefOf(id); ok {
+			t.Errorf("%q names %s", id, r)
+		}
 	}
 }
