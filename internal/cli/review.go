@@ -63,6 +63,7 @@ type reviewLine struct {
 	Tickets map[tasks.TicketState]int `json:"tickets,omitempty"`
 	Check   string                    `json:"check"`
 	Resolve string                    `json:"resolve"`
+	Retry   string                    `json:"retry,omitempty"` // where that may be the decision
 
 	history   []ledger.Step
 	decisions []ledger.Decision
@@ -140,6 +141,9 @@ func (s *session) reviewLine(ctx context.Context, rec *ledger.Record) (reviewLin
 	}
 	l.decisions = decisions[rec.Ref]
 	l.Check, l.Resolve = whatToCheck(rec, others), howToResolve(rec.Ref)
+	if operate.QuestionOf(rec) == operate.WhoRefunded {
+		l.Retry = command("retry", rec.Ref) + " --reason 'who refunded them'"
+	}
 	return l, nil
 }
 
@@ -164,11 +168,16 @@ func whatToCheck(rec *ledger.Record, others []string) string {
 }
 
 func howToResolve(r tasks.Ref) string {
-	command := fmt.Sprintf("enqueue resolve %s %s", r.Account, r.OrderID)
+	return fmt.Sprintf("%s --as '%s' --reason 'what you found'", command("resolve", r), strings.Join(names(operate.Ends(r)), "|")) // quoted: a shell takes | for a pipe
+}
+
+// command is a command line about a record.
+func command(name string, r tasks.Ref) string {
+	line := fmt.Sprintf("enqueue %s %s %s", name, r.Account, r.OrderID)
 	if r.IsRefund() {
-		command += " --refund " + r.RefundID
+		line += " --refund " + r.RefundID
 	}
-	return fmt.Sprintf("%s --as '%s' --reason 'what you found'", command, strings.Join(names(operate.Ends(r)), "|")) // quoted: a shell takes | for a pipe
+	return line
 }
 
 // lastSteps is how much of the history a review shows.
@@ -209,6 +218,9 @@ func (a *app) printReview(l reviewLine, gap bool) error {
 	}
 	f.row("check", l.Check)
 	f.WholeRow("then", l.Resolve)
+	if l.Retry != "" {
+		f.WholeRow("or", l.Retry)
+	}
 	return a.printEntry(gap, head, &f)
 }
 
