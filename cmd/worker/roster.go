@@ -185,7 +185,7 @@ func (w *worker) followOnce(ctx context.Context) error {
 	defer w.roster.turn.Unlock()
 	before, want := w.roster.now(), w.roster.mine(w.roster.live.Current())
 	w.roster.terms.read(ctx, before, want)
-	w.roster.report()
+	w.roster.report(ctx)
 	c, err := w.changeTo(w.roster.apply(want))
 	if err != nil {
 		return err

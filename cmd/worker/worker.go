@@ -143,7 +143,7 @@ func (w *worker) wire(again <-chan struct{}) error {
 	w.wiring = k
 	w.closes = append(w.closes, k.pool.Close)
 	w.roster.mine, w.roster.live = w.mine, w.Live(w.log)
-	w.roster.terms = terms{rdb: w.rdb, log: w.log, other: map[providers.Account]*otherTerms{}}
+	w.roster.terms = terms{rdb: w.rdb, log: w.log, backers: w.neighbours.backers, other: map[providers.Account]*otherTerms{}}
 	w.roster.list.Store(accountsOf(nil))
 	w.servers = servers.New(w.rdb, nil, serverOptions(w.Config, w.log))
 	w.fair = map[lane]*fair.Lane{}
@@ -178,9 +178,9 @@ func (w *worker) wire(again <-chan struct{}) error {
 	return nil
 }
 
-// self is what the worker announces of itself.
+// self is what the worker announces of itself. The roster's turn is held.
 func (w *worker) self() announce.Worker {
-	self := announce.Worker{Name: w.name, Version: metrics.Version(), Started: w.started, SealKeys: w.ring.IDs()}
+	self := announce.Worker{Name: w.name, Version: metrics.Version(), Started: w.started, SealKeys: w.ring.IDs(), Differing: w.roster.differing()}
 	for _, a := range w.names() {
 		self.Accounts = append(self.Accounts, a.String())
 	}
@@ -208,11 +208,12 @@ func (w *worker) renew(ctx context.Context) error {
 func (w *worker) announceWith(ctx context.Context, accounts func() error) error {
 	w.roster.turn.Lock() // an account that is withdrawn must not be announced again
 	err := accounts()
+	self := w.self()
 	w.roster.turn.Unlock()
 	if err != nil {
 		return err
 	}
-	return errors.Join(announce.SealKeys(ctx, w.rdb, w.ring.IDs()), announce.AnnounceWorker(ctx, w.rdb, w.self()), w.servers.Register(ctx))
+	return errors.Join(announce.SealKeys(ctx, w.rdb, w.ring.IDs()), announce.AnnounceWorker(ctx, w.rdb, self), w.servers.Register(ctx))
 }
 
 // enter announces the worker for the first time, and then says what is unwise about its Redis and its keys: only once, however

@@ -24,7 +24,8 @@ func (a *app) accountsCommand() *cobra.Command {
 		Short: "List the accounts that workers serve, and check an accounts file",
 		Long: `List the accounts that workers serve, or served lately: which is its provider's default, the allowance
 that it shares with others, its calls per second, its health, the workers that serve it, and when one
-announced it last. "enqueue budget" shows what each uses of its calls.
+announced it last. A worker that has not been heard of lately may have died; it is listed for two minutes.
+"enqueue budget" shows what each uses of its calls.
 
 Accounts are known here once a worker has served them. The providers are not asked.`,
 		Example: `  enqueue accounts
@@ -66,8 +67,15 @@ type accountLine struct {
 	Allowance      string         `json:"allowance"` // accounts of the same one share it
 	CallsPerSecond float64        `json:"calls_per_second"`
 	Health         healthLine     `json:"health"`
-	Workers        []string       `json:"workers"` // that run and serve it
+	Workers        []string       `json:"workers"`           // that run and serve it
+	Unheard        []unheardLine  `json:"unheard,omitempty"` // those of them that may have died
 	LastSeen       time.Time      `json:"last_seen"`
+}
+
+// unheardLine is a worker that has missed an announcement, with --json.
+type unheardLine struct {
+	Worker string `json:"worker"`
+	ForS   int    `json:"for_s"`
 }
 
 func (a *app) listAccounts(ctx context.Context, s *session) error {
@@ -83,11 +91,11 @@ func (a *app) listAccounts(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	serve := map[string][]string{}
+	serve := map[string][]announce.Worker{}
 	for _, w := range workers {
 		if w.Running(now) {
 			for _, name := range w.Accounts {
-				serve[name] = append(serve[name], a.workerText(w, now))
+				serve[name] = append(serve[name], w)
 			}
 		}
 	}
@@ -99,14 +107,22 @@ func (a *app) listAccounts(ctx context.Context, s *session) error {
 	t.Row("ACCOUNT", "DEFAULT", "ALLOWANCE", "CALLS/S", "HEALTH", "WORKERS", "SEEN")
 	for i, n := range announced {
 		line := accountLine{Provider: n.Account.Provider, Account: n.Account, Default: n.Default, Allowance: n.Allowance, CallsPerSecond: n.PerSecond,
-			Health: lineOfHealth(states[i]), Workers: append([]string{}, serve[n.Account.String()]...), LastSeen: n.At.UTC()}
+			Health: lineOfHealth(states[i]), Workers: []string{}, LastSeen: n.At.UTC()}
+		var shown []string
+		for _, w := range serve[n.Account.String()] {
+			line.Workers = append(line.Workers, w.Name)
+			shown = append(shown, workerText(w, now))
+			if silence := w.Unheard(now); silence > 0 {
+				line.Unheard = append(line.Unheard, unheardLine{w.Name, int(silence.Seconds())})
+			}
+		}
 		if a.json {
 			if err := a.printJSON(line); err != nil {
 				return err
 			}
 			continue
 		}
-		a.accountRow(&t, line)
+		a.accountRow(&t, line, shown)
 	}
 	if a.json {
 		return nil
@@ -114,17 +130,17 @@ func (a *app) listAccounts(ctx context.Context, s *session) error {
 	return a.printTable(&t)
 }
 
-// workerText is a worker's name, and since when it was not seen where it may have stopped: it counts as running for some
+// workerText is a worker's name, and for how long it has not been heard of where it may have died: it counts as running for some
 // announcements more.
-func (a *app) workerText(w announce.Worker, now time.Time) string {
-	if a.json || now.Sub(w.At) <= 2*announce.Every {
-		return w.Name
+func workerText(w announce.Worker, now time.Time) string {
+	if silence := w.Unheard(now); silence > 0 {
+		return fmt.Sprintf("%s (not heard of for %d s)", w.Name, int(silence.Seconds()))
 	}
-	return w.Name + " (last seen " + a.time(w.At) + ")"
+	return w.Name
 }
 
 // accountRow adds an account; what is as usual is left out.
-func (a *app) accountRow(t *table.Table, l accountLine) {
+func (a *app) accountRow(t *table.Table, l accountLine, workers []string) {
 	standard, allowance := "", l.Allowance
 	if l.Default {
 		standard = "default"
@@ -132,7 +148,7 @@ func (a *app) accountRow(t *table.Table, l accountLine) {
 	if allowance == l.Account.String() {
 		allowance = ""
 	}
-	t.Row(l.Account.String(), standard, allowance, plain.Number(l.CallsPerSecond), string(l.Health.State), strings.Join(l.Workers, ", "), a.time(l.LastSeen))
+	t.Row(l.Account.String(), standard, allowance, plain.Number(l.CallsPerSecond), string(l.Health.State), strings.Join(workers, ", "), a.time(l.LastSeen))
 }
 
 // checkedLine is an account of a file that has no mistakes, with --json.

@@ -278,6 +278,12 @@ func TestWorkersAreExamined(t *testing.T) {
 	w.finds(doctor.Note, doctor.Workers, "different versions")
 	w.worker("w2", "v2", "k2")
 	w.finds(doctor.Wrong, doctor.Workers, "different seal keys")
+	late := time.Now().Add(-announce.Every - 10*time.Second).UTC().Format(time.RFC3339) // it may have died: its settings are nobody's trouble
+	w.must(w.rdb.HSet(t.Context(), keys.Workers, "w2", `{"version":"v1","seal_keys":["k2"],"at":"`+late+`"}`).Err())
+	w.finds(doctor.Note, doctor.Workers, "w2: not heard of for 3")
+	if found := w.examine(); slices.ContainsFunc(found, func(f doctor.Finding) bool { return strings.Contains(f.Text, "different seal keys") }) {
+		t.Error(found)
+	}
 	w.must(w.rdb.HSet(t.Context(), keys.Workers, "w2", `{"version":"v1","at":"2020-01-01T00:00:00Z"}`).Err())
 	w.finds(doctor.Note, doctor.Workers, "w2: silent since 2020")
 	w.must(announce.Leave(t.Context(), w.rdb, "w1"))

@@ -24,6 +24,10 @@ func (x *examination) workers(ctx context.Context) error {
 	}
 	var versions, keySets []string
 	for _, w := range running {
+		if silence := w.Unheard(now); silence > 0 {
+			x.addf(Note, w.Name, fmt.Sprintf("look whether it runs; it counts as gone after %s", announce.Silent), "not heard of for %d s", int(silence.Seconds()))
+			continue
+		}
 		versions, keySets = append(versions, w.Version), append(keySets, strings.Join(w.SealKeys, ","))
 		x.add(OK, w.Name, w.Version+", serves "+strings.Join(w.Accounts, ", "), "")
 		if n := len(w.Accounts); n > fewAccounts {
@@ -32,7 +36,7 @@ func (x *examination) workers(ctx context.Context) error {
 	}
 	if distinct(versions) > 1 {
 		x.add(Note, "", "workers of different versions are running", "finish the upgrade: see the changelog whether both may run")
-	} else if versions[0] != x.Version {
+	} else if len(versions) > 0 && versions[0] != x.Version {
 		x.add(Note, "", "workers run another version than this program, "+x.Version, "use the same version, so that both know the same fields")
 	}
 	if distinct(keySets) > 1 {
