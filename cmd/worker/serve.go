@@ -21,7 +21,7 @@ import (
 func serve(ctx context.Context, f flags, env map[string]string, stdout, stderr io.Writer) int {
 	s, err := check(f, env)
 	if err != nil {
-		return report(stderr, err)
+		return reportMistakes(folded(env, stderr), env, err)
 	}
 	log := logging.New(stderr, s.Worker.LogFormat, levelOf(f))
 	redisconn.LogTo(log)

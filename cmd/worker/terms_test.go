@@ -76,7 +76,9 @@ func TestFilesThatGoOnDifferingAreAnAlarm(t *testing.T) {
 	var log bytes.Buffer
 	name := accountAt(houseA)
 	terms := terms{rdb: s.Client(), log: slog.New(slog.NewTextHandler(&log, nil)), other: map[providers.Account]*otherTerms{},
-		backers: func(context.Context) (map[providers.Account]backing, error) { return map[providers.Account]backing{name: backed}, nil }}
+		backers: func(context.Context) (map[providers.Account]backing, error) {
+			return map[providers.Account]backing{name: backed}, nil
+		}}
 	own := config.Account{Name: name, Allowance: "own", CallsPerSecond: 4}
 	served := func(c config.Account) *accounts {
 		b, err := budget.New(s.Client(), budget.Config{Account: name, Allowance: c.Allowance, PerSecond: c.CallsPerSecond})

@@ -152,7 +152,7 @@ func (r *fileReading) unknownKey(e entry, key entryKey, known map[string]string)
 	if !keyPattern.MatchString(shown) {
 		shown = "a key" // it may be anything
 	}
-	if near := nearest(key.name, names); near != "" {
+	if near, _ := nearest(key.name, names); near != "" {
 		r.wrongKey(e, key, key.line, "%s is unknown; did you mean %s?", shown, near)
 		return
 	}
