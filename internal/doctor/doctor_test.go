@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -208,12 +209,14 @@ func TestClocksAreExamined(t *testing.T) {
 	w.finds(doctor.Note, doctor.Clocks, "behind this machine's")
 }
 
+var otherTimes = regexp.MustCompile(`\dT\d|\dZ|UTC|\+00:00`)
+
 // Every state of an account that is not ok is found, with what to do, and so is what a call from here shows.
 func TestAccountsAreExamined(t *testing.T) {
 	w := newWard(t)
 	w.pause("")
 	w.finds(doctor.Note, doctor.Accounts, "paused")
-	w.finds(doctor.Note, doctor.Accounts, "was not called")
+	w.finds(doctor.Note, doctor.Accounts, "was not called, because it is paused by ann: prices, since 20")
 	_, err := budget.Resume(t.Context(), w.rdb, shop, "")
 	w.must(err)
 	w.pause(order.Bulk)
@@ -227,8 +230,16 @@ func TestAccountsAreExamined(t *testing.T) {
 	w.must(w.rdb.Del(t.Context(), keys.Budget(shop.String())+"ban").Err())
 	w.budget.Answered(t.Context(), providers.Condition{State: providers.HealthUnreachable, Code: "http_503", RetryAfter: time.Hour})
 	w.finds(doctor.Wrong, doctor.Accounts, "unreachable since")
+	w.finds(doctor.Note, doctor.Accounts, "was not called, because the provider is unreachable (http_503) since 20")
 	w.budget.Banned(t.Context(), "HTTP 403")
 	w.finds(doctor.Wrong, doctor.Accounts, "banned since")
+	w.finds(doctor.Note, doctor.Accounts, "was not called, because the provider bans it until 20")
+	w.config.Zone = time.FixedZone("", 8*3600)
+	for _, f := range w.examine() { // one form of time, that of the command line
+		if otherTimes.MatchString(f.Text) || strings.Contains(f.Text, "since 20") && !strings.Contains(f.Text, "+08:00") {
+			t.Errorf("%s", f.Text)
+		}
+	}
 	w.must(w.rdb.HSet(t.Context(), keys.Accounts, shop.String(), `{"calls_per_second":4,"at":"2020-01-01T00:00:00Z"}`).Err())
 	w.finds(doctor.Wrong, doctor.Accounts, "no_worker")
 	w.must(w.rdb.Del(t.Context(), keys.Accounts).Err())

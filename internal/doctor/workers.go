@@ -44,7 +44,7 @@ func (x *examination) workers(ctx context.Context) error {
 	}
 	for _, w := range all {
 		if !w.Running(now) {
-			x.add(Note, w.Name, "silent since "+w.At.UTC().Format(time.RFC3339)+": it did not stop by itself", "look why it died; it is forgotten after a day")
+			x.add(Note, w.Name, "silent since "+x.at(w.At)+": it did not stop by itself", "look why it died; it is forgotten after a day")
 		}
 	}
 	return nil
@@ -89,11 +89,11 @@ func (x *examination) webhooks(ctx context.Context) error {
 		before := len(x.found)
 		switch {
 		case !st.OffAt.IsZero():
-			x.add(Wrong, w.Name, "switched off since "+st.OffAt.UTC().Format(time.RFC3339)+", because it answered 410", "enqueue webhooks enable "+w.Name)
+			x.add(Wrong, w.Name, "switched off since "+x.at(st.OffAt)+", because it answered 410", "enqueue webhooks enable "+w.Name)
 		case st.Fails >= manyFailures:
 			x.addf(Wrong, w.Name, "enqueue webhooks deliveries "+w.Name, "%d failures in a row", st.Fails)
 		case st.Fails > 0 && now.Sub(st.FailingAt) > failingLong:
-			x.addf(Wrong, w.Name, "enqueue webhooks deliveries "+w.Name, "it has taken nothing since %s", st.FailingAt.UTC().Format(time.RFC3339))
+			x.addf(Wrong, w.Name, "enqueue webhooks deliveries "+w.Name, "it has taken nothing since %s", x.at(st.FailingAt))
 		case st.Fails > 0:
 			x.addf(Note, w.Name, "enqueue webhooks deliveries "+w.Name, "the last delivery failed, it is tried again (%d in a row)", st.Fails)
 		case st.Behind(last) > farBehind:
