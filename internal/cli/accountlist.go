@@ -46,8 +46,9 @@ func (a *app) checkAccountsCommand() *cobra.Command {
 		Use:   "check FILE",
 		Short: "Check an accounts file, as a worker would read it",
 		Long: `Check an accounts file (docs/accounts.md) as a worker would read it, with the secrets in the files that it
-names. Every mistake is listed with its line and the entry's name; no secret is shown. Nobody is asked,
-neither Redis nor a provider ("enqueue doctor" makes a harmless call for each account).
+names. Every mistake is listed with its line and the entry's name as an error, and after those what is
+unwise as a warning; no secret is shown. Nobody is asked, neither Redis nor a provider ("enqueue doctor"
+makes a harmless call for each account).
 
 The exit code is 2 when the file has mistakes.`,
 		Example: `  enqueue accounts check accounts.yaml`,
@@ -168,8 +169,9 @@ func (a *app) checkAccounts(path string) error {
 	if err != nil {
 		return badInput("%w", err)
 	}
-	for _, w := range warnings {
-		a.report("%s", w)
+	a.listMistakes("warning", path, warnings)
+	if len(warnings) > 0 {
+		a.report("%s in the accounts file", count(len(warnings), "warning"))
 	}
 	if !a.json {
 		return a.text("%s: right, %s", path, count(len(list), "account"))
@@ -186,10 +188,20 @@ func (a *app) checkAccounts(path string) error {
 	return nil
 }
 
-// rejectAccounts lists every mistake of a file.
+// rejectAccounts lists every mistake of a file, and then what is unwise in it.
 func (a *app) rejectAccounts(path string, wrong *config.FileError) error {
-	var listed []violationLine
-	for _, m := range wrong.Mistakes {
+	listed := a.listMistakes("error", path, wrong.Mistakes)
+	a.listMistakes("warning", path, wrong.Warnings)
+	text := count(len(wrong.Mistakes), "mistake")
+	if n := len(wrong.Warnings); n > 0 {
+		text += " and " + count(n, "warning")
+	}
+	return &usageError{code: codeInvalid, err: fmt.Errorf("%s in the accounts file", text), violations: listed}
+}
+
+// listMistakes lists what is wrong with a file, or unwise, a line each.
+func (a *app) listMistakes(what, path string, list []config.FileMistake) (listed []violationLine) {
+	for _, m := range list {
 		at := path
 		if m.Line > 0 {
 			at = fmt.Sprintf("%s:%d", path, m.Line)
@@ -198,8 +210,8 @@ func (a *app) rejectAccounts(path string, wrong *config.FileError) error {
 		if m.Name != "" {
 			text = m.Name + ": " + text
 		}
-		a.errLine(at + ": " + text)
+		a.errLine(what + ": " + at + ": " + text)
 		listed = append(listed, violationLine{At: at, Path: m.Name, Rule: m.Text})
 	}
-	return &usageError{code: codeInvalid, err: fmt.Errorf("%s in the accounts file", count(len(wrong.Mistakes), "mistake")), violations: listed}
+	return listed
 }
