@@ -104,7 +104,23 @@ func (c *Client) waits(ctx context.Context, u unfinished, v *ledger.View) (*Wait
 	default:
 		w.putOff(u, t)
 	}
+	if err == nil && w.NoWorker && w.Held != "" && (w.For == heldText || w.For == nextTry) {
+		err = c.unserved(ctx, u.ref.Account, w)
+	}
 	return w, err
+}
+
+// unserved has a record whose account is held, and was removed or is announced by nobody any more, wait for a worker: the end of what
+// it is held by would change nothing.
+func (c *Client) unserved(ctx context.Context, a Account, w *Waiting) error {
+	served, err := budget.ServedLately(ctx, c.rdb, a, c.wall())
+	if err == nil && !served {
+		w.For, w.Until = accountsWorker, nil
+	}
+	if errors.Is(err, budget.ErrNotAnnounced) {
+		return nil
+	}
+	return err
 }
 
 // putOff says what a record waits for whose task waits for its time.
@@ -185,7 +201,7 @@ func (u unfinished) waitsFor() string {
 	case u.State == Submitting && (!u.byTicket || u.sent):
 		return "proof of what its last request did"
 	}
-	return "its next try"
+	return nextTry
 }
 
 // adds reports whether the last run's answer says more than the rest of a status does.
@@ -202,6 +218,9 @@ func (w *Waiting) adds(u unfinished, text string) bool {
 
 // freeWorker is what a record waits for whose task may run at once.
 const freeWorker = "a free worker"
+
+// nextTry is what a record waits for that can go on by itself.
+const nextTry = "its next try"
 
 const heldText = "its account's calls, which are held"
 

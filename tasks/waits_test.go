@@ -236,6 +236,37 @@ func TestAnOrderInAnOutageSaysSo(t *testing.T) {
 	})
 }
 
+// An order of an account that was removed waits for a worker that serves it, whatever its calls were held for before, and whether it was
+// put aside or waits for its time.
+func TestAnOrderOfARemovedAccountWaitsForAWorker(t *testing.T) {
+	each(t, func(t *testing.T, b *bench) {
+		b.announce(t, shop, true)
+		account, err := budget.New(b.rdb, budget.Config{Account: shop, PerSecond: 1})
+		must(t, err)
+		b.enqueue(t, orderDoc("O1"))
+		b.enqueue(t, orderDoc("O2"))
+		account.Answered(b.ctx, providers.Condition{State: providers.HealthUnreachable, Code: "http_503", RetryAfter: time.Hour})
+		stop := b.serve(t, func(_ context.Context, task *asynq.Task) error {
+			if r, _, err := queue.Decode(task.Payload()); err != nil || r.OrderID != "O1" {
+				return errors.Join(err, queue.Wait(time.Hour, "the provider, unreachable (http_503)"))
+			}
+			return queue.Wait(time.Hour, "in doubt")
+		}, "ecticket-checkout")
+		eventually(t, "both have run", func() bool {
+			n, err := b.rdb.ZCard(b.ctx, keys.Queue("ecticket-checkout")+"retry").Result()
+			return err == nil && n == 2
+		})
+		b.queue.Join(b.ctx, []queue.Home{home(ref("O2"), Checkout)})
+		must(t, budget.Withdraw(b.ctx, b.rdb, shop))
+		for _, id := range []string{"O1", "O2"} {
+			if w := b.waiting(t, ref(id)); w.For != "a worker that serves its account" || w.Until != nil || !w.NoWorker || w.Held == "" {
+				t.Errorf("%s: %+v", id, w)
+			}
+		}
+		stop()
+	})
+}
+
 // A task that waits for its first time, as a poll does, says when that is.
 func TestAnAcceptedOrderWaitsForItsPoll(t *testing.T) {
 	each(t, func(t *testing.T, b *bench) {

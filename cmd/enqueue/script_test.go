@@ -199,6 +199,13 @@ func (w *world) redisCommand(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	case "worker": // a running one
 		ts.Check(announce.AnnounceWorker(ctx, w.rdb, announce.Worker{Name: args[1], Version: "v1", Accounts: []string{"ecticket:2000132"}}))
+	case "withdraw": // an account that was removed
+		account, err := providers.ParseAccount(args[1])
+		ts.Check(err)
+		ts.Check(budget.Withdraw(ctx, w.rdb, account))
+	case "killed": // a worker that was heard of for the last time half a minute ago
+		at := time.Now().Add(-30 * time.Second).UTC().Format(time.RFC3339)
+		ts.Check(w.rdb.HSet(ctx, keys.Workers, args[1], `{"version":"v1","accounts":["ecticket:2000132"],"at":"`+at+`"}`).Err())
 	case "size": // the number of keys
 		n, err := w.rdb.DBSize(ctx).Result()
 		ts.Check(err)

@@ -236,7 +236,7 @@ func TestAccountsComeAndGoWhileAWorkerRuns(t *testing.T) {
 
 	before := h.sims[houseB].Books().Calls[ecticketsim.OpIssue]
 	h.accounts(houseA)
-	w.sees(w.err, `alarm: an account was removed.*"account":"ecticket:3085676"`)
+	w.sees(w.err, `account removed; none of its orders waits.*"account":"ecticket:3085676"`)
 	h.enqueue(c, h.order(houseB, "S3"))
 	w.sees(w.err, `alarm: no worker serves the account of this order.*"account":"ecticket:3085676","order":"S3"`)
 	states, err := budget.States(ctx, h.redis.Client())

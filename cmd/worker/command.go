@@ -179,6 +179,15 @@ func version() string {
 	return text + " " + info.GoVersion
 }
 
+// reportMistakes is report of settings that were rejected, with names that may be misspelled: what is missing may be there under one.
+func reportMistakes(stderr io.Writer, env map[string]string, err error) int {
+	code := report(stderr, err)
+	for _, w := range config.Misspelled(env) {
+		fmt.Fprintf(stderr, "warning: %s\n", w)
+	}
+	return code
+}
+
 // report prints what is wrong with flags or environment.
 func report(stderr io.Writer, err error) int {
 	var wrong *config.Error

@@ -36,9 +36,10 @@ that cannot be used.`,
 }
 
 func checkAll(ctx context.Context, f flags, env map[string]string, stdout, stderr io.Writer) int {
+	stdout, stderr = folded(env, stdout), folded(env, stderr)
 	s, err := check(f, env)
 	if err != nil {
-		return report(stderr, err)
+		return reportMistakes(stderr, env, err)
 	}
 	warnings, err := lookAt(ctx, s)
 	if err != nil {

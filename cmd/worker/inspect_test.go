@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"issuance/internal/keys"
 	"issuance/internal/redisconn"
@@ -42,6 +43,57 @@ func TestWorkerCheck(t *testing.T) {
 	s.Kill()
 	if code, text := checked(production(s.URL())); code != exitFailed || !strings.Contains(text, "does not answer") {
 		t.Errorf("%d %s", code, text)
+	}
+}
+
+// At a narrow terminal no line is longer than it, and what goes on is further to the right, of warnings and mistakes alike.
+func TestWorkerCheckFitsItsTerminal(t *testing.T) {
+	t.Parallel()
+	s := testredis.Start(t)
+	wrong := production(s.URL())
+	wrong["ECTICKET_TIMEOUT"] = "20"
+	away := production("redis://127.0.0.1:1/0")
+	for name, env := range map[string]map[string]string{"warnings": production(s.URL()), "mistakes": wrong, "no Redis": away} {
+		env["COLUMNS"], env["REDIS_ULR"] = "60", "redis://:Kanarie-redis@h"
+		var out, stderr bytes.Buffer
+		run(t.Context(), []string{"check"}, env, &out, &stderr)
+		text := out.String() + stderr.String()
+		folds := 0
+		for line := range strings.Lines(text) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 60 {
+				t.Errorf("%s: %d wide: %s", name, n, line)
+			}
+			if strings.HasPrefix(line, "  ") {
+				folds++
+			}
+		}
+		if folds == 0 {
+			t.Errorf("%s: nothing is folded:\n%s", name, text)
+		}
+		if n := strings.Count(text, "REDIS_ULR"); n != 1 && name != "no Redis" || strings.Contains(text, "Kanarie") {
+			t.Errorf("%s: the misspelled variable is named %d times:\n%s", name, n, text)
+		}
+	}
+}
+
+// A variable that is misspelled is named once in the log of a worker that starts, and beside what is missing because of it.
+func TestAMisspelledVariableIsNamed(t *testing.T) {
+	t.Parallel()
+	s := testredis.Start(t)
+	env := production(s.URL())
+	env["REDIS_ULR"] = "redis://:Kanarie-redis@h"
+	p := start(t, env)
+	p.sees(p.err, `"msg":"serving"`)
+	const says = "REDIS_ULR is not a variable of this program; did you mean REDIS_URL?"
+	if text := p.err.String(); strings.Count(text, says) != 1 || strings.Contains(text, "Kanarie-redis") {
+		t.Errorf("%s", text)
+	}
+	delete(env, "REDIS_URL")
+	for _, args := range [][]string{nil, {"check"}} {
+		missing := start(t, env, args...)
+		if code, text := missing.wait(), missing.err.String(); code != exitWrong || strings.Count(text, "warning: "+says) != 1 || !strings.Contains(text, "REDIS_URL is missing") {
+			t.Errorf("%v: %d %s", args, code, text)
+		}
 	}
 }
 

@@ -71,13 +71,44 @@ func (n *neighbours) read(ctx context.Context) (map[providers.Account]bool, erro
 	return serve, nil
 }
 
-// ask reads which accounts the others serve at this moment.
+// ask reads which accounts the others serve at this moment. One that has not been heard of lately counts until it is gone for certain:
+// it may be making calls.
 func (n *neighbours) ask(ctx context.Context) (map[providers.Account]bool, error) {
+	serve := map[providers.Account]bool{}
+	err := n.each(ctx, func(_ announce.Worker, a providers.Account, _ time.Time) { serve[a] = true })
+	return serve, err
+}
+
+// backing says whether other workers' own settings are the terms in force of an account.
+type backing int
+
+const (
+	backedByNobody  backing = iota
+	backedByUnheard         // only by one that has missed an announcement, and may have died
+	backed
+)
+
+// backers reads of which accounts the terms in force are those of another worker's own settings.
+func (n *neighbours) backers(ctx context.Context) (map[providers.Account]backing, error) {
+	out := map[providers.Account]backing{}
+	err := n.each(ctx, func(w announce.Worker, a providers.Account, now time.Time) {
+		by := backed
+		if w.Unheard(now) > 0 {
+			by = backedByUnheard
+		}
+		if !slices.Contains(w.Differing, a.String()) {
+			out[a] = max(out[a], by)
+		}
+	})
+	return out, err
+}
+
+// each reads the others, and calls do with each account of each that is not gone; now is by Redis' clock.
+func (n *neighbours) each(ctx context.Context, do func(w announce.Worker, a providers.Account, now time.Time)) error {
 	all, now, err := announce.Workers(ctx, n.rdb)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	serve := map[providers.Account]bool{}
 	for _, w := range all {
 		if w.Name == n.self || !w.Running(now) {
 			continue
@@ -85,9 +116,9 @@ func (n *neighbours) ask(ctx context.Context) (map[providers.Account]bool, error
 		for _, name := range w.Accounts {
 			var a providers.Account
 			if a.UnmarshalText([]byte(name)) == nil {
-				serve[a] = true
+				do(w, a, now)
 			}
 		}
 	}
-	return serve, nil
+	return nil
 }

@@ -185,7 +185,7 @@ func (w *worker) followOnce(ctx context.Context) error {
 	defer w.roster.turn.Unlock()
 	before, want := w.roster.now(), w.roster.mine(w.roster.live.Current())
 	w.roster.terms.read(ctx, before, want)
-	w.roster.report()
+	w.roster.report(ctx)
 	c, err := w.changeTo(w.roster.apply(want))
 	if err != nil {
 		return err
@@ -291,7 +291,8 @@ func (r *roster) leaves(a providers.Account) {
 	r.left[a] = time.Now()
 }
 
-// withdraw announces of the accounts that were removed a while ago that nobody serves them, where that is so.
+// withdraw announces of the accounts that were removed a while ago that nobody serves them, where that is so. Only one whose orders
+// wait is an alarm; an order that comes later raises its own.
 func (w *worker) withdraw(ctx context.Context) error {
 	for a, at := range w.roster.left {
 		if time.Since(at) < removedGrace {
@@ -305,8 +306,14 @@ func (w *worker) withdraw(ctx context.Context) error {
 			w.log.Info("account removed; another worker serves it", "account", a.String())
 		} else if err := budget.Withdraw(ctx, w.rdb, a); err != nil {
 			return err
+		} else if waiting, err := w.ledger.OpenCount(ctx, a); err == nil && waiting == 0 {
+			w.log.Info("account removed; none of its orders waits", "account", a.String())
 		} else {
-			w.log.Error("alarm: an account was removed, and no other worker serves it: its orders wait until one does", "account", a.String())
+			attrs := []any{"account", a.String()}
+			if err == nil {
+				attrs = append(attrs, "orders", waiting)
+			}
+			w.log.Error("alarm: an account was removed, and no other worker serves it: its orders wait until one does", attrs...)
 		}
 		delete(w.roster.left, a)
 	}

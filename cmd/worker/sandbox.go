@@ -66,7 +66,10 @@ func serveSandbox(ctx context.Context, s settings, log *slog.Logger, stdout, std
 	if !loopback(l.Addr().String()) {
 		left = append(left, fmt.Sprintf("%s can be reached from other machines, and has no login", l.Addr()))
 	}
-	if err := w.start(l); err != nil {
+	if err = w.enter(ctx); err == nil {
+		err = w.start(l)
+	}
+	if err != nil {
 		return report(stderr, err)
 	}
 	var front *door

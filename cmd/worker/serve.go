@@ -21,7 +21,7 @@ import (
 func serve(ctx context.Context, f flags, env map[string]string, stdout, stderr io.Writer) int {
 	s, err := check(f, env)
 	if err != nil {
-		return report(stderr, err)
+		return reportMistakes(folded(env, stderr), env, err)
 	}
 	log := logging.New(stderr, s.Worker.LogFormat, levelOf(f))
 	redisconn.LogTo(log)
@@ -57,10 +57,12 @@ func serveProduction(ctx context.Context, s settings, log *slog.Logger) error {
 	var w *worker
 	err = standby.Until(ctx, l.(*net.TCPListener), standby.Config{Log: log, Answer: withoutRedis,
 		Try: func(ctx context.Context) (err error) {
-			w, err = build(ctx, s, redisconn.Production, log, nil, again)
+			if w, err = entered(ctx, s, log, again); redisconn.NoWrites(err) != "" && !errors.As(err, new(*redisconn.NoAnswerError)) {
+				err = fmt.Errorf("this Redis %s (%w)", redisconn.NoWrites(err), err)
+			}
 			return err
 		},
-		Waits: func(err error) bool { return errors.As(err, new(*redisconn.NoAnswerError)) }})
+		Waits: redisconn.Mends})
 	if err != nil && ctx.Err() != nil {
 		log.Info("stopped", "because", context.Cause(ctx))
 		return nil
@@ -82,6 +84,20 @@ func serveProduction(ctx context.Context, s settings, log *slog.Logger) error {
 	w.stop()
 	log.Info("stopped")
 	return nil
+}
+
+// entered builds a worker and announces it. A Redis that goes away, or takes no writes, at any moment of that is one error.
+func entered(ctx context.Context, s settings, log *slog.Logger, again <-chan struct{}) (*worker, error) {
+	w, err := build(ctx, s, redisconn.Production, log, nil, again)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.enter(ctx); err != nil {
+		w.leave() // what it has announced already
+		w.close()
+		return nil, err
+	}
+	return w, nil
 }
 
 // hangups passes SIGHUP on, which asks for the accounts file to be read again.

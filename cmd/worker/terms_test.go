@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -73,8 +74,11 @@ func TestWorkersWhoseFilesDifferGoByOneAllowance(t *testing.T) {
 func TestFilesThatGoOnDifferingAreAnAlarm(t *testing.T) {
 	s := testredis.Start(t)
 	var log bytes.Buffer
-	terms := terms{rdb: s.Client(), log: slog.New(slog.NewTextHandler(&log, nil)), other: map[providers.Account]*otherTerms{}}
 	name := accountAt(houseA)
+	terms := terms{rdb: s.Client(), log: slog.New(slog.NewTextHandler(&log, nil)), other: map[providers.Account]*otherTerms{},
+		backers: func(context.Context) (map[providers.Account]backing, error) {
+			return map[providers.Account]backing{name: backed}, nil
+		}}
 	own := config.Account{Name: name, Allowance: "own", CallsPerSecond: 4}
 	served := func(c config.Account) *accounts {
 		b, err := budget.New(s.Client(), budget.Config{Account: name, Allowance: c.Allowance, PerSecond: c.CallsPerSecond})
@@ -90,7 +94,7 @@ func TestFilesThatGoOnDifferingAreAnAlarm(t *testing.T) {
 	}
 	look := func(now *accounts, file config.Account) config.Account {
 		terms.read(t.Context(), now, []config.Account{file})
-		terms.report()
+		terms.report(t.Context())
 		return terms.apply([]config.Account{file})[0]
 	}
 	announce(own)

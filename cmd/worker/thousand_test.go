@@ -63,6 +63,9 @@ func measure(t *testing.T, accounts int) measured {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := w.enter(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if err := w.start(l); err != nil {
 		t.Fatal(err)
 	}

@@ -42,6 +42,7 @@ type worker struct {
 	rdb        redis.UniversalClient
 	pages      redis.UniversalClient // of web UI, metrics and health checks
 	mode       *modeWatch
+	remarks    []redisconn.Warning // of the Redis, to be logged once the worker starts
 	ledger     *ledger.Ledger
 	ring       *seal.Ring
 	servers    *servers.Set
@@ -117,11 +118,8 @@ func (w *worker) claimRedis(ctx context.Context, mode redisconn.Mode) error {
 	if err := redisconn.Mark(ctx, w.rdb, mode); err != nil {
 		return err
 	}
-	for _, warning := range warnings {
-		if mode == redisconn.Sandbox {
-			continue // its orders are simulated
-		}
-		w.log.Warn("Redis: "+warning.Text, "code", string(warning.Code), "fix", warning.Fix)
+	if mode != redisconn.Sandbox { // its orders are simulated
+		w.remarks = warnings
 	}
 	return nil
 }
@@ -145,7 +143,7 @@ func (w *worker) wire(again <-chan struct{}) error {
 	w.wiring = k
 	w.closes = append(w.closes, k.pool.Close)
 	w.roster.mine, w.roster.live = w.mine, w.Live(w.log)
-	w.roster.terms = terms{rdb: w.rdb, log: w.log, other: map[providers.Account]*otherTerms{}}
+	w.roster.terms = terms{rdb: w.rdb, log: w.log, backers: w.neighbours.backers, other: map[providers.Account]*otherTerms{}}
 	w.roster.list.Store(accountsOf(nil))
 	w.servers = servers.New(w.rdb, nil, serverOptions(w.Config, w.log))
 	w.fair = map[lane]*fair.Lane{}
@@ -180,9 +178,9 @@ func (w *worker) wire(again <-chan struct{}) error {
 	return nil
 }
 
-// self is what the worker announces of itself.
+// self is what the worker announces of itself. The roster's turn is held.
 func (w *worker) self() announce.Worker {
-	self := announce.Worker{Name: w.name, Version: metrics.Version(), Started: w.started, SealKeys: w.ring.IDs()}
+	self := announce.Worker{Name: w.name, Version: metrics.Version(), Started: w.started, SealKeys: w.ring.IDs(), Differing: w.roster.differing()}
 	for _, a := range w.names() {
 		self.Accounts = append(self.Accounts, a.String())
 	}
@@ -210,21 +208,44 @@ func (w *worker) renew(ctx context.Context) error {
 func (w *worker) announceWith(ctx context.Context, accounts func() error) error {
 	w.roster.turn.Lock() // an account that is withdrawn must not be announced again
 	err := accounts()
+	self := w.self()
 	w.roster.turn.Unlock()
 	if err != nil {
 		return err
 	}
-	return errors.Join(announce.SealKeys(ctx, w.rdb, w.ring.IDs()), announce.AnnounceWorker(ctx, w.rdb, w.self()), w.servers.Register(ctx))
+	return errors.Join(announce.SealKeys(ctx, w.rdb, w.ring.IDs()), announce.AnnounceWorker(ctx, w.rdb, self), w.servers.Register(ctx))
 }
 
-// compareKeys warns when other workers have announced seal keys and none of them is this worker's: then it cannot
+// enter announces the worker for the first time, and then says what is unwise about its Redis and its keys: only once, however
+// often it was tried.
+func (w *worker) enter(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	others := w.othersHaveOtherKeys(ctx)
+	if err := w.announce(ctx); err != nil {
+		return err
+	}
+	for _, r := range w.remarks {
+		w.log.Warn("Redis: "+r.Text, "code", string(r.Code), "fix", r.Fix)
+	}
+	if others {
+		w.warnOfKeys()
+	}
+	return nil
+}
+
+// othersHaveOtherKeys reports whether other workers have announced seal keys and none of them is this worker's: then it cannot
 // read what is enqueued for them, nor they what is for it.
-func (w *worker) compareKeys(ctx context.Context) {
+func (w *worker) othersHaveOtherKeys(ctx context.Context) bool {
 	for _, id := range w.ring.IDs() {
 		if held, anybody, err := announce.SealKeyAnnounced(ctx, w.rdb, id); err != nil || held || !anybody {
-			return // announcing says what is wrong with Redis
+			return false // announcing says what is wrong with Redis
 		}
 	}
+	return true
+}
+
+func (w *worker) warnOfKeys() {
 	w.log.Warn("other workers of this Redis have announced seal keys, and none of ISSUANCE_SEAL_KEYS is among them",
 		"fix", "give all workers and producers the same keys; of a new key, keep the old ones behind it")
 }
@@ -271,7 +292,7 @@ func every(ctx context.Context, interval time.Duration, do func(context.Context)
 	}
 }
 
-// start serves the queues and, on l, the admin pages.
+// start serves the queues and, on l, the admin pages. The worker has entered.
 func (w *worker) start(l net.Listener) error {
 	w.admin = newAdminServer(w.adminHandler(), w.log)
 	w.url = "http://" + l.Addr().String()
@@ -280,12 +301,6 @@ func (w *worker) start(l net.Listener) error {
 			w.log.Error("the admin pages have stopped", "error", err)
 		}
 	}()
-	announcing, cancelAnnouncing := context.WithTimeout(context.Background(), startLimit)
-	defer cancelAnnouncing()
-	w.compareKeys(announcing)
-	if err := w.announce(announcing); err != nil {
-		return err
-	}
 	if err := w.servers.Start(); err != nil {
 		return err
 	}

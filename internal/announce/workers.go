@@ -13,8 +13,12 @@ import (
 	"issuance/internal/keys"
 )
 
-// Silent is when a worker that has not announced itself counts as gone.
-const Silent = 2 * time.Minute
+const (
+	// Silent is when a worker that has not announced itself counts as gone. Until then it may make calls, and what limits those counts it.
+	Silent = 2 * time.Minute
+	// late is how much later than at its interval an announcement may come.
+	late = 5 * time.Second
+)
 
 // Worker is what a worker announces of itself.
 type Worker struct {
@@ -23,11 +27,22 @@ type Worker struct {
 	Started  time.Time `json:"started"` // by its own clock
 	SealKeys []string  `json:"seal_keys"`
 	Accounts []string  `json:"accounts"`
-	At       time.Time `json:"at"` // of the announcement, by Redis' clock
+	// Differing are those of Accounts whose allowance or calls per second in force are not those of its own settings.
+	Differing []string  `json:"differing,omitempty"`
+	At        time.Time `json:"at"` // of the announcement, by Redis' clock
 }
 
 // Running reports whether the worker has announced itself lately, at a moment by Redis' clock.
 func (w Worker) Running(now time.Time) bool { return now.Sub(w.At) <= Silent }
+
+// Unheard is for how long a worker that has missed an announcement has not been heard of, at a moment by Redis' clock; 0 while none
+// is missing. It may have died, or be about to be gone.
+func (w Worker) Unheard(now time.Time) time.Duration {
+	if silent := now.Sub(w.At); silent > Every+late {
+		return silent
+	}
+	return 0
+}
 
 // AnnounceWorker announces a worker, and forgets those that have been silent for a day. Call it at the start and then at
 // every interval of Every.

@@ -44,7 +44,7 @@ Where many are well in the same way, one line says how many they are; --all and 
 }
 
 func (a *app) doctor(ctx context.Context, s *session, all bool) error {
-	c := doctor.Config{RDB: s.rdb, Redis: s.redis, Version: metrics.Version(), Now: a.now}
+	c := doctor.Config{RDB: s.rdb, Redis: s.redis, Version: metrics.Version(), Now: a.now, Zone: a.zone}
 	mode, err := redisconn.ReadMode(ctx, s.rdb)
 	if err != nil {
 		return err

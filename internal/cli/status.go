@@ -132,6 +132,9 @@ func (a *app) waits(f *fields, w, order *tasks.Waiting) {
 		text += ", until " + a.time(*w.Until)
 	}
 	f.row("waits for", text)
+	if w.NoWorker {
+		f.row("workers", "none serves its queue at present, so nothing happens until one does")
+	}
 	f.row("next look", a.timeAt(w.NextAt))
 	f.row("last run", w.LastRun)
 	until := w.HeldUntil
@@ -139,9 +142,6 @@ func (a *app) waits(f *fields, w, order *tasks.Waiting) {
 		until = nil
 	}
 	f.row("held", a.haltText(w.Held, w.HeldSince, until))
-	if w.NoWorker {
-		f.row("workers", "none serves its queue at present, so nothing happens until one does")
-	}
 	if w.NoWrites != "" {
 		f.row("redis", w.NoWrites+", so nothing happens until it does")
 	}

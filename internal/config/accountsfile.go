@@ -28,8 +28,8 @@ func (m FileMistake) String() string {
 	return text
 }
 
-// FileError holds every mistake of an accounts file.
-type FileError struct{ Mistakes []FileMistake }
+// FileError holds every mistake of an accounts file, and what is unwise in it besides.
+type FileError struct{ Mistakes, Warnings []FileMistake }
 
 func (e *FileError) Error() string {
 	lines := make([]string, len(e.Mistakes))
@@ -45,21 +45,30 @@ type fileReading struct {
 	read        func(path string) ([]byte, error)
 	taskTimeout time.Duration // that calls must be shorter than; 0: any
 	mistakes    []FileMistake
-	warnings    []string
+	warnings    []FileMistake
 	lines       map[providers.Account]int // where an account's entry is
 }
 
 // mostWarnings is how many warnings of a file are shown.
 const mostWarnings = 20
 
-func (r *fileReading) warn(format string, a ...any) {
-	r.warnings = append(r.warnings, "accounts file: "+fmt.Sprintf(format, a...))
+func (r *fileReading) warn(e entry, format string, a ...any) {
+	r.warnings = append(r.warnings, FileMistake{Line: e.line, Name: e.name(), Text: fmt.Sprintf(format, a...)})
+}
+
+// inLog are warnings as the log of a program shows them that reads more than the file.
+func inLog(warnings []FileMistake) []string {
+	out := make([]string, len(warnings))
+	for i, w := range warnings {
+		out[i] = "accounts file: " + w.String()
+	}
+	return out
 }
 
 // shownWarnings are the first warnings, and how many there are more.
-func (r *fileReading) shownWarnings() []string {
+func (r *fileReading) shownWarnings() []FileMistake {
 	if more := len(r.warnings) - mostWarnings; more > 0 {
-		return append(r.warnings[:mostWarnings:mostWarnings], fmt.Sprintf("accounts file: and %d more warnings of this kind", more))
+		return append(r.warnings[:mostWarnings:mostWarnings], FileMistake{Text: fmt.Sprintf("and %d more warnings of this kind", more)})
 	}
 	return r.warnings
 }
@@ -111,7 +120,7 @@ func (r *fileReading) accounts(raw []byte) ([]Account, error) {
 	r.allowances(comparable)
 	if len(r.mistakes) > 0 {
 		slices.SortStableFunc(r.mistakes, func(a, b FileMistake) int { return cmp.Compare(a.Line, b.Line) })
-		return nil, &FileError{r.mistakes}
+		return nil, &FileError{r.mistakes, r.shownWarnings()}
 	}
 	return list, nil
 }

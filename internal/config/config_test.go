@@ -290,6 +290,18 @@ func TestWarnings(t *testing.T) {
 		{"POLL_SENTINAL", "5s", "did you mean POLL_SENTINEL?"},
 		{"WORKER_COLOUR_OF_THE_DOOR", "red", "--help"},
 		{"ECTICKET_MERCHANT_ID_FILE", "/x", "only secrets"},
+		{"REDIS_ULR", "redis://:Kanarie@h", "REDIS_ULR is not a variable of this program; did you mean REDIS_URL?"},
+		{"RDIS_URL", "redis://:Kanarie@h", "did you mean REDIS_URL?"},
+		{"redis_url", "redis://:Kanarie@h", "did you mean REDIS_URL?"},
+		{"REDIS_PASSWORD", "Kanarie", "REDIS_PASSWORD is not a variable of this program; --help lists them"},
+		{"ECTIKET_HASH_KEY", "Kanarie", "did you mean ECTICKET_HASH_KEY?"},
+		{"LOG_FROMAT", "Kanarie", "did you mean LOG_FORMAT?"},
+		{"LOG_LEVEL", "debug", ""},
+		{"LANG", "C", ""},
+		{"LC_NUMERIC", "C", ""},
+		{"HTTPS_PROXY", "http://p", ""},
+		{"REDIS_PORT", "tcp://10.0.0.1:6379", ""},
+		{"REDIS_SERVICE_HOST", "10.0.0.1", ""},
 		{"WORKER_PORT_8080_TCP_ADDR", "10.0.0.1", ""},
 		{"WORKER_SERVICE_HOST", "10.0.0.1", ""},
 		{"ISSUANCE_TEST_REDIS", "required", ""},
@@ -298,6 +310,9 @@ func TestWarnings(t *testing.T) {
 		env := production()
 		env[c.name] = c.value
 		got := strings.Join(load(t, env, all...).Warnings, "\n")
+		if n := strings.Count(got, c.name+" "); n > 1 {
+			t.Errorf("%s: %d warnings", c.name, n)
+		}
 		if c.says == "" && got != "" || !strings.Contains(got, c.says) || strings.Contains(got, "Kanarie") {
 			t.Errorf("%s=%s: %q; should say %q", c.name, c.value, got, c.says)
 		}

@@ -69,8 +69,8 @@ const introduction = `# Configuration
 <!-- Written by: go test ./internal/config -update -->
 
 Worker and command line are configured by the environment. Empty variables count as not set. Durations are numbers with a
-unit: ` + "`s`, `m`, `h` or `d`" + `. Mistakes are reported all at once, before anything is started; probable typing errors in names give
-a warning. ` + "`worker --help`" + ` prints the same list.
+unit: ` + "`s`, `m`, `h` or `d`" + `. Mistakes are reported all at once, before anything is started; a name that begins as
+these do and is none of them, or is a typing error or two away from one, gives a warning, which shows no value. ` + "`worker --help`" + ` prints the same list.
 
 A sandbox (` + "`worker --sandbox`" + `) needs no settings. It uses its own accounts and its own seal key, whatever the environment says,
 and the command line finds it by itself. Its providers answer without faults: those that the simulators know (lost answers, bans, outages) are

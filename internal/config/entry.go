@@ -66,7 +66,7 @@ func (r *fileReading) account(e entry) (a Account, terms bool) {
 		r.wrong(e, k.key(m.Variable), "%s", k.inFile(m.Text))
 	}
 	for _, w := range sub.cfg.Warnings {
-		r.warn("line %d: %s: %s", e.line, e.name(), k.inFile(w))
+		r.warn(e, "%s", k.inFile(w))
 	}
 	a = k.accountOf(&sub.cfg, merchant)
 	a.Allowance = e.text(keyAllowance)
@@ -113,7 +113,7 @@ func (r *fileReading) loader(k kind, e entry) (l *loader, merchant string) {
 	l = newLoader(env, func(v Variable) bool { return strings.HasPrefix(v.Name, k.prefix) && v.account && r.reads(v) })
 	l.read = func(path string) ([]byte, error) {
 		if exposed(path) {
-			r.warn("line %d: %s: every user of this machine can read the secret in %s", e.line, e.name(), path)
+			r.warn(e, "every user of this machine can read the secret in %s", path)
 		}
 		return r.read(path)
 	}
@@ -152,7 +152,7 @@ func (r *fileReading) unknownKey(e entry, key entryKey, known map[string]string)
 	if !keyPattern.MatchString(shown) {
 		shown = "a key" // it may be anything
 	}
-	if near := nearest(key.name, names); near != "" {
+	if near, _ := nearest(key.name, names); near != "" {
 		r.wrongKey(e, key, key.line, "%s is unknown; did you mean %s?", shown, near)
 		return
 	}

@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -20,7 +19,7 @@ type Live struct{ file *livefile.File[read] }
 // read is what one reading has found.
 type read struct {
 	accounts []Account
-	warnings []string
+	warnings []FileMistake
 }
 
 // Live are the accounts as they are now. What is wrong with the file later is logged.
@@ -33,12 +32,13 @@ func (c Config) Live(log *slog.Logger) *Live {
 	f.Log = log
 	f.Changed = func(now read) {
 		log.Info("accounts read", "accounts", len(now.accounts))
-		for _, w := range now.warnings {
+		warnings := inLog(now.warnings)
+		for _, w := range warnings {
 			if !slices.Contains(shown, w) {
 				log.Warn("configuration: " + w)
 			}
 		}
-		shown = now.warnings
+		shown = warnings
 	}
 	return c.live
 }
@@ -106,7 +106,7 @@ func (l *loader) accounts() {
 	default:
 		now := f.Current()
 		l.cfg.Accounts, l.cfg.live = now.accounts, &Live{f}
-		l.cfg.Warnings = append(l.cfg.Warnings, now.warnings...)
+		l.cfg.Warnings = append(l.cfg.Warnings, inLog(now.warnings)...)
 	}
 }
 
@@ -124,7 +124,7 @@ func parseAccounts(own []Account, reads func(Variable) bool, taskTimeout time.Du
 			}
 		}
 		if len(r.mistakes) > 0 {
-			return read{}, &FileError{r.mistakes}
+			return read{}, &FileError{r.mistakes, r.shownWarnings()}
 		}
 		return read{byName(append(list, own...)), r.shownWarnings()}, nil
 	}
@@ -137,17 +137,21 @@ func byName(list []Account) []Account {
 
 // CheckAccounts reads an accounts file as a worker with this environment would. The error is a *FileError, or what
 // keeps the file from being read. The environment's own accounts do not count.
-func CheckAccounts(environment map[string]string, path string) (list []Account, warnings []string, err error) {
+func CheckAccounts(environment map[string]string, path string) (list []Account, warnings []FileMistake, err error) {
 	l := newLoader(environment, func(v Variable) bool { return !v.account })
 	l.parse()
 	f, err := livefile.Open(livefile.Config[read]{Path: path, Name: "accounts file",
 		Parse: parseAccounts(nil, func(Variable) bool { return true }, l.taskTimeout())})
+	if exposed(path) {
+		warnings = []FileMistake{{Text: "every user of this machine can read it"}}
+	}
+	var wrong *FileError
+	if errors.As(err, &wrong) {
+		wrong.Warnings = append(warnings, wrong.Warnings...)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
 	now := f.Current()
-	if exposed(path) {
-		now.warnings = append([]string{fmt.Sprintf("accounts file: every user of this machine can read %s", path)}, now.warnings...)
-	}
-	return now.accounts, now.warnings, nil
+	return now.accounts, append(warnings, now.warnings...), nil
 }

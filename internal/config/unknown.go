@@ -9,8 +9,11 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// ours are the beginnings of this program's names.
-var ours = []string{"ECTICKET_", "PASS2U_", "POLL_", "ISSUANCE_", "WORKER_", "GATEWAY_"}
+// ours are the beginnings of this program's names. Names that begin otherwise, such as LOG_, are looked at for typing errors only.
+var ours = []string{"ECTICKET_", "PASS2U_", "POLL_", "ISSUANCE_", "WORKER_", "GATEWAY_", "REDIS_"}
+
+// typingErrors is how many make a name one of ours where it does not begin as ours do.
+const typingErrors = 2
 
 // theirs are names that look like ours and are not: Kubernetes gives every container the address of a
 // service called "worker", and the tests have a switch.
@@ -41,10 +44,13 @@ func (l *loader) unknown(environment map[string]string) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(environment)) {
-		if known[name] || theirs.MatchString(name) || !slices.ContainsFunc(ours, func(p string) bool { return strings.HasPrefix(name, p) }) {
+		if known[name] || theirs.MatchString(name) {
 			continue
 		}
-		switch near := nearest(name, names); {
+		begins := slices.ContainsFunc(ours, func(p string) bool { return strings.HasPrefix(name, p) })
+		near, errors := nearest(strings.ToUpper(name), names)
+		switch {
+		case !begins && (near == "" || errors > typingErrors):
 		case plain[name]:
 			l.warn("%s is not used: only secrets can come from a file; set %s itself", name, strings.TrimSuffix(name, "_FILE"))
 		case near != "":
@@ -55,13 +61,13 @@ func (l *loader) unknown(environment map[string]string) {
 	}
 }
 
-// nearest returns the known name with the fewest typing errors, if there are only a few.
-func nearest(name string, known []string) string {
-	best, least := "", 1+min(4, len(name)/4)
+// nearest returns the known name with the fewest typing errors and how many these are, if there are only a few.
+func nearest(name string, known []string) (best string, errors int) {
+	least := 1 + min(4, len(name)/4)
 	for _, k := range known {
 		if d := levenshtein.ComputeDistance(name, k); d < least {
 			best, least = k, d
 		}
 	}
-	return best
+	return best, least
 }

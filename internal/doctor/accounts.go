@@ -3,6 +3,7 @@ package doctor
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -67,16 +68,17 @@ func (x *examination) accounts(ctx context.Context) error {
 	for _, s := range states {
 		x.account(s)
 	}
-	known := map[providers.Account]bool{}
+	known := map[providers.Account]budget.State{}
 	for _, s := range states {
-		known[s.Account] = true
+		known[s.Account] = s
 	}
 	findings := x.callAll(ctx)
 	for i, c := range x.Clients {
-		if !known[c.Account()] {
+		state, served := known[c.Account()]
+		if !served {
 			x.overdue(c.Account().String(), "start a worker with this account", "configured here, and no worker has served it")
 		}
-		x.called(c, findings[i])
+		x.called(c, findings[i], state)
 	}
 	if len(states)+len(x.Clients) == 0 {
 		x.overdue("", "start a worker; is it the right Redis?", "no worker has served an account on this Redis")
@@ -95,7 +97,7 @@ func (x *examination) account(s budget.State) {
 	case trouble:
 		text := string(health)
 		if !since.IsZero() {
-			text += " since " + since.UTC().Format(time.RFC3339)
+			text += " since " + x.at(since)
 		}
 		x.add(r.level, name, text+": "+why, r.do)
 	default:
@@ -133,8 +135,32 @@ func (x *examination) callAll(ctx context.Context) []providers.Finding {
 	return found
 }
 
-// called judges an account by what became of a call.
-func (x *examination) called(c Client, f providers.Finding) {
+// troubles are what a provider is or does in an outage of an account, as the end of a sentence.
+var troubles = map[providers.Health]string{
+	providers.HealthUnreachable: "is unreachable",
+	providers.HealthRefused:     "refuses the account",
+	providers.HealthGarbage:     "answers with garbage",
+}
+
+// held says why an account was not called, by what Redis knew of it before and by what its call was held with.
+func (x *examination) held(s budget.State, said string) string {
+	halt, is := s.Held(order.Poll)
+	switch t := s.Trouble; {
+	case !is && (said == "" || budget.IsHold(said) || budget.IsBan(said)): // since a moment ago
+		return "was not called, because its calls are held"
+	case !is:
+		return "was not called: " + said
+	case s.Ban != nil:
+		return fmt.Sprintf("was not called, because the provider bans it until %s", x.at(halt.Until))
+	case budget.IsPause(halt.Reason):
+		return fmt.Sprintf("was not called, because it is %s, since %s", halt.Reason, x.at(halt.Since))
+	default:
+		return fmt.Sprintf("was not called, because the provider %s (%s) since %s", cmp.Or(troubles[t.Kind], "is in trouble"), t.Code, x.at(halt.Since))
+	}
+}
+
+// called judges an account by what became of a call; s is what Redis knew of it before.
+func (x *examination) called(c Client, f providers.Finding, s budget.State) {
 	name := c.Account().String()
 	said := strings.TrimSpace(f.Outcome.Code + " " + f.Outcome.Message)
 	switch {
@@ -143,7 +169,7 @@ func (x *examination) called(c Client, f providers.Finding) {
 	case f.Outcome.Banned:
 		x.add(Wrong, name, "answers our call from here with a ban: "+said, remedies[providers.HealthBanned].do)
 	case f.Outcome.Kind == providers.Held && !f.Outcome.Alarm:
-		x.add(Note, name, "was not called: "+cmp.Or(f.Outcome.Message, "calls are held"), "")
+		x.add(Note, name, x.held(s, f.Outcome.Message), "")
 	case c.Gate.notPermitted():
 		x.add(Note, name, "was not called: the user of REDIS_URL may not ask its call budget", "run doctor as the user operator or worker of deploy/users.acl to have it called")
 	case withoutBudget(f.Outcome):

@@ -77,6 +77,8 @@ type Config struct {
 	Sandbox  bool     // the Redis is a sandbox's, whose data may be lost
 	// Now is this machine's clock. Default time.Now.
 	Now func() time.Time
+	// Zone is where times are shown. Default UTC.
+	Zone *time.Location
 }
 
 // examination gathers findings.
@@ -113,6 +115,16 @@ func Examine(ctx context.Context, c Config) []Finding {
 
 func (x *examination) add(l Level, about, text, do string) {
 	x.found = append(x.found, Finding{Area: x.area, Level: l, About: about, Text: text, Do: do})
+}
+
+// timeFormat is the command line's.
+const timeFormat = "2006-01-02 15:04:05-07:00"
+
+func (x *examination) at(t time.Time) string {
+	if x.Zone == nil {
+		return t.UTC().Format(timeFormat)
+	}
+	return t.In(x.Zone).Format(timeFormat)
 }
 
 func (x *examination) addf(l Level, about, do, format string, args ...any) {

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -208,12 +209,14 @@ func TestClocksAreExamined(t *testing.T) {
 	w.finds(doctor.Note, doctor.Clocks, "behind this machine's")
 }
 
+var otherTimes = regexp.MustCompile(`\dT\d|\dZ|UTC|\+00:00`)
+
 // Every state of an account that is not ok is found, with what to do, and so is what a call from here shows.
 func TestAccountsAreExamined(t *testing.T) {
 	w := newWard(t)
 	w.pause("")
 	w.finds(doctor.Note, doctor.Accounts, "paused")
-	w.finds(doctor.Note, doctor.Accounts, "was not called")
+	w.finds(doctor.Note, doctor.Accounts, "was not called, because it is paused by ann: prices, since 20")
 	_, err := budget.Resume(t.Context(), w.rdb, shop, "")
 	w.must(err)
 	w.pause(order.Bulk)
@@ -227,8 +230,16 @@ func TestAccountsAreExamined(t *testing.T) {
 	w.must(w.rdb.Del(t.Context(), keys.Budget(shop.String())+"ban").Err())
 	w.budget.Answered(t.Context(), providers.Condition{State: providers.HealthUnreachable, Code: "http_503", RetryAfter: time.Hour})
 	w.finds(doctor.Wrong, doctor.Accounts, "unreachable since")
+	w.finds(doctor.Note, doctor.Accounts, "was not called, because the provider is unreachable (http_503) since 20")
 	w.budget.Banned(t.Context(), "HTTP 403")
 	w.finds(doctor.Wrong, doctor.Accounts, "banned since")
+	w.finds(doctor.Note, doctor.Accounts, "was not called, because the provider bans it until 20")
+	w.config.Zone = time.FixedZone("", 8*3600)
+	for _, f := range w.examine() { // one form of time, that of the command line
+		if otherTimes.MatchString(f.Text) || strings.Contains(f.Text, "since 20") && !strings.Contains(f.Text, "+08:00") {
+			t.Errorf("%s", f.Text)
+		}
+	}
 	w.must(w.rdb.HSet(t.Context(), keys.Accounts, shop.String(), `{"calls_per_second":4,"at":"2020-01-01T00:00:00Z"}`).Err())
 	w.finds(doctor.Wrong, doctor.Accounts, "no_worker")
 	w.must(w.rdb.Del(t.Context(), keys.Accounts).Err())
@@ -281,6 +292,12 @@ func TestWorkersAreExamined(t *testing.T) {
 	w.finds(doctor.Note, doctor.Workers, "different versions")
 	w.worker("w2", "v2", "k2")
 	w.finds(doctor.Wrong, doctor.Workers, "different seal keys")
+	late := time.Now().Add(-announce.Every - 10*time.Second).UTC().Format(time.RFC3339) // it may have died: its settings are nobody's trouble
+	w.must(w.rdb.HSet(t.Context(), keys.Workers, "w2", `{"version":"v1","seal_keys":["k2"],"at":"`+late+`"}`).Err())
+	w.finds(doctor.Note, doctor.Workers, "w2: not heard of for 3")
+	if found := w.examine(); slices.ContainsFunc(found, func(f doctor.Finding) bool { return strings.Contains(f.Text, "different seal keys") }) {
+		t.Error(found)
+	}
 	w.must(w.rdb.HSet(t.Context(), keys.Workers, "w2", `{"version":"v1","at":"2020-01-01T00:00:00Z"}`).Err())
 	w.finds(doctor.Note, doctor.Workers, "w2: silent since 2020")
 	w.must(announce.Leave(t.Context(), w.rdb, "w1"))

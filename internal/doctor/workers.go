@@ -24,6 +24,10 @@ func (x *examination) workers(ctx context.Context) error {
 	}
 	var versions, keySets []string
 	for _, w := range running {
+		if silence := w.Unheard(now); silence > 0 {
+			x.addf(Note, w.Name, fmt.Sprintf("look whether it runs; it counts as gone after %s", announce.Silent), "not heard of for %d s", int(silence.Seconds()))
+			continue
+		}
 		versions, keySets = append(versions, w.Version), append(keySets, strings.Join(w.SealKeys, ","))
 		x.add(OK, w.Name, w.Version+", serves "+strings.Join(w.Accounts, ", "), "")
 		if n := len(w.Accounts); n > fewAccounts {
@@ -32,7 +36,7 @@ func (x *examination) workers(ctx context.Context) error {
 	}
 	if distinct(versions) > 1 {
 		x.add(Note, "", "workers of different versions are running", "finish the upgrade: see the changelog whether both may run")
-	} else if versions[0] != x.Version {
+	} else if len(versions) > 0 && versions[0] != x.Version {
 		x.add(Note, "", "workers run another version than this program, "+x.Version, "use the same version, so that both know the same fields")
 	}
 	if distinct(keySets) > 1 {
@@ -40,7 +44,7 @@ func (x *examination) workers(ctx context.Context) error {
 	}
 	for _, w := range all {
 		if !w.Running(now) {
-			x.add(Note, w.Name, "silent since "+w.At.UTC().Format(time.RFC3339)+": it did not stop by itself", "look why it died; it is forgotten after a day")
+			x.add(Note, w.Name, "silent since "+x.at(w.At)+": it did not stop by itself", "look why it died; it is forgotten after a day")
 		}
 	}
 	return nil
@@ -85,11 +89,11 @@ func (x *examination) webhooks(ctx context.Context) error {
 		before := len(x.found)
 		switch {
 		case !st.OffAt.IsZero():
-			x.add(Wrong, w.Name, "switched off since "+st.OffAt.UTC().Format(time.RFC3339)+", because it answered 410", "enqueue webhooks enable "+w.Name)
+			x.add(Wrong, w.Name, "switched off since "+x.at(st.OffAt)+", because it answered 410", "enqueue webhooks enable "+w.Name)
 		case st.Fails >= manyFailures:
 			x.addf(Wrong, w.Name, "enqueue webhooks deliveries "+w.Name, "%d failures in a row", st.Fails)
 		case st.Fails > 0 && now.Sub(st.FailingAt) > failingLong:
-			x.addf(Wrong, w.Name, "enqueue webhooks deliveries "+w.Name, "it has taken nothing since %s", st.FailingAt.UTC().Format(time.RFC3339))
+			x.addf(Wrong, w.Name, "enqueue webhooks deliveries "+w.Name, "it has taken nothing since %s", x.at(st.FailingAt))
 		case st.Fails > 0:
 			x.addf(Note, w.Name, "enqueue webhooks deliveries "+w.Name, "the last delivery failed, it is tried again (%d in a row)", st.Fails)
 		case st.Behind(last) > farBehind:

@@ -45,6 +45,13 @@ func (w Warning) String() string {
 // minMajor.minMinor is the oldest Redis whose commands and scripts we use.
 const minMajor, minMinor = 6, 2
 
+// ReplicaError says that a Redis is a replica. It may take over from its master later.
+type ReplicaError struct{ Role, Master string }
+
+func (e *ReplicaError) Error() string {
+	return fmt.Sprintf("this Redis is a %s (replica), which takes no writes; its master is %s", e.Role, e.Master)
+}
+
 // Inspect looks at a Redis with INFO, CONFIG GET and TIME, at every master of a cluster, and returns
 // what may be lost or go wrong there. An error means that the Redis cannot be used: it is a replica, too
 // old, or does not answer.
@@ -89,8 +96,7 @@ func inspectNode(ctx context.Context, c redis.Cmdable) ([]Warning, error) {
 		return nil, fmt.Errorf("this Redis (%s) is too old: use %d.%d or newer", version, minMajor, minMinor)
 	}
 	if role := info["role"]; role != "master" {
-		return nil, fmt.Errorf("this Redis is a %s (replica), which takes no writes; its master is %s",
-			role, info["master_host"])
+		return nil, &ReplicaError{Role: role, Master: info["master_host"]}
 	}
 	conf, allowed, err := config(ctx, c, "appendfsync", "min-replicas-to-write")
 	if err != nil {

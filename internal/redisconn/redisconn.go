@@ -122,13 +122,23 @@ type NoAnswerError struct {
 func (e *NoAnswerError) Error() string { return e.text }
 func (e *NoAnswerError) Unwrap() error { return e.err }
 
-// Connect makes a client and waits for its first answer, which a Redis refuses, or does not give (*NoAnswerError). On an error nothing is left open.
+// Connect makes a client and waits for its first answer, which a Redis refuses, or does not give (*NoAnswerError). On an error
+// nothing is left open; Mends reports whether it may be worth another try.
 func Connect(ctx context.Context, o Options) (redis.UniversalClient, error) {
 	c := o.New()
-	if err := c.Ping(ctx).Err(); err != nil {
+	// The library goes on reading, and trying again, when the context is cancelled.
+	stopped := context.AfterFunc(ctx, func() { _ = c.Close() })
+	err := c.Ping(ctx).Err()
+	if !stopped() {
+		err = cmp.Or(err, context.Cause(ctx))
+	}
+	if err != nil {
 		_ = c.Close()
 		if RefusalOf(err) != NotRefused {
 			return nil, fmt.Errorf("connect to %s: %w", o.Describe(), err)
+		}
+		if text := NoWrites(err); text != "" {
+			return nil, &NoAnswerError{err: err, text: fmt.Sprintf("%s %s", o.Describe(), text)}
 		}
 		advice := cmp.Or(o.tlsAdvice(err), "check that it runs and that REDIS_URL (or REDIS_CLUSTER_ADDRS) is right")
 		return nil, &NoAnswerError{err: err, text: fmt.Sprintf("%s does not answer: %v; %s", o.Describe(), err, advice)}

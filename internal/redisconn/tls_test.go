@@ -177,6 +177,8 @@ func TestClientCertificate(t *testing.T) {
 		t.Fatal("the server wanted no certificate, so nothing was tested")
 	} else if !strings.Contains(err.Error(), "it wants a certificate of its clients: give cert_file and key_file") {
 		t.Errorf("the error does not name the reason: %v", err)
+	} else if Mends(err) {
+		t.Errorf("a certificate that is missing is waited for: %v", err)
 	}
 	with := Source{URL: base + "&cert_file=" + a.file("client.crt") + "&key_file=" + a.file("client.key")}
 	put(t, with)
@@ -300,6 +302,10 @@ func TestWhatTLSLacksIsSaid(t *testing.T) {
 			}
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("%v", err)
+			}
+			// A connection that is only broken off may meet a server that is about to start.
+			if Mends(err) != (name == "TLS") {
+				t.Errorf("mends: %t, %v", Mends(err), err)
 			}
 		})
 	}

@@ -35,17 +35,21 @@ type Listener interface {
 	SetDeadline(time.Time) error
 }
 
-// Until tries until it goes well, and answers at the listener from the first failure on. The listener stays open. The error is
-// the last try's, or the context's.
+// Until tries until it goes well, and answers at the listener from the first failure on; one line says that it waits and why, and one
+// that it need not any more. The listener stays open. The error is the last try's, or the context's.
 func Until(ctx context.Context, l Listener, c Config) error {
 	err := c.Try(ctx)
 	if err == nil || !c.Waits(err) {
 		return err
 	}
+	if ctx.Err() != nil {
+		return ctx.Err() // nobody waits any more
+	}
 	p := &page{config: c, why: err}
 	stop := p.serve(l)
 	defer stop()
 	c.Log.Warn("not ready, waiting", "addr", l.Addr().String(), "error", err)
+	began := time.Now()
 	every := c.Every
 	if every <= 0 {
 		every = time.Second
@@ -56,7 +60,11 @@ func Until(ctx context.Context, l Listener, c Config) error {
 			return ctx.Err()
 		case <-time.After(every):
 		}
-		if err = c.Try(ctx); err == nil || !c.Waits(err) {
+		switch err = c.Try(ctx); {
+		case err == nil:
+			c.Log.Info("ready, no longer waiting", "waited_s", int(time.Since(began).Seconds()))
+			return nil
+		case !c.Waits(err):
 			return err
 		}
 		p.because(err)

@@ -1,6 +1,7 @@
 package standby
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -82,6 +83,30 @@ func TestTheAddressAnswersUntilItCanServe(t *testing.T) {
 	}
 }
 
+// However often it tries, one line says that it waits, and why, and one that the wait is over.
+func TestAWaitIsTwoLines(t *testing.T) {
+	var log bytes.Buffer
+	tries := 0
+	c := config(func(context.Context) error {
+		if tries++; tries < 5 {
+			return errAway
+		}
+		return nil
+	})
+	c.Log = slog.New(slog.NewTextHandler(&log, nil))
+	if err := Until(t.Context(), listen(t), c); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+	if len(lines) != 2 || !strings.Contains(lines[0], "not ready, waiting") || !strings.Contains(lines[0], "error=away") || !strings.Contains(lines[1], "ready, no longer waiting") {
+		t.Errorf("%q", lines)
+	}
+	log.Reset()
+	if err := Until(t.Context(), listen(t), c); err != nil || log.Len() > 0 {
+		t.Errorf("without a wait: %v %s", err, log.String())
+	}
+}
+
 func TestWhatDoesNotMendItselfIsNotWaitedFor(t *testing.T) {
 	l := listen(t)
 	if err := Until(t.Context(), l, config(func(context.Context) error { return errWrong })); !errors.Is(err, errWrong) {
@@ -98,7 +123,10 @@ func TestWhatDoesNotMendItselfIsNotWaitedFor(t *testing.T) {
 		t.Errorf("%v after %d tries", err, tries)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	if err := Until(ctx, l, config(func(context.Context) error { cancel(); return errAway })); !errors.Is(err, context.Canceled) {
-		t.Error(err)
+	var log bytes.Buffer
+	c := config(func(context.Context) error { cancel(); return errAway })
+	c.Log = slog.New(slog.NewTextHandler(&log, nil))
+	if err := Until(ctx, l, c); !errors.Is(err, context.Canceled) || log.Len() > 0 {
+		t.Error(err, log.String())
 	}
 }
