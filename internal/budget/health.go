@@ -142,7 +142,11 @@ func (b *Budget) changed(ctx context.Context, reply []any, c providers.Condition
 		return nil
 	case uncounted:
 		if b.warnAlone() {
-			log.WarnContext(ctx, "this worker's calls fail while those of other workers are answered: look at its network", "health", string(c.State), "code", c.Code)
+			look := "look at its network"
+			if c.State != providers.HealthUnreachable { // something has answered
+				look = "look at what answers it, such as a proxy of its own"
+			}
+			log.WarnContext(ctx, "this worker's calls fail while those of other workers are answered: "+look, "health", string(c.State), "code", c.Code)
 		}
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"issuance/providers"
 	"issuance/tasks/order"
 )
 
@@ -43,6 +44,27 @@ func TestLateTimeoutsAreNoNewOutage(t *testing.T) {
 		}
 		if tr := w.trouble(); tr != nil {
 			w.Errorf("%+v", tr)
+		}
+	})
+}
+
+// Where something answers the worker, and it is no answer of the provider's, the network is not what to look at.
+func TestAWorkerThatIsAnsweredBySomethingElseSaysSo(t *testing.T) {
+	log, out := logged()
+	virtual(t, Config{Log: log}, func(w *world) {
+		w.goDown(0, silence)
+		ctx, ok := w.probes(1)
+		if !ok {
+			w.Fatal("no probe is due")
+		}
+		w.workers[1].Answered(ctx, fine)
+		out.Reset()
+		for range 5 {
+			<-time.After(time.Second)
+			w.hears(0, providers.Condition{State: providers.HealthGarbage, Code: "old_answer"})
+		}
+		if text := out.String(); strings.Count(text, "look at what answers it") != 1 || strings.Contains(text, "network") {
+			w.Errorf("said: %s", text)
 		}
 	})
 }

@@ -140,10 +140,7 @@ func (s *session) reviewLine(ctx context.Context, rec *ledger.Record) (reviewLin
 		return l, err
 	}
 	l.decisions = decisions[rec.Ref]
-	l.Check, l.Resolve = whatToCheck(rec, others), howToResolve(rec.Ref)
-	if operate.QuestionOf(rec) == operate.WhoRefunded {
-		l.Retry = command("retry", rec.Ref) + " --reason 'who refunded them'"
-	}
+	l.Check, l.Resolve, l.Retry = whatToCheck(rec, others), howToResolve(rec.Ref), howToRetry(rec)
 	return l, nil
 }
 
@@ -169,6 +166,14 @@ func whatToCheck(rec *ledger.Record, others []string) string {
 
 func howToResolve(r tasks.Ref) string {
 	return fmt.Sprintf("%s --as '%s' --reason 'what you found'", command("resolve", r), strings.Join(names(operate.Ends(r)), "|")) // quoted: a shell takes | for a pipe
+}
+
+// howToRetry is the command that has a record worked on again, where that may be the decision; else "".
+func howToRetry(rec *ledger.Record) string {
+	if operate.QuestionOf(rec) != operate.WhoRefunded {
+		return ""
+	}
+	return command("retry", rec.Ref) + " --reason 'who refunded them'"
 }
 
 // command is a command line about a record.

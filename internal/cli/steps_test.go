@@ -79,8 +79,11 @@ func TestEveryReviewSaysWhatToCheckAndHowToEndIt(t *testing.T) {
 	if !strings.Contains(unrecorded, ": refunded") || !strings.Contains(unrecorded, "enqueue retry") || strings.Contains(unrecorded, "ever sent") {
 		t.Errorf("of refunds that no record explains: %q", unrecorded)
 	}
-	if got, want := command("retry", r.Refund("R1")), "enqueue retry ecticket:m1 O1 --refund R1"; got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
+	for code, want := range map[string]string{"unrecorded_refunds": "enqueue retry ecticket:m1 O1 --refund R1 --reason 'who refunded them'", "in_doubt": "", "number_taken": ""} {
+		rec := &ledger.Record{Ref: r.Refund("R1"), Attempts: 1, Reason: ledger.Reason{Code: code}}
+		if got := howToRetry(rec); got != want {
+			t.Errorf("%s: got  %s\nwant %s", code, got, want)
+		}
 	}
 	taken := whatToCheck(&ledger.Record{Ref: r, Attempts: 1, Reason: ledger.Reason{Code: "number_taken"}}, nil)
 	if !strings.Contains(taken, "find out whose order O1") || strings.Contains(taken, "It is there, with") {

@@ -177,7 +177,11 @@ func (r *run) lookLater(now, since, settled time.Time, text string) handler.Resu
 	if left := settled.Sub(now); left > 0 {
 		wait = min(wait, left, atLeast)
 	}
-	w := handler.WaitFor(wait, ledger.Reason{}, text).As(ledger.Absent)
+	why := ledger.Reason{}
+	if r.Rec.Rejection.Code != "" && r.Rec.Reason != r.Rec.Rejection { // an answer that was of no use in between is not the last result
+		why = r.Rec.Rejection
+	}
+	w := handler.WaitFor(wait, why, text).As(ledger.Absent)
 	if now.Before(settled) {
 		w = w.Until(settled)
 	}

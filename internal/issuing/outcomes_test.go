@@ -176,6 +176,22 @@ func TestARejectionThatMayHideADuplicateIsConfirmedByTwoLooks(t *testing.T) {
 	})
 }
 
+// What a look without a clear answer said is no longer the last result when a later look is answered: the rejection is.
+func TestARejectionIsTheLastResultAgainOnceALookIsAnswered(t *testing.T) {
+	w := mini(t)
+	w.rejected(fakeprovider.Known(providers.Absent))
+	unclear := fakeprovider.Known(providers.Unclear)
+	unclear.Outcome.Code, unclear.Outcome.Message = "trans_1004", "decrypt"
+	w.provider.AnswerLookUp(unclear)
+	w.Waits(w.run())
+	w.state(order.Submitting, "trans_1004")
+	w.provider.AnswerLookUp(fakeprovider.Known(providers.Absent))
+	w.Waits(w.run())
+	if rec := w.state(order.Submitting, fakeprovider.Refused.Code); rec.Reason.Message != fakeprovider.Refused.Message {
+		t.Errorf("%+v", rec.Reason)
+	}
+}
+
 // rejected has the order's first request rejected by a code that may hide a duplicate, and looked up.
 func (w *world) rejected(f providers.Finding) {
 	w.T.Helper()

@@ -14,7 +14,9 @@ const mostChoices = 20
 // how many there are beyond the first twenty.
 func Choices(names []string, wrong string) string {
 	names = slices.Clone(names)
-	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(errorsIn(a, wrong), errorsIn(b, wrong)) })
+	slices.SortStableFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(errorsIn(a, wrong), errorsIn(b, wrong)), cmp.Compare(a, b))
+	})
 	if more := len(names) - mostChoices; more > 0 {
 		return fmt.Sprintf("%s, and %d more", strings.Join(names[:mostChoices], ", "), more)
 	}
