@@ -14,13 +14,16 @@ const alarmPrefix = "alarm: "
 const (
 	alarmEvery = time.Minute
 	maxAlarms  = 20_000 // more than there are, with thousands of accounts; the map must not grow with what a provider makes up
+
+	// libraryPrefix begins what asynq says itself. While Redis is away, each server of each queue says the same many times a second.
+	libraryPrefix = "asynq: "
 )
 
 // LimitAlarms has alarms of one cause logged at most once a minute: a message, with its account, code, webhook, queue or mistake. Of the
 // others, those at level error report what has happened, and are logged at level info without the word alarm. Those at level
 // warn report what stands in the way, come again with every try, and are not logged.
 // The next line says how many were left out. raised is called for every alarm with its cause, a few words joined by '_'; n
-// is how many the line stands for.
+// is how many the line stands for. Of asynq's own warnings and errors one of each kind a minute is logged, whichever queue it is of.
 func LimitAlarms(log *slog.Logger, raised func(cause string, n int)) *slog.Logger {
 	return slog.New(alarmHandler{Handler: log.Handler(), limit: &alarmLimit{now: time.Now}, raised: raised})
 }
@@ -34,6 +37,14 @@ type alarmHandler struct {
 
 // Handle implements slog.Handler.
 func (h alarmHandler) Handle(ctx context.Context, r slog.Record) error {
+	if text, ofLibrary := strings.CutPrefix(r.Message, libraryPrefix); ofLibrary && r.Level >= slog.LevelWarn {
+		kind, _, _ := strings.Cut(text, ": ")
+		before, due := h.limit.due(libraryPrefix+kind, 1)
+		if !due {
+			return nil
+		}
+		return h.Handler.Handle(ctx, withLeftOut(r, before))
+	}
 	if r.Level < slog.LevelInfo || !strings.HasPrefix(r.Message, alarmPrefix) { // below, another program has raised it
 		return h.Handler.Handle(ctx, r)
 	}
@@ -58,11 +69,15 @@ func (h alarmHandler) Handle(ctx context.Context, r slog.Record) error {
 		}
 		return h.Handler.Handle(ctx, quiet)
 	}
-	if before > 0 {
+	return h.Handler.Handle(ctx, withLeftOut(r, before))
+}
+
+func withLeftOut(r slog.Record, n int) slog.Record {
+	if n > 0 {
 		r = r.Clone()
-		r.AddAttrs(slog.Int(leftOut, before))
+		r.AddAttrs(slog.Int(leftOut, n))
 	}
-	return h.Handler.Handle(ctx, r)
+	return r
 }
 
 // leftOut is how many alarms of the cause were not logged since the last line.

@@ -45,6 +45,26 @@ func TestAlarmsOfOneCauseAreALineAMinute(t *testing.T) {
 	}
 }
 
+// While Redis is away every server of asynq says so, of every queue, many times a second: of each kind a line a minute is logged.
+func TestRepetitionsOfAsynqAreALineAMinute(t *testing.T) {
+	var out bytes.Buffer
+	now := time.Unix(0, 0)
+	log := slog.New(alarmHandler{Handler: slog.NewTextHandler(&out, nil), limit: &alarmLimit{now: func() time.Time { return now }},
+		raised: func(cause string, _ int) { t.Errorf("%s is counted as an alarm", cause) }})
+	for i := range 30 {
+		log.With("queue", fmt.Sprint("q", i%3)).Error("asynq: Dequeue error: connection refused")
+		log.Info("asynq: starting")
+	}
+	log.Warn("asynq: Failed to write server state data: connection refused")
+	now = now.Add(alarmEvery)
+	log.Error("asynq: Dequeue error: i/o timeout")
+	text := out.String()
+	if strings.Count(text, "Dequeue error") != 2 || strings.Count(text, "starting") != 30 || strings.Count(text, "level=WARN") != 1 ||
+		!strings.Contains(text, `msg="asynq: Dequeue error: i/o timeout" left_out=29`) {
+		t.Errorf("logged:\n%s", text)
+	}
+}
+
 // A cause is a few words, and no part of what follows the first punctuation.
 func TestCause(t *testing.T) {
 	for message, want := range map[string]string{
