@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -39,29 +40,29 @@ func (l *Ledger) ReviewCodes(ctx context.Context, a providers.Account, most int6
 	return codes, all.Val(), nil
 }
 
-// OldestUnaccepted is the record that was enqueued first among those that the provider has not accepted and that have not
-// ended; created is zero when there is none.
-func (l *Ledger) OldestUnaccepted(ctx context.Context, refs []order.Ref) (oldest order.Ref, created time.Time, err error) {
+// OldestUnaccepted is the record that waits longest among those that the provider has not accepted and that have not ended: since it
+// was enqueued, or, of a review, since a person had it worked on again. since is zero when there is none.
+func (l *Ledger) OldestUnaccepted(ctx context.Context, refs []order.Ref) (oldest order.Ref, since time.Time, err error) {
 	if len(refs) == 0 {
-		return oldest, created, nil
+		return oldest, since, nil
 	}
 	pipe := l.rdb.Pipeline()
 	read := make([]*redis.SliceCmd, len(refs))
 	for i, r := range refs {
-		read[i] = pipe.HMGet(ctx, keys.Record(r), "state", "created")
+		read[i] = pipe.HMGet(ctx, keys.Record(r), "state", "created", "reopened_at")
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
-		return oldest, created, fmt.Errorf("ledger: oldest: %w", err)
+		return oldest, since, fmt.Errorf("ledger: oldest: %w", err)
 	}
 	for i, c := range read {
-		state, _ := c.Val()[0].(string)
-		at, _ := c.Val()[1].(string)
+		text := func(n int) string { s, _ := c.Val()[n].(string); return s }
+		state := text(0)
 		if state != string(order.Queued) && state != string(order.Submitting) {
 			continue
 		}
-		if t := millis(at); created.IsZero() || t.Before(created) {
-			oldest, created = refs[i], t
+		if t := millis(cmp.Or(text(2), text(1))); since.IsZero() || t.Before(since) {
+			oldest, since = refs[i], t
 		}
 	}
-	return oldest, created, nil
+	return oldest, since, nil
 }
