@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,7 +17,7 @@ import (
 )
 
 func overheadBench() bench {
-	c := overhead.Config{}
+	c, river := overhead.Config{}, false
 	return bench{
 		name:  overhead.Name,
 		about: "The machine's limit: orders per second, as a ratio to bare queue handlers that make the same calls",
@@ -25,6 +29,7 @@ func overheadBench() bench {
 			f.StringSliceVar(&c.Kinds, "kinds", []string{overhead.Voucher, overhead.Electronic}, "kinds of orders; also "+overhead.Paper)
 			f.DurationSliceVar(&c.Delays, "delays", []time.Duration{0, 5 * time.Millisecond}, "how long the provider takes for an answer")
 			f.StringVar(&c.RedisConf, "redis-conf", "", "config file of Redis (default: appendfsync always)")
+			f.BoolVar(&river, "river", false, "compare with River on PostgreSQL, too; needs go, PostgreSQL and the sources")
 			f.StringVar(&c.Profile, "cpuprofile", "", "write CPU profiles of the last round to files that start so")
 		},
 		run: func(ctx context.Context, o options) (*report, error) {
@@ -33,13 +38,21 @@ func overheadBench() bench {
 			if o.quick {
 				c.Orders, c.Rounds = min(c.Orders, 500), min(c.Rounds, 3)
 			}
+			if river {
+				program, remove, err := buildRiver(ctx)
+				if err != nil {
+					return nil, err
+				}
+				defer remove()
+				c.Others = []overhead.Other{{Name: "river", Program: program}}
+			}
 			rows, redis, err := overhead.Measure(ctx, c)
 			if err != nil {
 				return nil, err
 			}
 			o.progress("")
 			return &report{Machine: thisMachine(redis), Rows: rows, Targets: overheadTargets(rows), Seconds: seconds(time.Since(began)),
-				table: overheadTable(rows), notes: []string{"",
+				table: overheadTable(rows, names(c.Others)), notes: []string{"",
 					"Each worker, bare handler, simulator and Redis is a process of its own; the rounds of all variants are interleaved."}}, nil
 		},
 	}
@@ -76,15 +89,44 @@ func scene(r overhead.Row) string {
 	return fmt.Sprintf("%s, provider takes %s, %d at a time", r.Kind, r.Delay, r.Concurrency)
 }
 
-func overheadTable(rows []overhead.Row) *table.Table {
+// medianText is that of values as text, "" of none.
+func medianText(format string, values []float64) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(format, lab.Median(values))
+}
+
+func names(others []overhead.Other) (list []string) {
+	for _, o := range others {
+		list = append(list, o.Name)
+	}
+	return list
+}
+
+// buildRiver builds internal/bench/river, which is a module of its own.
+func buildRiver(ctx context.Context) (program string, remove func(), err error) {
+	dir, err := os.MkdirTemp("", "issuance-bench-river-")
+	if err != nil {
+		return "", nil, err
+	}
+	program = filepath.Join(dir, "river")
+	build := exec.CommandContext(ctx, "go", "build", "-C", filepath.Join("internal", "bench", "river"), "-o", program, ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", nil, errors.Join(fmt.Errorf("build internal/bench/river: %w\n%s", err, out), os.RemoveAll(dir))
+	}
+	return program, func() { _ = os.RemoveAll(dir) }, nil
+}
+
+func overheadTable(rows []overhead.Row, others []string) *table.Table {
 	t := &table.Table{Right: []int{1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12}}
 	t.Row("orders", "provider takes", "at a time", "", "orders/s", "to bare", "(rounds)", "enqueued/s", "CPU us/order", "Redis us/order", "log bytes", "round trips", "commands, scripts' too")
 	for _, r := range rows {
-		for _, variant := range overhead.Variants() {
+		for _, variant := range append(overhead.Variants(), others...) {
 			m, ratios := r.Sides[variant], r.Ratios(variant, overhead.Bare)
-			number := func(values []float64) string { return fmt.Sprintf("%.0f", lab.Median(values)) }
+			number := func(values []float64) string { return medianText("%.0f", values) }
 			t.Row(r.Kind, r.Delay, fmt.Sprint(r.Concurrency), variant, number(m.PerSecond), fmt.Sprintf("%.2f", lab.Median(ratios)), lab.Spread(ratios), number(m.Enqueued), number(m.CPU),
-				number(m.RedisCPU), number(m.Log), fmt.Sprintf("%.1f", lab.Median(m.Trips)), fmt.Sprintf("%.1f", lab.Median(m.Run)))
+				number(m.RedisCPU), number(m.Log), medianText("%.1f", m.Trips), medianText("%.1f", m.Run))
 		}
 	}
 	return t

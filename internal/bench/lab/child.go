@@ -29,8 +29,14 @@ func StartChild(args ...string) (*Child, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Child{cmd: exec.Command(exe, append([]string{ChildCommand}, args...)...)}
+	return StartProgram(exe, append([]string{ChildCommand}, args...)...)
+}
+
+// StartProgram starts another program as a child process.
+func StartProgram(program string, args ...string) (*Child, error) {
+	c := &Child{cmd: exec.Command(program, args...)}
 	c.cmd.Stderr = os.Stderr
+	var err error
 	if c.in, err = c.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}

@@ -29,8 +29,8 @@ func accountOf(kind string) providers.Account {
 	return providers.Account{Provider: providers.ECTicket, Merchant: account().MerchantID}
 }
 
-// request is the provider's own body of order number id.
-func request(kind, id string) ([]byte, error) {
+// Request is the provider's own body of order number id.
+func Request(kind, id string) ([]byte, error) {
 	type object = map[string]any
 	if kind == Voucher {
 		return json.Marshal(object{"productSaleId": pass2usim.DefaultCampaign, "channelOrderId": id,

@@ -21,6 +21,7 @@ type Config struct {
 	Concurrency []int           // tasks at a time of one process, each measured by itself
 	// RedisConf is a config file of Redis. Default: every write is in the log on disk before it is answered.
 	RedisConf string
+	Others    []Other // compared besides; may be empty
 	// Profile is how files with CPU profiles of the last round start. Default: none.
 	Profile  string
 	Progress func(string)
@@ -103,6 +104,14 @@ func (b *bench) compare(ctx context.Context, kind string, delay time.Duration, c
 	var sides []*side
 	for _, variant := range Variants() {
 		s, err := b.open(ctx, variant, kind, at.URL, concurrency)
+		if err != nil {
+			return Row{}, err
+		}
+		defer s.close()
+		sides = append(sides, s)
+	}
+	for _, o := range b.Others {
+		s, err := openOther(o, kind, at.URL, concurrency)
 		if err != nil {
 			return Row{}, err
 		}

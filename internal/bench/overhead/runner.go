@@ -35,11 +35,12 @@ import (
 
 // A runner process is asked to begin working off what is in its queue, how far it is, and to end.
 type (
-	runQuestion struct {
-		Do      string // begin, look or end
-		Profile string // begin: file of a CPU profile; "" for none
+	Question struct {
+		Do      string   // Begin, Look or End; of an Other, Fill as well
+		Profile string   // Begin: file of a CPU profile; "" for none
+		Orders  []string // Fill: the numbers of the orders to enqueue
 	}
-	runAnswer struct {
+	Answer struct {
 		Began, Last time.Time // of the first task, and when the last order so far has ended
 		Ended       int64     // orders so far
 		CPU         time.Duration
@@ -48,10 +49,12 @@ type (
 	}
 )
 
+// What is asked.
 const (
-	begin = "begin"
-	look  = "look"
-	end   = "end"
+	Fill  = "fill"
+	Begin = "begin"
+	Look  = "look"
+	End   = "end"
 )
 
 // runner works off orders, round by round.
@@ -84,7 +87,7 @@ func serveRuns(args []string, in io.Reader, out io.Writer) error {
 	defer rdb.Close()
 	r := &runner{}
 	rdb.AddHook(&r.wire)
-	client, err := newClient(*kind, *provider)
+	client, err := NewClient(*kind, *provider)
 	if err != nil {
 		return err
 	}
@@ -177,11 +180,11 @@ func (r *runner) one() {
 	r.ended.Add(1)
 }
 
-func (r *runner) answer(q runQuestion) (a runAnswer, err error) {
+func (r *runner) answer(q Question) (a Answer, err error) {
 	switch q.Do {
-	case begin:
+	case Begin:
 		return a, r.begin(q.Profile)
-	case end:
+	case End:
 		r.stop()
 	default:
 		if a.Ended = r.ended.Load(); a.Ended > 0 { // so the first task has started
@@ -210,8 +213,8 @@ func (r *runner) begin(profile string) error {
 	return start()
 }
 
-// newClient is the product's own client, without a call budget.
-func newClient(kind, url string) (providers.Provider, error) {
+// NewClient is the product's own client, without a call budget.
+func NewClient(kind, url string) (providers.Provider, error) {
 	if kind == Voucher {
 		return pass2u.New(pass2u.Config{BaseURL: url, APIKey: apiKey})
 	}

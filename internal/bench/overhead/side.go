@@ -72,7 +72,7 @@ func (b *bench) open(ctx context.Context, variant, kind, provider string, concur
 		g.SetLimit(16)
 		for _, id := range ids {
 			g.Go(func() error {
-				body, err := request(kind, id)
+				body, err := Request(kind, id)
 				if err != nil {
 					return err
 				}
@@ -113,11 +113,53 @@ func (s *side) close() {
 	for _, c := range s.children {
 		c.Close()
 	}
-	s.redis.Close()
+	if s.redis != nil {
+		s.redis.Close()
+	}
+}
+
+// Other is a variant that is a program with a store of its own, such as internal/bench/river. It is started with -kind, -provider and
+// -concurrency, asked as the children of this benchmark are, and enqueues orders itself.
+type Other struct{ Name, Program string }
+
+func openOther(o Other, kind, provider string, concurrency int) (*side, error) {
+	child, err := lab.StartProgram(o.Program, "-kind", kind, "-provider", provider, "-concurrency", fmt.Sprint(concurrency))
+	if err != nil {
+		return nil, err
+	}
+	return &side{variant: o.Name, children: []*lab.Child{child}, fill: func(_ context.Context, ids []string) error {
+		return child.Ask(Question{Do: Fill, Orders: ids}, new(Answer))
+	}}, nil
+}
+
+// roundOfOther is round for a side without a Redis.
+func (s *side) roundOfOther(ctx context.Context, ids []string, counts bool) error {
+	began := time.Now()
+	if err := s.fill(ctx, ids); err != nil {
+		return err
+	}
+	filled := time.Since(began)
+	a, err := s.work(int64(len(ids)), "")
+	if err != nil || !counts {
+		return err
+	}
+	s.got.add(len(ids), filled, a)
+	return nil
+}
+
+// add adds what every round gives.
+func (m *Measured) add(orders int, filled time.Duration, a Answer) {
+	n := float64(orders)
+	m.Enqueued = append(m.Enqueued, n/filled.Seconds())
+	m.PerSecond = append(m.PerSecond, n/a.Last.Sub(a.Began).Seconds())
+	m.CPU = append(m.CPU, float64(a.CPU.Microseconds())/n)
 }
 
 // round enqueues orders, has them worked off, and counts that if it counts.
 func (s *side) round(ctx context.Context, ids []string, profile string, counts bool) error {
+	if s.redis == nil {
+		return s.roundOfOther(ctx, ids, counts)
+	}
 	logged, err := s.redis.LogSize(ctx)
 	if err != nil {
 		return err
@@ -146,11 +188,8 @@ func (s *side) round(ctx context.Context, ids []string, profile string, counts b
 		return err
 	}
 	n := float64(len(ids))
-	us := func(d time.Duration) float64 { return float64(d.Microseconds()) / n }
-	s.got.Enqueued = append(s.got.Enqueued, n/filled.Seconds())
-	s.got.PerSecond = append(s.got.PerSecond, n/a.Last.Sub(a.Began).Seconds())
-	s.got.CPU = append(s.got.CPU, us(a.CPU))
-	s.got.RedisCPU = append(s.got.RedisCPU, us(cpu))
+	s.got.add(len(ids), filled, a)
+	s.got.RedisCPU = append(s.got.RedisCPU, float64(cpu.Microseconds())/n)
 	s.got.Trips = append(s.got.Trips, float64(a.Trips)/n)
 	s.got.Sent = append(s.got.Sent, float64(a.Commands)/n)
 	s.got.Run = append(s.got.Run, float64(after-before)/n)
@@ -165,27 +204,27 @@ const (
 )
 
 // work has orders worked off by all processes, and returns what that took.
-func (s *side) work(orders int64, profile string) (runAnswer, error) {
+func (s *side) work(orders int64, profile string) (Answer, error) {
 	for i, c := range s.children {
-		q := runQuestion{Do: begin}
+		q := Question{Do: Begin}
 		if profile != "" {
 			q.Profile = fmt.Sprintf("%s-%d.pprof", profile, i)
 		}
-		if err := c.Ask(q, new(runAnswer)); err != nil {
-			return runAnswer{}, err
+		if err := c.Ask(q, new(Answer)); err != nil {
+			return Answer{}, err
 		}
 	}
-	var all runAnswer
+	var all Answer
 	for limit := time.Now().Add(roundLimit); all.Ended < orders; time.Sleep(askEvery) {
 		if time.Now().After(limit) {
 			return all, fmt.Errorf("%d of %d orders have ended in %s", all.Ended, orders, roundLimit)
 		}
 		var err error
-		if all, err = s.ask(look); err != nil {
+		if all, err = s.ask(Look); err != nil {
 			return all, err
 		}
 	}
-	_, err := s.ask(end)
+	_, err := s.ask(End)
 	if err == nil && !all.Last.After(all.Began) {
 		err = errors.New("the round took no time")
 	}
@@ -193,10 +232,10 @@ func (s *side) work(orders int64, profile string) (runAnswer, error) {
 }
 
 // ask asks every process, and puts the answers together.
-func (s *side) ask(what string) (all runAnswer, err error) {
+func (s *side) ask(what string) (all Answer, err error) {
 	for _, c := range s.children {
-		var a runAnswer
-		if err := c.Ask(runQuestion{Do: what}, &a); err != nil {
+		var a Answer
+		if err := c.Ask(Question{Do: what}, &a); err != nil {
 			return all, err
 		}
 		if a.Ended == 0 {
