@@ -1,6 +1,8 @@
 // Command river plays the part of an issuance worker that keeps its orders in PostgreSQL and its jobs in River, for the benchmark
-// "overhead --river": the intent before a call and the end after it are written in transactions, the end together with the job's.
-// It is a module of its own, so that the product needs neither. It imports packages internal/bench/overhead and providers, and is asked what to do by the benchmark that starts it.
+// "overhead --river", which starts it and asks it what to do: the intent before a call and the end after it are written in
+// transactions, the end together with the job's. It is a module of its own, so that the product needs neither.
+//
+// It may import internal/bench/lab, internal/bench/overhead and providers.
 package main
 
 import (

@@ -34,7 +34,7 @@ func startPostgres(ctx context.Context) (*postgres, error) {
 		return nil, err
 	}
 	p := &postgres{dir: dir}
-	as, err := account(dir)
+	as, err := runAs(dir)
 	if err != nil {
 		p.close()
 		return nil, err
@@ -84,15 +84,16 @@ func binaries() (string, error) {
 	return filepath.Dir(slices.Max(found)), nil
 }
 
-// account is whose the server is: PostgreSQL does not run as root. It ends with this process.
-func account(dir string) (*syscall.SysProcAttr, error) {
+// runAs is how the server and what prepares it are started: they end with this process, and do not run as root, which PostgreSQL
+// refuses. The folder becomes theirs.
+func runAs(dir string) (*syscall.SysProcAttr, error) {
 	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGINT}
 	if os.Geteuid() != 0 {
 		return attr, nil
 	}
 	u, err := user.Lookup("postgres")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("PostgreSQL does not run as root, and its own user is missing: %w", err)
 	}
 	uid, err := strconv.ParseUint(u.Uid, 10, 32)
 	if err != nil {

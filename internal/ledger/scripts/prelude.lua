@@ -158,17 +158,17 @@ local function finish(key, t, state, code, message, detail, fields, published)
   fields = fields or {}
   local f = read(key, 'history', 'doubt_at', 'rejected_code', 'rejected_message', 'confirmed', 'event', 'code', 'message', 'host')
   local function with(...) for _, v in ipairs({...}) do fields[#fields + 1] = v end end
+  if code == '' and state == 'failed' then
+    code, message = f.rejected_code, f.rejected_message -- the rejection that was confirmed
+  end
   with('state', state, 'final', int(t))
+  if code ~= '' then with('code', code, 'message', message) end
   if f.event ~= '' then redis.call('HDEL', key, 'event') end
   if published and state ~= 'review' then
     with('event', 1)
     if f.host ~= '' then with('h', host_mark(f.host)) end
   end
   if detail then note(key, t, state, detail, fields, f.history) else redis.call('HSET', key, unpack(fields)) end
-  if code == '' and state == 'failed' then
-    code, message = f.rejected_code, f.rejected_message -- the rejection that was confirmed
-  end
-  if code ~= '' then redis.call('HSET', key, 'code', code, 'message', message) end
   if state ~= 'review' then no_doubt(key, f) end
   if code == '' and f.code .. f.message ~= '' then redis.call('HDEL', key, 'code', 'message') end
   if state == 'review' or not published then give_back(key) end
