@@ -48,9 +48,9 @@ func (l *loader) unknown(environment map[string]string) {
 			continue
 		}
 		begins := slices.ContainsFunc(ours, func(p string) bool { return strings.HasPrefix(name, p) })
-		near, errors := nearest(strings.ToUpper(name), names)
+		near, typos := nearest(strings.ToUpper(name), names)
 		switch {
-		case !begins && (near == "" || errors > typingErrors):
+		case !begins && (near == "" || typos > typingErrors):
 		case plain[name]:
 			l.warn("%s is not used: only secrets can come from a file; set %s itself", name, strings.TrimSuffix(name, "_FILE"))
 		case near != "":
@@ -62,7 +62,7 @@ func (l *loader) unknown(environment map[string]string) {
 }
 
 // nearest returns the known name with the fewest typing errors and how many these are, if there are only a few.
-func nearest(name string, known []string) (best string, errors int) {
+func nearest(name string, known []string) (best string, typos int) {
 	least := 1 + min(4, len(name)/4)
 	for _, k := range known {
 		if d := levenshtein.ComputeDistance(name, k); d < least {
