@@ -162,3 +162,31 @@ func TestOrdersOutliveTheMaster(t *testing.T) {
 		t.Error("no master was replaced: this has proven nothing")
 	}
 }
+
+// The same in a cluster: the node that holds a queue and the one that holds the events are killed and replaced by their replicas.
+func TestOrdersOutliveMastersOfACluster(t *testing.T) {
+	t.Parallel()
+	c := testredis.StartCluster(t, 3, true)
+	place := clusterPlace(c)
+	place.Replaced = true
+	rdb, replaced := c.Client(), 0
+	struck(t, place, []string{waitForOne}, func(ctx context.Context) error {
+		for _, key := range []string{keys.Queue("ecticket-checkout"), keys.Events} {
+			if !ended(ctx, rdb, int64(20+50*replaced)) {
+				return ctx.Err()
+			}
+			dead := c.KillMaster(c.Holder(key))
+			replaced++
+			// Meanwhile nothing new leaves for what the new master holds: it has no replica that could be waited for.
+			if !ended(ctx, rdb, int64(50*replaced)) {
+				return ctx.Err()
+			}
+			dead.Restart()
+			c.AwaitWhole()
+		}
+		return nil
+	})
+	if replaced != 2 {
+		t.Errorf("%d masters were replaced: this has proven little", replaced)
+	}
+}

@@ -42,6 +42,7 @@ const (
 const (
 	clusterTries  = 6
 	clusterPauses = 16 * time.Millisecond // the first of them, doubled up to half a second
+	clusterDials  = 1                     // of one of them: who is in the place of a node that is gone is asked meanwhile
 )
 
 // Options says where Redis is. Only Parse makes one; the zero value reaches nothing. It
@@ -99,7 +100,10 @@ func (o Options) client() redis.UniversalClient {
 		return redis.NewClient(single)
 	}
 	if o.kind == Cluster {
-		u.MinRetryBackoff = clusterPauses
+		u.MinRetryBackoff, u.DialerRetries = clusterPauses, clusterDials
+		cluster := redis.NewClusterClient(u.Cluster())
+		follow(cluster)
+		return cluster
 	}
 	return redis.NewUniversalClient(u)
 }

@@ -25,7 +25,8 @@ const busPort = "--cluster-port"
 
 // Cluster is a Redis Cluster of durable redis-servers that belongs to one test.
 type Cluster struct {
-	// Masters are the nodes that the slots were given to, in equal parts. Replicas[i] follows Masters[i].
+	// Masters are the nodes that the slots were given to, in equal parts, or the replicas that have replaced them. Replicas[i]
+	// follows Masters[i].
 	Masters, Replicas []*Server
 
 	t     testing.TB
@@ -105,9 +106,8 @@ func (c *Cluster) AwaitWhole() {
 	c.t.Helper()
 	until(c.t, startLimit, func() error {
 		for _, n := range c.nodes() {
-			text, err := n.admin().ClusterInfo(context.Background()).Result()
-			if err != nil || !strings.Contains(text, "cluster_state:ok") || !strings.Contains(text, "cluster_slots_ok:16384") {
-				return fmt.Errorf("the cluster is not whole for %s: %v", n.Addr, err)
+			if err := n.whole(); err != nil {
+				return err
 			}
 		}
 		for i, r := range c.Replicas {
@@ -120,6 +120,15 @@ func (c *Cluster) AwaitWhole() {
 		}
 		return nil
 	})
+}
+
+// whole reports that a node does not say that all slots are served.
+func (s *Server) whole() error {
+	text, err := s.admin().ClusterInfo(context.Background()).Result()
+	if err != nil || !strings.Contains(text, "cluster_state:ok") || !strings.Contains(text, "cluster_slots_ok:16384") {
+		return fmt.Errorf("the cluster is not whole for %s: %v", s.Addr, err)
+	}
+	return nil
 }
 
 // AwaitFailed waits until the nodes that run have taken one for dead, so that they refuse commands (CLUSTERDOWN).
@@ -138,6 +147,27 @@ func (c *Cluster) AwaitFailed(dead *Server) {
 	})
 }
 
+// KillMaster kills a master as killReplicated does and returns it when its replica, which is the master in that place now, takes
+// writes and every node that runs has the cluster whole. Who restarts the dead one has a replica there again.
+func (c *Cluster) KillMaster(place int) (dead *Server) {
+	c.t.Helper()
+	dead = c.Masters[place]
+	dead.killReplicated(1)
+	c.Masters[place], c.Replicas[place] = c.Replicas[place], dead
+	until(c.t, failoverLimit, func() error {
+		for _, n := range c.nodes() {
+			if n == dead {
+				continue
+			}
+			if err := n.whole(); err != nil {
+				return err
+			}
+		}
+		return c.Masters[place].leads()
+	})
+	return dead
+}
+
 func (c *Cluster) nodes() []*Server {
 	return append(c.Masters[:len(c.Masters):len(c.Masters)], c.Replicas...)
 }
@@ -154,30 +184,13 @@ func (c *Cluster) Addrs() string {
 // Client gives a new client, closed with the test.
 func (c *Cluster) Client() *redis.ClusterClient {
 	rdb := redis.NewClusterClient(&redis.ClusterOptions{
-		Addrs:                    strings.Split(c.Addrs(), ","),
-		ContextTimeoutEnabled:    true,
-		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+		Addrs:                      strings.Split(c.Addrs(), ","),
+		ContextTimeoutEnabled:      true,
+		ClusterStateReloadInterval: clusterTimeout, // a node may be replaced, which is noticed by asking only
+		MaintNotificationsConfig:   &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	})
 	c.t.Cleanup(func() { _ = rdb.Close() })
 	return rdb
-}
-
-// follows reports what keeps a replica from having what its master has.
-func (s *Server) follows() error {
-	text, err := s.admin().Info(context.Background(), "replication").Result()
-	if err != nil || !strings.Contains(text, "master_link_status:up") {
-		return fmt.Errorf("the replica on %s does not follow: %v", s.Addr, err)
-	}
-	return nil
-}
-
-// followed reports that fewer replicas than expected are counted by WAIT.
-func (s *Server) followed(expected int) error {
-	text, err := s.admin().Info(context.Background(), "replication").Result()
-	if n := strings.Count(text, "state=online"); err != nil || n < expected {
-		return fmt.Errorf("%d of %d replicas follow %s: %v", n, expected, s.Addr, err)
-	}
-	return nil
 }
 
 // admin is the test's own client of a server, made once.

@@ -95,3 +95,30 @@ func TestTheMasterIsReplaced(t *testing.T) {
 		t.Fatalf("%q %v", v, err)
 	}
 }
+
+// A master of a cluster that is killed is replaced by its replica, which has what was waited for, and follows it when it is back.
+func TestAMasterOfAClusterIsReplaced(t *testing.T) {
+	t.Parallel()
+	c := StartCluster(t, 3, true)
+	rdb, ctx := c.Client(), t.Context()
+	for round, want := range []string{"v", "w"} {
+		must(t, rdb.Set(ctx, "k", want, 0).Err())
+		place := c.Holder("k")
+		dead := c.KillMaster(place)
+		if c.Masters[place] == dead {
+			t.Fatal("the dead server is still the master")
+		}
+		await := func() error {
+			if v, err := rdb.Get(ctx, "k").Result(); v != want {
+				return fmt.Errorf("round %d: %q %w", round, v, err)
+			}
+			return nil
+		}
+		until(t, startLimit, await) // the client has to notice it
+		dead.Restart()
+		c.AwaitWhole()
+		if err := dead.leads(); err == nil {
+			t.Fatal("the server that is back is a master too")
+		}
+	}
+}

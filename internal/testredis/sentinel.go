@@ -8,16 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 )
 
 // MasterName is what Sentinels call the master that they watch.
 const MasterName = "mymaster"
-
-// failoverLimit bounds the election of another master, on a slow and loaded machine too.
-const failoverLimit = 30 * time.Second
 
 // Sentinel is a master with two replicas, watched by three Sentinels, that belongs to one test.
 type Sentinel struct {
@@ -89,15 +85,12 @@ func (s *Sentinel) Master() *Server {
 	return nil
 }
 
-// KillMaster kills the master and returns it when every Sentinel has another one, which takes writes. It strikes when the replicas
-// have all that the master has answered, because the rest is lost in any system whose replication is asynchronous.
+// KillMaster kills the master as killReplicated does and returns it when every Sentinel has another one, which takes writes.
 func (s *Sentinel) KillMaster() (dead *Server) {
 	s.t.Helper()
 	dead = s.Master()
 	host, port, _ := net.SplitHostPort(dead.Addr)
-	dead.must(context.Background(), "CLIENT", "PAUSE", failoverLimit.Milliseconds(), "WRITE")
-	until(s.t, startLimit, func() error { return dead.drained(len(s.Servers) - 1) })
-	dead.Kill()
+	dead.killReplicated(len(s.Servers) - 1)
 	until(s.t, failoverLimit, func() error {
 		for _, n := range s.Sentinels {
 			at, err := n.watched(context.Background())
@@ -105,25 +98,9 @@ func (s *Sentinel) KillMaster() (dead *Server) {
 				return fmt.Errorf("the Sentinel on %s still has the dead master: %v", n.Addr, err)
 			}
 		}
-		text, err := s.Master().admin().Info(context.Background(), "replication").Result()
-		if err != nil || !strings.Contains(text, "role:master") {
-			return fmt.Errorf("the new master is none yet: %v", err)
-		}
-		return nil
+		return s.Master().leads()
 	})
 	return dead
-}
-
-// drained reports that fewer replicas than these have confirmed all that their master has written. One that is catching up does
-// not follow yet, and may be chosen all the same.
-func (s *Server) drained(replicas int) error {
-	text, err := s.admin().Info(context.Background(), "replication").Result()
-	_, rest, _ := strings.Cut(text, "master_repl_offset:")
-	at, _, _ := strings.Cut(rest, "\r")
-	if n := strings.Count(text, "state=online,offset="+at+","); err != nil || n < replicas {
-		return fmt.Errorf("%d of %d replicas have what %s has: %v", n, replicas, s.Addr, err)
-	}
-	return nil
 }
 
 // URL is where the Sentinels are, as REDIS_URL takes it.
