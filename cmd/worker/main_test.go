@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"flag"
 	"os"
 	"regexp"
 	"strings"
@@ -21,6 +22,9 @@ const asProgram = "ISSUANCE_TEST_AS_WORKER"
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
+	}
+	if err := flag.Set("test.parallel", "6"); err != nil { // they wait for jobs of the sandbox, most of the time
+		panic(err)
 	}
 	dir, err := os.MkdirTemp("", "worker-test")
 	if err != nil {

@@ -167,6 +167,9 @@ func TestABulkUnderWayIsAnsweredWhenRedisHangs(t *testing.T) {
 	if _, err := answers.Token(); err != io.EOF {
 		t.Errorf("after the last line: %v", err)
 	}
+	if took := time.Since(began); took > 15*time.Second { // it waited for as long as a line may take
+		t.Errorf("the answer ended after %s", took)
+	}
 	srv.Thaw()
 	a := h.call(http.MethodPost, "/v1/bulk", ndjson(0, 2*batch))
 	known := 0

@@ -25,7 +25,7 @@ type pacedBody struct {
 	cut     atomic.Pointer[Problem]
 
 	reading sync.Mutex // held while the body is read
-	ending  sync.Mutex // of the deadline
+	ending  sync.Mutex // held while the deadline is set
 	stopped context.Context
 	stop    context.CancelFunc // ends a reading that waits, and those after it; may be called again
 }
@@ -56,7 +56,7 @@ func (b *pacedBody) read(p []byte) (int, error) {
 	b.reading.Lock()
 	defer b.reading.Unlock()
 	if b.after == 0 {
-		b.endBy(b.pause)
+		b.endBy(b.pause, false)
 	}
 	n, err := b.body.Read(p)
 	if err != nil && err != io.EOF && b.stopped.Err() == nil {
@@ -68,11 +68,11 @@ func (b *pacedBody) read(p []byte) (int, error) {
 	return n, err
 }
 
-// endBy ends the readings of a body, unless it has stopped, after which only its own end counts.
-func (b *pacedBody) endBy(within time.Duration) {
+// endBy ends the readings of a body that has stopped, or has not: a reading that begins when it has does not move the end on.
+func (b *pacedBody) endBy(within time.Duration, stopped bool) {
 	b.ending.Lock()
 	defer b.ending.Unlock()
-	if b.stopped.Err() == nil {
+	if (b.stopped.Err() != nil) == stopped {
 		_ = b.control.SetReadDeadline(time.Now().Add(within)) // a connection without deadlines is a test's
 	}
 }
@@ -83,8 +83,8 @@ const leftWithin = time.Second
 
 // drain reads what is left, after the answer.
 func (b *pacedBody) drain() {
-	b.endBy(leftWithin)
 	b.stop()
+	b.endBy(leftWithin, true)
 	b.reading.Lock()
 	defer b.reading.Unlock()
 	_, _ = io.Copy(io.Discard, b.body) // the answer does not depend on it
