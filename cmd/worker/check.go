@@ -101,11 +101,13 @@ func (s *settings) checkSandbox(mistake func(name, format string, a ...any)) {
 	}
 }
 
-// checkAccounts reads --accounts.
+// checkAccounts reads --accounts. Of accounts that are not configured, some may have left the file: the others must not wait
+// for that.
 func (s *settings) checkAccounts(configured bool, mistake func(name, format string, a ...any)) {
 	if s.accountsGiven && len(s.flags.only) == 0 {
 		mistake("--accounts", "is empty; write for example ecticket:2000132,pass2u:main")
 	}
+	var absent []providers.Account
 	for _, text := range s.flags.only {
 		a, err := providers.ParseAccount(text)
 		if err != nil {
@@ -114,8 +116,15 @@ func (s *settings) checkAccounts(configured bool, mistake func(name, format stri
 		}
 		s.limits = append(s.limits, a)
 		if configured && !slices.ContainsFunc(s.Callable(), func(c config.Account) bool { return a.Covers(c.Name) }) {
-			mistake("--accounts", "has %s, which is not configured; there are %s", text, accountNames(s.Callable(), a))
+			absent = append(absent, a)
 		}
+	}
+	for _, a := range absent {
+		if len(absent) == len(s.limits) {
+			mistake("--accounts", "has %s, which is not configured; there are %s", a, accountNames(s.Callable(), a))
+			continue
+		}
+		s.Warnings = append(s.Warnings, fmt.Sprintf("--accounts has %s, which is not configured; there are %s. It is served once it is, the others are now", a, accountNames(s.Callable(), a)))
 	}
 }
 

@@ -108,7 +108,7 @@ func TestAWorkerOfSomeAccountsIsChecked(t *testing.T) {
 	for n := range 30 {
 		fmt.Fprintf(&text, "- {provider: ecticket, account: M%d, hash_key: Kanarie-hash-key, hash_iv: Kanarie--hash-iv}\n", n)
 	}
-	text.WriteString("- {provider: pass2u, account: gifts, api_key: Kanarie-api}\n- {provider: pass2u, account: main, api_key: Kanarie-api}\n")
+	text.WriteString("- {provider: pass2u, account: gifts, api_key: Kanarie-gifts}\n- {provider: pass2u, account: main, api_key: Kanarie-api}\n")
 	env["ISSUANCE_ACCOUNTS_FILE"] = filepath.Join(t.TempDir(), "accounts.yaml")
 	if err := os.WriteFile(env["ISSUANCE_ACCOUNTS_FILE"], []byte(text.String()), 0o600); err != nil {
 		t.Fatal(err)
@@ -124,6 +124,7 @@ func TestAWorkerOfSomeAccountsIsChecked(t *testing.T) {
 		{[]string{"--accounts", "pass2u"}, exitFine, []string{"would serve pass2u-checkout\n", "would serve 2 of 32 accounts\n"}},
 		{[]string{"--accounts", "pass2u:main,ecticket:M3", "--queues", "pass2u-poll"}, exitFine, []string{"would serve pass2u-poll\n", "would serve 2 of 32 accounts\n"}},
 		{[]string{"--accounts", "pass2u:mian"}, exitWrong, []string{"--accounts has pass2u:mian, which is not configured; there are pass2u:main, pass2u:gifts\n"}},
+		{[]string{"--accounts", "pass2u:gone,pass2u:main"}, exitFine, []string{"--accounts has pass2u:gone, which is not configured", "would serve 1 of 32 accounts\n"}},
 		{[]string{"--accounts", "ecticket:M299"}, exitWrong, []string{"there are ecticket:M29, ", ", and 10 more"}},
 		{[]string{"--accounts", ""}, exitWrong, []string{"--accounts is empty"}},
 		{[]string{"--queues", ""}, exitWrong, []string{"--queues is empty"}},

@@ -35,6 +35,7 @@ type settings interface {
 	client(name providers.Account, o ClientOptions) (Client, error)
 	equal(settings) bool
 	access() []string // credentials and addresses: what a provider may refuse
+	theirs() []string // what makes it that account for the provider, where its name does not; the first is a variable's name
 }
 
 // Configured reports whether the account is complete, so that it can be called.

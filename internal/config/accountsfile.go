@@ -98,6 +98,7 @@ func (r *fileReading) wrongKey(e entry, k entryKey, line int, format string, a .
 func (r *fileReading) accounts(raw []byte) ([]Account, error) {
 	var list, comparable []Account // an entry with mistakes, a secret's for example, is compared with the others all the same
 	r.lines = map[providers.Account]int{}
+	seen := map[string]providers.Account{}
 	for _, e := range r.entries(raw) {
 		a, terms := r.account(e)
 		if first := r.lines[a.Name]; first > 0 && a.Name.Merchant != "" {
@@ -108,6 +109,7 @@ func (r *fileReading) accounts(raw []byte) ([]Account, error) {
 		if a.Name.Merchant == "" {
 			continue
 		}
+		r.distinct(a, seen)
 		list = append(list, a)
 		if terms {
 			comparable = append(comparable, a)
@@ -123,6 +125,24 @@ func (r *fileReading) accounts(raw []byte) ([]Account, error) {
 		return nil, &FileError{r.mistakes, r.shownWarnings()}
 	}
 	return list, nil
+}
+
+// distinct wants no two entries to be one account of the provider's: each would take the other's orders for its own, and both
+// together would make twice the calls that it allows.
+func (r *fileReading) distinct(a Account, seen map[string]providers.Account) {
+	theirs := a.settings.theirs()
+	if len(theirs) == 0 {
+		return
+	}
+	id := fmt.Sprintf("%q", theirs)
+	first, double := seen[id]
+	if !double {
+		seen[id] = a.Name
+		return
+	}
+	k, _ := kindOf(a.Name.Provider)
+	r.wrongAt(r.lines[a.Name], a.Name.String(), "%s is the same as that of %s in line %d: they would be one account of the provider's, and each would take the other's orders for its own",
+		k.key(theirs[0]), first, r.lines[first])
 }
 
 // defaults finds each provider's default account: the one that says so, or the only one. Where documents without an account

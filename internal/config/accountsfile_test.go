@@ -226,7 +226,7 @@ func TestDefaults_OfAFile(t *testing.T) {
 		t.Errorf("%v %t", a, ok)
 	}
 	// Of Pass2U it is the one that orders without an account go to.
-	for text, want := range map[string]string{"{provider: pass2u, account: a1, api_key: k}, {provider: pass2u, api_key: k}": "main", "{provider: pass2u, account: a1, api_key: k}": ""} {
+	for text, want := range map[string]string{"{provider: pass2u, account: a1, api_key: k}, {provider: pass2u, api_key: l}": "main", "{provider: pass2u, account: a1, api_key: k}": ""} {
 		c = load(t, file(t, "accounts: ["+text+"]"), all...)
 		if a, ok := Find(c.Accounts, providers.Account{Provider: providers.Pass2U}); ok != (want != "") || a.Name.Merchant != want {
 			t.Errorf("%s: %v %t", text, a, ok)
@@ -256,22 +256,50 @@ func TestASecretIsReadOnlyWhereItIsNeeded(t *testing.T) {
 	}
 }
 
+// Two entries with one key at one address are one account of the provider's: each would find the other's orders, and both together
+// would call twice as often as it allows.
+func TestTwoAccountsAreNotOne(t *testing.T) {
+	dir := t.TempDir()
+	secret := filepath.Join(dir, "key")
+	if err := os.WriteFile(secret, []byte("Kanarie-one\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const same = "pass2u:gifts: api_key is the same as that of pass2u:main in line 2"
+	for entries, want := range map[string]string{
+		"- {provider: pass2u, api_key: Kanarie-one}\n- {provider: pass2u, account: gifts, api_key: Kanarie-two}\n":                                                                                 "",
+		"- {provider: pass2u, api_key: Kanarie-one}\n- {provider: pass2u, account: gifts, api_key: Kanarie-one, base_url: https://pass2u.example}\n":                                               "",
+		"- {provider: pass2u, api_key: Kanarie-one}\n- {provider: pass2u, account: gifts, api_key: Kanarie-one, timeout: 20s}\n":                                                                   same,
+		"- {provider: pass2u, api_key: Kanarie-one}\n- {provider: pass2u, account: gifts, api_key_file: " + secret + "}\n":                                                                         same,
+		"- {provider: pass2u, api_key_file: " + secret + "}\n- {provider: pass2u, account: gifts, api_key_file: " + secret + "}\n":                                                                 same,
+		"- {provider: ecticket, account: a1, hash_key: Kanarie-hash-key, hash_iv: Kanarie--hash-iv}\n- {provider: ecticket, account: a2, hash_key: Kanarie-hash-key, hash_iv: Kanarie--hash-iv}\n": "", // a platform's
+	} {
+		_, err := Load(file(t, "accounts:\n"+entries), all...)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "Kanarie")) {
+			t.Errorf("%s: %v, not %q", entries, err, want)
+		}
+	}
+	// Who reads no secrets cannot know.
+	if _, err := LoadParts(file(t, "accounts:\n- {provider: pass2u, api_key_file: /nowhere}\n- {provider: pass2u, account: gifts, api_key_file: /nowhere}\n"), Documents, Estimates); err != nil {
+		t.Error(err)
+	}
+}
+
 // Secrets that every user of the machine can read are warned of, some of them by name.
 func TestExposedSecretsAreWarnedOf(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "key")
-	if err := errors.Join(os.WriteFile(secret, []byte("k"), 0o600), os.Chmod(secret, 0o644)); err != nil {
+	if err := errors.Join(os.WriteFile(secret, []byte("Kanarie-hash-key"), 0o600), os.Chmod(secret, 0o644)); err != nil {
 		t.Fatal(err)
 	}
 	text := "accounts:\n"
 	for i := range 30 {
-		text += fmt.Sprintf("- {provider: pass2u, account: a%d, api_key_file: %s}\n", i, secret)
+		text += fmt.Sprintf("- {provider: ecticket, account: a%d, hash_key_file: %s, hash_iv_file: %[2]s}\n", i, secret)
 	}
 	env := file(t, text)
 	if err := os.Chmod(env["ISSUANCE_ACCOUNTS_FILE"], 0o644); err != nil {
 		t.Fatal(err)
 	}
 	warnings := strings.Join(load(t, env, all...).Warnings, "\n")
-	for _, want := range []string{"every user of this machine can read " + env["ISSUANCE_ACCOUNTS_FILE"], "line 2: pass2u:a0: every user of this machine can read the secret in " + secret, "and 10 more warnings"} {
+	for _, want := range []string{"every user of this machine can read " + env["ISSUANCE_ACCOUNTS_FILE"], "line 2: ecticket:a0: every user of this machine can read the secret in " + secret, "and 40 more warnings"} {
 		if !strings.Contains(warnings, want) {
 			t.Errorf("%q is not in\n%s", want, warnings)
 		}
@@ -311,6 +339,16 @@ func TestAccountsFollowTheFile(t *testing.T) {
 	write("accounts.yaml", "accounts: [{provider: pass2u, api_key: a}, {provider: pass2u, account: b, api_key: b, base_url: https://x.example}]")
 	if list, err := live.Reload(); err != nil || len(list) != 2 {
 		t.Errorf("%v %v", list, err)
+	}
+	// The key of another account, in a file with a secret, is noticed as well.
+	write("key", "three")
+	write("accounts.yaml", "accounts: [{provider: pass2u, api_key: a}, {provider: pass2u, account: b, api_key_file: "+key+"}]")
+	if list, err := live.Reload(); err != nil || len(list) != 2 {
+		t.Errorf("%v %v", list, err)
+	}
+	write("key", "a")
+	if now := live.Current(); len(now) != 2 || now[0].settings.(*Pass2U).APIKey.Reveal() != "three" || !strings.Contains(log.String(), "api_key is the same as that of pass2u:main") {
+		t.Errorf("%v %s", now, &log)
 	}
 }
 

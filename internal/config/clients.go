@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"issuance/internal/baseurl"
 	"issuance/providers"
 	"issuance/providers/ecticket"
 	"issuance/providers/ecticket/wire"
@@ -82,6 +83,8 @@ func (e *ECTicket) access() []string {
 	return []string{e.BaseURL, e.Paths, e.MerchantID, e.PlatformID, e.HashKey.Reveal(), e.HashIV.Reveal()}
 }
 
+func (e *ECTicket) theirs() []string { return nil }
+
 func (e *ECTicket) client(_ providers.Account, o ClientOptions) (Client, error) {
 	cfg, err := e.Client()
 	if err != nil {
@@ -120,6 +123,13 @@ func (p *Pass2U) equal(s settings) bool {
 
 func (p *Pass2U) access() []string {
 	return []string{p.BaseURL, p.QueryPath, p.APIKey.Reveal(), p.ProxyURL.Reveal()}
+}
+
+func (p *Pass2U) theirs() []string {
+	if !p.configured() {
+		return nil
+	}
+	return []string{"PASS2U_API_KEY", baseurl.Host(p.BaseURL), p.APIKey.Reveal()}
 }
 
 func (p *Pass2U) client(name providers.Account, o ClientOptions) (Client, error) {
