@@ -101,7 +101,7 @@ func (p *poll) banned(out providers.Outcome) error {
 	ctx, cancel := p.recording()
 	defer cancel()
 	passed := func(ctx context.Context, since time.Time) (bool, error) {
-		return handler.OthersIssued(ctx, p.Ledger, p.rec.Ref, p.Provider.Host(), since)
+		return handler.OthersIssued(ctx, p.Ledger, p.rec.Ref, providers.Site(p.Provider), since)
 	}
 	if bans := handler.DrewBan(ctx, p.log, p.Ledger, p.rec, passed); bans >= handler.MaxBans {
 		return p.finish(ledger.Ending{State: order.Review, Polled: true, Reason: handler.DrawsBanReason(bans)})

@@ -160,9 +160,8 @@ func spokenFor(wait time.Duration) error {
 // open takes the order's request from the record: the document, or the stub once that was erased. end says
 // that the order was ended instead.
 func (p *poll) open() (end bool, err error) {
-	if host := p.Provider.Host(); p.rec.Host != "" && p.rec.Host != host {
-		handler.ElsewhereSent(p.log, p.rec.Host, host)
-		return false, queue.Wait(time.Minute, "the order is at "+p.rec.Host+", and this worker calls "+host)
+	if p.rec.Host != "" && p.rec.Host != providers.Site(p.Provider) {
+		return false, queue.Wait(time.Minute, handler.ElsewhereSent(p.log, p.rec, p.Provider.Host()))
 	}
 	p.order = providers.Order{ID: p.rec.OrderID, Request: p.rec.Stub, Ref: p.rec.ProviderRef}
 	if p.rec.Document == "" && len(p.rec.Stub) > 0 {

@@ -93,7 +93,7 @@ func UseStatuses() []UseStatus { return []UseStatus{Unused, PickedUp, Redeemed, 
 type Provider interface {
 	// Account is whose calls it makes, fully named.
 	Account() Account
-	// Host is where it calls, such as "ecticket.ecpay.com.tw": an intent records it, because a
+	// Host is where it calls, such as "ecticket.ecpay.com.tw": an intent records it (Site), because a
 	// provider's stage and its production know nothing of each other's orders.
 	Host() string
 	// Issue sends the order once. It may take effect even when the outcome is Unknown.

@@ -43,7 +43,7 @@ var codesInChinese = map[order.Code]string{
 	order.CodeCrashesWorker:     "多個工作程式在處理這筆紀錄時相繼中止。",
 	order.CodeHeld:              "目前不能送出請求：呼叫額度、封鎖、暫停或金鑰被拒。",
 	order.CodeSealKey:           "此工作程式的 ISSUANCE_SEAL_KEYS 沒有它的封存金鑰。",
-	order.CodeOtherHost:         "先前的請求送往服務商的另一個主機。",
+	order.CodeOtherHost:         "先前的請求送往服務商的另一個主機，或使用了另一把金鑰。",
 	order.CodeOrderPending:      "退款的訂單仍在開立中。",
 	order.CodeOrderUnknown:      "查無此退款的訂單。",
 	order.CodeOrderFailed:       "退款的訂單並未開立。",

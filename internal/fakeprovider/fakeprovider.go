@@ -71,21 +71,22 @@ type Provider struct {
 	t       testing.TB
 	account providers.Account
 
-	mu      sync.Mutex
-	script  map[Op][]reply
-	calls   []Call
-	traits  providers.Traits
-	need    int  // tickets without which an order is not complete
-	atOnce  bool // orders are issued at once
-	host    string
-	skew    providers.Skew
-	outage  *providers.Outcome
-	missed  int                // calls made during the outage
-	unknown *providers.Finding // what a number that does not exist is answered with
-	shows   bool
-	all     []providers.Ticket
-	gone    []providers.Ticket // refunded by calls that were confirmed
-	base    providers.Baseline // the last one that was answered, and the refunds that were confirmed since
+	mu         sync.Mutex
+	script     map[Op][]reply
+	calls      []Call
+	traits     providers.Traits
+	need       int  // tickets without which an order is not complete
+	atOnce     bool // orders are issued at once
+	host       string
+	credential string
+	skew       providers.Skew
+	outage     *providers.Outcome
+	missed     int                // calls made during the outage
+	unknown    *providers.Finding // what a number that does not exist is answered with
+	shows      bool
+	all        []providers.Ticket
+	gone       []providers.Ticket // refunded by calls that were confirmed
+	base       providers.Baseline // the last one that was answered, and the refunds that were confirmed since
 }
 
 // Merchant is the merchant of New's accounts.
@@ -118,6 +119,9 @@ func (p *Provider) SetTraits(tr providers.Traits) { p.traits = tr }
 
 // SetHost sets what Host answers. Default: Host.
 func (p *Provider) SetHost(host string) { p.host = host }
+
+// SetCredential sets what Credential answers. Default: none.
+func (p *Provider) SetCredential(digest string) { p.credential = digest }
 
 // NeedTickets makes NeedsTickets ask for n tickets.
 func (p *Provider) NeedTickets(n int) { p.need = n }
@@ -265,6 +269,9 @@ func (p *Provider) Account() providers.Account { return p.account }
 
 // Host implements providers.Provider.
 func (p *Provider) Host() string { return p.host }
+
+// Credential implements providers.Credentialed.
+func (p *Provider) Credential() string { return p.credential }
 
 // Traits implements providers.Provider.
 func (p *Provider) Traits() providers.Traits { return p.traits }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 
+	"issuance/internal/ledger"
 	"issuance/providers"
 )
 
@@ -30,7 +31,18 @@ func KeyMissing(log *slog.Logger, what string, err error, report func(context.Co
 	}
 }
 
-// ElsewhereSent reports an order that was sent to another host of the provider than this worker calls.
-func ElsewhereSent(log *slog.Logger, host, own string) {
-	stands(log, "an earlier request of this record went to another host; a worker of that host has to go on", "host", host, "this_host", own)
+// ElsewhereSent reports a record of which something was sent to another host of the provider than this worker calls, or with
+// another credential, and returns that as a reason.
+func ElsewhereSent(log *slog.Logger, rec *ledger.Record, own string) string {
+	switch host := hostOf(rec.Host); host {
+	case own:
+		stands(log, "an earlier request of this record was made with another key, and no order shows that this one is the same account's; a worker with that key has to go on", "host", host)
+		return "an earlier request was made with another key of the account, and no order shows that this worker's key is the same account's"
+	case "":
+		stands(log, "an earlier request of this record went to another host, or was made with another key; a worker with that one has to go on", "this_host", own)
+		return "an earlier request went to another host than " + own + ", which this worker calls, or was made with another key"
+	default:
+		stands(log, "an earlier request of this record went to another host; a worker of that host has to go on", "host", host, "this_host", own)
+		return "an earlier request went to " + host + ", and this worker calls " + own
+	}
 }

@@ -7,7 +7,6 @@
 package handler
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -258,18 +257,15 @@ func (r *Run) prepared(ctx context.Context) (Result, error) {
 	if res, ok := r.open(); !ok {
 		return res, nil
 	}
-	if r.Rec.SentElsewhere(r.Provider.Host()) {
-		return r.OtherHost(r.Rec), nil
+	if elsewhere, err := Elsewhere(ctx, r.Log, r.Provider, r.Ledger, r.Rec); err != nil || elsewhere {
+		return r.OtherHost(r.Rec), err
 	}
 	return r.act(ctx, r)
 }
 
-// OtherHost waits for a worker of the host that a record was sent to: the provider's hosts know nothing of each other's
-// orders, and may have others under the same number.
+// OtherHost waits for a worker of the host, or with the credential, that something of a record was sent to or with.
 func (r *Run) OtherHost(rec *ledger.Record) Result {
-	own, host := r.Provider.Host(), cmp.Or(rec.Host, "another host")
-	ElsewhereSent(r.Log, host, own)
-	return Wait(time.Minute, order.CodeOtherHost, "an earlier request went to "+host+", and this worker calls "+own)
+	return Wait(time.Minute, order.CodeOtherHost, ElsewhereSent(r.Log, rec, r.Provider.Host()))
 }
 
 // open opens the record's document. ok is false when that cannot be done.

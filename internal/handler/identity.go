@@ -238,7 +238,7 @@ func SurelyAbsent(ctx context.Context, log *slog.Logger, p providers.Provider, f
 // ok is false when there is none to ask for, or no clear answer. A provider that does not even find that one is
 // not answering about ours either.
 func Known(ctx context.Context, log *slog.Logger, p providers.Provider, l *ledger.Ledger) (found, ok bool, err error) {
-	control, err := l.LatestIssued(ctx, p.Account(), p.Host())
+	control, err := l.LatestIssued(ctx, p.Account(), providers.Site(p))
 	if err != nil || control == nil {
 		return false, false, err
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"issuance/internal/ledger"
+	"issuance/providers"
 	"issuance/tasks/order"
 )
 
@@ -47,11 +48,11 @@ func (r *Run) OthersPassed(ctx context.Context, since time.Time) (bool, error) {
 	if r.passed.since(r.Ref.OrderID, since) {
 		return true, nil
 	}
-	return OthersIssued(ctx, r.Ledger, r.Ref, r.Provider.Host(), since)
+	return OthersIssued(ctx, r.Ledger, r.Ref, providers.Site(r.Provider), since)
 }
 
 // OthersIssued reports whether another order of the account was issued since a moment.
-func OthersIssued(ctx context.Context, l *ledger.Ledger, r order.Ref, host string, since time.Time) (bool, error) {
-	latest, err := l.LatestIssued(ctx, r.Account, host)
+func OthersIssued(ctx context.Context, l *ledger.Ledger, r order.Ref, site string, since time.Time) (bool, error) {
+	latest, err := l.LatestIssued(ctx, r.Account, site)
 	return latest != nil && latest.OrderID != r.OrderID && latest.FinalAt.After(since), err
 }

@@ -27,7 +27,7 @@ func (r *Run) Send(ctx context.Context, ticket int, call func(context.Context) p
 	}
 	asked := r.Now()
 	providers.LeaveWithin(paid, r.Lease) // it may wait once more, for calls that have just left
-	a, attempts, err := r.Ledger.Submit(ctx, r.Ref, r.Rec.Fence, ledger.Intent{Host: r.Provider.Host(), Lease: r.Lease, Ticket: ticket})
+	a, attempts, err := r.Ledger.Submit(ctx, r.Ref, r.Rec.Fence, ledger.Intent{Host: providers.Site(r.Provider), Lease: r.Lease, Ticket: ticket})
 	if err != nil {
 		// The intent may stand all the same (too few replicas have it), but nothing was sent.
 		r.unsent(ticket)

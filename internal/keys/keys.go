@@ -152,6 +152,9 @@ func QueuesHeld(p providers.Name) string { return Prefix + "{queues:" + string(p
 // its effect yet. Expires 30 days after it grew last.
 func Lag(a providers.Account) string { return Prefix + "{lag:" + a.String() + "}" }
 
+// Sites is the set of the pairs of places (host and credential) that were shown to be one account's. Expires long after its records.
+func Sites(a providers.Account) string { return Prefix + "{sites:" + a.String() + "}" }
+
 // Absent is the zset of the orders that an account's provider has accepted and did not know when it was asked last, by when
 // they were sent (ms). Each counts until it is shown, ten minutes at most; expires ten minutes after the last was added.
 func Absent(a providers.Account) string { return Prefix + "{lag:" + a.String() + "}:absent" }

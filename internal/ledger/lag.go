@@ -94,9 +94,9 @@ const (
 	controlsPage = 200
 )
 
-// LatestIssued is the order of an account that was issued last at a host, as far as the latest events say and
+// LatestIssued is the order of an account that was issued last at a site (providers.Site), as far as the latest events say and
 // a look-up of it is possible; nil when there is none.
-func (l *Ledger) LatestIssued(ctx context.Context, a providers.Account, host string) (*Record, error) {
+func (l *Ledger) LatestIssued(ctx context.Context, a providers.Account, site string) (*Record, error) {
 	until := "+"
 	for range controls / controlsPage {
 		messages, err := l.rdb.XRevRangeN(ctx, keys.Events, until, "-", controlsPage).Result()
@@ -105,7 +105,7 @@ func (l *Ledger) LatestIssued(ctx context.Context, a providers.Account, host str
 		}
 		for _, m := range messages {
 			until = "(" + m.ID
-			if rec, err := l.control(ctx, event(m), a, host); rec != nil || err != nil {
+			if rec, err := l.control(ctx, event(m), a, site); rec != nil || err != nil {
 				return rec, err
 			}
 		}
@@ -118,7 +118,7 @@ func (l *Ledger) LatestIssued(ctx context.Context, a providers.Account, host str
 
 // control is the record of an event, if it is an order that the provider certainly has. A person's decision does
 // not make it one.
-func (l *Ledger) control(ctx context.Context, e Event, a providers.Account, host string) (*Record, error) {
+func (l *Ledger) control(ctx context.Context, e Event, a providers.Account, site string) (*Record, error) {
 	if e.Account != a || e.IsRefund() || e.State != order.Issued {
 		return nil, nil
 	}
@@ -128,7 +128,7 @@ func (l *Ledger) control(ctx context.Context, e Event, a providers.Account, host
 		return nil, nil
 	case err != nil:
 		return nil, err
-	case rec.State != order.Issued || len(rec.Stub) == 0 || rec.ResolvedBy != "" || rec.Host != "" && rec.Host != host:
+	case rec.State != order.Issued || len(rec.Stub) == 0 || rec.ResolvedBy != "" || rec.Host != "" && rec.Host != site:
 		return nil, nil // (the host of an old one has expired)
 	}
 	return rec, nil

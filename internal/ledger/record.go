@@ -127,16 +127,16 @@ type Step struct {
 // Live reports whether a runner holds a valid claim at now.
 func (r *Record) Live(now time.Time) bool { return r.Runner != "" && r.Until.After(now) }
 
-// SentElsewhere reports whether something of the record can have been sent to another host than this one. It is known for
-// as long as the record is.
-func (r *Record) SentElsewhere(host string) bool {
+// SentElsewhere reports whether something of the record can have been sent to another site (providers.Site) than this one. It is
+// known for as long as the record is.
+func (r *Record) SentElsewhere(site string) bool {
 	switch {
 	case r.Attempts <= r.Unsent:
 		return false
 	case r.Host != "":
-		return r.Host != host
+		return r.Host != site
 	case r.HostMark != "":
-		sum := sha1.Sum([]byte(host)) // as the script that lets a record age makes it; it guards nothing
+		sum := sha1.Sum([]byte(site)) // as the script that lets a record age makes it; it guards nothing
 		return r.HostMark != strconv.Itoa(int(sum[0])<<4|int(sum[1])>>4)
 	}
 	return false

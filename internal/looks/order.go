@@ -22,7 +22,7 @@ func (l *Looker) order(ctx context.Context, ref order.Ref, tries int) ending {
 		return failed(err)
 	case rec.Newer:
 		return later(unissued)
-	case rec.SentElsewhere(l.Provider.Host()):
+	case rec.SentElsewhere(providers.Site(l.Provider)):
 		return ending{again: unissued, why: notices.OtherHost}
 	case !rec.State.Final(): // a notice can be faster than the poll that finds the order issued
 		return ending{again: soon, tried: true, most: unissued}

@@ -25,8 +25,8 @@ func (r *run) locate(ctx context.Context) (handler.Result, error) {
 	r.orderRec = rec
 	switch rec.State {
 	case order.Issued:
-		if rec.SentElsewhere(r.Provider.Host()) {
-			return r.OtherHost(rec).Yielding(), nil
+		if elsewhere, err := handler.Elsewhere(ctx, r.Log, r.Provider, r.Ledger, rec); err != nil || elsewhere {
+			return r.OtherHost(rec).Yielding(), err
 		}
 		return r.issuedHere(rec), nil
 	case order.Failed:

@@ -74,7 +74,7 @@ func (s *simulated) issue(document string, forgotten bool) {
 	if err := s.RDB.HSet(s.T.Context(), keys.Record(r), "ref", out.Result.Ref, "h", "").Err(); err != nil {
 		s.T.Fatal(err)
 	}
-	if err := s.RDB.HSet(s.T.Context(), keys.Details(r), "host", s.client.Host()).Err(); err != nil {
+	if err := s.RDB.HSet(s.T.Context(), keys.Details(r), "host", providers.Site(s.client)).Err(); err != nil {
 		s.T.Fatal(err)
 	}
 	if forgotten {

@@ -12,6 +12,8 @@
 package pass2u
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"sync/atomic"
@@ -72,6 +74,13 @@ func (c *Client) Account() providers.Account {
 
 // Host is BaseURL's.
 func (c *Client) Host() string { return baseurl.Host(c.cfg.BaseURL) }
+
+// Credential implements providers.Credentialed: Pass2U knows an account by its key alone. 24 bits of a digest do not lead back to
+// a key, which is long and random.
+func (c *Client) Credential() string {
+	sum := sha256.Sum256([]byte("issuance pass2u key\x00" + c.cfg.APIKey))
+	return hex.EncodeToString(sum[:3])
+}
 
 // Traits: Pass2U has a message for a duplicate ("channelOrderId Repeated."), so a rejection hides none. It may hide that the request
 // took effect (Outcome.MayHide).

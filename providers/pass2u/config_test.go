@@ -118,3 +118,21 @@ func TestOutcomesAndLogsHoldNoSecret(t *testing.T) {
 		t.Errorf("one line per call: %s", log.String())
 	}
 }
+
+// What intents record of a key tells it from another one and does not hold it.
+func TestACredentialIsADigest(t *testing.T) {
+	seen := map[string]bool{}
+	for _, key := range []string{"hunter2-key", "hunter2-key", "hunter3-key"} {
+		c, err := pass2u.New(pass2u.Config{BaseURL: "https://www.pass2u.net", APIKey: key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if site := providers.Site(c); site != "www.pass2u.net#"+c.Credential() || len(c.Credential()) != 6 || strings.Contains(site, "hunter") {
+			t.Errorf("%s", site)
+		}
+		seen[c.Credential()] = true
+	}
+	if len(seen) != 2 {
+		t.Errorf("%v", seen)
+	}
+}

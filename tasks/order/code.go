@@ -75,7 +75,7 @@ func Codes() []struct {
 		{CodeCrashesWorker, "workers died one after the other with this record in their hands"},
 		{CodeHeld, "no call may leave now: call budget, ban, pause, or refused credentials"},
 		{CodeSealKey, "its seal key is not in this worker's ISSUANCE_SEAL_KEYS"},
-		{CodeOtherHost, "an earlier request went to another host of the provider than this worker's"},
+		{CodeOtherHost, "an earlier request went to another host of the provider than this worker's, or was made with another key"},
 		{CodeOrderPending, "the refund's order is still being issued"},
 		{CodeOrderUnknown, "nobody knows the refund's order"},
 		{CodeOrderFailed, "the refund's order was not issued"},
