@@ -63,11 +63,12 @@ var reasonWords = map[string]string{
 	"another worker serves account %s":                                               "帳號 %s 由另一個工作程式處理",
 	"no worker serves account %s":                                                    "沒有工作程式處理帳號 %s",
 	"an earlier request went to %s, and this worker calls %s":                        "先前的請求送往 %s，而此工作程式呼叫 %s",
-	"the order is at %s, and this worker calls %s":                                   "訂單在 %s，而此工作程式呼叫 %s",
-	"an order that workers have died with is worked on alone":                        "曾使工作程式中止的訂單須單獨處理",
-	"the order needs review first":                                                   "訂單需先完成人工確認",
-	"the order is still being issued":                                                "訂單仍在開立中",
-	"the provider has not issued the order yet":                                      "服務商尚未開立此訂單",
+	"an earlier request went to another host than %s, which this worker calls, or was made with another key":                       "先前的請求送往 %s（此工作程式呼叫的主機）以外的主機，或使用了另一把金鑰",
+	"an earlier request was made with another key of the account, and no order shows that this worker's key is the same account's": "先前的請求使用了此帳號的另一把金鑰，而沒有訂單顯示此工作程式的金鑰屬於同一帳號",
+	"an order that workers have died with is worked on alone":                                                                      "曾使工作程式中止的訂單須單獨處理",
+	"the order needs review first":              "訂單需先完成人工確認",
+	"the order is still being issued":           "訂單仍在開立中",
+	"the provider has not issued the order yet": "服務商尚未開立此訂單",
 
 	// Orders.
 	"the document no longer keeps the rules, nothing was issued: %s":                                                                                                       "文件已不符合規則，沒有開立：%s",
