@@ -37,7 +37,7 @@ func (c *Client) RefundBaseline(ctx context.Context, o providers.Order) (provide
 	}
 	var b providers.Baseline
 	known := true
-	shift, _ := c.Zone(ctx) // the last one that was seen, however long ago
+	shift := c.dates.Last()
 	for _, x := range v.answer.Vouchers {
 		if at, precision := created(string(x.StatusUpdateTime)); useStatus(string(x.Status)) == providers.Refunded && precision == time.Second {
 			b.RefundedAt = append(b.RefundedAt, at.Add(shift))
