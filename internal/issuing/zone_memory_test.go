@@ -2,11 +2,13 @@ package issuing_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"issuance/internal/handler"
 	"issuance/internal/handlertest"
 	"issuance/internal/keys"
 	"issuance/internal/ledger"
@@ -262,5 +264,44 @@ func TestAZoneThatCannotBeRememberedCostsTheMemoryAlone(t *testing.T) {
 		z.own(one)
 		z.loses()
 		z.ends("the same worker", travels(z.Bench, one, z.doc(true), z.ref), order.Issued, 3*time.Minute)
+	})
+}
+
+// While no order has shown the zone, an order that may be ours in another one is waited for, whether it shows its customer or not;
+// once one has, it is ours, or another's.
+func TestTheZoneIsWaitedForWhetherTheCustomerIsShownOrNot(t *testing.T) {
+	eachZoned(t, func(t *testing.T, fresh func(*testing.T) *zoned) {
+		for _, shown := range []bool{true, false} {
+			for zone, want := range map[time.Duration]handler.Identity{-8 * time.Hour: handler.Ours, 0: handler.Taken} {
+				z := fresh(t)
+				z.writes(zone)
+				p, _ := z.worker()
+				var doc struct{ Request json.RawMessage }
+				if err := json.Unmarshal([]byte(z.doc(shown || want == handler.Taken)), &doc); err != nil {
+					t.Fatal(err)
+				}
+				o, sent := providers.Order{ID: "ORDER1", Request: doc.Request}, z.Clock.Now()
+				if want == handler.Taken {
+					z.older(8*time.Hour, shown)
+				}
+				z.loses()
+				p.Issue(t.Context(), o)
+				is := func() (handler.Identity, providers.Outcome) {
+					z.Clock.Advance(time.Minute)
+					f := p.LookUp(t.Context(), o)
+					id, _, out := handler.Identify(t.Context(), p, o, &f, sent)
+					return id, out
+				}
+				for range 8 {
+					if id, out := is(); id != handler.Unproven || out.Kind != providers.Unknown {
+						t.Fatalf("off by %s, customer shown %t: %d, %+v before an order has shown the zone", zone, shown, id, out)
+					}
+				}
+				z.own(p)
+				if id, out := is(); id != want || out.Kind != providers.Done {
+					t.Errorf("off by %s, customer shown %t: %d, %+v; want %d", zone, shown, id, out, want)
+				}
+			}
+		}
 	})
 }
