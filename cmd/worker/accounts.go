@@ -71,7 +71,7 @@ func (k *wiring) open(c config.Account, before *account) (*account, error) {
 		}
 	}
 	a.gate = providers.Prepayable(modeGate{a.budget, c.Name, k.mode, k.counts})
-	client, err := c.Client(config.ClientOptions{Gate: a.gate, Log: log, Verified: noteEncoding(log, c.Name, k.counts), Transport: k.pool.Transport})
+	client, err := c.Client(config.ClientOptions{Gate: a.gate, Log: log, Memory: k.facts.Of(c.Name), Verified: noteEncoding(log, c.Name, k.counts), Transport: k.pool.Transport})
 	if err != nil {
 		return nil, err
 	}

@@ -172,6 +172,7 @@ func (w *worker) followAccounts(again <-chan struct{}) func(context.Context) {
 					w.log.Info("accounts read again, as asked for")
 				}
 			}
+			w.recall(ctx)
 			if err := w.followOnce(ctx); err != nil && ctx.Err() == nil {
 				w.log.Error("alarm: the accounts could not be changed, those before stay in force", "error", err)
 			}
@@ -206,6 +207,7 @@ func (w *worker) follow(ctx context.Context, c change) error {
 	if err := w.announceAccounts(ctx, slices.Concat(c.added, c.changed)); err != nil {
 		return err
 	}
+	w.recall(ctx) // of the accounts that are new, too
 	before := w.roster.now()
 	for _, a := range c.changed { // where another worker has changed it, too, and met a ban since
 		if err := a.budget.TakeOver(ctx, before.byName[a.Name].budget.Terms()); err != nil {
@@ -226,6 +228,15 @@ func (w *worker) follow(ctx context.Context, c change) error {
 		w.log.Info("account changed: its next call has the new settings", "account", a.Name.String())
 	}
 	return announce.AnnounceWorker(ctx, w.rdb, w.self()) // other workers go by it before they raise an alarm
+}
+
+// recall reads what other workers have learned of the accounts. Without it they are served as those of which nothing is known.
+func (w *worker) recall(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, rosterEvery)
+	defer cancel()
+	if err := w.wiring.facts.Refresh(ctx); err != nil {
+		w.log.Debug("what was learned of the accounts could not be read, trying again", "error", err)
+	}
 }
 
 // announceAccounts announces accounts whose settings are new, beside the workers that serve them, too.

@@ -32,6 +32,7 @@ type wiring struct {
 	cfg    config.Config
 	rdb    redis.UniversalClient
 	ledger *ledger.Ledger
+	facts  *ledger.Facts // what clients have learned of accounts
 	ring   *seal.Ring
 	worker string
 	log    *slog.Logger

@@ -137,7 +137,7 @@ func inspect(ctx context.Context, rdb redis.UniversalClient, o redisconn.Options
 func (w *worker) wire(again <-chan struct{}) error {
 	w.neighbours = &neighbours{rdb: w.rdb, self: w.name}
 	q := queue.NewClient(w.rdb, queue.Options{Timeout: w.Worker.TaskTimeout, Retention: w.Worker.Retention})
-	k := &wiring{cfg: w.Config, rdb: w.rdb, ledger: w.ledger, ring: w.ring, worker: w.name, log: w.log, mode: w.mode, counts: w.counts,
+	k := &wiring{cfg: w.Config, rdb: w.rdb, ledger: w.ledger, facts: w.ledger.Facts(w.log), ring: w.ring, worker: w.name, log: w.log, mode: w.mode, counts: w.counts,
 		queue: q, wake: handler.RefundWaker(w.ledger, q, w.log), company: handler.NewCompany(), keyWaits: &handler.KeyWaits{}}
 	k.elsewhere = w.elsewhere
 	w.wiring = k
@@ -225,6 +225,7 @@ func (w *worker) enter(ctx context.Context) error {
 	if err := w.announce(ctx); err != nil {
 		return err
 	}
+	w.recall(ctx)
 	for _, r := range w.remarks {
 		w.log.Warn("Redis: "+r.Text, "code", string(r.Code), "fix", r.Fix)
 	}

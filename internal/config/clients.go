@@ -24,6 +24,8 @@ type Client interface {
 type ClientOptions struct {
 	Gate providers.Gate
 	Log  *slog.Logger
+	// Memory keeps what the client learns of the account. Default: it is lost with the client.
+	Memory providers.Memory
 	// Verified counts encodings, see ecticket.Config. Default: nobody counts.
 	Verified func(variant string)
 	// Transport returns the connections to use for calls through a proxy, "" for what the environment says, so that
@@ -93,7 +95,7 @@ func (e *ECTicket) client(_ providers.Account, o ClientOptions) (Client, error) 
 	if cfg.HTTP, err = o.http("", cfg.Timeout); err != nil {
 		return nil, err
 	}
-	cfg.Gate, cfg.Log, cfg.Verified = o.Gate, o.Log, o.Verified
+	cfg.Gate, cfg.Log, cfg.Memory, cfg.Verified = o.Gate, o.Log, o.Memory, o.Verified
 	return ecticket.New(cfg)
 }
 
@@ -138,6 +140,6 @@ func (p *Pass2U) client(name providers.Account, o ClientOptions) (Client, error)
 	if cfg.HTTP, err = o.http(cfg.ProxyURL, cfg.Timeout); err != nil {
 		return nil, err
 	}
-	cfg.Merchant, cfg.Gate, cfg.Log = name.Merchant, o.Gate, o.Log
+	cfg.Merchant, cfg.Gate, cfg.Log, cfg.Memory = name.Merchant, o.Gate, o.Log, o.Memory
 	return pass2u.New(cfg)
 }

@@ -41,7 +41,7 @@ func TestEverySettingReachesTheClient(t *testing.T) {
 		t.Error(d)
 	}
 	// What the process adds, and what no setting decides; everything else is compared above.
-	others := map[string]bool{"Gate": true, "Log": true, "Now": true, "HTTP": true, "Merchant": true, "Verified": true}
+	others := map[string]bool{"Gate": true, "Log": true, "Memory": true, "Now": true, "HTTP": true, "Merchant": true, "Verified": true}
 	for _, v := range []reflect.Value{reflect.ValueOf(wantE), reflect.ValueOf(wantP)} {
 		for i := range v.NumField() {
 			if name := v.Type().Field(i).Name; v.Field(i).IsZero() && !others[name] {

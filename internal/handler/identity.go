@@ -76,8 +76,9 @@ func Identify(ctx context.Context, p providers.Provider, o providers.Order, f *p
 	case when == Undecided && again:
 		return Unproven, "", undecided
 	case sight.Unzoned && InAnotherZone(p, sight.CreatedAt, sight.Precision, firstSent, sight.AskedAt):
-		// An older order of the same customer's looks as one of another zone does. What shows the zone is an order that was accepted.
-		if sight.SameCustomer && sight.AskedAt.Sub(firstSent) < skew.ZoneStep { // after that, any time fits in some zone
+		// An older order of the same customer's, or of one who is not shown, looks as one of another zone does. What shows the zone is
+		// an order that was accepted.
+		if sight.AskedAt.Sub(firstSent) < skew.ZoneStep { // after that, any time fits in some zone
 			return Unproven, "", unzoned
 		}
 		return Taken, fmt.Sprintf("it was made at %s, which is before our first request unless the provider writes times of another zone, "+

@@ -39,6 +39,9 @@ const (
 	// Terms is a counter of the announcements in which an account had another allowance, or other calls per second, than in the one
 	// before, so that the workers that serve it read what is in force. No expiry.
 	Terms = Prefix + "terms"
+	// FactsNews is a counter of what clients have learned of accounts and did not know before (Facts), so that the other workers
+	// read it. No expiry.
+	FactsNews = Prefix + "facts:news"
 	// Healths is a hash, account → the time (µs) and the health that were logged of it last, by which one program of all logs
 	// a change. No expiry.
 	Healths = Prefix + "healths"
@@ -158,6 +161,11 @@ func Sites(a providers.Account) string { return Prefix + "{sites:" + a.String() 
 // Absent is the zset of the orders that an account's provider has accepted and did not know when it was asked last, by when
 // they were sent (ms). Each counts until it is shown, ten minutes at most; expires ten minutes after the last was added.
 func Absent(a providers.Account) string { return Prefix + "{lag:" + a.String() + "}:absent" }
+
+// Facts is the hash of what clients have learned of an account that is no matter of one order (package providers, Memory): the fact's
+// name, with the provider's host → when it was shown last (ms) and its value. Expires 30 days after the last was written; a fact
+// that was not shown for as long is not read.
+func Facts(a providers.Account) string { return Prefix + "{facts:" + a.String() + "}" }
 
 // Pending is the prefix of the keys of an account's follow-up poller (package pollers).
 func Pending(a providers.Account) string { return Prefix + "{pending:" + a.String() + "}:" }

@@ -98,9 +98,9 @@ func TestKeysOfAnOrderShareASlot(t *testing.T) {
 // No two things share a key.
 func TestNoKeyIsUsedTwice(t *testing.T) {
 	seen := map[string]bool{}
-	all := []string{Events, Decisions, Cursors, Mode, Sandbox, Accounts, SealKeys, QueuesHeld(providers.ECTicket), QueuesHeld(providers.Pass2U)}
+	all := []string{Events, Decisions, Cursors, Mode, Sandbox, Accounts, SealKeys, Terms, FactsNews, QueuesHeld(providers.ECTicket), QueuesHeld(providers.Pass2U)}
 	for _, a := range []providers.Account{shop, longer, nameless, {Provider: providers.Pass2U, Merchant: "2000132"}} {
-		all = append(all, Open(a), Reviews(a), Paused(a.String(), a), Pending(a), Budget(a.String()), Items(a), Notices(a), Looks(a), Notice(a, "looks"))
+		all = append(all, Open(a), Reviews(a), Paused(a.String(), a), Pending(a), Lag(a), Absent(a), Facts(a), Budget(a.String()), Items(a), Notices(a), Looks(a), Notice(a, "looks"))
 	}
 	for _, r := range refs {
 		all = append(all, Record(r), Details(r))

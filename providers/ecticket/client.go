@@ -13,6 +13,7 @@ import (
 	"issuance/providers"
 	"issuance/providers/ecticket/ecticketdoc"
 	"issuance/providers/instead"
+	"issuance/providers/skew"
 )
 
 // Client calls ECTicket. Safe for concurrent use; one per account is enough.
@@ -53,7 +54,9 @@ func New(cfg Config) (*Client, error) {
 		own.Timeout = cfg.Timeout
 		client = &own
 	}
-	return &Client{cfg: &cfg, paths: paths(cfg.Mode, cfg.Paths), http: client, retryWait: 200 * time.Millisecond}, nil
+	c := &Client{cfg: &cfg, paths: paths(cfg.Mode, cfg.Paths), http: client, retryWait: 200 * time.Millisecond}
+	c.zone.Dates = skew.NewDates(cfg.Memory, c.Host())
+	return c, nil
 }
 
 // Close closes idle connections. The client stays usable.

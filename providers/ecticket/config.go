@@ -54,6 +54,8 @@ type Config struct {
 	Verified func(variant string)
 	// Gate is passed before every HTTP call. Default: no limit.
 	Gate providers.Gate
+	// Memory keeps in which zone dates are. Default: this client's own, as long as it lives.
+	Memory providers.Memory
 	// Log gets warnings and, at debug level, every call. Default: discarded.
 	Log *slog.Logger
 	// Now is the clock. Default time.Now.
@@ -110,6 +112,9 @@ func (cfg Config) withDefaults() (Config, error) {
 	setDefault(&cfg.Timeout, defaultTimeout)
 	setDefault(&cfg.SettleAfter, defaultSettleAfter)
 	setDefault(&cfg.Ban, defaultBan)
+	if cfg.Memory == nil {
+		cfg.Memory = providers.NoMemory{}
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}

@@ -55,7 +55,7 @@ func (c *Client) issueResult(ctx context.Context, ids echo, secrets []string) pr
 	if out.Kind != providers.Done {
 		return c.notFound(out)
 	}
-	return c.finding(ids, answer.Status, answer.Remark, answer.TicketTradeNo, secrets, out)
+	return c.finding(ctx, ids, answer.Status, answer.Remark, answer.TicketTradeNo, secrets, out)
 }
 
 // statusOf is QueryOrderInfo for an order's Status, with all that the answer shows of it: nobody has to ask for that again.
@@ -65,7 +65,7 @@ func (c *Client) statusOf(ctx context.Context, o providers.Order, ids echo, secr
 	if out.Kind != providers.Done {
 		return c.notFound(out)
 	}
-	f := c.finding(ids, answer.Status, answer.Remark, answer.TicketTradeNo, secrets, out)
+	f := c.finding(ctx, ids, answer.Status, answer.Remark, answer.TicketTradeNo, secrets, out)
 	if f.State == providers.FoundPending {
 		c.showsPending.Store(true)
 	}
@@ -119,13 +119,13 @@ func (c *Client) notFound(out providers.Outcome) providers.Finding {
 }
 
 // finding is what an authentic answer about an order shows.
-func (c *Client) finding(ids echo, status *wire.Int, remark, ref text, secrets []string, out providers.Outcome) (f providers.Finding) {
+func (c *Client) finding(ctx context.Context, ids echo, status *wire.Int, remark, ref text, secrets []string, out providers.Outcome) (f providers.Finding) {
 	if ref != "" {
 		f.Result = &providers.Result{Ref: string(ref)}
 	}
 	f.State, f.Outcome = judgeStatus(status, c.safe(string(remark), secrets), out)
 	if f.State == providers.FoundIssued {
-		c.zone.issued(ids, c.cfg.Now())
+		c.issued(ctx, ids, c.cfg.Now())
 	}
 	return f
 }

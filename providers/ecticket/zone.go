@@ -10,19 +10,12 @@ import (
 	"issuance/providers/skew"
 )
 
-// zone is what this process knows of the time zone in which ECTicket writes its dates: the documents do not say. What shows
-// it are orders that were accepted and issued while this process looked. The zero value is ready. Safe for concurrent use.
+// zone is what is known of the time zone in which ECTicket writes its dates: the documents do not say. What shows it are orders that
+// were accepted and issued while this process looked; the last one is remembered beyond it. Safe for concurrent use.
 type zone struct {
-	skew.Dates
-	mu      sync.Mutex
-	sent    map[string]time.Time // when orders were sent that ECTicket has accepted, by number
-	witness witness
-}
-
-// witness is an order that certainly is ours: ECTicket received it after sent and had issued it at seen.
-type witness struct {
-	ids        echo
-	sent, seen time.Time
+	*skew.Dates
+	mu   sync.Mutex
+	sent map[string]time.Time // when orders were sent that ECTicket has accepted, by number
 }
 
 const mostSent = 1000 // orders that are waited for; of more, some are no witnesses
@@ -38,16 +31,13 @@ func (z *zone) accepted(id string, sent time.Time) {
 }
 
 // issued notes that an order was seen to be issued. The first such look bounds when it was.
-func (z *zone) issued(ids echo, seen time.Time) {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	sent, ok := z.sent[ids.order()]
-	if !ok {
-		return
-	}
-	delete(z.sent, ids.order())
-	if skew.ShowsZone(sent, seen) {
-		z.witness = witness{ids, sent, seen}
+func (c *Client) issued(ctx context.Context, ids echo, seen time.Time) {
+	c.zone.mu.Lock()
+	sent, ok := c.zone.sent[ids.order()]
+	delete(c.zone.sent, ids.order())
+	c.zone.mu.Unlock()
+	if ok && c.zone.Saw(skew.Witness{Of: []string{ids.merchantTradeNo, ids.freeTradeNo}, Sent: sent, Seen: seen}) {
+		c.zone.Keep(ctx, c.Skew())
 	}
 }
 
@@ -68,21 +58,20 @@ func (c *Client) Zone(ctx context.Context) (shift time.Duration, ok bool) {
 
 // measureZone compares the date of an order of ours with when it was sent and seen.
 func (c *Client) measureZone(ctx context.Context, now time.Time) (shift time.Duration, ok bool) {
-	c.zone.mu.Lock()
-	w := c.zone.witness
-	c.zone.mu.Unlock()
-	if w.sent.IsZero() {
+	w, ok := c.zone.Witness()
+	if !ok || len(w.Of) != 2 {
 		return 0, false
 	}
+	ids := echo{merchantTradeNo: w.Of[0], freeTradeNo: w.Of[1]}
 	var a orderInfoAnswer
-	if out := c.call(ctx, query{op: OpQueryOrderInfo, data: c.orderQuery(w.ids, 1), echo: w.ids}, &a); out.Kind != providers.Done {
+	if out := c.call(ctx, query{op: OpQueryOrderInfo, data: c.orderQuery(ids, 1), echo: ids}, &a); out.Kind != providers.Done {
 		return 0, false
 	}
 	at, precision, ok := ecticketdoc.ParseTime(string(a.IssueDate))
 	if !ok {
 		return 0, false
 	}
-	shift, ok = c.zone.Measure(at, precision, w.sent, w.seen, c.Skew(), now)
+	shift, ok = c.zone.Measure(ctx, at, precision, w, c.Skew(), now)
 	if shift != 0 {
 		c.cfg.Log.WarnContext(ctx, "ecticket's dates are in another time zone than its clock and Taiwan", "shift", shift)
 	}

@@ -36,7 +36,7 @@ type Client struct {
 	// pagesShow: an order of pickupType "order" has shown its vouchers (see refund.go).
 	pagesShow atomic.Bool
 	clock     skew.Meter
-	dates     skew.Dates
+	dates     *skew.Dates
 }
 
 var (
@@ -54,6 +54,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{cfg: cfg, http: cfg.HTTP}
+	c.dates = skew.NewDates(cfg.Memory, c.Host())
 	if c.http == nil {
 		h, err := httpcall.New(httpcall.Options{Timeout: cfg.Timeout, ProxyURL: cfg.ProxyURL})
 		if err != nil {

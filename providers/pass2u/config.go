@@ -45,6 +45,9 @@ type Config struct {
 	RefundQuantityKey string
 	// Gate is passed before every HTTP call. Default nil: no limit.
 	Gate providers.Gate `json:"-"`
+	// Memory keeps in which zone times are, and which RefundQuantityKey the account has accepted. Default: this client's own,
+	// as long as it lives.
+	Memory providers.Memory `json:"-"`
 	// Log gets one line per call at level debug. Default: none.
 	Log *slog.Logger `json:"-"`
 	// Now is the clock that call durations and Skew are measured with. Default time.Now.
@@ -97,6 +100,9 @@ func (c *Config) complete() error {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Memory == nil {
+		c.Memory = providers.NoMemory{}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -32,7 +32,7 @@ func (c *Client) Issue(ctx context.Context, o providers.Order) providers.Outcome
 	}
 	standing, out := v.answer.compare(id)
 	if standing != otherOrder {
-		c.showsZone(ctx, v.answer, sent)
+		c.showsZone(ctx, v.answer, id, sent)
 	}
 	switch standing {
 	case complete:
@@ -60,7 +60,7 @@ func (c *Client) LookUp(ctx context.Context, o providers.Order) providers.Findin
 		return unclear(v.out)
 	}
 	standing, out := v.answer.compare(id)
-	sight := c.sight(v.answer, id)
+	sight := c.sight(ctx, v.answer, id)
 	switch standing {
 	case complete:
 		return providers.Finding{State: providers.FoundIssued, Outcome: providers.Outcome{Kind: providers.Done}, Result: v.answer.result(), Sight: sight}

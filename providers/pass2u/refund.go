@@ -37,7 +37,7 @@ func (c *Client) RefundBaseline(ctx context.Context, o providers.Order) (provide
 	}
 	var b providers.Baseline
 	known := true
-	shift, _ := c.Zone(ctx) // the last one that was seen, however long ago
+	shift := c.dates.Last()
 	for _, x := range v.answer.Vouchers {
 		if at, precision := created(string(x.StatusUpdateTime)); useStatus(string(x.Status)) == providers.Refunded && precision == time.Second {
 			b.RefundedAt = append(b.RefundedAt, at.Add(shift))
@@ -91,8 +91,8 @@ func (c *Client) findRefunds(ctx context.Context, id identity) (identity, verdic
 // choice. Each success refunds n more, so it must never be repeated while in doubt. When the
 // order's Ref or its pickupType is not known, a query asks for it first.
 //
-// The document has two spellings of the key that says how many. The one that the account has accepted is kept;
-// before that, the configured one is sent.
+// The document has two spellings of the key that says how many. The one that the account has accepted, from whatever worker, is kept
+// (Config.Memory); before that, the configured one is sent.
 func (c *Client) RefundCount(ctx context.Context, o providers.Order, n int) providers.Outcome {
 	return c.refundSpelled(ctx, o, n, c.cfg.RefundQuantityKey)
 }
@@ -108,7 +108,38 @@ func (c *Client) RefundCountRespelled(ctx context.Context, o providers.Order, n 
 
 // Respells implements providers.Respeller. An account that has accepted one key has no reason to reject it.
 func (c *Client) Respells(code string) bool {
-	return code == CodeQuantityFormat && c.quantityKey.Load() == nil
+	return code == CodeQuantityFormat && c.acceptedKey() == nil
+}
+
+// acceptedKey is the key that the account has accepted, as far as this process knows; nil before it has accepted one.
+func (c *Client) acceptedKey() *string {
+	if c.quantityKey.Load() == nil {
+		if key, ok := c.cfg.Memory.Recall(c.keyFact()); ok && (key == keyQuantity || key == keyQuanity) {
+			c.quantityKey.CompareAndSwap(nil, &key)
+		}
+	}
+	return c.quantityKey.Load()
+}
+
+// acceptedAnywhere is acceptedKey, of which another worker may have learned a moment ago.
+func (c *Client) acceptedAnywhere(ctx context.Context) *string {
+	if c.acceptedKey() == nil {
+		c.cfg.Memory.Reread(ctx)
+	}
+	return c.acceptedKey()
+}
+
+// accepts keeps the key that the account has accepted.
+func (c *Client) accepts(ctx context.Context, key string) {
+	c.quantityKey.CompareAndSwap(nil, &key)
+	key = *c.quantityKey.Load()
+	known, _ := c.cfg.Memory.Recall(c.keyFact())
+	c.cfg.Memory.Remember(ctx, c.keyFact(), key, known != key)
+}
+
+// keyFact is the fact's name. Where the setting is changed, the account is asked anew.
+func (c *Client) keyFact() string {
+	return "accepted_for_" + c.cfg.RefundQuantityKey + "@" + c.Host()
 }
 
 // refundSpelled sends a refund in the key that the account has accepted, or else in this one.
@@ -137,15 +168,17 @@ func (c *Client) refundSpelled(ctx context.Context, o providers.Order, n int, ke
 		id = found
 		id.ref = string(v.answer.Pass2uOrderID)
 	}
-	if accepted := c.quantityKey.Load(); accepted != nil {
+	if accepted := c.acceptedAnywhere(ctx); accepted != nil {
 		key = *accepted
 	}
 	out := c.refundOnce(ctx, id, key, n)
-	switch accepted := c.quantityKey.Load(); {
+	switch {
 	case out.Kind == providers.Done || out.Code == CodeRefundableNotEnough:
-		c.quantityKey.CompareAndSwap(nil, &key)
-	case out.Code == CodeQuantityFormat && accepted != nil && *accepted != key:
-		out.Kind = providers.Unknown // accepted meanwhile, by another refund: the next sending is spelled so
+		c.accepts(ctx, key)
+	case out.Code == CodeQuantityFormat:
+		if accepted := c.acceptedAnywhere(ctx); accepted != nil && *accepted != key {
+			out.Kind = providers.Unknown // accepted meanwhile, by another refund: the next sending is spelled so
+		}
 	}
 	return out
 }

@@ -7,33 +7,61 @@ import (
 
 	"issuance/providers"
 	"issuance/providers/pass2u/pass2udoc"
+	"issuance/providers/skew"
 )
 
 // Skew implements providers.ClockTeller by the header Date of Pass2U's answers.
 func (c *Client) Skew() providers.Skew { return c.clock.Skew() }
 
 // Zone implements providers.ZoneTeller: Pass2U's times are written with an offset in every example, and need not be right in it.
-func (c *Client) Zone(context.Context) (shift time.Duration, ok bool) {
-	return c.dates.Known(c.cfg.Now())
+func (c *Client) Zone(ctx context.Context) (shift time.Duration, ok bool) {
+	now := c.cfg.Now()
+	if shift, ok = c.dates.Known(now); ok {
+		return shift, true
+	}
+	return c.measureZone(ctx, now)
 }
 
 // showsZone notes the time of an order that was made by the request that was sent at a moment.
-func (c *Client) showsZone(ctx context.Context, a *answer, sent time.Time) {
-	at, precision := created(string(a.CreatedTime))
-	if at.IsZero() {
-		return
-	}
+func (c *Client) showsZone(ctx context.Context, a *answer, id identity, sent time.Time) {
 	now := c.cfg.Now()
-	if shift, _ := c.dates.Measure(at, precision, sent, now, c.Skew(), now); shift != 0 {
-		c.cfg.Log.WarnContext(ctx, "pass2u's times are in another time zone than its clock", "shift", shift)
+	if w := (skew.Witness{Of: []string{id.channel, id.sale, id.pickup}, Sent: sent, Seen: now}); c.dates.Saw(w) {
+		c.measured(ctx, a, w, now)
 	}
 }
 
-// sight is what an answer shows, its time corrected by the zone in which Pass2U writes times.
-func (c *Client) sight(a *answer, id identity) *providers.Sight {
+// measureZone asks for an order of ours again, and compares its time with when it was made.
+func (c *Client) measureZone(ctx context.Context, now time.Time) (shift time.Duration, ok bool) {
+	w, ok := c.dates.Witness()
+	if !ok || len(w.Of) != 3 {
+		return 0, false
+	}
+	id := identity{channel: w.Of[0], sale: w.Of[1], pickup: w.Of[2]}
+	v := c.query(ctx, id)
+	if v.answer == nil || !v.answer.about(id) {
+		return 0, false
+	}
+	return c.measured(ctx, v.answer, w, now)
+}
+
+func (c *Client) measured(ctx context.Context, a *answer, w skew.Witness, now time.Time) (shift time.Duration, ok bool) {
+	at, precision := created(string(a.CreatedTime))
+	if at.IsZero() {
+		return 0, false
+	}
+	shift, ok = c.dates.Measure(ctx, at, precision, w, c.Skew(), now)
+	if shift != 0 {
+		c.cfg.Log.WarnContext(ctx, "pass2u's times are in another time zone than its clock", "shift", shift)
+	}
+	return shift, ok
+}
+
+// sight is what an answer shows, its time corrected by the zone in which Pass2U writes times, which is measured when it matters.
+func (c *Client) sight(ctx context.Context, a *answer, id identity) *providers.Sight {
 	s := a.sight(id)
 	if s != nil && s.Differs == "" && !s.CreatedAt.IsZero() {
-		c.dates.Place(s, c.cfg.Now(), c.Skew(), func() (time.Duration, bool) { return 0, false })
+		now := c.cfg.Now()
+		c.dates.Place(s, now, c.Skew(), func() (time.Duration, bool) { return c.measureZone(ctx, now) })
 	}
 	return s
 }
