@@ -29,9 +29,17 @@ type line struct {
 	blank    bool
 	before   int // the line that has the same number, where that is known when it is read
 	problems []Problem
+	refused  bool // see RefusedError
 	account  tasks.Account
 	calls    int
 }
+
+// RefusedError is Prepare's or Account's for an order that whoever sends the file may not enqueue.
+type RefusedError struct {
+	Rule string // that the line breaks, as a whole
+}
+
+func (e *RefusedError) Error() string { return e.Rule }
 
 // maxBatchText bounds the text of a batch, in bytes; one more record may come on top.
 const maxBatchText = 256 << 10
@@ -101,7 +109,7 @@ func (r *run) check(ctx context.Context, b *batch) {
 			continue
 		}
 		p, err := r.Prepare(ctx, o)
-		if b.lines[at[n]].unknownAccount(err) {
+		if b.lines[at[n]].ofWrongAccount(err) {
 			continue
 		}
 		if err != nil {
@@ -124,17 +132,21 @@ func (r *run) complete(ctx context.Context, lines []line) {
 		if err == nil {
 			l.account = account
 		}
-		l.unknownAccount(err)
+		l.ofWrongAccount(err)
 	}
 }
 
-// unknownAccount rejects the line if an error says that its account is not known.
-func (l *line) unknownAccount(err error) bool {
-	unknown := new(tasks.UnknownAccountError)
-	if !errors.As(err, &unknown) {
+// ofWrongAccount rejects the line if an error says that its account is not known, or none of the sender's.
+func (l *line) ofWrongAccount(err error) bool {
+	unknown, refused := new(tasks.UnknownAccountError), new(RefusedError)
+	switch {
+	case errors.As(err, &unknown):
+		l.problems = wrong(unknown.Error())
+	case errors.As(err, &refused):
+		l.problems, l.refused = wrong(refused.Rule), true
+	default:
 		return false
 	}
-	l.problems = wrong(unknown.Error())
 	return true
 }
 
@@ -256,7 +268,7 @@ func (r *run) reject(ctx context.Context, l *line, n *atomic.Int64) error {
 	}
 	n.Add(1)
 	r.Progress.Lines.Add(1)
-	out := Rejected{Line: l.line, Raw: l.raw, Problems: l.problems, Long: l.long, Conflict: n == &r.Progress.Conflicts}
+	out := Rejected{Line: l.line, Raw: l.raw, Problems: l.problems, Long: l.long, Conflict: n == &r.Progress.Conflicts, Refused: l.refused}
 	if ref, ok := r.file.Number(l.raw); ok && !l.long && !aboutNumber(ref.Account.Provider, l.problems) {
 		out.Order = ref
 	}
