@@ -235,36 +235,42 @@ func (r *run) lacks(b *batch) error {
 func (r *run) report(ctx context.Context, b *batch, enqueued []tasks.Enqueued) {
 	for i := range b.lines {
 		l := &b.lines[i]
-		var err error
+		done, err := false, error(nil)
 		switch {
 		case l.blank:
+			done = true
 		case len(l.problems) > 0:
-			err = r.reject(ctx, l, &r.Progress.Invalid)
+			done, err = r.reject(ctx, l, &r.Progress.Invalid)
 		case r.Enqueue == nil:
-			if ctx.Err() == nil {
+			if done = ctx.Err() == nil; done {
 				r.Progress.count(l.account, l.calls)
 				r.Progress.Lines.Add(1)
 			}
 		default:
-			err = r.settle(ctx, l, enqueued[0])
+			done, err = r.settle(ctx, l, enqueued[0])
 			enqueued = enqueued[1:]
 		}
 		if err != nil {
 			r.cancel(err)
 		}
-		if ctx.Err() == nil {
+		switch {
+		case !done || err != nil:
+			r.gap = true
+		case !r.gap:
 			r.Progress.LastLine.Store(int64(l.line))
+		case !l.blank:
+			r.Progress.Beyond.Add(1)
 		}
 	}
-	if ctx.Err() == nil {
+	if !r.gap {
 		r.Progress.Bytes.Store(b.end)
 	}
 }
 
-// reject reports a line that is wrong, unless the run has ended.
-func (r *run) reject(ctx context.Context, l *line, n *atomic.Int64) error {
+// reject reports a line that is wrong, unless the run has ended; done is false then.
+func (r *run) reject(ctx context.Context, l *line, n *atomic.Int64) (done bool, err error) {
 	if ctx.Err() != nil {
-		return nil
+		return false, nil
 	}
 	n.Add(1)
 	r.Progress.Lines.Add(1)
@@ -272,11 +278,11 @@ func (r *run) reject(ctx context.Context, l *line, n *atomic.Int64) error {
 	if ref, ok := r.file.Number(l.raw); ok && !l.long && !aboutNumber(ref.Account.Provider, l.problems) {
 		out.Order = ref
 	}
-	return r.Reject(out)
+	return true, r.Reject(out)
 }
 
-// settle counts what became of an order.
-func (r *run) settle(ctx context.Context, l *line, e tasks.Enqueued) error {
+// settle counts what became of an order; done is false where nothing is known of it.
+func (r *run) settle(ctx context.Context, l *line, e tasks.Enqueued) (done bool, err error) {
 	var conflict *tasks.ConflictError
 	switch {
 	case e.Err == nil && e.Receipt.Duplicate:
@@ -287,12 +293,12 @@ func (r *run) settle(ctx context.Context, l *line, e tasks.Enqueued) error {
 		l.problems = wrong("another order was enqueued under this number before (it is " + string(conflict.State) + "); a new order needs a number of its own")
 		return r.reject(ctx, l, &r.Progress.Conflicts)
 	case ctx.Err() != nil: // the run has ended, and this order with it
-		return nil
+		return false, nil
 	default:
 		r.Progress.Failed.Add(1)
 		r.Progress.Lines.Add(1)
-		return r.Failed(l.line, e.Err)
+		return true, r.Failed(l.line, e.Err)
 	}
 	r.Progress.Lines.Add(1)
-	return nil
+	return true, nil
 }

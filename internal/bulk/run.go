@@ -68,6 +68,7 @@ type Progress struct {
 	Invalid    atomic.Int64 // rejected because of the rules, or refused
 	Failed     atomic.Int64 // right, but not enqueued
 	LastLine   atomic.Int64 // everything up to this line is done
+	Beyond     atomic.Int64 // lines behind it that are done all the same, where a run has ended before its file
 
 	mu    sync.Mutex
 	loads map[tasks.Account]Load
@@ -160,6 +161,7 @@ type run struct {
 	repeated   repeats  // known from a survey, or nil
 	seen       *numbers // of the lines so far, without a survey
 	useless    error    // the header's, see lacks
+	gap        bool     // a line was not done, and everything done from now on is behind it
 }
 
 // underWay bounds the batches between reading and enqueueing.
@@ -185,6 +187,7 @@ func (r *run) work(ctx context.Context) {
 		}
 		if err := cmp.Or(r.useless, b.err); err != nil {
 			r.cancel(err)
+			r.gap = true
 			continue
 		}
 		var enqueued []tasks.Enqueued

@@ -90,6 +90,9 @@ func (s summary) end(ctx context.Context, pre *precheck, wrong *rejects) error {
 		if last := done.LastLine.Load(); last > 0 {
 			where = "behind line " + thousands(last)
 		}
+		if beyond := done.Beyond.Load(); beyond > 0 { // batches are sent in parts, which end one by one
+			where += ", with " + lines(beyond) + " behind it done"
+		}
 		p.Message = "stopped " + where + ": " + pre.explain(s.err, p.Message)
 		if !s.dryRun {
 			p.Message += "; " + again
