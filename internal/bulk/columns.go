@@ -105,6 +105,9 @@ func readHeader(titles [][]byte) (p providers.Name, columns []column, problems [
 		first[title] = cmp.Or(first[title], i+1)
 		anyTitle = anyTitle || wrong != unknownTitle
 	}
+	if ofRefunds(titles) {
+		return "", nil, wrong(refundTable)
+	}
 	if !anyTitle && inChinese(titles) {
 		return "", nil, []Problem{{Rule: noTitles, Advice: translated}}
 	}

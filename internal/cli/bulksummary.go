@@ -130,7 +130,7 @@ func (s summary) print(ctx context.Context) error {
 	if s.dryRun {
 		text = fmt.Sprintf("%s fine, %s rejected", thousands(p.Enqueued.Load()), thousands(p.Invalid.Load()))
 	}
-	if err := s.app.print("%s, in %.1f s (%s lines/s)\n", text, seconds, thousands(int64(rate))); err != nil {
+	if err := s.app.text("%s, in %.1f s (%s lines/s)", text, seconds, thousands(int64(rate))); err != nil {
 		return err
 	}
 	return s.printEstimates(estimates)
@@ -146,12 +146,12 @@ func (s summary) printEstimates(all []estimate) error {
 		slowest = slowest[:mostEstimates]
 	}
 	for _, e := range slowest {
-		if err := s.app.print("%s\n", e.text(s.zone)); err != nil {
+		if err := s.app.text("%s", e.text(s.zone)); err != nil {
 			return err
 		}
 	}
 	if more := len(all) - len(slowest); more > 0 {
-		return s.app.print("and %s more, none slower; --json lists all\n", count(more, "account"))
+		return s.app.text("and %s more, none slower; --json lists all", count(more, "account"))
 	}
 	return nil
 }

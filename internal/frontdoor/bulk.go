@@ -171,6 +171,7 @@ func (l *load) refusal(err error) *Problem {
 
 // bulkAdvice puts in the place of the command line's options what a caller of HTTP has.
 var bulkAdvice = strings.NewReplacer("; print one with --template", "; /docs lists them", "; see: enqueue bulk --help", "; /docs lists them",
+	"; see: enqueue refund --help", "; PUT each one at its order's /refunds/ID",
 	"--provider names an account", "?account= names one", "of --rejects", "of a rejected line", "as --rejects writes it", "as rejected lines have it")
 
 // bulkColumns lists what the first line of a table may hold.
