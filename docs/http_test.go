@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -12,6 +13,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"issuance/internal/bulk"
+	"issuance/providers/ecticket/ecticketdoc"
 )
 
 // serveOver starts a front door over the sandbox that env finds, and returns its URL.
@@ -218,4 +222,17 @@ func freePort(t *testing.T) string {
 	defer l.Close()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	return port
+}
+
+// TestTheLimitsOfBodiesAreSaid: that of the whole body, and that of the document in it.
+func TestTheLimitsOfBodiesAreSaid(t *testing.T) {
+	text, err := os.ReadFile("http.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, limit := range []string{"at most 1 MiB", fmt.Sprintf("%d KiB for ECTicket", ecticketdoc.MaxDocument>>10), fmt.Sprintf("a line of a bulk may have %d KiB", bulk.MaxRecord>>10)} {
+		if !bytes.Contains(text, []byte(limit)) {
+			t.Errorf("http.md does not say %q", limit)
+		}
+	}
 }

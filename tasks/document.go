@@ -238,7 +238,7 @@ func parseOrder(c *doccheck.Check, e envelope, request json.RawMessage, rules Ru
 	d, err := e.codec.ParseOrder("request", request, r)
 	if err != nil {
 		c.Add(err)
-		e.account(c, "", r.Merchant)
+		e.account(c, e.named(request, err), r.Merchant)
 		return nil
 	}
 	if d.Completed != nil {
@@ -282,7 +282,7 @@ func parseRefund(c *doccheck.Check, e envelope, id string, request json.RawMessa
 	d, err := e.codec.ParseRefund("request", request, r)
 	if err != nil {
 		c.Add(err)
-		e.account(c, "", r.Merchant)
+		e.account(c, e.named(request, err), r.Merchant)
 		return nil
 	}
 	return &Refund{Account: e.account(c, d.Merchant, r.Merchant), OrderID: d.OrderID, RefundID: id, Request: request,
@@ -296,11 +296,20 @@ type envelope struct {
 	merchant string // that "account" names
 }
 
+// named is the merchant that a request which breaks rules names, unless that is among what is wrong with it.
+func (e envelope) named(request json.RawMessage, wrong *providers.InvalidError) string {
+	field := e.codec.Columns.Merchant
+	if field == "" || slices.ContainsFunc(wrong.Violations, func(v providers.Violation) bool { return v.Path == "request."+field }) {
+		return ""
+	}
+	return doccheck.Member(request, field)
+}
+
 // account is whose document it is: what the envelope, the document or the rules name.
 func (e envelope) account(c *doccheck.Check, inDocument, configured string) Account {
 	a := Account{Provider: e.codec.Name, Merchant: e.merchant}
 	if a.Merchant != "" && inDocument != "" && a.Merchant != inDocument {
-		c.Violate("account", "must be the merchant that the request names, or be left out", doccheck.ShapeOfMerchant(a.Merchant))
+		c.Violate("account", doccheck.OtherMerchant, doccheck.ShapeOfMerchant(a.Merchant))
 	} else if a.Merchant != "" && configured != "" && a.Merchant != configured {
 		c.Violate("account", "must be the configured merchant's, or be left out", doccheck.ShapeOfMerchant(a.Merchant))
 	}

@@ -45,6 +45,8 @@ func TestADocumentsMerchantChoosesTheAccount(t *testing.T) {
 		{`,"account":"ecticket:1"`, "", several(false), "ecticket:1", ""},
 		{`,"account":"ecticket:3"`, "", several(true), "", "account: must be a configured merchant's (found: merchant 3)"},
 		{`,"account":"ecticket:1"`, `"MerchantID":"2","PaymentProvider":"2",`, several(true), "", "account: must be the merchant that the request names, or be left out (found: merchant 1)"},
+		{`,"account":"ecticket:1"`, `"MerchantID":"2",`, several(true), "", "account: must be the merchant that the request names, or be left out (found: merchant 1)"}, // beside another mistake, too
+		{`,"account":"ecticket:1"`, `"MerchantID":"2","Nonsense":1,`, Rules{}, "", "account: must be the merchant that the request names, or be left out (found: merchant 1)"},
 	} {
 		o, err := ParseOrder(document(c.account, c.fields), c.rules)
 		var invalid *providers.InvalidError

@@ -29,9 +29,17 @@ type line struct {
 	blank    bool
 	before   int // the line that has the same number, where that is known when it is read
 	problems []Problem
+	refused  bool // see RefusedError
 	account  tasks.Account
 	calls    int
 }
+
+// RefusedError is Prepare's or Account's for an order that whoever sends the file may not enqueue.
+type RefusedError struct {
+	Rule string // that the line breaks, as a whole
+}
+
+func (e *RefusedError) Error() string { return e.Rule }
 
 // maxBatchText bounds the text of a batch, in bytes; one more record may come on top.
 const maxBatchText = 256 << 10
@@ -101,7 +109,7 @@ func (r *run) check(ctx context.Context, b *batch) {
 			continue
 		}
 		p, err := r.Prepare(ctx, o)
-		if b.lines[at[n]].unknownAccount(err) {
+		if b.lines[at[n]].ofWrongAccount(err) {
 			continue
 		}
 		if err != nil {
@@ -124,17 +132,21 @@ func (r *run) complete(ctx context.Context, lines []line) {
 		if err == nil {
 			l.account = account
 		}
-		l.unknownAccount(err)
+		l.ofWrongAccount(err)
 	}
 }
 
-// unknownAccount rejects the line if an error says that its account is not known.
-func (l *line) unknownAccount(err error) bool {
-	unknown := new(tasks.UnknownAccountError)
-	if !errors.As(err, &unknown) {
+// ofWrongAccount rejects the line if an error says that its account is not known, or none of the sender's.
+func (l *line) ofWrongAccount(err error) bool {
+	unknown, refused := new(tasks.UnknownAccountError), new(RefusedError)
+	switch {
+	case errors.As(err, &unknown):
+		l.problems = wrong(unknown.Error())
+	case errors.As(err, &refused):
+		l.problems, l.refused = wrong(refused.Rule), true
+	default:
 		return false
 	}
-	l.problems = wrong(unknown.Error())
 	return true
 }
 
@@ -223,48 +235,54 @@ func (r *run) lacks(b *batch) error {
 func (r *run) report(ctx context.Context, b *batch, enqueued []tasks.Enqueued) {
 	for i := range b.lines {
 		l := &b.lines[i]
-		var err error
+		done, err := false, error(nil)
 		switch {
 		case l.blank:
+			done = true
 		case len(l.problems) > 0:
-			err = r.reject(ctx, l, &r.Progress.Invalid)
+			done, err = r.reject(ctx, l, &r.Progress.Invalid)
 		case r.Enqueue == nil:
-			if ctx.Err() == nil {
+			if done = ctx.Err() == nil; done {
 				r.Progress.count(l.account, l.calls)
 				r.Progress.Lines.Add(1)
 			}
 		default:
-			err = r.settle(ctx, l, enqueued[0])
+			done, err = r.settle(ctx, l, enqueued[0])
 			enqueued = enqueued[1:]
 		}
 		if err != nil {
 			r.cancel(err)
 		}
-		if ctx.Err() == nil {
+		switch {
+		case !done || err != nil:
+			r.gap = true
+		case !r.gap:
 			r.Progress.LastLine.Store(int64(l.line))
+		case !l.blank:
+			r.Progress.Beyond.Add(1)
 		}
 	}
-	if ctx.Err() == nil {
+	if !r.gap {
 		r.Progress.Bytes.Store(b.end)
 	}
 }
 
-// reject reports a line that is wrong, unless the run has ended.
-func (r *run) reject(ctx context.Context, l *line, n *atomic.Int64) error {
+// reject reports a line that is wrong, unless the run has ended; done is false then.
+func (r *run) reject(ctx context.Context, l *line, n *atomic.Int64) (done bool, err error) {
 	if ctx.Err() != nil {
-		return nil
+		return false, nil
 	}
 	n.Add(1)
 	r.Progress.Lines.Add(1)
-	out := Rejected{Line: l.line, Raw: l.raw, Problems: l.problems, Long: l.long, Conflict: n == &r.Progress.Conflicts}
+	out := Rejected{Line: l.line, Raw: l.raw, Problems: l.problems, Long: l.long, Conflict: n == &r.Progress.Conflicts, Refused: l.refused}
 	if ref, ok := r.file.Number(l.raw); ok && !l.long && !aboutNumber(ref.Account.Provider, l.problems) {
 		out.Order = ref
 	}
-	return r.Reject(out)
+	return true, r.Reject(out)
 }
 
-// settle counts what became of an order.
-func (r *run) settle(ctx context.Context, l *line, e tasks.Enqueued) error {
+// settle counts what became of an order; done is false where nothing is known of it.
+func (r *run) settle(ctx context.Context, l *line, e tasks.Enqueued) (done bool, err error) {
 	var conflict *tasks.ConflictError
 	switch {
 	case e.Err == nil && e.Receipt.Duplicate:
@@ -275,12 +293,12 @@ func (r *run) settle(ctx context.Context, l *line, e tasks.Enqueued) error {
 		l.problems = wrong("another order was enqueued under this number before (it is " + string(conflict.State) + "); a new order needs a number of its own")
 		return r.reject(ctx, l, &r.Progress.Conflicts)
 	case ctx.Err() != nil: // the run has ended, and this order with it
-		return nil
+		return false, nil
 	default:
 		r.Progress.Failed.Add(1)
 		r.Progress.Lines.Add(1)
-		return r.Failed(l.line, e.Err)
+		return true, r.Failed(l.line, e.Err)
 	}
 	r.Progress.Lines.Add(1)
-	return nil
+	return true, nil
 }

@@ -47,12 +47,22 @@ func parseColumn(title string) (c column, p providers.Name, wrong string) {
 	}
 	switch strings.ToLower(title) {
 	case "provider", "account":
-		return c, "", "is not a column: the others say which provider it is, and --provider names an account"
+		return c, "", "is not a column: the others say which provider it is, and --provider names an account" + merchantColumns()
 	}
 	if known := meant(title); known != "" {
 		return c, "", "is not a column; write " + known
 	}
 	return c, "", unknownTitle
+}
+
+// merchantColumns says how a file of several accounts' orders names each one's.
+func merchantColumns() (text string) {
+	for _, codec := range providers.Codecs() {
+		if codec.Columns.Merchant != "" {
+			text += fmt.Sprintf("; of several merchants of %s, the column %s names each order's", codec.Title, codec.Columns.Merchant)
+		}
+	}
+	return text
 }
 
 // itemNumber reads the number behind the name of an item's field, from 1 to MaxItems.
@@ -94,6 +104,9 @@ func readHeader(titles [][]byte) (p providers.Name, columns []column, problems [
 		}
 		first[title] = cmp.Or(first[title], i+1)
 		anyTitle = anyTitle || wrong != unknownTitle
+	}
+	if ofRefunds(titles) {
+		return "", nil, wrong(refundTable)
 	}
 	if !anyTitle && inChinese(titles) {
 		return "", nil, []Problem{{Rule: noTitles, Advice: translated}}

@@ -127,9 +127,30 @@ func (t *table) Order(raw []byte, rules tasks.Rules) (*tasks.Order, []Problem) {
 			where := t.columnTitle(i)
 			return nil, []Problem{{Where: where, Rule: "is a row of totals, and no order", Advice: "take the row out", Column: i + 1, fields: []string{where}}}
 		}
-		return nil, problemsOf(t, raw, err)
+		return nil, t.merchants(row, problemsOf(t, raw, err), rules)
 	}
 	return o, nil
+}
+
+// merchants takes the advice about a zero in front from a merchant's number that no configured one has behind zeros: a number
+// that is only not configured lacks nothing.
+func (t *table) merchants(row [][]byte, problems []Problem, rules tasks.Rules) []Problem {
+	configured := func(id string) bool {
+		if rules.Merchants == nil {
+			return id == rules.MerchantID
+		}
+		_, ok := rules.Merchants(id)
+		return ok
+	}
+	for i, p := range problems {
+		if p.Advice != lostZero || t.columns[p.Column-1].name != t.codec.Columns.Merchant {
+			continue
+		}
+		if id := string(row[p.Column-1]); !configured("0"+id) && !configured("00"+id) {
+			problems[i].Advice = ""
+		}
+	}
+	return problems
 }
 
 // request makes the request of a row as JSON, size being about that of the cells.

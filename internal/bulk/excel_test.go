@@ -129,7 +129,7 @@ func TestAnExtraColumnIsNamed(t *testing.T) {
 		title + ",Remarks\x1b[31m\n":      `column 7: "Remarks\x1b[31m" is not a column`,
 		title + ",CustomerMail\n":         `column 7: "CustomerMail" is not a column; write CustomerEmail`,
 		title + ",Note,Note\n":            `column 7: "Note" is not a column; see: enqueue bulk --help; header (line 1), column 8: "Note" is given twice`,
-		"provider," + title + "\n":        `column 1: "provider" is not a column: the others say which provider it is, and --provider names an account`,
+		"provider," + title + "\n":        `column 1: "provider" is not a column: the others say which provider it is, and --provider names an account; of several merchants of ECPay ECTicket, the column MerchantID names each order's`,
 		"Account,account," + title + "\n": `column 1: "Account" is not a column: the others say`,
 	} {
 		if out := dry(t, header+csvRow("O1"), Reading{}); out.err == nil || !strings.Contains(out.err.Error(), says) {

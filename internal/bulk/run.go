@@ -23,11 +23,11 @@ type Options struct {
 	// Check finds what more is wrong with valid orders, in their order; nil for none. Its error
 	// ends the run. Default: nothing more is checked. It is called from several goroutines.
 	Check func(context.Context, []*tasks.Order) ([][]providers.Violation, error)
-	// Account completes an order's account in a dry run, or its *tasks.UnknownAccountError rejects the line; nil
-	// leaves accounts as they are. Of another error nothing is said. It is called from several goroutines.
+	// Account completes an order's account in a dry run, or its *tasks.UnknownAccountError or *RefusedError rejects the
+	// line; nil leaves accounts as they are. Of another error nothing is said. It is called from several goroutines.
 	Account func(context.Context, tasks.Account) (tasks.Account, error)
-	// Prepare and Enqueue enqueue orders, see tasks.Client.Prepare and EnqueuePrepared. Default nil: a dry
-	// run, nothing is enqueued.
+	// Prepare and Enqueue enqueue orders, see tasks.Client.Prepare and EnqueuePrepared. Prepare's *tasks.UnknownAccountError
+	// or *RefusedError rejects the line, any other error ends the run. Default nil: a dry run, nothing is enqueued.
 	Prepare func(context.Context, *tasks.Order) (tasks.Prepared, error)
 	Enqueue func(context.Context, []tasks.Prepared) []tasks.Enqueued
 	// Reject is called for every line that is wrong, in the order of the file. Its error ends
@@ -54,6 +54,8 @@ type Rejected struct {
 	Order tasks.Ref
 	// Conflict says that another order was enqueued under its number before.
 	Conflict bool
+	// Refused says that the sender may not enqueue it, see RefusedError.
+	Refused bool
 }
 
 // Progress counts what is done. Its fields may be read at any time.
@@ -63,9 +65,10 @@ type Progress struct {
 	Enqueued   atomic.Int64 // in a dry run: valid
 	Duplicates atomic.Int64 // the same document was enqueued before
 	Conflicts  atomic.Int64 // another document was enqueued under this number; rejected, too
-	Invalid    atomic.Int64 // rejected because of the rules
+	Invalid    atomic.Int64 // rejected because of the rules, or refused
 	Failed     atomic.Int64 // right, but not enqueued
 	LastLine   atomic.Int64 // everything up to this line is done
+	Beyond     atomic.Int64 // lines behind it that are done all the same, where a run has ended before its file
 
 	mu    sync.Mutex
 	loads map[tasks.Account]Load
@@ -158,6 +161,7 @@ type run struct {
 	repeated   repeats  // known from a survey, or nil
 	seen       *numbers // of the lines so far, without a survey
 	useless    error    // the header's, see lacks
+	gap        bool     // a line was not done, and everything done from now on is behind it
 }
 
 // underWay bounds the batches between reading and enqueueing.
@@ -183,6 +187,7 @@ func (r *run) work(ctx context.Context) {
 		}
 		if err := cmp.Or(r.useless, b.err); err != nil {
 			r.cancel(err)
+			r.gap = true
 			continue
 		}
 		var enqueued []tasks.Enqueued

@@ -156,6 +156,53 @@ func TestARunEndsWithItsContextAndReadsOnlyALittleAhead(t *testing.T) {
 	}
 }
 
+// TestAnInterruptedRunSaysUpToWhereItCame: every line up to the last one is done, and what is done behind it is counted.
+func TestAnInterruptedRunSaysUpToWhereItCame(t *testing.T) {
+	for name, c := range map[string]struct {
+		unknown      string // the order of which nothing is known
+		last, beyond int64
+	}{
+		"the batch came through":     {"", 31, 0},
+		"one order has no answer":    {"O25", 24, 6},
+		"the first of its batch has": {"O22", 21, 9},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			q := newQueue(t)
+			opt := q.options() // batches of ten
+			opt.Rules, opt.Progress = rules, &Progress{}
+			opt.Reject = func(r Rejected) error { return fmt.Errorf("line %d is rejected: %v", r.Line, r.Problems) }
+			opt.Enqueue = func(_ context.Context, batch []tasks.Prepared) []tasks.Enqueued {
+				out := q.enqueue(ctx, batch)
+				for i, p := range batch {
+					if p.Ref().OrderID == "O30" { // the interruption comes while the batch is on its way
+						cancel()
+					}
+					if p.Ref().OrderID == c.unknown {
+						out[i] = tasks.Enqueued{Err: context.Canceled}
+					}
+				}
+				return out
+			}
+			f, err := Open(&endless{}, Reading{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := Run(ctx, f, opt); !errors.Is(err, context.Canceled) {
+				t.Errorf("it ended with %v", err)
+			}
+			p := opt.Progress
+			if p.LastLine.Load() != c.last || p.Beyond.Load() != c.beyond {
+				t.Errorf("up to line %d and %d behind it, want %d and %d", p.LastLine.Load(), p.Beyond.Load(), c.last, c.beyond)
+			}
+			if done := p.LastLine.Load() - 1 + p.Beyond.Load(); done != p.Enqueued.Load() {
+				t.Errorf("%d lines are done, and %d enqueued", done, p.Enqueued.Load())
+			}
+		})
+	}
+}
+
 // typist gives a text a piece at a time, each when the test lets it.
 type typist struct {
 	pieces chan string

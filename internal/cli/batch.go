@@ -61,7 +61,7 @@ func (v violation) String() string {
 }
 
 // readDocuments reads FILE, "-" for standard input, and splits it into documents.
-func (a *app) readDocuments(ctx context.Context, file string) ([]input.Document, []violation, error) {
+func (a *app) readDocuments(ctx context.Context, file string, r reading) ([]input.Document, []violation, error) {
 	f, err := a.openInput(ctx, file)
 	if err != nil {
 		return nil, nil, err
@@ -72,7 +72,9 @@ func (a *app) readDocuments(ctx context.Context, file string) ([]input.Document,
 	case ctx.Err() != nil:
 		return nil, nil, ctx.Err()
 	case errors.Is(err, input.ErrWorkbook):
-		return nil, nil, f.wrong(fmt.Errorf("%w; enqueue it with: enqueue bulk", err))
+		return nil, nil, f.wrong(fmt.Errorf("%w; %s", err, r.table()))
+	case errors.Is(err, input.ErrTable):
+		return nil, nil, f.wrong(fmt.Errorf("%w; %s", err, r.table()))
 	case err != nil:
 		return nil, nil, f.wrong(err)
 	}
@@ -81,6 +83,14 @@ func (a *app) readDocuments(ctx context.Context, file string) ([]input.Document,
 		wrong = append(wrong, violation{n: p.N, at: p.At, rule: p.Text})
 	}
 	return docs, wrong, nil
+}
+
+// table is what to do with a table of what is read.
+func (r reading) table() string {
+	if r.refunds {
+		return `refunds are taken as JSON or NDJSON only, such as {"provider":"ecticket","refund_id":"R1","request":{"MerchantTradeNo":"…","quantity":2}} on each line`
+	}
+	return "enqueue it with: enqueue bulk"
 }
 
 // check turns documents into jobs, or finds everything that is wrong with them.
@@ -128,11 +138,24 @@ func (r reading) document(d input.Document, rules tasks.Rules) (job, []violation
 	if err == nil {
 		return j, nil
 	}
+	if !r.refunds && hasRefundID(raw) {
+		return job{}, []violation{{n: d.N, at: d.At, path: "refund_id", field: "refund_id",
+			rule: "is not a field here, as the document is a refund and no order; enqueue it with: enqueue refund"}}
+	}
+	if _, orderErr := tasks.ParseOrder(raw, rules); r.refunds && orderErr == nil {
+		return job{}, []violation{{n: d.N, at: d.At, rule: "is an order, and no refund; enqueue it with: enqueue issue"}}
+	}
 	var invalid *providers.InvalidError
 	if !errors.As(err, &invalid) {
 		return job{}, []violation{{n: d.N, at: d.At, rule: err.Error()}}
 	}
 	return job{}, violationsAt(d.N, d.At, bare, invalid.Violations)
+}
+
+// hasRefundID reports whether a document is a refund's.
+func hasRefundID(raw json.RawMessage) bool {
+	var fields map[string]json.RawMessage
+	return json.Unmarshal(raw, &fields) == nil && fields["refund_id"] != nil
 }
 
 // violationsAt are the violations of the document number n, which is at a place of the input.

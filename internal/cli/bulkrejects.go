@@ -13,7 +13,6 @@ import (
 
 	"issuance/internal/bulk"
 	"issuance/internal/bulk/workbook"
-	"issuance/internal/cli/table"
 	"issuance/tasks"
 )
 
@@ -209,11 +208,11 @@ func (r *rejects) close(complete bool) error {
 // print lists what is wrong, unless it is in the file.
 func (r *rejects) print() {
 	for _, text := range r.list {
-		fmt.Fprintln(r.err, table.Clean(text))
+		r.errLine(text)
 	}
 	switch more := r.n - r.listed; {
 	case r.name == "" && more > 0 && !r.json:
-		fmt.Fprintf(r.err, "… and %s more; keep all of them with --rejects FILE\n", thousands(int64(more)))
+		r.errLine(fmt.Sprintf("… and %s more; keep all of them with --rejects FILE", thousands(int64(more))))
 	case r.kept:
 		as := ""
 		if r.input.Sheet != "" && r.book == nil {

@@ -90,6 +90,9 @@ func (s summary) end(ctx context.Context, pre *precheck, wrong *rejects) error {
 		if last := done.LastLine.Load(); last > 0 {
 			where = "behind line " + thousands(last)
 		}
+		if beyond := done.Beyond.Load(); beyond > 0 { // batches are sent in parts, which end one by one
+			where += ", with " + lines(beyond) + " behind it done"
+		}
 		p.Message = "stopped " + where + ": " + pre.explain(s.err, p.Message)
 		if !s.dryRun {
 			p.Message += "; " + again
@@ -127,7 +130,7 @@ func (s summary) print(ctx context.Context) error {
 	if s.dryRun {
 		text = fmt.Sprintf("%s fine, %s rejected", thousands(p.Enqueued.Load()), thousands(p.Invalid.Load()))
 	}
-	if err := s.app.print("%s, in %.1f s (%s lines/s)\n", text, seconds, thousands(int64(rate))); err != nil {
+	if err := s.app.text("%s, in %.1f s (%s lines/s)", text, seconds, thousands(int64(rate))); err != nil {
 		return err
 	}
 	return s.printEstimates(estimates)
@@ -143,12 +146,12 @@ func (s summary) printEstimates(all []estimate) error {
 		slowest = slowest[:mostEstimates]
 	}
 	for _, e := range slowest {
-		if err := s.app.print("%s\n", e.text(s.zone)); err != nil {
+		if err := s.app.text("%s", e.text(s.zone)); err != nil {
 			return err
 		}
 	}
 	if more := len(all) - len(slowest); more > 0 {
-		return s.app.print("and %s more, none slower; --json lists all\n", count(more, "account"))
+		return s.app.text("and %s more, none slower; --json lists all", count(more, "account"))
 	}
 	return nil
 }

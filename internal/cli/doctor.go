@@ -54,12 +54,15 @@ func (a *app) doctor(ctx context.Context, s *session, all bool) error {
 	if c.Settings, err = config.Load(s.env); errors.As(err, &mistakes) {
 		c.Mistakes = mistakes.Mistakes
 	}
-	if keys := c.Settings.Seal.Keys; keys.Set() {
-		ring, err := seal.ParseRing(keys.Reveal())
+	if len(c.Mistakes) > 0 { // where Redis is, is known, as it answers
+		connection, err := config.LoadParts(s.env, config.Connection)
 		if err != nil {
 			return err
 		}
-		c.SealKeys = ring.IDs()
+		c.Settings.Redis = connection.Redis
+	}
+	if err := doctorKeys(&c, s.env); err != nil {
+		return err
 	}
 	clients, stop, err := s.clients(ctx, c.Settings)
 	if err != nil {
@@ -68,6 +71,23 @@ func (a *app) doctor(ctx context.Context, s *session, all bool) error {
 	defer stop()
 	c.Clients = clients
 	return a.printFindings(doctor.Examine(ctx, c), all || a.json)
+}
+
+// doctorKeys reads the seal keys by themselves: of settings with a mistake, wherever it is, nothing else is known.
+func doctorKeys(c *doctor.Config, env map[string]string) error {
+	cfg, err := config.LoadParts(env, config.Keys)
+	if c.KeysUnread = errors.As(err, new(*config.Error)); c.KeysUnread {
+		return nil
+	}
+	if err != nil || !cfg.Seal.Keys.Set() {
+		return err
+	}
+	ring, err := seal.ParseRing(cfg.Seal.Keys.Reveal())
+	if err != nil {
+		return err
+	}
+	c.SealKeys = ring.IDs()
+	return nil
 }
 
 // clients are those of the accounts that are configured, in the lane of the polls, which the workers' calls share.

@@ -129,7 +129,7 @@ func (a *app) enqueue(ctx context.Context, f enqueueFlags, refunds bool, file st
 	if err != nil {
 		return err
 	}
-	docs, wrong, err := a.readDocuments(ctx, file)
+	docs, wrong, err := a.readDocuments(ctx, file, r)
 	if err != nil {
 		return err
 	}

@@ -159,12 +159,17 @@ type otherNumberError struct {
 	error
 	known []tasks.Ref
 	asked string
+	// unserved says that no worker serves the account that was asked about; nil where one does, or nobody knows.
+	unserved *tasks.UnknownAccountError
 }
 
 func (e *otherNumberError) Unwrap() error { return e.error }
 
 // advice is what to ask for instead.
 func (e *otherNumberError) advice() string {
+	if len(e.known) == 0 && e.unserved != nil {
+		return fmt.Sprintf("%s; write ACCOUNT as %s:MERCHANT", e.unserved, e.unserved.Account.Provider)
+	}
 	if len(e.known) == 0 {
 		return elsewhereAdvice
 	}

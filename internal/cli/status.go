@@ -86,7 +86,7 @@ func (a *app) status(ctx context.Context, s *session, refs []tasks.Ref, tickets 
 			if locateErr != nil {
 				return locateErr
 			}
-			failed.add(a, explain(&otherNumberError{err, known, r.OrderID}))
+			failed.add(a, explain(&otherNumberError{err, known, r.OrderID, notServed(ctx, client, r.Account)}))
 			continue
 		}
 		if a.json {
@@ -99,6 +99,14 @@ func (a *app) status(ctx context.Context, s *session, refs []tasks.Ref, tickets 
 		}
 	}
 	return failed.err()
+}
+
+// notServed says that no worker serves an account; nil where one does, or nobody knows.
+func notServed(ctx context.Context, client *tasks.Client, a tasks.Account) *tasks.UnknownAccountError {
+	var unknown *tasks.UnknownAccountError
+	_, err := client.Served(ctx, a)
+	errors.As(err, &unknown)
+	return unknown
 }
 
 func (a *app) printStatus(s *tasks.Status, gap, tickets bool) error {

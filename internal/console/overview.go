@@ -126,6 +126,19 @@ func (a *account) estimate(perSecond float64, now time.Time) {
 	a.DoneAt = now.Add(time.Duration(float64(a.Open) / rate * float64(time.Second)))
 }
 
+// NoPace names the text that says why there is no estimate.
+func (a account) NoPace() string {
+	switch {
+	case a.Health == providers.HealthNoWorker:
+		return "acc.no_pace.no_worker"
+	case a.Health == providers.HealthKeyMissing:
+		return "acc.no_pace.key_missing"
+	case a.Health != providers.HealthOK || len(a.Paused) > 0:
+		return "acc.no_pace.held"
+	}
+	return "acc.no_pace.none"
+}
+
 // byTheProvider reports whether an end is what a provider's answers came to: not a cancellation, a person's decision, or an end
 // that was found here.
 func byTheProvider(e ledger.Event) bool {

@@ -100,7 +100,7 @@ var eventWords = map[string]text{
 	"event.refunded":           {"已退款", "Refunded"},
 	"event.partially_refunded": {"部分退款", "Partially refunded"},
 	"event.planned":            {"選定票券", "Tickets chosen"},
-	"event.rejected":           {"服務商拒絕，待再次確認", "Rejected; a second look confirms it"},
+	"event.rejected":           {"服務商拒絕，尚須查詢確認", "Rejected; has to be confirmed by a look"},
 	"event.confirmed":          {"服務商確認，待清單證實", "Confirmed; its effect has still to show"},
 	"event.without_effect":     {"確定先前請求未生效，重新計算", "No request had an effect; planned anew"},
 	"event.reopened":           {"重試", "Retried"},

@@ -1,5 +1,8 @@
 package doccheck
 
+// OtherMerchant is the rule that an account breaks which is not the one that its request names. Either may be a known one.
+const OtherMerchant = "must be the merchant that the request names, or be left out"
+
 // Member is the text of a well-formed JSON object's first member of a name, a string or a number; "" where there is none.
 func Member(raw []byte, name string) string {
 	s := scan{text: raw}

@@ -28,7 +28,11 @@ func (x *examination) settings(context.Context) error {
 }
 
 func (x *examination) sealKeys(ctx context.Context) error {
-	if len(x.SealKeys) == 0 {
+	switch {
+	case x.KeysUnread:
+		x.add(Note, "", "ISSUANCE_SEAL_KEYS cannot be read here (see settings), so it cannot be compared with the workers'", "")
+		return nil
+	case len(x.SealKeys) == 0:
 		x.add(Note, "", "ISSUANCE_SEAL_KEYS is not set here, so it cannot be compared with the workers'", "")
 		return nil
 	}
@@ -71,6 +75,9 @@ func (x *examination) accounts(ctx context.Context) error {
 	known := map[providers.Account]budget.State{}
 	for _, s := range states {
 		known[s.Account] = s
+	}
+	if len(x.Mistakes) > 0 {
+		x.add(Note, "", "none was called from here, because settings of this environment are wrong (see settings)", "")
 	}
 	findings := x.callAll(ctx)
 	for i, c := range x.Clients {

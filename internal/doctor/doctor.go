@@ -72,9 +72,11 @@ type Config struct {
 	Settings config.Config
 	Mistakes []config.Mistake
 	SealKeys []string // ids of those that this environment holds. Default: none is compared
-	Clients  []Client // that are configured here. Default: no provider is called
-	Version  string   // of this program
-	Sandbox  bool     // the Redis is a sandbox's, whose data may be lost
+	// KeysUnread says that seal keys are set here and cannot be read; Mistakes say why. Default: those that are set were read.
+	KeysUnread bool
+	Clients    []Client // that are configured here. Default: no provider is called
+	Version    string   // of this program
+	Sandbox    bool     // the Redis is a sandbox's, whose data may be lost
 	// Now is this machine's clock. Default time.Now.
 	Now func() time.Time
 	// Zone is where times are shown. Default UTC.

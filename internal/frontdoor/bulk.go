@@ -31,7 +31,7 @@ type BulkLine struct {
 	Receipt *tasks.Receipt `json:"receipt,omitempty" doc:"an order that is recorded"`
 	Line    int            `json:"line,omitempty" doc:"the line that is wrong, or could not be enqueued"`
 	OrderID string         `json:"order_id,omitempty" doc:"the order that a wrong line is about, where it is known"`
-	Code    Code           `json:"code,omitempty" doc:"invalid: the line breaks rules; conflict, unreachable, …: as in problems"`
+	Code    Code           `json:"code,omitempty" doc:"invalid: the line breaks rules; forbidden: the token is not for its order's account; conflict, unreachable, …: as in problems"`
 	Detail  string         `json:"detail,omitempty"`
 	// Violations are in the terms of the file: a column's title, or a path.
 	Violations []BulkViolation `json:"violations,omitempty"`
@@ -55,7 +55,7 @@ type BulkDone struct {
 	Enqueued   int64 `json:"enqueued" doc:"in a dry run: valid"`
 	Duplicates int64 `json:"duplicates"`
 	Conflicts  int64 `json:"conflicts"`
-	Invalid    int64 `json:"invalid"`
+	Invalid    int64 `json:"invalid" doc:"lines that break rules, or are forbidden"`
 	Failed     int64 `json:"failed"`
 }
 
@@ -171,6 +171,7 @@ func (l *load) refusal(err error) *Problem {
 
 // bulkAdvice puts in the place of the command line's options what a caller of HTTP has.
 var bulkAdvice = strings.NewReplacer("; print one with --template", "; /docs lists them", "; see: enqueue bulk --help", "; /docs lists them",
+	"; see: enqueue refund --help", "; PUT each one at its order's /refunds/ID",
 	"--provider names an account", "?account= names one", "of --rejects", "of a rejected line", "as --rejects writes it", "as rejected lines have it")
 
 // bulkColumns lists what the first line of a table may hold.
@@ -192,8 +193,11 @@ func (l *load) options(progress *bulk.Progress) bulk.Options {
 	o := bulk.Options{Rules: s.Rules, Progress: progress, Stop: l.body.stop,
 		Reject: func(r bulk.Rejected) error {
 			wrong := BulkLine{Line: r.Line, OrderID: r.Order.OrderID, Code: codeInvalid}
-			if r.Conflict {
+			switch {
+			case r.Conflict:
 				wrong.Code = codeConflict
+			case r.Refused:
+				wrong.Code = codeForbidden
 			}
 			if l.workbook {
 				wrong.Violations = bulkViolations(r.Problems, r.Line)
@@ -210,15 +214,16 @@ func (l *load) options(progress *bulk.Progress) bulk.Options {
 			return err
 		}}
 	if l.dry {
+		o.Account = l.seen
 		return o
 	}
 	o.Prepare = func(ctx context.Context, ord *tasks.Order) (tasks.Prepared, error) {
-		if !l.token.Sees(ord.Account) && ord.Account.Merchant != "" {
-			return tasks.Prepared{}, problem(http.StatusForbidden, codeForbidden, "the token is not for account %s", ord.Account)
+		if err := l.permitted(ord.Account); err != nil {
+			return tasks.Prepared{}, err
 		}
 		p, err := s.Client.Prepare(ctx, ord, tasks.Bulk)
-		if err == nil && !l.token.Sees(p.Ref().Account) {
-			return tasks.Prepared{}, problem(http.StatusForbidden, codeForbidden, "the token is not for account %s", p.Ref().Account)
+		if err == nil {
+			err = l.permitted(p.Ref().Account)
 		}
 		return p, err
 	}
@@ -233,6 +238,27 @@ func (l *load) options(progress *bulk.Progress) bulk.Options {
 		return out
 	}
 	return o
+}
+
+// permitted is a *bulk.RefusedError where an account is none of the token's. One whose merchant is still to be found is
+// judged then.
+func (l *load) permitted(a tasks.Account) error {
+	if a.Merchant == "" || l.token.Sees(a) {
+		return nil
+	}
+	return &bulk.RefusedError{Rule: "is of account " + a.String() + ", which the token is not for"}
+}
+
+// seen judges the account of a dry run's order by the token, and asks which one is meant only where the token is for some.
+func (l *load) seen(ctx context.Context, a tasks.Account) (tasks.Account, error) {
+	if a.Merchant == "" && len(l.token.Accounts) > 0 {
+		completed, err := l.server.Client.Account(ctx, a)
+		if err != nil {
+			return a, err
+		}
+		a = completed
+	}
+	return a, l.permitted(a)
 }
 
 // write writes a line of the answer.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"issuance/internal/doccheck"
 	"issuance/internal/ledger"
 	"issuance/providers"
 	"issuance/tasks"
@@ -76,7 +77,7 @@ func (p *Problem) about(r tasks.Ref) *Problem {
 // ofAccount has the code say that the account is wrong, where that is among what is wrong with path or query.
 func (p *Problem) ofAccount() *Problem {
 	for _, v := range p.Violations {
-		if p.Code == codeInvalid && (v.Where == accountInPath || v.Where == accountInQuery) {
+		if p.Code == codeInvalid && v.Rule != doccheck.OtherMerchant && (v.Where == accountInPath || v.Where == accountInQuery) {
 			p.Code = codeAccount
 		}
 	}

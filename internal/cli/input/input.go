@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -60,11 +61,14 @@ var ErrEmpty = errors.New("the input is empty; it must hold one JSON document, a
 // ErrWorkbook says that the input is no JSON but an Excel workbook.
 var ErrWorkbook = errors.New("the input is an Excel workbook, not JSON")
 
+// ErrTable says that the input is no JSON but a table whose first line holds titles.
+var ErrTable = errors.New("the input is CSV, not JSON")
+
 // ErrTooLong says that the input exceeds MaxInput.
 var ErrTooLong = fmt.Errorf("the input is longer than %d MiB; split it", MaxInput>>20)
 
 // Read reads everything and splits it. What cannot be read as a document is a Problem, and the rest is
-// still read. The error is ErrEmpty, ErrWorkbook, ErrTooLong, or r's own.
+// still read. The error is ErrEmpty, ErrWorkbook, ErrTable, ErrTooLong, or r's own.
 func Read(r io.Reader) ([]Document, []Problem, error) {
 	data, err := io.ReadAll(io.LimitReader(r, MaxInput+1))
 	if err != nil {
@@ -81,6 +85,8 @@ func Read(r io.Reader) ([]Document, []Problem, error) {
 		return nil, nil, ErrEmpty
 	case bytes.HasPrefix(data, []byte("PK\x03\x04")):
 		return nil, nil, ErrWorkbook
+	case isTable(s.data[s.pos:]):
+		return nil, nil, ErrTable
 	case s.data[s.pos] == '[':
 		s.array()
 	default:
@@ -93,6 +99,15 @@ func Read(r io.Reader) ([]Document, []Problem, error) {
 		s.problems[0].Text += "; the input is not UTF-8"
 	}
 	return s.docs, s.problems, nil
+}
+
+// titles are those of a table of several columns.
+var titles = regexp.MustCompile(`^"?[A-Za-z][A-Za-z0-9_ ]*"?(\s*[,;\t]\s*"?[A-Za-z][A-Za-z0-9_ ]*"?)+\s*$`)
+
+// isTable reports whether the first line holds titles: no JSON value begins like two of them.
+func isTable(data []byte) bool {
+	line, _, _ := bytes.Cut(data, []byte("\n"))
+	return len(line) <= 64<<10 && titles.Match(line)
 }
 
 // scanner reads through the input; line is the line of pos.
