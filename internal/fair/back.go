@@ -119,35 +119,33 @@ func (l *Lane) takesTurns(a providers.Account, id string) bool {
 	return known
 }
 
-// backs takes the tasks that come back and may go on now, of an account whose line, or whose others in the queue, wait as well.
-// room is how many tasks may go on; fromLine is how many are left of it.
-func (l *Lane) backs(p *place, now time.Time, room int) (back []dueTask, fromLine int) {
+// backs takes the tasks that come back and may go on now, of which the first, so many as turns, go on although others of the
+// account wait. room is how many tasks may go on; fromLine is how many are left of it.
+func (l *Lane) backs(p *place, now time.Time, room int) (back []dueTask, turns, fromLine int) {
 	if p.held != nil || now.Before(p.notBefore) {
-		return nil, room
+		return nil, 0, room
 	}
 	if l.Accounts() > 1 {
 		for ; room > 0 && p.back.isDue(now) && (p.back.turns > 0 || !p.line); room-- {
 			back = append(back, p.back.take())
 			p.back.turns = max(p.back.turns-1, 0)
 		}
-		if room > 0 && p.line && p.back.isDue(now) { // one that is new, and others may follow it
-			p.back.turns = backPerNew
-			return back, 1
+		if room > 0 && p.back.isDue(now) { // one that is new, and others may follow it
+			p.back.turns, room = backPerNew, 1
 		}
-		return back, room
+		return back, len(back), room
 	}
 	// The queue is the account's line, and whoever fetches from it takes its room.
-	idle := 0
-	if 2*room > l.slots(p.terms) {
-		idle = room
-	}
-	for p.back.isDue(now) && (p.back.turns > 0 || len(back) < idle) {
+	for p.back.isDue(now) && (p.back.turns > 0 || len(back)-turns < room) {
 		t := p.back.take()
 		p.back.let[t.id] = now
 		back = append(back, t)
-		p.back.turns = max(p.back.turns-1, 0)
+		if p.back.turns > 0 {
+			p.back.turns--
+			turns++
+		}
 	}
-	return back, room
+	return back, turns, room
 }
 
 // again takes tasks back that could not be let go on.

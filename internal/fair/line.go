@@ -215,6 +215,7 @@ type going struct {
 	merchant string
 	n        int       // of the line
 	back     []dueTask // beside those
+	turns    int       // how many of back may go on although others wait
 	reserved int       // how much room both take until they are expected
 	cmd      *redis.Cmd
 }
@@ -230,7 +231,7 @@ func (l *Lane) release(ctx context.Context) (more bool, err error) {
 		pipe := l.rdb.Pipeline()
 		for i, g := range list {
 			on := []string{k + "all", k + "of:" + g.merchant, k + "out:" + g.merchant, q + "pending", q + "retry", q + "scheduled"}
-			args := []any{g.n, g.merchant, keys.Task(l.queue, ""), time.Now().UnixMicro(), remembered.Microseconds(), g.n + lookedAt, int((late + time.Second).Seconds())}
+			args := []any{g.n, g.merchant, keys.Task(l.queue, ""), time.Now().UnixMicro(), remembered.Microseconds(), g.n + lookedAt, int((late + time.Second).Seconds()), g.turns}
 			for _, t := range g.back {
 				args = append(args, t.id)
 			}
@@ -268,7 +269,7 @@ func (l *Lane) due() (list []going, answered chan struct{}) {
 		if room > 0 && len(l.groups) < len(l.places) {
 			room = 1 // accounts that share an allowance take turns
 		}
-		g.back, g.n = l.backs(g.place, now, room)
+		g.back, g.turns, g.n = l.backs(g.place, now, room)
 		if !g.line {
 			g.n = 0
 		}
@@ -294,13 +295,16 @@ func (l *Lane) released(list []going, answered chan struct{}) (any bool) {
 		g.waiting -= g.reserved
 		g.releasing = nil
 		reply, err := g.cmd.Slice()
-		if err != nil || len(reply) == 0 {
+		if err != nil || len(reply) < 2 {
 			g.again(g.back)
 			continue
 		}
 		left, _ := reply[0].(int64)
 		g.line = left > 0
-		for _, id := range reply[1:] {
+		if over, _ := reply[1].(int64); over == 1 {
+			g.again(g.back[g.turns:])
+		}
+		for _, id := range reply[2:] {
 			id := fmt.Sprint(id)
 			if _, let := g.place.back.let[id]; !let {
 				g.expect(id, until)
