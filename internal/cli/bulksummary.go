@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"runtime/debug"
 	"slices"
@@ -37,7 +38,7 @@ type summary struct {
 	err      error
 }
 
-// estimate is how long the workers will need for what was enqueued, if nothing else is waiting.
+// estimate is how long the workers will need for what was enqueued, if nothing else is waiting, and what else is.
 type estimate struct {
 	Provider       providers.Name `json:"provider"`
 	Account        tasks.Account  `json:"account"`
@@ -48,6 +49,7 @@ type estimate struct {
 	Seconds        float64        `json:"seconds"`
 	BannedUntil    *time.Time     `json:"banned_until,omitempty"` // the seconds count from now, the ban included
 	Paused         string         `json:"paused,omitempty"`       // held without a known end; the seconds count from it
+	OthersOpen     int64          `json:"others_open,omitempty"`  // other orders and refunds of the account that have not ended; the seconds do not count them
 
 	pace pace
 }
@@ -176,7 +178,11 @@ func (e estimate) text(zone *time.Location) string {
 	if ban := e.pace.banText(zone); ban != "" {
 		text += ", " + ban
 	}
-	return text + ": about " + takes
+	text += ": about " + takes
+	if e.OthersOpen > 0 {
+		text += ", and longer by what comes before them: " + thousands(e.OthersOpen) + " more of the account are open"
+	}
+	return text
 }
 
 func orders(n int64) string { return counted(n, "order") }
@@ -198,13 +204,15 @@ func (s summary) estimates(ctx context.Context) []estimate {
 		p := paces.of(account)
 		shared[p.allowance] = append(shared[p.allowance], load.Calls)
 	}
+	open := s.open(ctx, slices.Collect(maps.Keys(whole)))
 	for account, load := range whole {
 		p, calls, others := paces.of(account), load.Calls, 0
 		if sharing := shared[p.allowance]; p.allowance != "" && len(sharing) > 1 {
 			calls, others = inTurns(load.Calls, sharing), len(sharing)-1
 		}
 		e := estimate{Provider: account.Provider, Account: account, Orders: load.Orders, Calls: load.Calls, CallsPerSecond: p.perSecond,
-			SharedWith: others, Seconds: p.duration(calls).Seconds(), Paused: p.paused, pace: p}
+			SharedWith: others, Seconds: p.duration(calls).Seconds(), Paused: p.paused, pace: p,
+			OthersOpen: max(open[account]-load.Orders, 0)}
 		if p.wait > 0 {
 			e.BannedUntil = stamp(p.until)
 		}
@@ -212,6 +220,24 @@ func (s summary) estimates(ctx context.Context) []estimate {
 	}
 	slices.SortFunc(out, func(x, y estimate) int { return cmp.Compare(x.Account.String(), y.Account.String()) })
 	return out
+}
+
+// open is how many records of accounts have not ended, as far as that is known.
+func (s summary) open(ctx context.Context, accounts []tasks.Account) map[tasks.Account]int64 {
+	if s.session.ledger == nil || s.dryRun {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), paceWithin)
+	defer cancel()
+	counts, err := s.session.ledger.OpenCounts(ctx, accounts)
+	if err != nil { // an estimate is not worth an error
+		return nil
+	}
+	open := map[tasks.Account]int64{}
+	for i, n := range counts {
+		open[accounts[i]] = n
+	}
+	return open
 }
 
 // inTurns is how many calls are made until one account's are, where accounts take turns. sharing has its own, too.

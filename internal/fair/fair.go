@@ -16,6 +16,9 @@
 // times a second for a minute after it has found a line that another process has begun. No process leads. So a task costs a
 // constant number of commands until it runs, however long that takes: one to be put aside, one to be let go on.
 //
+// A task that has made a call here and comes back to make another, such as a look-up, has no place in the line: the process
+// remembers when it is due, and lets it go on in turns with those of the line, or of the queue (see returns).
+//
 // A line is a hint: should Redis lose one, or a task's place in it, the queue runs the task by itself later (queue.Behind).
 //
 // A worker that serves one account of a provider uses no lines but for held calls: its queue is the account's line.
@@ -115,8 +118,14 @@ func (l *Lane) Handler(next asynq.Handler) asynq.Handler {
 		}
 		err := v.run(ctx, next, t)
 		var waits *queue.WaitError
-		if held := v.heldBack(); held != nil && errors.As(err, &waits) {
+		if !errors.As(err, &waits) {
+			return err
+		}
+		switch called, held := v.outcome(); {
+		case held != nil:
 			return l.aside(ctx, r, id, true, waits)
+		case called:
+			return l.comesBack(r.Account, id, waits)
 		}
 		return err
 	})
@@ -132,9 +141,12 @@ func (l *Lane) enter(ctx context.Context, r order.Ref, id string) (*visit, error
 	if v != nil {
 		return v, nil
 	}
+	if l.takesTurns(r.Account, id) {
+		return nil, &queue.WaitError{After: late, Reason: queue.TurnText}
+	}
 	wait := l.aside(ctx, r, id, false, why)
 	if wait == nil { // it was let go on by another process
-		return l.force(r.Account, terms), nil
+		return l.force(r.Account, terms, id), nil
 	}
 	return nil, wait
 }

@@ -81,6 +81,8 @@ func (l *Lane) Run(ctx context.Context) {
 	defer next.Stop()
 	again := time.NewTimer(lookAgain)
 	defer again.Stop()
+	back := time.NewTimer(lookEvery)
+	defer back.Stop()
 	armed, failing := true, false
 	var err error // of the last step
 	for {
@@ -102,10 +104,14 @@ func (l *Lane) Run(ctx context.Context) {
 			again.Reset(lookAgain)
 			armed = true
 		}
+		if d, ok := l.untilBack(); ok {
+			back.Reset(d)
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-kick:
+		case <-back.C:
 		case <-again.C:
 			armed = false
 			err = l.missing(ctx)
@@ -207,7 +213,10 @@ func (l *Lane) missing(ctx context.Context) error {
 type going struct {
 	*place
 	merchant string
-	n        int
+	n        int       // of the line
+	back     []dueTask // beside those
+	turns    int       // how many of back may go on although others wait
+	reserved int       // how much room both take until they are expected
 	cmd      *redis.Cmd
 }
 
@@ -222,7 +231,10 @@ func (l *Lane) release(ctx context.Context) (more bool, err error) {
 		pipe := l.rdb.Pipeline()
 		for i, g := range list {
 			on := []string{k + "all", k + "of:" + g.merchant, k + "out:" + g.merchant, q + "pending", q + "retry", q + "scheduled"}
-			args := []any{g.n, g.merchant, keys.Task(l.queue, ""), time.Now().UnixMicro(), remembered.Microseconds(), g.n + lookedAt}
+			args := []any{g.n, g.merchant, keys.Task(l.queue, ""), time.Now().UnixMicro(), remembered.Microseconds(), g.n + lookedAt, int((late + time.Second).Seconds()), g.turns}
+			for _, t := range g.back {
+				args = append(args, t.id)
+			}
 			if err == nil {
 				list[i].cmd = releaseScript.EvalSha(ctx, pipe, on, args...)
 			} else {
@@ -243,9 +255,9 @@ func (l *Lane) due() (list []going, answered chan struct{}) {
 	defer l.mu.Unlock()
 	now := time.Now()
 	for a, p := range l.places {
-		if terms, ok := l.Terms(a); !ok || !p.line {
+		if terms, ok := l.Terms(a); !ok || !p.line && !p.back.isDue(now) {
 			continue
-		} else if p = l.place(a, terms); l.room(p, now) > 0 {
+		} else if p = l.place(a, terms); l.room(p, now) > 0 || l.Accounts() <= 1 && p.back.isDue(now) {
 			list = append(list, going{place: p, merchant: a.Merchant})
 		}
 	}
@@ -253,14 +265,21 @@ func (l *Lane) due() (list []going, answered chan struct{}) {
 	answered = make(chan struct{})
 	due := list[:0]
 	for _, g := range list {
-		g.n = l.room(g.place, now)
-		if g.n <= 0 { // another account of its allowance was first
+		room := max(l.room(g.place, now), 0)
+		if room > 0 && len(l.groups) < len(l.places) {
+			room = 1 // accounts that share an allowance take turns
+		}
+		g.back, g.turns, g.n = l.backs(g.place, now, room)
+		if !g.line {
+			g.n = 0
+		}
+		if g.n+len(g.back) == 0 { // another account of its allowance was first, or it is not their turn
 			continue
 		}
-		if len(l.groups) < len(l.places) {
-			g.n = 1 // accounts that share an allowance take turns
+		if g.reserved = g.n; l.Accounts() > 1 {
+			g.reserved += len(g.back)
 		}
-		g.waiting += g.n
+		g.waiting += g.reserved
 		g.turn, g.releasing = now, answered
 		due = append(due, g)
 	}
@@ -273,18 +292,26 @@ func (l *Lane) released(list []going, answered chan struct{}) (any bool) {
 	defer l.mu.Unlock()
 	until := time.Now().Add(l.Expect)
 	for _, g := range list {
-		g.waiting -= g.n
+		g.waiting -= g.reserved
 		g.releasing = nil
 		reply, err := g.cmd.Slice()
-		if err != nil || len(reply) == 0 {
+		if err != nil || len(reply) < 2 {
+			g.again(g.back)
 			continue
 		}
 		left, _ := reply[0].(int64)
 		g.line = left > 0
-		for _, id := range reply[1:] {
-			g.expect(fmt.Sprint(id), until)
+		if over, _ := reply[1].(int64); over == 1 {
+			g.again(g.back[g.turns:])
+		}
+		for _, id := range reply[2:] {
+			id := fmt.Sprint(id)
+			if _, let := g.place.back.let[id]; !let {
+				g.expect(id, until)
+			}
 			any = true
 		}
+		g.forgetLet(until.Add(-remembered))
 	}
 	close(answered)
 	return any

@@ -29,6 +29,7 @@ type place struct {
 	notBefore time.Time
 	turn      time.Time     // when its line was last looked at
 	releasing chan struct{} // closed when a release of its line was answered; nil without one
+	back      returns
 }
 
 func (l *Lane) place(a providers.Account, t Terms) *place {
@@ -106,17 +107,20 @@ func (l *Lane) admit(a providers.Account, t Terms, id string) (*visit, *queue.Wa
 	case p.line && l.Accounts() > 1, l.room(p, now) <= 0:
 		return nil, &queue.WaitError{Reason: queue.TurnText}
 	}
-	return l.begin(p), nil
+	return l.begin(p, id), nil
 }
 
 // force lets a task run without room.
-func (l *Lane) force(a providers.Account, t Terms) *visit {
+func (l *Lane) force(a providers.Account, t Terms, id string) *visit {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.begin(l.place(a, t))
+	return l.begin(l.place(a, t), id)
 }
 
-func (l *Lane) begin(p *place) *visit {
+func (l *Lane) begin(p *place, id string) *visit {
+	if !p.back.came(id) {
+		l.isNew(p)
+	}
 	p.inside++
 	p.waiting++
 	return &visit{lane: l, place: p, group: p.group}
@@ -129,7 +133,8 @@ type visit struct {
 	group *group
 
 	mu     sync.Mutex
-	passed bool
+	called bool                 // a call has passed the call budget
+	passed bool                 // or none will
 	held   *providers.HeldError // the last call's, nil when it passed
 }
 
@@ -143,7 +148,7 @@ func (v *visit) run(ctx context.Context, next asynq.Handler, t *asynq.Task) erro
 func (v *visit) Passed() {
 	v.mu.Lock()
 	first := !v.passed
-	v.passed, v.held = true, nil
+	v.called, v.passed, v.held = true, true, nil
 	v.mu.Unlock()
 	if first {
 		v.lane.change(func() { v.group.waiting-- })
@@ -169,10 +174,11 @@ func (v *visit) Held(err *providers.HeldError) {
 // mostPause is how long nothing is let go on after the call budget has refused a call. What lasts longer is seen by See.
 const mostPause = 6 * time.Second
 
-func (v *visit) heldBack() *providers.HeldError {
+// outcome says whether the task has made a call, and what has held back its last one.
+func (v *visit) outcome() (called bool, held *providers.HeldError) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.held
+	return v.called, v.held
 }
 
 func (v *visit) leave() {

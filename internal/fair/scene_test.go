@@ -1,6 +1,7 @@
 package fair_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -29,6 +30,8 @@ type scene struct {
 	srv   *testredis.Server
 	queue *queue.Client
 	log   *strings.Builder
+	// concurrency is how many tasks of all accounts a worker runs at once. Default 50.
+	concurrency int
 	// expect is how long workers expect what they have let go on. Default: theirs.
 	expect time.Duration
 	// grace is how long nobody may serve an account without an alarm. Default: theirs.
@@ -64,7 +67,7 @@ func (s *scene) worker(accounts ...string) *process {
 		Terms: func(a providers.Account) (fair.Terms, bool) {
 			return fair.Terms{Allowance: allowanceOf(a.Merchant), PerSecond: 1}, slices.Contains(accounts, a.Merchant)
 		}})
-	set := servers.New(s.srv.Client(), []servers.Lane{{Provider: providers.ECTicket, Lane: order.Bulk, Concurrency: 50, Handler: l.Handler(asynq.HandlerFunc(s.run))}},
+	set := servers.New(s.srv.Client(), []servers.Lane{{Provider: providers.ECTicket, Lane: order.Bulk, Concurrency: cmp.Or(s.concurrency, 50), Handler: l.Handler(asynq.HandlerFunc(s.run))}},
 		servers.Options{Log: slog.New(slog.DiscardHandler), CheckEvery: 10 * time.Millisecond, ShutdownTimeout: time.Second})
 	if err := set.Start(); err != nil {
 		s.t.Fatal(err)

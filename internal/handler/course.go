@@ -101,6 +101,8 @@ type Course struct {
 	refunds  bool
 	runs     atomic.Int64
 	passed   passages
+	controls controls
+	rejected crowd
 	turns    turns
 }
 

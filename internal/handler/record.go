@@ -28,6 +28,7 @@ func (r *Run) Recording() (context.Context, context.CancelFunc) {
 func (r *Run) record(res Result) error {
 	ctx, cancel := r.Recording()
 	defer cancel()
+	r.noteRejected(res)
 	switch res.kind {
 	case ends:
 		return r.finish(ctx, res.ending)

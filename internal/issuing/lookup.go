@@ -118,7 +118,7 @@ func (r *run) absent(ctx context.Context, f providers.Finding) (handler.Result, 
 	if err != nil {
 		return handler.GoOn(), err
 	}
-	settled := since.Add(lag) // when a look may be the last one
+	settled := now.Add(lag) // when a look may be the last one: after the first one
 	if first := r.Rec.AbsentAt; !first.IsZero() {
 		settled = first.Add(lag)
 	}
@@ -153,13 +153,13 @@ func (r *run) rejectedForGood(ctx context.Context, f providers.Finding, now, sin
 	if !f.Assumed {
 		return handler.Fail(r.Rec.Rejection), nil
 	}
-	found, ok, err := handler.Known(ctx, r.Log, r.Provider, r.Ledger)
+	c, err := r.Control(ctx, r.Log, r.RejectedBeside() > 0)
 	if err != nil {
 		return handler.GoOn(), err
 	}
 	settled := r.Rec.AbsentAt.Add(r.Provider.Traits().SettleAfter)
 	switch {
-	case (ok && found || !ok && r.Rec.DoubtAt.IsZero() && !now.Before(settled)) && handler.SurelyAbsent(ctx, r.Log, r.Provider, f):
+	case (c.OK && c.Found || !c.OK && r.Rec.DoubtAt.IsZero() && !now.Before(settled)) && c.Means(f):
 		return handler.Fail(r.Rec.Rejection), nil
 	case handler.Old(now, since, r.GiveUp):
 		return handler.Review(order.CodeInDoubt, fmt.Sprintf("rejected (%s), and for %s the provider did not find orders that it has, or there was none to ask for; ask the provider",
@@ -173,9 +173,15 @@ const atLeast = 30 * time.Second
 
 // lookLater looks again, ever more rarely, and at the latest when the matter is settled.
 func (r *run) lookLater(now, since, settled time.Time, text string) handler.Result {
-	wait := handler.AskAgain(now.Sub(since), r.LookAfter)
+	age := now.Sub(since)
+	wait, most := handler.AskAgain(age, r.LookAfter), atLeast
+	// Most of a crowd are rejected indeed, and the looks before the last one only find sooner what was not. All of them together
+	// are looked at about once a second; each often enough not to be unseen.
+	if apart := time.Duration(r.RejectedBeside()) * time.Second; apart > 0 {
+		wait, most = max(wait, apart), max(most, age/2)
+	}
 	if left := settled.Sub(now); left > 0 {
-		wait = min(wait, left, atLeast)
+		wait = min(wait, left, most)
 	}
 	why := ledger.Reason{}
 	if r.Rec.Rejection.Code != "" && r.Rec.Reason != r.Rec.Rejection { // an answer that was of no use in between is not the last result

@@ -21,6 +21,9 @@ type WaitError struct {
 	// Until is when what is waited for is over at the latest; zero when nobody knows. The record may be
 	// looked at sooner.
 	Until time.Time
+	// Late is how much later than After the queue runs the task by itself: package fair lets it go on in time, and the queue only
+	// should that be missed.
+	Late time.Duration
 }
 
 func (e *WaitError) Error() string {
@@ -90,7 +93,7 @@ const (
 func RetryDelay(retried int, err error, _ *asynq.Task) time.Duration {
 	var w *WaitError
 	if errors.As(err, &w) {
-		return w.After
+		return w.After + w.Late
 	}
 	return Backoff(retried, firstRetry, lastRetry)
 }

@@ -43,6 +43,8 @@ type house struct {
 
 	mu     sync.Mutex
 	called map[order.Ref]time.Time // when an order's request left
+
+	slots func(order.Lane) int // how many tasks a lane runs at once
 }
 
 // follow is a Follower of a provider that accepts nothing.
@@ -57,7 +59,8 @@ func account(n int) providers.Account {
 // open builds the house over an empty Redis. Nothing runs yet.
 func open(ctx context.Context, addr string, accounts, hangs []providers.Account) (*house, error) {
 	h := &house{rdb: bubble.Redis(addr), shops: map[providers.Account]*shop{}, budgets: map[providers.Account]*budget.Budget{},
-		course: map[providers.Account]asynq.Handler{}, called: map[order.Ref]time.Time{}}
+		course: map[providers.Account]asynq.Handler{}, called: map[order.Ref]time.Time{},
+		slots: func(order.Lane) int { return manySlots }}
 	keys := base64.StdEncoding.EncodeToString([]byte("key of benchmarks in virtual tim"))
 	var err error
 	if h.ring, err = seal.ParseRing(keys); err != nil {
@@ -75,7 +78,7 @@ func open(ctx context.Context, addr string, accounts, hangs []providers.Account)
 		if err != nil {
 			return nil, err
 		}
-		s := &shop{account: a, gate: providers.Prepayable(b)}
+		s := &shop{account: a, gate: providers.Prepayable(b), made: map[string]bool{}, looks: map[string]int{}}
 		h.shops[a], h.budgets[a], budgets = s, b, append(budgets, b)
 		h.course[a] = issuing.New(handler.Config{Provider: s, Ledger: h.ledger, Ring: h.ring, Gate: s.gate, Worker: "w", Log: log, Company: company,
 			KeyWaits: waits, Rules: func() providers.Rules { return providers.Rules{Now: time.Now()} }}, follow{})
@@ -114,7 +117,7 @@ func (h *house) run() (stop func(), err error) {
 		fairs = append(fairs, f)
 		wg.Go(func() { f.Run(ctx) })
 		each := f.Handler(handler.ByAccount(log, handler.Among(h.course)))
-		lanes = append(lanes, servers.Lane{Provider: providers.Pass2U, Lane: lane, Concurrency: manySlots,
+		lanes = append(lanes, servers.Lane{Provider: providers.Pass2U, Lane: lane, Concurrency: h.slots(lane),
 			Handler: asynq.HandlerFunc(func(ctx context.Context, t *asynq.Task) error { return each.ProcessTask(budget.WithLane(ctx, lane), t) })})
 	}
 	var served []servers.Account

@@ -3,6 +3,8 @@ package fairness
 import (
 	"context"
 	"errors"
+	"strings"
+	"sync"
 	"time"
 
 	"issuance/providers"
@@ -19,6 +21,10 @@ type shop struct {
 	account providers.Account
 	gate    *providers.PrepayableGate
 	hangs   bool
+
+	mu    sync.Mutex
+	made  map[string]bool
+	looks map[string]int // by number
 }
 
 var _ providers.Provider = (*shop)(nil)
@@ -56,15 +62,29 @@ func (s *shop) call(ctx context.Context) providers.Outcome {
 
 func (s *shop) Issue(ctx context.Context, o providers.Order) providers.Outcome {
 	out := s.call(ctx)
+	if out.Kind == providers.Done && strings.HasPrefix(o.ID, rejectedPrefix) {
+		return providers.Outcome{Kind: providers.Rejected, Code: "no such item", MayHide: true}
+	}
 	if out.Kind == providers.Done {
+		s.mu.Lock()
+		s.made[o.ID] = true
+		s.mu.Unlock()
 		out.Result = &providers.Result{Ref: "T" + o.ID}
 	}
 	return out
 }
 
-func (s *shop) LookUp(ctx context.Context, _ providers.Order) providers.Finding {
+// LookUp answers about unknown numbers with a code of which nobody knows what it means.
+func (s *shop) LookUp(ctx context.Context, o providers.Order) providers.Finding {
+	s.mu.Lock()
+	s.looks[o.ID]++
+	made := s.made[o.ID]
+	s.mu.Unlock()
 	if out := s.call(ctx); out.Kind != providers.Done {
 		return providers.Finding{State: providers.Unclear, Outcome: out}
 	}
-	return providers.Finding{State: providers.Absent}
+	if made {
+		return providers.Finding{State: providers.FoundIssued, Result: &providers.Result{Ref: "T" + o.ID}}
+	}
+	return providers.Finding{State: providers.Absent, Assumed: true, Outcome: providers.Outcome{Kind: providers.Rejected, Code: "10200047"}}
 }
