@@ -180,7 +180,7 @@ func (e estimate) text(zone *time.Location) string {
 	}
 	text += ": about " + takes
 	if e.OthersOpen > 0 {
-		text += ", and longer by what comes before them: " + thousands(e.OthersOpen) + " more of the account are open"
+		text += "; " + thousands(e.OthersOpen) + " more of the account are open and may come first"
 	}
 	return text
 }
