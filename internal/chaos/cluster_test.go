@@ -177,11 +177,7 @@ func TestOrdersOutliveMastersOfACluster(t *testing.T) {
 			}
 			dead := c.KillMaster(c.Holder(key))
 			replaced++
-			// Meanwhile nothing new leaves for what the new master holds: it has no replica that could be waited for.
-			if !ended(ctx, rdb, int64(50*replaced)) {
-				return ctx.Err()
-			}
-			dead.Restart()
+			dead.Restart() // the new master has no replica that could be waited for: for what it holds nothing is receipted or sent
 			c.AwaitWhole()
 		}
 		return nil
