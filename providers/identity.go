@@ -25,8 +25,6 @@ type Sight struct {
 	// Partial is set when fewer tickets are shown than were ordered. That may be a list that lags, or
 	// another order: ask again before concluding.
 	Partial bool
-	// SameCustomer is set when it shows the customer of the request, by a value in full. One that differs is Differs.
-	SameCustomer bool
 	// Unzoned is set while nothing shows in which time zone CreatedAt is written; it was read as one of Taiwan. AskedAt is
 	// when it was asked for, by this machine's clock.
 	Unzoned bool

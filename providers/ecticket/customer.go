@@ -11,9 +11,9 @@ import (
 	"issuance/providers/ecticket/ecticketdoc"
 )
 
-// compareCustomer names the field by which the customer that is shown cannot be the order's. same says that a value shown
-// in full is the order's. What one side lacks is compared with nothing, and of a masked value what is visible is compared.
-func compareCustomer(doc ecticketdoc.Order, a orderInfoAnswer) (differs string, same bool) {
+// compareCustomer names the field by which the customer that is shown cannot be the order's. What one side lacks is
+// compared with nothing, and of a masked value what is visible is compared.
+func compareCustomer(doc ecticketdoc.Order, a orderInfoAnswer) (differs string) {
 	for _, f := range []struct {
 		field        string
 		ours, theirs string
@@ -27,15 +27,11 @@ func compareCustomer(doc ecticketdoc.Order, a orderInfoAnswer) (differs string, 
 		if !strings.ContainsFunc(ours, isLatin) { // then letters in between are signs of a mask: 王Ｏ明, 0912xxx678
 			theirs = letters.Replace(theirs)
 		}
-		switch {
-		case ours == "" || strings.Trim(theirs, string(hidden)) == "":
-		case !fits(ours, theirs):
-			return f.field, false
-		case ours == theirs:
-			same = true
+		if ours != "" && strings.Trim(theirs, string(hidden)) != "" && !fits(ours, theirs) {
+			return f.field
 		}
 	}
-	return "", same
+	return ""
 }
 
 // hidden stands for any number of characters that a mask hides.

@@ -54,8 +54,7 @@ func (a orderInfoAnswer) sight(doc ecticketdoc.Order) (s providers.Sight) {
 		s.Differs = compareItems(doc, a.tickets())
 	}
 	s.Documented = s.Differs == "TotalCount" || s.Differs == "ItemNo"
-	field, same := compareCustomer(doc, a)
-	s.Differs, s.SameCustomer = cmp.Or(s.Differs, field), same
+	s.Differs = cmp.Or(s.Differs, compareCustomer(doc, a))
 	s.Unissued = a.Status != nil && *a.Status != statusIssued
 	// An order that is not issued yet may list no ticket; one that lists some lists too few.
 	s.Partial = s.Differs == "" && ordered > 0 && shown < ordered && (shown > 0 || issued(a))

@@ -82,24 +82,17 @@ func (a *answer) sight(id identity) *providers.Sight {
 		s.Differs = "pickupType"
 	case a.otherQuantity(id), id.quantity > 0 && n > id.quantity:
 		s.Differs = "quantity"
-	default:
-		var other bool
-		if other, s.SameCustomer = a.address(id); other {
-			s.Differs = "mailTo"
-		}
+	case a.otherAddress(id):
+		s.Differs = "mailTo"
 	}
 	s.Partial = s.Differs == "" && id.pickup == pass2udoc.PickupVoucher && n < id.quantity
 	return &s
 }
 
-// address reports whether the order was mailed to another address than ours, or to ours. One that is masked may be either.
-func (a *answer) address(id identity) (other, ours bool) {
+// otherAddress reports whether the order was mailed to another address than ours. One that is masked may be either.
+func (a *answer) otherAddress(id identity) bool {
 	shown, sent := strings.TrimSpace(string(a.MailTo)), strings.TrimSpace(id.mailTo)
-	if shown == "" || sent == "" || strings.Contains(shown, "*") {
-		return false, false
-	}
-	ours = strings.EqualFold(shown, sent)
-	return !ours, ours
+	return shown != "" && sent != "" && !strings.Contains(shown, "*") && !strings.EqualFold(shown, sent)
 }
 
 // created reads a time, such as createdTime: RFC 3339 in every example, else Taiwan time, to a second or a minute.
