@@ -124,7 +124,7 @@ func (h *Handler) ProcessTask(ctx context.Context, t *asynq.Task) error {
 	}
 	p := &poll{Handler: h, rec: rec, fence: rec.Fence, now: claim.Now, age: claim.Now.Sub(rec.AcceptedAt),
 		log: log.With("attempt", rec.Attempts, "poll", rec.Polls+1)}
-	if end, err := p.open(); end || err != nil {
+	if end, err := p.open(ctx); end || err != nil {
 		return errors.Join(err, p.giveBack(true), h.Follower.unasked(ctx, ref))
 	}
 	if worth == unclear && !p.Schedule.Overdue(p.age) {
@@ -159,8 +159,10 @@ func spokenFor(wait time.Duration) error {
 
 // open takes the order's request from the record: the document, or the stub once that was erased. end says
 // that the order was ended instead.
-func (p *poll) open() (end bool, err error) {
-	if p.rec.Host != "" && p.rec.Host != providers.Site(p.Provider) {
+func (p *poll) open(ctx context.Context) (end bool, err error) {
+	if elsewhere, err := handler.Elsewhere(ctx, p.log, p.Provider, p.Ledger, p.rec); err != nil {
+		return false, err
+	} else if elsewhere {
 		return false, queue.Wait(time.Minute, handler.ElsewhereSent(p.log, p.rec, p.Provider.Host()))
 	}
 	p.order = providers.Order{ID: p.rec.OrderID, Request: p.rec.Stub, Ref: p.rec.ProviderRef}

@@ -1,6 +1,7 @@
 package pollers_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -51,6 +52,31 @@ func TestAnOrderAtAnotherHostIsNotPolled(t *testing.T) {
 		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
 		w.Done(w.run())
 		w.state(order.Issued, "", 1)
+	})
+}
+
+// Nor is one that was made with another key, until that has shown an order of the earlier one: with a new key of the same account
+// the follow-up goes on by itself.
+func TestAnOrderOfAnotherCredentialIsPolledOnceThatIsTheSameAccounts(t *testing.T) {
+	each(t, func(w *world) {
+		w.provider.SetCredential("bbbbbb") // the order was sent without one
+		if after := w.Waits(w.run()); after != time.Minute {
+			w.T.Errorf("waits %s", after)
+		}
+		w.calls("")
+		w.state(order.Accepted, "", 0)
+		if !w.Said("alarm: an earlier request of this record was made with another key") {
+			w.T.Error("no alarm was raised")
+		}
+		w.OrderIn(order.Issued, strings.Replace(document, "ORDER1", "EARLIER", 1))
+		shown := fakeprovider.Known(providers.FoundIssued)
+		shown.Result = &providers.Result{Ref: "REF1"} // as OrderIn has it
+		w.provider.AnswerLookUp(shown)
+		w.provider.AnswerLookUp(fakeprovider.Known(providers.FoundIssued))
+		w.Done(w.run())
+		if rec := w.Record(ref); rec.State != order.Issued {
+			w.T.Errorf("%s (%s)", rec.State, rec.Reason.Message)
+		}
 	})
 }
 
