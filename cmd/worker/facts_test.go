@@ -71,7 +71,7 @@ func TestAnAccountsClientUsesWhatWorkersShare(t *testing.T) {
 	w := facing(t, testredis.Start(t), false)
 	for _, a := range w.roster.now().all {
 		now := time.Now().UTC().Format(time.RFC3339)
-		w.wiring.facts.Of(a.Name).Remember(t.Context(), "zone@"+a.provider.Host(), `{"shift":28800000000000,"measured":"`+now+`","of":["A1",""],"Sent":"`+now+`","Seen":"`+now+`"}`, true)
+		w.wiring.facts.Of(a.Name).Remember(t.Context(), "zone@"+providers.Site(a.provider), `{"shift":28800000000000,"measured":"`+now+`","of":["A1",""],"sent":"`+now+`","seen":"`+now+`"}`, true)
 		if shift, ok := a.provider.(providers.ZoneTeller).Zone(t.Context()); !ok || shift != 8*time.Hour {
 			t.Errorf("%s: %s, %t", a.Name, shift, ok)
 		}

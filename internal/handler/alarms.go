@@ -34,7 +34,7 @@ func KeyMissing(log *slog.Logger, what string, err error, report func(context.Co
 // ElsewhereSent reports a record of which something was sent to another host of the provider than this worker calls, or with
 // another credential, and returns that as a reason.
 func ElsewhereSent(log *slog.Logger, rec *ledger.Record, own string) string {
-	switch host := hostOf(rec.Host); host {
+	switch host := providers.HostOf(rec.Host); host {
 	case own:
 		stands(log, "an earlier request of this record was made with another key, and no order shows that this one is the same account's; a worker with that key has to go on", "host", host)
 		return "an earlier request was made with another key of the account, and no order shows that this worker's key is the same account's"

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
-	"strings"
 
 	"issuance/internal/ledger"
 	"issuance/providers"
@@ -22,7 +21,7 @@ func Elsewhere(ctx context.Context, log *slog.Logger, p providers.Provider, l *l
 	if !rec.SentElsewhere(site) {
 		return false, nil
 	}
-	if site == p.Host() || rec.Host != "" && hostOf(rec.Host) != p.Host() {
+	if site == p.Host() || rec.Host != "" && providers.HostOf(rec.Host) != p.Host() {
 		return true, nil
 	}
 	same, err := l.SameSites(ctx, rec.Account, site)
@@ -41,12 +40,6 @@ func Elsewhere(ctx context.Context, log *slog.Logger, p providers.Provider, l *l
 		return !shown, nil
 	}
 	return false, l.AreSameSites(ctx, rec.Account, earlier, site)
-}
-
-// hostOf is a site's host.
-func hostOf(site string) string {
-	host, _, _ := strings.Cut(site, providers.SiteMark)
-	return host
 }
 
 // madeAlike is an order that the provider has issued, under a number of its own, to the credential with which something of a

@@ -11,6 +11,7 @@ import (
 	"issuance/internal/fakeprovider"
 	"issuance/internal/handlertest"
 	"issuance/internal/keys"
+	"issuance/internal/testredis"
 	"issuance/providers"
 	"issuance/tasks/order"
 )
@@ -98,14 +99,15 @@ func TestACredentialThatShowsAnEarlierOrderIsTheSameAccounts(t *testing.T) {
 }
 
 // refused is a hook that refuses a command.
-type refused string
-
-func (refused) DialHook(next redis.DialHook) redis.DialHook { return next }
+type refused struct {
+	testredis.Hook
+	name string
+}
 
 func (r refused) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		if cmd.Name() == string(r) {
-			return fmt.Errorf("%s is refused", r)
+		if err := r.answer(cmd); err != nil {
+			return err
 		}
 		return next(ctx, cmd)
 	}
@@ -113,11 +115,18 @@ func (r refused) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 
 func (r refused) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		if cmds[0].Name() == string(r) {
-			return fmt.Errorf("%s is refused", r)
+		if err := r.answer(cmds[0]); err != nil {
+			return err
 		}
 		return next(ctx, cmds)
 	}
+}
+
+func (r refused) answer(cmd redis.Cmder) error {
+	if cmd.Name() == r.name {
+		return fmt.Errorf("%s is refused", r.name)
+	}
+	return nil
 }
 
 // What cannot be remembered is asked for again: it keeps nobody from going on in safety.
@@ -131,7 +140,7 @@ func TestWhatCannotBeRememberedOfCredentialsIsNotReliedOn(t *testing.T) {
 				w.answer(fakeprovider.Lost)
 				w.Waits(w.run())
 				w.provider.SetCredential("bbbbbb")
-				w.RDB.AddHook(refused(command))
+				w.RDB.AddHook(refused{name: command})
 				if command == "sadd" {
 					w.provider.AnswerLookUp(providers.Finding{State: providers.FoundIssued, Outcome: fakeprovider.Yes, Result: &providers.Result{Ref: "REF1"}})
 				}

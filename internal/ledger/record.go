@@ -33,7 +33,7 @@ type Record struct {
 	Shape       json.RawMessage
 	Document    seal.Sealed
 	Stub        []byte // enough of an order's request to look it up; a refund has none
-	Host        string // where the last intent was for; gone with the details, but see SentElsewhere
+	Host        string // the site (providers.Site) that the last intent was for; gone with the details, but see SentElsewhere
 	HostMark    string // what stays of Host when the details are gone
 	Trace       string // W3C traceparent of the enqueueing
 

@@ -55,7 +55,7 @@ func New(cfg Config) (*Client, error) {
 		client = &own
 	}
 	c := &Client{cfg: &cfg, paths: paths(cfg.Mode, cfg.Paths), http: client, retryWait: 200 * time.Millisecond}
-	c.zone.Dates = skew.NewDates(cfg.Memory, c.Host())
+	c.zone.Dates = skew.NewDates(cfg.Memory, providers.Site(c))
 	return c, nil
 }
 

@@ -54,7 +54,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{cfg: cfg, http: cfg.HTTP}
-	c.dates = skew.NewDates(cfg.Memory, c.Host())
+	c.dates = skew.NewDates(cfg.Memory, providers.Site(c))
 	if c.http == nil {
 		h, err := httpcall.New(httpcall.Options{Timeout: cfg.Timeout, ProxyURL: cfg.ProxyURL})
 		if err != nil {

@@ -42,8 +42,10 @@ func ShowsZone(sent, seen time.Time) bool { return seen.Sub(sent)+2*zoneSlack < 
 
 // Witness is an order that certainly is ours: the provider received it after Sent and had made it at Seen.
 type Witness struct {
-	Of         []string  `json:"of,omitempty"` // what the provider's client asks for it by
-	Sent, Seen time.Time // by this machine's clock, unless it is a remembered one
+	Of []string `json:"of,omitempty"` // what the provider's client asks for it by
+	// Sent and Seen are by this machine's clock, unless it is a remembered one.
+	Sent       time.Time `json:"sent"`
+	Seen       time.Time `json:"seen"`
 	remembered bool      // Sent and Seen are by the provider's clock
 }
 
@@ -63,8 +65,9 @@ type Dates struct {
 	recalled string // what was taken over from the memory last
 }
 
-// NewDates makes the one of a client whose provider is at a host.
-func NewDates(m providers.Memory, host string) *Dates { return &Dates{memory: m, fact: "zone@" + host} }
+// NewDates makes the one of a client that calls a site (providers.Site). Another key may be another account's, whose order under
+// a witness's number shows nothing.
+func NewDates(m providers.Memory, site string) *Dates { return &Dates{memory: m, fact: "zone@" + site} }
 
 // remembered is the fact in memory.
 type remembered struct {
