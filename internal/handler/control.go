@@ -122,8 +122,7 @@ func (c *Course) lead(ctx context.Context, log *slog.Logger, one *controlled, cr
 func (c *Course) control(ctx context.Context, log *slog.Logger) (got Control, err error) {
 	got.Found, got.OK, err = Known(ctx, log, c.Provider, c.Ledger)
 	if err == nil && (got.Found || !got.OK) {
-		got.Unknown = c.Provider.LookUp(ctx, c.Codec.Probe())
-		log.Info("looked up a number that does not exist", "finding", string(got.Unknown.State), "code", got.Unknown.Outcome.Code)
+		got.Unknown = probe(ctx, log, c.Provider)
 	}
 	return got, err
 }

@@ -226,13 +226,22 @@ func ShownLate(ctx context.Context, p providers.Provider, l *ledger.Ledger, rec 
 // not public, it does when a number that certainly does not exist is answered in the same way: "busy" about one order
 // alone says nothing of it.
 func SurelyAbsent(ctx context.Context, log *slog.Logger, p providers.Provider, f providers.Finding) bool {
-	codec, ok := providers.CodecOf(p.Account().Provider)
-	if !f.Assumed || !ok {
-		return !f.Assumed
+	var c Control
+	if f.Assumed {
+		c.Unknown = probe(ctx, log, p)
 	}
-	unknown := p.LookUp(ctx, codec.Probe())
-	log.Info("looked up a number that does not exist", "finding", string(unknown.State), "code", unknown.Outcome.Code, "same", unknown.Outcome.Code == f.Outcome.Code)
-	return unknown.State == providers.Absent && unknown.Outcome.Code == f.Outcome.Code
+	return c.Means(f)
+}
+
+// probe looks up a number that cannot exist.
+func probe(ctx context.Context, log *slog.Logger, p providers.Provider) (f providers.Finding) {
+	codec, ok := providers.CodecOf(p.Account().Provider)
+	if !ok {
+		return f
+	}
+	f = p.LookUp(ctx, codec.Probe())
+	log.Info("looked up a number that does not exist", "finding", string(f.State), "code", f.Outcome.Code)
+	return f
 }
 
 // Known reports whether the provider finds an order that it certainly has: the account's latest issued one.
