@@ -104,7 +104,9 @@ func (l *Lane) comesBack(a providers.Account, id string, w *queue.WaitError) err
 		return w
 	}
 	l.wake() // the releaser sets its clock by it
-	return &queue.WaitError{After: w.After, Reason: w.Reason, Until: w.Until, Late: w.Late + late}
+	back := *w
+	back.Late += late
+	return &back
 }
 
 // takesTurns reports whether a task that has come without room is one that comes back, and need not go to the end of the line.

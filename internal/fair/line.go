@@ -311,7 +311,7 @@ func (l *Lane) released(list []going, answered chan struct{}) (any bool) {
 			}
 			any = true
 		}
-		g.forgetLet(until.Add(-remembered))
+		g.forgetLet(time.Now().Add(-remembered))
 	}
 	close(answered)
 	return any
