@@ -35,7 +35,8 @@ type settings interface {
 	client(name providers.Account, o ClientOptions) (Client, error)
 	equal(settings) bool
 	access() []string // credentials and addresses: what a provider may refuse
-	theirs() []string // what makes it that account for the provider, where its name does not; the first is a variable's name
+	// sole is what alone tells the account from others for the provider, and the variable that sets it; "" where its name does.
+	sole() (variable, value string)
 }
 
 // Configured reports whether the account is complete, so that it can be called.

@@ -130,19 +130,19 @@ func (r *fileReading) accounts(raw []byte) ([]Account, error) {
 // distinct wants no two entries to be one account of the provider's: each would take the other's orders for its own, and both
 // together would make twice the calls that it allows.
 func (r *fileReading) distinct(a Account, seen map[string]providers.Account) {
-	theirs := a.settings.theirs()
-	if len(theirs) == 0 {
+	variable, value := a.settings.sole()
+	if value == "" {
 		return
 	}
-	id := fmt.Sprintf("%q", theirs)
-	first, double := seen[id]
+	value = string(a.Name.Provider) + " " + value
+	first, double := seen[value]
 	if !double {
-		seen[id] = a.Name
+		seen[value] = a.Name
 		return
 	}
 	k, _ := kindOf(a.Name.Provider)
 	r.wrongAt(r.lines[a.Name], a.Name.String(), "%s is the same as that of %s in line %d: they would be one account of the provider's, and each would take the other's orders for its own",
-		k.key(theirs[0]), first, r.lines[first])
+		k.key(variable), first, r.lines[first])
 }
 
 // defaults finds each provider's default account: the one that says so, or the only one. Where documents without an account

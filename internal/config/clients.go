@@ -85,7 +85,7 @@ func (e *ECTicket) access() []string {
 	return []string{e.BaseURL, e.Paths, e.MerchantID, e.PlatformID, e.HashKey.Reveal(), e.HashIV.Reveal()}
 }
 
-func (e *ECTicket) theirs() []string { return nil }
+func (e *ECTicket) sole() (variable, value string) { return "", "" }
 
 func (e *ECTicket) client(_ providers.Account, o ClientOptions) (Client, error) {
 	cfg, err := e.Client()
@@ -127,11 +127,11 @@ func (p *Pass2U) access() []string {
 	return []string{p.BaseURL, p.QueryPath, p.APIKey.Reveal(), p.ProxyURL.Reveal()}
 }
 
-func (p *Pass2U) theirs() []string {
+func (p *Pass2U) sole() (variable, value string) {
 	if !p.configured() {
-		return nil
+		return "", ""
 	}
-	return []string{"PASS2U_API_KEY", baseurl.Host(p.BaseURL), p.APIKey.Reveal()}
+	return "PASS2U_API_KEY", baseurl.Host(p.BaseURL) + " " + p.APIKey.Reveal()
 }
 
 func (p *Pass2U) client(name providers.Account, o ClientOptions) (Client, error) {
