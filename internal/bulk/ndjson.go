@@ -47,7 +47,7 @@ func (l *lines) Problems(raw []byte, found []providers.Violation) []Problem {
 	default: // characters of another encoding may hold a backslash or a bracket
 		return []Problem{{Rule: "must be one JSON document in one line, in UTF-8", Shape: "text in another encoding"}}
 	}
-	if isRefund(doc) {
+	if IsRefund(doc) {
 		return wrong(refundLine)
 	}
 	if l.explain != nil {

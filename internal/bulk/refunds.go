@@ -39,8 +39,8 @@ func isOrderNumber(lower string) bool {
 	})
 }
 
-// isRefund reports whether a document is a refund's.
-func isRefund(doc []byte) bool {
+// IsRefund reports whether a document is a refund's: only those have a refund_id.
+func IsRefund(doc []byte) bool {
 	var envelope struct {
 		RefundID json.RawMessage `json:"refund_id"`
 	}

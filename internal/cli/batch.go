@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"issuance/internal/bulk"
 	"issuance/internal/cli/input"
 	"issuance/internal/cli/table"
 	"issuance/providers"
@@ -138,24 +139,20 @@ func (r reading) document(d input.Document, rules tasks.Rules) (job, []violation
 	if err == nil {
 		return j, nil
 	}
-	if !r.refunds && hasRefundID(raw) {
+	if !r.refunds && bulk.IsRefund(raw) {
 		return job{}, []violation{{n: d.N, at: d.At, path: "refund_id", field: "refund_id",
 			rule: "is not a field here, as the document is a refund and no order; enqueue it with: enqueue refund"}}
 	}
-	if _, orderErr := tasks.ParseOrder(raw, rules); r.refunds && orderErr == nil {
-		return job{}, []violation{{n: d.N, at: d.At, rule: "is an order, and no refund; enqueue it with: enqueue issue"}}
+	if r.refunds {
+		if _, err := tasks.ParseOrder(raw, rules); err == nil {
+			return job{}, []violation{{n: d.N, at: d.At, rule: "is an order, and no refund; enqueue it with: enqueue issue"}}
+		}
 	}
 	var invalid *providers.InvalidError
 	if !errors.As(err, &invalid) {
 		return job{}, []violation{{n: d.N, at: d.At, rule: err.Error()}}
 	}
 	return job{}, violationsAt(d.N, d.At, bare, invalid.Violations)
-}
-
-// hasRefundID reports whether a document is a refund's.
-func hasRefundID(raw json.RawMessage) bool {
-	var fields map[string]json.RawMessage
-	return json.Unmarshal(raw, &fields) == nil && fields["refund_id"] != nil
 }
 
 // violationsAt are the violations of the document number n, which is at a place of the input.
