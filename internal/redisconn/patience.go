@@ -3,7 +3,6 @@ package redisconn
 import (
 	"context"
 	"errors"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -88,13 +87,14 @@ func (p *patience) answered() {
 	p.used = 0
 }
 
-// patient is the hook of every client.
-type patient struct{}
+// dialing is a hook's part for connections that are made as without it.
+type dialing struct{}
 
 // DialHook implements redis.Hook.
-func (patient) DialHook(next redis.DialHook) redis.DialHook {
-	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
-}
+func (dialing) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+// patient is the hook of every client.
+type patient struct{ dialing }
 
 // ProcessHook implements redis.Hook.
 func (patient) ProcessHook(next redis.ProcessHook) redis.ProcessHook {

@@ -3,7 +3,6 @@ package redisconn
 import (
 	"context"
 	"errors"
-	"net"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -11,16 +10,14 @@ import (
 // topology has a cluster's client ask anew who holds which slots as soon as a node gives no answer, or says that the cluster is
 // down: a replica may have taken its place. By itself the library asks once a minute, and when a node says that a slot is
 // elsewhere, which a dead one does not. While it fails the question is repeated about every 200 ms.
-type topology struct{ cluster *redis.ClusterClient }
+type topology struct {
+	dialing
+	cluster *redis.ClusterClient
+}
 
 // follow hooks the nodes that the client has and will have.
 func follow(c *redis.ClusterClient) {
-	c.OnNewNode(func(node *redis.Client) { node.AddHook(topology{c}) })
-}
-
-// DialHook implements redis.Hook.
-func (topology) DialHook(next redis.DialHook) redis.DialHook {
-	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
+	c.OnNewNode(func(node *redis.Client) { node.AddHook(topology{cluster: c}) })
 }
 
 // ProcessHook implements redis.Hook.
