@@ -46,7 +46,7 @@ func (w *world) config(name string) refunding.Config {
 	c := refunding.Config{Config: handler.Config{Provider: w.provider, Ledger: w.Ledger, Ring: w.Ring, Gate: providers.Prepayable(w.gate),
 		Worker: name, Rules: w.ProviderRules, Log: w.Log, Lease: lease}}
 	if w.provider.Account().Provider == providers.Pass2U {
-		c.Provider = byNumber{w.provider, w.provider}
+		c.Provider = byNumber{w.provider, w.provider, w.provider}
 	}
 	return c
 }
@@ -55,6 +55,7 @@ func (w *world) config(name string) refunding.Config {
 type byNumber struct {
 	providers.Provider
 	providers.CountRefunder
+	providers.Credentialed
 }
 
 func (w *world) worker(name string) asynq.Handler { return w.handler(w.config(name)) }

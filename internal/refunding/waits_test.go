@@ -3,6 +3,7 @@ package refunding_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -311,6 +312,81 @@ func TestARefundGoesToTheHostThatTheOrderIsAt(t *testing.T) {
 				t.Error("no alarm was raised")
 			}
 		})
+	}
+}
+
+// With another key a refund waits until that has shown the order under the provider's own number: it is the same account's then.
+// Another account may have an order under the same number of ours.
+func TestARefundWithAnotherKeyWaitsUntilThatShowsTheOrder(t *testing.T) {
+	for ref, same := range map[string]bool{"REF1": true, "REF2": false, "": false} {
+		t.Run(ref, func(t *testing.T) {
+			w := pass2u(handlertest.Mini(t), "voucher")
+			w.orderAt(fakeprovider.Host + "#aaaaaa")
+			w.provider.SetCredential("bbbbbb")
+			shown := fakeprovider.Known(providers.FoundIssued)
+			shown.Result = &providers.Result{Ref: ref}
+			if ref == "" {
+				shown = fakeprovider.Known(providers.Absent)
+			}
+			w.provider.AnswerLookUp(shown)
+			task := w.countOf("R1", `"quantity":1`)
+			if !same {
+				if after := w.Waits(w.run(task)); after != time.Minute {
+					t.Errorf("waits %s", after)
+				}
+				w.state(order.Queued, "other_host", 0)
+				w.calls("look_up")
+				w.free()
+				return
+			}
+			w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
+			w.provider.AnswerRefundCount(fakeprovider.Yes)
+			w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
+			w.Done(w.run(task))
+			w.state(order.Refunded, "", 1)
+			// It is remembered: the next one costs no look-up.
+			w.provider.Forget()
+			w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
+			w.provider.AnswerRefundCount(fakeprovider.Yes)
+			w.provider.AnswerBaseline(shows(4, 2), fakeprovider.Yes)
+			w.Done(w.run(w.countOf("R2", `"quantity":1`)))
+			if s := w.provider.Sequence(); strings.Contains(s, "look_up") {
+				t.Errorf("the calls were %s", s)
+			}
+		})
+	}
+}
+
+// So does one of an order whose details have expired: which key it was made with is known by a mark then, and the order shows it.
+func TestAnAgedOrderIsShownToAnotherKeyBeforeItsRefund(t *testing.T) {
+	for _, same := range []bool{true, false} {
+		w := pass2u(handlertest.Mini(t), "voucher")
+		r := w.order()
+		for _, err := range []error{w.RDB.Del(t.Context(), keys.Details(r)).Err(), w.RDB.HSet(t.Context(), keys.Record(r), "h", 1).Err()} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.provider.SetCredential("bbbbbb")
+		if rec, err := w.Ledger.Load(t.Context(), r); err != nil || !rec.SentElsewhere(providers.Site(w.provider)) {
+			t.Fatalf("%+v, %v", rec, err)
+		}
+		shown := fakeprovider.Known(providers.FoundIssued)
+		if shown.Result = (&providers.Result{Ref: "REF2"}); same {
+			shown.Result.Ref = "REF1"
+		}
+		w.provider.AnswerLookUp(shown)
+		task := w.countOf("R1", `"quantity":1`)
+		if !same {
+			w.Waits(w.run(task))
+			w.state(order.Queued, "other_host", 0)
+			continue
+		}
+		w.provider.AnswerBaseline(shows(4, 0), fakeprovider.Yes)
+		w.provider.AnswerRefundCount(fakeprovider.Yes)
+		w.provider.AnswerBaseline(shows(4, 1), fakeprovider.Yes)
+		w.Done(w.run(task))
+		w.state(order.Refunded, "", 1)
 	}
 }
 
