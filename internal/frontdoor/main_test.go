@@ -97,13 +97,14 @@ func (h *house) serve(tokens string) {
 	if h.change != nil {
 		h.change(&c)
 	}
-	h.server = frontdoor.New(c)
+	server := frontdoor.New(c) // a house may serve once more, with other tokens
+	h.server = server
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
-	go func() { defer close(ended); h.server.Run(ctx) }()
-	web := httptest.NewServer(h.server)
+	go func() { defer close(ended); server.Run(ctx) }()
+	web := httptest.NewServer(server)
 	h.url = web.URL
-	h.t.Cleanup(func() { h.server.Drain(); web.Close(); cancel(); rouse(h.rdb); <-ended })
+	h.t.Cleanup(func() { server.Drain(); web.Close(); cancel(); rouse(h.rdb); <-ended })
 }
 
 // rouse ends a reading of the events at once, which otherwise waits for up to a second.
