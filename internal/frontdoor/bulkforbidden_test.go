@@ -1,8 +1,6 @@
 package frontdoor_test
 
 import (
-	"encoding/json"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -23,24 +21,7 @@ func TestAForbiddenLineOfABulkIsAWrongLine(t *testing.T) {
 	}
 	file := line("F1", "2000132") + line("F2", "3085676") + line("F3", "2000132")
 	for _, query := range []string{"?dry_run=true", ""} {
-		var receipts []string
-		var wrong []frontdoor.BulkLine
-		var done frontdoor.BulkDone
-		a := h.want(http.StatusOK, nil, http.MethodPost, "/v1/bulk"+query, file, "Content-Type", "application/x-ndjson")
-		for text := range strings.Lines(a.text) {
-			var l frontdoor.BulkLine
-			if err := json.Unmarshal([]byte(text), &l); err != nil {
-				t.Fatal(err)
-			}
-			switch {
-			case l.Receipt != nil:
-				receipts = append(receipts, l.Receipt.OrderID)
-			case l.Done != nil:
-				done = *l.Done
-			default:
-				wrong = append(wrong, l)
-			}
-		}
+		receipts, wrong, done := h.bulk(query, file)
 		if len(wrong) != 1 || wrong[0].Line != 2 || wrong[0].Code != "forbidden" || wrong[0].OrderID != "F2" || len(wrong[0].Violations) != 1 ||
 			!strings.Contains(wrong[0].Violations[0].Rule, "ecticket:3085676") {
 			t.Errorf("%s: wrong lines %+v", query, wrong)

@@ -1,7 +1,6 @@
 package frontdoor_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -196,26 +195,8 @@ func TestABulkAnswersForEachLine(t *testing.T) {
 	}
 	h.want(http.StatusCreated, nil, http.MethodPut, at+"C1", otherBody)
 	file := line("B1", body) + line("B2", body) + "{}\n" + line("C1", body) + line("B1", body)
-	read := func(query string) (receipts []string, wrong []frontdoor.BulkLine, done frontdoor.BulkDone) {
-		a := h.call(http.MethodPost, "/v1/bulk"+query, file, "Content-Type", "application/x-ndjson")
-		if a.StatusCode != http.StatusOK {
-			t.Fatalf("%d %s", a.StatusCode, a.text)
-		}
-		for text := range strings.Lines(a.text) {
-			var l frontdoor.BulkLine
-			if err := json.Unmarshal([]byte(text), &l); err != nil {
-				t.Fatal(err)
-			}
-			switch {
-			case l.Receipt != nil:
-				receipts = append(receipts, l.Receipt.OrderID)
-			case l.Done != nil:
-				done = *l.Done
-			default:
-				wrong = append(wrong, l)
-			}
-		}
-		return receipts, wrong, done
+	read := func(query string) ([]string, []frontdoor.BulkLine, frontdoor.BulkDone) {
+		return h.bulk(query, file)
 	}
 	receipts, _, done := read("?dry_run=true")
 	if len(receipts) != 0 || !done.Complete || done.Invalid == 0 {

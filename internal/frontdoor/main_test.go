@@ -218,3 +218,24 @@ func (h *house) end(r tasks.Ref, e ledger.Ending) {
 	h.t.Helper()
 	doortest.End(h.t, h.ledger, r, e)
 }
+
+// bulk sends a file of lines, and sorts those of its answer.
+func (h *house) bulk(query, file string) (receipts []string, wrong []frontdoor.BulkLine, done frontdoor.BulkDone) {
+	h.t.Helper()
+	a := h.want(http.StatusOK, nil, http.MethodPost, "/v1/bulk"+query, file, "Content-Type", "application/x-ndjson")
+	for text := range strings.Lines(a.text) {
+		var l frontdoor.BulkLine
+		if err := json.Unmarshal([]byte(text), &l); err != nil {
+			h.t.Fatal(err)
+		}
+		switch {
+		case l.Receipt != nil:
+			receipts = append(receipts, l.Receipt.OrderID)
+		case l.Done != nil:
+			done = *l.Done
+		default:
+			wrong = append(wrong, l)
+		}
+	}
+	return receipts, wrong, done
+}
